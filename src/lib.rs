@@ -1,1 +1,4 @@
+//! Surefoot: runbooks in YAML, compiled to a DAG of steps, run across hosts over SSH, checkpointed at every step.
 
+pub mod model;
+pub mod world;

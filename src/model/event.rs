@@ -1,0 +1,91 @@
+//! What happens in a run. The journal is a list of these; the run's state is a fold over them.
+
+use super::{Fault, Outcome, RunId, StepId, TaskName, Undo};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// What a task gave: names to values. 64-bit ids are hex strings.
+pub type Outputs = serde_json::Map<String, serde_json::Value>;
+
+/// An event in its place: the `seq`th of its run, from 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stamped {
+    pub seq: u64,
+    pub at: jiff::Timestamp,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Each is on disk before the act that it announces.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    RunStarted {
+        run: RunId,
+        /// The runbook's name, such as `etcd/restore-cluster`.
+        runbook: String,
+        /// Of this program.
+        version: String,
+        /// `user@machine` of the controller.
+        operator: String,
+        /// SHA-256 of each input file by its role: `runbook`, `inventory`, `params`.
+        inputs: IndexMap<String, String>,
+        /// Every task of the run, in the order of the file.
+        tasks: Vec<TaskName>,
+    },
+    Task {
+        task: TaskName,
+        #[serde(flatten)]
+        what: TaskEvent,
+    },
+    /// Somebody allowed an `approve` step to pass.
+    Approved {
+        step: StepId,
+        by: String,
+    },
+    /// Nothing new is started from here on. What runs is let finish.
+    Stopping {
+        /// The task whose failure stopped the run; none where the operator did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        because: Option<TaskName>,
+    },
+    RunEnded {
+        outcome: Outcome,
+    },
+}
+
+/// What happens to one task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "task_event", rename_all = "snake_case")]
+pub enum TaskEvent {
+    /// Looking, or reading. Attempts count from 1.
+    Started {
+        attempt: u32,
+    },
+    /// About to change something, and what would take that back. Inspecting again after a crash keeps the first.
+    Changing {
+        /// One line for people, such as `stop etcd`.
+        summary: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undo: Option<Undo>,
+    },
+    Done {
+        changed: bool,
+        #[serde(default, skip_serializing_if = "Outputs::is_empty")]
+        out: Outputs,
+    },
+    /// This attempt failed and another follows.
+    Retrying {
+        attempt: u32,
+        fault: Fault,
+    },
+    Failed {
+        fault: Fault,
+    },
+    /// Whether it took effect cannot be known.
+    Unknown {
+        fault: Fault,
+    },
+    /// Its `when` was false.
+    Skipped,
+}

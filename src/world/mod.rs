@@ -1,0 +1,77 @@
+//! The machines that a run touches, as the engine and the actions see them: [`Host`].
+//!
+//! Knows nothing of steps, runbooks or etcd. Three hosts implement the trait: `ssh`, `local` (the
+//! controller) and `fake` (scripted answers, for an action's cases and for schedules).
+
+mod script;
+
+pub use script::{ActId, Output, Script};
+
+use crate::model::{Fault, HostName};
+use async_trait::async_trait;
+use std::path::Path;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Which of a command's two outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    Out,
+    Err,
+}
+
+/// Where a running act says how far it is. Called often: must not block.
+pub trait Sink: Send + Sync {
+    /// Output as it comes, in order within each stream, in chunks of any size.
+    fn output(&self, stream: Stream, bytes: &[u8]);
+    /// Bytes moved so far, of how many where that is known.
+    fn progress(&self, done: u64, total: Option<u64>);
+}
+
+/// Drops everything: for acts whose output nobody watches.
+pub struct Silent;
+
+impl Sink for Silent {
+    fn output(&self, _: Stream, _: &[u8]) {}
+    fn progress(&self, _: u64, _: Option<u64>) {}
+}
+
+/// A byte stream to a TCP port, opened on the host's side.
+pub trait Tunnel: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Tunnel for T {}
+
+/// One machine. All methods may be called from many tasks at once.
+///
+/// A host tells `Unreachable` (nothing was done) from `Lost` (the connection broke in an act, whose
+/// outcome is now unknown). A command that ends with another code than 0 is not a fault here: it is an
+/// [`Output`] with that code.
+#[async_trait]
+pub trait Host: Send + Sync {
+    fn name(&self) -> &HostName;
+
+    /// How ssh reaches it; never a peer or client URL. The controller's is `localhost`.
+    fn address(&self) -> &str;
+
+    /// The run's private folder on this host (0700, made by the first act). Absolute.
+    fn run_dir(&self) -> &str;
+
+    /// Runs a script that changes nothing. May be repeated by the host after a broken connection, so
+    /// it never ends as `Lost`. Nothing of it is kept on the host. Output above 16 MiB is refused.
+    async fn probe(&self, script: Script) -> Result<Output, Fault>;
+
+    /// Runs a script that may change things, at most once for each id. Its output streams to `sink`;
+    /// the returned [`Output`] holds at most the first MiB of each stream.
+    async fn act(&self, id: &ActId, script: Script, sink: &dyn Sink) -> Result<Output, Fault>;
+
+    /// Writes a local file to a new file on the host (0600, owned by `user` or the login user) and syncs
+    /// it. Refuses to overwrite. What becomes of it (checksum, owner, rename) is the action's to do.
+    async fn put(&self, from: &Path, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<(), Fault>;
+
+    /// Reads a file of the host into a new local file (0600), synced. Refuses to overwrite.
+    async fn get(&self, from: &str, to: &Path, user: Option<&str>, sink: &dyn Sink) -> Result<(), Fault>;
+
+    /// Connects to `address` (`host:port`) from the host.
+    async fn dial(&self, address: &str) -> Result<Box<dyn Tunnel>, Fault>;
+
+    /// Ends the connection and what belongs to it. Acts that still run are left running.
+    async fn close(&self);
+}
