@@ -13,5 +13,5 @@ pub use effect::{Effect, Undo};
 pub use event::{Event, Outputs, Stamped, TaskEvent};
 pub use fault::{Fault, FaultKind};
 pub use id::{HostName, RunId, StepId, TaskName};
-pub use source::{FileId, Source, Sources, Span};
+pub use source::{FileId, Place, Source, Sources, Span};
 pub use state::{Illegal, Outcome, RunState, TaskState};

@@ -74,3 +74,34 @@ impl Sources {
         format!("{}:{line}:{column}", source.path.display())
     }
 }
+
+/// Where a scalar's decoded text stands in its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The whole scalar.
+    pub span: Span,
+    /// The file's byte at which each line of the decoded text starts; `None` where text and file do
+    /// not run in step (escapes, folding): then only the whole can be shown.
+    pub lines: Option<std::sync::Arc<[u32]>>,
+}
+
+impl Place {
+    pub fn whole(span: Span) -> Self {
+        Place { span, lines: None }
+    }
+
+    /// The place of a range of the decoded `text`.
+    pub fn of(&self, text: &str, range: Range<usize>) -> Span {
+        let Some(lines) = &self.lines else { return self.span };
+        let locate = |offset: usize| {
+            let before = &text.as_bytes()[..offset.min(text.len())];
+            let line = before.iter().filter(|b| **b == b'\n').count();
+            let column = before.iter().rev().take_while(|b| **b != b'\n').count();
+            lines.get(line).map(|start| *start as usize + column)
+        };
+        match (locate(range.start), locate(range.end)) {
+            (Some(start), Some(end)) if start <= end => Span::new(self.span.file, start..end),
+            _ => self.span,
+        }
+    }
+}

@@ -144,6 +144,20 @@ impl TaskState {
         })
     }
 
+    /// One word for it, as templates and reports say it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            TaskState::Pending => "pending",
+            TaskState::Running { .. } => "running",
+            TaskState::Changing { .. } => "changing",
+            TaskState::Waiting { .. } => "waiting",
+            TaskState::Done { .. } => "done",
+            TaskState::Failed { .. } => "failed",
+            TaskState::Unknown { .. } => "unknown",
+            TaskState::Skipped => "skipped",
+        }
+    }
+
     /// Whether nothing more will happen to it.
     pub fn is_final(&self) -> bool {
         matches!(

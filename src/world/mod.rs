@@ -9,7 +9,9 @@ pub use script::{ActId, Output, Script};
 
 use crate::model::{Fault, HostName};
 use async_trait::async_trait;
+use indexmap::IndexMap;
 use std::path::Path;
+use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Which of a command's two outputs.
@@ -74,4 +76,50 @@ pub trait Host: Send + Sync {
 
     /// Ends the connection and what belongs to it. Acts that still run are left running.
     async fn close(&self);
+}
+
+/// Every host of a run, connected, and the controller.
+#[derive(Default)]
+pub struct World {
+    hosts: IndexMap<HostName, Arc<dyn Host>>,
+    /// How each host's etcd is reached, where the inventory says it.
+    etcd: IndexMap<HostName, EtcdAccess>,
+}
+
+/// Certificates of an etcd client: paths on the controller, or on the host where they begin with `host:`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct EtcdAccess {
+    pub ca: Option<String>,
+    pub cert: Option<String>,
+    pub key: Option<String>,
+    /// Where the client port listens, as seen from the host (`127.0.0.1:2379`); else its own configuration tells.
+    pub endpoint: Option<String>,
+}
+
+impl World {
+    pub fn add(&mut self, host: Arc<dyn Host>) {
+        self.hosts.insert(host.name().clone(), host);
+    }
+
+    pub fn add_etcd(&mut self, host: HostName, access: EtcdAccess) {
+        self.etcd.insert(host, access);
+    }
+
+    pub fn host(&self, name: &HostName) -> Option<&Arc<dyn Host>> {
+        self.hosts.get(name)
+    }
+
+    pub fn hosts(&self) -> impl Iterator<Item = &Arc<dyn Host>> {
+        self.hosts.values()
+    }
+
+    pub fn etcd(&self, name: &HostName) -> Option<&EtcdAccess> {
+        self.etcd.get(name)
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        futures_util::future::join_all(self.hosts.values().map(|host| host.close())).await;
+    }
 }

@@ -1,0 +1,93 @@
+//! What an action sees of the world while it runs.
+
+use crate::model::{Fault, FaultKind, HostName, RunId, TaskName};
+use crate::world::{ActId, Host, Output, Script, Sink, World};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// How a step runs its commands: its `env`, `stdin`, `cwd` and `become`.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    pub env: Vec<(String, String)>,
+    pub stdin: Option<String>,
+    pub cwd: Option<String>,
+    /// `become`: the user to run as, by sudo.
+    pub user: Option<String>,
+    pub timeout: Option<Duration>,
+}
+
+/// A question to the operator; dropping `answer` without a word means no.
+#[derive(Debug)]
+pub struct Question {
+    pub task: TaskName,
+    pub text: String,
+    /// Who allowed it (such as `anna, at the terminal`), or no.
+    pub answer: oneshot::Sender<Option<String>>,
+}
+
+/// The world of one task, for one attempt.
+pub struct Cx<'a> {
+    pub task: &'a TaskName,
+    pub attempt: u32,
+    pub run: &'a RunId,
+    /// The task's host; the controller where the step has no `on`.
+    pub host: &'a Arc<dyn Host>,
+    /// Every other host of the run.
+    pub world: &'a World,
+    pub settings: &'a Settings,
+    pub sink: &'a dyn Sink,
+    /// Where files that the run makes for its operator go when their path is relative: the current folder.
+    pub folder: &'a Path,
+    pub questions: &'a mpsc::Sender<Question>,
+    /// Numbers the acts of this attempt.
+    pub acts: AtomicU32,
+}
+
+impl Cx<'_> {
+    /// Runs a script that changes nothing, on the task's host, as the step's settings say.
+    pub async fn probe(&self, script: Script) -> Result<Output, Fault> {
+        self.host.probe(self.dressed(script)).await
+    }
+
+    /// Runs a script that may change things, on the task's host, as the step's settings say.
+    pub async fn act(&self, script: Script) -> Result<Output, Fault> {
+        self.host.act(&self.act_id(), self.dressed(script), self.sink).await
+    }
+
+    /// An id for the next act of this attempt.
+    pub fn act_id(&self) -> ActId {
+        let ordinal = self.acts.fetch_add(1, Ordering::Relaxed);
+        ActId::new(self.task.step.as_str(), self.task.item, self.attempt, ordinal)
+    }
+
+    /// A host of the run by its name.
+    pub fn other(&self, name: &HostName) -> Result<&Arc<dyn Host>, Fault> {
+        self.world.host(name).ok_or_else(|| Fault::value(format!("{name} is no host of this run")))
+    }
+
+    /// A path on the controller that a run writes to; relative ones are below the current folder.
+    pub fn local(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// Asks the operator; gives who allowed it.
+    pub async fn ask(&self, text: &str) -> Result<String, Fault> {
+        let (answer, given) = oneshot::channel();
+        let question = Question { task: self.task.clone(), text: text.to_owned(), answer };
+        let asked = self.questions.send(question).await.is_ok();
+        let by = if asked { given.await.ok().flatten() } else { None };
+        by.ok_or_else(|| Fault::new(FaultKind::Cancelled, format!("not approved: {text}")))
+    }
+
+    fn dressed(&self, mut script: Script) -> Script {
+        let settings = self.settings;
+        script.env.extend(settings.env.iter().cloned());
+        script.cwd = script.cwd.or_else(|| settings.cwd.clone());
+        script.user = script.user.or_else(|| settings.user.clone());
+        script.timeout = script.timeout.or(settings.timeout);
+        script
+    }
+}

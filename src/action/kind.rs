@@ -1,0 +1,143 @@
+//! A type of action, erased into a row of a table.
+
+use super::{Action, Cx, KINDS, Seen};
+use crate::model::{Effect, Fault, Outputs};
+use futures_util::future::BoxFuture;
+use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::Value as Json;
+
+/// Whether an action knows how to take itself back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undoing {
+    /// What its undo does.
+    Known(&'static str),
+    /// Why it has none by itself.
+    No(&'static str),
+}
+
+/// One row of the table of kinds.
+pub struct Kind {
+    pub name: &'static str,
+    pub example: &'static str,
+    effect: Effect,
+    converges_with: &'static [&'static str],
+    pub undo: Undoing,
+    pub limited: bool,
+    /// Of the parameters, with the manual in its descriptions.
+    pub schema: fn() -> Schema,
+    /// Of the outputs.
+    pub out_schema: fn() -> Schema,
+    /// From rendered parameters. The text names what does not fit.
+    pub decode: fn(Json) -> Result<Box<dyn Erased>, String>,
+}
+
+impl Kind {
+    pub const fn of<A: Action>() -> Kind {
+        Kind {
+            name: A::NAME,
+            example: A::EXAMPLE,
+            effect: A::EFFECT,
+            converges_with: A::CONVERGES_WITH,
+            undo: A::UNDO,
+            limited: A::LIMITED,
+            schema: || generator().into_root_schema_for::<A>(),
+            out_schema: || generator().into_root_schema_for::<A::Out>(),
+            decode: |json| match serde_json::from_value::<A>(json) {
+                Ok(action) => Ok(Box::new(action)),
+                Err(error) => Err(error.to_string()),
+            },
+        }
+    }
+
+    /// The effect of a step with these parameters. `reads` is the author's word.
+    pub fn effect<'a>(&self, parameters: impl IntoIterator<Item = &'a str>, reads: bool) -> Effect {
+        if reads {
+            return Effect::Reads;
+        }
+        let converges = parameters.into_iter().any(|name| self.converges_with.contains(&name));
+        if converges { Effect::Converges } else { self.effect }
+    }
+}
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Kind").field(&self.name).finish()
+    }
+}
+
+/// The kind of that name.
+pub fn find(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+fn generator() -> SchemaGenerator {
+    SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true).into_generator()
+}
+
+/// What the engine knows of an inspected change.
+#[derive(Debug, Clone)]
+pub struct ErasedChange {
+    pub summary: String,
+    pub diff: Option<String>,
+    pub before: Json,
+}
+
+/// What looking found, erased.
+#[derive(Debug, Clone)]
+pub enum ErasedSeen {
+    Clean(Outputs),
+    Change(ErasedChange),
+}
+
+/// An action with its type forgotten.
+pub trait Erased: Send + Sync {
+    fn command(&self) -> Option<String>;
+    fn inspect<'a>(&'a self, cx: &'a Cx<'_>) -> BoxFuture<'a, Result<ErasedSeen, Fault>>;
+    fn apply<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<Outputs, Fault>>;
+    fn undo<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<(), Fault>>;
+}
+
+impl<A: Action> Erased for A {
+    fn command(&self) -> Option<String> {
+        Action::command(self)
+    }
+
+    fn inspect<'a>(&'a self, cx: &'a Cx<'_>) -> BoxFuture<'a, Result<ErasedSeen, Fault>> {
+        Box::pin(async move {
+            Ok(match Action::inspect(self, cx).await? {
+                Seen::Clean(out) => ErasedSeen::Clean(outputs(out)?),
+                Seen::Change(change) => ErasedSeen::Change(ErasedChange {
+                    summary: change.summary,
+                    diff: change.diff,
+                    before: json(change.before)?,
+                }),
+            })
+        })
+    }
+
+    fn apply<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<Outputs, Fault>> {
+        Box::pin(async move { outputs(Action::apply(self, cx, &from_json::<A>(before)?).await?) })
+    }
+
+    fn undo<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move { Action::undo(self, cx, &from_json::<A>(before)?).await })
+    }
+}
+
+fn from_json<A: Action>(before: &Json) -> Result<A::Before, Fault> {
+    serde_json::from_value(before.clone())
+        .map_err(|e| Fault::value(format!("what {} saw before cannot be read: {e}", A::NAME)))
+}
+
+fn json(value: impl serde::Serialize) -> Result<Json, Fault> {
+    serde_json::to_value(value).map_err(|e| Fault::value(e.to_string()))
+}
+
+/// `()` gives no outputs.
+fn outputs(out: impl serde::Serialize) -> Result<Outputs, Fault> {
+    match json(out)? {
+        Json::Object(map) => Ok(map),
+        Json::Null => Ok(Outputs::new()),
+        other => Err(Fault::value(format!("outputs must be a map, not {other}"))),
+    }
+}

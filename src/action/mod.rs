@@ -1,0 +1,82 @@
+//! What a step can do: one file for each kind, and the contract that they share.
+//!
+//! An action is its parameters: a struct whose doc comments are its manual and whose schema is what the check
+//! holds a runbook against. It sees the world only through its [`Cx`]. The engine never matches on a kind's name;
+//! differences between kinds are data in [`Kind`].
+
+mod context;
+mod kind;
+mod value;
+
+pub use context::{Cx, Question, Settings};
+pub use kind::{Erased, ErasedChange, ErasedSeen, Kind, Undoing, find};
+pub use value::{Condition, Hosts, LocalPath, Mode, Period, parse_format};
+
+use crate::model::{Effect, Fault};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::future::Future;
+
+/// Every kind, in the order of the manual. A new kind is one file, one `mod` line and one line here.
+pub static KINDS: &[Kind] = &[];
+
+/// What looking found.
+#[derive(Debug, Clone)]
+pub enum Seen<A: Action> {
+    /// It is already as it should be.
+    Clean(A::Out),
+    Change(Change<A::Before>),
+}
+
+/// What applying would change.
+#[derive(Debug, Clone)]
+pub struct Change<B> {
+    /// One line for people, such as `stop etcd`.
+    pub summary: String,
+    /// A unified diff of a file, or other lines worth showing. No secrets.
+    pub diff: Option<String>,
+    /// What was there before: journaled ahead of the change, given to `apply`, and to `undo` later.
+    pub before: B,
+}
+
+/// One kind of action. Reads, converges or is opaque, as [`Action::EFFECT`] says.
+///
+/// - A read implements `apply` alone.
+/// - What converges implements `inspect`, which changes nothing, and `apply`, which may be repeated.
+/// - `undo` puts back what `before` says, and bears a half-done `apply`.
+pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static {
+    /// The key in a step.
+    const NAME: &'static str;
+    /// A step that runs, as YAML.
+    const EXAMPLE: &'static str;
+    const EFFECT: Effect;
+    /// Parameters any of which makes an opaque action one that converges.
+    const CONVERGES_WITH: &'static [&'static str] = &[];
+    const UNDO: Undoing;
+    /// Whether its tasks take a slot of the limits. Those that mostly wait for others do not.
+    const LIMITED: bool = true;
+    /// What it gives to later steps: its schema is what `steps.X.out.NAME` is checked against.
+    type Out: Serialize + JsonSchema + Send;
+    /// What it saw before the change; `()` where there is nothing to put back.
+    type Before: Serialize + DeserializeOwned + Send + Sync;
+
+    /// Looks, and changes nothing. The default is for reads and opaque actions: it cannot know.
+    fn inspect(&self, cx: &Cx<'_>) -> impl Future<Output = Result<Seen<Self>, Fault>> + Send;
+
+    fn apply(&self, cx: &Cx<'_>, before: &Self::Before) -> impl Future<Output = Result<Self::Out, Fault>> + Send;
+
+    fn undo(&self, _cx: &Cx<'_>, _before: &Self::Before) -> impl Future<Output = Result<(), Fault>> + Send {
+        async { Err(Fault::refused(format!("{} cannot be taken back", Self::NAME))) }
+    }
+
+    /// What would run, in full, for a plan; `None` where the parameters say it all.
+    fn command(&self) -> Option<String> {
+        None
+    }
+}
+
+/// For `inspect` of a read or an opaque action: there is nothing to look at beforehand.
+pub fn unseen<A: Action<Before = ()>>(summary: impl Into<String>) -> Result<Seen<A>, Fault> {
+    Ok(Seen::Change(Change { summary: summary.into(), diff: None, before: () }))
+}

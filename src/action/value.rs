@@ -1,0 +1,173 @@
+//! Types of parameters that JSON alone has no word for. Each tells the schema its `format`, and the check asks
+//! [`parse_format`] whether a literal fits.
+
+use crate::model::HostName;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Whether a literal string fits a schema's `format`; the text says what would.
+pub fn parse_format(format: &str, text: &str) -> Result<(), String> {
+    match format {
+        "duration" => text.parse::<Period>().map(drop),
+        "mode" => text.parse::<Mode>().map(drop),
+        _ => Ok(()),
+    }
+}
+
+macro_rules! text_format {
+    ($type:ident, $format:literal, $description:literal, $example:literal) => {
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "format": $format, "description": $description, "examples": [$example] })
+            }
+        }
+    };
+}
+
+/// A length of time: `500ms`, `90s`, `1h30m`, `2d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub struct Period(pub Duration);
+
+text_format!(Period, "duration", "A length of time such as `500ms`, `90s`, `1h30m`.", "90s");
+
+impl FromStr for Period {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("`{text}` is not a length of time: write `500ms`, `90s` or `1h30m`");
+        let days = text.strip_suffix('d').and_then(|n| n.parse::<u32>().ok());
+        if let Some(days) = days {
+            return Ok(Period(Duration::from_secs(u64::from(days) * 86_400)));
+        }
+        let span: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
+        Duration::try_from(span).map(Period).map_err(|_| bad())
+    }
+}
+
+/// Permission bits in octal: `"0600"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode(pub u32);
+
+text_format!(Mode, "mode", "Permission bits in octal, quoted: `\"0600\"`.", "0600");
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let octal = (3..=4).contains(&text.len()).then(|| u32::from_str_radix(text, 8).ok()).flatten();
+        octal
+            .map(Mode)
+            .ok_or_else(|| format!("`{text}` is not a mode: write four octal digits in quotes, such as \"0600\""))
+    }
+}
+
+impl std::fmt::Display for Mode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
+macro_rules! through_text {
+    ($type:ident) => {
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+through_text!(Period);
+through_text!(Mode);
+
+/// A file or folder on the controller. The compiler makes a runbook's literals absolute, from its own folder.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct LocalPath(pub PathBuf);
+
+text_format!(
+    LocalPath,
+    "local-path",
+    "A path on the controller; relative ones are below the runbook's folder.",
+    "files/app.conf"
+);
+
+/// Hosts of the run: a role, a group, a host, or a list of hosts. The engine has resolved it to host names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Hosts(pub Vec<HostName>);
+
+impl JsonSchema for Hosts {
+    fn schema_name() -> Cow<'static, str> {
+        "Hosts".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
+            "format": "hosts",
+            "description": "A role, a group, a host, or a list of hosts."
+        })
+    }
+}
+
+/// A bare expression that must be true or false, with its text for messages.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Condition {
+    pub source: String,
+    pub holds: bool,
+}
+
+impl JsonSchema for Condition {
+    fn schema_name() -> Cow<'static, str> {
+        "Condition".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "boolean"],
+            "format": "expression",
+            "description": "An expression that is true or false, without `{{ }}`."
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_have_units() {
+        let seconds = |text: &str| text.parse::<Period>().map(|p| p.0.as_secs_f64());
+        assert_eq!(seconds("500ms"), Ok(0.5));
+        assert_eq!(seconds("1h30m"), Ok(5400.0));
+        assert_eq!(seconds("2d"), Ok(172_800.0));
+        assert!(seconds("10").is_err() && seconds("-3s").is_err() && seconds("soon").is_err());
+    }
+
+    #[test]
+    fn modes_are_octal() {
+        assert_eq!("0600".parse::<Mode>().map(|m| m.to_string()), Ok("0600".to_owned()));
+        assert!("0800".parse::<Mode>().is_err() && "rw".parse::<Mode>().is_err() && "600000".parse::<Mode>().is_err());
+    }
+}

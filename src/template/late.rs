@@ -1,0 +1,178 @@
+//! Values that may stand still or wait for a run.
+
+use super::environment::ENVIRONMENT;
+use super::{Expr, Ref, Scope, Template};
+use crate::model::{Fault, FaultKind, Span};
+use minijinja::Value;
+use minijinja::value::Serde;
+use serde_json::{Value as Json, json};
+
+/// A tree of values, templates and expressions: an action's parameters, a step's `env`, a `vars` entry.
+#[derive(Clone, Debug)]
+pub enum Late {
+    Value(Json),
+    Text(Template),
+    /// Gives `{"source": TEXT, "holds": BOOL}`: what an action's condition is made from.
+    Condition(Expr),
+    Seq(Vec<Late>),
+    Map(Vec<(String, Late)>),
+}
+
+/// A template that could not be evaluated: an undefined name, a value of the wrong type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TemplateFault {
+    pub message: String,
+    pub span: Span,
+}
+
+impl From<TemplateFault> for Fault {
+    fn from(fault: TemplateFault) -> Fault {
+        Fault::new(FaultKind::Value, fault.message)
+    }
+}
+
+impl Late {
+    /// The value in a scope, as plain JSON. A whole `{{ expression }}` keeps its type.
+    pub fn render(&self, scope: &Scope) -> Result<Json, TemplateFault> {
+        match self {
+            Late::Value(value) => Ok(value.clone()),
+            Late::Text(template) => template.render(scope),
+            Late::Condition(expr) => Ok(json!({ "source": &*expr.source, "holds": expr.holds(scope)? })),
+            Late::Seq(items) => items.iter().map(|item| item.render(scope)).collect::<Result<_, _>>().map(Json::Array),
+            Late::Map(entries) => entries
+                .iter()
+                .map(|(key, value)| Ok((key.clone(), value.render(scope)?)))
+                .collect::<Result<_, _>>()
+                .map(Json::Object),
+        }
+    }
+
+    /// The value in a scope, for a template that reads it.
+    pub(super) fn value(&self, scope: &Scope) -> Result<Value, TemplateFault> {
+        match self {
+            Late::Value(value) => Ok(Value::from(Serde(value))),
+            Late::Text(template) => template.value(scope),
+            other => other.render(scope).map(|json| Value::from(Serde(json))),
+        }
+    }
+
+    /// Renders now what refers only to what is `known`; the rest stays as it is.
+    pub fn settle(&self, scope: &Scope, known: &dyn Fn(&Ref) -> bool) -> Result<Late, TemplateFault> {
+        Ok(match self {
+            Late::Text(t) if t.refs.iter().all(known) => Late::Value(t.render(scope)?),
+            Late::Condition(e) if e.refs.iter().all(known) => Late::Value(self.render(scope)?),
+            Late::Value(_) | Late::Text(_) | Late::Condition(_) => self.clone(),
+            Late::Seq(items) => {
+                let items = items.iter().map(|item| item.settle(scope, known)).collect::<Result<Vec<_>, _>>()?;
+                Late::Seq(items).folded()
+            }
+            Late::Map(entries) => {
+                let entries = entries
+                    .iter()
+                    .map(|(key, value)| Ok((key.clone(), value.settle(scope, known)?)))
+                    .collect::<Result<Vec<_>, _>>()?;
+                Late::Map(entries).folded()
+            }
+        })
+    }
+
+    /// A tree in which nothing waits any more becomes one value.
+    fn folded(self) -> Late {
+        match self {
+            Late::Seq(items) if items.iter().all(|item| matches!(item, Late::Value(_))) => {
+                Late::Value(Json::Array(items.into_iter().filter_map(Late::into_value).collect()))
+            }
+            Late::Map(entries) if entries.iter().all(|(_, value)| matches!(value, Late::Value(_))) => Late::Value(
+                Json::Object(entries.into_iter().filter_map(|(key, value)| Some((key, value.into_value()?))).collect()),
+            ),
+            other => other,
+        }
+    }
+
+    fn into_value(self) -> Option<Json> {
+        match self {
+            Late::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The value, where nothing in it waits.
+    pub fn as_value(&self) -> Option<&Json> {
+        match self {
+            Late::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Calls `see` for each reference in it.
+    pub fn each_ref<'a>(&'a self, see: &mut dyn FnMut(&'a Ref)) {
+        match self {
+            Late::Value(_) => {}
+            Late::Text(t) => t.refs.iter().for_each(see),
+            Late::Condition(e) => e.refs.iter().for_each(see),
+            Late::Seq(items) => items.iter().for_each(|item| item.each_ref(see)),
+            Late::Map(entries) => entries.iter().for_each(|(_, value)| value.each_ref(see)),
+        }
+    }
+
+    /// For a plan: what is known as JSON, what waits as the template's own text.
+    pub fn shown(&self) -> Json {
+        match self {
+            Late::Value(value) => value.clone(),
+            Late::Text(t) => Json::String(t.source.to_string()),
+            Late::Condition(e) => Json::String(e.source.to_string()),
+            Late::Seq(items) => Json::Array(items.iter().map(Late::shown).collect()),
+            Late::Map(entries) => Json::Object(entries.iter().map(|(k, v)| (k.clone(), v.shown())).collect()),
+        }
+    }
+}
+
+impl Template {
+    pub fn render(&self, scope: &Scope) -> Result<Json, TemplateFault> {
+        let value = self.value(scope)?;
+        serde_json::to_value(&value).map_err(|e| TemplateFault { message: e.to_string(), span: self.place.span })
+    }
+
+    fn value(&self, scope: &Scope) -> Result<Value, TemplateFault> {
+        let Some(range) = &self.whole else {
+            let text = ENVIRONMENT.render_str(&self.source, scope.root());
+            return text.map(Value::from).map_err(|e| self.fault(&e, 0));
+        };
+        let expr = ENVIRONMENT.compile_expression(&self.source[range.clone()]);
+        let value = expr.and_then(|e| e.eval(scope.root())).map_err(|e| self.fault(&e, range.start))?;
+        if value.is_undefined() {
+            return Err(undefined(&self.source[range.clone()], self.place.span));
+        }
+        Ok(value)
+    }
+
+    fn fault(&self, error: &minijinja::Error, shift: usize) -> TemplateFault {
+        let range = error.range().map(|r| r.start + shift..r.end + shift);
+        fault(error, range.map_or(self.place.span, |range| self.place.of(&self.source, range)))
+    }
+}
+
+impl Expr {
+    /// Whether it holds. Anything but a boolean is a fault.
+    pub fn holds(&self, scope: &Scope) -> Result<bool, TemplateFault> {
+        let span = |e: &minijinja::Error| e.range().map_or(self.place.span, |r| self.place.of(&self.source, r));
+        let expr = ENVIRONMENT.compile_expression(&self.source).map_err(|e| fault(&e, span(&e)))?;
+        let value = expr.eval(scope.root()).map_err(|e| fault(&e, span(&e)))?;
+        if value.is_undefined() {
+            return Err(undefined(&self.source, self.place.span));
+        }
+        bool::try_from(value.clone()).map_err(|_| TemplateFault {
+            message: format!("`{}` is {value}, not true or false", self.source),
+            span: self.place.span,
+        })
+    }
+}
+
+fn undefined(source: &str, span: Span) -> TemplateFault {
+    TemplateFault { message: format!("`{}` is not defined", source.trim()), span }
+}
+
+fn fault(error: &minijinja::Error, span: Span) -> TemplateFault {
+    let message = error.detail().map_or_else(|| error.kind().to_string(), |d| format!("{}: {d}", error.kind()));
+    TemplateFault { message, span }
+}

@@ -1,0 +1,21 @@
+//! Templates and expressions: parsed once with the place of every name, evaluated late.
+//!
+//! [`Template`] is a string with `{{ }}`; [`Expr`] a bare expression (`when`, `until`, `that`); [`Late`] a tree of
+//! values in which either may stand. [`Scope`] says what the names mean for one task. Strict: an undefined name is an
+//! error. Knows nothing of files, hosts or actions.
+
+mod environment;
+mod late;
+mod parse;
+mod refs;
+mod scope;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+pub use environment::{has_filter, has_function, has_test, known_filters, known_tests};
+pub use late::{Late, TemplateFault};
+pub use parse::{Expr, SyntaxFault, Template};
+pub use refs::{Call, CallKind, Ref, Seg};
+pub use scope::{Scope, Vars};
+pub use steps::Steps;

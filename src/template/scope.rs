@@ -1,0 +1,86 @@
+//! What the names in a template mean for one task.
+
+use super::{Late, TemplateFault};
+use indexmap::IndexMap;
+use minijinja::value::{Enumerator, Object, ObjectRepr};
+use minijinja::{Error, ErrorKind, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A runbook's `vars` with a step's own over them: evaluated when they are read.
+pub type Vars = Arc<IndexMap<String, Late>>;
+
+/// Names to values. Cheap to clone; `with` gives a new scope and leaves this one as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Scope(Arc<Names>);
+
+#[derive(Clone, Debug, Default)]
+struct Names {
+    values: BTreeMap<&'static str, Value>,
+    vars: Vars,
+}
+
+impl Scope {
+    pub fn new(vars: Vars) -> Self {
+        Scope(Arc::new(Names { values: BTreeMap::new(), vars }))
+    }
+
+    /// Gives `name` (such as `params`, `host`, `run`, `steps`) a meaning.
+    pub fn with(&self, name: &'static str, value: Value) -> Self {
+        let mut names = Names::clone(&self.0);
+        names.values.insert(name, value);
+        Scope(Arc::new(names))
+    }
+
+    /// Lays a step's own `vars` over those of the runbook.
+    pub fn with_vars(&self, own: &Vars) -> Self {
+        if own.is_empty() {
+            return self.clone();
+        }
+        let mut names = Names::clone(&self.0);
+        let mut vars = IndexMap::clone(&names.vars);
+        vars.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
+        names.vars = Arc::new(vars);
+        Scope(Arc::new(names))
+    }
+
+    pub(super) fn root(&self) -> Value {
+        Value::from_dyn_object(self.0.clone())
+    }
+}
+
+impl Object for Names {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            "vars" => Some(Value::from_object(VarsView(Scope(self.clone())))),
+            name => self.values.get(name).cloned(),
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::NonEnumerable
+    }
+}
+
+/// `vars`: each is evaluated in the scope that reads it. The check has refused cycles.
+#[derive(Debug)]
+struct VarsView(Scope);
+
+impl Object for VarsView {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let late = self.0.0.vars.get(key.as_str()?)?;
+        Some(late.value(&self.0).unwrap_or_else(|fault| Value::from(invalid(key, fault))))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.0.0.vars.keys().map(|name| Value::from(name.as_str())).collect())
+    }
+}
+
+fn invalid(name: &Value, fault: TemplateFault) -> Error {
+    Error::new(ErrorKind::InvalidOperation, format!("vars.{name}: {}", fault.message))
+}

@@ -1,0 +1,148 @@
+//! `steps` in a template: the run's state as one task sees it.
+
+use crate::model::{HostName, Outputs, RunState, StepId, TaskName, TaskState};
+use indexmap::IndexMap;
+use minijinja::Value;
+use minijinja::value::{Enumerator, Object, Serde};
+use std::sync::{Arc, RwLock};
+
+/// A read-only view of the run's state from one host.
+#[derive(Clone, Debug)]
+pub struct Steps {
+    pub state: Arc<RwLock<RunState>>,
+    /// Every step's tasks, in inventory order; a run's program makes it once.
+    pub tasks: Arc<IndexMap<StepId, Vec<TaskName>>>,
+    /// Whose outputs `out` means.
+    pub host: HostName,
+}
+
+impl Steps {
+    pub fn value(self) -> Value {
+        Value::from_object(self)
+    }
+
+    fn state_of(&self, task: &TaskName) -> TaskState {
+        let state = self.state.read().expect("no task panics while it holds the run's state");
+        state.tasks.get(task).cloned().unwrap_or_default()
+    }
+}
+
+impl Object for Steps {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let tasks = self.tasks.get(key.as_str()?)?.clone();
+        Some(Value::from_object(StepView { steps: self.clone(), tasks }))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::NonEnumerable
+    }
+}
+
+/// `steps.<id>`.
+#[derive(Debug)]
+struct StepView {
+    steps: Arc<Steps>,
+    tasks: Vec<TaskName>,
+}
+
+impl StepView {
+    /// This host's task, else the controller's, else the only one.
+    fn here(&self) -> Option<&TaskName> {
+        let at = |host: &str| self.tasks.iter().find(|t| t.host.as_str() == host);
+        at(self.steps.host.as_str()).or_else(|| at(HostName::CONTROLLER)).or(match self.tasks.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        })
+    }
+
+    fn any(&self, test: impl Fn(&TaskState) -> bool) -> bool {
+        self.tasks.iter().any(|task| test(&self.steps.state_of(task)))
+    }
+
+    fn field(&self, name: &str, task: Option<&TaskName>) -> Option<Value> {
+        let state = task.map(|task| self.steps.state_of(task));
+        let is = |test: fn(&TaskState) -> bool| {
+            Value::from(match &state {
+                Some(state) => test(state),
+                None => self.any(test),
+            })
+        };
+        Some(match name {
+            "out" => out(&state?),
+            "changed" => is(|s| matches!(s, TaskState::Done { changed: true, .. })),
+            "skipped" => is(|s| matches!(s, TaskState::Skipped)),
+            "failed" => is(|s| matches!(s, TaskState::Failed { .. })),
+            "unreachable" => Value::from(false),
+            _ => return None,
+        })
+    }
+}
+
+impl Object for StepView {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            "on" => Some(Value::from_object(OnView(self.clone()))),
+            "all" => Some(Value::from_iter(self.tasks.iter().map(|task| self.record(task)))),
+            name => self.field(name, self.here()),
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::NonEnumerable
+    }
+}
+
+impl StepView {
+    /// `{host, item, state, out, changed}`.
+    fn record(&self, task: &TaskName) -> Value {
+        let state = self.steps.state_of(task);
+        Value::from_pairs([
+            ("host", Value::from(task.host.as_str())),
+            ("item", task.item.map_or(Value::from(()), Value::from)),
+            ("state", Value::from(state.word())),
+            ("out", out(&state)),
+            ("changed", Value::from(matches!(state, TaskState::Done { changed: true, .. }))),
+        ])
+    }
+}
+
+/// `steps.<id>.on`: by host name.
+#[derive(Debug)]
+struct OnView(Arc<StepView>);
+
+impl Object for OnView {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let host = key.as_str()?;
+        let task = self.0.tasks.iter().find(|t| t.host.as_str() == host)?;
+        Some(Value::from_object(TaskView { step: self.0.clone(), task: task.clone() }))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.0.tasks.iter().map(|task| Value::from(task.host.as_str())).collect())
+    }
+}
+
+/// `steps.<id>.on[host]`.
+#[derive(Debug)]
+struct TaskView {
+    step: Arc<StepView>,
+    task: TaskName,
+}
+
+impl Object for TaskView {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.step.field(key.as_str()?, Some(&self.task))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::NonEnumerable
+    }
+}
+
+/// The outputs; `{}` for a task that did not run.
+fn out(state: &TaskState) -> Value {
+    match state {
+        TaskState::Done { out, .. } => Value::from(Serde(out)),
+        _ => Value::from(Serde(Outputs::new())),
+    }
+}
