@@ -1,6 +1,8 @@
 //! Surefoot: runbooks in YAML, compiled to a DAG of steps, run across hosts over SSH, checkpointed at every step.
 
 pub mod action;
+pub mod check;
+pub mod compile;
 pub mod model;
 pub mod template;
 pub mod world;

@@ -1,0 +1,128 @@
+//! A runbook whose every name, type and order has been checked. Only [`super`] can make one.
+
+use crate::action::Kind;
+use crate::model::{Effect, Span, StepId};
+use crate::template::{Expr, Late, Vars};
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A checked runbook.
+#[derive(Clone, Debug)]
+pub struct Runbook {
+    /// Such as `etcd/restore-cluster`.
+    pub name: String,
+    pub summary: String,
+    /// The folder that its relative paths start from; absolute.
+    pub folder: PathBuf,
+    pub params: IndexMap<String, ParamSpec>,
+    pub roles: IndexMap<String, Role>,
+    pub vars: Vars,
+    pub steps: Vec<Step>,
+    /// Read-only steps of what must hold when it has worked; they run after all others.
+    pub verify: Vec<Step>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ParamSpec {
+    pub kind: ParamType,
+    /// `None`: it must be given.
+    pub default: Option<Json>,
+    pub summary: Option<String>,
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParamType {
+    String,
+    Int,
+    Float,
+    Bool,
+    List,
+    Map,
+    /// A file on the controller that exists: relative to the operator's current folder.
+    File,
+    Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct Role {
+    pub min: usize,
+    pub max: Option<usize>,
+    /// Whether its hosts may be in other roles too.
+    pub shared: bool,
+    pub summary: Option<String>,
+    pub span: Span,
+}
+
+/// A checked step.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its own, or one made from its action and place.
+    pub id: StepId,
+    pub title: Option<Late>,
+    pub span: Span,
+    pub kind: &'static Kind,
+    pub args: Late,
+    pub effect: Effect,
+    /// A role, group or host; `None` is the controller.
+    pub on: Option<String>,
+    /// `None`: everything above.
+    pub needs: Option<Vec<Need>>,
+    pub when: Option<Expr>,
+    pub for_each: Option<Late>,
+    pub vars: Vars,
+    /// `become`.
+    pub user: Option<Late>,
+    pub env: Vec<(String, Late)>,
+    pub stdin: Option<Late>,
+    pub cwd: Option<Late>,
+    pub timeout: Option<Duration>,
+    pub retry: Option<Retry>,
+    pub on_failure: OnFailure,
+    /// What takes it back; empty: what the action itself knows.
+    pub undo: Vec<Step>,
+    /// The reason why nothing can take it back.
+    pub irreversible: Option<String>,
+    pub reconcile: Option<Box<Step>>,
+    pub gate: Gate,
+}
+
+/// A step that must be done before another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    pub step: StepId,
+    /// Only on the same host.
+    pub same_host: bool,
+}
+
+/// Whether a step holds back all that follows it, whatever `needs` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    Open,
+    /// `checkpoint` and `irreversible`: all above finishes first, nothing below starts before.
+    Barrier,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    #[default]
+    Stop,
+    Continue,
+}
+
+/// Repeats failures, never unknowns.
+#[derive(Clone, Debug)]
+pub struct Retry {
+    /// In all; `None` where `within` bounds them.
+    pub attempts: Option<u32>,
+    /// Between two attempts; 1 s by default.
+    pub every: Duration,
+    /// The pause grows by this factor each time; 1 by default.
+    pub backoff: f64,
+    /// `for`: over all attempts.
+    pub within: Option<Duration>,
+    /// What must hold of this attempt's `out`.
+    pub until: Option<Expr>,
+}
