@@ -2,10 +2,12 @@
 
 use super::environment::ENVIRONMENT;
 use super::{Expr, Ref, Scope, Template};
-use crate::model::{Fault, FaultKind, Span};
+use crate::model::{Fault, FaultKind, FileId, Span};
 use minijinja::Value;
 use minijinja::value::Serde;
 use serde_json::{Value as Json, json};
+use std::path::Path;
+use std::sync::Arc;
 
 /// A tree of values, templates and expressions: an action's parameters, a step's `env`, a `vars` entry.
 #[derive(Clone, Debug)]
@@ -14,6 +16,10 @@ pub enum Late {
     Text(Template),
     /// Gives `{"source": TEXT, "holds": BOOL}`: what an action's condition is made from.
     Condition(Expr),
+    /// Names hosts: a role, group, host, a list of those, or records with a `host`. Gives host names.
+    Hosts(Box<Late>),
+    /// A path on the controller; relative ones start from this folder.
+    Path(Box<Late>, Arc<Path>),
     Seq(Vec<Late>),
     Map(Vec<(String, Late)>),
 }
@@ -38,6 +44,8 @@ impl Late {
             Late::Value(value) => Ok(value.clone()),
             Late::Text(template) => template.render(scope),
             Late::Condition(expr) => Ok(json!({ "source": &*expr.source, "holds": expr.holds(scope)? })),
+            Late::Hosts(names) => scope.resolve(&names.render(scope)?).map_err(|message| names.fault(message)),
+            Late::Path(path, folder) => Ok(absolute(path.render(scope)?, folder)),
             Late::Seq(items) => items.iter().map(|item| item.render(scope)).collect::<Result<_, _>>().map(Json::Array),
             Late::Map(entries) => entries
                 .iter()
@@ -59,9 +67,12 @@ impl Late {
     /// Renders now what refers only to what is `known`; the rest stays as it is.
     pub fn settle(&self, scope: &Scope, known: &dyn Fn(&Ref) -> bool) -> Result<Late, TemplateFault> {
         Ok(match self {
-            Late::Text(t) if t.refs.iter().all(known) => Late::Value(t.render(scope)?),
-            Late::Condition(e) if e.refs.iter().all(known) => Late::Value(self.render(scope)?),
-            Late::Value(_) | Late::Text(_) | Late::Condition(_) => self.clone(),
+            Late::Value(_) => self.clone(),
+            Late::Text(_) | Late::Condition(_) | Late::Hosts(_) | Late::Path(..) => {
+                let mut all = true;
+                self.each_ref(&mut |r| all &= known(r));
+                if all { Late::Value(self.render(scope)?) } else { self.clone() }
+            }
             Late::Seq(items) => {
                 let items = items.iter().map(|item| item.settle(scope, known)).collect::<Result<Vec<_>, _>>()?;
                 Late::Seq(items).folded()
@@ -96,6 +107,22 @@ impl Late {
         }
     }
 
+    /// A fault at the first template in it.
+    fn fault(&self, message: String) -> TemplateFault {
+        TemplateFault { message, span: self.place().unwrap_or(Span::new(FileId(0), 0..0)) }
+    }
+
+    fn place(&self) -> Option<Span> {
+        match self {
+            Late::Value(_) => None,
+            Late::Text(t) => Some(t.place.span),
+            Late::Condition(e) => Some(e.place.span),
+            Late::Hosts(inner) | Late::Path(inner, _) => inner.place(),
+            Late::Seq(items) => items.iter().find_map(Late::place),
+            Late::Map(entries) => entries.iter().find_map(|(_, value)| value.place()),
+        }
+    }
+
     /// The value, where nothing in it waits.
     pub fn as_value(&self) -> Option<&Json> {
         match self {
@@ -110,6 +137,7 @@ impl Late {
             Late::Value(_) => {}
             Late::Text(t) => t.refs.iter().for_each(see),
             Late::Condition(e) => e.refs.iter().for_each(see),
+            Late::Hosts(inner) | Late::Path(inner, _) => inner.each_ref(see),
             Late::Seq(items) => items.iter().for_each(|item| item.each_ref(see)),
             Late::Map(entries) => entries.iter().for_each(|(_, value)| value.each_ref(see)),
         }
@@ -121,6 +149,7 @@ impl Late {
             Late::Value(value) => value.clone(),
             Late::Text(t) => Json::String(t.source.to_string()),
             Late::Condition(e) => Json::String(e.source.to_string()),
+            Late::Hosts(inner) | Late::Path(inner, _) => inner.shown(),
             Late::Seq(items) => Json::Array(items.iter().map(Late::shown).collect()),
             Late::Map(entries) => Json::Object(entries.iter().map(|(k, v)| (k.clone(), v.shown())).collect()),
         }
@@ -165,6 +194,13 @@ impl Expr {
             message: format!("`{}` is {value}, not true or false", self.source),
             span: self.place.span,
         })
+    }
+}
+
+fn absolute(path: Json, folder: &Path) -> Json {
+    match path {
+        Json::String(path) if !path.is_empty() => Json::String(folder.join(path).to_string_lossy().into_owned()),
+        other => other,
     }
 }
 

@@ -17,5 +17,5 @@ pub use environment::{has_filter, has_function, has_test, known_filters, known_t
 pub use late::{Late, TemplateFault};
 pub use parse::{Expr, SyntaxFault, Template};
 pub use refs::{Call, CallKind, Ref, Seg};
-pub use scope::{Scope, Vars};
+pub use scope::{Groups, Scope, Vars};
 pub use steps::Steps;

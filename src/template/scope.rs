@@ -1,9 +1,11 @@
 //! What the names in a template mean for one task.
 
 use super::{Late, TemplateFault};
+use crate::model::HostName;
 use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, Value};
+use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -18,11 +20,33 @@ pub struct Scope(Arc<Names>);
 struct Names {
     values: BTreeMap<&'static str, Value>,
     vars: Vars,
+    groups: Groups,
 }
 
+/// Every role, group and host by its name, to host names.
+pub type Groups = Arc<IndexMap<String, Vec<HostName>>>;
+
 impl Scope {
-    pub fn new(vars: Vars) -> Self {
-        Scope(Arc::new(Names { values: BTreeMap::new(), vars }))
+    pub fn new(vars: Vars, groups: Groups) -> Self {
+        Scope(Arc::new(Names { values: BTreeMap::new(), vars, groups }))
+    }
+
+    /// Host names, once each, from a name, a list of names, or records that have a `host` or a `name`.
+    pub(super) fn resolve(&self, value: &Json) -> Result<Json, String> {
+        let mut found: Vec<Json> = Vec::new();
+        for item in value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice) {
+            let name = item.as_str().or_else(|| item.get("host")?.as_str()).or_else(|| item.get("name")?.as_str());
+            let name = name.ok_or_else(|| format!("{item} names no host"))?;
+            let hosts =
+                self.0.groups.get(name).ok_or_else(|| format!("`{name}` is no role, group or host of this run"))?;
+            for host in hosts {
+                let host = Json::from(host.as_str());
+                if !found.contains(&host) {
+                    found.push(host);
+                }
+            }
+        }
+        Ok(Json::Array(found))
     }
 
     /// Gives `name` (such as `params`, `host`, `run`, `steps`) a meaning.

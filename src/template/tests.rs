@@ -15,7 +15,9 @@ fn template(text: &str) -> Template {
 fn scope() -> Scope {
     let vars = [("token", "t-{{ params.n }}"), ("again", "{{ vars.token }}!"), ("broken", "{{ params.gone }}")];
     let vars = vars.map(|(name, text)| (name.to_owned(), Late::Text(template(text))));
-    Scope::new(Arc::new(vars.into_iter().collect())).with(
+    let groups = [("all", vec!["a", "b"]), ("a", vec!["a"]), ("b", vec!["b"])];
+    let groups = groups.map(|(name, hosts)| (name.to_owned(), hosts.into_iter().map(Into::into).collect()));
+    Scope::new(Arc::new(vars.into_iter().collect()), Arc::new(groups.into_iter().collect())).with(
         "params",
         Value::from(minijinja::value::Serde(json!({"n": 7, "big": 17873070359826556425u64, "on": true}))),
     )
@@ -134,4 +136,20 @@ fn steps_show_this_hosts_outputs_and_every_hosts() {
         Ok(json!(["b"]))
     );
     assert_eq!(render("controller", "{{ steps.look.changed }}"), Ok(json!(true)));
+}
+
+#[test]
+fn hosts_are_resolved_from_groups_names_and_records() {
+    let resolve = |value: serde_json::Value| Late::Hosts(Box::new(Late::Value(value))).render(&scope());
+    assert_eq!(resolve(json!("all")), Ok(json!(["a", "b"])));
+    assert_eq!(resolve(json!(["b", "all"])), Ok(json!(["b", "a"])));
+    assert_eq!(resolve(json!([{"host": "b", "out": {}}])), Ok(json!(["b"])));
+    assert!(resolve(json!("nobody")).is_err() && resolve(json!(3)).is_err());
+}
+
+#[test]
+fn a_relative_path_starts_from_its_folder() {
+    let path = |text: &str| Late::Path(Box::new(Late::Text(template(text))), Arc::from(std::path::Path::new("/rb")));
+    assert_eq!(path("f{{ params.n }}").render(&scope()), Ok(json!("/rb/f7")));
+    assert_eq!(path("/x{{ params.n }}").render(&scope()), Ok(json!("/x7")));
 }
