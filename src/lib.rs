@@ -3,6 +3,8 @@
 pub mod action;
 pub mod check;
 pub mod compile;
+pub mod load;
 pub mod model;
+pub mod report;
 pub mod template;
 pub mod world;

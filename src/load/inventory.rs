@@ -1,0 +1,309 @@
+//! An inventory: hosts, groups, and how to reach them.
+
+use super::fields::Fields;
+use super::hint::did_you_mean;
+use super::node::{Key, Node, Value};
+use crate::model::{Diagnostic, HostName, Span};
+use indexmap::IndexMap;
+use std::path::{Path, PathBuf};
+
+/// The hosts that a run may touch, in the order of the file, checked as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    pub hosts: IndexMap<HostName, HostEntry>,
+    /// Each has at least the hosts of the inventory that it names, in its own order, once each.
+    pub groups: IndexMap<String, Vec<HostName>>,
+}
+
+/// One host, with the inventory's defaults applied.
+#[derive(Clone, Debug)]
+pub struct HostEntry {
+    pub name: HostName,
+    /// Where its name stands.
+    pub span: Span,
+    /// How ssh reaches it, where that is not its name.
+    pub address: Option<String>,
+    pub user: Option<String>,
+    pub port: Option<u16>,
+    /// A private key. Absolute, or relative to the current folder as the inventory's path was.
+    pub identity: Option<PathBuf>,
+    /// An ssh config that is used instead of the user's.
+    pub ssh_config: Option<PathBuf>,
+    pub become_user: Option<Become>,
+    pub vars: serde_json::Map<String, serde_json::Value>,
+    /// How its etcd is reached, where that is not found on the host itself.
+    pub etcd: Option<EtcdAccess>,
+}
+
+/// The user that steps run as, by sudo; `become: true` means root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Become(pub String);
+
+/// Certificate files of an etcd client, as the inventory gives them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EtcdAccess {
+    pub ca: Option<String>,
+    pub cert: Option<String>,
+    pub key: Option<String>,
+}
+
+pub(super) fn decode(root: &Node, dir: &Path) -> Result<Inventory, Vec<Diagnostic>> {
+    let mut decoder = Decoder { dir, problems: Vec::new() };
+    let inventory = decoder.inventory(root);
+    match inventory {
+        Some(inventory) if decoder.problems.is_empty() => Ok(inventory),
+        _ => Err(decoder.problems),
+    }
+}
+
+/// The keys that say how a host is reached; the same in `defaults` and in a host.
+#[derive(Clone, Default)]
+struct Reach {
+    user: Option<String>,
+    port: Option<u16>,
+    identity: Option<PathBuf>,
+    ssh_config: Option<PathBuf>,
+    become_user: Option<Option<Become>>,
+}
+
+struct Decoder<'d> {
+    dir: &'d Path,
+    problems: Vec<Diagnostic>,
+}
+
+impl Decoder<'_> {
+    fn inventory(&mut self, root: &Node) -> Option<Inventory> {
+        let mut fields = Fields::of(root, "an inventory", &mut self.problems)?;
+        let defaults = fields.take("defaults").map(|node| self.defaults(node)).unwrap_or_default();
+        let hosts = fields.require("hosts", &mut self.problems);
+        let mut inventory = Inventory {
+            hosts: hosts.map(|node| self.hosts(node, &defaults)).unwrap_or_default(),
+            ..Default::default()
+        };
+        if let Some(node) = fields.take("groups") {
+            self.groups(node, &mut inventory);
+        }
+        if let Some(node) = fields.take("etcd") {
+            self.etcd(node, &mut inventory);
+        }
+        fields.finish(&mut self.problems);
+        Some(inventory)
+    }
+
+    fn defaults(&mut self, node: &Node) -> Reach {
+        let Some(mut fields) = Fields::of(node, "`defaults`", &mut self.problems) else { return Reach::default() };
+        let reach = self.reach(&mut fields);
+        fields.finish(&mut self.problems);
+        reach
+    }
+
+    fn reach(&mut self, fields: &mut Fields) -> Reach {
+        Reach {
+            user: fields.take("user").and_then(|node| self.text(node)),
+            port: fields.take("port").and_then(|node| self.port(node)),
+            identity: fields.take("identity").and_then(|node| self.path(node)),
+            ssh_config: fields.take("ssh_config").and_then(|node| self.path(node)),
+            become_user: fields.take("become").and_then(|node| self.become_user(node)),
+        }
+    }
+
+    fn hosts(&mut self, node: &Node, defaults: &Reach) -> IndexMap<HostName, HostEntry> {
+        let Value::Map(entries) = &node.value else {
+            let message = format!("`hosts` is a map of hosts by name, this is {}", node.kind());
+            self.problems.push(Diagnostic::error("E0202", node.span, message));
+            return IndexMap::new();
+        };
+        let mut hosts = IndexMap::new();
+        for (key, node) in entries {
+            self.check_name(key, "host");
+            if let Some(host) = self.host(key, node, defaults) {
+                hosts.insert(host.name.clone(), host);
+            }
+        }
+        hosts
+    }
+
+    fn host(&mut self, key: &Key, node: &Node, defaults: &Reach) -> Option<HostEntry> {
+        // `etcd-1:` alone is a host that is reached by its name.
+        let empty = Node { span: node.span, value: Value::Map(Vec::new()) };
+        let node = if node.value == Value::Null { &empty } else { node };
+        let mut fields = Fields::of(node, "a host", &mut self.problems)?;
+        let address = fields.take("address").and_then(|node| self.text(node));
+        let own = self.reach(&mut fields);
+        let vars = fields.take("vars").and_then(|node| self.vars(node)).unwrap_or_default();
+        fields.finish(&mut self.problems);
+        Some(HostEntry {
+            name: HostName::from(key.text.as_str()),
+            span: key.span,
+            address,
+            user: own.user.or_else(|| defaults.user.clone()),
+            port: own.port.or(defaults.port),
+            identity: own.identity.or_else(|| defaults.identity.clone()),
+            ssh_config: own.ssh_config.or_else(|| defaults.ssh_config.clone()),
+            become_user: own.become_user.or_else(|| defaults.become_user.clone()).flatten(),
+            vars,
+            etcd: None,
+        })
+    }
+
+    fn groups(&mut self, node: &Node, inventory: &mut Inventory) {
+        let Value::Map(entries) = &node.value else {
+            let message = format!("`groups` is a map of lists of hosts, this is {}", node.kind());
+            self.problems.push(Diagnostic::error("E0202", node.span, message));
+            return;
+        };
+        for (key, members) in entries {
+            self.check_name(key, "group");
+            if let Some(host) = inventory.hosts.get(key.text.as_str()) {
+                let message = format!("`{}` is both a host and a group", key.text);
+                self.problems.push(Diagnostic::error("E0701", key.span, message).label(host.span, "the host"));
+            }
+            let members = self.group(members, inventory);
+            inventory.groups.insert(key.text.clone(), members);
+        }
+    }
+
+    fn group(&mut self, node: &Node, inventory: &Inventory) -> Vec<HostName> {
+        let Value::Seq(items) = &node.value else {
+            let message = format!("a group is a list of hosts, this is {}", node.kind());
+            self.problems.push(Diagnostic::error("E0202", node.span, message));
+            return Vec::new();
+        };
+        let mut members: Vec<HostName> = Vec::new();
+        for item in items {
+            let Some(name) = self.text(item) else { continue };
+            match inventory.hosts.get_key_value(name.as_str()) {
+                None => self.problems.push(unknown_host(item.span, &name, inventory)),
+                Some((host, _)) if members.contains(host) => {
+                    self.problems.push(Diagnostic::error(
+                        "E0702",
+                        item.span,
+                        format!("`{name}` is in this group twice"),
+                    ));
+                }
+                Some((host, _)) => members.push(host.clone()),
+            }
+        }
+        members
+    }
+
+    /// A more exact name wins: `all`, then a group, then a host.
+    fn etcd(&mut self, node: &Node, inventory: &mut Inventory) {
+        let Some(fields) = Fields::of(node, "`etcd`", &mut self.problems) else { return };
+        let mut access: Vec<(u8, Vec<HostName>, EtcdAccess)> = Vec::new();
+        for (key, node) in fields.rest() {
+            let (rank, hosts) = match key.text.as_str() {
+                "all" => (0, inventory.hosts.keys().cloned().collect()),
+                name if inventory.groups.contains_key(name) => (1, inventory.groups[name].clone()),
+                name if inventory.hosts.contains_key(name) => (2, vec![HostName::from(name)]),
+                name => {
+                    let known = ["all"].into_iter().chain(inventory.groups.keys().map(String::as_str));
+                    let known: Vec<&str> = known.chain(inventory.hosts.keys().map(HostName::as_str)).collect();
+                    let message = format!("`{name}` is neither a host nor a group");
+                    self.problems.push(helped(Diagnostic::error("E0703", key.span, message), name, &known));
+                    continue;
+                }
+            };
+            let decoded = self.etcd_access(node).unwrap_or_default();
+            access.push((rank, hosts, decoded));
+        }
+        access.sort_by_key(|(rank, ..)| *rank);
+        for (_, hosts, access) in access {
+            for host in hosts {
+                inventory.hosts[&host].etcd = Some(access.clone());
+            }
+        }
+    }
+
+    fn etcd_access(&mut self, node: &Node) -> Option<EtcdAccess> {
+        let mut fields = Fields::of(node, "an `etcd` entry", &mut self.problems)?;
+        let ca = fields.take("ca").and_then(|node| self.text(node));
+        let cert_node = fields.take("cert");
+        let key_node = fields.take("key");
+        if cert_node.is_some() != key_node.is_some() {
+            let one = cert_node.or(key_node).map_or(fields.span, |node| node.span);
+            self.problems.push(Diagnostic::error("E0203", one, "`cert` and `key` are given together"));
+        }
+        let cert = cert_node.and_then(|node| self.text(node));
+        let key = key_node.and_then(|node| self.text(node));
+        fields.finish(&mut self.problems);
+        Some(EtcdAccess { ca, cert, key })
+    }
+
+    fn check_name(&mut self, key: &Key, what: &str) {
+        let reserved = key.text == HostName::CONTROLLER || key.text == "all";
+        let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+        let plain = key.text.starts_with(|c: char| c.is_ascii_alphanumeric()) && key.text.chars().all(word);
+        if reserved {
+            let message = format!("`{}` is reserved: it cannot name a {what}", key.text);
+            self.problems.push(Diagnostic::error("E0704", key.span, message));
+        } else if !plain {
+            let message = format!("`{}` cannot name a {what}: letters, digits, `-`, `_` and `.` only", key.text);
+            self.problems.push(Diagnostic::error("E0704", key.span, message));
+        }
+    }
+
+    fn text(&mut self, node: &Node) -> Option<String> {
+        let text = match &node.value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        if text.as_deref().is_none_or(|text| text.is_empty() || text.starts_with('-')) {
+            // A leading dash would be read by ssh as an option.
+            let message = format!("expected text that does not start with `-`, this is {}", node.kind());
+            self.problems.push(Diagnostic::error("E0501", node.span, message));
+            return None;
+        }
+        text
+    }
+
+    fn port(&mut self, node: &Node) -> Option<u16> {
+        let port = match &node.value {
+            Value::Number(number) => number.as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0),
+            _ => None,
+        };
+        if port.is_none() {
+            self.problems.push(Diagnostic::error("E0501", node.span, "a port is a whole number from 1 to 65535"));
+        }
+        port
+    }
+
+    fn path(&mut self, node: &Node) -> Option<PathBuf> {
+        let text = self.text(node)?;
+        match text.strip_prefix("~/") {
+            Some(rest) => Some(std::env::home_dir().unwrap_or_default().join(rest)),
+            None => Some(self.dir.join(text)),
+        }
+    }
+
+    fn become_user(&mut self, node: &Node) -> Option<Option<Become>> {
+        match &node.value {
+            Value::Bool(yes) => Some(yes.then(|| Become("root".into()))),
+            _ => self.text(node).map(|user| Some(Become(user))),
+        }
+    }
+
+    fn vars(&mut self, node: &Node) -> Option<serde_json::Map<String, serde_json::Value>> {
+        match node.to_json() {
+            serde_json::Value::Object(vars) => Some(vars),
+            _ => {
+                let message = format!("`vars` is a map of names to values, this is {}", node.kind());
+                self.problems.push(Diagnostic::error("E0202", node.span, message));
+                None
+            }
+        }
+    }
+}
+
+fn unknown_host(span: Span, name: &str, inventory: &Inventory) -> Diagnostic {
+    let known: Vec<&str> = inventory.hosts.keys().map(HostName::as_str).collect();
+    helped(Diagnostic::error("E0703", span, format!("no host `{name}` in this inventory")), name, &known)
+}
+
+fn helped(diagnostic: Diagnostic, name: &str, known: &[&str]) -> Diagnostic {
+    match did_you_mean(name, known.iter().copied()) {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    }
+}
