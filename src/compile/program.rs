@@ -2,7 +2,7 @@
 
 use crate::check::Step;
 use crate::model::{HostName, StepId, TaskName};
-use crate::template::{Late, Vars};
+use crate::template::{Groups, Late, Vars};
 use indexmap::IndexMap;
 use petgraph::graph::DiGraph;
 use serde_json::Value as Json;
@@ -30,6 +30,8 @@ pub struct Program {
     pub params: Json,
     /// `hosts`: role to a list of `{name, address, vars}`.
     pub roles: Json,
+    /// What each role, group and host name means.
+    pub groups: Groups,
     /// `host` for each host, the controller included.
     pub hosts: IndexMap<HostName, Json>,
 }

@@ -1,0 +1,157 @@
+//! Renders what is known before a run: parameters, hosts, items, and the vars made of those.
+
+use super::Task;
+use crate::action::Kind;
+use crate::check::Step;
+use crate::model::{Diagnostic, HostName, TaskName};
+use crate::template::{Late, Ref, Scope, TemplateFault, Vars};
+use indexmap::IndexMap;
+use minijinja::Value;
+use minijinja::value::Serde;
+use serde_json::Value as Json;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// When the value of a reference is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Known {
+    /// The same for every task: parameters, roles.
+    Always,
+    /// Once host and item are chosen.
+    PerTask,
+    /// Only in the run.
+    Late,
+}
+
+pub(super) struct Settler<'a> {
+    scope: Scope,
+    hosts: &'a IndexMap<HostName, Json>,
+    vars: HashMap<&'a str, Known>,
+}
+
+impl<'a> Settler<'a> {
+    pub fn new(vars: &'a Vars, scope: Scope, hosts: &'a IndexMap<HostName, Json>) -> Self {
+        let mut settler = Settler { scope, hosts, vars: HashMap::new() };
+        for name in vars.keys() {
+            settler.var(name, vars);
+        }
+        settler
+    }
+
+    fn var(&mut self, name: &'a str, vars: &'a Vars) -> Known {
+        if let Some(known) = self.vars.get(name) {
+            return *known;
+        }
+        // The check has refused cycles; this bound keeps a mistake there from becoming an endless loop.
+        self.vars.insert(name, Known::Late);
+        let mut known = Known::Always;
+        let mut inner = Vec::new();
+        vars[name].each_ref(&mut |r| match (r.name(0), r.name(1)) {
+            (Some("vars"), Some(other)) => inner.push(other),
+            _ => known = known.max(self.of(r)),
+        });
+        let inner = inner.into_iter().filter_map(|other| vars.get_key_value(other));
+        let known = inner.map(|(other, _)| self.var(other, vars)).fold(known, Known::max);
+        self.vars.insert(name, known);
+        known
+    }
+
+    fn of(&self, r: &Ref) -> Known {
+        match (r.name(0), r.name(1)) {
+            (Some("params" | "hosts"), _) => Known::Always,
+            (Some("host" | "item"), _) => Known::PerTask,
+            (Some("vars"), Some(name)) => self.vars.get(name).copied().unwrap_or(Known::Late),
+            _ => Known::Late,
+        }
+    }
+
+    /// A step's tasks: hosts times items. Every template that fails on the way is told.
+    pub fn tasks(&mut self, index: u32, step: &Step, on: &[HostName]) -> Result<Vec<Task>, Vec<Diagnostic>> {
+        let shared = self.step_args(step).map_err(|fault| vec![diagnostic(fault)])?;
+        if let Some(args) = &shared {
+            decodes(step.kind, args, step).map_err(|d| vec![d])?;
+        }
+        let mut tasks = Vec::with_capacity(on.len());
+        let mut problems = Vec::new();
+        for host in on {
+            match self.host_tasks(index, step, host, shared.as_ref()) {
+                Ok(made) => tasks.extend(made),
+                Err(problem) if problems.contains(&problem) => {}
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() { Ok(tasks) } else { Err(problems) }
+    }
+
+    /// The parameters, where they are the same for every task of the step.
+    fn step_args(&self, step: &Step) -> Result<Option<Arc<Late>>, TemplateFault> {
+        let mut per_task = !step.vars.is_empty();
+        step.args.each_ref(&mut |r| per_task |= self.of(r) == Known::PerTask);
+        if per_task {
+            return Ok(None);
+        }
+        step.args.settle(&self.scope, &|r| self.of(r) == Known::Always).map(|args| Some(Arc::new(args)))
+    }
+
+    fn host_tasks(
+        &self,
+        index: u32,
+        step: &Step,
+        host: &HostName,
+        shared: Option<&Arc<Late>>,
+    ) -> Result<Vec<Task>, Diagnostic> {
+        let scope = self.scope.with("host", Value::from(Serde(&self.hosts[host])));
+        let Some(items) = self.items(step, &scope)? else {
+            return Ok(vec![self.task(index, step, host, None, shared, &scope)?]);
+        };
+        let items = items.into_iter().enumerate();
+        items.map(|(at, item)| self.task(index, step, host, Some((at as u32, item)), shared, &scope)).collect()
+    }
+
+    fn items(&self, step: &Step, scope: &Scope) -> Result<Option<Vec<Json>>, Diagnostic> {
+        let Some(list) = &step.for_each else { return Ok(None) };
+        match list.render(scope).map_err(diagnostic)? {
+            Json::Array(items) => Ok(Some(items)),
+            other => Err(Diagnostic::error("E0509", step.span, format!("`for_each` needs a list, not {other}"))),
+        }
+    }
+
+    fn task(
+        &self,
+        index: u32,
+        step: &Step,
+        host: &HostName,
+        item: Option<(u32, Json)>,
+        shared: Option<&Arc<Late>>,
+        scope: &Scope,
+    ) -> Result<Task, Diagnostic> {
+        let name = TaskName { step: step.id.clone(), host: host.clone(), item: item.as_ref().map(|(at, _)| *at) };
+        let item = item.map(|(_, item)| item);
+        let args = match shared {
+            Some(args) => args.clone(),
+            None => {
+                let scope = item.iter().fold(scope.clone(), |s, item| s.with("item", Value::from(Serde(item))));
+                let own =
+                    |r: &Ref| !(r.name(0) == Some("vars") && r.name(1).is_some_and(|n| step.vars.contains_key(n)));
+                let known = |r: &Ref| own(r) && self.of(r) <= Known::PerTask;
+                let args = Arc::new(step.args.settle(&scope, &known).map_err(diagnostic)?);
+                decodes(step.kind, &args, step)?;
+                args
+            }
+        };
+        Ok(Task { name, step: index, args, item })
+    }
+}
+
+/// Parameters that are wholly known must make an action now, not in the middle of a run.
+fn decodes(kind: &Kind, args: &Late, step: &Step) -> Result<(), Diagnostic> {
+    let Some(value) = args.as_value() else { return Ok(()) };
+    match (kind.decode)(value.clone()) {
+        Ok(_) => Ok(()),
+        Err(why) => Err(Diagnostic::error("E0508", step.span, format!("`{}`: {why}", kind.name))),
+    }
+}
+
+fn diagnostic(fault: TemplateFault) -> Diagnostic {
+    Diagnostic::error("E0507", fault.span, fault.message)
+}
