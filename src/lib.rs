@@ -5,6 +5,7 @@ pub mod check;
 pub mod compile;
 pub mod load;
 pub mod model;
+pub mod plan;
 pub mod report;
 pub mod template;
 pub mod world;

@@ -1,0 +1,131 @@
+//! A plan as text for people.
+
+use crate::model::Effect;
+use crate::plan::{Plan, PlannedStep, PlannedTask, Way};
+use anstyle::{AnsiColor, Style};
+use serde_json::Value as Json;
+use std::fmt::{self, Write};
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const READS: Style = AnsiColor::Cyan.on_default();
+const CHANGES: Style = AnsiColor::Yellow.on_default();
+const WALL: Style = AnsiColor::Red.on_default().bold();
+
+/// Lines for a terminal; the writer strips the colours where they are not wanted.
+pub fn text(plan: &Plan) -> String {
+    let mut out = String::new();
+    write(plan, &mut out).expect("writing to a string does not fail");
+    out
+}
+
+fn write(plan: &Plan, out: &mut String) -> fmt::Result {
+    writeln!(out, "{BOLD}{}{BOLD:#}: {}", plan.runbook, plan.summary)?;
+    for (role, hosts) in plan.roles.as_object().into_iter().flatten() {
+        let names: Vec<&str> = hosts.as_array().into_iter().flatten().filter_map(|h| h["name"].as_str()).collect();
+        writeln!(
+            out,
+            "  {DIM}role{DIM:#}  {role}: {}",
+            if names.is_empty() { "no hosts".into() } else { names.join(", ") }
+        )?;
+    }
+    for (name, value) in plan.params.as_object().into_iter().flatten() {
+        writeln!(out, "  {DIM}param{DIM:#} {name}: {}", short(value))?;
+    }
+    writeln!(out)?;
+    let width = plan.steps.iter().map(|s| s.id.as_str().len()).max().unwrap_or(0);
+    for (number, step) in plan.steps.iter().enumerate() {
+        write_step(out, number + 1, step, width)?;
+    }
+    summary(out, plan)
+}
+
+fn write_step(out: &mut String, number: usize, step: &PlannedStep, width: usize) -> fmt::Result {
+    if let Way::Irreversible(_) = step.undo {
+        writeln!(out, "{WALL}────── point of no return{WALL:#}")?;
+    }
+    write!(out, "{number:4}  {BOLD}{:width$}{BOLD:#}  {:20}  ", step.id, step.action)?;
+    writeln!(out, "{}  {}", effect(step), hosts(step))?;
+    if let Some(when) = step.when {
+        writeln!(out, "          {DIM}when{DIM:#} {when}")?;
+    }
+    if step.effect != Effect::Reads {
+        writeln!(out, "          {DIM}undo{DIM:#} {}", way(&step.undo))?;
+    }
+    let mut tasks = step.tasks.iter();
+    let Some(first) = tasks.next() else { return Ok(()) };
+    if tasks.all(|task| task.parameters == first.parameters) {
+        return write_parameters(out, first, "          ");
+    }
+    for task in &step.tasks {
+        writeln!(out, "          {DIM}{}{DIM:#}", task.host)?;
+        write_parameters(out, task, "            ")?;
+    }
+    Ok(())
+}
+
+fn write_parameters(out: &mut String, task: &PlannedTask, indent: &str) -> fmt::Result {
+    let shown = match &task.command {
+        Some(command) => command.clone(),
+        None => match &task.parameters {
+            Json::Object(map) => map.iter().map(|(k, v)| format!("{k}: {}", short(v))).collect::<Vec<_>>().join("\n"),
+            other => short(other),
+        },
+    };
+    shown.lines().try_for_each(|line| writeln!(out, "{indent}{line}"))
+}
+
+fn effect(step: &PlannedStep) -> String {
+    match step.effect {
+        Effect::Reads => format!("{READS}reads  {READS:#}"),
+        Effect::Converges | Effect::Opaque => format!("{CHANGES}changes{CHANGES:#}"),
+    }
+}
+
+fn hosts(step: &PlannedStep) -> String {
+    match (step.on, step.tasks.as_slice()) {
+        (None, _) => String::new(),
+        (Some(on), []) => format!("on {on}: no hosts"),
+        (Some(on), [one]) if one.host == on => format!("on {on}"),
+        (Some(on), tasks) => format!("on {on}: {}", tasks.iter().map(|t| t.host).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+fn way(way: &Way) -> String {
+    match way {
+        Way::NotNeeded => "nothing to undo".into(),
+        Way::Known(how) => (*how).into(),
+        Way::Steps(steps) => {
+            format!("its own steps: {}", steps.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", "))
+        }
+        Way::None(why) => format!("none: {why}"),
+        Way::Irreversible(reason) => format!("none, ever: {reason}"),
+    }
+}
+
+/// A value on one line.
+fn short(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn summary(out: &mut String, plan: &Plan) -> fmt::Result {
+    let count = |test: &dyn Fn(&PlannedStep) -> bool| -> usize {
+        plan.steps.iter().filter(|s| test(s)).map(|s| s.tasks.len()).sum()
+    };
+    let reads = count(&|s| s.effect == Effect::Reads);
+    let changes = count(&|s| s.effect != Effect::Reads);
+    let undone = count(&|s| matches!(s.undo, Way::Known(_) | Way::Steps(_)));
+    writeln!(
+        out,
+        "\n{} steps, {} tasks: {reads} read, {changes} may change something ({undone} can be undone).",
+        plan.steps.len(),
+        reads + changes
+    )?;
+    match plan.point_of_no_return {
+        Some(step) => writeln!(out, "The point of no return is {WALL}{step}{WALL:#}."),
+        None => Ok(()),
+    }
+}
