@@ -3,6 +3,7 @@
 pub mod action;
 pub mod check;
 pub mod compile;
+pub mod journal;
 pub mod load;
 pub mod model;
 pub mod plan;

@@ -1,8 +1,9 @@
 //! What happens in a run. The journal is a list of these; the run's state is a fold over them.
 
-use super::{Fault, Outcome, RunId, StepId, TaskName, Undo};
+use super::{Fault, RunId, StepId, TaskName, Undo};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What a task gave: names to values. 64-bit ids are hex strings.
 pub type Outputs = serde_json::Map<String, serde_json::Value>;
@@ -54,6 +55,19 @@ pub enum Event {
     },
 }
 
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every task is done or skipped, or failed with `on_failure: continue`.
+    Done,
+    Failed,
+    /// A task's outcome could not be known.
+    Unknown,
+    /// The operator stopped it; it can be resumed.
+    Interrupted,
+}
+
 /// What happens to one task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "task_event", rename_all = "snake_case")]
@@ -71,8 +85,8 @@ pub enum TaskEvent {
     },
     Done {
         changed: bool,
-        #[serde(default, skip_serializing_if = "Outputs::is_empty")]
-        out: Outputs,
+        #[serde(default, skip_serializing_if = "none")]
+        out: Arc<Outputs>,
     },
     /// This attempt failed and another follows.
     Retrying {
@@ -88,4 +102,8 @@ pub enum TaskEvent {
     },
     /// Its `when` was false.
     Skipped,
+}
+
+fn none(out: &Arc<Outputs>) -> bool {
+    out.is_empty()
 }

@@ -7,11 +7,13 @@ mod fault;
 mod id;
 mod source;
 mod state;
+mod task;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use effect::{Effect, Undo};
-pub use event::{Event, Outputs, Stamped, TaskEvent};
+pub use event::{Event, Outcome, Outputs, Stamped, TaskEvent};
 pub use fault::{Fault, FaultKind};
 pub use id::{HostName, RunId, StepId, TaskName};
 pub use source::{FileId, Place, Source, Sources, Span};
-pub use state::{Illegal, Outcome, RunState, TaskState};
+pub use state::{Counts, Illegal, RunState};
+pub use task::{TaskRecord, TaskState};

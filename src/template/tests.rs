@@ -117,8 +117,10 @@ fn steps_show_this_hosts_outputs_and_every_hosts() {
         tasks: tasks.clone(),
     });
     apply(Event::Task { task: tasks[1].clone(), what: TaskEvent::Started { attempt: 1 } });
+    let what = TaskEvent::Changing { summary: "look".into(), undo: None };
+    apply(Event::Task { task: tasks[1].clone(), what });
     let out = json!({"name": "bee"}).as_object().unwrap().clone();
-    apply(Event::Task { task: tasks[1].clone(), what: TaskEvent::Done { changed: true, out } });
+    apply(Event::Task { task: tasks[1].clone(), what: TaskEvent::Done { changed: true, out: out.into() } });
     let view = |host: &str| {
         let steps = Steps {
             state: Arc::new(RwLock::new(state.clone())),

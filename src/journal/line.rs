@@ -1,0 +1,106 @@
+//! One line: an event as JSON, a tab, and a checksum; each checksum covers the one before it.
+
+use crate::model::Stamped;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// What the first checksum stands on: the format and its version.
+const SEED: &[u8] = b"surefoot journal 1";
+
+/// Half a SHA-256, in hex: enough against any accident, and against a forger who cannot rewrite the whole file.
+const DIGITS: usize = 32;
+
+/// A place in the chain: the checksum of the line before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link([u8; DIGITS]);
+
+/// What a line's JSON holds.
+#[derive(Serialize, Deserialize)]
+pub struct Line {
+    #[serde(flatten)]
+    pub stamped: Stamped,
+    /// Outputs that lie in `values/`, by name: their SHA-256.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub kept: IndexMap<String, String>,
+}
+
+impl Link {
+    pub fn first() -> Self {
+        Link::over(&[SEED])
+    }
+
+    /// The checksum of a line that follows this one.
+    fn next(&self, json: &[u8]) -> Self {
+        Link::over(&[&self.0, json])
+    }
+
+    fn over(parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        parts.iter().for_each(|part| hash.update(part));
+        let mut text = [0; DIGITS];
+        text.copy_from_slice(&hex(&hash.finalize()).as_bytes()[..DIGITS]);
+        Link(text)
+    }
+}
+
+/// Appends a line to `to`, and gives the link for the line after it.
+pub fn encode(link: Link, json: &[u8], to: &mut Vec<u8>) -> Link {
+    let next = link.next(json);
+    to.extend_from_slice(json);
+    to.push(b'\t');
+    to.extend_from_slice(&next.0);
+    to.push(b'\n');
+    next
+}
+
+/// The JSON of a line (given with its line break), and the link for the line after it; or what is wrong with it.
+pub fn decode(link: Link, line: &[u8]) -> Result<(&[u8], Link), &'static str> {
+    decode_text(link, line.strip_suffix(b"\n").ok_or("it is not complete")?)
+}
+
+/// Whether a crash in the middle of a write can have left this at the end of a file: not where a whole line
+/// is followed by something else than its line break, for then it was changed later.
+pub fn can_be_torn(link: Link, tail: &[u8]) -> bool {
+    let tab = tail.iter().position(|b| *b == b'\t');
+    let Some((text, rest)) = tab.and_then(|tab| tail.split_at_checked(tab + 1 + DIGITS)) else { return true };
+    rest.is_empty() || decode_text(link, text).is_err()
+}
+
+fn decode_text(link: Link, line: &[u8]) -> Result<(&[u8], Link), &'static str> {
+    let (rest, sum) = line.split_last_chunk::<DIGITS>().ok_or("it is too short")?;
+    let json = rest.strip_suffix(b"\t").ok_or("it has no checksum")?;
+    let next = link.next(json);
+    if next.0 != *sum {
+        return Err("its checksum does not match");
+    }
+    Ok((json, next))
+}
+
+/// Lower-case hex digits.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)] as char, DIGITS[usize::from(b & 15)] as char]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_reads_back_and_links_to_the_next() {
+        let mut file = Vec::new();
+        let second = encode(Link::first(), b"{\"a\":1}", &mut file);
+        let first_len = file.len();
+        let third = encode(second, b"{\"b\":2}", &mut file);
+        assert_eq!(decode(Link::first(), &file[..first_len]), Ok((&b"{\"a\":1}"[..], second)));
+        assert_eq!(decode(second, &file[first_len..]), Ok((&b"{\"b\":2}"[..], third)));
+    }
+
+    #[test]
+    fn a_line_in_another_place_is_refused() {
+        let mut file = Vec::new();
+        let second = encode(Link::first(), b"{}", &mut file);
+        assert!(decode(second, &file).is_err());
+    }
+}

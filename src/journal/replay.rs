@@ -1,0 +1,81 @@
+//! Reading a journal back: each whole line, checked against the chain, in order.
+
+use super::error::{Error, at};
+use super::line::{self, Line, Link};
+use super::values;
+use crate::model::{RunState, Stamped};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+/// What a journal says.
+#[derive(Debug)]
+pub struct Replay {
+    /// The fold over all its events; a run that has not started where the file holds no whole line.
+    pub state: RunState,
+    /// Bytes of whole lines; what lies behind them is a torn last line.
+    pub whole: u64,
+    /// Where the next line links to.
+    pub(super) link: Link,
+}
+
+/// Folds the journal at `path`, and shows each event with the state after it.
+///
+/// A torn last line is passed over: it announced an act that had not begun. Reads only, so it may be used
+/// on a journal that another process writes.
+pub fn replay(path: &Path, mut each: impl FnMut(&Stamped, &RunState)) -> Result<Replay, Error> {
+    let mut reader = Reader {
+        path: path.to_owned(),
+        values: path.with_file_name("values"),
+        file: BufReader::with_capacity(1 << 16, File::open(path).map_err(at(path))?),
+        line: 0,
+    };
+    let mut replay = Replay { state: RunState::default(), whole: 0, link: Link::first() };
+    while let Some((stamped, link, length)) = reader.next(replay.link)? {
+        let illegal = |illegal| Error::Illegal { path: path.to_owned(), line: reader.line, illegal };
+        replay.state.apply(&stamped).map_err(illegal)?;
+        replay.link = link;
+        replay.whole += length;
+        each(&stamped, &replay.state);
+    }
+    Ok(replay)
+}
+
+struct Reader {
+    path: PathBuf,
+    values: PathBuf,
+    file: BufReader<File>,
+    /// The number of the line that was read last, from 1.
+    line: u64,
+}
+
+impl Reader {
+    /// The next event, its link and its length in bytes; `None` at the end, or at a torn last line.
+    fn next(&mut self, link: Link) -> Result<Option<(Stamped, Link, u64)>, Error> {
+        let mut bytes = Vec::new();
+        self.file.read_until(b'\n', &mut bytes).map_err(at(&self.path))?;
+        self.line += 1;
+        match line::decode(link, &bytes) {
+            Ok((json, next)) => Ok(Some((self.event(json)?, next, bytes.len() as u64))),
+            Err(_) if line::can_be_torn(link, &bytes) && self.is_last(&bytes)? => Ok(None),
+            Err(why) => Err(self.damaged(why)),
+        }
+    }
+
+    /// A line without a break was the last when it was read, whatever a writer has added since.
+    fn is_last(&mut self, line: &[u8]) -> Result<bool, Error> {
+        Ok(!line.ends_with(b"\n") || self.file.fill_buf().map_err(at(&self.path))?.is_empty())
+    }
+
+    fn event(&self, json: &[u8]) -> Result<Stamped, Error> {
+        let mut line: Line = serde_json::from_slice(json).map_err(|e| self.damaged(&e.to_string()))?;
+        if !line.kept.is_empty() {
+            values::put_back(&mut line, &self.values).map_err(|why| self.damaged(&why))?;
+        }
+        Ok(line.stamped)
+    }
+
+    fn damaged(&self, why: &str) -> Error {
+        Error::Damaged { path: self.path.clone(), line: self.line, why: why.to_owned() }
+    }
+}

@@ -1,0 +1,116 @@
+//! Where runs are kept: `$XDG_STATE_HOME/surefoot/runs`, or another folder of the operator's choice.
+
+use super::error::{Error, at};
+use super::file::Journal;
+use super::replay::{Replay, replay};
+use crate::model::{RunId, RunState, Stamped};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The state folder.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// One run's folder in it.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl Store {
+    pub fn at(root: impl Into<PathBuf>) -> Store {
+        Store { root: root.into() }
+    }
+
+    /// The user's own: `$XDG_STATE_HOME/surefoot`, by default `~/.local/state/surefoot`.
+    pub fn of_user() -> Result<Store, Error> {
+        let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        folder("XDG_STATE_HOME")
+            .or_else(|| folder("HOME").map(|home| home.join(".local/state")))
+            .map(|state| Store::at(state.join("surefoot")))
+            .ok_or(Error::NoHome)
+    }
+
+    fn runs_folder(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
+    /// A new run's folder with copies of its `inputs` (file name and content), and its empty journal.
+    /// All of it is on disk when this returns.
+    pub fn create(&self, run: &RunId, inputs: &[(&str, &[u8])]) -> Result<(RunFolder, Journal), Error> {
+        let runs = self.runs_folder();
+        private().recursive(true).create(&runs).map_err(at(&runs))?;
+        let path = runs.join(run.as_str());
+        for folder in [path.clone(), path.join("values"), path.join("outputs"), path.join("inputs")] {
+            private().create(&folder).map_err(at(&folder))?;
+        }
+        let folder = RunFolder { path };
+        for (name, content) in inputs {
+            folder.keep_input(name, content)?;
+        }
+        let journal = Journal::create(&folder.journal())?;
+        for changed in [&folder.inputs(), &folder.path, &runs, &self.root] {
+            File::open(changed).and_then(|f| f.sync_all()).map_err(at(changed))?;
+        }
+        Ok((folder, journal))
+    }
+
+    pub fn find(&self, run: &RunId) -> Result<RunFolder, Error> {
+        let path = self.runs_folder().join(run.as_str());
+        let named = Path::new(run.as_str()).components().count() == 1 && path.join("journal").is_file();
+        named.then_some(RunFolder { path }).ok_or_else(|| Error::NoRun { run: run.clone(), root: self.root.clone() })
+    }
+
+    /// Every run that has a journal, the oldest first.
+    pub fn runs(&self) -> Result<Vec<RunId>, Error> {
+        let folder = self.runs_folder();
+        if !folder.exists() {
+            return Ok(Vec::new());
+        }
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(at(&folder))? {
+            let entry = entry.map_err(at(&folder))?;
+            if entry.path().join("journal").is_file() {
+                names.extend(entry.file_name().into_string().map(RunId::from));
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+impl RunFolder {
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal")
+    }
+
+    /// Where each task's output goes; the files are named by who writes them.
+    pub fn outputs(&self) -> PathBuf {
+        self.path.join("outputs")
+    }
+
+    pub fn inputs(&self) -> PathBuf {
+        self.path.join("inputs")
+    }
+
+    /// Reads the run's journal, which another process may be writing.
+    pub fn replay(&self, each: impl FnMut(&Stamped, &RunState)) -> Result<Replay, Error> {
+        replay(&self.journal(), each)
+    }
+
+    fn keep_input(&self, name: &str, content: &[u8]) -> Result<(), Error> {
+        let path = self.inputs().join(name);
+        let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        open.and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all())).map_err(at(&path))
+    }
+}
+
+fn private() -> DirBuilder {
+    let mut folder = DirBuilder::new();
+    folder.mode(0o700);
+    folder
+}
