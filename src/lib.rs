@@ -5,6 +5,7 @@ pub mod check;
 pub mod compile;
 pub mod journal;
 pub mod load;
+pub mod lab;
 pub mod model;
 pub mod plan;
 pub mod report;

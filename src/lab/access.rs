@@ -1,0 +1,90 @@
+//! How hosts are reached: keys, the ssh config and the inventory, in the lab's folder.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::run::run;
+use super::store::{Folder, Record, write_private};
+use super::{LabError, Name};
+
+/// Makes a client key for the lab and a host key for each host, and writes what ssh and the engine need.
+pub(super) fn write(folder: &Folder, record: &Record) -> Result<(), LabError> {
+    make_key(&folder.client_key(), "lab")?;
+    let mut known_hosts = String::new();
+    for (index, host) in record.spec.hosts.iter().enumerate() {
+        let key = host_key(folder, &host.name);
+        make_key(&key, host.name.as_str())?;
+        let line = format!("{},{} {}", host.name, record.address(index)?, public(&key)?);
+        known_hosts.push_str(&line);
+    }
+    write_private(&folder.known_hosts(), known_hosts.as_bytes())?;
+    write_private(&folder.ssh_config(), ssh_config(folder, record)?.as_bytes())?;
+    write_private(&folder.inventory(), inventory(folder, record)?.as_bytes())
+}
+
+/// A host's private key; its public one lies beside it.
+pub(super) fn host_key(folder: &Folder, host: &Name) -> PathBuf {
+    folder.host(host).path().join("ssh_host_ed25519_key")
+}
+
+/// The public half of a key, as one line.
+pub(super) fn public(key: &Path) -> Result<String, LabError> {
+    let path = key.with_extension("pub");
+    fs::read_to_string(&path).map_err(LabError::io("read", path))
+}
+
+fn make_key(path: &Path, comment: &str) -> Result<(), LabError> {
+    run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", &path.to_string_lossy()]).map(drop)
+}
+
+fn ssh_config(folder: &Folder, record: &Record) -> Result<String, LabError> {
+    let mut text = String::new();
+    for (index, host) in record.spec.hosts.iter().enumerate() {
+        let address = record.address(index)?;
+        writeln!(text, "Host {} {address}\n  HostName {address}\n", host.name).expect("a string takes all");
+    }
+    let key = folder.client_key();
+    let known_hosts = folder.known_hosts();
+    write!(
+        text,
+        "Host *\n  User root\n  IdentityFile {}\n  IdentitiesOnly yes\n  UserKnownHostsFile {}\n  \
+         GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n",
+        key.display(),
+        known_hosts.display()
+    )
+    .expect("a string takes all");
+    Ok(text)
+}
+
+#[derive(Serialize)]
+struct Inventory<'a> {
+    defaults: Defaults,
+    hosts: BTreeMap<&'a str, InventoryHost>,
+    groups: BTreeMap<&'static str, Vec<&'a str>>,
+}
+
+#[derive(Serialize)]
+struct Defaults {
+    ssh_config: PathBuf,
+    user: &'static str,
+}
+
+#[derive(Serialize)]
+struct InventoryHost {
+    address: String,
+}
+
+fn inventory(folder: &Folder, record: &Record) -> Result<String, LabError> {
+    let names: Vec<&str> = record.spec.hosts.iter().map(|host| host.name.as_str()).collect();
+    let mut hosts = BTreeMap::new();
+    for (index, name) in names.iter().enumerate() {
+        hosts.insert(*name, InventoryHost { address: record.address(index)?.to_string() });
+    }
+    let defaults = Defaults { ssh_config: folder.ssh_config(), user: "root" };
+    let inventory = Inventory { defaults, hosts, groups: BTreeMap::from([("members", names)]) };
+    Ok(serde_saphyr::to_string(&inventory).expect("an inventory is plain data"))
+}

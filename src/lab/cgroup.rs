@@ -1,0 +1,197 @@
+//! A host's cgroup: all of its processes and nothing else, so that they can be frozen, slowed down and killed.
+//!
+//! cgroup v2 does the work, whether it is the machine's only hierarchy or stands beside v1 (at
+//! /sys/fs/cgroup/unified). In the latter case a host gets a group in v1's `systemd` hierarchy too, or the hosts'
+//! systemds would take each other's services for their own, and one in `blkio`, which is what slows its disk.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{LabError, Name};
+
+/// How long killing or freezing a host may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Where this machine's hierarchies are mounted.
+#[derive(Debug, Clone)]
+pub(super) struct Hierarchies {
+    v2: PathBuf,
+    v1_systemd: Option<PathBuf>,
+    v1_blkio: Option<PathBuf>,
+}
+
+impl Hierarchies {
+    /// None where there is no cgroup v2 at all.
+    pub(super) fn find() -> Option<Hierarchies> {
+        let all = Path::new("/sys/fs/cgroup");
+        let v2 =
+            [all.to_owned(), all.join("unified")].into_iter().find(|path| path.join("cgroup.controllers").exists())?;
+        let v1 = |name: &str| Some(all.join(name)).filter(|path| path.join("cgroup.procs").exists() && v2 != all);
+        Some(Hierarchies { v1_systemd: v1("systemd"), v1_blkio: v1("blkio"), v2 })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.v2].into_iter().chain(&self.v1_systemd).chain(&self.v1_blkio)
+    }
+}
+
+/// Names hold no dot, so no two labs can mean the same.
+fn group_of(lab: &Name) -> String {
+    format!("surefoot.{lab}")
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Group {
+    hierarchies: Hierarchies,
+    path: String,
+}
+
+impl Group {
+    pub(super) fn of(lab: &Name, host: &Name) -> Result<Group, LabError> {
+        let hierarchies = found()?;
+        Ok(Group { hierarchies, path: format!("{}/{host}", group_of(lab)) })
+    }
+
+    fn v2(&self) -> PathBuf {
+        self.hierarchies.v2.join(&self.path)
+    }
+
+    /// Makes the group's folders, where they are not there yet; a process enters by writing itself into the
+    /// `cgroup.procs` of each.
+    pub(super) fn create(&self) -> Result<Vec<PathBuf>, LabError> {
+        let folders: Vec<PathBuf> = self.hierarchies.all().map(|hierarchy| hierarchy.join(&self.path)).collect();
+        for folder in &folders {
+            fs::create_dir_all(folder).map_err(LabError::io("make", folder))?;
+        }
+        Ok(folders)
+    }
+
+    pub(super) fn is_populated(&self) -> bool {
+        event(&self.v2(), "populated")
+    }
+
+    pub(super) fn is_frozen(&self) -> bool {
+        event(&self.v2(), "frozen")
+    }
+
+    /// Stops every process of the host where it stands, or lets them go on.
+    pub(super) fn freeze(&self, frozen: bool) -> Result<(), LabError> {
+        write(&self.v2().join("cgroup.freeze"), if frozen { "1" } else { "0" })?;
+        await_event(&self.v2(), "frozen", frozen)
+    }
+
+    /// Kills every process of the host at once, as if its power had gone, and removes the group.
+    pub(super) fn kill(&self) -> Result<(), LabError> {
+        remove(&self.hierarchies, &self.path)
+    }
+
+    /// The machine's process id of the host's PID 1.
+    pub(super) fn init(&self) -> Option<u32> {
+        processes(&self.v2()).into_iter().find(|&pid| is_init(pid))
+    }
+
+    /// Limits reading from and writing to a disk (as major:minor) to this many bytes a second; none lifts the limit.
+    pub(super) fn throttle(&self, disk: &str, bytes_per_second: Option<u64>) -> Result<(), LabError> {
+        if let Some(blkio) = &self.hierarchies.v1_blkio {
+            // Zero means no limit there.
+            let limit = format!("{disk} {}", bytes_per_second.unwrap_or(0));
+            let folder = blkio.join(&self.path);
+            write(&folder.join("blkio.throttle.read_bps_device"), &limit)?;
+            return write(&folder.join("blkio.throttle.write_bps_device"), &limit);
+        }
+        let mut folder = self.hierarchies.v2.clone();
+        for part in Path::new(&self.path) {
+            write(&folder.join("cgroup.subtree_control"), "+io")?;
+            folder.push(part);
+        }
+        let limit = bytes_per_second.map_or("max".to_owned(), |bytes| bytes.to_string());
+        write(&folder.join("io.max"), &format!("{disk} rbps={limit} wbps={limit}"))
+    }
+}
+
+/// Kills every process of the lab and removes all of its groups.
+pub(super) fn remove_lab(lab: &Name) -> Result<(), LabError> {
+    remove(&found()?, &group_of(lab))
+}
+
+/// The lab's groups that are there.
+pub(super) fn left(lab: &Name) -> Result<Vec<PathBuf>, LabError> {
+    Ok(found()?.all().map(|hierarchy| hierarchy.join(group_of(lab))).filter(|path| path.exists()).collect())
+}
+
+fn found() -> Result<Hierarchies, LabError> {
+    Hierarchies::find().ok_or_else(|| LabError::NotPossible(vec![super::Missing::CgroupV2]))
+}
+
+fn remove(hierarchies: &Hierarchies, path: &str) -> Result<(), LabError> {
+    let v2 = hierarchies.v2.join(path);
+    if v2.exists() {
+        write(&v2.join("cgroup.kill"), "1")?;
+        await_event(&v2, "populated", false)?;
+    }
+    hierarchies.all().try_for_each(|hierarchy| remove_tree(&hierarchy.join(path)))
+}
+
+/// A group's files go with it; only its folders are removed, the innermost first.
+fn remove_tree(folder: &Path) -> Result<(), LabError> {
+    for child in children(folder) {
+        remove_tree(&child)?;
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match fs::remove_dir(folder) {
+            // A process that has just died still counts in v1 for a moment.
+            Err(e) if e.kind() == ErrorKind::ResourceBusy && Instant::now() < deadline => thread::sleep(PAUSE),
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                return Err(LabError::io("remove", folder)(e));
+            }
+            _ => return Ok(()),
+        }
+    }
+}
+
+fn children(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+}
+
+fn processes(folder: &Path) -> Vec<u32> {
+    let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+    let mut pids: Vec<u32> = text.lines().filter_map(|line| line.parse().ok()).collect();
+    pids.extend(children(folder).iter().flat_map(|child| processes(child)));
+    pids
+}
+
+/// The last number of `NSpid` is the process's id in its innermost namespace; see proc(5).
+fn is_init(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    let mut ids = ids.split_whitespace();
+    let _on_this_machine = ids.next();
+    ids.next_back() == Some("1")
+}
+
+fn event(group: &Path, name: &str) -> bool {
+    let events = fs::read_to_string(group.join("cgroup.events")).unwrap_or_default();
+    events.lines().any(|line| line.strip_prefix(name).is_some_and(|value| value.trim() == "1"))
+}
+
+fn await_event(group: &Path, name: &str, value: bool) -> Result<(), LabError> {
+    let deadline = Instant::now() + PATIENCE;
+    while event(group, name) != value {
+        if Instant::now() > deadline {
+            let late = io::Error::new(ErrorKind::TimedOut, format!("{name} is still {}", !value));
+            return Err(LabError::io("wait for", group)(late));
+        }
+        thread::sleep(PAUSE);
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<(), LabError> {
+    fs::write(path, text).map_err(LabError::io("write", path))
+}

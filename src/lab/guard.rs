@@ -1,0 +1,30 @@
+//! A lab for the length of a scope.
+
+use std::ops::Deref;
+
+use super::{Lab, LabError, Say, Spec};
+
+/// Takes its lab down when it is dropped. Should the process be killed before, the next `up` of any lab does it.
+#[derive(Debug)]
+pub struct LabGuard(Lab);
+
+impl LabGuard {
+    pub fn up(spec: &Spec, say: Say) -> Result<LabGuard, LabError> {
+        Lab::up_for_this_process(spec, say).map(LabGuard)
+    }
+}
+
+impl Deref for LabGuard {
+    type Target = Lab;
+
+    fn deref(&self) -> &Lab {
+        &self.0
+    }
+}
+
+impl Drop for LabGuard {
+    fn drop(&mut self) {
+        // A drop has nobody to tell; whatever stays is reaped when this process has ended.
+        let _ = Lab::down(self.0.name());
+    }
+}

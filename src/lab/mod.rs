@@ -1,0 +1,192 @@
+//! Throw-away Debian hosts on this machine: real systemd as PID 1, real sshd, real etcd.
+//!
+//! A host is a systemd-nspawn container: an overlay over a cached Debian root, a network namespace on the lab's
+//! own bridge, and a cgroup that holds all of its processes. A lab is a few such hosts that reach one another and
+//! this machine, and nothing else. Several labs stand side by side under different names.
+//!
+//! Invariant: everything that a lab leaves on the machine is found from its name alone (its folder, its cgroup, its
+//! namespaces), so [`Lab::down`] works after a crash at any point.
+//!
+//! The lab knows nothing of runbooks or of how the engine reaches hosts: it hands out an ssh config and an inventory.
+
+mod access;
+mod boot;
+mod breaks;
+mod cgroup;
+pub mod command;
+mod error;
+mod files;
+mod guard;
+mod mounts;
+mod network;
+mod owner;
+mod requirements;
+mod root;
+mod run;
+mod spec;
+mod store;
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+pub use breaks::Break;
+pub use error::LabError;
+pub use guard::LabGuard;
+pub use requirements::{Missing, install_missing, requirements};
+pub use spec::{DataDisk, Etcd, HostSpec, Name, Spec};
+
+use cgroup::Group;
+use owner::Process;
+use store::{Folder, Record};
+
+/// What [`Lab::up`] is doing; `Display` is one line for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// The Debian root for this etcd is not in the cache: it is being built, which takes about 20 seconds.
+    BuildingRoot(Etcd),
+    /// The host's sshd answers and its systemd has finished booting, this long after its start.
+    HostUp(Name, Duration),
+}
+
+/// Where `up` tells what it does. Called from several threads.
+pub type Say<'a> = &'a (dyn Fn(Progress) + Sync);
+
+/// A lab that is up, or was when it was opened.
+#[derive(Debug)]
+pub struct Lab {
+    folder: Folder,
+    record: Record,
+}
+
+/// What a host's processes are doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostState {
+    Running,
+    Frozen,
+    Off,
+}
+
+impl Lab {
+    /// Boots the lab and leaves it up when this process ends. Labs whose owner has died are removed first.
+    pub fn up(spec: &Spec, say: Say) -> Result<Lab, LabError> {
+        boot::up(spec, None, say)
+    }
+
+    /// As [`Lab::up`], for as long as this process lives: when it dies without a [`Lab::down`], the next `up` of
+    /// any lab, or [`Lab::reap`], removes this one.
+    pub fn up_for_this_process(spec: &Spec, say: Say) -> Result<Lab, LabError> {
+        boot::up(spec, Some(Process::this()?), say)
+    }
+
+    pub fn open(name: &Name) -> Result<Lab, LabError> {
+        let folder = Folder::of(name);
+        let record = folder.record()?.ok_or_else(|| LabError::NoLab(name.clone()))?;
+        Ok(Lab { folder, record })
+    }
+
+    /// Removes the lab with everything that belongs to it, whatever state it is in. Removing what is not there
+    /// succeeds.
+    pub fn down(name: &Name) -> Result<(), LabError> {
+        boot::down(name)
+    }
+
+    /// The names of all labs on this machine, sorted.
+    pub fn list() -> Result<Vec<Name>, LabError> {
+        store::names()
+    }
+
+    /// Removes the labs whose owning process is dead; returns their names.
+    pub fn reap() -> Result<Vec<Name>, LabError> {
+        boot::reap()
+    }
+
+    pub fn name(&self) -> &Name {
+        &self.record.spec.name
+    }
+
+    pub fn spec(&self) -> &Spec {
+        &self.record.spec
+    }
+
+    /// The lab's own folder: `ssh_config`, `inventory.yaml`, the keys, and each host's console output. Root only.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// An ssh config that reaches each host by name and by address, as root, with strict host keys.
+    pub fn ssh_config(&self) -> PathBuf {
+        self.folder.ssh_config()
+    }
+
+    /// An inventory of all hosts, in a group `members`.
+    pub fn inventory(&self) -> PathBuf {
+        self.folder.inventory()
+    }
+
+    /// In the order of the spec.
+    pub fn hosts(&self) -> impl Iterator<Item = &Name> {
+        self.record.spec.hosts.iter().map(|host| &host.name)
+    }
+
+    pub fn address(&self, host: &Name) -> Result<Ipv4Addr, LabError> {
+        self.record.address(self.host_index(host)?)
+    }
+
+    /// The host's root folder, as this machine sees it.
+    pub fn root_of(&self, host: &Name) -> Result<PathBuf, LabError> {
+        self.host_index(host)?;
+        Ok(self.folder.host(host).root())
+    }
+
+    pub fn state(&self, host: &Name) -> Result<HostState, LabError> {
+        self.host_index(host)?;
+        let group = Group::of(self.name(), host)?;
+        Ok(match (group.is_populated(), group.is_frozen()) {
+            (false, _) => HostState::Off,
+            (true, true) => HostState::Frozen,
+            (true, false) => HostState::Running,
+        })
+    }
+
+    /// Starts a host that is off: same disk, address and keys. Returns when its sshd answers.
+    pub fn boot(&self, host: &Name) -> Result<Duration, LabError> {
+        let _lock = self.folder.lock()?;
+        boot::boot(&self.folder, &self.record, self.host_index(host)?)
+    }
+
+    /// An `ssh` to the host, by the lab's own config; `words` are given to ssh as they are.
+    pub fn ssh(&self, host: &Name, words: &[&str]) -> Result<Command, LabError> {
+        self.host_index(host)?;
+        let mut ssh = Command::new("ssh");
+        ssh.arg("-F").arg(self.ssh_config()).arg(host.as_str()).args(words);
+        Ok(ssh)
+    }
+
+    /// A command inside the host, as root, without its network or sshd: for setting scenes and for looking.
+    pub fn enter(&self, host: &Name, words: &[&str]) -> Result<Command, LabError> {
+        self.host_index(host)?;
+        boot::enter(&Group::of(self.name(), host)?, host, words)
+    }
+
+    /// Breaks or mends something on the host.
+    pub fn apply(&self, host: &Name, what: &Break) -> Result<(), LabError> {
+        breaks::apply(self, host, what)
+    }
+
+    fn host_index(&self, host: &Name) -> Result<usize, LabError> {
+        let index = self.hosts().position(|name| name == host);
+        index.ok_or_else(|| LabError::NoHost { lab: self.name().clone(), host: host.clone() })
+    }
+
+    fn host_spec(&self, host: &Name) -> Result<&HostSpec, LabError> {
+        Ok(&self.record.spec.hosts[self.host_index(host)?])
+    }
+
+    /// The last of what the host wrote on its console, for error messages.
+    pub fn console(&self, host: &Name) -> String {
+        fs::read_to_string(self.folder.host(host).console()).unwrap_or_default()
+    }
+}

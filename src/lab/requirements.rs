@@ -1,0 +1,153 @@
+//! What the machine must offer before a lab can stand on it.
+//!
+//! Tools come from Debian packages and can be installed; the rest (root, the kernel's cgroups and overlays) can only
+//! be named.
+
+use std::env;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::cgroup::Hierarchies;
+use super::run::output_of;
+use super::{LabError, root};
+
+/// Something that a lab needs and this machine lacks. `Display` says what, and what can be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Missing {
+    Linux,
+    Root,
+    /// The tool or file, and the Debian package that brings it.
+    Tool {
+        what: &'static str,
+        package: &'static str,
+    },
+    CgroupV2,
+    /// `cgroup.kill` came with Linux 5.14.
+    Kernel(String),
+    Overlay,
+    /// Packages are missing and there is no apt to install them.
+    Apt,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Missing::Linux => f.write_str("it is not Linux"),
+            Missing::Root => f.write_str("it takes root to make namespaces, mounts and cgroups"),
+            Missing::Tool { what, package } => {
+                write!(f, "{what} is not there (Debian package {package})")
+            }
+            Missing::CgroupV2 => {
+                f.write_str("no writable cgroup v2 hierarchy at /sys/fs/cgroup or /sys/fs/cgroup/unified")
+            }
+            Missing::Kernel(release) => write!(f, "its Linux is {release}, older than 5.14"),
+            Missing::Overlay => f.write_str("its kernel offers no overlay file system"),
+            Missing::Apt => f.write_str("it has no apt-get to install what is missing"),
+        }
+    }
+}
+
+const TOOLS: [(&str, &str); 8] = [
+    ("mmdebstrap", "mmdebstrap"),
+    ("systemd-nspawn", "systemd-container"),
+    ("ip", "iproute2"),
+    ("ssh", "openssh-client"),
+    ("ssh-keygen", "openssh-client"),
+    ("nsenter", "util-linux"),
+    ("setsid", "util-linux"),
+    ("mount", "mount"),
+];
+
+/// All that is missing here; nothing when a lab can be brought up.
+pub fn requirements() -> Vec<Missing> {
+    if !cfg!(target_os = "linux") {
+        return vec![Missing::Linux];
+    }
+    let mut missing = Vec::new();
+    if !rustix::process::geteuid().is_root() {
+        missing.push(Missing::Root);
+    }
+    let absent = TOOLS.iter().filter(|(tool, _)| !on_path(tool));
+    missing.extend(absent.map(|&(what, package)| Missing::Tool { what, package }));
+    if !Path::new(root::KEYRING).exists() {
+        missing.push(Missing::Tool { what: root::KEYRING, package: "debian-archive-keyring" });
+    }
+    if missing.iter().any(|m| matches!(m, Missing::Tool { .. })) && !on_path("apt-get") {
+        missing.push(Missing::Apt);
+    }
+    missing.extend(kernel());
+    missing
+}
+
+/// Installs the packages of what is missing, after telling which; an error names what no package brings.
+pub fn install_missing(say: &dyn Fn(&str)) -> Result<(), LabError> {
+    let missing = requirements();
+    let (tools, rest): (Vec<_>, Vec<_>) = missing.into_iter().partition(|m| matches!(m, Missing::Tool { .. }));
+    if !rest.is_empty() {
+        return Err(LabError::NotPossible(rest));
+    }
+    let mut packages: Vec<&str> = tools.iter().filter_map(Missing::package).collect();
+    packages.dedup();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    say(&format!("installing {}", packages.join(" ")));
+    apt_get(&["update"])?;
+    apt_get(&[&["install", "--yes", "--no-install-recommends"], packages.as_slice()].concat())
+}
+
+impl Missing {
+    fn package(&self) -> Option<&'static str> {
+        match self {
+            Missing::Tool { package, .. } => Some(package),
+            _ => None,
+        }
+    }
+}
+
+fn apt_get(words: &[&str]) -> Result<(), LabError> {
+    let mut apt = Command::new("apt-get");
+    apt.args(words).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    output_of(&mut apt).map(drop)
+}
+
+fn on_path(tool: &str) -> bool {
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(tool).is_file()))
+}
+
+fn kernel() -> Vec<Missing> {
+    let mut missing = Vec::new();
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    if version(&release) < (5, 14) {
+        missing.push(Missing::Kernel(release));
+    }
+    if Hierarchies::find().is_none() {
+        missing.push(Missing::CgroupV2);
+    }
+    let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    if !known.lines().any(|line| line.ends_with("\toverlay")) && !Path::new("/sys/module/overlay").exists() {
+        missing.push(Missing::Overlay);
+    }
+    missing
+}
+
+/// "6.1.0-13-amd64" is (6, 1); what cannot be read is (0, 0).
+fn version(release: &str) -> (u32, u32) {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernel_releases_are_compared_by_number() {
+        assert_eq!(version("6.1.0-13-amd64"), (6, 1));
+        assert!(version("5.4.0") < (5, 14));
+        assert!(version("5.14-rc1") >= (5, 14));
+        assert_eq!(version("odd"), (0, 0));
+    }
+}

@@ -1,0 +1,126 @@
+//! The Debian roots that hosts stand on: built once by mmdebstrap, then shared, read-only, by all labs.
+//!
+//! A root is named by what went into it, so that a changed list of packages makes a new one; roots are never changed.
+
+use std::fmt::Write;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sha2::{Digest, Sha256};
+
+use super::run::{run, tail};
+use super::{Etcd, LabError, Progress, Say, mounts, store};
+
+pub(super) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+const CACHE: &str = "/var/cache/surefoot/lab";
+
+const PACKAGES: &str =
+    "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,iproute2,sudo,procps,curl,openssl,ca-certificates";
+
+const ETCD_PACKAGES: &str = "etcd-server,etcd-client";
+
+/// Manuals and translations, which nobody reads on a host that lives for a minute.
+const LEFT_OUT: [&str; 4] = [
+    "path-exclude=/usr/share/doc/*",
+    "path-exclude=/usr/share/man/*",
+    "path-exclude=/usr/share/locale/*",
+    "path-include=/usr/share/locale/locale.alias",
+];
+
+/// Runs in the finished root. Everything that must differ between hosts is removed here and given to each host when
+/// it is made; what a first boot would do once (and slowly) is marked as done.
+const CUSTOMISE: &str = r"set -eu
+useradd --create-home --shell /bin/bash ops
+install -d -m 0700 /root/.ssh
+install -d -m 0700 -o ops -g ops /home/ops/.ssh
+echo 'ops ALL=(ALL:ALL) NOPASSWD: ALL' >/etc/sudoers.d/ops
+chmod 0440 /etc/sudoers.d/ops
+rm -f /etc/ssh/ssh_host_* /etc/hostname /etc/resolv.conf /etc/machine-id
+: >/etc/machine-id
+echo 'HostKey /etc/ssh/ssh_host_ed25519_key' >/etc/ssh/sshd_config.d/lab.conf
+echo 'LANG=C.UTF-8' >/etc/default/locale
+if [ -e /lib/systemd/system/etcd.service ]; then systemctl disable etcd.service; fi
+systemctl mask sshd-keygen.service console-getty.service apt-daily.timer apt-daily-upgrade.timer \
+  e2scrub_all.timer e2scrub_reap.service fstrim.timer dpkg-db-backup.timer systemd-pstore.service
+touch /etc/.updated /var/.updated
+";
+
+/// The root for this etcd; it is built first when it is not in the cache. Processes that want the same root at once
+/// wait for the one that builds it.
+pub(super) fn ensure(etcd: Etcd, say: Say) -> Result<PathBuf, LabError> {
+    let id = id(etcd);
+    let root = Path::new(CACHE).join(&id);
+    if root.exists() {
+        return Ok(root);
+    }
+    store::make_private(Path::new(CACHE))?;
+    let lock_path = Path::new(CACHE).join(format!("{id}.lock"));
+    let lock = File::create(&lock_path).map_err(LabError::io("make", &lock_path))?;
+    lock.lock().map_err(LabError::io("lock", &lock_path))?;
+    if !root.exists() {
+        say(Progress::BuildingRoot(etcd));
+        let unfinished = Path::new(CACHE).join(format!("{id}.unfinished"));
+        mounts::unmount_below(&unfinished)?;
+        store::remove(&unfinished)?;
+        build(etcd, &unfinished, lock)?;
+        fs::rename(&unfinished, &root).map_err(LabError::io("make", &root))?;
+    }
+    Ok(root)
+}
+
+fn packages(etcd: Etcd) -> String {
+    match etcd {
+        Etcd::None => PACKAGES.to_owned(),
+        Etcd::V3_4 | Etcd::V3_5 => format!("{PACKAGES},{ETCD_PACKAGES}"),
+    }
+}
+
+fn id(etcd: Etcd) -> String {
+    let mut hash = Sha256::new();
+    hash.update(packages(etcd));
+    hash.update(LEFT_OUT.concat());
+    hash.update(CUSTOMISE);
+    let mut id = format!("{}-", etcd.debian());
+    for byte in &hash.finalize()[..6] {
+        write!(id, "{byte:02x}").expect("a string takes all that is written");
+    }
+    id
+}
+
+/// The lock goes to mmdebstrap as its standard input: should we die, the root stays locked for as long as mmdebstrap
+/// still works on it.
+fn build(etcd: Etcd, target: &Path, lock: File) -> Result<(), LabError> {
+    let mut command = Command::new("mmdebstrap");
+    command.args(["--mode=root", "--variant=minbase", "--components=main", "--format=directory"]);
+    command.arg(format!("--keyring={KEYRING}")).arg(format!("--include={}", packages(etcd)));
+    command.args(LEFT_OUT.map(|option| format!("--dpkgopt={option}")));
+    command.args(apt_options()?.into_iter().map(|option| format!("--aptopt={option}")));
+    command.arg("--customize-hook=printf %s \"$SUREFOOT_CUSTOMISE\" | chroot \"$1\" sh");
+    command.env("SUREFOOT_CUSTOMISE", CUSTOMISE).env("LC_ALL", "C");
+    command.arg(etcd.debian()).arg(target).arg(mirror());
+    let failed = |status: String, stderr: String| LabError::Command { command: "mmdebstrap".into(), status, stderr };
+    let output = command.stdin(Stdio::from(lock)).output().map_err(|e| failed(e.to_string(), String::new()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(failed(output.status.to_string(), tail(&String::from_utf8_lossy(&output.stderr), 20)))
+}
+
+/// The Debian mirror that this machine's own apt uses, else the usual one (on Ubuntu, or before an apt update).
+fn mirror() -> String {
+    let wanted = ["Identifier: Packages", "Origin: Debian", "Component: main"];
+    let words = [["indextargets", "--format", "$(REPO_URI) $(CODENAME)"], wanted].concat();
+    let targets = run("apt-get", &words).unwrap_or_default();
+    let main = targets.lines().filter_map(|line| line.split_once(' ')).find(|(_, codename)| !codename.contains('-'));
+    main.map_or("http://deb.debian.org/debian", |(uri, _)| uri).to_owned()
+}
+
+/// How this machine's apt reaches its mirror: proxies, certificates, trust in old dates.
+fn apt_options() -> Result<Vec<String>, LabError> {
+    let kept = ["Acquire::http::", "Acquire::https::", "Acquire::Check-"];
+    let all = run("apt-config", &["dump", "Acquire"])?;
+    let options = all.lines().filter(|line| kept.iter().any(|prefix| line.starts_with(prefix)));
+    Ok(options.filter(|line| !line.ends_with("\"\";")).map(str::to_owned).collect())
+}

@@ -1,0 +1,163 @@
+//! What a lab should be: its name, its hosts and which etcd they carry.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::LabError;
+
+/// The name of a lab or of a host in it: a lower-case letter, then up to 23 lower-case letters, digits or dashes.
+/// It becomes part of host names, paths, cgroups and namespaces, so nothing else is let in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(String);
+
+impl Name {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = LabError;
+
+    fn from_str(text: &str) -> Result<Name, LabError> {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase());
+        if starts_well && text.len() <= 24 && text.chars().all(allowed) && !text.ends_with('-') {
+            Ok(Name(text.to_owned()))
+        } else {
+            Err(LabError::BadName(text.to_owned()))
+        }
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = LabError;
+
+    fn try_from(text: String) -> Result<Name, LabError> {
+        text.parse()
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> String {
+        name.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which etcd the hosts carry; it decides their Debian release. The service is installed and disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Etcd {
+    /// 3.4, as packaged in Debian 12.
+    #[serde(rename = "3.4")]
+    V3_4,
+    /// 3.5, as packaged in Debian 13.
+    #[serde(rename = "3.5")]
+    V3_5,
+    /// Debian 12 without any etcd package.
+    #[serde(rename = "none")]
+    None,
+}
+
+impl Etcd {
+    pub const ALL: [Etcd; 3] = [Etcd::V3_4, Etcd::V3_5, Etcd::None];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Etcd::V3_4 => "3.4",
+            Etcd::V3_5 => "3.5",
+            Etcd::None => "none",
+        }
+    }
+
+    pub(super) fn debian(self) -> &'static str {
+        match self {
+            Etcd::V3_4 | Etcd::None => "bookworm",
+            Etcd::V3_5 => "trixie",
+        }
+    }
+}
+
+impl FromStr for Etcd {
+    type Err = LabError;
+
+    fn from_str(text: &str) -> Result<Etcd, LabError> {
+        let known = Etcd::ALL.into_iter().find(|etcd| etcd.as_str() == text);
+        known.ok_or_else(|| LabError::BadEtcd(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Etcd {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A disk of its own for one folder of a host, in memory and limited in size, so that it can be filled up. It lives
+/// as long as the lab: a host that is killed and booted finds it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataDisk {
+    /// Absolute, without `..`. A folder that the root already has keeps its owner, mode and content.
+    pub path: PathBuf,
+    pub mebibytes: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostSpec {
+    pub name: Name,
+    pub disk: Option<DataDisk>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    pub name: Name,
+    pub hosts: Vec<HostSpec>,
+    pub etcd: Etcd,
+    /// Whether a lab of this name that exists already is removed first; otherwise it is an error.
+    pub replace: bool,
+}
+
+/// The most hosts that a lab may have: their addresses are .11 and up in a /24.
+const MOST_HOSTS: usize = 200;
+
+impl Spec {
+    /// `count` hosts named etcd-1, etcd-2 and so on, none with a data disk.
+    pub fn cluster(name: Name, count: usize, etcd: Etcd) -> Spec {
+        let host = |n: usize| HostSpec { name: Name(format!("etcd-{n}")), disk: None };
+        Spec { name, hosts: (1..=count).map(host).collect(), etcd, replace: false }
+    }
+
+    pub(super) fn check(&self) -> Result<(), LabError> {
+        if self.hosts.is_empty() || self.hosts.len() > MOST_HOSTS {
+            return Err(LabError::BadSpec(format!("a lab has 1 to {MOST_HOSTS} hosts, not {}", self.hosts.len())));
+        }
+        for (index, host) in self.hosts.iter().enumerate() {
+            if self.hosts[..index].iter().any(|other| other.name == host.name) {
+                return Err(LabError::BadSpec(format!("two hosts are called {}", host.name)));
+            }
+            if let Some(disk) = &host.disk {
+                check_disk(disk)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_disk(disk: &DataDisk) -> Result<(), LabError> {
+    use std::path::Component::{Normal, RootDir};
+    let plain = disk.path.components().all(|part| matches!(part, RootDir | Normal(_)));
+    let spelled = disk.path.to_str().is_some_and(|path| !path.contains([':', ',', '\\', ' ']));
+    if disk.path.is_absolute() && plain && spelled && disk.path.components().count() > 1 && disk.mebibytes > 0 {
+        return Ok(());
+    }
+    Err(LabError::BadSpec(format!("no data disk of {} MiB at {}", disk.mebibytes, disk.path.display())))
+}
