@@ -4,6 +4,7 @@ use super::fields::Fields;
 use super::hint::did_you_mean;
 use super::node::{Key, Node, Value};
 use crate::model::{Diagnostic, HostName, Span};
+use crate::world::EtcdAccess;
 use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
 
@@ -25,9 +26,9 @@ pub struct HostEntry {
     pub address: Option<String>,
     pub user: Option<String>,
     pub port: Option<u16>,
-    /// A private key. Absolute, or relative to the current folder as the inventory's path was.
+    /// A private key; absolute.
     pub identity: Option<PathBuf>,
-    /// An ssh config that is used instead of the user's.
+    /// An ssh config that is used instead of the user's; absolute.
     pub ssh_config: Option<PathBuf>,
     pub become_user: Option<Become>,
     pub vars: serde_json::Map<String, serde_json::Value>,
@@ -38,14 +39,6 @@ pub struct HostEntry {
 /// The user that steps run as, by sudo; `become: true` means root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Become(pub String);
-
-/// Certificate files of an etcd client, as the inventory gives them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EtcdAccess {
-    pub ca: Option<String>,
-    pub cert: Option<String>,
-    pub key: Option<String>,
-}
 
 pub(super) fn decode(root: &Node, dir: &Path) -> Result<Inventory, Vec<Diagnostic>> {
     let mut decoder = Decoder { dir, problems: Vec::new() };
@@ -217,17 +210,31 @@ impl Decoder<'_> {
 
     fn etcd_access(&mut self, node: &Node) -> Option<EtcdAccess> {
         let mut fields = Fields::of(node, "an `etcd` entry", &mut self.problems)?;
-        let ca = fields.take("ca").and_then(|node| self.text(node));
+        let ca = fields.take("ca").and_then(|node| self.certificate(node));
         let cert_node = fields.take("cert");
         let key_node = fields.take("key");
         if cert_node.is_some() != key_node.is_some() {
             let one = cert_node.or(key_node).map_or(fields.span, |node| node.span);
             self.problems.push(Diagnostic::error("E0203", one, "`cert` and `key` are given together"));
         }
-        let cert = cert_node.and_then(|node| self.text(node));
-        let key = key_node.and_then(|node| self.text(node));
+        let cert = cert_node.and_then(|node| self.certificate(node));
+        let key = key_node.and_then(|node| self.certificate(node));
+        let endpoint = fields.take("endpoint").and_then(|node| self.text(node));
         fields.finish(&mut self.problems);
-        Some(EtcdAccess { ca, cert, key })
+        Some(EtcdAccess { ca, cert, key, endpoint })
+    }
+
+    /// A path on the controller, from the inventory's folder, or `host:` and a path on the host.
+    fn certificate(&mut self, node: &Node) -> Option<String> {
+        match node.as_str() {
+            Some(text) if text.starts_with("host:/") => Some(text.to_owned()),
+            Some(text) if text.starts_with("host:") => {
+                let message = "a path on the host is absolute: write `host:/...`";
+                self.problems.push(Diagnostic::error("E0501", node.span, message));
+                None
+            }
+            _ => self.path(node).map(|path| path.to_string_lossy().into_owned()),
+        }
     }
 
     fn check_name(&mut self, key: &Key, what: &str) {

@@ -14,7 +14,7 @@ mod yaml;
 
 pub use fields::Fields;
 pub use hint::{closest, did_you_mean};
-pub use inventory::{Become, EtcdAccess, HostEntry, Inventory};
+pub use inventory::{Become, HostEntry, Inventory};
 pub use node::{Key, Node, Value};
 
 use crate::model::{Diagnostic, FileId, Sources};
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub struct Document {
     pub file: FileId,
-    /// The folder of the file: relative paths of the runbook start here.
+    /// The folder of the file, absolute: relative paths of the runbook start here.
     pub dir: PathBuf,
     pub root: Node,
 }
@@ -66,5 +66,6 @@ pub fn argument(text: &str, sources: &mut Sources) -> Result<Given, Vec<Diagnost
 }
 
 fn folder(path: &Path) -> PathBuf {
-    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.parent().unwrap_or(Path::new("/")).to_owned()
 }

@@ -1,9 +1,8 @@
 //! Scalars and their source text: what a plain one means, and where a piece of a decoded text stands in the file.
 
 use super::node::{Node, Value};
-use crate::model::{Sources, Span};
+use crate::model::{Place, Sources};
 use serde_json::Number;
-use std::ops::Range;
 
 /// A plain scalar that is not text, by YAML 1.2's core schema. `Err` is a number that 64 bits cannot hold.
 pub(super) fn resolve(raw: &str) -> Result<Value, ()> {
@@ -48,56 +47,53 @@ impl Node {
         }
     }
 
-    /// Where a range of [`Node::text`] stands in the file: exact for a plain scalar on one line, a quoted one
-    /// without escapes and a `|` block; the whole scalar otherwise.
-    pub fn locate(&self, range: Range<usize>, sources: &Sources) -> Span {
-        let raw = sources.text(self.span);
-        let found = self.text(sources).and_then(|text| offsets(raw, text, range));
-        found.map_or(self.span, |at| {
-            let start = self.span.start as usize;
-            Span::new(self.span.file, start + at.start..start + at.end)
-        })
+    /// Where [`Node::text`] stands in the file, line by line where the two run in step: a plain scalar on one line,
+    /// a quoted one without escapes, a `|` block.
+    pub fn place(&self, sources: &Sources) -> Place {
+        let lines = self.text(sources).and_then(|text| line_starts(sources.text(self.span), text));
+        let start = self.span.start;
+        Place { span: self.span, lines: lines.map(|lines| lines.into_iter().map(|at| at + start).collect()) }
     }
 }
 
-/// The range of `raw` that decodes to this range of `text`. Every case is proved by comparing the texts, because
+/// The byte of `raw` at which each line of `text` starts. Every case is proved by comparing the texts, because
 /// the style of a scalar is not known here.
-fn offsets(raw: &str, text: &str, range: Range<usize>) -> Option<Range<usize>> {
+fn line_starts(raw: &str, text: &str) -> Option<Vec<u32>> {
     if raw == text {
-        return Some(range);
+        return Some(vec![0]).filter(|_| !text.contains('\n'));
     }
-    let quoted = raw.len() >= 2 && raw.starts_with(['"', '\'']) && raw[1..raw.len() - 1] == *text;
+    let quoted = raw.len() >= 2 && raw.starts_with(['"', '\'']) && raw.get(1..raw.len() - 1) == Some(text);
     if quoted {
-        return Some(range.start + 1..range.end + 1);
+        return Some(vec![1]).filter(|_| !text.contains('\n'));
     }
-    Some(block_offset(raw, text, range.start)?..block_offset(raw, text, range.end)?)
+    block_line_starts(raw, text)
 }
 
-/// Maps an offset in a `|` block, whose source starts at its first content character: every line but the first
-/// has the block's indentation before it.
-fn block_offset(raw: &str, text: &str, offset: usize) -> Option<usize> {
+/// For a `|` block, whose source starts at its first content character: every line but the first has the block's
+/// indentation before it.
+fn block_line_starts(raw: &str, text: &str) -> Option<Vec<u32>> {
+    let mut starts = Vec::new();
     let mut indent = None;
-    let (mut raw_at, mut text_at) = (0, 0);
-    let mut found = None;
-    for (index, line) in text.split_inclusive('\n').enumerate() {
+    let mut at = 0;
+    let mut raw_lines = raw.split_inclusive('\n');
+    for line in text.split_inclusive('\n') {
+        let raw_line = raw_lines.next()?;
         let content = line.trim_end_matches('\n');
-        let raw_line = raw[raw_at..].split_inclusive('\n').next().unwrap_or("");
         let raw_content = raw_line.trim_end_matches(['\n', '\r']);
         let skipped = raw_content.len().checked_sub(content.len())?;
-        let blank = content.is_empty();
-        let expected = if index == 0 { 0 } else { *indent.get_or_insert(skipped) };
-        if !raw_content.ends_with(content) || (!blank && skipped != expected) {
+        // An empty line may be indented by any number of blanks.
+        let expected = if starts.is_empty() {
+            0
+        } else if content.is_empty() {
+            skipped
+        } else {
+            *indent.get_or_insert(skipped)
+        };
+        if skipped != expected || !raw_content.ends_with(content) {
             return None;
         }
-        if blank && index > 0 && indent == Some(skipped) && raw_content.is_empty() && skipped == 0 {
-            // An empty line says nothing about the block's indentation.
-            indent = None;
-        }
-        if found.is_none() && offset <= text_at + content.len() {
-            found = Some(raw_at + skipped + (offset - text_at));
-        }
-        raw_at += raw_line.len();
-        text_at += line.len();
+        starts.push((at + skipped) as u32);
+        at += raw_line.len();
     }
-    found.or((offset == text.len()).then_some(raw.len()))
+    Some(starts)
 }

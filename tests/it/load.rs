@@ -73,7 +73,7 @@ fn a_piece_of_a_text_is_found_in_the_file() {
         let node = root.get(key).unwrap();
         let decoded = node.text(&sources).unwrap();
         for (offset, word) in decoded.match_indices("word") {
-            let span = node.locate(offset..offset + word.len(), &sources);
+            let span = node.place(&sources).of(decoded, offset..offset + word.len());
             assert_eq!(sources.text(span), "word", "in {key}");
         }
     }
@@ -82,8 +82,8 @@ fn a_piece_of_a_text_is_found_in_the_file() {
 #[test]
 fn a_piece_of_an_escaped_text_is_the_whole_scalar() {
     let (root, sources) = tree("a: \"x\\ty\"\nb: >\n  one\n  two\n");
-    assert_eq!(sources.text(root.get("a").unwrap().locate(2..3, &sources)), "\"x\\ty\"");
-    assert_eq!(sources.text(root.get("b").unwrap().locate(4..7, &sources)), "one\n  two\n");
+    assert_eq!(root.get("a").unwrap().place(&sources).lines, None);
+    assert_eq!(root.get("b").unwrap().place(&sources).lines, None);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_byte_order_mark_and_carriage_returns_are_no_mistake() {
     assert_eq!(root.get("a").unwrap().to_json(), 1);
     let block = root.get("b").unwrap();
     assert_eq!(block.as_str(), Some("x\n{{ y }}\n"));
-    assert_eq!(sources.text(block.locate(5..6, &sources)), "y");
+    assert_eq!(sources.text(block.place(&sources).of("x\n{{ y }}\n", 5..6)), "y");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn walk(node: &Node, sources: &Sources) {
     sources.text(node.span);
     if let Some(text) = node.text(sources) {
         for (start, c) in text.char_indices() {
-            sources.text(node.locate(start..start + c.len_utf8(), sources));
+            sources.text(node.place(sources).of(text, start..start + c.len_utf8()));
         }
     }
     match &node.value {
