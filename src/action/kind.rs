@@ -22,6 +22,7 @@ pub struct Kind {
     effect: Effect,
     converges_with: &'static [&'static str],
     pub undo: Undoing,
+    pub barrier: bool,
     pub limited: bool,
     /// Of the parameters, with the manual in its descriptions.
     pub schema: fn() -> Schema,
@@ -39,6 +40,7 @@ impl Kind {
             effect: A::EFFECT,
             converges_with: A::CONVERGES_WITH,
             undo: A::UNDO,
+            barrier: A::BARRIER,
             limited: A::LIMITED,
             schema: || generator().into_root_schema_for::<A>(),
             out_schema: || generator().into_root_schema_for::<A::Out>(),

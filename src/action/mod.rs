@@ -54,6 +54,8 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     /// Parameters any of which makes an opaque action one that converges.
     const CONVERGES_WITH: &'static [&'static str] = &[];
     const UNDO: Undoing;
+    /// Whether everything above it finishes first and nothing below it starts before, whatever `needs` says.
+    const BARRIER: bool = false;
     /// Whether its tasks take a slot of the limits. Those that mostly wait for others do not.
     const LIMITED: bool = true;
     /// What it gives to later steps: its schema is what `steps.X.out.NAME` is checked against.
