@@ -163,7 +163,7 @@ impl RunState {
     }
 
     /// Every task, in the order of the file.
-    pub fn tasks(&self) -> impl Iterator<Item = (&TaskName, &TaskRecord)> {
+    pub fn tasks(&self) -> impl ExactSizeIterator<Item = (&TaskName, &TaskRecord)> {
         self.tasks.iter()
     }
 

@@ -1,6 +1,14 @@
 //! What people and programs see. Text is born here.
 
 mod diagnostic;
+mod events;
+mod lines;
+mod live;
 pub mod plan;
+pub mod run;
+pub mod words;
 
 pub use diagnostic::{json, render, summary};
+pub use events::JsonLines;
+pub use lines::Lines;
+pub use live::Live;

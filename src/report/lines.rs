@@ -1,0 +1,109 @@
+//! A run as plain lines: one for each thing that happened. Right for a pipe, a log file, a dumb terminal.
+
+use super::words;
+use crate::model::{Event, Observer, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState};
+use std::io::Write;
+
+/// Writes lines as the run goes on.
+pub struct Lines<W> {
+    to: W,
+    /// Starts and announced changes are shown too.
+    verbose: bool,
+}
+
+impl<W: Write + Send> Lines<W> {
+    pub fn new(to: W, verbose: bool) -> Self {
+        Lines { to, verbose }
+    }
+}
+
+impl<W: Write + Send> Observer for Lines<W> {
+    fn event(&mut self, stamped: &Stamped, state: &RunState) {
+        if let Some(text) = line(stamped, state, self.verbose) {
+            // A display that is gone (a closed pipe) must not end the run.
+            let _ = write!(self.to, "{text}").and_then(|()| self.to.flush());
+        }
+    }
+}
+
+/// The text for an event, with its line breaks; `None` where it is not worth a line.
+pub fn line(stamped: &Stamped, state: &RunState, verbose: bool) -> Option<String> {
+    let dim = words::DIM;
+    let at = stamped.at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S");
+    let head = |text: String| format!("{dim}{at}{dim:#}  {text}\n");
+    match &stamped.event {
+        Event::RunStarted { run, runbook, tasks, .. } => {
+            Some(head(format!("run {run} of {runbook} started: {} tasks", tasks.len())))
+        }
+        Event::Task { task, what } => task_line(task, what, state, verbose).map(head),
+        Event::Approved { step, by } => Some(head(format!("{step} approved by {by}"))),
+        Event::Stopping { because: Some(task) } => {
+            Some(head(format!("stopping because of {task}: nothing new starts")))
+        }
+        Event::Stopping { because: None } => Some(head("stopping as asked: nothing new starts".into())),
+        Event::RunEnded { outcome } => Some(ended(*outcome, state)),
+    }
+}
+
+fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool) -> Option<String> {
+    let (word, style) = words::of_event(what);
+    let head = format!("{style}{word:8}{style:#} {task}");
+    match what {
+        TaskEvent::Started { attempt } => verbose.then(|| format!("{head} (attempt {attempt})")),
+        TaskEvent::Changing { summary, .. } => verbose.then(|| format!("{head}: {summary}")),
+        TaskEvent::Done { .. } | TaskEvent::Skipped => Some(format!("{head}{}", took(task, state))),
+        TaskEvent::Retrying { attempt, fault } => verbose.then(|| format!("{head}: attempt {attempt}: {fault}")),
+        TaskEvent::Failed { fault } | TaskEvent::Unknown { fault } => {
+            let body = words::fault(fault, "            ");
+            Some(format!("{head}{}\n{}", took(task, state), body.trim_end()))
+        }
+    }
+}
+
+fn took(task: &TaskName, state: &RunState) -> String {
+    let span = state.task(task).and_then(|t| t.started.zip(t.since)).map(|(start, end)| end.duration_since(start));
+    let dim = words::DIM;
+    span.map(|span| format!("  {dim}{}{dim:#}", words::time(span))).unwrap_or_default()
+}
+
+/// The last word: how it ended, and what was and was not done.
+pub fn ended(outcome: Outcome, state: &RunState) -> String {
+    let (word, style) = words::of_outcome(outcome);
+    let counts = state.counts();
+    let run = state.run.as_ref().map(ToString::to_string).unwrap_or_default();
+    let mut text = format!(
+        "\n{style}{word}{style:#} in {}: {} done ({} changed something), {} skipped, {} failed, {} unknown, {} not started\n",
+        words::time(state.elapsed()),
+        counts.done,
+        counts.changed,
+        counts.skipped,
+        counts.failed,
+        counts.unknown,
+        counts.pending,
+    );
+    if outcome != Outcome::Done {
+        text += &not_done(state);
+        text += &format!("  `surefoot show {run}` says more; `surefoot logs {run} STEP@HOST` shows a task's output.\n");
+    }
+    text
+}
+
+/// Names what failed, is unknown, was left in flight, and was never started.
+fn not_done(state: &RunState) -> String {
+    let named = |title: &str, test: fn(&TaskState) -> bool| {
+        let names: Vec<String> = state.tasks().filter(|(_, t)| test(&t.state)).map(|(n, _)| n.to_string()).collect();
+        let more = names.len().saturating_sub(12);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let first = names.iter().take(12).cloned().collect::<Vec<_>>().join(", ");
+        if names.is_empty() { String::new() } else { format!("  {title}: {first}{more}\n") }
+    };
+    [
+        named("failed", |s| matches!(s, TaskState::Failed { .. })),
+        named("unknown", |s| matches!(s, TaskState::Unknown { .. })),
+        named("in flight", |s| {
+            matches!(s, TaskState::Running | TaskState::Changing { .. } | TaskState::Waiting { .. })
+        }),
+        named("not started", |s| matches!(s, TaskState::Pending)),
+    ]
+    .concat()
+}

@@ -1,0 +1,71 @@
+//! One run, as its journal tells it: `show` and `runs`.
+
+use super::{lines, words};
+use crate::model::{RunState, TaskRecord, TaskState};
+use std::fmt::Write;
+
+/// Everything about a run, a line for each task.
+pub fn text(state: &RunState) -> String {
+    let mut out = header(state);
+    let width = state.tasks().map(|(name, _)| name.to_string().chars().count()).max().unwrap_or(0);
+    for (name, task) in state.tasks() {
+        let (word, style) = words::of_state(&task.state);
+        let name = name.to_string();
+        let _ = writeln!(out, "  {name:width$}  {style}{word}{style:#}{}", detail(task));
+        if let TaskState::Failed { fault } | TaskState::Unknown { fault } | TaskState::Waiting { fault } = &task.state {
+            out += &words::fault(fault, "      ");
+        }
+    }
+    match state.outcome {
+        Some(outcome) => out += &lines::ended(outcome, state),
+        None => out += "\nThe run has not ended: its engine is at work, or was ended in the middle.\n",
+    }
+    out
+}
+
+/// One line for a list of runs.
+pub fn line(state: &RunState) -> String {
+    let run = state.run.as_ref().map(ToString::to_string).unwrap_or_default();
+    let (word, style) = match state.outcome {
+        Some(outcome) => words::of_outcome(outcome),
+        None => ("not ended", words::BOLD),
+    };
+    let counts = state.counts();
+    let total = state.tasks().len();
+    let done = total - counts.pending - counts.in_flight;
+    format!(
+        "{run}  {style}{word:10}{style:#}  {done:>4} of {total:<4}  {:>10}  {}\n",
+        words::time(state.elapsed()),
+        state.runbook
+    )
+}
+
+fn header(state: &RunState) -> String {
+    let run = state.run.as_ref().map(ToString::to_string).unwrap_or_default();
+    let bold = words::BOLD;
+    let started = state.started.map(|at| at.to_string()).unwrap_or_default();
+    let mut out = format!("{bold}{run}{bold:#}  {}\n  by {} at {started}\n", state.runbook, state.operator);
+    for (step, by) in &state.approved {
+        let _ = writeln!(out, "  {step} was approved by {by}");
+    }
+    out + "\n"
+}
+
+fn detail(task: &TaskRecord) -> String {
+    let mut out = String::new();
+    if task.attempt > 1 {
+        let _ = write!(out, "  attempt {}", task.attempt);
+    }
+    if let Some((start, end)) = task.started.zip(task.since) {
+        let dim = words::DIM;
+        let _ = write!(out, "  {dim}{}{dim:#}", words::time(end.duration_since(start)));
+    }
+    if let TaskState::Changing { summary } = &task.state {
+        let _ = write!(out, "  {summary}");
+    }
+    if let Some(undo) = &task.undo {
+        let dim = words::DIM;
+        let _ = write!(out, "  {dim}undo: {}{dim:#}", undo.summary);
+    }
+    out
+}
