@@ -6,6 +6,7 @@ pub mod compile;
 pub mod journal;
 pub mod lab;
 pub mod load;
+pub mod lab;
 pub mod model;
 pub mod plan;
 pub mod report;
