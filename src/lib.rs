@@ -2,11 +2,11 @@
 
 pub mod action;
 pub mod check;
+pub mod cli;
 pub mod compile;
 pub mod journal;
 pub mod lab;
 pub mod load;
-pub mod lab;
 pub mod model;
 pub mod plan;
 pub mod report;

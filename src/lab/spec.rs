@@ -111,6 +111,17 @@ pub struct DataDisk {
     pub mebibytes: u32,
 }
 
+impl FromStr for DataDisk {
+    type Err = LabError;
+
+    /// `/var/lib/etcd=64`: 64 MiB there.
+    fn from_str(text: &str) -> Result<Self, LabError> {
+        let parts = text.split_once('=').and_then(|(path, size)| Some((PathBuf::from(path), size.parse().ok()?)));
+        let (path, mebibytes) = parts.ok_or_else(|| LabError::BadSpec(format!("`{text}` is not PATH=MIB")))?;
+        Ok(DataDisk { path, mebibytes })
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostSpec {
     pub name: Name,

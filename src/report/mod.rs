@@ -4,6 +4,7 @@ mod diagnostic;
 mod events;
 mod lines;
 mod live;
+pub mod manual;
 pub mod plan;
 pub mod run;
 pub mod words;

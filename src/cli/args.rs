@@ -1,0 +1,205 @@
+//! What may be written after `surefoot`.
+
+use crate::model::{RunId, TaskName};
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Runs procedures written in YAML across hosts over SSH, checkpointed at every step.
+#[derive(Parser, Debug)]
+#[command(name = "surefoot", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Args {
+    /// Where runs are kept [default: $XDG_STATE_HOME/surefoot, else ~/.local/state/surefoot]
+    #[arg(long, global = true, value_name = "DIR", env = "SUREFOOT_STATE")]
+    pub state: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  surefoot check runbooks/etcd/*.yaml
+  surefoot plan runbooks/etcd/restore-cluster.yaml -i site.yaml -p snapshot=backup.db --offline
+  surefoot run runbooks/etcd/restore-cluster.yaml -i site.yaml -p snapshot=backup.db
+  surefoot rehearse runbooks/etcd/restore-cluster.yaml
+
+Exit codes: 0 done; 1 failed and stopped; 2 wrong input, nothing touched; 5 an outcome is unknown;
+130 interrupted, resumable.";
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Find every mistake in runbooks without touching a host
+    Check(Check),
+    /// Show what a run would do
+    Plan(Plan),
+    /// Run a runbook
+    Run(Run),
+    /// List runs, the newest last
+    Runs,
+    /// Show one run: what was done, and what was not
+    Show {
+        /// The run's id, or its end; `last` is the newest
+        #[arg(value_name = "RUN")]
+        run: RunId,
+    },
+    /// Print what tasks printed
+    #[command(after_help = "Example:\n  surefoot logs last push@etcd-1")]
+    Logs {
+        #[arg(value_name = "RUN")]
+        run: RunId,
+        /// One task; every task where it is left out
+        #[arg(value_name = "STEP@HOST")]
+        task: Option<TaskName>,
+    },
+    /// List the actions, or print one action's manual
+    Actions { name: Option<String> },
+    /// Throw-away hosts on this machine: real Debian, systemd, sshd and etcd (needs root)
+    #[command(subcommand)]
+    Lab(Lab),
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example:\n  surefoot check runbooks/etcd/restore-cluster.yaml")]
+pub struct Check {
+    #[arg(required = true, value_name = "RUNBOOK")]
+    pub runbooks: Vec<PathBuf>,
+    /// One JSON object on each line, for editors and CI
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// What a run is made from.
+#[derive(clap::Args, Debug)]
+pub struct Inputs {
+    #[arg(value_name = "RUNBOOK")]
+    pub runbook: PathBuf,
+    /// Hosts, groups, and how to reach them; without it only the controller is there
+    #[arg(short, long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+    /// One parameter; may be given several times
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub params: Vec<String>,
+    /// A file of parameters
+    #[arg(short = 'P', long, value_name = "FILE")]
+    pub params_file: Option<PathBuf>,
+    /// The hosts of a role: a group or hosts [default: the group of the same name]
+    #[arg(long, value_name = "ROLE=HOST,...")]
+    pub bind: Vec<String>,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example:\n  surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db --offline")]
+pub struct Plan {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Do not connect: what depends on hosts stays open. The only kind of plan so far
+    #[arg(long, required = true)]
+    pub offline: bool,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Ctrl-C once: nothing new starts, what runs is let finish. Twice: leaves at once; the run can be resumed.
+
+Examples:
+  surefoot run restore.yaml -i site.yaml -p snapshot=backup.db
+  surefoot run restore.yaml -i site.yaml -P params.yaml --yes --approve all --log json")]
+pub struct Run {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Do not ask before starting
+    #[arg(long)]
+    pub yes: bool,
+    /// Approve this step beforehand, or `all`
+    #[arg(long, value_name = "STEP")]
+    pub approve: Vec<String>,
+    /// How the run is shown [default: live on a terminal, else lines]
+    #[arg(long, value_enum)]
+    pub log: Option<Log>,
+    /// Show starts, announced changes and repeated attempts too
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Tasks at once on one host
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub per_host: usize,
+    /// Tasks at once in all
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub at_once: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Log {
+    /// One line for each thing that happens
+    Lines,
+    /// One JSON event on each line of standard output
+    Json,
+    /// Lines that move
+    Live,
+}
+
+#[derive(Subcommand, Debug)]
+#[command(after_help = "Examples:
+  surefoot lab up --hosts 3 --etcd 3.5
+  surefoot lab ssh etcd-1 systemctl status
+  surefoot lab break etcd-2 link-down
+  surefoot lab down")]
+pub enum Lab {
+    /// Boot hosts etcd-1 to etcd-N, about a second each
+    Up {
+        #[command(flatten)]
+        lab: LabName,
+        #[arg(long, default_value_t = 3)]
+        hosts: usize,
+        /// `3.4` (Debian bookworm), `3.5` (Debian trixie) or `none`
+        #[arg(long, default_value = "3.5")]
+        etcd: crate::lab::Etcd,
+        /// Mount a disk of that size in MiB there on each host
+        #[arg(long, value_name = "PATH=MIB")]
+        disk: Option<crate::lab::DataDisk>,
+        /// Take down a lab of that name first
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Take a lab down and remove all of it
+    Down {
+        #[command(flatten)]
+        lab: LabName,
+    },
+    /// List labs
+    List,
+    /// Show a lab's hosts
+    Show {
+        #[command(flatten)]
+        lab: LabName,
+    },
+    /// Open a shell on a host, or run a command there
+    Ssh {
+        #[command(flatten)]
+        lab: LabName,
+        host: crate::lab::Name,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+    /// Break a host, or mend it: link-down link-up kill boot sshd-stop sshd-start freeze thaw
+    /// slow-disk=BYTES fast-disk fill-disk free-disk
+    Break {
+        #[command(flatten)]
+        lab: LabName,
+        host: crate::lab::Name,
+        what: crate::lab::Break,
+    },
+}
+
+#[derive(clap::Args, Debug)]
+pub struct LabName {
+    /// Several labs may be up under different names
+    #[arg(long = "lab", value_name = "NAME", default_value = "lab")]
+    pub name: crate::lab::Name,
+}

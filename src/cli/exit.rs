@@ -1,0 +1,41 @@
+//! Exit codes: one table.
+
+use crate::model::Outcome;
+use std::process::ExitCode;
+
+/// How the program ends. A script may rely on the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    /// A step failed and the run stopped; or the command could not do its work.
+    Failed = 1,
+    /// A wrong runbook, inventory, parameter or argument: nothing was touched.
+    WrongInput = 2,
+    /// Whether a step took effect cannot be known.
+    Unknown = 5,
+    /// Stopped by the operator; resumable.
+    Interrupted = 130,
+}
+
+impl Exit {
+    pub fn code(self) -> ExitCode {
+        ExitCode::from(self as u8)
+    }
+
+    /// Says why on standard error.
+    pub fn because(self, why: impl std::fmt::Display) -> Exit {
+        anstream::eprintln!("error: {why}");
+        self
+    }
+}
+
+impl From<Outcome> for Exit {
+    fn from(outcome: Outcome) -> Exit {
+        match outcome {
+            Outcome::Done => Exit::Done,
+            Outcome::Failed => Exit::Failed,
+            Outcome::Unknown => Exit::Unknown,
+            Outcome::Interrupted => Exit::Interrupted,
+        }
+    }
+}

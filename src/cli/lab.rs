@@ -1,0 +1,57 @@
+//! `surefoot lab`.
+
+use super::args::Lab as Verb;
+use super::exit::Exit;
+use crate::lab::{Lab, Progress, Spec, command, install_missing};
+use std::error::Error;
+use std::os::unix::process::CommandExt;
+
+pub fn main(verb: Verb) -> Exit {
+    match run(verb) {
+        Ok(()) => Exit::Done,
+        Err(error) => Exit::Failed.because(error),
+    }
+}
+
+fn run(verb: Verb) -> Result<(), Box<dyn Error>> {
+    match verb {
+        Verb::Up { lab, hosts, etcd, disk, replace } => {
+            let mut spec = Spec { replace, ..Spec::cluster(lab.name, hosts, etcd) };
+            for host in &mut spec.hosts {
+                host.disk = disk.clone();
+            }
+            up(&spec)
+        }
+        Verb::Down { lab } => Ok(Lab::down(&lab.name)?),
+        Verb::List => {
+            Lab::list()?.iter().for_each(|name| println!("{name}"));
+            Ok(())
+        }
+        Verb::Show { lab } => {
+            print!("{}", command::table(&Lab::open(&lab.name)?)?);
+            Ok(())
+        }
+        Verb::Ssh { lab, host, command } => {
+            let words: Vec<&str> = command.iter().map(String::as_str).collect();
+            // Returns only where ssh could not be started.
+            Err(Lab::open(&lab.name)?.ssh(&host, &words)?.exec().into())
+        }
+        Verb::Break { lab, host, what } => Ok(Lab::open(&lab.name)?.apply(&host, &what)?),
+    }
+}
+
+fn up(spec: &Spec) -> Result<(), Box<dyn Error>> {
+    install_missing(&|line| eprintln!("{line}"))?;
+    let lab = Lab::up(spec, &say)?;
+    print!("{}", command::table(&lab)?);
+    println!("ssh config  {}\ninventory   {}", lab.ssh_config().display(), lab.inventory().display());
+    Ok(())
+}
+
+/// One line for each thing that a lab's boot has to tell.
+pub fn say(progress: Progress) {
+    match progress {
+        Progress::BuildingRoot(etcd) => eprintln!("building the Debian root for etcd {etcd}, once: about 20 seconds"),
+        Progress::HostUp(host, took) => eprintln!("{host} is up after {} ms", took.as_millis()),
+    }
+}

@@ -1,0 +1,40 @@
+//! The command line: arguments in, exit code out. One file for each command.
+
+mod actions;
+mod args;
+//mod check;
+mod exit;
+mod lab;
+//mod logs;
+//mod pipeline;
+//mod plan;
+//mod run;
+mod runs;
+
+use args::{Args, Command};
+use clap::Parser;
+use exit::Exit;
+use std::process::ExitCode;
+
+/// Runs the program: the whole of `main`.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are errors to clap; where the text cannot be written, nobody is left to tell.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::WrongInput.code() } else { Exit::Done.code() };
+        }
+    };
+    dispatch(args).code()
+}
+
+fn dispatch(args: Args) -> Exit {
+    match args.command {
+        Command::Runs => runs::list(&args.state),
+        Command::Show { run } => runs::show(&args.state, &run),
+        Command::Actions { name } => actions::main(name.as_deref()),
+        Command::Lab(lab) => lab::main(lab),
+        _ => Exit::Failed,
+    }
+}

@@ -1,0 +1,48 @@
+//! `surefoot runs` and `surefoot show`: what the journals say.
+
+use super::exit::Exit;
+use crate::journal::{Error, RunFolder, Store};
+use crate::model::RunId;
+use crate::report;
+use std::path::PathBuf;
+
+/// The state folder that was asked for, or the user's own.
+pub fn store(state: &Option<PathBuf>) -> Result<Store, Error> {
+    state.as_ref().map_or_else(Store::of_user, |folder| Ok(Store::at(folder)))
+}
+
+/// A run by its id, by the end of it where only one fits, or `last`.
+pub fn find(store: &Store, asked: &RunId) -> Result<RunFolder, Error> {
+    let runs = store.runs()?;
+    let mut fitting = runs.iter().filter(|run| run.as_str().ends_with(asked.as_str()));
+    match (asked.as_str(), fitting.next(), fitting.next()) {
+        ("last", ..) if !runs.is_empty() => store.find(&runs[runs.len() - 1]),
+        (_, Some(only), None) => store.find(only),
+        _ => store.find(asked),
+    }
+}
+
+pub fn list(state: &Option<PathBuf>) -> Exit {
+    let lines = || -> Result<(), Error> {
+        let store = store(state)?;
+        for run in store.runs()? {
+            match store.find(&run)?.replay(|_, _| {}) {
+                Ok(replay) => anstream::print!("{}", report::run::line(&replay.state)),
+                Err(error) => anstream::println!("{run}  cannot be read: {error}"),
+            }
+        }
+        Ok(())
+    };
+    lines().map_or_else(|error| Exit::Failed.because(error), |()| Exit::Done)
+}
+
+pub fn show(state: &Option<PathBuf>, run: &RunId) -> Exit {
+    let shown = store(state).and_then(|store| find(&store, run)).and_then(|folder| folder.replay(|_, _| {}));
+    match shown {
+        Ok(replay) => {
+            anstream::print!("{}", report::run::text(&replay.state));
+            Exit::Done
+        }
+        Err(error) => Exit::Failed.because(error),
+    }
+}

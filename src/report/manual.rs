@@ -1,0 +1,95 @@
+//! The manual of the actions, from their schemas.
+
+use super::words::{BOLD, DIM};
+use crate::action::{Kind, Undoing};
+use serde_json::Value as Json;
+use std::fmt::Write;
+
+/// Every action on a line.
+pub fn list(kinds: &[Kind]) -> String {
+    let width = kinds.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
+    let line = |kind: &Kind| {
+        let schema = (kind.schema)();
+        let summary = schema.get("description").and_then(Json::as_str).unwrap_or_default();
+        let first = summary.lines().next().unwrap_or_default();
+        format!("{BOLD}{:width$}{BOLD:#}  {first}\n", kind.name)
+    };
+    kinds.iter().map(line).collect()
+}
+
+/// One action's page: what it does, its parameters, its outputs, its undo, an example.
+pub fn page(kind: &Kind) -> String {
+    let schema = (kind.schema)().to_value();
+    let mut out = format!("{BOLD}{}{BOLD:#}\n\n", kind.name);
+    indented(&mut out, "  ", schema["description"].as_str().unwrap_or_default());
+    let shapes = shapes(&schema);
+    section(&mut out, "Parameters", shapes.iter().flat_map(|shape| fields(shape)));
+    let outputs = (kind.out_schema)().to_value();
+    section(&mut out, "Outputs", fields(&outputs).into_iter());
+    let undo = match kind.undo {
+        Undoing::Known(how) => how.to_owned(),
+        Undoing::No(why) => format!("none: {why}"),
+    };
+    let _ = writeln!(out, "\n{BOLD}Undo{BOLD:#}\n  {undo}\n\n{BOLD}Example{BOLD:#}");
+    indented(&mut out, "  ", kind.example);
+    out
+}
+
+/// The maps among the forms that an action may be written in.
+fn shapes(schema: &Json) -> Vec<&Json> {
+    match schema["anyOf"].as_array().or_else(|| schema["oneOf"].as_array()) {
+        Some(forms) => forms.iter().filter(|form| form["properties"].is_object()).collect(),
+        None => vec![schema],
+    }
+}
+
+fn fields(schema: &Json) -> Vec<String> {
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    properties.map(|(name, field)| field_text(name, field, required.contains(&name.as_str()))).collect()
+}
+
+fn field_text(name: &str, field: &Json, required: bool) -> String {
+    let mut head = format!("  {BOLD}{name}{BOLD:#}  {DIM}{}", kind_of(field));
+    if let Some(default) = field.get("default").filter(|default| !default.is_null()) {
+        let _ = write!(head, ", default {default}");
+    } else if required {
+        head += ", required";
+    }
+    let mut out = format!("{head}{DIM:#}\n");
+    indented(&mut out, "      ", field["description"].as_str().unwrap_or_default());
+    out
+}
+
+fn kind_of(field: &Json) -> String {
+    if let Some(values) = field["enum"].as_array() {
+        return values.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(" | ");
+    }
+    if let Some(format) = field["format"].as_str() {
+        return format.to_owned();
+    }
+    match &field["type"] {
+        Json::String(kind) => kind.clone(),
+        Json::Array(kinds) => {
+            kinds.iter().filter_map(Json::as_str).filter(|k| *k != "null").collect::<Vec<_>>().join(" or ")
+        }
+        _ => field["anyOf"].as_array().map_or_else(String::new, |forms| {
+            let mut words: Vec<String> = forms.iter().map(kind_of).filter(|w| !w.is_empty() && w != "null").collect();
+            words.dedup();
+            words.join(" or ")
+        }),
+    }
+}
+
+fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
+    let lines: String = lines.collect();
+    if !lines.is_empty() {
+        let _ = write!(out, "\n{BOLD}{title}{BOLD:#}\n{lines}");
+    }
+}
+
+fn indented(out: &mut String, indent: &str, text: &str) {
+    for line in text.lines() {
+        let _ = writeln!(out, "{}", format!("{indent}{line}").trim_end());
+    }
+}
