@@ -4,13 +4,19 @@
 //! holds a runbook against. It sees the world only through its [`Cx`]. The engine never matches on a kind's name;
 //! differences between kinds are data in [`Kind`].
 
+mod approve;
+mod assert;
+mod checkpoint;
+mod command;
 mod context;
+mod exec;
 mod kind;
+mod sh;
 mod value;
 
 pub use context::{Cx, Question, Settings};
 pub use kind::{Erased, ErasedChange, ErasedSeen, Kind, Undoing, find};
-pub use value::{Condition, Hosts, LocalPath, Mode, Period, parse_format};
+pub use value::{Condition, HostPath, Hosts, LocalPath, Mode, Period, parse_format};
 
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
@@ -19,7 +25,13 @@ use serde::de::DeserializeOwned;
 use std::future::Future;
 
 /// Every kind, in the order of the manual. A new kind is one file, one `mod` line and one line here.
-pub static KINDS: &[Kind] = &[];
+pub static KINDS: &[Kind] = &[
+    Kind::of::<sh::Sh>(),
+    Kind::of::<exec::Exec>(),
+    Kind::of::<assert::Assert>(),
+    Kind::of::<approve::Approve>(),
+    Kind::of::<checkpoint::Checkpoint>(),
+];
 
 /// What looking found.
 #[derive(Debug, Clone)]

@@ -14,6 +14,7 @@ pub fn parse_format(format: &str, text: &str) -> Result<(), String> {
     match format {
         "duration" => text.parse::<Period>().map(drop),
         "mode" => text.parse::<Mode>().map(drop),
+        "host-path" => text.parse::<HostPath>().map(drop),
         _ => Ok(()),
     }
 }
@@ -79,6 +80,40 @@ impl std::fmt::Display for Mode {
     }
 }
 
+/// A file or folder on the step's host: absolute, so that an undo finds it from anywhere; no `..`, no closing slash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct HostPath(String);
+
+text_format!(HostPath, "host-path", "An absolute path on the host.", "/etc/default/etcd");
+
+impl HostPath {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for HostPath {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if !text.starts_with('/') {
+            return Err(format!("`{text}` is not an absolute path on the host: begin it with `/`"));
+        }
+        let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        if parts.is_empty() || parts.contains(&"..") || text.contains(['\0', '\n']) {
+            return Err(format!("`{}` names no file or folder below `/`", text.escape_debug()));
+        }
+        Ok(HostPath(format!("/{}", parts.join("/"))))
+    }
+}
+
+impl std::fmt::Display for HostPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 macro_rules! through_text {
     ($type:ident) => {
         impl<'de> Deserialize<'de> for $type {
@@ -91,6 +126,7 @@ macro_rules! through_text {
 
 through_text!(Period);
 through_text!(Mode);
+through_text!(HostPath);
 
 /// A file or folder on the controller. The compiler makes a runbook's literals absolute, from its own folder.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -163,6 +199,13 @@ mod tests {
         assert_eq!(seconds("1h30m"), Ok(5400.0));
         assert_eq!(seconds("2d"), Ok(172_800.0));
         assert!(seconds("10").is_err() && seconds("-3s").is_err() && seconds("soon").is_err());
+    }
+
+    #[test]
+    fn a_path_on_a_host_is_absolute_and_plain() {
+        let path = |text: &str| text.parse::<HostPath>().map(|p| p.0);
+        assert_eq!(path("/etc//default/./etcd/"), Ok("/etc/default/etcd".to_owned()));
+        assert!(["etcd", "", "/", "/etc/../etc/passwd", "/a\nb"].iter().all(|text| path(text).is_err()));
     }
 
     #[test]

@@ -1,0 +1,58 @@
+//! `assert`: guards.
+
+use super::{Action, Condition, Cx, Seen, Undoing, unseen};
+use crate::model::{Effect, Fault};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Stops the run unless what it says is true. One claim, or a list: every one that does not hold is told.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Assert {
+    One(Claim),
+    All(Vec<Claim>),
+}
+
+/// What must be true.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// An expression over parameters, hosts and the steps before.
+    that: Condition,
+    /// What to tell the operator where it is false. Without it, the expression itself.
+    r#else: Option<String>,
+}
+
+impl Claim {
+    fn complaint(&self) -> String {
+        self.r#else.clone().unwrap_or_else(|| format!("`{}` is false", self.that.source.trim()))
+    }
+}
+
+impl Action for Assert {
+    const NAME: &'static str = "assert";
+    const EXAMPLE: &'static str =
+        "assert: { that: \"hosts.members | length is odd\", else: An even number of members adds no tolerance }";
+    const EFFECT: Effect = Effect::Reads;
+    const UNDO: Undoing = Undoing::No("it changes nothing");
+    const LIMITED: bool = false;
+    type Out = ();
+    type Before = ();
+
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        unseen("check claims")
+    }
+
+    async fn apply(&self, _: &Cx<'_>, _: &()) -> Result<(), Fault> {
+        let claims = match self {
+            Assert::One(claim) => std::slice::from_ref(claim),
+            Assert::All(claims) => claims,
+        };
+        let (said, sources): (Vec<_>, Vec<_>) =
+            claims.iter().filter(|c| !c.that.holds).map(|c| (c.complaint(), c.that.source.trim())).unzip();
+        if said.is_empty() {
+            return Ok(());
+        }
+        Err(Fault::refused(said.join("; ")).detail(sources.join("\n")))
+    }
+}

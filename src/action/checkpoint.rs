@@ -1,0 +1,32 @@
+//! `checkpoint`: a place to walk back to.
+
+use super::{Action, Cx, Seen, Undoing, unseen};
+use crate::model::{Effect, Fault};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A place in the run to walk back to. All above it finishes first, nothing below it starts before.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Checkpoint(
+    /// Its name, for `surefoot rollback --to`.
+    String,
+);
+
+impl Action for Checkpoint {
+    const NAME: &'static str = "checkpoint";
+    const EXAMPLE: &'static str = "checkpoint: staged";
+    const EFFECT: Effect = Effect::Reads;
+    const UNDO: Undoing = Undoing::No("it changes nothing");
+    const LIMITED: bool = false;
+    type Out = ();
+    type Before = ();
+
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        unseen(format!("checkpoint {}", self.0))
+    }
+
+    async fn apply(&self, _: &Cx<'_>, _: &()) -> Result<(), Fault> {
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! `exec`: a program on a host, without a shell.
+
+use super::command::{self, CommandOut};
+use super::{Action, Cx, HostPath, Seen, Undoing};
+use crate::model::{Effect, Fault};
+use crate::world::Script;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Runs a program with its arguments, without a shell: no word is split, expanded or quoted.
+///
+/// Another exit code than 0 fails the step. The step's `env`, `stdin`, `cwd`, `become` and `timeout` apply.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Exec {
+    /// The program and its arguments.
+    Words(Vec<String>),
+    Guarded(GuardedWords),
+}
+
+/// A program that need not run again.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GuardedWords {
+    /// The program and its arguments.
+    run: Vec<String>,
+    /// Does not run where this path exists on the host.
+    creates: Option<HostPath>,
+    /// Does not run where this shell text ends with exit code 0. It must change nothing.
+    unless: Option<String>,
+}
+
+impl Exec {
+    fn words(&self) -> &[String] {
+        match self {
+            Exec::Words(words) => words,
+            Exec::Guarded(guarded) => &guarded.run,
+        }
+    }
+
+    fn program(&self) -> Result<&str, Fault> {
+        self.words().first().map(String::as_str).ok_or_else(|| Fault::value("exec needs a program"))
+    }
+}
+
+impl Action for Exec {
+    const NAME: &'static str = "exec";
+    const EXAMPLE: &'static str = "on: members\nexec: [systemctl, reset-failed, etcd]";
+    const EFFECT: Effect = Effect::Opaque;
+    const CONVERGES_WITH: &'static [&'static str] = &["creates", "unless"];
+    const UNDO: Undoing = Undoing::No("only its author knows what it does: give the step an `undo`");
+    type Out = CommandOut;
+    type Before = ();
+
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        let (creates, unless) = match self {
+            Exec::Words(_) => (None, None),
+            Exec::Guarded(guarded) => (guarded.creates.as_ref().map(HostPath::as_str), guarded.unless.as_deref()),
+        };
+        self.program()?;
+        command::look(cx, creates, unless, format!("run {}", command::brief(&self.words().join(" ")))).await
+    }
+
+    async fn apply(&self, cx: &Cx<'_>, _: &()) -> Result<CommandOut, Fault> {
+        command::run(cx, Script::exec(self.words()), self.program()?).await
+    }
+
+    fn command(&self) -> Option<String> {
+        Some(self.words().join(" "))
+    }
+}

@@ -1,0 +1,69 @@
+//! `sh`: shell text on a host.
+
+use super::command::{self, CommandOut};
+use super::{Action, Cx, HostPath, Seen, Undoing};
+use crate::model::{Effect, Fault};
+use crate::world::Script;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Runs text with the host's `sh`, which stops at the first command that fails (`set -e`).
+///
+/// Another exit code than 0 fails the step. The step's `env`, `stdin`, `cwd`, `become` and `timeout` apply. Values
+/// that may hold anything belong into `env`, not into the text.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Sh {
+    /// The text.
+    Text(String),
+    Guarded(GuardedText),
+}
+
+/// Text that need not run again.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GuardedText {
+    /// The text.
+    run: String,
+    /// Does not run where this path exists on the host.
+    creates: Option<HostPath>,
+    /// Does not run where this shell text ends with exit code 0. It must change nothing.
+    unless: Option<String>,
+}
+
+impl Sh {
+    fn text(&self) -> &str {
+        match self {
+            Sh::Text(text) => text,
+            Sh::Guarded(guarded) => &guarded.run,
+        }
+    }
+}
+
+impl Action for Sh {
+    const NAME: &'static str = "sh";
+    const EXAMPLE: &'static str = "on: members\nsh: { run: useradd --system etcd, unless: id etcd }";
+    const EFFECT: Effect = Effect::Opaque;
+    const CONVERGES_WITH: &'static [&'static str] = &["creates", "unless"];
+    const UNDO: Undoing = Undoing::No("only its author knows what it does: give the step an `undo`");
+    type Out = CommandOut;
+    type Before = ();
+
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        let (creates, unless) = match self {
+            Sh::Text(_) => (None, None),
+            Sh::Guarded(guarded) => (guarded.creates.as_ref().map(HostPath::as_str), guarded.unless.as_deref()),
+        };
+        command::look(cx, creates, unless, format!("run {}", command::brief(self.text()))).await
+    }
+
+    async fn apply(&self, cx: &Cx<'_>, _: &()) -> Result<CommandOut, Fault> {
+        // On the author's own first line, so that sh numbers the lines of its messages as the author does.
+        let script = Script::new(format!("set -e; {}", self.text()));
+        command::run(cx, script, &command::brief(self.text())).await
+    }
+
+    fn command(&self) -> Option<String> {
+        Some(self.text().to_owned())
+    }
+}
