@@ -15,7 +15,7 @@ pub use effect::{Effect, Undo};
 pub use event::{Event, Outcome, Outputs, Stamped, TaskEvent};
 pub use fault::{Fault, FaultKind};
 pub use id::{HostName, RunId, StepId, TaskName};
-pub use observer::{Observer, Signal};
+pub use observer::{Observer, Stream};
 pub use source::{FileId, Place, Source, Sources, Span};
 pub use state::{Counts, Illegal, RunState};
 pub use task::{TaskRecord, TaskState};

@@ -2,19 +2,21 @@
 
 use super::{RunState, Stamped, TaskName};
 
-/// What happens beside the record: shown as it comes, never folded, lost with the process.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Signal {
-    /// Bytes that a task's command printed; `error` where on its error output.
-    Output { task: TaskName, error: bool, bytes: bytes::Bytes },
-    /// Bytes that a task has moved, of how many where that is known.
-    Progress { task: TaskName, done: u64, total: Option<u64> },
+/// Which of a command's two outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    Out,
+    Err,
 }
 
-/// Called by the one place that joins journal and display, in order, one call at a time. Must not block for long.
-pub trait Observer: Send {
-    /// An event that is on disk and folded in.
-    fn event(&mut self, stamped: &Stamped, state: &RunState);
+/// Shows a run, or passes it on. Called in the run's own loop or in its tasks: must not block for long.
+pub trait Observer: Send + Sync {
+    /// An event that is on disk, and the state after it.
+    fn event(&self, stamped: &Stamped, state: &RunState);
 
-    fn signal(&mut self, _signal: &Signal) {}
+    /// What a running task prints, as it comes. Not durable: a resumed run may show it again.
+    fn output(&self, _task: &TaskName, _stream: Stream, _bytes: &[u8]) {}
+
+    /// Bytes that a running task has moved, of how many where that is known.
+    fn progress(&self, _task: &TaskName, _done: u64, _total: Option<u64>) {}
 }

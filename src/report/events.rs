@@ -1,36 +1,36 @@
 //! A run as JSON: each event on a line of its own, as the journal holds it.
 
-use crate::model::{Observer, RunState, Signal, Stamped};
+use crate::model::{Observer, RunState, Stamped, TaskName};
 use serde_json::json;
 use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 
 /// Writes events as they are on disk, and progress beside them as `{"signal": "progress", ...}`.
 pub struct JsonLines<W> {
-    to: W,
+    to: Mutex<W>,
 }
 
 impl<W: Write + Send> JsonLines<W> {
     pub fn new(to: W) -> Self {
-        JsonLines { to }
+        JsonLines { to: Mutex::new(to) }
     }
 
-    fn line(&mut self, json: &impl serde::Serialize) {
+    fn line(&self, json: &impl serde::Serialize) {
+        let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
         // A reader that is gone must not end the run.
-        let _ = serde_json::to_writer(&mut self.to, json).map_err(std::io::Error::from).and_then(|()| {
-            self.to.write_all(b"\n")?;
-            self.to.flush()
+        let _ = serde_json::to_writer(&mut *to, json).map_err(std::io::Error::from).and_then(|()| {
+            to.write_all(b"\n")?;
+            to.flush()
         });
     }
 }
 
 impl<W: Write + Send> Observer for JsonLines<W> {
-    fn event(&mut self, stamped: &Stamped, _: &RunState) {
+    fn event(&self, stamped: &Stamped, _: &RunState) {
         self.line(stamped);
     }
 
-    fn signal(&mut self, signal: &Signal) {
-        if let Signal::Progress { task, done, total } = signal {
-            self.line(&json!({ "signal": "progress", "task": task, "done": done, "total": total }));
-        }
+    fn progress(&self, task: &TaskName, done: u64, total: Option<u64>) {
+        self.line(&json!({ "signal": "progress", "task": task, "done": done, "total": total }));
     }
 }

@@ -3,25 +3,27 @@
 use super::words;
 use crate::model::{Event, Observer, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState};
 use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 
 /// Writes lines as the run goes on.
 pub struct Lines<W> {
-    to: W,
+    to: Mutex<W>,
     /// Starts and announced changes are shown too.
     verbose: bool,
 }
 
 impl<W: Write + Send> Lines<W> {
     pub fn new(to: W, verbose: bool) -> Self {
-        Lines { to, verbose }
+        Lines { to: Mutex::new(to), verbose }
     }
 }
 
 impl<W: Write + Send> Observer for Lines<W> {
-    fn event(&mut self, stamped: &Stamped, state: &RunState) {
+    fn event(&self, stamped: &Stamped, state: &RunState) {
         if let Some(text) = line(stamped, state, self.verbose) {
+            let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
             // A display that is gone (a closed pipe) must not end the run.
-            let _ = write!(self.to, "{text}").and_then(|()| self.to.flush());
+            let _ = write!(to, "{text}").and_then(|()| to.flush());
         }
     }
 }

@@ -2,16 +2,17 @@
 //! work says what it does, for how long, and how much of it is done.
 
 use super::{lines, words};
-use crate::model::{Event, Observer, RunState, Signal, Stamped, TaskEvent, TaskName, TaskState};
+use crate::model::{Event, Observer, RunState, Stamped, Stream, TaskEvent, TaskName, TaskState};
 use indexmap::IndexMap;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Lines that move.
 pub struct Live {
     screen: MultiProgress,
     overall: ProgressBar,
-    tasks: IndexMap<TaskName, Row>,
+    rows: Mutex<IndexMap<TaskName, Row>>,
 }
 
 /// One task at work.
@@ -30,31 +31,34 @@ impl Live {
         let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let overall = screen.add(ProgressBar::new(0));
         overall.set_style(style("{bar:24} {pos} of {len} tasks  {elapsed}  {msg}"));
-        Live { screen, overall, tasks: IndexMap::new() }
+        Live { screen, overall, rows: Mutex::default() }
     }
 
-    fn begin(&mut self, task: &TaskName) {
-        if self.tasks.contains_key(task) {
-            return;
-        }
-        let bar = self.screen.insert_before(&self.overall, ProgressBar::new_spinner());
-        bar.set_style(style("{spinner} {prefix:16} {msg} {elapsed:.dim}"));
-        bar.set_prefix(task.host.to_string());
-        bar.enable_steady_tick(Duration::from_millis(120));
-        let row = Row { bar, doing: String::new(), moved: None, said: String::new() };
-        row.show(task);
-        self.tasks.insert(task.clone(), row);
+    fn rows(&self) -> MutexGuard<'_, IndexMap<TaskName, Row>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn update(&mut self, task: &TaskName, change: impl FnOnce(&mut Row)) {
-        if let Some(row) = self.tasks.get_mut(task) {
+    fn begin(&self, task: &TaskName) {
+        self.rows().entry(task.clone()).or_insert_with(|| {
+            let bar = self.screen.insert_before(&self.overall, ProgressBar::new_spinner());
+            bar.set_style(style("{spinner} {prefix:16} {msg} {elapsed:.dim}"));
+            bar.set_prefix(task.host.to_string());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            let row = Row { bar, doing: String::new(), moved: None, said: String::new() };
+            row.show(task);
+            row
+        });
+    }
+
+    fn update(&self, task: &TaskName, change: impl FnOnce(&mut Row)) {
+        if let Some(row) = self.rows().get_mut(task) {
             change(row);
             row.show(task);
         }
     }
 
-    fn end(&mut self, task: &TaskName) {
-        if let Some(row) = self.tasks.shift_remove(task) {
+    fn end(&self, task: &TaskName) {
+        if let Some(row) = self.rows().shift_remove(task) {
             row.bar.finish_and_clear();
             self.screen.remove(&row.bar);
         }
@@ -103,7 +107,7 @@ impl Row {
 }
 
 impl Observer for Live {
-    fn event(&mut self, stamped: &Stamped, state: &RunState) {
+    fn event(&self, stamped: &Stamped, state: &RunState) {
         if let Event::Task { task, what } = &stamped.event {
             match what {
                 TaskEvent::Started { .. } => self.begin(task),
@@ -121,16 +125,15 @@ impl Observer for Live {
         }
     }
 
-    fn signal(&mut self, signal: &Signal) {
-        match signal {
-            Signal::Progress { task, done, total } => self.update(task, |row| row.moved = Some((*done, *total))),
-            Signal::Output { task, bytes, .. } => {
-                let text = String::from_utf8_lossy(bytes);
-                if let Some(last) = text.lines().rev().find(|line| !line.trim().is_empty()) {
-                    self.update(task, |row| row.said = printable(last));
-                }
-            }
+    fn output(&self, task: &TaskName, _: Stream, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        if let Some(last) = text.lines().rev().find(|line| !line.trim().is_empty()) {
+            self.update(task, |row| row.said = printable(last));
         }
+    }
+
+    fn progress(&self, task: &TaskName, done: u64, total: Option<u64>) {
+        self.update(task, |row| row.moved = Some((done, total)));
     }
 }
 

@@ -7,19 +7,13 @@ mod script;
 
 pub use script::{ActId, Output, Script};
 
+pub use crate::model::Stream;
 use crate::model::{Fault, HostName};
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
-
-/// Which of a command's two outputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    Out,
-    Err,
-}
 
 /// Where a running act says how far it is. Called often: must not block.
 pub trait Sink: Send + Sync {
