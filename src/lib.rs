@@ -4,6 +4,7 @@ pub mod action;
 pub mod check;
 pub mod cli;
 pub mod compile;
+pub mod execute;
 pub mod journal;
 pub mod lab;
 pub mod load;

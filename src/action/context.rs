@@ -5,8 +5,8 @@ use crate::world::{ActId, Host, Output, Script, Sink, World};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 /// How a step runs its commands: its `env`, `stdin`, `cwd` and `become`.
 #[derive(Clone, Debug, Default)]
@@ -16,7 +16,6 @@ pub struct Settings {
     pub cwd: Option<String>,
     /// `become`: the user to run as, by sudo.
     pub user: Option<String>,
-    pub timeout: Option<Duration>,
 }
 
 /// A question to the operator; dropping `answer` without a word means no.
@@ -38,6 +37,8 @@ pub struct Cx<'a> {
     /// Every other host of the run.
     pub world: &'a World,
     pub settings: &'a Settings,
+    /// When this attempt must be over: its `timeout`, or the end of `retry.for`.
+    pub deadline: Option<Instant>,
     pub sink: &'a dyn Sink,
     /// Where files that the run makes for its operator go when their path is relative: the current folder.
     pub folder: &'a Path,
@@ -87,7 +88,8 @@ impl Cx<'_> {
         script.env.extend(settings.env.iter().cloned());
         script.cwd = script.cwd.or_else(|| settings.cwd.clone());
         script.user = script.user.or_else(|| settings.user.clone());
-        script.timeout = script.timeout.or(settings.timeout);
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        script.timeout = script.timeout.into_iter().chain(left).min();
         script
     }
 }

@@ -1,0 +1,37 @@
+//! How tasks hand their events to the driver.
+
+use crate::model::{StepId, TaskEvent};
+use tokio::sync::{mpsc, oneshot};
+
+/// The run takes no such event any more: it is stopping, or over. The task ends without a word.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refused;
+
+/// An event for the journal, and who waits for it to be there.
+pub(super) struct Request {
+    pub what: What,
+    /// Dropped where the event is refused.
+    pub committed: oneshot::Sender<()>,
+}
+
+pub(super) enum What {
+    /// Of the task with this index.
+    Task(u32, TaskEvent),
+    Approved {
+        step: StepId,
+        by: String,
+    },
+}
+
+/// The way to the driver.
+#[derive(Clone, Debug)]
+pub(super) struct Commits(pub mpsc::Sender<Request>);
+
+impl Commits {
+    /// Returns once the event is on disk, folded and shown.
+    pub async fn send(&self, what: What) -> Result<(), Refused> {
+        let (committed, done) = oneshot::channel();
+        self.0.send(Request { what, committed }).await.map_err(|_| Refused)?;
+        done.await.map_err(|_| Refused)
+    }
+}

@@ -1,0 +1,16 @@
+//! Who looks on while a run goes.
+
+use crate::model::{RunState, Stamped, TaskName};
+use crate::world::Stream;
+
+/// Shows a run, or passes it on. Called in the run's own loop or in its tasks: must not block.
+pub trait Observer: Send + Sync {
+    /// An event that is on disk, and the state after it.
+    fn event(&self, stamped: &Stamped, state: &RunState);
+
+    /// What a running task prints, as it comes. Not durable: a resumed run may show it again.
+    fn output(&self, _task: &TaskName, _stream: Stream, _bytes: &[u8]) {}
+
+    /// Bytes that a running task has moved, of how many where that is known.
+    fn progress(&self, _task: &TaskName, _done: u64, _total: Option<u64>) {}
+}

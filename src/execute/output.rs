@@ -1,0 +1,132 @@
+//! What a task prints: kept in full in a file for each attempt and stream, and shown as it comes.
+//!
+//! The files are not synced: values that the run needs again are in the journal, and the process may die without
+//! losing what it has written; only a power cut can shorten them.
+
+use super::Observer;
+use crate::model::{Fault, TaskName};
+use crate::world::{Sink, Stream};
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The name of the file that keeps one stream of one attempt: `STEP@HOST.ATTEMPT.out` or `.err`.
+/// There is no such file where nothing was printed.
+pub fn file_name(task: &TaskName, attempt: u32, stream: Stream) -> String {
+    let mut name = String::new();
+    for c in task.to_string().chars() {
+        match c {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' | ':' | '@' | '[' | ']' => name.push(c),
+            _ => c.encode_utf8(&mut [0; 4]).bytes().for_each(|b| {
+                let _ = write!(name, "%{b:02x}"); // writing to a String cannot fail
+            }),
+        }
+    }
+    let end = match stream {
+        Stream::Out => "out",
+        Stream::Err => "err",
+    };
+    format!("{name}.{attempt}.{end}")
+}
+
+/// The sink of one attempt.
+pub(super) struct TaskOutput<'a> {
+    pub task: &'a TaskName,
+    pub attempt: u32,
+    pub folder: &'a Path,
+    pub observers: &'a [Arc<dyn Observer>],
+    files: Mutex<Files>,
+}
+
+#[derive(Default)]
+struct Files {
+    out: Option<File>,
+    err: Option<File>,
+    failed: Option<io::Error>,
+}
+
+impl<'a> TaskOutput<'a> {
+    pub fn new(task: &'a TaskName, attempt: u32, folder: &'a Path, observers: &'a [Arc<dyn Observer>]) -> Self {
+        TaskOutput { task, attempt, folder, observers, files: Mutex::default() }
+    }
+
+    /// Whether all of it was kept.
+    pub fn finish(&self) -> Result<(), Fault> {
+        self.files().failed.take().map_or(Ok(()), |e| {
+            Err(Fault::controller(format!("it ran, and its output could not be kept: {e}"))
+                .hint(format!("make room in {}", self.folder.display())))
+        })
+    }
+
+    fn keep(&self, stream: Stream, bytes: &[u8]) {
+        let mut files = self.files();
+        if files.failed.is_some() {
+            return;
+        }
+        let file = match stream {
+            Stream::Out => &mut files.out,
+            Stream::Err => &mut files.err,
+        };
+        let written = match file {
+            Some(file) => file.write_all(bytes),
+            None => self.create(stream).and_then(|new| file.insert(new).write_all(bytes)),
+        };
+        files.failed = written.err();
+    }
+
+    fn create(&self, stream: Stream) -> io::Result<File> {
+        let path = self.folder.join(file_name(self.task, self.attempt, stream));
+        OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+    }
+
+    fn files(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for TaskOutput<'_> {
+    fn output(&self, stream: Stream, bytes: &[u8]) {
+        self.keep(stream, bytes);
+        self.observers.iter().for_each(|observer| observer.output(self.task, stream, bytes));
+    }
+
+    fn progress(&self, done: u64, total: Option<u64>) {
+        self.observers.iter().for_each(|observer| observer.progress(self.task, done, total));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_leads_nowhere_else() {
+        let name = |task: &str| file_name(&task.parse().unwrap(), 2, Stream::Err);
+        assert_eq!(name("push@etcd-1"), "push@etcd-1.2.err");
+        assert_eq!(name("push@etcd-1[7]"), "push@etcd-1[7].2.err");
+        assert_eq!(name("push@../ä"), "push@..%2f%c3%a4.2.err");
+    }
+
+    #[test]
+    fn each_stream_has_its_file_once_it_prints() {
+        let folder = tempfile::tempdir().unwrap();
+        let task = "say@a".parse().unwrap();
+        let output = TaskOutput::new(&task, 1, folder.path(), &[]);
+        output.output(Stream::Out, b"one\n");
+        output.output(Stream::Out, b"two\n");
+        output.finish().unwrap();
+        assert_eq!(std::fs::read(folder.path().join("say@a.1.out")).unwrap(), b"one\ntwo\n");
+        assert!(!folder.path().join("say@a.1.err").exists());
+    }
+
+    #[test]
+    fn output_that_cannot_be_kept_is_a_fault() {
+        let task = "say@a".parse().unwrap();
+        let output = TaskOutput::new(&task, 1, Path::new("/dev/null/none"), &[]);
+        output.output(Stream::Out, b"one\n");
+        assert_eq!(output.finish().unwrap_err().kind, crate::model::FaultKind::Controller);
+    }
+}

@@ -1,0 +1,66 @@
+//! How long a step is tried again. Pure: it is told the time.
+
+use crate::check::Retry;
+use crate::model::{Fault, FaultKind};
+use std::time::Duration;
+
+/// Whether trying again could help: not where the operator said no, nor where our own disk fails.
+pub(super) fn may_repeat(fault: &Fault) -> bool {
+    !fault.is_unknown() && !matches!(fault.kind, FaultKind::Cancelled | FaultKind::Controller)
+}
+
+/// How long to wait after the `attempt`th has failed, `elapsed` after the first began; `None`: give up.
+pub(super) fn pause(retry: &Retry, attempt: u32, elapsed: Duration) -> Option<Duration> {
+    if retry.attempts.is_some_and(|attempts| attempt >= attempts) {
+        return None;
+    }
+    let factor = retry.backoff.powi(attempt.saturating_sub(1).min(1_000) as i32);
+    let pause = Duration::try_from_secs_f64(retry.every.as_secs_f64() * factor).unwrap_or(Duration::MAX);
+    let again = elapsed.checked_add(pause)?;
+    retry.within.is_none_or(|within| again < within).then_some(pause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pauses(retry: &Retry, each: Duration) -> Vec<u64> {
+        let mut elapsed = Duration::ZERO;
+        let mut found = Vec::new();
+        for attempt in 1..20 {
+            elapsed += each;
+            let Some(pause) = pause(retry, attempt, elapsed) else { break };
+            found.push(pause.as_secs());
+            elapsed += pause;
+        }
+        found
+    }
+
+    fn retry(attempts: Option<u32>, backoff: f64, within: Option<u64>) -> Retry {
+        let within = within.map(Duration::from_secs);
+        Retry { attempts, every: Duration::from_secs(2), backoff, within, until: None }
+    }
+
+    #[test]
+    fn attempts_are_counted_in_all() {
+        assert_eq!(pauses(&retry(Some(3), 1.0, None), Duration::ZERO), [2, 2]);
+        assert_eq!(pauses(&retry(Some(1), 1.0, None), Duration::ZERO), [0; 0]);
+    }
+
+    #[test]
+    fn pauses_grow_by_the_factor() {
+        assert_eq!(pauses(&retry(Some(5), 3.0, None), Duration::ZERO), [2, 6, 18, 54]);
+    }
+
+    #[test]
+    fn no_attempt_begins_after_the_time_is_up() {
+        assert_eq!(pauses(&retry(None, 1.0, Some(10)), Duration::from_secs(1)), [2, 2, 2]);
+        assert_eq!(pauses(&retry(Some(2), 1.0, Some(10)), Duration::from_secs(1)), [2]);
+    }
+
+    #[test]
+    fn a_pause_beyond_all_numbers_gives_up() {
+        let endless = retry(Some(u32::MAX), 1e300, None);
+        assert_eq!(pause(&endless, 1_000_000, Duration::from_secs(1)), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! Which task starts next: from the graph, from what has finished, and within the limits.
+//!
+//! Pure: no clock, no I/O, no runbook. Invariant: a task is given out once, after everything that it waits for has
+//! finished; never beyond a limit; nothing after [`Schedule::stop`]. Does not know how a task ends, only that it has.
+
+use crate::compile::Node;
+use petgraph::graph::{DiGraph, NodeIndex};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+
+/// How many tasks may run at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub per_host: usize,
+    pub in_all: usize,
+}
+
+impl Default for Limits {
+    /// A host's sshd allows 10 sessions on a connection; 4 leave room for tunnels and probes.
+    fn default() -> Self {
+        Limits { per_host: 4, in_all: 64 }
+    }
+}
+
+/// Where a task runs, as far as the limits care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// It mostly waits for others: it takes no slot.
+    Free,
+    /// It takes one of the slots of this host.
+    Host(u32),
+}
+
+/// The tasks of a run, by their index, and what they wait for.
+#[derive(Debug)]
+pub struct Schedule<'g> {
+    graph: &'g DiGraph<Node, ()>,
+    slots: Vec<Slot>,
+    limits: Limits,
+    /// Each task's place in the graph.
+    nodes: Vec<NodeIndex>,
+    /// For each node, how many of those before it have not finished.
+    waits_for: Vec<u32>,
+    /// Ready tasks that take no slot.
+    free: BinaryHeap<Reverse<u32>>,
+    hosts: Vec<Queue>,
+    /// The first ready task of each host that has a slot left.
+    next: BTreeSet<(u32, u32)>,
+    running: usize,
+    unfinished: usize,
+    stopped: bool,
+}
+
+/// One host's ready tasks, the first in the file first, and how many of its slots are taken.
+#[derive(Clone, Debug, Default)]
+struct Queue {
+    ready: BinaryHeap<Reverse<u32>>,
+    taken: usize,
+}
+
+impl<'g> Schedule<'g> {
+    /// `slots` has an entry for each task; hosts are numbered from 0.
+    pub fn new(graph: &'g DiGraph<Node, ()>, slots: Vec<Slot>, limits: Limits) -> Self {
+        let hosts = slots.iter().map(|slot| if let Slot::Host(host) = slot { *host as usize + 1 } else { 0 }).max();
+        let mut schedule = Schedule {
+            graph,
+            limits,
+            nodes: vec![NodeIndex::end(); slots.len()],
+            waits_for: vec![0; graph.node_count()],
+            free: BinaryHeap::new(),
+            hosts: vec![Queue::default(); hosts.unwrap_or(0)],
+            next: BTreeSet::new(),
+            running: 0,
+            unfinished: slots.len(),
+            stopped: false,
+            slots,
+        };
+        for edge in graph.raw_edges() {
+            schedule.waits_for[edge.target().index()] += 1;
+        }
+        let mut roots = Vec::new();
+        for node in graph.node_indices() {
+            if let Node::Task(task) = graph[node] {
+                schedule.nodes[task as usize] = node;
+            }
+            if schedule.waits_for[node.index()] == 0 {
+                roots.push(node);
+            }
+        }
+        schedule.open(roots);
+        schedule
+    }
+
+    /// The next task to start, the first in the file of those that may; it has its slot from now on.
+    pub fn start(&mut self) -> Option<u32> {
+        if self.stopped {
+            return None;
+        }
+        let limited = self.next.first().filter(|_| self.running < self.limits.in_all).copied();
+        let free = self.free.peek().map(|Reverse(task)| *task);
+        let (task, host) = match (limited, free) {
+            (Some((task, host)), free) if free.is_none_or(|free| task < free) => (task, host),
+            (_, free) => {
+                self.free.pop();
+                return free;
+            }
+        };
+        self.running += 1;
+        self.change(host, |queue| {
+            queue.ready.pop();
+            queue.taken += 1;
+        });
+        Some(task)
+    }
+
+    /// A task that was started has ended, well enough for those after it to start.
+    pub fn finish(&mut self, task: u32) {
+        if let Slot::Host(host) = self.slots[task as usize] {
+            self.running -= 1;
+            self.change(host, |queue| queue.taken -= 1);
+        }
+        self.unfinished -= 1;
+        let mut open = Vec::new();
+        self.leave(self.nodes[task as usize], &mut open);
+        self.open(open);
+    }
+
+    /// Nothing starts from here on.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// Whether every task has finished.
+    pub fn is_complete(&self) -> bool {
+        self.unfinished == 0
+    }
+
+    /// Takes nodes that wait for nothing: tasks become ready, joins are passed at once.
+    fn open(&mut self, mut nodes: Vec<NodeIndex>) {
+        while let Some(node) = nodes.pop() {
+            match self.graph[node] {
+                Node::Join(_) => self.leave(node, &mut nodes),
+                Node::Task(task) => match self.slots[task as usize] {
+                    Slot::Free => self.free.push(Reverse(task)),
+                    Slot::Host(host) => self.change(host, |queue| queue.ready.push(Reverse(task))),
+                },
+            }
+        }
+    }
+
+    /// A node is behind us: collects those after it that wait for nothing else.
+    fn leave(&mut self, node: NodeIndex, open: &mut Vec<NodeIndex>) {
+        for after in self.graph.neighbors(node) {
+            let left = &mut self.waits_for[after.index()];
+            *left -= 1;
+            if *left == 0 {
+                open.push(after);
+            }
+        }
+    }
+
+    /// Changes a host's queue, and keeps `next` in step with it.
+    fn change(&mut self, host: u32, change: impl FnOnce(&mut Queue)) {
+        let queue = &mut self.hosts[host as usize];
+        if let Some(Reverse(first)) = queue.ready.peek() {
+            self.next.remove(&(*first, host));
+        }
+        change(queue);
+        if let Some(Reverse(first)) = queue.ready.peek()
+            && queue.taken < self.limits.per_host
+        {
+            self.next.insert((*first, host));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
