@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{LabError, Name};
+use super::{LabError, Name, ids, throttle};
 
 /// How long killing or freezing a host may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -25,23 +25,19 @@ pub(super) struct Hierarchies {
 }
 
 impl Hierarchies {
-    /// None where there is no cgroup v2 at all.
+    /// None where there is no cgroup v2 that takes new groups.
     pub(super) fn find() -> Option<Hierarchies> {
         let all = Path::new("/sys/fs/cgroup");
-        let v2 =
-            [all.to_owned(), all.join("unified")].into_iter().find(|path| path.join("cgroup.controllers").exists())?;
+        let is_v2 = |path: &PathBuf| path.join("cgroup.controllers").exists() && is_writable(path);
+        let v2 = [all.to_owned(), all.join("unified")].into_iter().find(is_v2)?;
         let v1 = |name: &str| Some(all.join(name)).filter(|path| path.join("cgroup.procs").exists() && v2 != all);
         Some(Hierarchies { v1_systemd: v1("systemd"), v1_blkio: v1("blkio"), v2 })
     }
 
-    fn all(&self) -> impl Iterator<Item = &PathBuf> {
+    /// v2 first: a process enters it first and its group goes last, so that what is left can be killed through it.
+    fn all(&self) -> impl DoubleEndedIterator<Item = &PathBuf> {
         [&self.v2].into_iter().chain(&self.v1_systemd).chain(&self.v1_blkio)
     }
-}
-
-/// Names hold no dot, so no two labs can mean the same.
-fn group_of(lab: &Name) -> String {
-    format!("surefoot.{lab}")
 }
 
 #[derive(Debug, Clone)]
@@ -53,15 +49,11 @@ pub(super) struct Group {
 impl Group {
     pub(super) fn of(lab: &Name, host: &Name) -> Result<Group, LabError> {
         let hierarchies = found()?;
-        Ok(Group { hierarchies, path: format!("{}/{host}", group_of(lab)) })
-    }
-
-    fn v2(&self) -> PathBuf {
-        self.hierarchies.v2.join(&self.path)
+        Ok(Group { hierarchies, path: format!("{}/{host}", ids::of_lab(lab)) })
     }
 
     /// Makes the group's folders, where they are not there yet; a process enters by writing itself into the
-    /// `cgroup.procs` of each.
+    /// `cgroup.procs` of each, in their order.
     pub(super) fn create(&self) -> Result<Vec<PathBuf>, LabError> {
         let folders: Vec<PathBuf> = self.hierarchies.all().map(|hierarchy| hierarchy.join(&self.path)).collect();
         for folder in &folders {
@@ -86,6 +78,8 @@ impl Group {
 
     /// Kills every process of the host at once, as if its power had gone, and removes the group.
     pub(super) fn kill(&self) -> Result<(), LabError> {
+        // What waits for a slow disk does not die before it has its turn.
+        throttle::lift(self)?;
         remove(&self.hierarchies, &self.path)
     }
 
@@ -94,64 +88,74 @@ impl Group {
         processes(&self.v2()).into_iter().find(|&pid| is_init(pid))
     }
 
-    /// Limits reading from and writing to a disk (as major:minor) to this many bytes a second; none lifts the limit.
-    pub(super) fn throttle(&self, disk: &str, bytes_per_second: Option<u64>) -> Result<(), LabError> {
-        if let Some(blkio) = &self.hierarchies.v1_blkio {
-            // Zero means no limit there.
-            let limit = format!("{disk} {}", bytes_per_second.unwrap_or(0));
-            let folder = blkio.join(&self.path);
-            write(&folder.join("blkio.throttle.read_bps_device"), &limit)?;
-            return write(&folder.join("blkio.throttle.write_bps_device"), &limit);
-        }
+    pub(super) fn v2(&self) -> PathBuf {
+        self.hierarchies.v2.join(&self.path)
+    }
+
+    /// Where v1 limits disks; none where v2 does.
+    pub(super) fn v1_blkio(&self) -> Option<PathBuf> {
+        Some(self.hierarchies.v1_blkio.as_ref()?.join(&self.path))
+    }
+
+    /// Lets this group, and those above it, use a v2 controller, such as `+io`.
+    pub(super) fn delegate(&self, controller: &str) -> Result<(), LabError> {
         let mut folder = self.hierarchies.v2.clone();
         for part in Path::new(&self.path) {
-            write(&folder.join("cgroup.subtree_control"), "+io")?;
+            write(&folder.join("cgroup.subtree_control"), controller)?;
             folder.push(part);
         }
-        let limit = bytes_per_second.map_or("max".to_owned(), |bytes| bytes.to_string());
-        write(&folder.join("io.max"), &format!("{disk} rbps={limit} wbps={limit}"))
+        Ok(())
     }
 }
 
 /// Kills every process of the lab and removes all of its groups.
 pub(super) fn remove_lab(lab: &Name) -> Result<(), LabError> {
-    remove(&found()?, &group_of(lab))
+    let hierarchies = found()?;
+    for host in children(&hierarchies.v2.join(ids::of_lab(lab))) {
+        let path = format!("{}/{}", ids::of_lab(lab), host.file_name().unwrap_or_default().to_string_lossy());
+        Group { hierarchies: hierarchies.clone(), path }.kill()?;
+    }
+    remove(&hierarchies, &ids::of_lab(lab))
 }
 
 /// The lab's groups that are there.
 pub(super) fn left(lab: &Name) -> Result<Vec<PathBuf>, LabError> {
-    Ok(found()?.all().map(|hierarchy| hierarchy.join(group_of(lab))).filter(|path| path.exists()).collect())
+    Ok(found()?.all().map(|hierarchy| hierarchy.join(ids::of_lab(lab))).filter(|path| path.exists()).collect())
 }
 
 fn found() -> Result<Hierarchies, LabError> {
     Hierarchies::find().ok_or_else(|| LabError::NotPossible(vec![super::Missing::CgroupV2]))
 }
 
+/// Kills until nothing is left: a process that was on its way in, by the hand of a killed `up`, may come late.
 fn remove(hierarchies: &Hierarchies, path: &str) -> Result<(), LabError> {
     let v2 = hierarchies.v2.join(path);
-    if v2.exists() {
-        write(&v2.join("cgroup.kill"), "1")?;
-        await_event(&v2, "populated", false)?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if v2.exists() {
+            write(&v2.join("cgroup.kill"), "1")?;
+            await_event(&v2, "populated", false)?;
+        }
+        let busy = |e: &io::Error| e.kind() == ErrorKind::ResourceBusy && Instant::now() < deadline;
+        match hierarchies.all().rev().try_for_each(|hierarchy| remove_tree(&hierarchy.join(path))) {
+            // A process that has just died still counts in v1 for a moment.
+            Err(e) if busy(&e) => thread::sleep(PAUSE),
+            done => return done.map_err(LabError::io("remove", v2)),
+        }
     }
-    hierarchies.all().try_for_each(|hierarchy| remove_tree(&hierarchy.join(path)))
 }
 
 /// A group's files go with it; only its folders are removed, the innermost first.
-fn remove_tree(folder: &Path) -> Result<(), LabError> {
-    for child in children(folder) {
-        remove_tree(&child)?;
+fn remove_tree(folder: &Path) -> io::Result<()> {
+    children(folder).iter().try_for_each(|child| remove_tree(child))?;
+    match fs::remove_dir(folder) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
     }
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match fs::remove_dir(folder) {
-            // A process that has just died still counts in v1 for a moment.
-            Err(e) if e.kind() == ErrorKind::ResourceBusy && Instant::now() < deadline => thread::sleep(PAUSE),
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                return Err(LabError::io("remove", folder)(e));
-            }
-            _ => return Ok(()),
-        }
-    }
+}
+
+fn is_writable(folder: &Path) -> bool {
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
 }
 
 fn children(folder: &Path) -> Vec<PathBuf> {
@@ -166,13 +170,12 @@ fn processes(folder: &Path) -> Vec<u32> {
     pids
 }
 
-/// The last number of `NSpid` is the process's id in its innermost namespace; see proc(5).
+/// Whether it is process 1 in the namespace right below ours; `NSpid` tells, see proc(5).
 fn is_init(pid: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
-    let mut ids = ids.split_whitespace();
-    let _on_this_machine = ids.next();
-    ids.next_back() == Some("1")
+    let ids: Vec<&str> = ids.split_whitespace().collect();
+    matches!(ids[..], [_, "1"])
 }
 
 fn event(group: &Path, name: &str) -> bool {
@@ -192,6 +195,6 @@ fn await_event(group: &Path, name: &str, value: bool) -> Result<(), LabError> {
     Ok(())
 }
 
-fn write(path: &Path, text: &str) -> Result<(), LabError> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), LabError> {
     fs::write(path, text).map_err(LabError::io("write", path))
 }

@@ -15,7 +15,7 @@ pub enum LabError {
     BadName(String),
     #[error("there is no etcd {0:?} for a lab; there is 3.4, 3.5 and none")]
     BadEtcd(String),
-    #[error("{given:?} breaks nothing; there is {known}", given = .0, known = super::Break::SPELLINGS.join(", "))]
+    #[error("{given:?} breaks nothing; there is {known}", given = .0, known = super::Break::spellings().collect::<Vec<_>>().join(", "))]
     BadBreak(String),
     #[error("{0}")]
     BadSpec(String),
@@ -23,6 +23,8 @@ pub enum LabError {
     Exists(Name),
     #[error("there is no lab {0}")]
     NoLab(Name),
+    #[error("there is no process {0}")]
+    NoProcess(u32),
     #[error("lab {lab} has no host {host}")]
     NoHost { lab: Name, host: Name },
     #[error("host {0} is off")]

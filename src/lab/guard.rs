@@ -10,7 +10,7 @@ pub struct LabGuard(Lab);
 
 impl LabGuard {
     pub fn up(spec: &Spec, say: Say) -> Result<LabGuard, LabError> {
-        Lab::up_for_this_process(spec, say).map(LabGuard)
+        Lab::up_while(spec, std::process::id(), say).map(LabGuard)
     }
 }
 

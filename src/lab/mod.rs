@@ -10,6 +10,7 @@
 //! The lab knows nothing of runbooks or of how the engine reaches hosts: it hands out an ssh config and an inventory.
 
 mod access;
+mod apply;
 mod boot;
 mod breaks;
 mod cgroup;
@@ -17,16 +18,19 @@ pub mod command;
 mod error;
 mod files;
 mod guard;
+mod ids;
+mod lifecycle;
 mod mounts;
 mod network;
+mod nspawn;
 mod owner;
 mod requirements;
 mod root;
 mod run;
 mod spec;
 mod store;
+mod throttle;
 
-use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -72,13 +76,14 @@ pub enum HostState {
 impl Lab {
     /// Boots the lab and leaves it up when this process ends. Labs whose owner has died are removed first.
     pub fn up(spec: &Spec, say: Say) -> Result<Lab, LabError> {
-        boot::up(spec, None, say)
+        lifecycle::up(spec, None, say)
     }
 
-    /// As [`Lab::up`], for as long as this process lives: when it dies without a [`Lab::down`], the next `up` of
-    /// any lab, or [`Lab::reap`], removes this one.
-    pub fn up_for_this_process(spec: &Spec, say: Say) -> Result<Lab, LabError> {
-        boot::up(spec, Some(Process::this()?), say)
+    /// As [`Lab::up`], for as long as the process `pid` lives: once it has died, the next `up` of any lab, or
+    /// [`Lab::reap`], removes this one.
+    pub fn up_while(spec: &Spec, pid: u32, say: Say) -> Result<Lab, LabError> {
+        let owner = Process::of(pid).ok_or(LabError::NoProcess(pid))?;
+        lifecycle::up(spec, Some(owner), say)
     }
 
     pub fn open(name: &Name) -> Result<Lab, LabError> {
@@ -90,7 +95,7 @@ impl Lab {
     /// Removes the lab with everything that belongs to it, whatever state it is in. Removing what is not there
     /// succeeds.
     pub fn down(name: &Name) -> Result<(), LabError> {
-        boot::down(name)
+        lifecycle::down(name)
     }
 
     /// The names of all labs on this machine, sorted.
@@ -100,7 +105,7 @@ impl Lab {
 
     /// Removes the labs whose owning process is dead; returns their names.
     pub fn reap() -> Result<Vec<Name>, LabError> {
-        boot::reap()
+        lifecycle::reap()
     }
 
     pub fn name(&self) -> &Name {
@@ -151,12 +156,6 @@ impl Lab {
         })
     }
 
-    /// Starts a host that is off: same disk, address and keys. Returns when its sshd answers.
-    pub fn boot(&self, host: &Name) -> Result<Duration, LabError> {
-        let _lock = self.folder.lock()?;
-        boot::boot(&self.folder, &self.record, self.host_index(host)?)
-    }
-
     /// An `ssh` to the host, by the lab's own config; `words` are given to ssh as they are.
     pub fn ssh(&self, host: &Name, words: &[&str]) -> Result<Command, LabError> {
         self.host_index(host)?;
@@ -165,15 +164,16 @@ impl Lab {
         Ok(ssh)
     }
 
-    /// A command inside the host, as root, without its network or sshd: for setting scenes and for looking.
+    /// A command inside the host, as root, without its network or sshd: for setting scenes and for looking. It
+    /// dies with the host, but is not frozen or slowed down with it.
     pub fn enter(&self, host: &Name, words: &[&str]) -> Result<Command, LabError> {
         self.host_index(host)?;
         boot::enter(&Group::of(self.name(), host)?, host, words)
     }
 
     /// Breaks or mends something on the host.
-    pub fn apply(&self, host: &Name, what: &Break) -> Result<(), LabError> {
-        breaks::apply(self, host, what)
+    pub fn apply(&self, host: &Name, what: Break) -> Result<(), LabError> {
+        apply::apply(self, host, what)
     }
 
     fn host_index(&self, host: &Name) -> Result<usize, LabError> {
@@ -183,10 +183,5 @@ impl Lab {
 
     fn host_spec(&self, host: &Name) -> Result<&HostSpec, LabError> {
         Ok(&self.record.spec.hosts[self.host_index(host)?])
-    }
-
-    /// The last of what the host wrote on its console, for error messages.
-    pub fn console(&self, host: &Name) -> String {
-        fs::read_to_string(self.folder.host(host).console()).unwrap_or_default()
     }
 }

@@ -5,24 +5,13 @@
 //! hosts reach one another and the machine, and nothing else.
 
 use std::fs;
-use std::io::ErrorKind;
 
 use super::run::run;
 use super::store::Record;
-use super::{LabError, Name};
+use super::{LabError, Name, ids};
 
 /// Where `ip netns` keeps its names.
 const NAMESPACES: &str = "/run/netns";
-
-/// The namespace of the lab's bridge.
-fn bridge_of(lab: &Name) -> String {
-    format!("surefoot.{lab}")
-}
-
-/// The namespace of a host. Names hold no dot, so no two labs can mean the same.
-pub(super) fn namespace_of(lab: &Name, host: &Name) -> String {
-    format!("surefoot.{lab}.{host}")
-}
 
 /// The machine's end of the link to the lab.
 fn link_of(network: u8) -> String {
@@ -36,7 +25,7 @@ fn port_of(index: usize) -> String {
 
 /// Makes the bridge, and a namespace with a link and an address for each host.
 pub(super) fn up(record: &Record) -> Result<(), LabError> {
-    let bridge = bridge_of(&record.spec.name);
+    let bridge = ids::of_lab(&record.spec.name);
     let link = link_of(record.network);
     ip(&["netns", "add", &bridge])?;
     ip(&["-n", &bridge, "link", "add", "lab", "type", "bridge"])?;
@@ -56,8 +45,8 @@ pub(super) fn up(record: &Record) -> Result<(), LabError> {
 
 fn connect_host(record: &Record, index: usize) -> Result<(), LabError> {
     let lab = &record.spec.name;
-    let (bridge, port) = (bridge_of(lab), port_of(index));
-    let host = namespace_of(lab, &record.spec.hosts[index].name);
+    let (bridge, port) = (ids::of_lab(lab), port_of(index));
+    let host = ids::of_host(lab, &record.spec.hosts[index].name);
     ip(&["netns", "add", &host])?;
     ip(&["-n", &bridge, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &host])?;
     ip(&["-n", &bridge, "link", "set", &port, "master", "lab", "up"])?;
@@ -74,13 +63,14 @@ fn gateway(record: &Record) -> String {
 /// Pulls or plugs the host's cable: at the bridge's side, so that the host cannot mend it.
 pub(super) fn set_link(lab: &Name, index: usize, up: bool) -> Result<(), LabError> {
     let state = if up { "up" } else { "down" };
-    ip(&["-n", &bridge_of(lab), "link", "set", &port_of(index), state])
+    ip(&["-n", &ids::of_lab(lab), "link", "set", &port_of(index), state])
 }
 
 /// Removes all namespaces of the lab, and with them its links. No process of the lab may be left in them.
 pub(super) fn down(lab: &Name) -> Result<(), LabError> {
-    let bridge = bridge_of(lab);
-    for namespace in namespaces(lab)? {
+    let bridge = ids::of_lab(lab);
+    for path in ids::entries(NAMESPACES, lab)? {
+        let namespace = path.file_name().unwrap_or_default().to_string_lossy();
         if namespace == bridge {
             // A namespace goes away in the background; its links, at once. There is none if `up` broke off early.
             let _ = ip(&["-n", &bridge, "link", "del", "machine"]);
@@ -88,18 +78,6 @@ pub(super) fn down(lab: &Name) -> Result<(), LabError> {
         ip(&["netns", "del", &namespace])?;
     }
     Ok(())
-}
-
-/// All namespaces of the lab, also of hosts that its record does not know.
-pub(super) fn namespaces(lab: &Name) -> Result<Vec<String>, LabError> {
-    let bridge = bridge_of(lab);
-    let hosts = format!("{bridge}.");
-    let entries = match fs::read_dir(NAMESPACES) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(LabError::io("read", NAMESPACES))?,
-    };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    Ok(names.filter(|name| *name == bridge || name.starts_with(&hosts)).collect())
 }
 
 /// The networks 10.77.N that the machine has an address or a route in already.

@@ -4,8 +4,6 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-use super::LabError;
-
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Process {
     pid: u32,
@@ -16,16 +14,13 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn this() -> Result<Process, LabError> {
-        let pid = std::process::id();
-        let stat = format!("/proc/{pid}/stat");
-        let gone = || std::io::Error::other("this process has no start time");
-        let start = start_of(pid).ok_or_else(gone).map_err(LabError::io("read", stat))?;
-        Ok(Process { pid, start, boot: boot_id()? })
+    /// None when there is no such process.
+    pub(super) fn of(pid: u32) -> Option<Process> {
+        Some(Process { pid, start: start_of(pid)?, boot: boot_id()? })
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        boot_id().is_ok_and(|boot| boot == self.boot) && start_of(self.pid) == Some(self.start)
+        Process::of(self.pid).as_ref() == Some(self)
     }
 }
 
@@ -40,8 +35,31 @@ fn start_of(pid: u32) -> Option<u64> {
     }
 }
 
-fn boot_id() -> Result<String, LabError> {
-    let path = "/proc/sys/kernel/random/boot_id";
-    let text = fs::read_to_string(path).map_err(LabError::io("read", path))?;
-    Ok(text.trim().to_owned())
+fn boot_id() -> Option<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_process_is_alive_until_it_ends() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let process = Process::of(child.id()).unwrap();
+        assert!(process.is_alive());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!process.is_alive());
+    }
+
+    #[test]
+    fn another_process_with_the_same_id_is_not_the_owner() {
+        let this = Process::of(std::process::id()).unwrap();
+        assert!(this.is_alive());
+        assert!(!Process { start: this.start - 1, ..this.clone() }.is_alive());
+        assert!(!Process { boot: "another".into(), ..this }.is_alive());
+    }
 }

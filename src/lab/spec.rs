@@ -15,6 +15,11 @@ use super::LabError;
 pub struct Name(String);
 
 impl Name {
+    /// A name that no other process of this machine uses: `stem` and this process's id.
+    pub fn of_this_process(stem: &str) -> Result<Name, LabError> {
+        format!("{stem}-{}", std::process::id()).parse()
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -133,8 +138,6 @@ pub struct Spec {
     pub name: Name,
     pub hosts: Vec<HostSpec>,
     pub etcd: Etcd,
-    /// Whether a lab of this name that exists already is removed first; otherwise it is an error.
-    pub replace: bool,
 }
 
 /// The most hosts that a lab may have: their addresses are .11 and up in a /24.
@@ -144,7 +147,7 @@ impl Spec {
     /// `count` hosts named etcd-1, etcd-2 and so on, none with a data disk.
     pub fn cluster(name: Name, count: usize, etcd: Etcd) -> Spec {
         let host = |n: usize| HostSpec { name: Name(format!("etcd-{n}")), disk: None };
-        Spec { name, hosts: (1..=count).map(host).collect(), etcd, replace: false }
+        Spec { name, hosts: (1..=count).map(host).collect(), etcd }
     }
 
     pub(super) fn check(&self) -> Result<(), LabError> {
@@ -171,4 +174,41 @@ fn check_disk(disk: &DataDisk) -> Result<(), LabError> {
         return Ok(());
     }
     Err(LabError::BadSpec(format!("no data disk of {} MiB at {}", disk.mebibytes, disk.path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_what_hosts_paths_and_namespaces_all_bear() {
+        for good in ["a", "etcd-1", "lab", "abcdefghijklmnopqrstuvwx"] {
+            assert_eq!(good.parse::<Name>().unwrap().as_str(), good);
+        }
+        for bad in ["", "1a", "-a", "a-", "A", "a.b", "a/b", "a b", "..", "abcdefghijklmnopqrstuvwxy"] {
+            assert!(bad.parse::<Name>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_lab_needs_hosts_of_different_names() {
+        let cluster = |count| Spec::cluster("lab".parse().unwrap(), count, Etcd::None);
+        assert!(cluster(1).check().is_ok());
+        assert!(cluster(MOST_HOSTS).check().is_ok());
+        assert!(cluster(0).check().is_err());
+        assert!(cluster(MOST_HOSTS + 1).check().is_err());
+        let mut twins = cluster(2);
+        twins.hosts[1] = twins.hosts[0].clone();
+        assert!(twins.check().is_err());
+    }
+
+    #[test]
+    fn a_data_disk_has_a_plain_absolute_place_and_a_size() {
+        let disk = |path: &str, mebibytes| check_disk(&DataDisk { path: path.into(), mebibytes });
+        assert!(disk("/var/lib/etcd", 16).is_ok());
+        for bad in ["/", "var", "/var/../etc", "/var:/etc", "/a b", "/a,b"] {
+            assert!(disk(bad, 16).is_err(), "{bad:?}");
+        }
+        assert!(disk("/var/lib/etcd", 0).is_err());
+    }
 }

@@ -3,7 +3,7 @@
 //! A folder appears complete with its record (it is renamed into place), and holding a lock on it means that nobody
 //! else brings this lab up or down. The lock on the base folder is held while names and networks are given out.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -38,7 +38,9 @@ pub(super) struct Folder(PathBuf);
 
 /// An exclusive lock; it ends when this is dropped or its process dies.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
+pub(super) struct Lock {
+    _file: File,
+}
 
 impl Folder {
     pub(super) fn of(name: &Name) -> Folder {
@@ -87,35 +89,22 @@ impl Folder {
         fs::rename(&next, &path).map_err(LabError::io("write", path))
     }
 
-    /// Waits for the lab; an error when it is not there, or goes away meanwhile.
+    /// Waits until nobody else holds the lab; an error when it is not there.
     pub(super) fn lock(&self) -> Result<Lock, LabError> {
-        self.open_and_lock(File::lock)?.ok_or_else(|| LabError::NoLab(self.name()))
+        self.lock_if_there()?.ok_or_else(|| LabError::NoLab(self.name()))
     }
 
-    /// None when there is no such lab.
+    /// As [`Folder::lock`]; none when there is no such lab, or it goes away meanwhile.
     pub(super) fn lock_if_there(&self) -> Result<Option<Lock>, LabError> {
-        self.open_and_lock(File::lock)
-    }
-
-    /// None when there is no such lab, or somebody holds it.
-    pub(super) fn try_lock(&self) -> Result<Option<Lock>, LabError> {
-        self.open_and_lock(|file| match file.try_lock() {
-            Err(TryLockError::WouldBlock) => Err(ErrorKind::NotFound.into()),
-            Err(TryLockError::Error(e)) => Err(e),
-            Ok(()) => Ok(()),
-        })
-    }
-
-    fn open_and_lock(&self, lock: impl Fn(&File) -> io::Result<()>) -> Result<Option<Lock>, LabError> {
-        let attempt = || -> io::Result<File> {
+        let attempt = || {
             let file = File::open(&self.0)?;
-            lock(&file)?;
+            file.lock()?;
             // The folder may have been removed, and made anew, while we waited.
             let same = fs::metadata(&self.0)?.ino() == file.metadata()?.ino();
-            if same { Ok(file) } else { Err(ErrorKind::NotFound.into()) }
+            if same { Ok(file) } else { Err(io::Error::from(ErrorKind::NotFound)) }
         };
         match attempt() {
-            Ok(file) => Ok(Some(Lock(file))),
+            Ok(file) => Ok(Some(Lock { _file: file })),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(LabError::io("lock", &self.0)(e)),
         }
@@ -160,13 +149,15 @@ impl HostFolder {
 }
 
 /// Gives the lab a folder and a free network. The lab's lock is held from its first moment.
-pub(super) fn create(spec: &Spec, owner: Process) -> Result<(Folder, Record, Lock), LabError> {
+pub(super) fn create(spec: &Spec) -> Result<(Folder, Record, Lock), LabError> {
+    // Until the lab is up, it is ours to finish; nobody else could.
+    let owner = Process::of(std::process::id());
     let _base = lock_base()?;
     let folder = Folder::of(&spec.name);
     if folder.0.exists() {
         return Err(LabError::Exists(spec.name.clone()));
     }
-    let record = Record { spec: spec.clone(), network: free_network()?, owner: Some(owner) };
+    let record = Record { spec: spec.clone(), network: free_network()?, owner };
     // No lab can be named so: names begin with a letter.
     let fresh = Folder(Path::new(BASE).join(".new"));
     remove(&fresh.0)?;
@@ -209,17 +200,31 @@ pub(super) fn write_private(path: &Path, content: &[u8]) -> Result<(), LabError>
     file.and_then(|mut file| file.write_all(content)).map_err(LabError::io("write", path))
 }
 
+/// Locks the lab, or, where there is none, keeps one from being made.
+pub(super) fn lock_to_remove(folder: &Folder) -> Result<Lock, LabError> {
+    loop {
+        if let Some(lock) = folder.lock_if_there()? {
+            return Ok(lock);
+        }
+        let base = lock_base()?;
+        if !folder.0.exists() {
+            return Ok(base);
+        }
+    }
+}
+
 fn lock_base() -> Result<Lock, LabError> {
     make_private(Path::new(BASE))?;
     let base = File::open(BASE).map_err(LabError::io("open", BASE))?;
     base.lock().map_err(LabError::io("lock", BASE))?;
-    Ok(Lock(base))
+    Ok(Lock { _file: base })
 }
 
 fn free_network() -> Result<u8, LabError> {
     let mut taken = network::in_use()?;
     for name in names()? {
-        taken.extend(Folder::of(&name).record()?.map(|record| record.network));
+        // A lab whose record cannot be read shows by its link, if it is up at all.
+        taken.extend(Folder::of(&name).record().ok().flatten().map(|record| record.network));
     }
     (1..=254).find(|n| !taken.contains(n)).ok_or(LabError::NoNetworkLeft)
 }

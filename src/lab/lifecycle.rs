@@ -1,0 +1,114 @@
+//! Bringing labs up and taking them down, also those of processes that have died.
+
+use std::path::Path;
+use std::thread;
+use std::time::Instant;
+
+use super::boot::{await_sshd, power_on};
+use super::owner::Process;
+use super::store::{self, Folder, Record};
+use super::{
+    Lab, LabError, Name, Progress, Say, Spec, access, cgroup, files, mounts, network, nspawn, requirements, root,
+};
+
+pub(super) fn up(spec: &Spec, owner: Option<Process>, say: Say) -> Result<Lab, LabError> {
+    spec.check()?;
+    let missing = requirements();
+    if !missing.is_empty() {
+        return Err(LabError::NotPossible(missing));
+    }
+    let lower = root::ensure(spec.etcd, say)?;
+    // A lab that cannot be removed is no reason not to bring up another.
+    let _ = reap();
+    let (folder, record, _lock) = store::create(spec)?;
+    let raised = raise(&folder, &record, &lower, say).and_then(|()| {
+        let record = Record { owner, ..record };
+        folder.write_record(&record)?;
+        Ok(Lab { folder: folder.clone(), record })
+    });
+    if raised.is_err() {
+        // The first error is the one to tell; what this cannot remove, a later `down` can.
+        let _ = take_down(&spec.name, &folder);
+    }
+    raised
+}
+
+fn raise(folder: &Folder, record: &Record, lower: &Path, say: Say) -> Result<(), LabError> {
+    for host in &record.spec.hosts {
+        store::make_private(folder.host(&host.name).path())?;
+    }
+    access::write(folder, record)?;
+    network::up(record)?;
+    let boot_one = |index: usize| {
+        let host = &record.spec.hosts[index];
+        files::prepare(folder, record, host, lower)?;
+        let start = Instant::now();
+        power_on(folder, record, index)?;
+        await_sshd(record, index)?;
+        say(Progress::HostUp(host.name.clone(), start.elapsed()));
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..record.spec.hosts.len()).map(|index| scope.spawn(move || boot_one(index))).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("booting does not panic"))
+    })
+}
+
+pub(super) fn down(name: &Name) -> Result<(), LabError> {
+    let folder = Folder::of(name);
+    let _lock = store::lock_to_remove(&folder)?;
+    take_down(name, &folder)
+}
+
+/// One that cannot be removed keeps none of the others; its error comes last.
+pub(super) fn reap() -> Result<Vec<Name>, LabError> {
+    let mut reaped = Vec::new();
+    let mut done = Ok(());
+    for name in store::names()? {
+        match reap_one(&name) {
+            Ok(true) => reaped.push(name),
+            Ok(false) => {}
+            Err(e) => done = Err(e),
+        }
+    }
+    done.map(|()| reaped)
+}
+
+fn reap_one(name: &Name) -> Result<bool, LabError> {
+    let folder = Folder::of(name);
+    // Asked before locking, so as not to wait for a lab that is coming up; and after, for another may have been faster.
+    if !is_orphan(&folder) {
+        return Ok(false);
+    }
+    let Some(_lock) = folder.lock_if_there()? else {
+        return Ok(false);
+    };
+    let orphan = is_orphan(&folder);
+    if orphan {
+        take_down(name, &folder)?;
+    }
+    Ok(orphan)
+}
+
+fn is_orphan(folder: &Folder) -> bool {
+    match folder.record() {
+        Ok(Some(record)) => record.owner.is_some_and(|owner| !owner.is_alive()),
+        // A folder comes with its record, so a `down` has begun here; it is under way, or broke off.
+        Ok(None) => true,
+        // Whose it is cannot be told; its user can take it down.
+        Err(_) => false,
+    }
+}
+
+/// By name alone, and in this order: what is dead holds no mount, and what is unmounted is no part of the folder.
+fn take_down(name: &Name, folder: &Folder) -> Result<(), LabError> {
+    cgroup::remove_lab(name)?;
+    network::down(name)?;
+    nspawn::remove_traces(name)?;
+    mounts::unmount_below(folder.path())?;
+    let left = mounts::below(folder.path())?.into_iter().chain(cgroup::left(name)?).next();
+    if let Some(path) = left {
+        return Err(LabError::StillThere { lab: name.clone(), path: path.display().to_string() });
+    }
+    store::remove(folder.path())
+}
