@@ -16,7 +16,10 @@ pub fn main(verb: Verb) -> Exit {
 fn run(verb: Verb) -> Result<(), Box<dyn Error>> {
     match verb {
         Verb::Up { lab, hosts, etcd, disk, replace } => {
-            let mut spec = Spec { replace, ..Spec::cluster(lab.name, hosts, etcd) };
+            if replace {
+                Lab::down(&lab.name)?;
+            }
+            let mut spec = Spec::cluster(lab.name, hosts, etcd);
             for host in &mut spec.hosts {
                 host.disk = disk.clone();
             }
@@ -36,7 +39,7 @@ fn run(verb: Verb) -> Result<(), Box<dyn Error>> {
             // Returns only where ssh could not be started.
             Err(Lab::open(&lab.name)?.ssh(&host, &words)?.exec().into())
         }
-        Verb::Break { lab, host, what } => Ok(Lab::open(&lab.name)?.apply(&host, &what)?),
+        Verb::Break { lab, host, what } => Ok(Lab::open(&lab.name)?.apply(&host, what)?),
     }
 }
 

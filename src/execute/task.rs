@@ -123,11 +123,8 @@ impl TaskRun {
 
     fn scope(&self, host: &dyn Host) -> Scope {
         let (shared, task) = (&self.shared, self.task());
-        let steps = Steps {
-            state: shared.state.clone(),
-            tasks: shared.program.by_step.clone(),
-            host: task.name.host.clone(),
-        };
+        let steps =
+            Steps { state: shared.state.clone(), tasks: shared.program.by_step.clone(), host: task.name.host.clone() };
         let run = json!({ "id": shared.run, "started": shared.started, "dir": host.run_dir() });
         let mut scope = shared.scope.with("steps", steps.value()).with("run", Value::from(Serde(run)));
         if let Some(host) = shared.program.hosts.get(&task.name.host) {

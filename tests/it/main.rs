@@ -1,5 +1,5 @@
 //! One binary; one file for each feature.
 
 mod journal;
-mod load;
 mod lab;
+mod load;

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 /// Tasks 0.. with arrows between nodes; nodes above the last task are joins.
 fn graph(tasks: u32, joins: u32, arrows: &[(u32, u32)]) -> DiGraph<Node, ()> {
     let mut graph = DiGraph::new();
-    let nodes: Vec<_> = (0..tasks).map(Node::Task).chain((0..joins).map(Node::Join)).map(|n| graph.add_node(n)).collect();
+    let nodes: Vec<_> =
+        (0..tasks).map(Node::Task).chain((0..joins).map(Node::Join)).map(|n| graph.add_node(n)).collect();
     for (from, to) in arrows {
         graph.add_edge(nodes[*from as usize], nodes[*to as usize], ());
     }
