@@ -5,7 +5,7 @@ mod args;
 //mod check;
 mod exit;
 mod lab;
-//mod logs;
+mod logs;
 //mod pipeline;
 //mod plan;
 //mod run;
@@ -35,6 +35,7 @@ fn dispatch(args: Args) -> Exit {
         Command::Show { run } => runs::show(&args.state, &run),
         Command::Actions { name } => actions::main(name.as_deref()),
         Command::Lab(lab) => lab::main(lab),
+        Command::Logs { run, task } => logs::main(&args.state, &run, task.as_ref()),
         _ => Exit::Failed,
     }
 }

@@ -12,7 +12,7 @@ use crate::check::{Runbook, Step};
 use crate::load::Inventory;
 use crate::model::{Diagnostic, HostName, StepId, TaskName};
 use crate::template::{Groups, Scope};
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use minijinja::Value;
 use minijinja::value::Serde;
 use serde_json::{Value as Json, json};
@@ -51,6 +51,7 @@ pub fn compile(
     if !problems.is_empty() {
         return Err(problems);
     }
+    let reach = reach(&steps, &tasks, &roles, &groups);
     Ok(Program {
         graph: order::graph(&steps, &tasks),
         by_step: Arc::new(by_step(&steps, &tasks)),
@@ -62,6 +63,7 @@ pub fn compile(
         tasks,
         params,
         roles: role_records,
+        reach,
         groups,
         hosts,
     })
@@ -86,6 +88,18 @@ fn groups(roles: &IndexMap<String, Vec<HostName>>, inventory: &Inventory) -> Gro
     all.extend(inventory.groups.iter().map(|(name, hosts)| (name.clone(), hosts.clone())));
     all.extend(roles.iter().map(|(name, hosts)| (name.clone(), hosts.clone())));
     Arc::new(all)
+}
+
+fn reach(
+    steps: &[Step],
+    tasks: &[Task],
+    roles: &IndexMap<String, Vec<HostName>>,
+    groups: &Groups,
+) -> IndexSet<HostName> {
+    let mut named = Vec::new();
+    steps.iter().for_each(|step| step.args.each_host_name(&mut |name| named.push(name.to_owned())));
+    let named = named.iter().filter_map(|name| groups.get(name)).flatten();
+    tasks.iter().map(|task| &task.name.host).chain(roles.values().flatten()).chain(named).cloned().collect()
 }
 
 fn by_step(steps: &[Step], tasks: &[Task]) -> IndexMap<StepId, Vec<TaskName>> {

@@ -3,7 +3,7 @@
 use crate::check::Step;
 use crate::model::{HostName, StepId, TaskName};
 use crate::template::{Groups, Late, Vars};
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use petgraph::graph::DiGraph;
 use serde_json::Value as Json;
 use std::path::PathBuf;
@@ -30,6 +30,8 @@ pub struct Program {
     pub params: Json,
     /// `hosts`: role to a list of `{name, address, vars}`.
     pub roles: Json,
+    /// The hosts that tasks run on, that roles stand for, or that an action names: each is connected before the run.
+    pub reach: IndexSet<HostName>,
     /// What each role, group and host name means.
     pub groups: Groups,
     /// `host` for each host, the controller included.

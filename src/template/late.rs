@@ -143,6 +143,20 @@ impl Late {
         }
     }
 
+    /// Calls `see` for each role, group or host that stands here by its name.
+    pub fn each_host_name(&self, see: &mut dyn FnMut(&str)) {
+        match self {
+            Late::Hosts(inner) => match inner.as_value() {
+                Some(Json::String(name)) => see(name),
+                Some(Json::Array(names)) => names.iter().filter_map(Json::as_str).for_each(see),
+                _ => {}
+            },
+            Late::Seq(items) => items.iter().for_each(|item| item.each_host_name(see)),
+            Late::Map(entries) => entries.iter().for_each(|(_, value)| value.each_host_name(see)),
+            Late::Value(_) | Late::Text(_) | Late::Condition(_) | Late::Path(..) => {}
+        }
+    }
+
     /// For a plan: what is known as JSON, what waits as the template's own text.
     pub fn shown(&self) -> Json {
         match self {

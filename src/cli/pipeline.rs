@@ -1,0 +1,110 @@
+//! Load, check, bind, compile: what every command that takes a runbook does first.
+
+use super::args::{Format, Inputs};
+use super::exit::Exit;
+use crate::check::{self, Runbook};
+use crate::compile::{Program, compile};
+use crate::load::{self, Document, Given, Inventory};
+use crate::model::{Diagnostic, Severity, Sources};
+use crate::report;
+use serde_json::Value as Json;
+use std::path::Path;
+
+/// A program, and the texts that it was made from.
+pub struct Prepared {
+    pub program: Program,
+    pub inventory: Inventory,
+    pub sources: Sources,
+    /// The runbook, the inventory and the parameters as they were given, by role.
+    pub inputs: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// Makes a program, or shows every mistake on the way.
+pub fn prepare(inputs: &Inputs) -> Result<Prepared, Exit> {
+    let mut sources = Sources::default();
+    let made = from_files(inputs, &mut sources);
+    match made {
+        Ok((program, inventory, inputs)) => Ok(Prepared { program, inventory, sources, inputs }),
+        Err(problems) => Err(show(&problems, &sources, Format::Text)),
+    }
+}
+
+type Made = (Program, Inventory, Vec<(&'static str, Vec<u8>)>);
+
+fn from_files(inputs: &Inputs, sources: &mut Sources) -> Result<Made, Vec<Diagnostic>> {
+    let inventory = match &inputs.inventory {
+        Some(path) => load::inventory(path, sources)?,
+        None => Inventory::default(),
+    };
+    let document = load::runbook(&inputs.runbook, sources)?;
+    let mut given = match &inputs.params_file {
+        Some(path) => load::params(path, sources)?,
+        None => Vec::new(),
+    };
+    for text in &inputs.params {
+        given.push(load::argument(text, sources)?);
+    }
+    let kept = kept(inputs, &document, &given, sources);
+    let program = program(&document, &inventory, &given, &inputs.bind, sources)?;
+    Ok((program, inventory, kept))
+}
+
+/// From a loaded document to a program. Warnings are shown, not returned.
+pub fn program(
+    document: &Document,
+    inventory: &Inventory,
+    given: &[Given],
+    binds: &[String],
+    sources: &mut Sources,
+) -> Result<Program, Vec<Diagnostic>> {
+    let runbook = checked(document, Some(inventory), sources)?;
+    let current = std::path::absolute(".").unwrap_or_default();
+    let binding = check::bind(&runbook, inventory, binds, sources);
+    let params = check::params(&runbook, given, &current, sources);
+    match (binding, params) {
+        (Ok(binding), Ok(params)) => compile(runbook, Json::Object(params), binding.roles().clone(), inventory),
+        (binding, params) => Err(binding.err().into_iter().chain(params.err()).flatten().collect()),
+    }
+}
+
+fn checked(
+    document: &Document,
+    inventory: Option<&Inventory>,
+    sources: &Sources,
+) -> Result<Runbook, Vec<Diagnostic>> {
+    let verdict = check::check(document, inventory, sources);
+    match verdict.runbook {
+        Some(runbook) => {
+            show(&verdict.diagnostics, sources, Format::Text);
+            Ok(runbook)
+        }
+        None => Err(verdict.diagnostics),
+    }
+}
+
+/// What the run's folder keeps of its inputs, so that it can be resumed and reviewed without the originals.
+fn kept(inputs: &Inputs, document: &Document, given: &[Given], sources: &Sources) -> Vec<(&'static str, Vec<u8>)> {
+    let read = |path: &Path| std::fs::read(path).unwrap_or_default();
+    let params: serde_json::Map<String, Json> =
+        given.iter().map(|given| (given.key.text.clone(), given.value.to_json())).collect();
+    let params = serde_json::to_vec_pretty(&params).unwrap_or_default();
+    let runbook = sources.get(document.file).text.as_bytes().to_vec();
+    let mut kept = vec![("runbook.yaml", runbook), ("params.json", params)];
+    kept.extend(inputs.inventory.iter().map(|path| ("inventory.yaml", read(path))));
+    kept
+}
+
+/// Writes diagnostics: for people to standard error, as JSON lines to standard output. Gives the exit that they mean.
+pub fn show(problems: &[Diagnostic], sources: &Sources, format: Format) -> Exit {
+    for problem in problems {
+        match format {
+            Format::Text => anstream::eprintln!("{}", report::render(problem, sources)),
+            Format::Json => println!("{}", report::json(problem, sources)),
+        }
+    }
+    if let Some(summary) = report::summary(problems).filter(|_| format == Format::Text) {
+        anstream::eprintln!("{summary}");
+    }
+    let wrong = problems.iter().any(|problem| problem.severity == Severity::Error);
+    if wrong { Exit::WrongInput } else { Exit::Done }
+}
