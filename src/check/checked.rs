@@ -22,7 +22,12 @@ pub struct Runbook {
     pub steps: Vec<Step>,
     /// Read-only steps of what must hold when it has worked; they run after all others.
     pub verify: Vec<Step>,
+    pub(super) _proof: Proof,
 }
+
+/// Only the check has one, so only the check can make a [`Runbook`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Proof;
 
 #[derive(Clone, Debug)]
 pub struct ParamSpec {
@@ -44,6 +49,46 @@ pub enum ParamType {
     /// A file on the controller that exists: relative to the operator's current folder.
     File,
     Duration,
+}
+
+impl ParamType {
+    /// The types by the names that runbooks use.
+    pub const NAMES: &[(&str, ParamType)] = &[
+        ("string", ParamType::String),
+        ("int", ParamType::Int),
+        ("float", ParamType::Float),
+        ("bool", ParamType::Bool),
+        ("list", ParamType::List),
+        ("map", ParamType::Map),
+        ("file", ParamType::File),
+        ("duration", ParamType::Duration),
+    ];
+
+    /// In an author's words: `a whole number`.
+    pub fn said(self) -> &'static str {
+        match self {
+            ParamType::String => "text",
+            ParamType::Int => "a whole number",
+            ParamType::Float => "a number",
+            ParamType::Bool => "`true` or `false`",
+            ParamType::List => "a list",
+            ParamType::Map => "a map",
+            ParamType::File => "a file",
+            ParamType::Duration => "a length of time",
+        }
+    }
+
+    /// The JSON types that take such a value.
+    pub(super) fn json_types(self) -> &'static [&'static str] {
+        match self {
+            ParamType::String | ParamType::File | ParamType::Duration => &["string"],
+            ParamType::Int => &["integer", "number"],
+            ParamType::Float => &["number"],
+            ParamType::Bool => &["boolean"],
+            ParamType::List => &["array"],
+            ParamType::Map => &["object"],
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ mod node;
 mod scalar;
 mod yaml;
 
-pub use fields::Fields;
+pub use fields::{Fields, unknown_key};
 pub use hint::{closest, did_you_mean};
 pub use inventory::{Become, HostEntry, Inventory};
 pub use node::{Key, Node, Value};

@@ -1,0 +1,333 @@
+//! An action's parameters against its schema.
+//!
+//! Walks the node beside the JSON schema that the action's struct gives. A scalar is text as it was written where
+//! text is wanted (`0600`), a whole `{{ expression }}` fits everywhere, and text with `{{ }}` in it is text.
+
+use super::reader::{Reader, folded};
+use crate::action::{Kind, parse_format};
+use crate::load::{Node, Value, did_you_mean, unknown_key};
+use crate::model::Diagnostic;
+use crate::template::{Expr, Late, Template};
+use serde_json::Value as Json;
+use std::rc::Rc;
+
+/// The schemas of one kind, made once for a check.
+pub(super) struct Schemas {
+    pub parameters: Json,
+    pub outputs: Json,
+}
+
+impl Schemas {
+    pub fn of(kind: &Kind) -> Self {
+        Schemas { parameters: (kind.schema)().to_value(), outputs: (kind.out_schema)().to_value() }
+    }
+
+    /// What a schema stands for, where it only refers to another place in its root.
+    fn at<'s>(root: &'s Json, schema: &'s Json) -> &'s Json {
+        let target = schema.get("$ref").and_then(Json::as_str).and_then(|at| root.pointer(at.strip_prefix('#')?));
+        target.unwrap_or(schema)
+    }
+}
+
+/// Decodes an action's parameters.
+pub(super) fn parameters(reader: &mut Reader, node: &Node, kind: &'static Kind) -> Late {
+    let schemas: Rc<Schemas> = reader.schemas(kind);
+    // `service:` alone is a map without entries.
+    let empty = Node { span: node.span, value: Value::Map(Vec::new()) };
+    let takes_null = types(&schemas.parameters).contains(&"null");
+    let node = if node.value == Value::Null && !takes_null { &empty } else { node };
+    Walk { root: &schemas.parameters, reader, kind: kind.name }.value(node, &schemas.parameters, kind.name)
+}
+
+struct Walk<'w, 'a> {
+    root: &'w Json,
+    reader: &'w mut Reader<'a>,
+    kind: &'static str,
+}
+
+impl Walk<'_, '_> {
+    /// `what` names the value in messages.
+    fn value(&mut self, node: &Node, schema: &Json, what: &str) -> Late {
+        let schema = Schemas::at(self.root, schema);
+        match schema.get("format").and_then(Json::as_str) {
+            Some("expression") => return self.condition(node, what),
+            Some("hosts") => return self.hosts(node, what),
+            Some("local-path") => {
+                let path = self.plain(node, schema, what);
+                return Late::Path(Box::new(path), self.reader.folder.clone());
+            }
+            _ => {}
+        }
+        match alternatives(schema) {
+            Some(all) if let Some(named) = all_named(all) => self.plain(node, &named, what),
+            Some(all) => self.one_of(node, all, what),
+            None => self.plain(node, schema, what),
+        }
+    }
+
+    /// The alternative that the value is meant to be: the one with the fewest mistakes.
+    fn one_of(&mut self, node: &Node, all: &[Json], what: &str) -> Late {
+        let root = self.root;
+        let fitting: Vec<&Json> = all.iter().map(|s| Schemas::at(root, s)).filter(|s| could_be(node, s)).collect();
+        if fitting.is_empty() {
+            self.mistyped(node, all, what);
+            return Late::Value(Json::Null);
+        }
+        let before = self.reader.problems.len();
+        let mut best: Option<(Late, Vec<Diagnostic>)> = None;
+        for schema in fitting {
+            let late = self.value(node, schema, what);
+            let problems = self.reader.problems.split_off(before);
+            if best.as_ref().is_none_or(|(_, fewest)| problems.len() < fewest.len()) {
+                best = Some((late, problems));
+            }
+        }
+        let (late, problems) = best.expect("one alternative fits at least");
+        self.reader.problems.extend(problems);
+        late
+    }
+
+    fn plain(&mut self, node: &Node, schema: &Json, what: &str) -> Late {
+        if let Some(template) = self.reader.template(node) {
+            if template.whole.is_none() && !could_be(node, schema) {
+                let wanted = wanted(std::slice::from_ref(schema));
+                self.reader.error(
+                    "E0501",
+                    node.span,
+                    format!("`{what}` is {wanted}: text around `{{{{ }}}}` makes text of it"),
+                );
+            }
+            self.check_parameter_type(&template, schema, what);
+            return Late::Text(template);
+        }
+        if node.as_str().is_some_and(Template::is_in) {
+            // A template that cannot be read: said already.
+            return Late::Value(Json::Null);
+        }
+        let allowed = types(schema);
+        let is = |name: &str| allowed.contains(&name);
+        match &node.value {
+            Value::Map(entries) if is("object") || allowed.is_empty() => self.object(node, entries, schema, what),
+            Value::Seq(items) if is("array") || allowed.is_empty() => {
+                let item_schema = schema.get("items").cloned().unwrap_or(Json::Bool(true));
+                let what = format!("an item of `{what}`");
+                folded(Late::Seq(items.iter().map(|item| self.value(item, &item_schema, &what)).collect()))
+            }
+            _ => self.scalar(node, schema, &allowed, what),
+        }
+    }
+
+    fn scalar(&mut self, node: &Node, schema: &Json, allowed: &[&str], what: &str) -> Late {
+        let is = |name: &str| allowed.contains(&name);
+        let own = match &node.value {
+            Value::Null => is("null"),
+            Value::Bool(_) => is("boolean"),
+            Value::Number(number) => is("number") || is("integer") && !number.is_f64(),
+            Value::String(_) => is("string"),
+            Value::Seq(_) | Value::Map(_) => false,
+        };
+        let value = match node.text(self.reader.sources) {
+            _ if own || allowed.is_empty() => node.to_json(),
+            Some(text) if is("string") => Json::from(text),
+            _ => {
+                self.mistyped(node, std::slice::from_ref(schema), what);
+                return Late::Value(Json::Null);
+            }
+        };
+        self.restrictions(node, &value, schema, what);
+        Late::Value(value)
+    }
+
+    fn restrictions(&mut self, node: &Node, value: &Json, schema: &Json, what: &str) {
+        let one = schema.get("const").map(std::slice::from_ref);
+        if let Some(all) = schema.get("enum").and_then(Json::as_array).map(Vec::as_slice).or(one)
+            && !all.contains(value)
+        {
+            let known: Vec<&str> = all.iter().filter_map(Json::as_str).collect();
+            let text = node.text(self.reader.sources).unwrap_or("").to_owned();
+            let message = format!("`{what}` cannot be `{text}`");
+            let problem = Diagnostic::error("E0501", node.span, message);
+            let help = did_you_mean(&text, known.iter().copied()).unwrap_or_else(|| one_of_these(&known));
+            self.reader.problems.push(problem.help(help));
+        }
+        let limit = |name: &str| schema.get(name).and_then(Json::as_f64);
+        if let Some(number) = value.as_f64() {
+            let low = limit("minimum").is_some_and(|least| number < least);
+            let high = limit("maximum").is_some_and(|most| number > most);
+            if low || high {
+                let bounds =
+                    [limit("minimum").map(|n| format!("from {n}")), limit("maximum").map(|n| format!("to {n}"))];
+                let bounds: Vec<String> = bounds.into_iter().flatten().collect();
+                self.reader.error("E0501", node.span, format!("`{what}` is a number {}", bounds.join(" ")));
+            }
+        }
+        if let (Some(format), Some(text)) = (schema.get("format").and_then(Json::as_str), value.as_str())
+            && let Err(why) = parse_format(format, text)
+        {
+            self.reader.error("E0507", node.span, why);
+        }
+    }
+
+    fn object(&mut self, node: &Node, entries: &[(crate::load::Key, Node)], schema: &Json, what: &str) -> Late {
+        let none = serde_json::Map::new();
+        let properties = schema.get("properties").and_then(Json::as_object).unwrap_or(&none);
+        let others = schema.get("additionalProperties");
+        let mut values = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            match (properties.get(&key.text), others) {
+                // A parameter without a value counts as not given.
+                (Some(of), _) if value.value == Value::Null && !could_be(value, Schemas::at(self.root, of)) => {}
+                (Some(of), _) => values.push((key.text.clone(), self.value(value, of, &key.text))),
+                (None, Some(Json::Bool(false))) => {
+                    let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+                    self.reader.problems.push(unknown_key(key, &format!("`{what}`"), &known));
+                }
+                (None, Some(of)) => values.push((key.text.clone(), self.value(value, of, &key.text))),
+                (None, None) => values.push((key.text.clone(), self.reader.any(value))),
+            }
+        }
+        for name in schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str) {
+            let given = entries.iter().any(|(key, value)| key.text == name && value.value != Value::Null);
+            if !given {
+                let message = format!("`{what}` needs `{name}`");
+                let problem = Diagnostic::error("E0203", node.span, message);
+                let help = properties.get(name).and_then(|of| of.get("description")).and_then(Json::as_str);
+                self.reader.problems.push(match help.and_then(|text| text.lines().next()) {
+                    Some(line) => problem.help(format!("`{name}`: {line}")),
+                    None => problem,
+                });
+            }
+        }
+        folded(Late::Map(values))
+    }
+
+    fn condition(&mut self, node: &Node, what: &str) -> Late {
+        match self.reader.expression(node, &format!("`{what}`")) {
+            Some(expr) => Late::Condition(expr),
+            None => Late::Value(Json::Null),
+        }
+    }
+
+    /// A role, group or host, or a list of them. A template may name them, too.
+    fn hosts(&mut self, node: &Node, what: &str) -> Late {
+        let items = match &node.value {
+            Value::Seq(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        let mut names = Vec::with_capacity(items.len());
+        for item in items {
+            let late = self.reader.text(item, &format!("`{what}`"));
+            if let Late::Value(Json::String(name)) = &late {
+                self.reader.check_hosts(name, item.span);
+            }
+            names.push(late);
+        }
+        let names = match &node.value {
+            Value::Seq(_) => folded(Late::Seq(names)),
+            _ => names.remove(0),
+        };
+        Late::Hosts(Box::new(names))
+    }
+
+    fn mistyped(&mut self, node: &Node, schemas: &[Json], what: &str) {
+        let of = if what == self.kind { format!("`{what}` takes") } else { format!("`{what}` is") };
+        self.reader.error("E0501", node.span, format!("{of} {}, this is {}", wanted(schemas), node.kind()));
+    }
+
+    /// `{{ params.x }}` alone has the type that the runbook declares.
+    fn check_parameter_type(&mut self, template: &Template, schema: &Json, what: &str) {
+        let [only] = template.refs.as_slice() else { return };
+        let (Some("params"), Some(name), 2) = (only.name(0), only.name(1), only.path.len()) else { return };
+        let inner = template.whole.clone().map(|range| template.source[range].trim());
+        if inner != Some(&template.source[only.range.clone()]) {
+            return;
+        }
+        let Some(kind) = self.reader.params.get(name).map(|spec| spec.kind) else { return };
+        let allowed = types(schema);
+        let fits = allowed.is_empty() || allowed.iter().any(|wanted| kind.json_types().contains(wanted));
+        if !fits {
+            let wanted = wanted(std::slice::from_ref(schema));
+            let message = format!("`{what}` is {wanted}, the parameter `{name}` is {}", kind.said());
+            self.reader.error("E0501", template.place.of(&template.source, only.range.clone()), message);
+        }
+    }
+}
+
+fn alternatives(schema: &Json) -> Option<&[Json]> {
+    ["anyOf", "oneOf"].into_iter().find_map(|key| schema.get(key)?.as_array()).map(Vec::as_slice)
+}
+
+/// Alternatives that are all fixed values are one list of values.
+fn all_named(all: &[Json]) -> Option<Json> {
+    let values = |schema: &Json| match schema.get("const") {
+        Some(value) => Some(vec![value.clone()]),
+        None => schema.get("enum")?.as_array().cloned(),
+    };
+    let all: Option<Vec<Vec<Json>>> = all.iter().map(values).collect();
+    all.map(|values| serde_json::json!({ "type": "string", "enum": values.concat() }))
+}
+
+/// The JSON types that a schema allows; none where it allows all.
+fn types(schema: &Json) -> Vec<&str> {
+    if let Some(all) = alternatives(schema) {
+        return all.iter().flat_map(types).collect();
+    }
+    match schema.get("type") {
+        Some(Json::String(one)) => vec![one],
+        Some(Json::Array(all)) => all.iter().filter_map(Json::as_str).collect(),
+        _ => match schema.get("const").or_else(|| schema.get("enum")?.get(0)) {
+            Some(Json::String(_)) => vec!["string"],
+            Some(Json::Bool(_)) => vec!["boolean"],
+            _ => Vec::new(),
+        },
+    }
+}
+
+/// Whether a node of this form may be what the schema describes, whatever is within.
+fn could_be(node: &Node, schema: &Json) -> bool {
+    let allowed = types(schema);
+    let is = |name: &str| allowed.contains(&name);
+    allowed.is_empty()
+        || match &node.value {
+            Value::Null => is("null"),
+            Value::Bool(_) => is("boolean") || is("string"),
+            Value::Number(_) => is("number") || is("integer") || is("string"),
+            Value::String(text) => is("string") || whole(text),
+            Value::Seq(_) => is("array"),
+            Value::Map(_) => is("object"),
+        }
+}
+
+/// Whether a text is one `{{ expression }}`, whose value may be of any type.
+fn whole(text: &str) -> bool {
+    let inner = text.strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
+    inner.is_some_and(|inner| !inner.contains("{{") && Expr::parse(inner, no_place()).is_ok())
+}
+
+fn no_place() -> crate::model::Place {
+    use crate::model::{FileId, Place, Span};
+    Place::whole(Span::new(FileId(0), 0..0))
+}
+
+fn wanted(schemas: &[Json]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in schemas.iter().flat_map(types).filter(|name| *name != "null") {
+        let name = match name {
+            "string" => "text",
+            "integer" => "a whole number",
+            "number" => "a number",
+            "boolean" => "`true` or `false`",
+            "array" => "a list",
+            _ => "a map",
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join(" or ")
+}
+
+fn one_of_these(known: &[&str]) -> String {
+    let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+    format!("one of {}", known.join(", "))
+}

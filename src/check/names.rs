@@ -1,0 +1,288 @@
+//! The names in templates: whether each exists, and whether what it reads is certainly there by then.
+
+use super::order::{Ids, Order};
+use super::reader::Reader;
+use super::sites::{self, Site, When};
+use super::step::Draft;
+use super::vars;
+use crate::load::{closest, did_you_mean};
+use crate::model::{Diagnostic, Span};
+use crate::template::{Call, CallKind, Ref, Seg, Vars, has_filter, has_function, has_test, known_filters, known_tests};
+use serde_json::Value as Json;
+
+const ROOTS: &[&str] = &["params", "host", "hosts", "vars", "steps", "run", "item", "batch"];
+const STEP_FIELDS: &[&str] = &["out", "on", "all", "changed", "skipped", "failed", "unreachable"];
+const TASK_FIELDS: &[&str] = &["out", "changed", "skipped", "failed", "unreachable"];
+const HOST_FIELDS: &[&str] = &["name", "address", "vars"];
+const RUN_FIELDS: &[&str] = &["id", "started", "dir"];
+
+/// The steps and their order, for what refers to them.
+pub(super) struct Names<'d> {
+    pub drafts: &'d [Draft],
+    pub ids: &'d Ids<'d>,
+    pub order: &'d Order<'d>,
+    pub vars: &'d Vars,
+}
+
+/// What the site belongs to.
+#[derive(Clone, Copy)]
+struct Owner<'o> {
+    /// The step, where it is one's.
+    step: Option<usize>,
+    vars: &'o Vars,
+    item: bool,
+}
+
+/// Checks the runbook's `vars` and every step.
+pub(super) fn check(reader: &mut Reader, names: &Names) {
+    let mut in_vars = Vec::new();
+    names.vars.values().for_each(|late| sites::of_late(late, When::Start, &mut in_vars));
+    let owner = Owner { step: None, vars: names.vars, item: false };
+    in_vars.iter().for_each(|site| names.site(reader, site, owner));
+    vars::refuse_cycles(reader, names.vars, names.vars.keys());
+    for (index, draft) in names.drafts.iter().enumerate() {
+        let Some(step) = &draft.step else { continue };
+        let merged = vars::merged(names.vars, &step.vars);
+        vars::refuse_cycles(reader, &merged, step.vars.keys());
+        let owner = Owner { step: Some(index), vars: &merged, item: step.for_each.is_some() };
+        sites::of_step(step).iter().for_each(|site| names.site(reader, site, owner));
+    }
+}
+
+impl Names<'_> {
+    fn site(&self, reader: &mut Reader, site: &Site, owner: Owner) {
+        site.calls.iter().for_each(|call| check_call(reader, call, site));
+        site.refs.iter().for_each(|r| self.reference(reader, r, site, owner));
+    }
+
+    fn reference(&self, reader: &mut Reader, r: &Ref, site: &Site, owner: Owner) {
+        let span = site.span(r.range.clone());
+        let root = r.name(0).expect("a reference starts with a name");
+        if site.when == When::Compile && !["params", "hosts", "vars"].contains(&root) && ROOTS.contains(&root) {
+            let message = format!("`{root}` is not known before the run, the items of `for_each` must be");
+            return reader.error("E0502", span, message);
+        }
+        match root {
+            "params" => self.param(reader, r, span),
+            "vars" => self.var(reader, r, site, owner),
+            "steps" => self.step(reader, r, site, owner),
+            "hosts" => role(reader, r, span),
+            "host" => field(reader, r, 1, HOST_FIELDS, "a host", span),
+            "run" => field(reader, r, 1, RUN_FIELDS, "`run`", span),
+            "item" if owner.item => {}
+            "item" => {
+                let problem = Diagnostic::error("E0308", span, "there is no `item`: this step has no `for_each`");
+                reader.problems.push(problem);
+            }
+            "batch" => reader.not_yet(span, "`batch`"),
+            "out" if site.when == When::Attempt => self.own_out(reader, r, span, owner),
+            _ => self.unknown_root(reader, root, span),
+        }
+    }
+
+    fn unknown_root(&self, reader: &mut Reader, root: &str, span: Span) {
+        let problem = Diagnostic::error("E0308", span, format!("templates have no name `{root}`"));
+        let elsewhere = [
+            ("params", reader.params.contains_key(root)),
+            ("vars", self.vars.contains_key(root)),
+            ("steps", self.ids.contains_key(root)),
+            ("hosts", reader.roles.contains_key(root)),
+        ];
+        let full = elsewhere.into_iter().find(|(_, has)| *has).map(|(space, _)| format!("{space}.{root}"));
+        reader.problems.push(match full {
+            Some(full) => problem.help(format!("did you mean `{full}`?")),
+            None => problem.help(did_you_mean(root, ROOTS.iter().copied()).unwrap_or_default()),
+        });
+    }
+
+    fn param(&self, reader: &mut Reader, r: &Ref, span: Span) {
+        match r.path.get(1) {
+            Some(Seg::Name(name)) if reader.params.contains_key(name) => drop(reader.used.insert(name.clone())),
+            Some(Seg::Name(name)) => {
+                let known: Vec<String> = reader.params.keys().cloned().collect();
+                let message = format!("this runbook has no parameter `{name}`");
+                reader.unknown("E0307", span, message, name, known.iter().map(String::as_str));
+            }
+            // All of them, or one that is known only later.
+            _ => reader.used.extend(reader.params.keys().cloned()),
+        }
+    }
+
+    fn var(&self, reader: &mut Reader, r: &Ref, site: &Site, owner: Owner) {
+        let span = site.span(r.range.clone());
+        let Some(name) = r.name(1) else { return };
+        if !owner.vars.contains_key(name) {
+            let message = format!("`vars` has no entry `{name}`");
+            return reader.unknown("E0309", span, message, name, owner.vars.keys().map(String::as_str));
+        }
+        if owner.step.is_none() {
+            // What it reads matters where a step reads it.
+            return;
+        }
+        for read in vars::reads(owner.vars, name) {
+            if site.when == When::Compile && !matches!(read.reference.name(0), Some("params" | "hosts" | "vars")) {
+                let message = format!("`vars.{name}` is not known before the run, the items of `for_each` must be");
+                let problem = Diagnostic::error("E0502", span, message);
+                return reader.problems.push(problem.label(read.span, "because of this"));
+            }
+            if read.reference.name(0) == Some("steps") {
+                self.finished(reader, &read.reference, span, Some(read.span), site, owner);
+            }
+        }
+    }
+
+    fn step(&self, reader: &mut Reader, r: &Ref, site: &Site, owner: Owner) {
+        let span = site.span(r.range.clone());
+        let Some(id) = r.name(1) else { return };
+        let Some(&target) = self.ids.get(id) else {
+            let message = format!("no step has the id `{id}`");
+            return reader.unknown("E0303", span, message, id, self.ids.keys().copied());
+        };
+        match (r.name(2), r.path.get(3)) {
+            (Some("on"), Some(host)) => {
+                if let (Seg::Name(host), Some(_)) = (host, reader.inventory) {
+                    reader.check_hosts(host, span);
+                }
+                field(reader, r, 4, TASK_FIELDS, "a step on a host", span);
+                if r.name(4) == Some("out") {
+                    self.output(reader, r, 5, target, span);
+                }
+            }
+            (Some("out"), _) => self.output(reader, r, 3, target, span),
+            _ => field(reader, r, 2, STEP_FIELDS, "a step", span),
+        }
+        self.finished(reader, r, span, None, site, owner);
+    }
+
+    /// `out` of the attempt that has just ended.
+    fn own_out(&self, reader: &mut Reader, r: &Ref, span: Span, owner: Owner) {
+        if let Some(step) = owner.step {
+            self.output(reader, r, 1, step, span);
+        }
+    }
+
+    /// The names after `out` against what the action says that it gives.
+    fn output(&self, reader: &mut Reader, r: &Ref, at: usize, target: usize, span: Span) {
+        let Some(kind) = self.drafts[target].kind else { return };
+        let schemas = reader.schemas(kind);
+        let Err((wrong, known)) = lookup(&schemas.outputs, &r.path[at.min(r.path.len())..]) else { return };
+        let message = match known.is_empty() {
+            true => format!("`{}` gives no `{wrong}`: it gives nothing", kind.name),
+            false => format!("`{}` gives no `{wrong}`", kind.name),
+        };
+        reader.unknown("E0305", span, message, &wrong, known.iter().map(String::as_str));
+    }
+
+    /// Whether the step that is read is certainly finished. `through` is the place in `vars` that reads it.
+    fn finished(&self, reader: &mut Reader, r: &Ref, span: Span, through: Option<Span>, site: &Site, owner: Owner) {
+        let (Some(step), Some(id)) = (owner.step, r.name(1)) else { return };
+        let Some(&target) = self.ids.get(id) else { return };
+        if target == step && site.when == When::Undo {
+            return;
+        }
+        let label = |problem: Diagnostic| match through {
+            Some(place) => problem.label(place, "it reads it here"),
+            None => problem,
+        };
+        let (here, there) = (&self.drafts[step], &self.drafts[target]);
+        let one_host = r.name(2) != Some("all") && r.name(2) != Some("on");
+        let every_host = !(one_host && here.on == there.on);
+        if !self.order.is_finished(step, target, every_host) {
+            let message = match target == step {
+                true => format!("`{id}` reads its own result, which is not there yet"),
+                false => format!("`{id}` is not certainly finished when this is read"),
+            };
+            let problem = Diagnostic::error("E0402", span, message);
+            let problem = if target == step { problem } else { problem.label(there.span, "this step") };
+            let help = self.order_help(here, there, target > step, every_host);
+            return reader.problems.push(label(problem).help(help));
+        }
+        if r.name(2) == Some("out") && self.is_ambiguous(reader, here, there) {
+            let message = format!("`{id}` has outputs on several hosts: which of them is meant?");
+            let help = format!("write `steps.{id}.on[HOST].out`, or go over `steps.{id}.all`");
+            let problem = Diagnostic::error("E0306", span, message).label(there.span, "this step");
+            reader.problems.push(label(problem).help(help));
+        }
+    }
+
+    fn order_help(&self, here: &Draft, there: &Draft, below: bool, every_host: bool) -> String {
+        let same = here.needs.iter().flatten().any(|(need, _)| need.step == there.id && need.same_host);
+        match (below, same && every_host) {
+            (true, _) => format!("it stands below: move `{}` up", there.id),
+            (_, true) => {
+                format!("`host: same` waits on this host only; the value is of all: add `{}` to `needs`", there.id)
+            }
+            _ => format!("add `{}` to `needs`", there.id),
+        }
+    }
+
+    /// Whether `out` of `there` may mean more than one host's, seen from `here`.
+    fn is_ambiguous(&self, reader: &Reader, here: &Draft, there: &Draft) -> bool {
+        if there.step.as_ref().is_some_and(|step| step.for_each.is_some()) {
+            return true;
+        }
+        let Some(role) = there.on.as_ref().and_then(|on| reader.roles.get(on)) else { return false };
+        let shared =
+            here.on.as_ref().and_then(|on| reader.roles.get(on)).is_some_and(|role| role.shared) || role.shared;
+        let a_role = here.on.as_ref().is_none_or(|on| reader.roles.contains_key(on));
+        here.on != there.on && role.max != Some(1) && a_role && !(shared && here.on.is_some())
+    }
+}
+
+fn role(reader: &mut Reader, r: &Ref, span: Span) {
+    let Some(name) = r.name(1) else { return };
+    if !reader.roles.contains_key(name) {
+        let known: Vec<String> = reader.roles.keys().cloned().collect();
+        let message = format!("this runbook has no role `{name}`");
+        reader.unknown("E0304", span, message, name, known.iter().map(String::as_str));
+    }
+}
+
+fn field(reader: &mut Reader, r: &Ref, at: usize, known: &[&'static str], what: &str, span: Span) {
+    let Some(name) = r.name(at).filter(|name| !known.contains(name)) else { return };
+    reader.unknown("E0310", span, format!("{what} has no `{name}`"), name, known.iter().copied());
+}
+
+fn check_call(reader: &mut Reader, call: &Call, site: &Site) {
+    let (known, what, candidates): (_, _, &[&str]) = match call.kind {
+        CallKind::Filter => (has_filter(&call.name), "filter", known_filters()),
+        CallKind::Test => (has_test(&call.name), "test", known_tests()),
+        CallKind::Function => (has_function(&call.name), "function", &["range", "dict", "namespace"]),
+    };
+    if known {
+        return;
+    }
+    let within = &site.source[call.range.clone()];
+    let start = call.range.start + within.find(&call.name).unwrap_or(0);
+    let span = site.span(start..(start + call.name.len()).min(site.source.len()));
+    let problem = Diagnostic::error("E0504", span, format!("there is no {what} `{}`", call.name));
+    let help = match closest(&call.name, candidates.iter().copied()) {
+        Some(close) => Some(format!("did you mean `{close}`?")),
+        None if call.kind == CallKind::Function && has_filter(&call.name) => {
+            Some(format!("it is a filter: write `VALUE | {}`", call.name))
+        }
+        None => None,
+    };
+    reader.problems.push(match help {
+        Some(help) => problem.help(help),
+        None => problem,
+    });
+}
+
+/// Follows a path of names into a schema: the first name that it certainly does not have, and those it has there.
+fn lookup(root: &Json, path: &[Seg]) -> Result<(), (String, Vec<String>)> {
+    let mut at = root;
+    for part in path {
+        let Seg::Name(name) = part else { return Ok(()) };
+        let properties = at.get("properties").and_then(Json::as_object);
+        let nothing = at.get("type").and_then(Json::as_str) == Some("null");
+        let open = at.get("additionalProperties").is_some_and(|others| *others != Json::Bool(false));
+        match (properties.and_then(|all| all.get(name)), properties) {
+            (Some(next), _) => at = next,
+            (None, Some(all)) if !open => return Err((name.clone(), all.keys().cloned().collect())),
+            (None, None) if nothing => return Err((name.clone(), Vec::new())),
+            _ => return Ok(()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! Which steps are certainly finished before another starts, and which wait for one another.
+//!
+//! Works on the graph of waiting: a step without `needs` waits for a *prefix*, which stands for all steps up to one,
+//! so that the graph stays as small as the list.
+
+use super::reader::Reader;
+use super::step::Draft;
+use crate::model::Diagnostic;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet, VecDeque};
+
+/// The steps that have an id, by it.
+pub(super) type Ids<'d> = HashMap<&'d str, usize>;
+
+/// Waits for a node: for all its hosts, or for the same host only.
+#[derive(Clone, Copy)]
+struct Wait {
+    node: usize,
+    same_host: bool,
+}
+
+/// The graph of waiting over some steps. Nodes `0..n` are steps, `n + i` is the prefix up to step `i`.
+pub(super) struct Order<'d> {
+    drafts: &'d [Draft],
+    waits: Vec<Vec<Wait>>,
+    /// What is finished before a step, by step: on its own host at least, and on all hosts.
+    finished: RefCell<HashMap<usize, [HashSet<usize>; 2]>>,
+}
+
+/// Finds the ids; refuses those given twice.
+pub(super) fn ids<'d>(reader: &mut Reader, drafts: &'d [Draft]) -> Ids<'d> {
+    let mut ids = Ids::new();
+    for (index, draft) in drafts.iter().enumerate() {
+        let Some(span) = draft.named else { continue };
+        if let Some(first) = ids.get(draft.id.as_str()) {
+            let problem = Diagnostic::error("E0302", span, format!("another step has the id `{}`", draft.id));
+            let first: &Draft = &drafts[*first];
+            reader.problems.push(problem.here("again").label(first.span, "first here"));
+            continue;
+        }
+        ids.insert(draft.id.as_str(), index);
+    }
+    ids
+}
+
+impl<'d> Order<'d> {
+    /// Builds the graph, refusing unknown steps in `needs` and cycles.
+    pub fn of(reader: &mut Reader, drafts: &'d [Draft], ids: &Ids) -> Self {
+        let n = drafts.len();
+        let mut waits: Vec<Vec<Wait>> = vec![Vec::new(); 2 * n];
+        let all = |node| Wait { node, same_host: false };
+        let mut barrier = None;
+        for (i, draft) in drafts.iter().enumerate() {
+            waits[n + i].push(all(i));
+            let above = i.checked_sub(1).map(|above| all(n + above));
+            waits[n + i].extend(above);
+            match &draft.needs {
+                Some(needs) if draft.gate == super::Gate::Open => {
+                    waits[i].extend(barrier.map(all));
+                    waits[i].extend(needs.iter().filter_map(|need| resolve(reader, draft, need, drafts, ids)));
+                }
+                Some(needs) => {
+                    waits[i].extend(above);
+                    waits[i].extend(needs.iter().filter_map(|need| resolve(reader, draft, need, drafts, ids)));
+                }
+                None => waits[i].extend(above),
+            }
+            if draft.gate == super::Gate::Barrier {
+                barrier = Some(i);
+            }
+        }
+        let order = Order { drafts, waits, finished: RefCell::default() };
+        order.refuse_cycles(reader, ids);
+        order
+    }
+
+    /// Whether `target` is certainly finished when `step` starts: on every host, or on the step's own host only.
+    pub fn is_finished(&self, step: usize, target: usize, every_host: bool) -> bool {
+        if self.drafts[step].needs.is_none() {
+            return target < step;
+        }
+        let mut known = self.finished.borrow_mut();
+        let [own, all] = known.entry(step).or_insert_with(|| self.finished_before(step));
+        all.contains(&target) || (!every_host && own.contains(&target))
+    }
+
+    fn finished_before(&self, step: usize) -> [HashSet<usize>; 2] {
+        let mut found = [HashSet::new(), HashSet::new()];
+        let mut open = vec![(step, false)];
+        while let Some((at, every)) = open.pop() {
+            for wait in &self.waits[at] {
+                if !self.counts(at, *wait) {
+                    continue;
+                }
+                let every = every || !wait.same_host;
+                if found[usize::from(every)].insert(wait.node) {
+                    open.push((wait.node, every));
+                }
+            }
+        }
+        found
+    }
+
+    /// A wait for the same host counts only between steps that run on the same hosts.
+    fn counts(&self, from: usize, wait: Wait) -> bool {
+        !wait.same_host || self.drafts[from].on == self.drafts[wait.node].on
+    }
+
+    /// Every cycle has a step that needs itself or one below it.
+    fn refuse_cycles(&self, reader: &mut Reader, ids: &Ids) {
+        let mut told: HashSet<Vec<usize>> = HashSet::new();
+        for (i, draft) in self.drafts.iter().enumerate() {
+            for (need, span) in draft.needs.iter().flatten() {
+                let Some(&target) = ids.get(need.step.as_str()).filter(|target| **target >= i) else { continue };
+                let Some(path) = self.path(target, i) else { continue };
+                let mut members = path.clone();
+                members.sort_unstable();
+                if told.insert(members) {
+                    reader.problems.push(self.cycle(i, &path, *span));
+                }
+            }
+        }
+    }
+
+    /// The steps on the shortest way of waits from one step to another, both included.
+    fn path(&self, from: usize, to: usize) -> Option<Vec<usize>> {
+        let mut came: HashMap<usize, usize> = HashMap::from([(from, from)]);
+        let mut open = VecDeque::from([from]);
+        while let Some(at) = open.pop_front() {
+            if at == to {
+                let mut path = vec![at];
+                let mut at = at;
+                while at != from {
+                    at = came[&at];
+                    path.push(at);
+                }
+                path.reverse();
+                path.retain(|node| *node < self.drafts.len());
+                return Some(path);
+            }
+            for wait in self.waits[at].iter().filter(|wait| self.counts(at, **wait)) {
+                came.entry(wait.node).or_insert_with(|| {
+                    open.push_back(wait.node);
+                    at
+                });
+            }
+        }
+        None
+    }
+
+    /// `path` leads from what `first` needs back to `first`.
+    fn cycle(&self, first: usize, path: &[usize], span: crate::model::Span) -> Diagnostic {
+        let id = |at: usize| &self.drafts[at].id;
+        if path.len() == 1 {
+            return Diagnostic::error("E0401", span, format!("`{}` waits for itself", id(first)));
+        }
+        let names: Vec<String> = path.iter().map(|at| format!("`{}`", id(*at))).collect();
+        let message = format!("steps wait for one another: `{}`, {}", id(first), names.join(", "));
+        let mut problem =
+            Diagnostic::error("E0401", span, message).here(format!("`{}` waits for `{}`", id(first), id(path[0])));
+        for pair in path.windows(2) {
+            problem =
+                problem.label(self.drafts[pair[0]].span, format!("`{}` waits for `{}`", id(pair[0]), id(pair[1])));
+        }
+        problem.help("without `needs` a step waits for every step above it")
+    }
+}
+
+fn resolve(
+    reader: &mut Reader,
+    draft: &Draft,
+    (need, span): &(super::Need, crate::model::Span),
+    drafts: &[Draft],
+    ids: &Ids,
+) -> Option<Wait> {
+    let Some(&node) = ids.get(need.step.as_str()) else {
+        let message = format!("no step has the id `{}`", need.step);
+        reader.unknown("E0303", *span, message, need.step.as_str(), ids.keys().copied());
+        return None;
+    };
+    let on = &drafts[node].on;
+    if need.same_host && *on != draft.on && (on.is_none() || draft.on.is_none()) {
+        let message = format!("`{}` runs on other hosts: there is no same host to wait for", need.step);
+        reader.error("E0404", *span, message);
+        return None;
+    }
+    Some(Wait { node, same_host: need.same_host })
+}

@@ -1,0 +1,166 @@
+//! Declared parameters, and the values that one run gives them.
+
+use super::checked::{ParamSpec, ParamType, Runbook};
+use super::reader::Reader;
+use crate::action::Period;
+use crate::load::{Fields, Given, Key, Node, Value, did_you_mean};
+use crate::model::{Diagnostic, Sources, Span};
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+use std::path::Path;
+
+/// Reads `params`.
+pub(super) fn declared(reader: &mut Reader, node: &Node) {
+    let Value::Map(entries) = &node.value else {
+        reader.error("E0202", node.span, format!("`params` is a map of parameters, this is {}", node.kind()));
+        return;
+    };
+    for (key, node) in entries {
+        super::step::check_name(reader, &key.text, key.span, "a parameter");
+        if let Some(spec) = declaration(reader, key, node) {
+            reader.params.insert(key.text.clone(), spec);
+        }
+    }
+}
+
+fn declaration(reader: &mut Reader, key: &Key, node: &Node) -> Option<ParamSpec> {
+    let mut fields = Fields::of(node, "a parameter", &mut reader.problems)?;
+    let kind = fields.require("type", &mut reader.problems).and_then(|node| param_type(reader, node));
+    let summary = fields.take("summary").and_then(|node| reader.literal(node, "`summary`"));
+    let default = fields.take("default");
+    fields.finish(&mut reader.problems);
+    // Later mistakes should not be about the parameter being unknown.
+    let kind = kind.unwrap_or(ParamType::String);
+    let default = default.and_then(|node| match typed(kind, node, reader.sources) {
+        Ok(value) => Some(value),
+        Err(why) => {
+            reader.error("E0501", node.span, format!("the default of `{}`: {why}", key.text));
+            None
+        }
+    });
+    let default = default.map(|value| anchored(kind, value, &reader.folder));
+    Some(ParamSpec { kind, default, summary, span: key.span })
+}
+
+fn param_type(reader: &mut Reader, node: &Node) -> Option<ParamType> {
+    let name = reader.literal(node, "`type`")?;
+    if name == "secret" {
+        reader.not_yet(node.span, "a parameter of type `secret`");
+        return None;
+    }
+    let found = ParamType::NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
+    if found.is_none() {
+        let known = ParamType::NAMES.iter().map(|(known, _)| *known);
+        reader.unknown("E0501", node.span, format!("no parameter has the type `{name}`"), &name, known);
+    }
+    found
+}
+
+/// The value as the type wants it; the text says why it does not fit.
+fn typed(kind: ParamType, node: &Node, sources: &Sources) -> Result<Json, String> {
+    let wrong = || format!("{} is wanted, this is {}", kind.said(), node.kind());
+    let text = || node.text(sources).map(Json::from).ok_or_else(wrong);
+    match (kind, &node.value) {
+        (ParamType::String | ParamType::File, _) => text(),
+        (ParamType::Duration, _) => {
+            let value = text()?;
+            value.as_str().unwrap_or("").parse::<Period>().map(|_| value.clone())
+        }
+        (ParamType::Int, Value::Number(number)) if !number.is_f64() => Ok(node.to_json()),
+        (ParamType::Float, Value::Number(_)) => Ok(node.to_json()),
+        (ParamType::Bool, Value::Bool(_)) => Ok(node.to_json()),
+        (ParamType::List, Value::Seq(_)) | (ParamType::Map, Value::Map(_)) => Ok(node.to_json()),
+        _ => Err(wrong()),
+    }
+}
+
+/// A relative file starts from `folder`. An empty one means none.
+fn anchored(kind: ParamType, value: Json, folder: &Path) -> Json {
+    match value {
+        Json::String(path) if kind == ParamType::File && !path.is_empty() => {
+            Json::String(folder.join(path).to_string_lossy().into_owned())
+        }
+        other => other,
+    }
+}
+
+/// The parameters of one run: what was given, then defaults. A relative file that was given starts from `current`,
+/// and every file must be there. Of what is given twice the last counts.
+pub fn params(
+    runbook: &Runbook,
+    given: &[Given],
+    current: &Path,
+    sources: &Sources,
+) -> Result<serde_json::Map<String, Json>, Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    let mut values: IndexMap<&str, (Json, Span)> = IndexMap::new();
+    for Given { key, value } in given {
+        match runbook.params.get_key_value(&key.text) {
+            Some((name, spec)) => match typed(spec.kind, value, sources) {
+                Ok(json) => drop(values.insert(name, (anchored(spec.kind, json, current), value.span))),
+                Err(why) => problems.push(
+                    Diagnostic::error("E0604", value.span, format!("the parameter `{name}`: {why}"))
+                        .label(spec.span, "declared here"),
+                ),
+            },
+            None => problems.push(undeclared(key, runbook)),
+        }
+    }
+    let mut all = serde_json::Map::new();
+    for (name, spec) in &runbook.params {
+        let given_badly = || given.iter().any(|given| given.key.text == *name);
+        let found = values.swap_remove(name.as_str()).or_else(|| spec.default.clone().map(|value| (value, spec.span)));
+        match found {
+            Some((value, span)) => {
+                problems.extend(missing_file(spec.kind, &value, name, span));
+                all.insert(name.clone(), value);
+            }
+            None if given_badly() => {}
+            None => problems.push(not_given(name, spec)),
+        }
+    }
+    if problems.is_empty() { Ok(all) } else { Err(problems) }
+}
+
+fn undeclared(key: &Key, runbook: &Runbook) -> Diagnostic {
+    let problem = Diagnostic::error("E0602", key.span, format!("this runbook has no parameter `{}`", key.text));
+    match did_you_mean(&key.text, runbook.params.keys().map(String::as_str)) {
+        Some(help) => problem.help(help),
+        None => problem,
+    }
+}
+
+fn not_given(name: &str, spec: &ParamSpec) -> Diagnostic {
+    let summary = spec.summary.as_deref().map(|summary| format!(" ({summary})")).unwrap_or_default();
+    Diagnostic::error("E0603", spec.span, format!("the parameter `{name}` is not given"))
+        .here(format!("{} is wanted", spec.kind.said()))
+        .help(format!("give it with `-p {name}=...` or in a file with `-P FILE`{summary}"))
+}
+
+fn missing_file(kind: ParamType, value: &Json, name: &str, span: Span) -> Option<Diagnostic> {
+    let path = value.as_str().filter(|path| kind == ParamType::File && !path.is_empty())?;
+    let problem = |why: String| Some(Diagnostic::error("E0605", span, format!("the parameter `{name}`: {why}")));
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => None,
+        Ok(_) => problem(format!("`{path}` is not a file")),
+        Err(why) => problem(format!("`{path}`: {why}")),
+    }
+}
+
+/// Warns of declared parameters that nothing refers to.
+pub(super) fn unused(reader: &mut Reader) {
+    let unused: Vec<(String, Span)> = reader
+        .params
+        .iter()
+        .filter(|(name, _)| !reader.used.contains(*name))
+        .map(|(name, spec)| (name.clone(), spec.span))
+        .collect();
+    for (name, span) in unused {
+        reader.warn(
+            "W0301",
+            span,
+            format!("nothing uses the parameter `{name}`"),
+            "remove it, or write `{{ params.NAME }}` where it belongs",
+        );
+    }
+}

@@ -1,0 +1,256 @@
+//! What every part of the check needs: the source texts, the names that exist, and a place for what is wrong.
+
+use super::args::Schemas;
+use super::checked::{ParamSpec, Role};
+use crate::action::{self, KINDS, Kind};
+use crate::load::{Inventory, Node, did_you_mean};
+use crate::model::{Diagnostic, Severity, Sources, Span};
+use crate::template::{Expr, Late, SyntaxFault, Template};
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Reads nodes into checked values and collects what is wrong with them.
+pub(super) struct Reader<'a> {
+    pub sources: &'a Sources,
+    /// Where relative paths start.
+    pub folder: Arc<Path>,
+    pub inventory: Option<&'a Inventory>,
+    pub problems: Vec<Diagnostic>,
+    pub params: IndexMap<String, ParamSpec>,
+    pub roles: IndexMap<String, Role>,
+    /// Parameters that something refers to.
+    pub used: HashSet<String>,
+    schemas: HashMap<&'static str, Rc<Schemas>>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(sources: &'a Sources, folder: &Path, inventory: Option<&'a Inventory>) -> Self {
+        Reader {
+            sources,
+            folder: Arc::from(folder),
+            inventory,
+            problems: Vec::new(),
+            params: IndexMap::new(),
+            roles: IndexMap::new(),
+            used: HashSet::new(),
+            schemas: HashMap::new(),
+        }
+    }
+
+    pub fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
+        self.problems.push(Diagnostic::error(code, span, message));
+    }
+
+    /// An error about a name, with the one that may have been meant.
+    pub fn unknown<'n>(
+        &mut self,
+        code: &'static str,
+        span: Span,
+        message: impl Into<String>,
+        name: &str,
+        known: impl IntoIterator<Item = &'n str> + Clone,
+    ) {
+        let problem = Diagnostic::error(code, span, message);
+        self.problems.push(match did_you_mean(name, known) {
+            Some(help) => problem.help(help),
+            None => problem,
+        });
+    }
+
+    pub fn warn(&mut self, code: &'static str, span: Span, message: impl Into<String>, help: &str) {
+        let problem = Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, span, message) };
+        self.problems.push(problem.help(help));
+    }
+
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
+
+    /// A key of the language whose feature this version does not have.
+    pub fn not_yet(&mut self, span: Span, what: &str) {
+        self.error("E0210", span, format!("{what} is not supported yet by this version"));
+    }
+
+    /// The parameters' and outputs' schemas of a kind.
+    pub fn schemas(&mut self, kind: &'static Kind) -> Rc<Schemas> {
+        self.schemas.entry(kind.name).or_insert_with(|| Rc::new(Schemas::of(kind))).clone()
+    }
+
+    /// Whether hosts of that name exist. Without an inventory, only roles are known.
+    pub fn check_hosts(&mut self, name: &str, span: Span) {
+        let in_inventory =
+            self.inventory.is_some_and(|all| all.groups.contains_key(name) || all.hosts.contains_key(name));
+        if self.roles.contains_key(name) || in_inventory {
+            return;
+        }
+        let mut known: Vec<String> = self.roles.keys().cloned().collect();
+        if let Some(inventory) = self.inventory {
+            known.extend(inventory.groups.keys().cloned());
+            known.extend(inventory.hosts.keys().map(ToString::to_string));
+        }
+        let message = match self.inventory {
+            Some(_) => format!("`{name}` is no role, group or host"),
+            None => format!("`{name}` is no role of this runbook"),
+        };
+        let problem = Diagnostic::error("E0304", span, message);
+        let help = did_you_mean(name, known.iter().map(String::as_str));
+        self.problems.push(problem.help(help.unwrap_or_else(|| "declare it under `hosts`".to_owned())));
+    }
+
+    /// A literal text: no template may stand here.
+    pub fn literal(&mut self, node: &Node, what: &str) -> Option<String> {
+        let text = match node.text(self.sources) {
+            Some(text) => text.to_owned(),
+            None => {
+                self.error("E0501", node.span, format!("{what} is text, this is {}", node.kind()));
+                return None;
+            }
+        };
+        if node.as_str().is_some() && Template::is_in(&text) {
+            self.error("E0502", node.span, format!("{what} cannot be a template: it must be known before the run"));
+            return None;
+        }
+        Some(text)
+    }
+
+    pub fn duration(&mut self, node: &Node, what: &str) -> Option<std::time::Duration> {
+        let text = self.literal(node, what)?;
+        match text.parse::<action::Period>() {
+            Ok(period) => Some(period.0),
+            Err(why) => {
+                self.error("E0507", node.span, why);
+                None
+            }
+        }
+    }
+
+    pub fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
+        match node.value {
+            crate::load::Value::Bool(yes) => Some(yes),
+            _ => {
+                self.error("E0501", node.span, format!("{what} is `true` or `false`, this is {}", node.kind()));
+                None
+            }
+        }
+    }
+
+    pub fn whole_number(&mut self, node: &Node, what: &str, least: u64) -> Option<u64> {
+        let number = match &node.value {
+            crate::load::Value::Number(number) => number.as_u64().filter(|n| *n >= least),
+            _ => None,
+        };
+        if number.is_none() {
+            self.error("E0501", node.span, format!("{what} is a whole number from {least} on"));
+        }
+        number
+    }
+
+    /// Text that may hold templates.
+    pub fn text(&mut self, node: &Node, what: &str) -> Late {
+        match node.text(self.sources) {
+            Some(text) => self.text_or_template(node, text),
+            None => {
+                self.error("E0501", node.span, format!("{what} is text, this is {}", node.kind()));
+                Late::Value(Json::Null)
+            }
+        }
+    }
+
+    pub fn text_or_template(&mut self, node: &Node, text: &str) -> Late {
+        match self.template(node) {
+            Some(template) => Late::Text(template),
+            None => Late::Value(text.into()),
+        }
+    }
+
+    /// The template that a node is, if it is one that can be read.
+    pub fn template(&mut self, node: &Node) -> Option<Template> {
+        let text = node.as_str().filter(|text| Template::is_in(text))?;
+        match Template::parse(text, node.place(self.sources)) {
+            Ok(template) => Some(template),
+            Err(fault) => {
+                self.syntax(node, fault);
+                None
+            }
+        }
+    }
+
+    /// A bare expression that must be true or false.
+    pub fn expression(&mut self, node: &Node, what: &str) -> Option<Expr> {
+        let Some(text) = node.text(self.sources) else {
+            self.error("E0501", node.span, format!("{what} is an expression, this is {}", node.kind()));
+            return None;
+        };
+        if text.contains("{{") {
+            let problem = Diagnostic::error("E0505", node.span, format!("{what} is an expression by itself"));
+            let inner = text.trim().strip_prefix("{{").and_then(|t| t.strip_suffix("}}")).filter(|t| !t.contains("{{"));
+            self.problems.push(match inner {
+                Some(inner) => problem.help("write it without `{{ }}`").fix(node.span, quoted_if_needed(inner.trim())),
+                None => problem.help("write names without `{{ }}`, texts in quotes, `~` between them"),
+            });
+            return None;
+        }
+        match Expr::parse(text, node.place(self.sources)) {
+            Ok(expr) if expr.may_be_bool => Some(expr),
+            Ok(_) => {
+                self.error("E0506", node.span, format!("{what} must be true or false, this never is"));
+                None
+            }
+            Err(fault) => {
+                self.syntax(node, fault);
+                None
+            }
+        }
+    }
+
+    fn syntax(&mut self, node: &Node, fault: SyntaxFault) {
+        let text = node.text(self.sources).unwrap_or("");
+        let span = node.place(self.sources).of(text, fault.range);
+        self.error("E0503", span, format!("this template cannot be read: {}", fault.message));
+    }
+
+    /// A tree of any values, with templates in its texts.
+    pub fn any(&mut self, node: &Node) -> Late {
+        use crate::load::Value;
+        let late = match &node.value {
+            Value::String(text) => return self.text_or_template(node, text),
+            Value::Seq(items) => Late::Seq(items.iter().map(|item| self.any(item)).collect()),
+            Value::Map(entries) => {
+                Late::Map(entries.iter().map(|(key, node)| (key.text.clone(), self.any(node))).collect())
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => return Late::Value(node.to_json()),
+        };
+        folded(late)
+    }
+}
+
+/// The name of every kind of action.
+pub(super) fn kind_names() -> Vec<&'static str> {
+    KINDS.iter().map(|kind| kind.name).collect()
+}
+
+/// A tree in which nothing waits is one value.
+pub(super) fn folded(late: Late) -> Late {
+    fn value(late: &Late) -> Option<Json> {
+        late.as_value().cloned()
+    }
+    let whole = match &late {
+        Late::Seq(items) => items.iter().map(value).collect::<Option<Vec<_>>>().map(Json::Array),
+        Late::Map(entries) => {
+            let entries = entries.iter().map(|(key, late)| Some((key.clone(), value(late)?)));
+            entries.collect::<Option<serde_json::Map<_, _>>>().map(Json::Object)
+        }
+        _ => None,
+    };
+    whole.map_or(late, Late::Value)
+}
+
+/// An expression as a YAML scalar.
+fn quoted_if_needed(text: &str) -> String {
+    let plain = !text.contains(": ") && !text.contains(" #") && text.starts_with(|c: char| c.is_alphanumeric());
+    if plain { text.to_owned() } else { format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")) }
+}

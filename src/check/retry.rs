@@ -1,0 +1,42 @@
+//! A step's `retry`.
+
+use super::checked::Retry;
+use super::reader::Reader;
+use crate::load::{Fields, Node, Value};
+use crate::model::Diagnostic;
+use std::time::Duration;
+
+/// Between two attempts, where `every` does not say it.
+const EVERY: Duration = Duration::from_secs(1);
+
+pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Retry> {
+    let mut fields = Fields::of(node, "`retry`", &mut reader.problems)?;
+    let attempts = fields.take("attempts");
+    let within = fields.take("for");
+    if attempts.is_none() && within.is_none() {
+        let problem = Diagnostic::error("E0213", node.span, "this would be repeated for ever");
+        reader.problems.push(problem.help("bound it by `attempts: N` or `for: DURATION`"));
+    }
+    let retry = Retry {
+        attempts: attempts
+            .and_then(|node| reader.whole_number(node, "`attempts`", 1))
+            .map(|n| n.min(u32::MAX.into()) as u32),
+        every: fields.take("every").and_then(|node| reader.duration(node, "`every`")).unwrap_or(EVERY),
+        backoff: fields.take("backoff").and_then(|node| backoff(reader, node)).unwrap_or(1.0),
+        within: within.and_then(|node| reader.duration(node, "`for`")),
+        until: fields.take("until").and_then(|node| reader.expression(node, "`until`")),
+    };
+    fields.finish(&mut reader.problems);
+    Some(retry)
+}
+
+fn backoff(reader: &mut Reader, node: &Node) -> Option<f64> {
+    let factor = match &node.value {
+        Value::Number(number) => number.as_f64().filter(|factor| *factor >= 1.0),
+        _ => None,
+    };
+    if factor.is_none() {
+        reader.error("E0501", node.span, "`backoff` is a factor from 1 on, such as 2");
+    }
+    factor
+}

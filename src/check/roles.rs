@@ -1,0 +1,193 @@
+//! Declared roles, and the hosts that one run binds to them.
+
+use super::checked::{Role, Runbook, Step};
+use super::reader::Reader;
+use crate::load::{Fields, Inventory, Key, Node, Value, did_you_mean};
+use crate::model::{Diagnostic, FileId, HostName, Sources, Span};
+use indexmap::IndexMap;
+
+/// Reads `hosts`.
+pub(super) fn declared(reader: &mut Reader, node: &Node) {
+    let Value::Map(entries) = &node.value else {
+        reader.error("E0202", node.span, format!("`hosts` is a map of roles, this is {}", node.kind()));
+        return;
+    };
+    for (key, node) in entries {
+        super::step::check_name(reader, &key.text, key.span, "a role");
+        let role = role(reader, key, node);
+        reader.roles.insert(key.text.clone(), role);
+    }
+}
+
+fn role(reader: &mut Reader, key: &Key, node: &Node) -> Role {
+    let mut role = Role { min: 1, max: None, shared: false, summary: None, span: key.span };
+    if node.value == Value::Null {
+        return role;
+    }
+    let Some(mut fields) = Fields::of(node, "a role", &mut reader.problems) else { return role };
+    if let Some(least) = fields.take("min").and_then(|node| reader.whole_number(node, "`min`", 0)) {
+        role.min = least as usize;
+    }
+    let max = fields.take("max");
+    role.max = max.and_then(|node| reader.whole_number(node, "`max`", 1)).map(|most| most as usize);
+    if let (Some(node), Some(most)) = (max, role.max)
+        && most < role.min
+    {
+        reader.error("E0501", node.span, format!("`max` is below `min`, which is {}", role.min));
+    }
+    role.shared = fields.take("shared").and_then(|node| reader.boolean(node, "`shared`")).unwrap_or(false);
+    role.summary = fields.take("summary").and_then(|node| reader.literal(node, "`summary`"));
+    if let Some((key, _)) = fields.entry("unreachable") {
+        reader.not_yet(key.span, "`unreachable`");
+    }
+    fields.finish(&mut reader.problems);
+    role
+}
+
+/// Which hosts each role stands for, in inventory order. Only [`bind`] can make one.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    roles: IndexMap<String, Vec<HostName>>,
+}
+
+impl Binding {
+    /// Every declared role with its hosts.
+    pub fn roles(&self) -> &IndexMap<String, Vec<HostName>> {
+        &self.roles
+    }
+
+    /// The hosts that a step's `on` means: a role's, else a group's or a host's of the inventory.
+    pub fn hosts(&self, name: &str, inventory: &Inventory) -> Vec<HostName> {
+        let one = || inventory.hosts.get_key_value(name).map(|(host, _)| vec![host.clone()]);
+        self.roles.get(name).cloned().or_else(|| members(name, inventory)).or_else(one).unwrap_or_default()
+    }
+}
+
+/// A group's hosts in inventory order.
+fn members(group: &str, inventory: &Inventory) -> Option<Vec<HostName>> {
+    inventory.groups.get(group).map(|hosts| in_order(hosts, inventory))
+}
+
+fn in_order(hosts: &[HostName], inventory: &Inventory) -> Vec<HostName> {
+    inventory.hosts.keys().filter(|host| hosts.contains(host)).cloned().collect()
+}
+
+/// Binds each role to the group of its name, or to what a `role=group-or-host,...` of `binds` says. Checks the
+/// number of hosts, that no host is in two roles that do not share, and every `on` that is no role.
+pub fn bind(
+    runbook: &Runbook,
+    inventory: &Inventory,
+    binds: &[String],
+    sources: &mut Sources,
+) -> Result<Binding, Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    let mut bound: IndexMap<String, (Vec<HostName>, Span)> = IndexMap::new();
+    for text in binds {
+        let file = sources.add("--bind", text.as_str());
+        match one_bind(text, file, runbook, inventory) {
+            Ok((role, hosts)) => drop(bound.insert(role, (hosts, Span::new(file, 0..text.len())))),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let mut roles = IndexMap::new();
+    for (name, role) in &runbook.roles {
+        let (hosts, span) = match bound.swap_remove(name) {
+            Some((hosts, span)) => (hosts, span),
+            None => (members(name, inventory).unwrap_or_default(), role.span),
+        };
+        problems.extend(count(name, role, &hosts, span, inventory));
+        roles.insert(name.clone(), hosts);
+    }
+    problems.extend(shared(runbook, &roles));
+    let binding = Binding { roles };
+    runbook.steps.iter().chain(&runbook.verify).for_each(|step| problems.extend(no_hosts(step, &binding, inventory)));
+    if problems.is_empty() { Ok(binding) } else { Err(problems) }
+}
+
+fn one_bind(
+    text: &str,
+    file: FileId,
+    runbook: &Runbook,
+    inventory: &Inventory,
+) -> Result<(String, Vec<HostName>), Diagnostic> {
+    let place = |range| Span::new(file, range);
+    let Some((role, names)) = text.split_once('=') else {
+        let problem = Diagnostic::error("E0707", place(0..text.len()), "a binding is written `ROLE=GROUP-OR-HOST,...`");
+        return Err(problem);
+    };
+    if !runbook.roles.contains_key(role) {
+        let problem = Diagnostic::error("E0707", place(0..role.len()), format!("this runbook has no role `{role}`"));
+        let help = did_you_mean(role, runbook.roles.keys().map(String::as_str));
+        return Err(problem.help(help.unwrap_or_else(|| "it has no roles at all".to_owned())));
+    }
+    let mut hosts = Vec::new();
+    let mut at = role.len() + 1;
+    for name in names.split(',') {
+        let span = place(at..at + name.len());
+        at += name.len() + 1;
+        if let Some(group) = inventory.groups.get(name) {
+            hosts.extend(group.iter().cloned());
+        } else if let Some((host, _)) = inventory.hosts.get_key_value(name) {
+            hosts.push(host.clone());
+        } else if !(name.is_empty() && names.is_empty()) {
+            let problem = Diagnostic::error("E0703", span, format!("`{name}` is neither a group nor a host"));
+            return Err(helped(problem, name, inventory));
+        }
+    }
+    Ok((role.to_owned(), in_order(&hosts, inventory)))
+}
+
+fn helped(problem: Diagnostic, name: &str, inventory: &Inventory) -> Diagnostic {
+    let known: Vec<&str> =
+        inventory.groups.keys().map(String::as_str).chain(inventory.hosts.keys().map(HostName::as_str)).collect();
+    match did_you_mean(name, known.iter().copied()) {
+        Some(help) => problem.help(help),
+        None => problem,
+    }
+}
+
+fn count(name: &str, role: &Role, hosts: &[HostName], span: Span, inventory: &Inventory) -> Option<Diagnostic> {
+    let few = hosts.len() < role.min;
+    let many = role.max.is_some_and(|most| hosts.len() > most);
+    if !few && !many {
+        return None;
+    }
+    let wanted = match role.max {
+        Some(most) if most == role.min => format!("{most}"),
+        Some(most) => format!("{} to {most}", role.min),
+        None => format!("at least {}", role.min),
+    };
+    let message = format!("the role `{name}` needs {wanted} hosts, it has {}", hosts.len());
+    let problem = Diagnostic::error("E0705", span, message);
+    let unbound = hosts.is_empty() && !inventory.groups.contains_key(name);
+    Some(match unbound {
+        true => problem.help(format!("make a group `{name}` in the inventory, or `--bind {name}=GROUP-OR-HOST,...`")),
+        false => problem,
+    })
+}
+
+/// A host may be in two roles only where one of them says so.
+fn shared(runbook: &Runbook, roles: &IndexMap<String, Vec<HostName>>) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    let mut seen: IndexMap<&HostName, &str> = IndexMap::new();
+    for (name, hosts) in roles.iter().filter(|(name, _)| !runbook.roles[*name].shared) {
+        for host in hosts {
+            let Some(other) = seen.insert(host, name) else { continue };
+            let message = format!("`{host}` is in the roles `{other}` and `{name}`");
+            problems.push(
+                Diagnostic::error("E0706", runbook.roles[name].span, message)
+                    .label(runbook.roles[other].span, "the other role")
+                    .help("give each its own hosts, or one of the roles `shared: true`"),
+            );
+        }
+    }
+    problems
+}
+
+fn no_hosts(step: &Step, binding: &Binding, inventory: &Inventory) -> Option<Diagnostic> {
+    let name = step.on.as_deref()?;
+    let known =
+        binding.roles.contains_key(name) || inventory.groups.contains_key(name) || inventory.hosts.contains_key(name);
+    let problem = || Diagnostic::error("E0304", step.span, format!("`{name}` is no role, group or host"));
+    (!known).then(|| helped(problem(), name, inventory))
+}

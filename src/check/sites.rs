@@ -1,0 +1,77 @@
+//! Every template and expression of a step, and what each may refer to.
+
+use super::checked::Step;
+use crate::model::{Place, Span};
+use crate::template::{Call, Expr, Late, Ref, Template};
+use std::ops::Range;
+
+/// One template or expression.
+#[derive(Clone, Copy)]
+pub(super) struct Site<'s> {
+    pub source: &'s str,
+    pub place: &'s Place,
+    pub refs: &'s [Ref],
+    pub calls: &'s [Call],
+    pub when: When,
+}
+
+/// When a site is evaluated, as far as that decides what it may refer to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// As the step starts.
+    Start,
+    /// While the run is compiled.
+    Compile,
+    /// After each attempt: `out` is this attempt's.
+    Attempt,
+    /// As the step is undone.
+    Undo,
+}
+
+impl Site<'_> {
+    pub fn span(&self, range: Range<usize>) -> Span {
+        self.place.of(self.source, range)
+    }
+}
+
+/// All sites of a step, with those of its `vars`, its undo and its probe.
+pub(super) fn of_step(step: &Step) -> Vec<Site<'_>> {
+    let mut sites = Vec::new();
+    collect(step, When::Start, &mut sites);
+    if let Some(late) = &step.for_each {
+        of_late(late, When::Compile, &mut sites);
+    }
+    if let Some(until) = step.retry.as_ref().and_then(|retry| retry.until.as_ref()) {
+        of_expr(until, When::Attempt, &mut sites);
+    }
+    step.undo.iter().for_each(|undo| collect(undo, When::Undo, &mut sites));
+    step.reconcile.iter().for_each(|probe| collect(probe, When::Start, &mut sites));
+    sites
+}
+
+fn collect<'s>(step: &'s Step, when: When, sites: &mut Vec<Site<'s>>) {
+    let lates = [&step.title, &step.user, &step.stdin, &step.cwd];
+    lates.into_iter().flatten().chain([&step.args]).for_each(|late| of_late(late, when, sites));
+    step.env.iter().for_each(|(_, late)| of_late(late, when, sites));
+    step.vars.values().for_each(|late| of_late(late, when, sites));
+    step.when.iter().for_each(|expr| of_expr(expr, when, sites));
+}
+
+/// The sites in a tree of values.
+pub(super) fn of_late<'s>(late: &'s Late, when: When, sites: &mut Vec<Site<'s>>) {
+    match late {
+        Late::Value(_) => {}
+        Late::Text(Template { source, place, refs, calls, .. }) => {
+            sites.push(Site { source, place, refs, calls, when });
+        }
+        Late::Condition(expr) => of_expr(expr, when, sites),
+        Late::Hosts(inner) | Late::Path(inner, _) => of_late(inner, when, sites),
+        Late::Seq(items) => items.iter().for_each(|item| of_late(item, when, sites)),
+        Late::Map(entries) => entries.iter().for_each(|(_, late)| of_late(late, when, sites)),
+    }
+}
+
+fn of_expr<'s>(expr: &'s Expr, when: When, sites: &mut Vec<Site<'s>>) {
+    let Expr { source, place, refs, calls, .. } = expr;
+    sites.push(Site { source, place, refs, calls, when });
+}
