@@ -33,6 +33,8 @@ pub enum Command {
     Plan(Plan),
     /// Run a runbook
     Run(Run),
+    /// Run a runbook on throw-away hosts of this machine first (needs root)
+    Rehearse(Rehearse),
     /// List runs, the newest last
     Runs,
     /// Show one run: what was done, and what was not
@@ -126,6 +128,39 @@ pub struct Run {
     /// Tasks at once in all
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub at_once: usize,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+NAME.rehearse.yaml beside the runbook NAME.yaml says which hosts, how its starting state is made (setup), what then
+goes wrong (damage) and the parameters. All questions are answered with yes.
+
+Examples:
+  surefoot rehearse runbooks/etcd/restore-cluster.yaml
+  surefoot rehearse runbooks/etcd/restore-cluster.yaml --etcd 3.4 --hosts 5 --keep")]
+pub struct Rehearse {
+    #[arg(value_name = "RUNBOOK")]
+    pub runbook: PathBuf,
+    /// Another rehearsal than the one beside the runbook
+    #[arg(long, value_name = "FILE")]
+    pub with: Option<PathBuf>,
+    #[command(flatten)]
+    pub lab: LabName,
+    /// Another number of hosts than the rehearsal says
+    #[arg(long, value_name = "N")]
+    pub hosts: Option<usize>,
+    /// Another etcd than the rehearsal says: `3.4`, `3.5`
+    #[arg(long)]
+    pub etcd: Option<crate::lab::Etcd>,
+    /// Leave the lab up afterwards
+    #[arg(long)]
+    pub keep: bool,
+    /// How the runs are shown [default: live on a terminal, else lines]
+    #[arg(long, value_enum)]
+    pub log: Option<Log>,
+    /// Show starts, announced changes and repeated attempts too
+    #[arg(short, long)]
+    pub verbose: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

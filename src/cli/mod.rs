@@ -2,12 +2,15 @@
 
 mod actions;
 mod args;
-//mod check;
+mod check;
+//mod connect;
 mod exit;
 mod lab;
 mod logs;
-//mod pipeline;
-//mod plan;
+//mod operator;
+mod pipeline;
+mod plan;
+//mod rehearse;
 //mod run;
 mod runs;
 
@@ -36,6 +39,8 @@ fn dispatch(args: Args) -> Exit {
         Command::Actions { name } => actions::main(name.as_deref()),
         Command::Lab(lab) => lab::main(lab),
         Command::Logs { run, task } => logs::main(&args.state, &run, task.as_ref()),
+        Command::Check(check) => check::main(&check),
+        Command::Plan(plan) => plan::main(&plan),
         _ => Exit::Failed,
     }
 }

@@ -14,7 +14,6 @@ use std::path::Path;
 pub struct Prepared {
     pub program: Program,
     pub inventory: Inventory,
-    pub sources: Sources,
     /// The runbook, the inventory and the parameters as they were given, by role.
     pub inputs: Vec<(&'static str, Vec<u8>)>,
 }
@@ -24,7 +23,7 @@ pub fn prepare(inputs: &Inputs) -> Result<Prepared, Exit> {
     let mut sources = Sources::default();
     let made = from_files(inputs, &mut sources);
     match made {
-        Ok((program, inventory, inputs)) => Ok(Prepared { program, inventory, sources, inputs }),
+        Ok((program, inventory, inputs)) => Ok(Prepared { program, inventory, inputs }),
         Err(problems) => Err(show(&problems, &sources, Format::Text)),
     }
 }
@@ -45,33 +44,31 @@ fn from_files(inputs: &Inputs, sources: &mut Sources) -> Result<Made, Vec<Diagno
         given.push(load::argument(text, sources)?);
     }
     let kept = kept(inputs, &document, &given, sources);
-    let program = program(&document, &inventory, &given, &inputs.bind, sources)?;
+    let current = std::path::absolute(".").unwrap_or_default();
+    let program = program(&document, &inventory, &given, &inputs.bind, &current, sources)?;
     Ok((program, inventory, kept))
 }
 
-/// From a loaded document to a program. Warnings are shown, not returned.
+/// From a loaded document to a program. Relative files that were given start from `current`. Warnings are shown,
+/// not returned.
 pub fn program(
     document: &Document,
     inventory: &Inventory,
     given: &[Given],
     binds: &[String],
+    current: &Path,
     sources: &mut Sources,
 ) -> Result<Program, Vec<Diagnostic>> {
     let runbook = checked(document, Some(inventory), sources)?;
-    let current = std::path::absolute(".").unwrap_or_default();
     let binding = check::bind(&runbook, inventory, binds, sources);
-    let params = check::params(&runbook, given, &current, sources);
+    let params = check::params(&runbook, given, current, sources);
     match (binding, params) {
         (Ok(binding), Ok(params)) => compile(runbook, Json::Object(params), binding.roles().clone(), inventory),
         (binding, params) => Err(binding.err().into_iter().chain(params.err()).flatten().collect()),
     }
 }
 
-fn checked(
-    document: &Document,
-    inventory: Option<&Inventory>,
-    sources: &Sources,
-) -> Result<Runbook, Vec<Diagnostic>> {
+fn checked(document: &Document, inventory: Option<&Inventory>, sources: &Sources) -> Result<Runbook, Vec<Diagnostic>> {
     let verdict = check::check(document, inventory, sources);
     match verdict.runbook {
         Some(runbook) => {

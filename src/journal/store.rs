@@ -59,6 +59,11 @@ impl Store {
         Ok((folder, journal))
     }
 
+    /// Where a run's folder is, or would be.
+    pub fn folder_of(&self, run: &RunId) -> PathBuf {
+        self.runs_folder().join(run.as_str())
+    }
+
     pub fn find(&self, run: &RunId) -> Result<RunFolder, Error> {
         let path = self.runs_folder().join(run.as_str());
         let named = Path::new(run.as_str()).components().count() == 1 && path.join("journal").is_file();

@@ -9,6 +9,7 @@ mod file;
 mod hint;
 mod inventory;
 mod node;
+mod rehearsal;
 mod scalar;
 mod yaml;
 
@@ -16,6 +17,7 @@ pub use fields::{Fields, unknown_key};
 pub use hint::{closest, did_you_mean};
 pub use inventory::{Become, HostEntry, Inventory};
 pub use node::{Key, Node, Value};
+pub use rehearsal::Rehearsal;
 
 use crate::model::{Diagnostic, FileId, Sources};
 use std::path::{Path, PathBuf};
@@ -49,6 +51,13 @@ pub fn inventory(path: &Path, sources: &mut Sources) -> Result<Inventory, Vec<Di
     let file = file::read(path, sources)?;
     let root = yaml::parse(file, &sources.get(file).text)?;
     inventory::decode(&root, &folder(path))
+}
+
+/// Reads what a rehearsal does around a runbook.
+pub fn rehearsal(path: &Path, sources: &mut Sources) -> Result<Rehearsal, Vec<Diagnostic>> {
+    let file = file::read(path, sources)?;
+    let root = yaml::parse(file, &sources.get(file).text)?;
+    rehearsal::decode(file, &root, &folder(path))
 }
 
 /// Reads a file of `name: value` lines. An empty file gives none.

@@ -34,6 +34,15 @@ impl Live {
         Live { screen, overall, rows: Mutex::default() }
     }
 
+    /// Shows nothing that moves until `unhide`: somebody is being asked. Lines still come.
+    pub fn hide(&self) {
+        self.screen.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
+    pub fn unhide(&self) {
+        self.screen.set_draw_target(ProgressDrawTarget::stderr());
+    }
+
     fn rows(&self) -> MutexGuard<'_, IndexMap<TaskName, Row>> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,0 +1,99 @@
+//! `NAME.rehearse.yaml`: what a rehearsal does around a runbook on throw-away hosts.
+//!
+//! Its `setup` and `damage` are steps of the runbook language: each becomes a document of its own, checked and run
+//! like any other.
+
+use super::fields::Fields;
+use super::node::{Key, Node, Value};
+use super::{Document, Given};
+use crate::model::{Diagnostic, FileId};
+use std::path::Path;
+
+/// A rehearsal, as its file says it.
+#[derive(Clone, Debug)]
+pub struct Rehearsal {
+    /// How many hosts, named etcd-1 and so on.
+    pub hosts: usize,
+    /// `3.4`, `3.5` or `none`; what the lab takes it to be is the lab's to check.
+    pub etcd: String,
+    /// What the runbook is run with.
+    pub params: Vec<Given>,
+    /// `ROLE=HOST,...`, as `--bind` takes it.
+    pub binds: Vec<String>,
+    /// Makes the runbook's starting state.
+    pub setup: Option<Document>,
+    /// Breaks it.
+    pub damage: Option<Document>,
+}
+
+pub(super) fn decode(file: FileId, root: &Node, dir: &Path) -> Result<Rehearsal, Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    let rehearsal = read(file, root, dir, &mut problems);
+    rehearsal.filter(|_| problems.is_empty()).ok_or(problems)
+}
+
+fn read(file: FileId, root: &Node, dir: &Path, problems: &mut Vec<Diagnostic>) -> Option<Rehearsal> {
+    let mut fields = Fields::of(root, "a rehearsal", problems)?;
+    let (hosts, etcd) = fields.require("lab", problems).map(|node| lab(node, problems)).unwrap_or_default();
+    let roles = fields.take("hosts");
+    let params = fields.take("params").map(given).unwrap_or_default();
+    let binds = fields.take("bind").map(|node| binds(node, problems)).unwrap_or_default();
+    let stage = |name: &str, node: &Node| document(file, dir, name, node, roles);
+    let setup = fields.take("setup").map(|node| stage("setup", node));
+    let damage = fields.take("damage").map(|node| stage("damage", node));
+    fields.finish(problems);
+    Some(Rehearsal { hosts, etcd, params, binds, setup, damage })
+}
+
+fn lab(node: &Node, problems: &mut Vec<Diagnostic>) -> (usize, String) {
+    let Some(mut fields) = Fields::of(node, "`lab`", problems) else { return Default::default() };
+    let hosts = fields.take("hosts").map(|node| match &node.value {
+        Value::Number(number) => number.as_u64().and_then(|n| usize::try_from(n).ok()).ok_or(node),
+        _ => Err(node),
+    });
+    let etcd = fields.take("etcd").map(|node| node.as_str().map(str::to_owned).ok_or(node));
+    let mut wrong = |node: &Node, wanted: &str| {
+        problems.push(Diagnostic::error("E0501", node.span, format!("{wanted}, not {}", node.kind())));
+    };
+    let hosts = hosts.unwrap_or(Ok(3)).unwrap_or_else(|node| {
+        wrong(node, "`hosts` is a number of hosts");
+        0
+    });
+    let etcd = etcd.unwrap_or(Ok("none".to_owned())).unwrap_or_else(|node| {
+        wrong(node, "`etcd` is text such as \"3.5\"");
+        String::new()
+    });
+    fields.finish(problems);
+    (hosts, etcd)
+}
+
+fn given(node: &Node) -> Vec<Given> {
+    node.entries().iter().cloned().map(|(key, value)| Given { key, value }).collect()
+}
+
+fn binds(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<String> {
+    let names = |node: &Node| match &node.value {
+        Value::String(name) => Some(name.clone()),
+        Value::Seq(items) => items.iter().map(Node::as_str).collect::<Option<Vec<_>>>().map(|names| names.join(",")),
+        _ => None,
+    };
+    let mut binds = Vec::new();
+    for (role, hosts) in node.entries() {
+        match names(hosts) {
+            Some(hosts) => binds.push(format!("{}={hosts}", role.text)),
+            None => {
+                problems.push(Diagnostic::error("E0501", hosts.span, "a role is bound to a host or a list of hosts"))
+            }
+        }
+    }
+    binds
+}
+
+/// A runbook of these steps, with the rehearsal's roles.
+fn document(file: FileId, dir: &Path, name: &str, steps: &Node, roles: Option<&Node>) -> Document {
+    let key = |text: &str| Key { text: text.to_owned(), span: steps.span };
+    let name = Node { span: steps.span, value: Value::String(format!("rehearsal/{name}")) };
+    let mut entries = vec![(key("runbook"), name), (key("steps"), steps.clone())];
+    entries.extend(roles.map(|roles| (key("hosts"), roles.clone())));
+    Document { file, dir: dir.to_owned(), root: Node { span: steps.span, value: Value::Map(entries) } }
+}
