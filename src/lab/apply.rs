@@ -17,7 +17,7 @@ pub(super) fn apply(lab: &Lab, host: &Name, what: Break) -> Result<(), LabError>
     let index = lab.host_index(host)?;
     let group = Group::of(lab.name(), host)?;
     // Not while the lab, or this host, is being brought up or down.
-    let _lock = lab.folder.lock()?;
+    let _lock = lab.folder.lock()?.ok_or_else(|| LabError::NoLab(lab.name().clone()))?;
     if needs_power(what) && !group.is_populated() {
         return Err(LabError::Off(host.clone()));
     }

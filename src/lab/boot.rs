@@ -27,6 +27,7 @@ pub(super) fn power_on(folder: &Folder, record: &Record, index: usize) -> Result
     if group.is_populated() {
         return Err(LabError::On(host.clone()));
     }
+    nspawn::remove_traces_of(&record.spec.name, host)?;
     let groups = group.create()?;
     let console = folder.host(host).console();
     let log = OpenOptions::new().create(true).append(true).open(&console).map_err(LabError::io("open", &console))?;
@@ -93,6 +94,6 @@ fn sshd_answers(address: Ipv4Addr) -> bool {
 pub(super) fn enter(group: &Group, host: &Name, words: &[&str]) -> Result<Command, LabError> {
     let init = group.init().ok_or_else(|| LabError::Off(host.clone()))?;
     let mut command = Command::new("nsenter");
-    command.args(["--all", &format!("--target={init}"), "--"]).args(words);
+    command.args(["--all", "--root", &format!("--target={init}"), "--"]).args(words);
     Ok(command)
 }

@@ -19,7 +19,7 @@ pub enum LabError {
     BadBreak(String),
     #[error("{0}")]
     BadSpec(String),
-    #[error("there is already a lab {0}: take it down first, or replace it")]
+    #[error("there is already a lab {0}: take it down first")]
     Exists(Name),
     #[error("there is no lab {0}")]
     NoLab(Name),

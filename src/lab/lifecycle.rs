@@ -80,7 +80,7 @@ fn reap_one(name: &Name) -> Result<bool, LabError> {
     if !is_orphan(&folder) {
         return Ok(false);
     }
-    let Some(_lock) = folder.lock_if_there()? else {
+    let Some(_lock) = folder.lock()? else {
         return Ok(false);
     };
     let orphan = is_orphan(&folder);

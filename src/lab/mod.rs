@@ -140,12 +140,6 @@ impl Lab {
         self.record.address(self.host_index(host)?)
     }
 
-    /// The host's root folder, as this machine sees it.
-    pub fn root_of(&self, host: &Name) -> Result<PathBuf, LabError> {
-        self.host_index(host)?;
-        Ok(self.folder.host(host).root())
-    }
-
     pub fn state(&self, host: &Name) -> Result<HostState, LabError> {
         self.host_index(host)?;
         let group = Group::of(self.name(), host)?;

@@ -33,14 +33,20 @@ pub(super) fn up(record: &Record) -> Result<(), LabError> {
     ip(&["link", "add", &link, "type", "veth", "peer", "name", "machine", "netns", &bridge])?;
     ip(&["-n", &bridge, "link", "set", "machine", "master", "lab", "up"])?;
     ip(&["addr", "add", &format!("{}/24", gateway(record)), "dev", &link])?;
-    // Where the machine forwards for others (containers, say), it still does not for us.
-    let forwarding = format!("/proc/sys/net/ipv4/conf/{link}/forwarding");
-    fs::write(&forwarding, "0").map_err(LabError::io("write", forwarding))?;
+    stop_forwarding(&link)?;
     ip(&["link", "set", &link, "up"])?;
     for index in 0..record.spec.hosts.len() {
         connect_host(record, index)?;
     }
     Ok(())
+}
+
+/// Where the machine forwards for others (containers, say), it still does not for us.
+fn stop_forwarding(link: &str) -> Result<(), LabError> {
+    let path = format!("/proc/sys/net/ipv4/conf/{link}/forwarding");
+    let value = fs::read_to_string(&path).map_err(LabError::io("read", &path))?;
+    // The file may be read-only: in a container, say.
+    if value.trim() == "0" { Ok(()) } else { fs::write(&path, "0").map_err(LabError::io("write", path)) }
 }
 
 fn connect_host(record: &Record, index: usize) -> Result<(), LabError> {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::store::{Folder, Record};
@@ -40,13 +40,21 @@ pub(super) fn command(folder: &Folder, record: &Record, index: usize, groups: &[
 /// Removes what killed hosts of the lab left in systemd-nspawn's own folders.
 pub(super) fn remove_traces(lab: &Name) -> Result<(), LabError> {
     for folder in TRACES {
-        for trace in ids::entries(folder, lab)? {
-            mounts::unmount_below(&trace)?;
-            match fs::remove_dir(&trace) {
-                Err(e) if e.kind() != ErrorKind::NotFound => return Err(LabError::io("remove", trace)(e)),
-                _ => {}
-            }
-        }
+        ids::entries(folder, lab)?.iter().try_for_each(|trace| remove_trace(trace))?;
     }
     Ok(())
+}
+
+/// As [`remove_traces`], for one host: newer versions of systemd-nspawn do not start over them.
+pub(super) fn remove_traces_of(lab: &Name, host: &Name) -> Result<(), LabError> {
+    let machine = ids::of_host(lab, host);
+    TRACES.iter().try_for_each(|folder| remove_trace(&Path::new(folder).join(&machine)))
+}
+
+fn remove_trace(trace: &Path) -> Result<(), LabError> {
+    mounts::unmount_below(trace)?;
+    match fs::remove_dir(trace) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(LabError::io("remove", trace)(e)),
+        _ => Ok(()),
+    }
 }

@@ -123,7 +123,8 @@ fn kernel() -> Vec<Missing> {
     if version(&release) < (5, 14) {
         missing.push(Missing::Kernel(release));
     }
-    if Hierarchies::find().is_none() {
+    // Without root it looks read-only whatever it is.
+    if rustix::process::geteuid().is_root() && Hierarchies::find().is_none() {
         missing.push(Missing::CgroupV2);
     }
     let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();

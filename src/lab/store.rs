@@ -89,13 +89,8 @@ impl Folder {
         fs::rename(&next, &path).map_err(LabError::io("write", path))
     }
 
-    /// Waits until nobody else holds the lab; an error when it is not there.
-    pub(super) fn lock(&self) -> Result<Lock, LabError> {
-        self.lock_if_there()?.ok_or_else(|| LabError::NoLab(self.name()))
-    }
-
-    /// As [`Folder::lock`]; none when there is no such lab, or it goes away meanwhile.
-    pub(super) fn lock_if_there(&self) -> Result<Option<Lock>, LabError> {
+    /// Waits until nobody else holds the lab. None when there is no such lab, or it goes away meanwhile.
+    pub(super) fn lock(&self) -> Result<Option<Lock>, LabError> {
         let attempt = || {
             let file = File::open(&self.0)?;
             file.lock()?;
@@ -108,11 +103,6 @@ impl Folder {
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(LabError::io("lock", &self.0)(e)),
         }
-    }
-
-    fn name(&self) -> Name {
-        let name = self.0.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        name.expect("a lab's folder is named by its lab")
     }
 }
 
@@ -163,7 +153,7 @@ pub(super) fn create(spec: &Spec) -> Result<(Folder, Record, Lock), LabError> {
     remove(&fresh.0)?;
     make_private(&fresh.0)?;
     fresh.write_record(&record)?;
-    let lock = fresh.lock_if_there()?.ok_or_else(|| LabError::NoLab(spec.name.clone()))?;
+    let lock = fresh.lock()?.ok_or_else(|| LabError::NoLab(spec.name.clone()))?;
     fs::rename(&fresh.0, &folder.0).map_err(LabError::io("make", &folder.0))?;
     Ok((folder, record, lock))
 }
@@ -203,7 +193,7 @@ pub(super) fn write_private(path: &Path, content: &[u8]) -> Result<(), LabError>
 /// Locks the lab, or, where there is none, keeps one from being made.
 pub(super) fn lock_to_remove(folder: &Folder) -> Result<Lock, LabError> {
     loop {
-        if let Some(lock) = folder.lock_if_there()? {
+        if let Some(lock) = folder.lock()? {
             return Ok(lock);
         }
         let base = lock_base()?;

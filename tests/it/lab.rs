@@ -53,7 +53,13 @@ fn traces(lab: &Name) -> Vec<String> {
     let folder = format!("/var/lib/surefoot/lab/{lab}");
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let mut traces: Vec<String> = mounts.lines().filter(|line| line.contains(&folder)).map(str::to_owned).collect();
-    for place in ["/run/netns", "/run/systemd/nspawn/propagate", "/run/systemd/nspawn/locks", "/sys/fs/cgroup"] {
+    for place in [
+        "/run/netns",
+        "/run/systemd/nspawn/propagate",
+        "/run/systemd/nspawn/unix-export",
+        "/run/systemd/nspawn/locks",
+        "/sys/fs/cgroup",
+    ] {
         traces.extend(entries(place).into_iter().filter(mine));
     }
     for hierarchy in entries("/sys/fs/cgroup") {
@@ -85,6 +91,7 @@ fn two_labs_stand_side_by_side_each_with_its_own_etcd() {
             inside(lab, &host(1), "systemctl is-enabled etcd; systemctl is-active etcd; systemctl show -P User etcd");
         assert_eq!(unit, "disabled\ninactive\netcd");
         assert_eq!(inside(lab, &host(1), "stat -c '%U %a' /var/lib/etcd"), "etcd 700");
+        inside(lab, &host(1), "systemctl start etcd && etcdctl endpoint health");
         // By name, from one host to the other.
         let greeting = "exec 3<>/dev/tcp/etcd-2/22 && head -c4 <&3";
         assert_eq!(output(&mut lab.enter(&host(1), &["bash", "-c", greeting]).unwrap()), "SSH-");
@@ -230,7 +237,10 @@ fn a_pulled_cable_cuts_the_host_off_and_a_plugged_one_connects_it() {
     assert!(greeting(&lab, &host(1)).is_err());
     assert_eq!(greeting(&lab, &host(2)).unwrap(), "SSH-");
     // It runs on, and may be killed and booted like any other.
+    lab.apply(&host(1), Break::Kill).unwrap();
+    lab.apply(&host(1), Break::Boot).unwrap();
     assert_eq!(inside(&lab, &host(1), "systemctl is-system-running"), "running");
+    assert!(greeting(&lab, &host(1)).is_err());
     lab.apply(&host(1), Break::LinkUp).unwrap();
     assert_eq!(greeting(&lab, &host(1)).unwrap(), "SSH-");
 }
