@@ -25,7 +25,7 @@ pub async fn connect(
     for (entry, attempt) in join_all(attempts).await {
         match attempt {
             Ok(host) => {
-                faults.extend(same_machine(&mut machines, &entry.name, host.facts().machine_id));
+                faults.extend(same_machine(&mut machines, &entry.name, host.facts().machine));
                 if let Some(access) = &entry.etcd {
                     world.add_etcd(entry.name.clone(), access.clone());
                 }
@@ -54,8 +54,10 @@ fn target(entry: &HostEntry) -> Target {
 }
 
 /// Two names of one machine would stop, move and start the same etcd twice.
-fn same_machine(seen: &mut Vec<(HostName, String)>, name: &HostName, machine: Option<String>) -> Option<Fault> {
-    let machine = machine?;
+fn same_machine(seen: &mut Vec<(HostName, String)>, name: &HostName, machine: String) -> Option<Fault> {
+    if machine.is_empty() {
+        return None;
+    }
     let other = seen.iter().find(|(_, known)| *known == machine).map(|(other, _)| other.clone());
     seen.push((name.clone(), machine));
     let other = other?;

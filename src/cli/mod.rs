@@ -3,15 +3,15 @@
 mod actions;
 mod args;
 mod check;
-//mod connect;
+mod connect;
 mod exit;
 mod lab;
 mod logs;
-//mod operator;
+mod operator;
 mod pipeline;
 mod plan;
-//mod rehearse;
-//mod run;
+mod rehearse;
+mod run;
 mod runs;
 
 use args::{Args, Command};
@@ -41,6 +41,7 @@ fn dispatch(args: Args) -> Exit {
         Command::Logs { run, task } => logs::main(&args.state, &run, task.as_ref()),
         Command::Check(check) => check::main(&check),
         Command::Plan(plan) => plan::main(&plan),
-        _ => Exit::Failed,
+        Command::Run(run) => run::main(&args.state, &run),
+        Command::Rehearse(rehearse) => rehearse::main(&args.state, &rehearse),
     }
 }

@@ -50,7 +50,10 @@ fn rehearse(
     let folder = lab.folder().join("rehearsal");
     let exit = stages(state, args, document, rehearsal, sources, &lab, &folder);
     if args.keep {
-        eprintln!("the lab is kept: `surefoot lab down --lab {name}` removes it; files of the rehearsal are in {}", folder.display());
+        eprintln!(
+            "the lab is kept: `surefoot lab down --lab {name}` removes it; files of the rehearsal are in {}",
+            folder.display()
+        );
     } else {
         Lab::down(&name)?;
     }

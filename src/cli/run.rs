@@ -43,8 +43,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         (_, Err(error)) => return Exit::Failed.because(error),
     };
     let limits = Limits { per_host: args.per_host, in_all: args.at_once };
-    let options =
-        Options { log: args.log, verbose: args.verbose, approve: args.approve.clone(), limits, folder };
+    let options = Options { log: args.log, verbose: args.verbose, approve: args.approve.clone(), limits, folder };
     in_runtime(start(&store, prepared, options))
 }
 

@@ -7,10 +7,11 @@
 use super::approvals;
 use super::commit::{Commits, Request, What};
 use super::task::{Shared, TaskRun};
-use super::{Limits, Observer, Schedule, Signals, Slot};
+use super::{Limits, Schedule, Signals, Slot};
 use crate::action::Question;
 use crate::check::OnFailure;
 use crate::compile::{Program, Task};
+use crate::model::Observer;
 use crate::model::{Event, HostName, Illegal, Outcome, RunId, RunState, Stamped, TaskEvent, TaskName, TaskState};
 use crate::template::Scope;
 use crate::world::World;

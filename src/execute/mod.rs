@@ -8,7 +8,6 @@ mod approvals;
 mod attempt;
 mod commit;
 mod driver;
-mod observer;
 mod output;
 mod retry;
 mod schedule;
@@ -16,7 +15,7 @@ mod signals;
 mod task;
 
 pub use driver::{Append, Error, Origin, Run, run};
-pub use observer::Observer;
+
 pub use output::file_name;
 pub use schedule::{Limits, Schedule, Slot};
 pub use signals::Signals;

@@ -2,10 +2,11 @@
 
 use super::attempt::{Attempt, Ended};
 use super::commit::{Commits, Refused, What};
-use super::{Observer, retry};
+use super::retry;
 use crate::action::{Erased, Question, Settings};
 use crate::check::Step;
 use crate::compile::{Program, Task};
+use crate::model::Observer;
 use crate::model::{Fault, RunId, RunState, TaskEvent};
 use crate::template::{Late, Scope, Steps};
 use crate::world::{Host, World};

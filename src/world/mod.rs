@@ -3,9 +3,23 @@
 //! Knows nothing of steps, runbooks or etcd. Three hosts implement the trait: `ssh`, `local` (the
 //! controller) and `fake` (scripted answers, for an action's cases and for schedules).
 
+mod channel;
+pub mod fake;
+pub mod files;
+mod job;
+mod local;
+mod machine;
+pub mod quote;
+mod road;
 mod script;
+mod ssh;
+mod transfer;
+mod wire;
 
+pub use local::LocalHost;
+pub use machine::Facts;
 pub use script::{ActId, Output, Script};
+pub use ssh::{SshHost, Target};
 
 pub use crate::model::Stream;
 use crate::model::{Fault, HostName};
@@ -54,9 +68,18 @@ pub trait Host: Send + Sync {
     /// it never ends as `Lost`. Nothing of it is kept on the host. Output above 16 MiB is refused.
     async fn probe(&self, script: Script) -> Result<Output, Fault>;
 
-    /// Runs a script that may change things, at most once for each id. Its output streams to `sink`;
-    /// the returned [`Output`] holds at most the first MiB of each stream.
+    /// Runs a script that may change things, at most once for each id: a second call takes up the first.
+    /// Its output streams to `sink`; the returned [`Output`] holds at most the first MiB of each stream.
+    /// Where the future is dropped, the script runs on.
     async fn act(&self, id: &ActId, script: Script, sink: &dyn Sink) -> Result<Output, Fault>;
+
+    /// Takes up an act that an earlier engine may have started as `user`; none where it was surely never
+    /// started. It never starts anything: after a crash, ask this before [`Host::act`].
+    async fn attach(&self, id: &ActId, user: Option<&str>, sink: &dyn Sink) -> Result<Option<Output>, Fault>;
+
+    /// Ends an act that runs as `user`, with every process that it started: TERM, after 5 seconds KILL.
+    /// `Ok` says that none is left; also where it had ended or was never started.
+    async fn kill(&self, id: &ActId, user: Option<&str>) -> Result<(), Fault>;
 
     /// Writes a local file to a new file on the host (0600, owned by `user` or the login user) and syncs
     /// it. Refuses to overwrite. What becomes of it (checksum, owner, rename) is the action's to do.
@@ -65,7 +88,7 @@ pub trait Host: Send + Sync {
     /// Reads a file of the host into a new local file (0600), synced. Refuses to overwrite.
     async fn get(&self, from: &str, to: &Path, user: Option<&str>, sink: &dyn Sink) -> Result<(), Fault>;
 
-    /// Connects to `address` (`host:port`) from the host.
+    /// Connects to `address` (`host:port`) from the host. A port that refuses is `Missing`.
     async fn dial(&self, address: &str) -> Result<Box<dyn Tunnel>, Fault>;
 
     /// Ends the connection and what belongs to it. Acts that still run are left running.
@@ -116,4 +139,11 @@ impl World {
     pub async fn close(&self) {
         futures_util::future::join_all(self.hosts.values().map(|host| host.close())).await;
     }
+}
+
+/// `host:port`, with an IPv6 address in brackets.
+fn split_address(address: &str) -> Result<(&str, u16), Fault> {
+    let parts = address.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let (host, port) = parts.ok_or_else(|| Fault::value(format!("`{address}` is not `host:port`")))?;
+    Ok((host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host), port))
 }

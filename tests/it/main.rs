@@ -3,3 +3,5 @@
 mod journal;
 mod lab;
 mod load;
+
+mod support;

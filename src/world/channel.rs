@@ -1,0 +1,162 @@
+//! One persistent shell on a machine, running `host.sh`: many calls at once, each with its reply.
+//!
+//! Knows nothing of acts or ssh. When the shell ends, every call that waits is told so ([`Broken`]); whether
+//! a call had reached the host is then not known here.
+
+use super::road::{Ending, Process, read_text};
+use super::wire::{Decoder, Frame, Prologue, Tag};
+use crate::model::Fault;
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot};
+
+/// The shell, or the connection to it, has ended.
+#[derive(Debug, PartialEq)]
+pub(super) struct Broken;
+
+/// What a shell says of itself when it opens.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hello {
+    pub uid: u32,
+    pub user: String,
+    pub run_dir: String,
+    /// Changes with each boot, also of a container.
+    pub boot: String,
+    /// `/etc/machine-id`; empty where there is none.
+    pub machine: String,
+}
+
+pub(super) struct Channel {
+    pub hello: Hello,
+    calls: mpsc::Sender<String>,
+    waiting: Waiting,
+    next: AtomicU64,
+}
+
+/// Who waits for which reply; none once the shell has ended.
+type Waiting = Arc<Mutex<Option<HashMap<Tag, oneshot::Sender<Frame>>>>>;
+
+/// Why a shell did not open.
+pub(super) enum NotOpen {
+    /// It ended without a greeting.
+    Ended(Ending),
+    /// It runs, but the machine lacks something.
+    Unfit(Fault),
+}
+
+impl Channel {
+    /// Turns a fresh `sh` into the host's side and waits for its greeting: one round trip.
+    pub async fn open(process: Process, run: &str, run_dir: Option<&str>, own: bool) -> Result<Channel, NotOpen> {
+        let nonce = random().map_err(NotOpen::Unfit)?;
+        let scratch = random().map_err(NotOpen::Unfit)?;
+        let prologue = Prologue { nonce: &nonce, scratch: &scratch, run, run_dir, own }.text();
+
+        let (greet, greeting) = oneshot::channel();
+        let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::from([(0, greet)]))));
+        let (calls, queue) = mpsc::channel(64);
+        let ending = spawn(process, Decoder::new(&nonce), prologue, queue, waiting.clone());
+
+        let Ok(frame) = greeting.await else {
+            return Err(NotOpen::Ended(ending.await.unwrap_or(Ending { code: None, stderr: String::new() })));
+        };
+        let hello = read_hello(&frame).map_err(NotOpen::Unfit)?;
+        Ok(Channel { hello, calls, waiting, next: AtomicU64::new(1) })
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.waiting.lock().expect("no panic while it is held").is_some()
+    }
+
+    pub fn tag(&self) -> Tag {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Sends a call that was made with `tag` and waits for its reply.
+    pub async fn call(&self, tag: Tag, call: String) -> Result<Frame, Broken> {
+        let (reply, frame) = oneshot::channel();
+        self.waiting.lock().expect("no panic while it is held").as_mut().ok_or(Broken)?.insert(tag, reply);
+        self.calls.send(call).await.map_err(|_| Broken)?;
+        frame.await.map_err(|_| Broken)
+    }
+
+    /// Sends a call whose reply nobody awaits, if there is room for it.
+    pub fn post(&self, call: String) {
+        // Best effort: a shell that has ended, or is too busy, is ended with its probes by `close`.
+        let _ = self.calls.try_send(call);
+    }
+}
+
+/// Writes calls, reads frames, and keeps the error output, until the shell ends. The result is how it ended.
+fn spawn(
+    process: Process,
+    mut decoder: Decoder,
+    prologue: String,
+    mut queue: mpsc::Receiver<String>,
+    waiting: Waiting,
+) -> oneshot::Receiver<Ending> {
+    let Process { mut stdin, mut stdout, stderr, exit } = process;
+    let (end, ending) = oneshot::channel();
+
+    let writer = tokio::spawn(async move {
+        let mut call = prologue;
+        // A failed write means that the shell has ended: the reader sees that too, and tells.
+        while stdin.write_all(call.as_bytes()).await.is_ok() && stdin.flush().await.is_ok() {
+            match queue.recv().await {
+                Some(next) => call = next,
+                None => break,
+            }
+        }
+    });
+    tokio::spawn(async move {
+        let stderr = tokio::spawn(read_text(stderr));
+        while let Ok(1..) = stdout.read_buf(decoder.buffer()).await {
+            while let Some(frame) = decoder.next() {
+                deliver(&waiting, frame);
+            }
+        }
+        waiting.lock().expect("no panic while it is held").take();
+        writer.abort();
+        let code = exit.await;
+        let stderr = stderr.await.unwrap_or_default();
+        // Nobody asks once the shell was open.
+        let _ = end.send(Ending { code, stderr });
+    });
+    ending
+}
+
+fn deliver(waiting: &Waiting, frame: Frame) {
+    let mut waiting = waiting.lock().expect("no panic while it is held");
+    if let Some(reply) = waiting.as_mut().and_then(|calls| calls.remove(&frame.tag)) {
+        // The caller may have gone away.
+        let _ = reply.send(frame);
+    }
+}
+
+fn read_hello(frame: &Frame) -> Result<Hello, Fault> {
+    if let Some(lack) = frame.words.strip_prefix("failed ") {
+        return Err(Fault::missing(format!("the host lacks what a step needs to run: {lack}"))
+            .hint("it needs mkfifo, and a writable /run, /dev/shm or /tmp"));
+    }
+    let text = String::from_utf8_lossy(&frame.out);
+    let said = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        line.unwrap_or_default().to_owned()
+    };
+    if said("setsid").is_empty() {
+        return Err(Fault::missing("the host has no `setsid`").hint("install util-linux or busybox there"));
+    }
+    let uid = said("uid").parse().map_err(|_| Fault::missing("the host has no `id`"))?;
+    Ok(Hello { uid, user: said("user"), run_dir: said("run_dir"), boot: said("boot"), machine: said("machine") })
+}
+
+/// 128 bits that nobody can guess, in hex.
+fn random() -> Result<String, Fault> {
+    let mut bytes = [0; 16];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(|error| Fault::controller(format!("/dev/urandom: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,253 @@
+//! One act on a host: started at most once, watched while it runs, taken up again after a broken connection.
+//!
+//! Invariant: the sink gets every byte of each stream once and in order, however often the connection breaks.
+
+use super::channel::{Broken, Channel};
+use super::machine::Machine;
+use super::road::Road;
+use super::wire::{self, BLOCK, Frame};
+use super::{ActId, Output, Script, Sink, Stream};
+use crate::model::{Fault, FaultKind, HostName};
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use std::future::{Future, pending};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The first look at an act that has not ended yet; then ever more seldom while it is silent.
+const FIRST_LOOK: Duration = Duration::from_millis(200);
+const SELDOM: Duration = Duration::from_secs(1);
+
+/// How much of each stream one look brings at most.
+const LOOK_BLOCKS: u64 = 256;
+
+/// How much of each stream `host.sh` sends with the end of an act.
+const WITH_REPLY: usize = 64 << 10;
+
+/// How much of each stream an [`Output`] of an act holds.
+const KEPT: usize = 1 << 20;
+
+/// Looks at an act that was claimed and not started, before its supervisor is taken for dead.
+const CLAIMED_LOOKS: u32 = 20;
+
+pub(super) struct Job<'a, R> {
+    machine: &'a Machine<R>,
+    id: &'a ActId,
+    user: Option<&'a str>,
+    out: Flow,
+    err: Flow,
+    sink: &'a dyn Sink,
+    /// The boot in which it was first asked for; none before.
+    boot: Option<String>,
+    /// It is known to have been claimed: it must not be started again, and its record must be there.
+    claimed: bool,
+}
+
+impl<'a, R: Road> Job<'a, R> {
+    pub fn new(machine: &'a Machine<R>, id: &'a ActId, user: Option<&'a str>, sink: &'a dyn Sink) -> Self {
+        let (out, err) = (Flow::new(Stream::Out), Flow::new(Stream::Err));
+        Job { machine, id, user, out, err, sink, boot: None, claimed: false }
+    }
+
+    /// Starts it, or takes it up where it was started before.
+    pub async fn run(mut self, script: &Script) -> Result<Output, Fault> {
+        loop {
+            let channel = self.channel().await?;
+            let ended = match self.claimed {
+                false => self.start(&channel, script).await?,
+                true => self.follow(&channel).await,
+            };
+            if let Ok(words) = ended {
+                return self.output(&words, Some(script));
+            }
+        }
+    }
+
+    /// Takes it up; none where it was surely never started.
+    pub async fn attach(mut self) -> Result<Option<Output>, Fault> {
+        loop {
+            let channel = self.channel().await?;
+            match self.follow(&channel).await {
+                Ok(words) if words == "none" && !self.claimed => return Ok(None),
+                Ok(words) => return self.output(&words, None).map(Some),
+                Err(Broken) => continue,
+            }
+        }
+    }
+
+    /// Ends it with all that it started, and makes sure that they are gone.
+    pub async fn kill(mut self, grace: Duration) -> Result<(), Fault> {
+        let left = loop {
+            let channel = self.channel().await?;
+            let tag = channel.tag();
+            if let Ok(frame) = channel.call(tag, wire::end_act(tag, self.id.as_str(), grace)).await {
+                break frame.words.strip_prefix("ended").unwrap_or(&frame.words).trim().to_owned();
+            }
+        };
+        if left.is_empty() {
+            return Ok(());
+        }
+        let message = format!("{}: processes of {} could not be ended: {left}", self.machine.name, self.id.as_str());
+        Err(Fault::new(FaultKind::Denied, message).hint("look at them on the host: do they belong to another user?"))
+    }
+
+    /// A live shell. Once the act has been asked for, a host that cannot be had again leaves its outcome unknown.
+    async fn channel(&mut self) -> Result<Arc<Channel>, Fault> {
+        let channel = match self.machine.channel(self.user).await {
+            Err(fault) if self.boot.is_some() => {
+                return Err(self.lost("the host cannot be reached again").detail(fault.message));
+            }
+            other => other?,
+        };
+        let boot = self.boot.get_or_insert_with(|| channel.hello.boot.clone());
+        // After a reboot it may have run and left no trace.
+        self.claimed |= *boot != channel.hello.boot;
+        Ok(channel)
+    }
+
+    async fn start(&mut self, channel: &Channel, script: &Script) -> Result<Result<String, Broken>, Fault> {
+        let tag = channel.tag();
+        let call = wire::start(tag, self.id.as_str(), script)?;
+        Ok(match self.watch(channel, channel.call(tag, call), FIRST_LOOK).await {
+            Ok(words) if words == "again" => {
+                self.claimed = true;
+                self.follow(channel).await
+            }
+            ended => ended,
+        })
+    }
+
+    /// Watches an act whose reply goes to somebody else.
+    async fn follow(&mut self, channel: &Channel) -> Result<String, Broken> {
+        self.watch(channel, pending(), Duration::ZERO).await
+    }
+
+    /// Until it has ended: by its reply, or, where that does not come, by looking. The words say how.
+    async fn watch(
+        &mut self,
+        channel: &Channel,
+        reply: impl Future<Output = Result<Frame, Broken>>,
+        mut pause: Duration,
+    ) -> Result<String, Broken> {
+        let mut reply = pin!(reply.fuse());
+        let mut unstarted = 0;
+        loop {
+            tokio::select! {
+                biased;
+                frame = &mut reply => {
+                    let frame = frame?;
+                    let all = frame.out.len().max(frame.err.len()) < WITH_REPLY;
+                    self.feed([0, 0], [frame.out, frame.err]);
+                    if all {
+                        return Ok(frame.words);
+                    }
+                }
+                () = tokio::time::sleep(pause) => {}
+            }
+            let before = self.out.offset + self.err.offset;
+            let (words, more) = self.look(channel).await?;
+            match words.as_str() {
+                "claimed" if unstarted < CLAIMED_LOOKS => unstarted += 1,
+                "running" | "ending" | "orphan" => self.claimed = true,
+                _ if !more => return Ok(words),
+                _ => {}
+            }
+            let silent = self.out.offset + self.err.offset == before;
+            pause = match (more, silent) {
+                (true, _) => Duration::ZERO,
+                (false, false) => FIRST_LOOK,
+                (false, true) => (pause * 3 / 2).clamp(FIRST_LOOK / 4, SELDOM),
+            };
+        }
+    }
+
+    /// Its state and what it has written since; whether there is more.
+    async fn look(&mut self, channel: &Channel) -> Result<(String, bool), Broken> {
+        let [out, err] = [self.out.offset / BLOCK, self.err.offset / BLOCK];
+        let tag = channel.tag();
+        let frame = channel.call(tag, wire::poll(tag, self.id.as_str(), out, err, LOOK_BLOCKS)).await?;
+        let more = frame.out.len().max(frame.err.len()) as u64 == LOOK_BLOCKS * BLOCK;
+        self.feed([out * BLOCK, err * BLOCK], [frame.out, frame.err]);
+        Ok((frame.words, more))
+    }
+
+    /// Pieces of both streams, and where in them they begin.
+    fn feed(&mut self, at: [u64; 2], [out, err]: [Bytes; 2]) {
+        self.out.feed(at[0], out, self.sink);
+        self.err.feed(at[1], err, self.sink);
+    }
+
+    fn output(self, words: &str, script: Option<&Script>) -> Result<Output, Fault> {
+        let limit = script.and_then(|script| script.timeout);
+        let code = match words {
+            "none" | "lost" | "claimed" => return Err(self.lost("its record on the host is gone or broken off")),
+            words => code_of(&self.machine.name, words, limit)?,
+        };
+        let truncated = self.out.is_truncated() || self.err.is_truncated();
+        Ok(Output { code, stdout: self.out.kept.freeze(), stderr: self.err.kept.freeze(), truncated })
+    }
+
+    fn lost(&self, why: &str) -> Fault {
+        Fault::new(
+            FaultKind::Lost,
+            format!("{}: what became of {} is not known: {why}", self.machine.name, self.id.as_str()),
+        )
+    }
+}
+
+/// What a shell says of a script that has ended, or was not started.
+pub(super) fn code_of(host: &HostName, words: &str, limit: Option<Duration>) -> Result<i32, Fault> {
+    let (word, rest) = words.split_once(' ').unwrap_or((words, ""));
+    if let Some(code) = word.strip_prefix("rc=").and_then(|code| code.parse().ok()) {
+        return Ok(code);
+    }
+    Err(match (word, rest) {
+        ("timeout", _) => {
+            let after = limit.map(|limit| format!(" after {limit:?}")).unwrap_or_default();
+            Fault::new(
+                FaultKind::Timeout,
+                format!("{host}: it had not ended{after}, and was ended with all that it started"),
+            )
+        }
+        ("refused", "folder") => Fault::missing(format!("{host}: the folder that it should run in cannot be entered")),
+        ("refused", why) if why == "space" || why.contains("No space left") => {
+            Fault::new(FaultKind::NoSpace, format!("{host}: no space left to run anything; nothing was started"))
+        }
+        ("refused", why) => {
+            Fault::new(FaultKind::Denied, format!("{host}: the run's folder cannot be written; nothing was started"))
+                .detail(why.strip_prefix("run ").unwrap_or(why))
+        }
+        _ => Fault::controller(format!("{host}: a reply that this version does not know: {words}")),
+    })
+}
+
+/// One stream: how much of it has come, and its beginning.
+struct Flow {
+    stream: Stream,
+    offset: u64,
+    kept: BytesMut,
+}
+
+impl Flow {
+    fn new(stream: Stream) -> Self {
+        Flow { stream, offset: 0, kept: BytesMut::new() }
+    }
+
+    /// A piece that begins at `at`, at or before what has come: only what is new is passed on.
+    fn feed(&mut self, at: u64, mut piece: Bytes, sink: &dyn Sink) {
+        let known = usize::try_from(self.offset - at).unwrap_or(usize::MAX).min(piece.len());
+        bytes::Buf::advance(&mut piece, known);
+        if piece.is_empty() {
+            return;
+        }
+        sink.output(self.stream, &piece);
+        self.offset += piece.len() as u64;
+        let room = KEPT - self.kept.len();
+        self.kept.extend_from_slice(&piece[..piece.len().min(room)]);
+    }
+
+    fn is_truncated(&self) -> bool {
+        self.offset > self.kept.len() as u64
+    }
+}

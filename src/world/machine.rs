@@ -1,0 +1,270 @@
+//! A machine, by whatever road: probes, acts, files and tunnels over persistent shells, one for each user.
+//!
+//! Invariant: at most one live shell for each user, and all of them belong to the newest connection.
+
+use super::channel::{Broken, Channel, Hello, NotOpen};
+use super::job::Job;
+use super::quote::quote;
+use super::road::{Ending, Process, Road};
+use super::{ActId, Host, Output, Script, Sink, Tunnel, transfer, wire};
+use crate::model::{Fault, FaultKind, HostName, RunId};
+use async_trait::async_trait;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// What was learnt of a machine when it was connected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// A digest of the machine's id: equal for two names of one machine. Empty where it has none.
+    pub machine: String,
+    /// Differs after a reboot, also of a container.
+    pub boot: String,
+    /// Whom scripts run as that name no user.
+    pub uid: u32,
+    pub user: String,
+}
+
+/// Probe output above this is refused: it is a file, not an answer.
+const MAX_PROBE: usize = 16 << 20;
+
+/// A probe that takes its own shell down does so each time.
+const PROBE_TRIES: u32 = 3;
+
+pub struct Machine<R> {
+    pub(super) name: HostName,
+    pub(super) address: String,
+    pub(super) road: R,
+    pub(super) setting: Setting,
+    link: Mutex<Link>,
+    first: Hello,
+}
+
+/// How long an act that is ended has between TERM and KILL.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a host may take from the start of ssh to the greeting of its shell.
+const GREETING: Duration = Duration::from_secs(30);
+
+/// What stays the same for as long as a machine is used.
+pub(super) struct Setting {
+    pub run: RunId,
+    /// Where the host's own rule is not to be used.
+    pub run_dir: Option<String>,
+    /// Whom scripts run as that name no user; the login user where `None`.
+    pub user: Option<String>,
+    /// For how long a broken connection is sought again.
+    pub patience: Duration,
+}
+
+/// The shells of one connection.
+#[derive(Default)]
+struct Link {
+    main: Option<Arc<Channel>>,
+    others: HashMap<String, Arc<Channel>>,
+}
+
+impl<R: Road> Machine<R> {
+    pub(super) async fn join(name: HostName, address: String, road: R, setting: Setting) -> Result<Self, Fault> {
+        let main = open_main(&name, &road, &setting).await?;
+        let first = main.hello.clone();
+        let link = Link { main: Some(Arc::new(main)), others: HashMap::new() };
+        Ok(Machine { name, address, road, setting, link: Mutex::new(link), first })
+    }
+
+    pub fn facts(&self) -> Facts {
+        let Hello { uid, user, boot, machine, .. } = self.first.clone();
+        Facts { machine: digest(&machine), boot, uid, user }
+    }
+
+    /// The live shell of a user. Connects again where the connection is broken, for as long as patience lasts.
+    pub(super) async fn channel(&self, user: Option<&str>) -> Result<Arc<Channel>, Fault> {
+        let mut link = self.link.lock().await;
+        let main = match link.main.clone().filter(|main| main.is_open()) {
+            Some(main) => main,
+            None => {
+                *link = Link::default();
+                let main = Arc::new(self.reconnect().await?);
+                link.main = Some(main.clone());
+                main
+            }
+        };
+        let Some(user) = user.filter(|user| self.setting.user.as_deref() != Some(user)) else { return Ok(main) };
+        if let Some(other) = link.others.get(user).filter(|other| other.is_open()) {
+            return Ok(other.clone());
+        }
+        let other = Arc::new(self.open_other(user).await?);
+        link.others.insert(user.to_owned(), other.clone());
+        Ok(other)
+    }
+
+    async fn open_other(&self, user: &str) -> Result<Channel, Fault> {
+        let process = self.road.start(&shell(Some(user))).await?;
+        let opened = Channel::open(process, self.setting.run.as_str(), None, false).await;
+        opened.map_err(|why| not_open(&self.name, Some(user), None, why))
+    }
+
+    async fn reconnect(&self) -> Result<Channel, Fault> {
+        let deadline = Instant::now() + self.setting.patience;
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match open_main(&self.name, &self.road, &self.setting).await {
+                Ok(main) => return Ok(main),
+                Err(fault) if fault.kind != FaultKind::Unreachable || Instant::now() + pause > deadline => {
+                    return Err(fault);
+                }
+                Err(_) => tokio::time::sleep(pause).await,
+            }
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    /// A process of its own over the connection, for a stream of bytes: `script` with its arguments.
+    pub(super) async fn stream(&self, user: Option<&str>, script: &str, args: &[&str]) -> Result<Process, Fault> {
+        self.channel(None).await?;
+        let user = user.or(self.setting.user.as_deref());
+        let words: Vec<String> = [script, "sh"].iter().chain(args).map(|word| quote(word)).collect();
+        self.road.start(&format!("{} -c {}", shell(user), words.join(" "))).await
+    }
+
+    async fn probe_once(&self, script: &Script) -> Result<Result<wire::Frame, Broken>, Fault> {
+        let channel = self.channel(script.user.as_deref()).await?;
+        let tag = channel.tag();
+        let call = wire::probe(tag, script)?;
+        let mut guard = EndProbe { channel: &channel, tag, armed: true };
+        let reply = channel.call(tag, call).await;
+        guard.armed = false;
+        Ok(reply)
+    }
+}
+
+/// Ends a probe whose future is dropped.
+struct EndProbe<'a> {
+    channel: &'a Channel,
+    tag: wire::Tag,
+    armed: bool,
+}
+
+impl Drop for EndProbe<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.channel.post(wire::end_probe(self.tag));
+        }
+    }
+}
+
+#[async_trait]
+impl<R: Road> Host for Machine<R> {
+    fn name(&self) -> &HostName {
+        &self.name
+    }
+
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn run_dir(&self) -> &str {
+        &self.first.run_dir
+    }
+
+    async fn probe(&self, script: Script) -> Result<Output, Fault> {
+        for _ in 0..PROBE_TRIES {
+            // It changes nothing, so it is simply asked again.
+            let Ok(frame) = self.probe_once(&script).await? else { continue };
+            if frame.out.len().max(frame.err.len()) > MAX_PROBE {
+                return Err(Fault::refused(format!("{}: a probe's output is longer than 16 MiB", self.name)));
+            }
+            let code = super::job::code_of(&self.name, &frame.words, script.timeout)?;
+            return Ok(Output { code, stdout: frame.out, stderr: frame.err, truncated: false });
+        }
+        Err(Fault::new(FaultKind::Unreachable, format!("{}: the connection breaks again and again", self.name)))
+    }
+
+    async fn act(&self, id: &ActId, script: Script, sink: &dyn Sink) -> Result<Output, Fault> {
+        Job::new(self, id, script.user.as_deref(), sink).run(&script).await
+    }
+
+    async fn attach(&self, id: &ActId, user: Option<&str>, sink: &dyn Sink) -> Result<Option<Output>, Fault> {
+        Job::new(self, id, user, sink).attach().await
+    }
+
+    async fn kill(&self, id: &ActId, user: Option<&str>) -> Result<(), Fault> {
+        Job::new(self, id, user, &super::Silent).kill(GRACE).await
+    }
+
+    async fn put(&self, from: &Path, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<(), Fault> {
+        transfer::put(self, from, to, user, sink).await
+    }
+
+    async fn get(&self, from: &str, to: &Path, user: Option<&str>, sink: &dyn Sink) -> Result<(), Fault> {
+        transfer::get(self, from, to, user, sink).await
+    }
+
+    async fn dial(&self, address: &str) -> Result<Box<dyn Tunnel>, Fault> {
+        self.channel(None).await?;
+        let (host, port) = super::split_address(address)?;
+        self.road.dial(host, port).await
+    }
+
+    async fn close(&self) {
+        *self.link.lock().await = Link::default();
+        self.road.close().await;
+    }
+}
+
+/// The command that becomes a user's shell.
+fn shell(user: Option<&str>) -> String {
+    match user {
+        None => "exec sh".to_owned(),
+        Some(user) => format!("exec sudo -n -H -u {} -- sh", quote(user)),
+    }
+}
+
+async fn open_main<R: Road>(name: &HostName, road: &R, setting: &Setting) -> Result<Channel, Fault> {
+    let user = setting.user.as_deref();
+    let process = road.connect(&shell(user)).await?;
+    let open = Channel::open(process, setting.run.as_str(), setting.run_dir.as_deref(), user.is_none());
+    let opened = tokio::time::timeout(GREETING, open).await.map_err(|_| {
+        let message = format!("{name}: it was reached, but gives no shell within {GREETING:?}");
+        Fault::new(FaultKind::Unreachable, message).hint("try `ssh HOST sh -c true`: what keeps the login waiting?")
+    })?;
+    opened.map_err(|why| {
+        let roads = if let NotOpen::Ended(ending) = &why { road.explain(ending) } else { None };
+        not_open(name, user, roads, why)
+    })
+}
+
+fn not_open(name: &HostName, user: Option<&str>, roads: Option<Fault>, why: NotOpen) -> Fault {
+    match (roads, why) {
+        (Some(fault), _) => fault,
+        (None, NotOpen::Unfit(fault)) => Fault { message: format!("{name}: {}", fault.message), ..fault },
+        (None, NotOpen::Ended(ending)) => no_shell(name, user, ending),
+    }
+}
+
+/// The host was reached, and would not give a shell.
+fn no_shell(name: &HostName, user: Option<&str>, ending: Ending) -> Fault {
+    let Some(user) = user else {
+        return Fault::new(FaultKind::Unreachable, format!("{name}: the login ended before it gave a shell"))
+            .hint("try `ssh HOST sh -c true`: does the login shell start, and is there a `sh`?")
+            .detail(ending.stderr);
+    };
+    let hint = if ending.stderr.contains("password") {
+        format!("let sudo give `{user}` without a password (NOPASSWD in sudoers), or log in as `{user}`")
+    } else {
+        format!("try `sudo -n -u {user} true` there")
+    };
+    Fault::new(FaultKind::Denied, format!("{name}: sudo gives no shell as `{user}`")).hint(hint).detail(ending.stderr)
+}
+
+fn digest(machine: &str) -> String {
+    use sha2::{Digest, Sha256};
+    if machine.is_empty() {
+        return String::new();
+    }
+    let digest = Sha256::digest(format!("surefoot {machine}"));
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}

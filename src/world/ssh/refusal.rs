@@ -1,0 +1,62 @@
+//! What ssh's own words mean, and what the operator can do about it.
+
+use super::Target;
+use crate::model::{Fault, FaultKind};
+
+/// A part of what ssh says (OpenSSH 7 to 10), what that means, and a hint. The first that fits counts.
+const SAYINGS: &[(&str, &str, &str)] = &[
+    (
+        "REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "its host key is not the one that is known",
+        "it was reinstalled, or somebody is in between: compare its key, then remove the old one with `ssh-keygen -R`",
+    ),
+    (
+        "host key is known for",
+        "its host key is not known",
+        "compare its key with the host's own, then accept it by logging in once with ssh",
+    ),
+    ("Host key verification failed", "its host key could not be verified", "log in once with ssh to see why"),
+    (
+        "Too many authentication failures",
+        "it refused the login after too many keys",
+        "name the key: `identity` in the inventory, or IdentityFile with IdentitiesOnly in the ssh configuration",
+    ),
+    ("UNPROTECTED PRIVATE KEY", "the private key is readable by others", "chmod 600 the key file"),
+    (
+        "Permission denied",
+        "it refused the login",
+        "is the key loaded (`ssh-add -l`) or named, is the user right, and is the key in its authorized_keys?",
+    ),
+    (
+        "Could not resolve hostname",
+        "its name is not known",
+        "give its `address` in the inventory, or an entry in the ssh configuration",
+    ),
+    ("Connection refused", "nothing listens there", "is sshd running, and is the port right?"),
+    ("No route to host", "there is no way to it", "is it up, and is its network reachable from here?"),
+    ("Network is unreachable", "there is no way to it", "is this machine connected to that network?"),
+    ("timed out", "it does not answer", "is it up, and does a firewall let ssh pass?"),
+    ("Bad configuration option", "the ssh configuration has an error", "try `ssh -G HOST`"),
+    ("Bad owner or permissions", "the ssh configuration is not accepted", "it must be yours and writable by you alone"),
+    (
+        "Connection closed",
+        "it closed the connection",
+        "sshd may be starting, overloaded (MaxStartups) or refusing this address; its log says why",
+    ),
+    (
+        "Connection reset",
+        "it broke the connection off",
+        "sshd may be starting, overloaded (MaxStartups) or refusing this address; its log says why",
+    ),
+];
+
+/// A host to which no connection could be made.
+pub(super) fn unreachable(target: &Target, stderr: &str) -> Fault {
+    let known = SAYINGS.iter().find(|(text, _, _)| stderr.contains(text));
+    let (_, what, hint) = known.copied().unwrap_or(("", "it cannot be reached", "try `ssh` by hand"));
+    let address = match target.port {
+        Some(port) => format!("{}:{port}", target.address()),
+        None => target.address().to_owned(),
+    };
+    Fault::new(FaultKind::Unreachable, format!("{} ({address}): {what}", target.name)).hint(hint).detail(stderr)
+}

@@ -1,0 +1,80 @@
+//! How ssh is to reach a host: what the inventory says of it, and nothing where it says nothing.
+
+use crate::model::HostName;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Everything that is `None` is left to the user's own ssh configuration.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub name: HostName,
+    /// An address or an alias of the ssh configuration; the name where `None`.
+    pub address: Option<String>,
+    pub user: Option<String>,
+    pub port: Option<u16>,
+    pub identity: Option<PathBuf>,
+    /// Instead of the user's own configuration.
+    pub ssh_config: Option<PathBuf>,
+    /// Whom scripts run as that name no user, by sudo; the login user where `None`.
+    pub become_user: Option<String>,
+    /// For how long a broken connection is sought again.
+    pub patience: Duration,
+}
+
+impl Target {
+    /// A host of this name, as the user's own ssh configuration knows it.
+    pub fn new(name: impl Into<HostName>) -> Self {
+        Target {
+            name: name.into(),
+            address: None,
+            user: None,
+            port: None,
+            identity: None,
+            ssh_config: None,
+            become_user: None,
+            patience: Duration::from_secs(60),
+        }
+    }
+
+    pub(super) fn address(&self) -> &str {
+        self.address.as_deref().unwrap_or(self.name.as_str())
+    }
+
+    /// The arguments that make ssh a master for this host, which runs `command` as its own session.
+    pub(super) fn master(&self, control: &Path, command: &str) -> Vec<String> {
+        let mut args = vec!["-M".to_owned(), "-S".to_owned(), control.display().to_string()];
+        let mut option = |flag: &str, value: Option<String>| {
+            args.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
+        };
+        option("-F", self.ssh_config.as_ref().map(|path| path.display().to_string()));
+        option("-l", self.user.clone());
+        option("-p", self.port.map(|port| port.to_string()));
+        option("-i", self.identity.as_ref().map(|path| path.display().to_string()));
+        for fixed in FIXED {
+            option("-o", Some((*fixed).to_owned()));
+        }
+        args.extend(["--".to_owned(), self.address().to_owned(), command.to_owned()]);
+        args
+    }
+}
+
+/// Given on the command line, so that they win over any configuration.
+const FIXED: &[&str] = &[
+    // Nobody sits there to answer, and no host key is taken on trust.
+    "BatchMode=yes",
+    "StrictHostKeyChecking=yes",
+    // A host that does not answer, or falls silent, is noticed in bounded time.
+    "ConnectTimeout=10",
+    "ServerAliveInterval=5",
+    "ServerAliveCountMax=3",
+    // It lives as long as we do.
+    "ControlPersist=no",
+    // What a configuration may want for people.
+    "RequestTTY=no",
+    "RemoteCommand=none",
+    "PermitLocalCommand=no",
+    "ClearAllForwardings=yes",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "LogLevel=ERROR",
+];

@@ -1,0 +1,182 @@
+//! Files to and from a machine, each over a process of its own.
+//!
+//! Invariant: a file that is found whole at its name is whole; what is left of a failed transfer is removed
+//! by the side that was writing it, also where the connection has gone.
+
+use super::Sink;
+use super::machine::Machine;
+use super::road::{Process, Reader, Road, Writer, read_text};
+use crate::model::{Fault, FaultKind, HostName};
+use std::io;
+use std::path::Path;
+use tokio::fs::{File, OpenOptions};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// `$1` file, `$2` size. Its size tells whether the input came to its end or was cut off.
+const PUT: &str = r#"export LC_ALL=C; umask 077; set -C
+exec 3>"$1" || exit 1
+why=$(dd bs=1048576 conv=fsync,notrunc 2>&1 >&3) && [ "$(wc -c <"$1")" -eq "$2" ] && exit
+rm -f -- "$1"; printf '%s\n' "$why" >&2; exit 1"#;
+
+/// `$1` file. First a line with its size.
+const GET: &str = r#"export LC_ALL=C
+[ ! -d "$1" ] || { echo "Is a directory" >&2; exit 1; }
+exec 3<"$1" || exit 1
+wc -c <"$1" && exec cat <&3"#;
+
+const CHUNK: usize = 512 << 10;
+
+pub(super) async fn put<R: Road>(
+    machine: &Machine<R>,
+    from: &Path,
+    to: &str,
+    user: Option<&str>,
+    sink: &dyn Sink,
+) -> Result<(), Fault> {
+    let file = File::open(from).await.map_err(|error| local(from, &error))?;
+    let size = file.metadata().await.map_err(|error| local(from, &error))?.len();
+    let Process { stdin, stderr, exit, stdout: _stdout } = machine.stream(user, PUT, &[to, &size.to_string()]).await?;
+    let stderr = tokio::spawn(read_text(stderr));
+    let sent = send(file, size, stdin, sink).await;
+    let code = exit.await;
+    let stderr = stderr.await.unwrap_or_default();
+    match (code, sent) {
+        (Some(0), Ok(())) => Ok(()),
+        (Some(_), Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(local(from, &error)),
+        (Some(_), _) => Err(remote(&machine.name, to, &stderr)),
+        (None, _) => {
+            let message = format!("{}: the connection broke while {to} was written", machine.name);
+            Err(Fault::new(FaultKind::Lost, message).hint("the host removes what was written of it"))
+        }
+    }
+}
+
+pub(super) async fn get<R: Road>(
+    machine: &Machine<R>,
+    from: &str,
+    to: &Path,
+    user: Option<&str>,
+    sink: &dyn Sink,
+) -> Result<(), Fault> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).await;
+    let partial = Partial { path: to, file: file.map_err(|error| local(to, &error))?, whole: false };
+    let Process { stdin: _stdin, stdout, stderr, exit } = machine.stream(user, GET, &[from]).await?;
+    let stderr = tokio::spawn(read_text(stderr));
+    let received = partial.fill(stdout, sink).await;
+    let code = exit.await;
+    let stderr = stderr.await.unwrap_or_default();
+    match (code, received) {
+        (Some(0), Ok(whole)) => whole.ok_or_else(|| {
+            let message = format!("{}: {from} changed while it was read", machine.name);
+            Fault::new(FaultKind::Refused, message)
+        }),
+        (None, _) => {
+            let message = format!("{}: the connection broke while {from} was read", machine.name);
+            Err(Fault::new(FaultKind::Unreachable, message))
+        }
+        (Some(0), Err(error)) => Err(local(to, &error)),
+        (Some(_), _) => Err(remote(&machine.name, from, &stderr)),
+    }
+}
+
+/// Writes all of a file to `stdin` and closes it.
+async fn send(mut file: File, size: u64, mut stdin: Writer, sink: &dyn Sink) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    let mut done = 0;
+    sink.progress(0, Some(size));
+    loop {
+        let n = file.read(&mut chunk).await?;
+        if n == 0 {
+            return stdin.shutdown().await;
+        }
+        stdin.write_all(&chunk[..n]).await?;
+        done += n as u64;
+        sink.progress(done, Some(size));
+    }
+}
+
+/// A local file that is removed unless it was filled.
+struct Partial<'a> {
+    path: &'a Path,
+    file: File,
+    whole: bool,
+}
+
+impl Partial<'_> {
+    /// Copies what `GET` sends. None where it is not as long as was said.
+    async fn fill(mut self, mut stdout: Reader, sink: &dyn Sink) -> io::Result<Option<()>> {
+        let Some(size) = read_size(&mut stdout).await? else { return Ok(None) };
+        let mut chunk = vec![0; CHUNK];
+        let mut done = 0;
+        sink.progress(0, Some(size));
+        loop {
+            let n = stdout.read(&mut chunk).await?;
+            if n == 0 {
+                break;
+            }
+            self.file.write_all(&chunk[..n]).await?;
+            done += n as u64;
+            sink.progress(done, Some(size));
+        }
+        if done != size {
+            return Ok(None);
+        }
+        self.file.sync_all().await?;
+        self.whole = true;
+        Ok(Some(()))
+    }
+}
+
+impl Drop for Partial<'_> {
+    fn drop(&mut self) {
+        if !self.whole {
+            // Nothing more can be done about a file that will not go.
+            let _ = std::fs::remove_file(self.path);
+        }
+    }
+}
+
+/// The first line, a number.
+async fn read_size(stdout: &mut Reader) -> io::Result<Option<u64>> {
+    let mut line = String::new();
+    loop {
+        match stdout.read_u8().await {
+            Ok(b'\n') => return Ok(line.trim().parse().ok()),
+            Ok(byte) if line.len() < 32 => line.push(char::from(byte)),
+            Ok(_) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// What this machine said of its own file.
+fn local(path: &Path, error: &io::Error) -> Fault {
+    let message = format!("{}: {error}", path.display());
+    let kind = match error.kind() {
+        io::ErrorKind::NotFound => FaultKind::Missing,
+        io::ErrorKind::AlreadyExists => FaultKind::Refused,
+        io::ErrorKind::PermissionDenied => FaultKind::Denied,
+        io::ErrorKind::StorageFull => FaultKind::NoSpace,
+        _ => FaultKind::Controller,
+    };
+    Fault::new(kind, message)
+}
+
+/// What the host said of its file; its messages are those of the C locale.
+fn remote(host: &HostName, path: &str, stderr: &str) -> Fault {
+    let says = |text: &str| stderr.contains(text);
+    let (kind, what) = match () {
+        () if says("File exists") || says("cannot overwrite") => (FaultKind::Refused, "is there already"),
+        () if says("No space left") || says("quota exceeded") => (FaultKind::NoSpace, "does not fit on its disk"),
+        () if says("Permission denied") || says("Operation not permitted") || says("Read-only file system") => {
+            (FaultKind::Denied, "is not permitted")
+        }
+        () if says("No such file") || says("Directory nonexistent") || says("Not a directory") => {
+            (FaultKind::Missing, "is not there")
+        }
+        () if says("sudo:") => (FaultKind::Denied, "is not permitted"),
+        () => (FaultKind::Refused, "could not be transferred"),
+    };
+    Fault::new(kind, format!("{host}: {path} {what}")).detail(stderr)
+}

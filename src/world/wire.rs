@@ -1,0 +1,273 @@
+//! The calls to `host.sh` and the frames that come back, as text and bytes. Knows no process and no socket.
+
+use super::Script;
+use super::quote::{quote, quote_bytes};
+use crate::model::Fault;
+use bytes::{Buf, Bytes, BytesMut};
+use std::time::Duration;
+
+/// The host's side, in POSIX sh.
+const PROGRAM: &str = include_str!("host.sh");
+
+/// Blocks of this many bytes are what `poll` counts in.
+pub(super) const BLOCK: u64 = 4096;
+
+/// Above this a script's standard input is a file's job ([`super::Host::put`]).
+const MAX_STDIN: usize = 4 << 20;
+
+/// Names a call and its reply within one channel. 0 is the greeting's.
+pub(super) type Tag = u64;
+
+/// What makes a shell the host's side.
+pub(super) struct Prologue<'a> {
+    /// Marks frames; what runs on the host must not be able to know it.
+    pub nonce: &'a str,
+    /// Names the scratch folder.
+    pub scratch: &'a str,
+    pub run: &'a str,
+    /// Where the rule of `host.sh` does not apply.
+    pub run_dir: Option<&'a str>,
+    /// Whether the shell is the login user's own.
+    pub own: bool,
+}
+
+impl Prologue<'_> {
+    pub fn text(&self) -> String {
+        format!(
+            "N={} X={} RUN={} R={} own={}\n{PROGRAM}",
+            quote(self.nonce),
+            quote(self.scratch),
+            quote(self.run),
+            quote(self.run_dir.unwrap_or_default()),
+            u8::from(self.own),
+        )
+    }
+}
+
+pub(super) fn probe(tag: Tag, script: &Script) -> Result<String, Fault> {
+    Ok(format!("probe {tag} {}\n", words(script)?))
+}
+
+pub(super) fn start(tag: Tag, id: &str, script: &Script) -> Result<String, Fault> {
+    Ok(format!("start {tag} {} {}\n", quote(id), words(script)?))
+}
+
+/// Asks for an act's state and for at most `blocks` of each output from the given blocks on.
+pub(super) fn poll(tag: Tag, id: &str, out: u64, err: u64, blocks: u64) -> String {
+    format!("poll {tag} {} {out} {err} {blocks}\n", quote(id))
+}
+
+pub(super) fn end_act(tag: Tag, id: &str, grace: Duration) -> String {
+    format!("end_act {tag} {} {}\n", quote(id), grace.as_secs())
+}
+
+/// Ends the probe that has the tag. No reply.
+pub(super) fn end_probe(probe: Tag) -> String {
+    format!("end_probe {probe}\n")
+}
+
+/// A script as `host.sh` takes it: limit, folder, environment, input, text, arguments.
+fn words(script: &Script) -> Result<String, Fault> {
+    let env = script.env.iter().map(|(name, value)| assignment(name, value)).collect::<Result<Vec<_>, _>>()?;
+    let limit = script.timeout.map_or("0".to_owned(), seconds);
+    let stdin = script.stdin.as_deref().unwrap_or_default();
+    if stdin.len() > MAX_STDIN {
+        return Err(Fault::value(format!("standard input of {} bytes is too long", stdin.len()))
+            .hint("copy it to a file on the host, and read that"));
+    }
+    let feed = if stdin.is_empty() { quote("") } else { quote_bytes(stdin) };
+    let mut words = vec![limit, word(script.cwd.as_deref().unwrap_or_default())?, quote(&env.join(" ")), feed];
+    words.push(word(&script.text)?);
+    for arg in &script.args {
+        words.push(word(arg)?);
+    }
+    Ok(words.join(" "))
+}
+
+fn word(text: &str) -> Result<String, Fault> {
+    if text.contains('\0') {
+        return Err(Fault::value("a command, its arguments and its environment cannot hold a NUL byte"));
+    }
+    Ok(quote(text))
+}
+
+fn assignment(name: &str, value: &str) -> Result<String, Fault> {
+    let mut bytes = name.bytes();
+    let starts_well = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    if !starts_well || !bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return Err(Fault::value(format!("`{name}` is not a name for an environment variable")));
+    }
+    Ok(format!("export {name}={};", word(value)?))
+}
+
+/// As `sleep` takes it; never 0, which means no limit.
+fn seconds(limit: Duration) -> String {
+    let millis = limit.as_millis().max(1);
+    if millis.is_multiple_of(1000) {
+        (millis / 1000).to_string()
+    } else {
+        format!("{}.{:03}", millis / 1000, millis % 1000)
+    }
+}
+
+/// One reply.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Frame {
+    pub tag: Tag,
+    /// Such as `rc=0`, `refused space`.
+    pub words: String,
+    pub out: Bytes,
+    pub err: Bytes,
+}
+
+/// Cuts a byte stream into frames. What stands between frames (a login shell's greeting) is dropped.
+pub(super) struct Decoder {
+    nonce: Vec<u8>,
+    buffer: BytesMut,
+    /// Bytes of the buffer that are known not to begin a nonce.
+    searched: usize,
+    part: Part,
+}
+
+/// What the decoder is in the middle of.
+enum Part {
+    Between,
+    Head,
+    Out { tag: Tag, words: String },
+    Err { tag: Tag, words: String, out: Bytes },
+}
+
+impl Decoder {
+    pub fn new(nonce: &str) -> Self {
+        Decoder { nonce: nonce.as_bytes().to_vec(), buffer: BytesMut::new(), searched: 0, part: Part::Between }
+    }
+
+    /// Where the next bytes of the stream are to be put.
+    pub fn buffer(&mut self) -> &mut BytesMut {
+        &mut self.buffer
+    }
+
+    /// The next whole frame of what has come.
+    pub fn next(&mut self) -> Option<Frame> {
+        loop {
+            match std::mem::replace(&mut self.part, Part::Between) {
+                Part::Between => {
+                    self.until_nonce(0)?;
+                    self.part = Part::Head;
+                }
+                Part::Head => {
+                    let Some(line) = self.buffer.iter().position(|byte| *byte == b'\n') else {
+                        self.part = Part::Head;
+                        return None;
+                    };
+                    let head = self.buffer.split_to(line + 1);
+                    // A head that is none of ours is dropped with its line.
+                    if let Some((tag, words)) = parse_head(&head) {
+                        self.part = Part::Out { tag, words };
+                    }
+                }
+                Part::Out { tag, words } => match self.until_nonce(1) {
+                    Some(out) => self.part = Part::Err { tag, words, out },
+                    None => {
+                        self.part = Part::Out { tag, words };
+                        return None;
+                    }
+                },
+                Part::Err { tag, words, out } => match self.until_nonce(1) {
+                    Some(err) => return Some(Frame { tag, words, out, err }),
+                    None => {
+                        self.part = Part::Err { tag, words, out };
+                        return None;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Takes what stands before the next nonce, the nonce, and `after` bytes more.
+    fn until_nonce(&mut self, after: usize) -> Option<Bytes> {
+        let nonce = &self.nonce;
+        let found = self.buffer[self.searched..].windows(nonce.len()).position(|window| window == nonce);
+        let at = match found {
+            Some(offset) if self.searched + offset + nonce.len() + after <= self.buffer.len() => self.searched + offset,
+            Some(offset) => {
+                self.searched += offset;
+                return None;
+            }
+            None => {
+                self.searched = self.buffer.len().saturating_sub(nonce.len() - 1);
+                return None;
+            }
+        };
+        self.searched = 0;
+        let before = self.buffer.split_to(at).freeze();
+        self.buffer.advance(nonce.len() + after);
+        Some(before)
+    }
+}
+
+/// ` TAG WORDS LF`
+fn parse_head(line: &[u8]) -> Option<(Tag, String)> {
+    let line = std::str::from_utf8(line).ok()?.strip_suffix('\n')?.strip_prefix(' ')?;
+    let (tag, words) = line.split_once(' ')?;
+    Some((tag.parse().ok()?, words.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NONCE: &str = "0123456789abcdef";
+
+    fn encode(frame: &Frame) -> Vec<u8> {
+        let mut bytes = format!("{NONCE} {} {}\n", frame.tag, frame.words).into_bytes();
+        for part in [&frame.out, &frame.err] {
+            bytes.extend_from_slice(part);
+            bytes.extend_from_slice(format!("{NONCE}\n").as_bytes());
+        }
+        bytes
+    }
+
+    fn frames() -> impl Strategy<Value = Vec<Frame>> {
+        // Digits and line breaks, so that beginnings of a nonce are frequent.
+        let part = prop::collection::vec(prop_oneof![Just(b'0'), Just(b'1'), Just(b'\n'), any::<u8>()], 0..80);
+        let frame = (any::<u64>(), "[a-z=0-9 ]{1,20}", part.clone(), part).prop_map(|(tag, words, out, err)| Frame {
+            tag,
+            words,
+            out: out.into(),
+            err: err.into(),
+        });
+        prop::collection::vec(frame, 0..5)
+    }
+
+    proptest! {
+        #[test]
+        fn frames_come_out_however_the_stream_is_cut(frames in frames(), noise in "[a-z\n]{0,20}", cut in 1usize..40) {
+            let mut stream = noise.into_bytes();
+            frames.iter().for_each(|frame| stream.extend(encode(frame)));
+            let mut decoder = Decoder::new(NONCE);
+            let mut decoded = Vec::new();
+            for piece in stream.chunks(cut) {
+                decoder.buffer().extend_from_slice(piece);
+                decoded.extend(std::iter::from_fn(|| decoder.next()));
+            }
+            prop_assert_eq!(decoded, frames);
+        }
+    }
+
+    #[test]
+    fn a_limit_is_never_read_as_none() {
+        assert_eq!(seconds(Duration::from_nanos(1)), "0.001");
+        assert_eq!(seconds(Duration::from_millis(1500)), "1.500");
+        assert_eq!(seconds(Duration::from_secs(60)), "60");
+    }
+
+    #[test]
+    fn a_variable_name_that_is_code_is_refused() {
+        for name in ["", "1A", "A B", "A=1;rm", "Ä"] {
+            assert!(words(&Script::new("true").env(name, "x")).is_err(), "{name}");
+        }
+        assert!(words(&Script::new("true").env("A", "x\0y")).is_err());
+    }
+}
