@@ -35,7 +35,7 @@ answer() { # tag words: with the first $max bytes of both outputs
 
 become() { # program...: this process becomes it
   exec 5>&- 6>&-
-  umask "$um"; SUREFOOT_ACT="$i;"; export SUREFOOT_ACT; eval "$env"; exec "$@"
+  umask "$um"; SUREFOOT_ACT="$i;" SUREFOOT_RUN_DIR=$R; export SUREFOOT_ACT SUREFOOT_RUN_DIR; eval "$env"; exec "$@"
 }
 launch() { # program...: starts it as $p
   if [ "$feed" ]; then printf %b "$feed" | become "$@" >>"$i.out" 2>>"$i.err" &
