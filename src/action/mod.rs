@@ -10,6 +10,7 @@ mod checkpoint;
 mod command;
 mod context;
 mod exec;
+mod etcd;
 mod kind;
 mod sh;
 mod value;
@@ -32,6 +33,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<approve::Approve>(),
     Kind::of::<checkpoint::Checkpoint>(),
 ];
+pub static KINDS: &[Kind] = &[Kind::of::<etcd::Config>(), Kind::of::<etcd::Identity>()];
 
 /// What looking found.
 #[derive(Debug, Clone)]

@@ -1,0 +1,144 @@
+//! One member of a cluster, and the questions that actions ask it.
+
+use super::{access, fault, tunnel};
+use crate::action::Cx;
+use crate::model::{Fault, FaultKind, HostName};
+use crate::world::Host;
+use etcd_client::{AlarmAction, AlarmMember, AlarmType, Channel, Client, GetOptions, HashKvResponse, StatusResponse};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a member may take for a small question.
+pub const ANSWER: Duration = Duration::from_secs(5);
+/// gRPC's own limit is 4 MiB, which a page of large values passes.
+const DECODE: usize = 256 << 20;
+
+/// A connection to the etcd of one host. Clones share it.
+#[derive(Clone)]
+pub struct Member {
+    pub host: HostName,
+    pub client: Client,
+}
+
+/// Which keys a read is about.
+#[derive(Clone, Debug)]
+pub enum Keys {
+    /// Every key, also those that do not begin with a slash.
+    All,
+    Prefix(String),
+}
+
+/// A 64-bit id as etcd prints it: lower-case hex without padding.
+pub fn hex(id: u64) -> String {
+    format!("{id:x}")
+}
+
+impl Member {
+    /// Finds and connects to the etcd of a host. One that does not answer is a fault of kind `Etcd`, within seconds.
+    pub async fn connect(cx: &Cx<'_>, host: &Arc<dyn Host>) -> Result<Member, Fault> {
+        let access = access::find(cx, host.as_ref()).await?;
+        let channel = tunnel::open(host, access).await?;
+        let client = Client::from_channel(Channel::Tonic(channel), None).await;
+        let client = client.map_err(|error| fault(host.name(), "connect", &error))?;
+        Ok(Member { host: host.name().clone(), client })
+    }
+
+    /// One call, with an end.
+    pub async fn call<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        call: impl Future<Output = Result<T, etcd_client::Error>>,
+    ) -> Result<T, Fault> {
+        match tokio::time::timeout(limit, call).await {
+            Ok(answer) => answer.map_err(|error| fault(&self.host, what, &error)),
+            Err(_) => {
+                let fault = Fault::new(FaultKind::Etcd, format!("etcd on {}: {what} failed", self.host));
+                Err(fault.detail(format!("no answer within {} s", limit.as_secs())))
+            }
+        }
+    }
+
+    /// Answered by the member alone, also without quorum.
+    pub async fn status(&self) -> Result<StatusResponse, Fault> {
+        let mut client = self.client.clone();
+        self.call("status", ANSWER, async move { client.status().await }).await
+    }
+
+    /// The members as this one knows them: not linearizable, so the leader's word counts.
+    pub async fn members(&self) -> Result<Vec<etcd_client::Member>, Fault> {
+        let mut client = self.client.clone();
+        let listed = self.call("member list", ANSWER, async move { client.member_list().await }).await?;
+        Ok(listed.members().to_vec())
+    }
+
+    /// Of the whole cluster, as this member knows them.
+    pub async fn alarms(&self) -> Result<Vec<AlarmMember>, Fault> {
+        let mut client = self.client.clone();
+        let ask = async move { client.alarm(AlarmAction::Get, AlarmType::None, None).await };
+        Ok(self.call("alarm list", ANSWER, ask).await?.alarms().to_vec())
+    }
+
+    /// The hash over all revisions up to this one. It reads the whole database: a minute for each, no less.
+    pub async fn hash_kv(&self, revision: i64) -> Result<HashKvResponse, Fault> {
+        let mut client = self.client.clone();
+        self.call("hash", Duration::from_secs(60), async move { client.hash_kv(revision).await }).await
+    }
+
+    /// How many keys there were at a revision, from this member's own data.
+    pub async fn count(&self, keys: &Keys, revision: i64) -> Result<i64, Fault> {
+        let options = GetOptions::new().with_revision(revision).with_serializable().with_count_only();
+        Ok(self.get("count", keys.start(), keys.within(options)).await?.count())
+    }
+
+    /// A read, with etcd's own options.
+    pub async fn get(&self, what: &str, key: Vec<u8>, options: GetOptions) -> Result<etcd_client::GetResponse, Fault> {
+        let mut kv = self.client.kv_client().max_decoding_message_size(DECODE);
+        self.call(what, Duration::from_secs(30), async move { kv.get(key, Some(options)).await }).await
+    }
+}
+
+impl Keys {
+    /// The first key of the range. `\0` is the least key that there can be.
+    pub fn start(&self) -> Vec<u8> {
+        match self {
+            Keys::Prefix(prefix) if !prefix.is_empty() => prefix.clone().into_bytes(),
+            _ => vec![0],
+        }
+    }
+
+    /// The end of the range, exclusive: `\0` stands for no end (etcd's API, RangeRequest.range_end).
+    pub fn end(&self) -> Vec<u8> {
+        let Keys::Prefix(prefix) = self else { return vec![0] };
+        let mut end = prefix.clone().into_bytes();
+        while let Some(last) = end.pop() {
+            if last < u8::MAX {
+                end.push(last + 1);
+                return end;
+            }
+        }
+        vec![0]
+    }
+
+    pub fn within(&self, options: GetOptions) -> GetOptions {
+        options.with_range(self.end())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_hex_without_padding() {
+        assert_eq!((hex(0x02e9_b10f_abc1_6da7), hex(u64::MAX)), ("2e9b10fabc16da7".to_owned(), "f".repeat(16)));
+    }
+
+    #[test]
+    fn a_prefix_ends_before_its_successor() {
+        assert_eq!(Keys::Prefix("a/".to_owned()).end(), b"a0");
+        assert_eq!((Keys::All.start(), Keys::All.end()), (vec![0], vec![0]));
+        assert_eq!((Keys::Prefix(String::new()).start(), Keys::Prefix(String::new()).end()), (vec![0], vec![0]));
+    }
+}

@@ -1,0 +1,187 @@
+//! `etcd.config`: the effective configuration of a host's etcd.
+
+use super::layout::{self, Defaults, Kept, Settings};
+use super::read;
+use crate::action::{Action, Cx, Seen, Undoing, unseen};
+use crate::model::{Effect, Fault};
+use crate::world::Script;
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Reads what this host's etcd would start with, and what it runs with: the systemd unit with its drop-ins and
+/// environment, `ETCD_` variables, flags (also those fed from other variables), a configuration file, and
+/// `/proc/PID` of a running one.
+///
+/// Nothing set gives etcd's own defaults. `missing` where the unit is not there; `value` where it does not run etcd;
+/// `denied` where its files may not be read (let the step `become`).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The systemd unit that runs etcd.
+    #[serde(default = "default_unit")]
+    pub unit: String,
+}
+
+pub fn default_unit() -> String {
+    "etcd".to_owned()
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ConfigOut {
+    /// The unit by its own name, such as `etcd.service`.
+    pub unit: String,
+    pub active: bool,
+    /// The user it runs as (`User=`).
+    pub user: String,
+    /// `Restart=`, such as `on-failure`. With `always`, a stopped member must be masked to stay down.
+    pub restart: String,
+    pub name: String,
+    pub data_dir: String,
+    /// None where the WAL lies in the data directory.
+    pub wal_dir: Option<String>,
+    /// `initial-advertise-peer-urls`, the first.
+    pub peer_url: String,
+    pub peer_urls: Vec<String>,
+    /// This member's part of `initial-cluster`: `NAME=URL`, once for each of its peer URLs.
+    pub initial_cluster_entry: String,
+    /// `advertise-client-urls`.
+    pub client_urls: Vec<String>,
+    pub listen_client_urls: Vec<String>,
+    pub listen_peer_urls: Vec<String>,
+    /// Every port that it listens on, client ports first.
+    pub ports: Vec<u16>,
+    pub tls: TlsPaths,
+    /// The program, as the unit names it.
+    pub binary: String,
+    /// Of the program, such as `3.5.16`; none where it did not say.
+    pub version: Option<String>,
+    /// `etcdutl`, else `etcdctl`: beside the program or in `PATH`; none where there is neither.
+    pub tool: Option<String>,
+    /// What the files say, by the name of the flag. What is not here has etcd's default.
+    pub settings: IndexMap<String, String>,
+    /// Where each of `settings` is kept.
+    pub kept: IndexMap<String, Kept>,
+    /// What the running process was started with, by the name of the flag; empty where none runs.
+    pub running: IndexMap<String, String>,
+    /// Settings in which the running process differs from the files: a restart would change them.
+    pub pending: Vec<String>,
+}
+
+/// Files of certificates and keys, as etcd's flags name them.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct TlsPaths {
+    /// Whether clients are served over TLS.
+    pub client: bool,
+    /// Whether peers talk over TLS.
+    pub peer: bool,
+    pub cert_file: Option<String>,
+    pub key_file: Option<String>,
+    pub trusted_ca_file: Option<String>,
+    pub peer_cert_file: Option<String>,
+    pub peer_key_file: Option<String>,
+    pub peer_trusted_ca_file: Option<String>,
+}
+
+impl Action for Config {
+    const NAME: &'static str = "etcd.config";
+    const EXAMPLE: &'static str = "etcd.config: { unit: etcd }";
+    const EFFECT: Effect = Effect::Reads;
+    const UNDO: Undoing = Undoing::No("it changes nothing");
+    type Out = ConfigOut;
+    type Before = ();
+
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        unseen(format!("read the configuration of {}", self.unit))
+    }
+
+    async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<ConfigOut, Fault> {
+        let loaded = layout::load(cx, &self.unit).await?;
+        let process = match loaded.unit.pid {
+            Some(pid) => layout::running(cx, cx.host.as_ref(), Some(pid)).await?,
+            None => None,
+        };
+        let running = process.map(|process| values(&process.settings)).unwrap_or_default();
+        let binary = loaded.unit.binary().unwrap_or("etcd").to_owned();
+        let (version, tool) = programs(cx, &binary).await?;
+        Ok(out(loaded, running, binary, version, tool))
+    }
+}
+
+fn out(
+    loaded: layout::Loaded,
+    running: IndexMap<String, String>,
+    binary: String,
+    version: Option<String>,
+    tool: Option<String>,
+) -> ConfigOut {
+    let layout::Loaded { unit, settings, .. } = loaded;
+    let defaults = Defaults(&settings);
+    let (name, peer_urls) = (defaults.name(), defaults.advertise_peer());
+    let (listen_client_urls, listen_peer_urls) = (defaults.listen_client(), defaults.listen_peer());
+    let own = values(&settings);
+    ConfigOut {
+        active: unit.active,
+        data_dir: defaults.data_dir(),
+        wal_dir: settings.path("wal-dir"),
+        peer_url: peer_urls.first().cloned().unwrap_or_default(),
+        initial_cluster_entry: peer_urls.iter().map(|url| format!("{name}={url}")).collect::<Vec<_>>().join(","),
+        client_urls: defaults.advertise_client(),
+        ports: layout::ports(&[listen_client_urls.clone(), listen_peer_urls.clone()].concat()),
+        tls: tls(&settings, &listen_client_urls, &peer_urls),
+        pending: if running.is_empty() { Vec::new() } else { differing(&own, &running) },
+        kept: settings.set.iter().map(|(name, setting)| (name.clone(), setting.kept.clone())).collect(),
+        settings: own,
+        unit: unit.id,
+        user: unit.user,
+        restart: unit.restart,
+        name,
+        peer_urls,
+        listen_client_urls,
+        listen_peer_urls,
+        binary,
+        version,
+        tool,
+        running,
+    }
+}
+
+fn tls(settings: &Settings, clients: &[String], peers: &[String]) -> TlsPaths {
+    let https = |urls: &[String]| urls.iter().any(|url| url.starts_with("https://"));
+    TlsPaths {
+        client: https(clients),
+        peer: https(peers),
+        cert_file: settings.path("cert-file"),
+        key_file: settings.path("key-file"),
+        trusted_ca_file: settings.path("trusted-ca-file"),
+        peer_cert_file: settings.path("peer-cert-file"),
+        peer_key_file: settings.path("peer-key-file"),
+        peer_trusted_ca_file: settings.path("peer-trusted-ca-file"),
+    }
+}
+
+fn values(settings: &Settings) -> IndexMap<String, String> {
+    settings.set.iter().map(|(name, setting)| (name.clone(), setting.value.clone())).collect()
+}
+
+/// Names whose values differ, sorted.
+fn differing(files: &IndexMap<String, String>, running: &IndexMap<String, String>) -> Vec<String> {
+    let mut names: Vec<&String> =
+        files.keys().chain(running.keys().filter(|name| !files.contains_key(*name))).collect();
+    names.retain(|name| files.get(*name) != running.get(*name));
+    names.sort();
+    names.into_iter().cloned().collect()
+}
+
+/// Asks the program for its version, with an environment of its own: `ETCD_` variables beside flags are fatal to it.
+const PROGRAMS: &str = r#"env -i PATH="$PATH" "$1" --version 2>/dev/null | sed -n 's/^etcd Version: //p'
+PATH=$(dirname "$1"):$PATH
+command -v etcdutl || command -v etcdctl || echo"#;
+
+async fn programs(cx: &Cx<'_>, binary: &str) -> Result<(Option<String>, Option<String>), Fault> {
+    let output = read::probe(cx, cx.host.as_ref(), Script::new(PROGRAMS).arg(binary)).await?;
+    let text = output.text();
+    let version = text.lines().find(|line| line.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned);
+    let tool = text.lines().find(|line| line.starts_with('/')).map(str::to_owned);
+    Ok((version, tool))
+}

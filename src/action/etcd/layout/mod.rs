@@ -1,0 +1,23 @@
+//! The effective configuration of a host's etcd: every setting by its flag's name, with its value and where the host
+//! keeps it.
+//!
+//! The precedence is etcd's own (server/embed, etcdmain): a configuration file, where one is given, is all that
+//! counts; else a flag stands above its `ETCD_` variable (both at once are refused by etcd itself).
+//! This folder knows the ways in which hosts keep settings; it does not know what a setting means, except the few
+//! that say where etcd listens and keeps its data.
+
+pub mod config_file;
+pub mod env_file;
+mod process;
+mod settings;
+mod unit;
+mod urls;
+pub mod words;
+
+pub use process::{Process, running};
+pub use settings::{Defaults, Kept, Setting, Settings};
+pub use unit::{Loaded, Unit, load};
+pub use urls::{Endpoint, endpoints, loopback_first, ports};
+
+#[cfg(test)]
+mod tests;
