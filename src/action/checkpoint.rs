@@ -18,6 +18,7 @@ impl Action for Checkpoint {
     const EXAMPLE: &'static str = "checkpoint: staged";
     const EFFECT: Effect = Effect::Reads;
     const UNDO: Undoing = Undoing::No("it changes nothing");
+    const BARRIER: bool = true;
     const LIMITED: bool = false;
     type Out = ();
     type Before = ();

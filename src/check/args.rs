@@ -164,7 +164,7 @@ impl Walk<'_, '_> {
         if let (Some(format), Some(text)) = (schema.get("format").and_then(Json::as_str), value.as_str())
             && let Err(why) = parse_format(format, text)
         {
-            self.reader.error("E0507", node.span, why);
+            self.reader.error("E0510", node.span, why);
         }
     }
 

@@ -20,7 +20,7 @@ mod vars;
 pub use checked::{Gate, Need, OnFailure, ParamSpec, ParamType, Retry, Role, Runbook, Step};
 pub use codes::CODES;
 pub use params::params;
-pub use roles::{Binding, bind};
+pub use roles::bind;
 
 use crate::load::{Document, Fields, Inventory, Node};
 use crate::model::{Diagnostic, Sources};
@@ -70,7 +70,10 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
     let ids = order::ids(reader, &drafts);
     let order = Order::of(reader, &drafts, &ids);
     names::check(reader, &Names { drafts: &drafts, ids: &ids, order: &order, vars: &vars });
-    params::unused(reader);
+    if !reader.has_errors() {
+        // A name that could not be read may have been the use.
+        params::unused(reader);
+    }
 
     let (verify, steps): (Vec<Draft>, Vec<Draft>) = drafts.into_iter().partition(|draft| draft.verify);
     let done = |drafts: Vec<Draft>| drafts.into_iter().filter_map(|draft| draft.step).collect();
@@ -104,7 +107,7 @@ fn requires(reader: &mut Reader, node: &Node) {
     let numbers = |text: &str| text.trim().split('.').map(|part| part.parse().ok()).collect::<Option<Vec<u32>>>();
     let own = env!("CARGO_PKG_VERSION");
     match text.trim().strip_prefix(">=").and_then(numbers) {
-        None => reader.error("E0507", node.span, "a version is required as `\">=0.1\"`"),
+        None => reader.error("E0510", node.span, "a version is required as `\">=0.1\"`"),
         Some(wanted) if numbers(own).is_some_and(|own| own < wanted) => {
             reader.error("E0212", node.span, format!("this runbook requires surefoot {text}, this is {own}"));
         }

@@ -84,14 +84,9 @@ fn anchored(kind: ParamType, value: Json, folder: &Path) -> Json {
     }
 }
 
-/// The parameters of one run: what was given, then defaults. A relative file that was given starts from `current`,
+/// The parameters of one run as a map: what was given, then defaults. A relative file that was given starts from `current`,
 /// and every file must be there. Of what is given twice the last counts.
-pub fn params(
-    runbook: &Runbook,
-    given: &[Given],
-    current: &Path,
-    sources: &Sources,
-) -> Result<serde_json::Map<String, Json>, Vec<Diagnostic>> {
+pub fn params(runbook: &Runbook, given: &[Given], current: &Path, sources: &Sources) -> Result<Json, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let mut values: IndexMap<&str, (Json, Span)> = IndexMap::new();
     for Given { key, value } in given {
@@ -119,7 +114,7 @@ pub fn params(
             None => problems.push(not_given(name, spec)),
         }
     }
-    if problems.is_empty() { Ok(all) } else { Err(problems) }
+    if problems.is_empty() { Ok(Json::Object(all)) } else { Err(problems) }
 }
 
 fn undeclared(key: &Key, runbook: &Runbook) -> Diagnostic {

@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
         match text.parse::<action::Period>() {
             Ok(period) => Some(period.0),
             Err(why) => {
-                self.error("E0507", node.span, why);
+                self.error("E0510", node.span, why);
                 None
             }
         }

@@ -44,25 +44,6 @@ fn role(reader: &mut Reader, key: &Key, node: &Node) -> Role {
     role
 }
 
-/// Which hosts each role stands for, in inventory order. Only [`bind`] can make one.
-#[derive(Clone, Debug)]
-pub struct Binding {
-    roles: IndexMap<String, Vec<HostName>>,
-}
-
-impl Binding {
-    /// Every declared role with its hosts.
-    pub fn roles(&self) -> &IndexMap<String, Vec<HostName>> {
-        &self.roles
-    }
-
-    /// The hosts that a step's `on` means: a role's, else a group's or a host's of the inventory.
-    pub fn hosts(&self, name: &str, inventory: &Inventory) -> Vec<HostName> {
-        let one = || inventory.hosts.get_key_value(name).map(|(host, _)| vec![host.clone()]);
-        self.roles.get(name).cloned().or_else(|| members(name, inventory)).or_else(one).unwrap_or_default()
-    }
-}
-
 /// A group's hosts in inventory order.
 fn members(group: &str, inventory: &Inventory) -> Option<Vec<HostName>> {
     inventory.groups.get(group).map(|hosts| in_order(hosts, inventory))
@@ -72,69 +53,70 @@ fn in_order(hosts: &[HostName], inventory: &Inventory) -> Vec<HostName> {
     inventory.hosts.keys().filter(|host| hosts.contains(host)).cloned().collect()
 }
 
-/// Binds each role to the group of its name, or to what a `role=group-or-host,...` of `binds` says. Checks the
-/// number of hosts, that no host is in two roles that do not share, and every `on` that is no role.
+/// The hosts of each role, in inventory order: the group of its name, or what a `role=group-or-host,...` of `binds`
+/// says. Checks the number of hosts, that no host is in two roles that do not share, and every `on` that is no role.
 pub fn bind(
     runbook: &Runbook,
     inventory: &Inventory,
     binds: &[String],
     sources: &mut Sources,
-) -> Result<Binding, Vec<Diagnostic>> {
+) -> Result<IndexMap<String, Vec<HostName>>, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let mut bound: IndexMap<String, (Vec<HostName>, Span)> = IndexMap::new();
     for text in binds {
         let file = sources.add("--bind", text.as_str());
-        match one_bind(text, file, runbook, inventory) {
-            Ok((role, hosts)) => drop(bound.insert(role, (hosts, Span::new(file, 0..text.len())))),
-            Err(problem) => problems.push(problem),
+        if let Some((role, hosts)) = one_bind(text, file, runbook, inventory, &mut problems) {
+            bound.insert(role, (hosts, Span::new(file, 0..text.len())));
         }
     }
     let mut roles = IndexMap::new();
     for (name, role) in &runbook.roles {
-        let (hosts, span) = match bound.swap_remove(name) {
-            Some((hosts, span)) => (hosts, span),
-            None => (members(name, inventory).unwrap_or_default(), role.span),
-        };
+        let group = || (members(name, inventory).unwrap_or_default(), role.span);
+        let (hosts, span) = bound.swap_remove(name).unwrap_or_else(group);
         problems.extend(count(name, role, &hosts, span, inventory));
         roles.insert(name.clone(), hosts);
     }
     problems.extend(shared(runbook, &roles));
-    let binding = Binding { roles };
-    runbook.steps.iter().chain(&runbook.verify).for_each(|step| problems.extend(no_hosts(step, &binding, inventory)));
-    if problems.is_empty() { Ok(binding) } else { Err(problems) }
+    let steps = runbook.steps.iter().chain(&runbook.verify);
+    problems.extend(steps.filter_map(|step| no_hosts(step, &roles, inventory)));
+    if problems.is_empty() { Ok(roles) } else { Err(problems) }
 }
 
+/// Reads one `role=group-or-host,...`. Nothing after the `=` gives the role no hosts.
 fn one_bind(
     text: &str,
     file: FileId,
     runbook: &Runbook,
     inventory: &Inventory,
-) -> Result<(String, Vec<HostName>), Diagnostic> {
+    problems: &mut Vec<Diagnostic>,
+) -> Option<(String, Vec<HostName>)> {
     let place = |range| Span::new(file, range);
     let Some((role, names)) = text.split_once('=') else {
-        let problem = Diagnostic::error("E0707", place(0..text.len()), "a binding is written `ROLE=GROUP-OR-HOST,...`");
-        return Err(problem);
+        let message = "a binding is written `ROLE=GROUP-OR-HOST,...`";
+        problems.push(Diagnostic::error("E0707", place(0..text.len()), message));
+        return None;
     };
     if !runbook.roles.contains_key(role) {
         let problem = Diagnostic::error("E0707", place(0..role.len()), format!("this runbook has no role `{role}`"));
         let help = did_you_mean(role, runbook.roles.keys().map(String::as_str));
-        return Err(problem.help(help.unwrap_or_else(|| "it has no roles at all".to_owned())));
+        problems.push(problem.help(help.unwrap_or_else(|| "it has no roles at all".to_owned())));
+        return None;
     }
     let mut hosts = Vec::new();
     let mut at = role.len() + 1;
-    for name in names.split(',') {
+    for name in names.split(',').filter(|_| !names.is_empty()) {
         let span = place(at..at + name.len());
         at += name.len() + 1;
-        if let Some(group) = inventory.groups.get(name) {
-            hosts.extend(group.iter().cloned());
-        } else if let Some((host, _)) = inventory.hosts.get_key_value(name) {
-            hosts.push(host.clone());
-        } else if !(name.is_empty() && names.is_empty()) {
-            let problem = Diagnostic::error("E0703", span, format!("`{name}` is neither a group nor a host"));
-            return Err(helped(problem, name, inventory));
+        match (inventory.groups.get(name), inventory.hosts.get_key_value(name)) {
+            (Some(group), _) => hosts.extend(group.iter().cloned()),
+            (None, Some((host, _))) => hosts.push(host.clone()),
+            (None, None) => {
+                let problem = Diagnostic::error("E0703", span, format!("`{name}` is neither a group nor a host"));
+                problems.push(helped(problem, name, inventory));
+            }
         }
     }
-    Ok((role.to_owned(), in_order(&hosts, inventory)))
+    Some((role.to_owned(), in_order(&hosts, inventory)))
 }
 
 fn helped(problem: Diagnostic, name: &str, inventory: &Inventory) -> Diagnostic {
@@ -184,10 +166,12 @@ fn shared(runbook: &Runbook, roles: &IndexMap<String, Vec<HostName>>) -> Vec<Dia
     problems
 }
 
-fn no_hosts(step: &Step, binding: &Binding, inventory: &Inventory) -> Option<Diagnostic> {
+fn no_hosts(step: &Step, roles: &IndexMap<String, Vec<HostName>>, inventory: &Inventory) -> Option<Diagnostic> {
     let name = step.on.as_deref()?;
-    let known =
-        binding.roles.contains_key(name) || inventory.groups.contains_key(name) || inventory.hosts.contains_key(name);
-    let problem = || Diagnostic::error("E0304", step.span, format!("`{name}` is no role, group or host"));
-    (!known).then(|| helped(problem(), name, inventory))
+    let in_inventory = inventory.groups.contains_key(name) || inventory.hosts.contains_key(name);
+    if roles.contains_key(name) || in_inventory {
+        return None;
+    }
+    let problem = Diagnostic::error("E0304", step.span, format!("`{name}` is no role, group or host"));
+    Some(helped(problem, name, inventory))
 }

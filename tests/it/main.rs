@@ -1,5 +1,6 @@
 //! One binary; one file for each feature.
 
+mod check;
 mod journal;
 mod lab;
 mod load;
