@@ -9,8 +9,8 @@ mod assert;
 mod checkpoint;
 mod command;
 mod context;
-mod exec;
 mod etcd;
+mod exec;
 mod kind;
 mod sh;
 mod value;
@@ -32,8 +32,9 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<assert::Assert>(),
     Kind::of::<approve::Approve>(),
     Kind::of::<checkpoint::Checkpoint>(),
+    Kind::of::<etcd::Config>(),
+    Kind::of::<etcd::Identity>(),
 ];
-pub static KINDS: &[Kind] = &[Kind::of::<etcd::Config>(), Kind::of::<etcd::Identity>()];
 
 /// What looking found.
 #[derive(Debug, Clone)]

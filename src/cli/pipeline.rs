@@ -63,7 +63,7 @@ pub fn program(
     let binding = check::bind(&runbook, inventory, binds, sources);
     let params = check::params(&runbook, given, current, sources);
     match (binding, params) {
-        (Ok(binding), Ok(params)) => compile(runbook, Json::Object(params), binding.roles().clone(), inventory),
+        (Ok(binding), Ok(params)) => compile(runbook, params, binding, inventory),
         (binding, params) => Err(binding.err().into_iter().chain(params.err()).flatten().collect()),
     }
 }

@@ -14,7 +14,7 @@ done"#;
 
 /// A probe on any host of the run, as the step's `become` says.
 pub async fn probe(cx: &Cx<'_>, host: &dyn Host, script: Script) -> Result<Output, Fault> {
-    host.probe(script.user(cx.settings.user.clone()).timeout(cx.settings.timeout)).await
+    host.probe(script.user(cx.settings.user.clone())).await
 }
 
 /// The content of each file; `None` where it is not there.
