@@ -77,8 +77,11 @@ pub enum Error {
 /// Runs a new run to its end, or until the operator leaves: then it is `Interrupted` and its record stays open.
 pub async fn run(run: Run) -> Result<Outcome, Error> {
     let program = run.program.clone();
-    let (mut driver, mut batch) = Driver::new(run, &program);
+    let (mut driver, opening) = Driver::new(run, &program);
+    driver.commit(opening).await?;
+    let mut batch = Batch::default();
     loop {
+        driver.start_ready(&mut batch);
         driver.commit(std::mem::take(&mut batch)).await?;
         if driver.is_over() {
             break;
@@ -86,7 +89,6 @@ pub async fn run(run: Run) -> Result<Outcome, Error> {
         if driver.receive(&mut batch).await == Wish::Leave {
             return Ok(Outcome::Interrupted);
         }
-        driver.start_ready(&mut batch);
     }
     let outcome = driver.outcome();
     driver.commit(Batch::of(Event::RunEnded { outcome })).await?;

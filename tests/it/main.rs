@@ -1,6 +1,7 @@
 //! One binary; one file for each feature.
 
 mod check;
+mod execute;
 mod journal;
 mod lab;
 mod load;
