@@ -11,9 +11,19 @@ mod command;
 mod context;
 mod etcd;
 mod exec;
+mod copy;
+mod exec;
+mod etcd;
+mod files;
 mod kind;
+mod r#move;
+mod poll;
+mod remove;
+mod service;
 mod sh;
+mod systemd;
 mod value;
+mod wait;
 
 pub use context::{Cx, Question, Settings};
 pub use kind::{Erased, ErasedChange, ErasedSeen, Kind, Undoing, find};
@@ -29,6 +39,11 @@ use std::future::Future;
 pub static KINDS: &[Kind] = &[
     Kind::of::<sh::Sh>(),
     Kind::of::<exec::Exec>(),
+    Kind::of::<copy::Copy>(),
+    Kind::of::<r#move::Move>(),
+    Kind::of::<remove::Remove>(),
+    Kind::of::<service::Service>(),
+    Kind::of::<wait::Wait>(),
     Kind::of::<assert::Assert>(),
     Kind::of::<approve::Approve>(),
     Kind::of::<checkpoint::Checkpoint>(),

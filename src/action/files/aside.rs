@@ -1,0 +1,87 @@
+//! Names that change while the thing stays: a rename within one filesystem, and setting aside what is to be removed.
+
+use super::{Keep, check, script};
+use crate::action::Cx;
+use crate::model::Fault;
+use crate::world::Script;
+
+/// `$1` to `$2`. Two looks around the rename, since an `mv` that must not overwrite ends with 0 where it did nothing.
+const RENAME: &str = script!(
+    r#"
+from=$1 to=$2
+if there "$from" && there "$to"; then die 70 "both $from and $to exist"; fi
+if there "$to"; then exit 0; fi
+there "$from" || die 71 "$from does not exist"
+dir=$(folder "$to")
+[ -d "$dir" ] || die 71 "its folder $dir does not exist"
+[ "$(stat -c %d -- "$from")" = "$(stat -c %d -- "$dir")" ] || die 70 "$from and $dir are on different filesystems"
+mv -n -T -- "$from" "$to"
+if there "$from" || ! there "$to"; then die 70 "something else has come to be at $to"; fi
+flush "$dir" "$(folder "$from")"
+"#
+);
+
+/// Sets `$1` aside as `$2`, or `$3` where that cannot be; says which.
+const ASIDE: &str = script!(
+    r#"
+path=$1 kept=$2 beside=$3
+there "$path" || exit 0
+if there "$kept" || there "$beside"; then die 70 "it was set aside before and has come back"; fi
+dir=$(folder "$path") at=$(stat -c %d -- "$path")
+[ "$at" = "$(stat -c %d -- "$dir")" ] || die 70 "it is a filesystem of its own"
+mkdir -- "${kept%/*}" 2>/dev/null || :
+[ -w "${kept%/*}" ] && [ "$at" = "$(stat -c %d -- "${kept%/*}")" ] || kept=$beside
+mv -n -T -- "$path" "$kept"
+! there "$path" || die 70 "it could not be renamed to $kept"
+flush "$dir" "${kept%/*}"
+printf '%s\n' "$kept"
+"#
+);
+
+const DELETE: &str = script!(
+    r#"
+there "$1" || exit 0
+dir=$(folder "$1")
+[ "$(stat -c %d -- "$1")" = "$(stat -c %d -- "$dir")" ] || die 70 "it is a filesystem of its own"
+rm -rf --one-file-system -- "$1"
+flush "$dir"
+"#
+);
+
+const RETURN: &str = script!(
+    r#"
+path=$1 kept=$2
+there "$kept" || kept=$3
+there "$kept" || { there "$path" && exit 0; die 71 "it is gone, and nothing is kept"; }
+! there "$path" || die 70 "something else is there now; what was there is kept as $kept"
+mv -n -T -- "$kept" "$path"
+! there "$kept" || die 70 "something else has come to be there; what was there is kept as $kept"
+flush "$(folder "$path")" "${kept%/*}"
+"#
+);
+
+/// Renames; does nothing where it has been done. Never overwrites, never copies.
+pub async fn rename(cx: &Cx<'_>, from: &str, to: &str) -> Result<(), Fault> {
+    let output = cx.act(Script::new(RENAME).args([from, to])).await?;
+    check(output, &format!("move {from} to {to}")).map(drop)
+}
+
+/// Sets what is at a path aside, on its own filesystem; gives where, or `None` where nothing was there.
+pub async fn set_aside(cx: &Cx<'_>, keep: &Keep) -> Result<Option<String>, Fault> {
+    let Keep { path, kept, beside } = keep;
+    let output = cx.act(Script::new(ASIDE).args([path, kept, beside])).await?;
+    let aside = check(output, &format!("set {path} aside"))?.text().into_owned();
+    Ok((!aside.is_empty()).then_some(aside))
+}
+
+/// Puts back what was set aside; does nothing where it never was, or is back already.
+pub async fn put_back(cx: &Cx<'_>, keep: &Keep) -> Result<(), Fault> {
+    let Keep { path, kept, beside } = keep;
+    let output = cx.act(Script::new(RETURN).args([path, kept, beside])).await?;
+    check(output, &format!("put {path} back")).map(drop)
+}
+
+/// Deletes, with all that is below, as far as that is on one filesystem.
+pub async fn delete(cx: &Cx<'_>, path: &str) -> Result<(), Fault> {
+    check(cx.act(Script::new(DELETE).arg(path)).await?, &format!("delete {path}")).map(drop)
+}

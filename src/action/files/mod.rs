@@ -1,0 +1,214 @@
+//! What the actions that change files share: how a path is looked at, how contents come to be there at once or not at
+//! all, what is kept of the old, and how it is put back.
+//!
+//! Originals lie in the run's folder on the host, or beside the path where the step's user cannot write there; what
+//! is journaled ([`Original`]) holds only names, modes, owners and checksums. A symbolic link is never followed and never
+//! replaced by a file: whoever means its target names its target.
+
+mod aside;
+mod diff;
+mod entry;
+mod install;
+mod local;
+
+pub use aside::{delete, put_back, rename, set_aside};
+pub use diff::unified;
+pub use entry::{link, make_directory};
+pub use install::{Attributes, Contents, Original, attributes, install, prepare, restore};
+pub use local::{LocalFile, local_fault, look_locally, sha256};
+
+use super::Cx;
+use crate::model::{Fault, FaultKind};
+use crate::world::{Output, Script};
+use serde::{Deserialize, Serialize};
+
+/// A constant script with what all of ours begin with. `die CODE TEXT` ends it with a fault of that kind.
+macro_rules! script {
+    ($body:literal) => {
+        concat!(
+            "set -eu; umask 077; LC_ALL=C; export LC_ALL\n",
+            "die() { c=$1; shift; printf '%s\\n' \"$*\" >&2; exit \"$c\"; }\n",
+            "there() { [ -e \"$1\" ] || [ -L \"$1\" ]; }\n",
+            "folder() { case $1 in /*/*) printf '%s' \"${1%/*}\" ;; *) printf / ;; esac; }\n",
+            "flush() { sync -- \"$@\" 2>/dev/null || sync; }\n",
+            $body
+        )
+    };
+}
+use script;
+
+/// What is at a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "was", rename_all = "snake_case")]
+pub enum Was {
+    Absent,
+    File {
+        #[serde(flatten)]
+        owned: Owned,
+        size: u64,
+        sha256: String,
+    },
+    Directory {
+        #[serde(flatten)]
+        owned: Owned,
+    },
+    Link {
+        target: String,
+    },
+    /// A device, a socket, a pipe.
+    Other,
+}
+
+/// Whose it is and who may use it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owned {
+    /// Permission bits, in octal.
+    pub mode: String,
+    pub uid: u32,
+    pub gid: u32,
+    /// Names, as far as the host has them.
+    pub owner: String,
+    pub group: String,
+}
+
+const LOOK: &str = script!(
+    r#"
+case $2 in ''|[0-9]*) ;; *) id -u -- "$2" >/dev/null 2>&1 || die 72 "there is no user $2" ;; esac
+case $3 in ''|[0-9]*) ;; *) getent group -- "$3" >/dev/null || die 72 "there is no group $3" ;; esac
+if [ -L "$1" ]; then echo link; readlink -- "$1"
+elif [ -d "$1" ]; then stat -c 'directory %04a %u %g %U %G' -- "$1"
+elif [ -f "$1" ]; then
+  stat -c 'file %04a %u %g %U %G %s' -- "$1"; sha256sum <"$1"
+  [ "$(stat -c %s -- "$1")" -gt "$4" ] || cat -- "$1"
+elif [ -e "$1" ]; then echo other
+else echo absent; fi
+"#
+);
+
+/// Texts above this size are replaced without a diff, and are not edited.
+pub const LONGEST_TEXT: u64 = 1 << 20;
+
+/// Looks at a path; refuses where the wanted owner or group does not exist.
+pub async fn look(cx: &Cx<'_>, path: &str, wanted: &Attributes) -> Result<Was, Fault> {
+    Ok(seen(cx, path, wanted, -1).await?.0)
+}
+
+/// Looks at a path and reads the file there, if it is not longer than [`LONGEST_TEXT`] and in UTF-8.
+pub async fn look_inside(cx: &Cx<'_>, path: &str, wanted: &Attributes) -> Result<(Was, Option<String>), Fault> {
+    seen(cx, path, wanted, LONGEST_TEXT as i64).await
+}
+
+async fn seen(cx: &Cx<'_>, path: &str, wanted: &Attributes, longest: i64) -> Result<(Was, Option<String>), Fault> {
+    let name = |name: &Option<String>| name.clone().unwrap_or_default();
+    let args = [path.to_owned(), name(&wanted.owner), name(&wanted.group), longest.to_string()];
+    let output = check(cx.probe(Script::new(LOOK).args(args)).await?, &format!("look at {path}"))?;
+    let mut parts = output.stdout.splitn(3, |byte| *byte == b'\n');
+    let mut line = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+    let was = parse(&line(), &line()).ok_or_else(|| Fault::value(format!("cannot tell what {path} is")))?;
+    let text = parts.next().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
+    let whole = text.filter(|_| matches!(was, Was::File { size, .. } if size as i64 <= longest));
+    Ok((was, whole))
+}
+
+fn parse(first: &str, second: &str) -> Option<Was> {
+    let words: Vec<&str> = first.split(' ').collect();
+    Some(match words[..] {
+        ["absent"] => Was::Absent,
+        ["other"] => Was::Other,
+        ["link"] => Was::Link { target: second.to_owned() },
+        ["directory", ref owned @ ..] => Was::Directory { owned: parse_owned(owned)? },
+        ["file", ref owned @ .., size] => Was::File {
+            owned: parse_owned(owned)?,
+            size: size.parse().ok()?,
+            sha256: second.split(' ').next()?.to_owned(),
+        },
+        _ => return None,
+    })
+}
+
+fn parse_owned(words: &[&str]) -> Option<Owned> {
+    let [mode, uid, gid, owner, group] = *words else { return None };
+    Some(Owned {
+        mode: mode.to_owned(),
+        uid: uid.parse().ok()?,
+        gid: gid.parse().ok()?,
+        owner: owner.to_owned(),
+        group: group.to_owned(),
+    })
+}
+
+/// Where a task keeps what was at a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keep {
+    pub path: String,
+    /// In the run's folder on the host.
+    pub kept: String,
+    /// In the path's own folder: used where the first cannot be written or is on another filesystem.
+    pub beside: String,
+}
+
+impl Keep {
+    pub fn of(cx: &Cx<'_>, path: &str) -> Keep {
+        Keep {
+            path: path.to_owned(),
+            kept: format!("{}/kept/{}", cx.host.run_dir(), task_name(cx)),
+            beside: ours(cx, path, "kept"),
+        }
+    }
+}
+
+/// Where new contents for a path are made ready; the same for each attempt of the task.
+fn temp_of(cx: &Cx<'_>, path: &str) -> String {
+    ours(cx, path, "new")
+}
+
+/// A file of this task in the folder of `path`, of a name that starts with a dot: few programs load such.
+fn ours(cx: &Cx<'_>, path: &str, ending: &str) -> String {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    format!("{folder}/.surefoot-{}-{}.{ending}", cx.run, task_name(cx))
+}
+
+/// Unique in the run on this host, safe as a file name.
+fn task_name(cx: &Cx<'_>) -> String {
+    let step = cx.task.step.as_str().replace(|c: char| !c.is_ascii_alphanumeric() && !"._-".contains(c), "-");
+    cx.task.item.map_or(step.clone(), |item| format!("{step}-{item}"))
+}
+
+const EXISTS: &str = script!(r#"for path do if there "$path"; then echo yes; else echo no; fi; done"#);
+
+/// Which of the paths exist. A symbolic link does, wherever it points.
+pub async fn exist<const N: usize>(cx: &Cx<'_>, paths: [&str; N]) -> Result<[bool; N], Fault> {
+    let output = check(cx.probe(Script::new(EXISTS).args(paths)).await?, "look at files")?;
+    let text = output.text();
+    let mut lines = text.lines();
+    Ok(paths.map(|_| lines.next() == Some("yes")))
+}
+
+/// The output of one of our scripts, or what its exit code and its message say went wrong in doing `what`.
+pub fn check(output: Output, what: &str) -> Result<Output, Fault> {
+    let said = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+    let kind = match output.code {
+        0 => return Ok(output),
+        70 => FaultKind::Refused,
+        71 => FaultKind::Missing,
+        72 => FaultKind::Value,
+        _ if said.contains("No space left on device") => FaultKind::NoSpace,
+        _ if said.contains("Permission denied") || said.contains("not permitted") => FaultKind::Denied,
+        _ => return output.ok(what),
+    };
+    Err(Fault::new(kind, format!("cannot {what}: {}", said.lines().last().unwrap_or_default())))
+}
+
+/// A path that must be a regular file, or nothing yet.
+pub fn regular(path: &str, was: &Was) -> Result<(), Fault> {
+    let what = match was {
+        Was::Absent | Was::File { .. } => return Ok(()),
+        Was::Directory { .. } => "a directory".to_owned(),
+        Was::Other => "neither a file nor a directory".to_owned(),
+        Was::Link { target } => {
+            let fault = Fault::refused(format!("{path} is a symbolic link to {target}"));
+            return Err(fault.hint("name the file that it points to, or remove the link first"));
+        }
+    };
+    Err(Fault::refused(format!("{path} is {what}, not a file")))
+}

@@ -1,0 +1,89 @@
+//! `move`: a new name for a file or folder on a host.
+
+use super::files;
+use super::{Action, Change, Cx, HostPath, Seen, Undoing};
+use crate::model::{Effect, Fault};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Renames a file or folder on a host, within one filesystem. Never overwrites: where both names exist it refuses.
+///
+/// Where only `to` exists, it has been moved already and nothing is done.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Move {
+    /// What to rename.
+    from: HostPath,
+    /// Its new name. The folder of it must exist, on the same filesystem.
+    to: HostPath,
+    /// `ok`: nothing to do where neither name exists. Without it, that fails the step.
+    missing: Option<Missing>,
+}
+
+/// What it means that there is nothing to move.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    Ok,
+}
+
+/// The names.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Moved {
+    /// The old name.
+    from: String,
+    /// The new name.
+    to: String,
+    /// Whether something has the new name now.
+    there: bool,
+}
+
+/// Both names, of which the first existed and the second did not.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Renaming {
+    from: String,
+    to: String,
+}
+
+impl Move {
+    fn out(&self, there: bool) -> Moved {
+        Moved { from: self.from.to_string(), to: self.to.to_string(), there }
+    }
+}
+
+impl Action for Move {
+    const NAME: &'static str = "move";
+    const EXAMPLE: &'static str =
+        "on: members\nmove: { from: /var/lib/etcd, to: \"/var/lib/etcd.before-{{ run.id }}\", missing: ok }";
+    const EFFECT: Effect = Effect::Converges;
+    const UNDO: Undoing = Undoing::Known("moves it back");
+    type Out = Moved;
+    type Before = Renaming;
+
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        let (from, to) = (self.from.as_str(), self.to.as_str());
+        let [old, new] = files::exist(cx, [from, to]).await?;
+        match (old, new, self.missing) {
+            (true, true, _) => Err(Fault::refused(format!("both {from} and {to} exist; a move never overwrites"))
+                .hint("look which of the two is wanted, and move the other away")),
+            (false, true, _) => Ok(Seen::Clean(self.out(true))),
+            (false, false, Some(Missing::Ok)) => Ok(Seen::Clean(self.out(false))),
+            (false, false, None) => Err(Fault::missing(format!("there is no {from} to move"))
+                .hint("`missing: ok` accepts that there is nothing to move")),
+            (true, false, _) => Ok(Seen::Change(Change {
+                summary: format!("move {from} to {to}"),
+                diff: None,
+                before: Renaming { from: from.to_owned(), to: to.to_owned() },
+            })),
+        }
+    }
+
+    async fn apply(&self, cx: &Cx<'_>, before: &Renaming) -> Result<Moved, Fault> {
+        files::rename(cx, &before.from, &before.to).await?;
+        Ok(self.out(true))
+    }
+
+    async fn undo(&self, cx: &Cx<'_>, before: &Renaming) -> Result<(), Fault> {
+        files::rename(cx, &before.to, &before.from).await
+    }
+}

@@ -1,0 +1,315 @@
+//! `service`: a unit of systemd, up or down.
+//!
+//! What is to be done is issued without waiting for it, and awaited afterwards: so the members of a quorum, which
+//! come up only together, are all issued before any is awaited.
+
+use super::poll::Pace;
+use super::systemd::{Unit, journal};
+use super::{Action, Change, Cx, Seen, Undoing, files};
+use crate::model::{Effect, Fault, FaultKind};
+use crate::world::Script;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Starts, stops, restarts or reloads a unit of systemd; enables, disables, masks or unmasks it.
+///
+/// All hosts of the step are told to start before any is awaited. systemd reads the unit's files again where they have
+/// changed. A start that fails tells the last lines of the unit's journal. Without a `timeout` of the step, the unit's
+/// own limits (`TimeoutStartSec`) hold.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// Its name, such as `etcd` or `etcd.service`.
+    unit: String,
+    /// What it should be. `restarted` and `reloaded` are done each time.
+    state: Option<State>,
+    /// Whether it starts at boot.
+    enabled: Option<bool>,
+    /// Whether nothing can start it. A unit that is to be stopped is masked once it is down.
+    masked: Option<bool>,
+    /// Whether the step ends only when the unit is up, or down. Default: true.
+    #[serde(default = "yes")]
+    wait: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Started,
+    Stopped,
+    Restarted,
+    Reloaded,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The unit as it is afterwards, in systemd's words.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ServiceOut {
+    /// `active`, `inactive`, `failed`, `activating` and so on.
+    active: String,
+    /// Finer: `running`, `dead`, `exited` and so on.
+    sub: String,
+    /// `enabled`, `disabled`, `static`, `masked` and so on.
+    file: String,
+    /// Of its main process; 0 where none runs.
+    pid: u32,
+}
+
+impl From<Unit> for ServiceOut {
+    fn from(unit: Unit) -> Self {
+        ServiceOut { active: unit.active, sub: unit.sub, file: unit.file, pid: unit.pid }
+    }
+}
+
+/// The unit as it was.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct UnitBefore {
+    running: bool,
+    masked: bool,
+    /// What `UnitFileState` said.
+    file: String,
+}
+
+/// What is to be done to a unit; empty words for what is right already.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Work {
+    /// `start`, `stop`, `restart`, `reload`.
+    job: &'static str,
+    /// `enable`, `disable`.
+    enabling: &'static str,
+    /// `mask`, `unmask`.
+    masking: &'static str,
+    /// `--runtime` where the mask is to go with the next boot.
+    runtime: &'static str,
+}
+
+impl Work {
+    fn is_none(&self) -> bool {
+        *self == Work::default()
+    }
+
+    fn words(&self) -> String {
+        let words = [self.masking, self.enabling, self.job];
+        words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+const ISSUE: &str = r#"
+set -eu; LC_ALL=C; export LC_ALL
+unit=$1 stale=$2 masking=$3 enabling=$4 job=$5
+if [ "$masking" = unmask ]; then systemctl -q unmask -- "$unit"; systemctl -q unmask --runtime -- "$unit"; fi
+[ "$stale" = no ] || systemctl daemon-reload
+[ -z "$enabling" ] || systemctl -q "$enabling" -- "$unit"
+case $job in start|restart) systemctl reset-failed -- "$unit" 2>/dev/null || : ;; esac
+[ -z "$job" ] || systemctl -q --no-block "$job" -- "$unit"
+"#;
+
+const MASK: &str = r#"
+LC_ALL=C; export LC_ALL
+exec systemctl -q mask $2 -- "$1"
+"#;
+
+impl Service {
+    fn work(&self, unit: &Unit) -> Work {
+        let job = match self.state {
+            Some(State::Started) if !unit.up() => "start",
+            Some(State::Stopped) if !unit.down() => "stop",
+            Some(State::Restarted) => "restart",
+            Some(State::Reloaded) => "reload",
+            _ => "",
+        };
+        let enabling = match self.enabled {
+            Some(true) if unit.file != "enabled" => "enable",
+            Some(false) if unit.file.starts_with("enabled") => "disable",
+            _ => "",
+        };
+        let masking = match self.masked {
+            Some(true) if !unit.masked() => "mask",
+            Some(false) if unit.masked() => "unmask",
+            _ => "",
+        };
+        Work { job, enabling, masking, runtime: "" }
+    }
+
+    /// What takes back what was done, from the unit as it is now.
+    fn way_back(&self, before: &UnitBefore, unit: &Unit) -> Work {
+        let job = match (self.state, before.running) {
+            (None, _) => "",
+            (Some(State::Restarted), true) => "restart",
+            (Some(State::Reloaded), true) if unit.up() => "reload",
+            (_, true) if !unit.running() => "start",
+            (_, false) if !unit.down() => "stop",
+            _ => "",
+        };
+        let enabling = match (self.enabled, before.file.as_str()) {
+            (Some(true), "disabled") if unit.file != "disabled" => "disable",
+            (Some(false), "enabled") if unit.file != "enabled" => "enable",
+            _ => "",
+        };
+        let masking = match (before.masked, unit.masked()) {
+            (true, false) => "mask",
+            (false, true) => "unmask",
+            _ => "",
+        };
+        let runtime = if before.file == "masked-runtime" { "--runtime" } else { "" };
+        Work { job, enabling, masking, runtime }
+    }
+
+    /// Whether the unit can be brought into that state at all.
+    fn guard(&self, unit: &Unit) -> Result<(), Fault> {
+        let name = &self.unit;
+        let starts = matches!(self.state, Some(State::Started | State::Restarted | State::Reloaded));
+        let [state, enabled, masked] = [self.state.is_some(), self.enabled.is_some(), self.masked.is_some()];
+        match unit.load.as_str() {
+            _ if !(state || enabled || masked) => Err(Fault::value("give one of `state`, `enabled`, `masked`")),
+            _ if starts && self.masked == Some(true) => Err(Fault::value("what is masked cannot be started")),
+            "not-found" => Err(Fault::missing(format!("there is no unit {name}"))),
+            "error" | "bad-setting" => Err(Fault::refused(format!("systemd cannot load {name} ({})", unit.load))
+                .hint(format!("`systemd-analyze verify {name}` tells why"))),
+            _ if starts && unit.masked() && self.masked.is_none() => {
+                Err(Fault::refused(format!("{name} is masked")).hint("`masked: false` unmasks it"))
+            }
+            _ if self.enabled == Some(true) && matches!(unit.file.as_str(), "static" | "generated" | "transient") => {
+                Err(Fault::refused(format!("{name} cannot be enabled: it is {}", unit.file)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn perform(&self, cx: &Cx<'_>, work: &Work, unit: &Unit) -> Result<Unit, Fault> {
+        let stale = if unit.stale { "yes" } else { "no" };
+        let Work { job, enabling, masking, runtime } = work;
+        let what = format!("{} {}", work.words(), self.unit);
+        let script = Script::new(ISSUE).args([self.unit.as_str(), stale, masking, enabling, job]);
+        files::check(cx.act(script).await?, &what)?;
+        let mut unit = Unit::look(cx, &self.unit).await?;
+        // Masked in the middle of its stop, a unit would lose its ExecStop and its limits.
+        if !job.is_empty() && (self.wait || *masking == "mask") {
+            unit = self.settled(cx, job).await?;
+        }
+        if *masking == "mask" {
+            let output = cx.act(Script::new(MASK).args([self.unit.as_str(), runtime])).await?;
+            files::check(output, &format!("mask {}", self.unit)).map_err(|fault| {
+                fault.hint("systemd cannot mask a unit whose file lies in /etc/systemd/system: leave `masked` out")
+            })?;
+            unit = Unit::look(cx, &self.unit).await?;
+        }
+        Ok(unit)
+    }
+
+    /// Waits until the job has ended; a fault with the unit's journal where it ended badly.
+    async fn settled(&self, cx: &Cx<'_>, job: &str) -> Result<Unit, Fault> {
+        let name = &self.unit;
+        let mut pace = Pace::new(cx.settings.timeout);
+        let fault = loop {
+            let unit = Unit::look(cx, name).await?;
+            let state = unit.words();
+            if !unit.busy && !matches!(unit.active.as_str(), "deactivating" | "reloading") {
+                if succeeded(job, &unit) {
+                    return Ok(unit);
+                }
+                break Fault::new(FaultKind::Exit, format!("{name} did not {job}: it is {state}"));
+            }
+            if !pace.pause().await {
+                break Fault::new(FaultKind::Timeout, format!("{name} did not {job} in time: it is {state}"));
+            }
+        };
+        Err(fault.detail(journal(cx, name).await))
+    }
+}
+
+/// Whether a unit at rest is what the job should have made it.
+fn succeeded(job: &str, unit: &Unit) -> bool {
+    match job {
+        "stop" => unit.down(),
+        "reload" => unit.up() && matches!(unit.reload_result.as_str(), "" | "success"),
+        _ => unit.up() || (unit.kind == "oneshot" && unit.down() && unit.result == "success"),
+    }
+}
+
+impl Action for Service {
+    const NAME: &'static str = "service";
+    const EXAMPLE: &'static str = "on: members\nservice: { unit: etcd, state: started, enabled: true }\ntimeout: 2m";
+    const EFFECT: Effect = Effect::Converges;
+    const UNDO: Undoing = Undoing::Known("brings the unit back: running or not, enabled or not, masked or not");
+    const LIMITED: bool = false;
+    type Out = ServiceOut;
+    type Before = UnitBefore;
+
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        let unit = Unit::look(cx, &self.unit).await?;
+        self.guard(&unit)?;
+        let work = self.work(&unit);
+        if work.is_none() {
+            return Ok(Seen::Clean(unit.into()));
+        }
+        let before = UnitBefore { running: unit.running(), masked: unit.masked(), file: unit.file };
+        Ok(Seen::Change(Change { summary: format!("{} {}", work.words(), self.unit), diff: None, before }))
+    }
+
+    async fn apply(&self, cx: &Cx<'_>, _: &UnitBefore) -> Result<ServiceOut, Fault> {
+        let unit = Unit::look(cx, &self.unit).await?;
+        let work = self.work(&unit);
+        Ok(if work.is_none() { unit } else { self.perform(cx, &work, &unit).await? }.into())
+    }
+
+    async fn undo(&self, cx: &Cx<'_>, before: &UnitBefore) -> Result<(), Fault> {
+        let unit = Unit::look(cx, &self.unit).await?;
+        let work = self.way_back(before, &unit);
+        if work.is_none() { Ok(()) } else { self.perform(cx, &work, &unit).await.map(drop) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn service(parameters: serde_json::Value) -> Service {
+        serde_json::from_value(parameters).unwrap()
+    }
+
+    fn unit(active: &str, file: &str) -> Unit {
+        Unit { load: "loaded".into(), active: active.into(), file: file.into(), ..Unit::default() }
+    }
+
+    #[test]
+    fn only_what_is_not_yet_so_is_done() {
+        let wanted = service(json!({ "unit": "x", "state": "started", "enabled": true, "masked": false }));
+        assert!(wanted.work(&unit("active", "enabled")).is_none());
+        assert_eq!(wanted.work(&unit("failed", "disabled")).words(), "enable, start");
+        assert_eq!(wanted.work(&unit("inactive", "masked")).words(), "unmask, enable, start");
+    }
+
+    #[test]
+    fn the_way_back_leads_to_what_was_seen() {
+        let stopped = service(json!({ "unit": "x", "state": "stopped", "enabled": false, "masked": true }));
+        let before = UnitBefore { running: true, masked: false, file: "enabled".into() };
+        assert_eq!(stopped.way_back(&before, &unit("inactive", "masked")).words(), "unmask, enable, start");
+        assert!(stopped.way_back(&before, &unit("active", "enabled")).is_none());
+    }
+
+    #[test]
+    fn a_failed_unit_was_not_running_and_is_stopped_on_the_way_back() {
+        let started = service(json!({ "unit": "x", "state": "started" }));
+        let before = UnitBefore { running: unit("failed", "static").running(), masked: false, file: "static".into() };
+        assert_eq!(started.way_back(&before, &unit("active", "static")).words(), "stop");
+        assert!(started.way_back(&before, &unit("inactive", "static")).is_none());
+    }
+
+    #[test]
+    fn a_masked_unit_is_not_started_unasked() {
+        let fault = service(json!({ "unit": "x", "state": "started" })).guard(&unit("inactive", "masked")).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Refused);
+        assert!(service(json!({ "unit": "x", "state": "stopped" })).guard(&unit("inactive", "masked")).is_ok());
+    }
+
+    #[test]
+    fn a_oneshot_that_has_run_well_counts_as_started() {
+        let ran = Unit { kind: "oneshot".into(), result: "success".into(), ..unit("inactive", "static") };
+        assert!(succeeded("start", &ran) && !succeeded("start", &Unit { result: "exit-code".into(), ..ran }));
+    }
+}
