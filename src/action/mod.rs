@@ -12,8 +12,12 @@ mod context;
 mod etcd;
 mod exec;
 mod copy;
+mod env_file;
+mod environment;
 mod exec;
 mod etcd;
+mod fetch;
+mod file;
 mod files;
 mod kind;
 mod r#move;
@@ -40,6 +44,9 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<sh::Sh>(),
     Kind::of::<exec::Exec>(),
     Kind::of::<copy::Copy>(),
+    Kind::of::<fetch::Fetch>(),
+    Kind::of::<file::File>(),
+    Kind::of::<env_file::EnvFile>(),
     Kind::of::<r#move::Move>(),
     Kind::of::<remove::Remove>(),
     Kind::of::<service::Service>(),

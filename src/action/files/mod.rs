@@ -59,6 +59,18 @@ pub enum Was {
     Other,
 }
 
+impl Was {
+    pub fn words(&self) -> String {
+        match self {
+            Was::Absent => "nothing".to_owned(),
+            Was::File { .. } => "a file".to_owned(),
+            Was::Directory { .. } => "a directory".to_owned(),
+            Was::Link { target } => format!("a symbolic link to {target}"),
+            Was::Other => "a device, socket or pipe".to_owned(),
+        }
+    }
+}
+
 /// Whose it is and who may use it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owned {
@@ -199,16 +211,12 @@ pub fn check(output: Output, what: &str) -> Result<Output, Fault> {
     Err(Fault::new(kind, format!("cannot {what}: {}", said.lines().last().unwrap_or_default())))
 }
 
-/// A path that must be a regular file, or nothing yet.
+/// Refuses what is there, unless it is a regular file, or nothing yet.
 pub fn regular(path: &str, was: &Was) -> Result<(), Fault> {
-    let what = match was {
-        Was::Absent | Was::File { .. } => return Ok(()),
-        Was::Directory { .. } => "a directory".to_owned(),
-        Was::Other => "neither a file nor a directory".to_owned(),
-        Was::Link { target } => {
-            let fault = Fault::refused(format!("{path} is a symbolic link to {target}"));
-            return Err(fault.hint("name the file that it points to, or remove the link first"));
-        }
-    };
-    Err(Fault::refused(format!("{path} is {what}, not a file")))
+    let fault = Fault::refused(format!("{path} is not a file but {}", was.words()));
+    match was {
+        Was::Absent | Was::File { .. } => Ok(()),
+        Was::Link { .. } => Err(fault.hint("name the file that it points to, or remove the link first")),
+        Was::Directory { .. } | Was::Other => Err(fault),
+    }
 }

@@ -1,0 +1,116 @@
+//! `env_file`: variables in a file that systemd reads as a unit's environment.
+
+use super::files::{self, Attributes, Contents, Original, Was};
+use super::{Action, Change, Cx, HostPath, Seen, Undoing, environment};
+use crate::model::{Effect, Fault};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+/// Sets and unsets variables in a file of `KEY=VALUE` lines, as systemd's `EnvironmentFile` reads it.
+///
+/// Comments, order and all other lines stay as they are, and so do the file's mode and owner. A variable that stands
+/// there several times remains once, at its last place. A new variable comes at the end. A file that does not exist is
+/// made, with mode 0600.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnvFile {
+    /// The file. A symbolic link is refused: name what it points to.
+    path: HostPath,
+    /// Variables with their values: texts, numbers, or true and false. They are quoted where they must be.
+    #[serde(default)]
+    set: Map<String, Json>,
+    /// Variables that must not be there.
+    #[serde(default)]
+    unset: Vec<String>,
+}
+
+/// The file on the host.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct EnvFileOut {
+    /// Where it is.
+    path: String,
+    /// Every variable in it, as systemd reads them.
+    values: Map<String, Json>,
+}
+
+/// The file as it is, and as it should be.
+struct Edited {
+    was: Was,
+    old: String,
+    new: String,
+}
+
+impl EnvFile {
+    async fn edited(&self, cx: &Cx<'_>) -> Result<Edited, Fault> {
+        let path = self.path.as_str();
+        let (was, text) = files::look_inside(cx, path, &Attributes::default()).await?;
+        files::regular(path, &was)?;
+        let old = match (&was, text) {
+            (Was::Absent, _) => String::new(),
+            (_, Some(text)) => text,
+            (_, None) => return Err(Fault::refused(format!("{path} is no text in UTF-8 of at most a MiB"))),
+        };
+        let new = environment::edit(&old, &self.wanted()?, &self.unset).ok_or_else(|| {
+            Fault::refused(format!("{path} has a quote or a line that never ends")).hint("mend the file by hand first")
+        })?;
+        Ok(Edited { was, old, new })
+    }
+
+    fn wanted(&self) -> Result<Vec<(String, String)>, Fault> {
+        if let Some(name) = self.set.keys().chain(&self.unset).find(|name| !environment::is_name(name)) {
+            return Err(Fault::value(format!("`{name}` is no name of a variable")));
+        }
+        if let Some(name) = self.unset.iter().find(|name| self.set.contains_key(*name)) {
+            return Err(Fault::value(format!("{name} is both set and unset")));
+        }
+        self.set.iter().map(|(name, value)| Ok((name.clone(), plain(name, value)?))).collect()
+    }
+
+    fn out(&self, text: &str) -> EnvFileOut {
+        let values = environment::assignments(text).into_iter().map(|a| (a.key, Json::String(a.value))).collect();
+        EnvFileOut { path: self.path.to_string(), values }
+    }
+}
+
+fn plain(name: &str, value: &Json) -> Result<String, Fault> {
+    match value {
+        Json::String(text) if !text.contains('\0') => Ok(text.clone()),
+        Json::Number(number) => Ok(number.to_string()),
+        Json::Bool(truth) => Ok(truth.to_string()),
+        _ => Err(Fault::value(format!("{name} must be a text, a number, or true or false"))),
+    }
+}
+
+impl Action for EnvFile {
+    const NAME: &'static str = "env_file";
+    const EXAMPLE: &'static str = "on: members\nenv_file: { path: /etc/default/etcd, set: { ETCD_HEARTBEAT_INTERVAL: 430 }, unset: [ETCD_DEBUG] }";
+    const EFFECT: Effect = Effect::Converges;
+    const UNDO: Undoing = Undoing::Known("puts back the file that was there, or removes the new one");
+    type Out = EnvFileOut;
+    type Before = Original;
+
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        let path = self.path.as_str();
+        let Edited { was, old, new } = self.edited(cx).await?;
+        if old == new {
+            return Ok(Seen::Clean(self.out(&old)));
+        }
+        let summary = if was == Was::Absent { format!("make {path}") } else { format!("change {path}") };
+        Ok(Seen::Change(Change { summary, diff: files::unified(&old, &new), before: Original::of(cx, path, was) }))
+    }
+
+    async fn apply(&self, cx: &Cx<'_>, before: &Original) -> Result<EnvFileOut, Fault> {
+        let Edited { was, old, new } = self.edited(cx).await?;
+        if old != new {
+            let seen = Original { keep: before.keep.clone(), was };
+            let sha256 = files::sha256(&new);
+            files::install(cx, &seen, Contents::Bytes(&new), &sha256, &Attributes::default()).await?;
+        }
+        Ok(self.out(&new))
+    }
+
+    async fn undo(&self, cx: &Cx<'_>, before: &Original) -> Result<(), Fault> {
+        files::restore(cx, before).await
+    }
+}

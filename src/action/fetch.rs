@@ -1,0 +1,118 @@
+//! `fetch`: a file from a host to the controller.
+
+use super::{Action, Change, Cx, HostPath, Seen, Undoing, files};
+use crate::model::{Effect, Fault};
+use crate::world::Script;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Fetches a file from a host to the controller. It appears there whole, with its checksum proved, or not at all.
+///
+/// It is never written over another file: name it after the run or the host.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fetch {
+    /// The file on the host.
+    from: HostPath,
+    /// Where it goes on the controller, with mode 0600. A relative path starts from the folder that the run was
+    /// started in; folders on the way are made.
+    to: PathBuf,
+}
+
+/// The file on the controller.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Fetched {
+    /// Where it is on the controller.
+    path: String,
+    /// SHA-256 of its contents, in hex.
+    sha256: String,
+    /// In bytes.
+    size: u64,
+}
+
+/// Where it goes.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Destination {
+    to: PathBuf,
+}
+
+const CHECKSUM: &str = r#"
+LC_ALL=C; export LC_ALL
+[ -e "$1" ] || { echo "it does not exist" >&2; exit 71; }
+[ -f "$1" ] || { echo "it is not a file" >&2; exit 70; }
+stat -L -c %s -- "$1" && sha256sum <"$1"
+"#;
+
+impl Fetch {
+    async fn source(&self, cx: &Cx<'_>) -> Result<(String, u64), Fault> {
+        let from = self.from.as_str();
+        let output = files::check(cx.probe(Script::new(CHECKSUM).arg(from)).await?, &format!("fetch {from}"))?;
+        let text = output.text();
+        let mut words = text.split_whitespace();
+        let size = words.next().and_then(|size| size.parse().ok());
+        let sha256 = words.next().map(str::to_owned);
+        sha256.zip(size).ok_or_else(|| Fault::value(format!("no checksum of {from}: {text}")))
+    }
+
+    /// Reads it into a temporary file beside its destination, and gives it its name once it is proved.
+    async fn get(&self, cx: &Cx<'_>, to: &Path, sha256: &str) -> Result<(), Fault> {
+        let folder = to.parent().unwrap_or(Path::new("/"));
+        std::fs::create_dir_all(folder).map_err(|e| files::local_fault(folder, "make", &e))?;
+        let temp = folder.join(format!(".surefoot-{}-{}.part", cx.run, cx.task));
+        if let Err(e) = std::fs::remove_file(&temp)
+            && e.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(files::local_fault(&temp, "remove", &e));
+        }
+        cx.host.get(self.from.as_str(), &temp, cx.settings.user.as_deref(), cx.sink).await?;
+        let temp = tempfile::TempPath::try_from_path(temp).map_err(|e| files::local_fault(to, "write", &e))?;
+        if files::look_locally(&temp).await?.is_none_or(|file| file.sha256 != sha256) {
+            return Err(Fault::refused(format!("{} changed while it was fetched", self.from)));
+        }
+        temp.persist_noclobber(to).map_err(|e| files::local_fault(to, "write", &e.error))?;
+        let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|e| files::local_fault(folder, "sync", &e))
+    }
+}
+
+fn out(to: &Path, sha256: String, size: u64) -> Fetched {
+    Fetched { path: to.display().to_string(), sha256, size }
+}
+
+impl Action for Fetch {
+    const NAME: &'static str = "fetch";
+    const EXAMPLE: &'static str =
+        "on: members\nfetch: { from: /var/log/etcd.log, to: \"logs/{{ host.name }}-{{ run.id }}.log\" }";
+    const EFFECT: Effect = Effect::Converges;
+    const UNDO: Undoing = Undoing::Known("nothing to take back on the host; the copy on the controller stays");
+    type Out = Fetched;
+    type Before = Destination;
+
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        let (to, (sha256, size)) = (cx.local(&self.to), self.source(cx).await?);
+        match files::look_locally(&to).await? {
+            Some(there) if there.sha256 == sha256 => Ok(Seen::Clean(out(&to, sha256, size))),
+            Some(_) => Err(Fault::refused(format!("another {} is there already", to.display()))
+                .hint("name the copy after `{{ run.id }}` or `{{ host.name }}`")),
+            None => Ok(Seen::Change(Change {
+                summary: format!("fetch {} to {} ({size} bytes)", self.from, to.display()),
+                diff: None,
+                before: Destination { to },
+            })),
+        }
+    }
+
+    async fn apply(&self, cx: &Cx<'_>, before: &Destination) -> Result<Fetched, Fault> {
+        let (sha256, size) = self.source(cx).await?;
+        let there = files::look_locally(&before.to).await?;
+        if there.is_none_or(|there| there.sha256 != sha256) {
+            self.get(cx, &before.to, &sha256).await?;
+        }
+        Ok(out(&before.to, sha256, size))
+    }
+
+    async fn undo(&self, _: &Cx<'_>, _: &Destination) -> Result<(), Fault> {
+        Ok(())
+    }
+}
