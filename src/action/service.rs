@@ -203,7 +203,7 @@ impl Service {
     /// Waits until the job has ended; a fault with the unit's journal where it ended badly.
     async fn settled(&self, cx: &Cx<'_>, job: &str) -> Result<Unit, Fault> {
         let name = &self.unit;
-        let mut pace = Pace::new(cx.settings.timeout);
+        let mut pace = Pace::until(cx.deadline);
         let fault = loop {
             let unit = Unit::look(cx, name).await?;
             let state = unit.words();

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 
 /// Waits until all that it names holds, seen from the host. The step's `timeout` bounds it; without one, 10 minutes.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -169,19 +170,21 @@ impl Action for Wait {
 
     async fn apply(&self, cx: &Cx<'_>, _: &()) -> Result<(), Fault> {
         self.check()?;
-        let begin = tokio::time::Instant::now();
-        let limit = cx.settings.timeout.unwrap_or(DEFAULT_LIMIT);
+        let begin = Instant::now();
+        let end = cx.deadline.unwrap_or(begin + DEFAULT_LIMIT);
         if let Some(Period(pause)) = self.r#for {
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep_until(end.min(begin + pause)).await;
         }
-        let mut pace = Pace::new(Some(limit.saturating_sub(begin.elapsed())));
+        let mut pace = Pace::until(Some(end));
         loop {
-            let missing = self.missing(cx).await?;
+            let mut missing = self.missing(cx).await?;
+            missing
+                .extend(self.r#for.filter(|pause| begin.elapsed() < pause.0).map(|_| "the time has not passed".into()));
             if missing.is_empty() {
                 return Ok(());
             }
             if !pace.pause().await {
-                return Err(Fault::new(FaultKind::Timeout, format!("still after {limit:?}: {}", missing.join("; "))));
+                return Err(Fault::new(FaultKind::Timeout, format!("still: {}", missing.join("; "))));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! One binary; one file for each feature.
 
+mod actions;
 mod check;
 mod execute;
 mod journal;

@@ -21,16 +21,16 @@ flush "$dir" "$(folder "$from")"
 "#
 );
 
-/// Sets `$1` aside as `$2`, or `$3` where that cannot be; says which.
+/// Sets `$1` aside as `$2` in the run's folder, or as `$3` where that is on another filesystem; says which.
 const ASIDE: &str = script!(
     r#"
-path=$1 kept=$2 beside=$3
+path=$1 kept=$(kept_as "$2") beside=$3
 there "$path" || exit 0
 if there "$kept" || there "$beside"; then die 70 "it was set aside before and has come back"; fi
 dir=$(folder "$path") at=$(stat -c %d -- "$path")
 [ "$at" = "$(stat -c %d -- "$dir")" ] || die 70 "it is a filesystem of its own"
-mkdir -- "${kept%/*}" 2>/dev/null || :
-[ -w "${kept%/*}" ] && [ "$at" = "$(stat -c %d -- "${kept%/*}")" ] || kept=$beside
+mkdir -p -- "${kept%/*}"
+[ "$at" = "$(stat -c %d -- "${kept%/*}")" ] || kept=$beside
 mv -n -T -- "$path" "$kept"
 ! there "$path" || die 70 "it could not be renamed to $kept"
 flush "$dir" "${kept%/*}"
@@ -50,7 +50,7 @@ flush "$dir"
 
 const RETURN: &str = script!(
     r#"
-path=$1 kept=$2
+path=$1 kept=$(kept_as "$2")
 there "$kept" || kept=$3
 there "$kept" || { there "$path" && exit 0; die 71 "it is gone, and nothing is kept"; }
 ! there "$path" || die 70 "something else is there now; what was there is kept as $kept"

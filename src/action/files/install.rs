@@ -89,7 +89,7 @@ rm -f -- "$2"
 
 const INSTALL: &str = script!(
     r#"
-to=$1 temp=$2 kept=$3 beside=$4 sum=$5 mode=$6 owner=$7 from=$8 old=$9
+to=$1 temp=$2 kept=$(kept_as "$3") sum=$4 mode=$5 owner=$6 from=$7 old=$8
 trap 'rm -f -- "$temp"' EXIT
 dir=$(folder "$to")
 [ -d "$dir" ] || die 71 "its folder $dir does not exist"
@@ -101,9 +101,8 @@ have=$(sha256sum <"$temp")
 if [ -e "$to" ]; then
   have=$(sha256sum <"$to")
   [ -z "$old" ] || [ "${have%% *}" = "$old" ] || die 70 "somebody has changed it in the meantime"
-  if ! [ -e "$kept" ] && ! [ -e "$beside" ]; then
-    mkdir -- "${kept%/*}" 2>/dev/null || :
-    (: >"$kept.part") 2>/dev/null || kept=$beside
+  if [ ! -e "$kept" ]; then
+    mkdir -p -- "${kept%/*}"
     cat -- "$to" >"$kept.part"
     flush "$kept.part"; mv -T -- "$kept.part" "$kept"; flush "${kept%/*}"
   fi
@@ -127,9 +126,8 @@ flush "$1"
 
 const RESTORE: &str = script!(
     r#"
-to=$1 temp=$2 kept=$3 beside=$4 sum=$5 mode=$6 owner=$7
+to=$1 temp=$2 kept=$(kept_as "$3") sum=$4 mode=$5 owner=$6
 trap 'rm -f -- "$temp"' EXIT
-[ -e "$kept" ] || kept=$beside
 dir=$(folder "$to")
 if [ -e "$kept" ]; then
   [ -d "$dir" ] || die 71 "its folder $dir does not exist"
@@ -140,7 +138,7 @@ if [ -e "$kept" ]; then
   chown -- "$owner" "$temp"; chmod -- "$mode" "$temp"; flush "$temp"
   mv -f -T -- "$temp" "$to"
   flush "$dir"
-  rm -f -- "$kept" "$beside"
+  rm -f -- "$kept"
 else
   [ -f "$to" ] && [ ! -L "$to" ] || die 71 "it is gone, and nothing is kept"
   have=$(sha256sum <"$to")
@@ -179,7 +177,7 @@ pub async fn install(
     sha256: &str,
     wanted: &Attributes,
 ) -> Result<(), Fault> {
-    let Original { keep: Keep { path, kept, beside }, was } = original;
+    let Original { keep: Keep { path, kept, .. }, was } = original;
     let (owned, old) = match was {
         Was::File { owned, sha256, .. } => (Some(owned), sha256.as_str()),
         _ => (None, ""),
@@ -187,7 +185,7 @@ pub async fn install(
     let temp = temp_of(cx, path);
     let (mode, owner) = (wanted.mode(owned, "0600"), wanted.owner(owned));
     let from = if let Contents::Bytes(_) = contents { "stdin" } else { "staged" };
-    let mut script = Script::new(INSTALL).args([path.as_str(), &temp, kept, beside, sha256, &mode, &owner, from, old]);
+    let mut script = Script::new(INSTALL).args([path.as_str(), &temp, kept, sha256, &mode, &owner, from, old]);
     if let Contents::Bytes(bytes) = contents {
         script = script.stdin(bytes.to_owned());
     }
@@ -203,13 +201,13 @@ pub async fn attributes(cx: &Cx<'_>, path: &str, owned: &Owned, wanted: &Attribu
 /// Puts back what was at the path: contents, mode and owner; or takes away what was not there.
 /// Bears that nothing, half or all of the change has happened, and being called again.
 pub async fn restore(cx: &Cx<'_>, original: &Original) -> Result<(), Fault> {
-    let Original { keep: Keep { path, kept, beside }, was } = original;
+    let Original { keep: Keep { path, kept, .. }, was } = original;
     let temp = temp_of(cx, path);
     let script = match was {
         Was::Absent => Script::new(UNMAKE).args([path, &temp]),
         Was::File { owned, sha256, .. } => {
             let owner = Attributes::default().owner(Some(owned));
-            Script::new(RESTORE).args([path, &temp, kept, beside, sha256, &owned.mode, &owner])
+            Script::new(RESTORE).args([path, &temp, kept, sha256, &owned.mode, &owner])
         }
         Was::Directory { owned } => return attributes(cx, path, owned, &Attributes::default()).await,
         Was::Link { target } => return super::link(cx, path, target).await,

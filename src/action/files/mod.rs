@@ -1,8 +1,7 @@
 //! What the actions that change files share: how a path is looked at, how contents come to be there at once or not at
 //! all, what is kept of the old, and how it is put back.
 //!
-//! Originals lie in the run's folder on the host, or beside the path where the step's user cannot write there; what
-//! is journaled ([`Original`]) holds only names, modes, owners and checksums. A symbolic link is never followed and never
+//! Originals lie in the run's folder on the host; what is journaled ([`Original`]) holds only names, modes, owners and checksums. A symbolic link is never followed and never
 //! replaced by a file: whoever means its target names its target.
 
 mod aside;
@@ -30,6 +29,7 @@ macro_rules! script {
             "die() { c=$1; shift; printf '%s\\n' \"$*\" >&2; exit \"$c\"; }\n",
             "there() { [ -e \"$1\" ] || [ -L \"$1\" ]; }\n",
             "folder() { case $1 in /*/*) printf '%s' \"${1%/*}\" ;; *) printf / ;; esac; }\n",
+            "kept_as() { printf '%s/kept/%s' \"$SUREFOOT_RUN_DIR\" \"$1\"; }\n",
             "flush() { sync -- \"$@\" 2>/dev/null || sync; }\n",
             $body
         )
@@ -153,19 +153,15 @@ fn parse_owned(words: &[&str]) -> Option<Owned> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keep {
     pub path: String,
-    /// In the run's folder on the host.
+    /// Its name below `kept` in the run's folder of the step's user on the host.
     pub kept: String,
-    /// In the path's own folder: used where the first cannot be written or is on another filesystem.
+    /// In the path's own folder: for what is set aside by a rename and lies on another filesystem than the run's folder.
     pub beside: String,
 }
 
 impl Keep {
     pub fn of(cx: &Cx<'_>, path: &str) -> Keep {
-        Keep {
-            path: path.to_owned(),
-            kept: format!("{}/kept/{}", cx.host.run_dir(), task_name(cx)),
-            beside: ours(cx, path, "kept"),
-        }
+        Keep { path: path.to_owned(), kept: task_name(cx), beside: ours(cx, path, "kept") }
     }
 }
 

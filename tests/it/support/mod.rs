@@ -1,3 +1,5 @@
 //! What several features' tests share.
 
+pub mod bench;
+pub mod damaging;
 pub mod sshd;

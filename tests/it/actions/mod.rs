@@ -1,0 +1,5 @@
+//! Each core action on a real host: what it does, that it is at rest afterwards, and that its undo leads back.
+
+mod commands;
+mod guards;
+mod transfer;
