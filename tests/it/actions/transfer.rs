@@ -1,25 +1,13 @@
 //! `copy`.
 
-use crate::support::bench::{Bench, names};
+use crate::support::bench::Bench;
 use crate::support::damaging::Damaging;
+use crate::support::files::{File, file, names};
 use serde_json::{Value as Json, json};
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering;
 use surefoot::model::FaultKind;
-
-fn place(path: &Path, content: &str, mode: u32, owner: u32, group: u32) {
-    fs::write(path, content).unwrap();
-    chown(path, Some(owner), Some(group)).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-}
-
-/// Content, mode, owner and group.
-fn look(path: &Path) -> (String, u32, u32, u32) {
-    let meta = fs::symlink_metadata(path).unwrap();
-    (fs::read_to_string(path).unwrap(), meta.mode() & 0o7777, meta.uid(), meta.gid())
-}
 
 /// A bench with a file `new` to copy, and an empty folder `etc` to copy it into.
 async fn bench() -> (Bench, Json) {
@@ -40,7 +28,7 @@ async fn a_new_file_arrives_and_goes_away_again() {
     let (bench, copy) = bench().await;
     let step = bench.step("copy", with(copy, json!({ "mode": "0640", "owner": "daemon" })));
     let (before, out) = step.run().await.unwrap();
-    assert_eq!(look(&bench.path("etc/conf")), ("new\n".into(), 0o640, 1, 1));
+    assert_eq!(File::at(&bench.path("etc/conf")), file("new\n", 0o640, (1, 1)));
     assert_eq!((out["size"].as_u64(), out["path"].as_str()), (Some(4), Some(bench.at("etc/conf").as_str())));
     assert_eq!(out["sha256"], "7aa7a5359173d05b63cfd682e3c38487f3cb4f7f1d60659fe59fab1505977d4c");
     assert_eq!(bench.sink.done.load(Ordering::Relaxed), 4);
@@ -56,58 +44,58 @@ async fn a_new_file_arrives_and_goes_away_again() {
 async fn a_new_file_is_private_where_nothing_is_said() {
     let (bench, copy) = bench().await;
     bench.step("copy", copy).run().await.unwrap();
-    assert_eq!(look(&bench.path("etc/conf")).1, 0o600);
+    assert_eq!(File::at(&bench.path("etc/conf")).mode, 0o600);
 }
 
 #[tokio::test]
 async fn a_replaced_file_keeps_its_mode_and_owner_and_comes_back_as_it_was() {
     let (bench, copy) = bench().await;
     let conf = bench.path("etc/conf");
-    let old = ("old\0 bytes".to_owned(), 0o4751, 7, 9);
-    place(&conf, &old.0, old.1, old.2, old.3);
+    let old = file("old\0 bytes", 0o4751, (7, 9));
+    old.put(&conf);
     let step = bench.step("copy", copy);
     let (before, _) = step.run().await.unwrap();
-    assert_eq!(look(&conf), ("new\n".into(), 0o4751, 7, 9));
+    assert_eq!(File::at(&conf), file("new\n", 0o4751, (7, 9)));
     assert!(!before.to_string().contains("bytes"), "contents are journaled: {before}");
     let kept = bench.path("run/kept/copy");
-    assert_eq!(look(&kept).1, 0o600);
+    assert_eq!(File::at(&kept).mode, 0o600);
 
     for _ in 0..2 {
         step.undo(&before).await.unwrap();
-        assert_eq!(look(&conf), old);
+        assert_eq!(File::at(&conf), old);
         assert_eq!(names(&bench.path("etc")), ["conf"]);
         assert!(!kept.exists());
     }
     let (before, _) = step.run().await.unwrap();
     step.undo(&before).await.unwrap();
-    assert_eq!(look(&conf), old);
+    assert_eq!(File::at(&conf), old);
 }
 
 #[tokio::test]
 async fn only_mode_and_owner_change_where_the_contents_are_the_same() {
     let (bench, copy) = bench().await;
     let conf = bench.path("etc/conf");
-    place(&conf, "new\n", 0o644, 7, 9);
+    file("new\n", 0o644, (7, 9)).put(&conf);
     let inode = fs::metadata(&conf).unwrap().ino();
     let step = bench.step("copy", with(copy, json!({ "mode": "0600", "group": "2" })));
     let (before, _) = step.run().await.unwrap();
-    assert_eq!((look(&conf), fs::metadata(&conf).unwrap().ino()), (("new\n".into(), 0o600, 7, 2), inode));
+    assert_eq!((File::at(&conf), fs::metadata(&conf).unwrap().ino()), (file("new\n", 0o600, (7, 2)), inode));
     assert!(step.is_clean().await);
     step.undo(&before).await.unwrap();
-    assert_eq!(look(&conf), ("new\n".into(), 0o644, 7, 9));
+    assert_eq!(File::at(&conf), file("new\n", 0o644, (7, 9)));
 }
 
 #[tokio::test]
 async fn the_first_original_is_kept_over_several_attempts() {
     let (bench, copy) = bench().await;
     let conf = bench.path("etc/conf");
-    place(&conf, "old", 0o644, 0, 0);
+    file("old", 0o644, (0, 0)).put(&conf);
     let step = bench.step("copy", copy);
     let (first, _) = step.run().await.unwrap();
     fs::write(bench.path("new"), "newer\n").unwrap();
     step.run().await.unwrap();
     step.undo(&first).await.unwrap();
-    assert_eq!(look(&conf).0, "old");
+    assert_eq!(File::at(&conf).content, "old");
 }
 
 #[tokio::test]
@@ -119,24 +107,24 @@ async fn undo_of_what_was_never_done_changes_nothing() {
     step.undo(&absent).await.unwrap();
     assert!(names(&bench.path("etc")).is_empty());
 
-    place(&conf, "old", 0o640, 7, 9);
+    file("old", 0o640, (7, 9)).put(&conf);
     let there = step.change().await.before;
     step.undo(&there).await.unwrap();
-    assert_eq!(look(&conf), ("old".into(), 0o640, 7, 9));
+    assert_eq!(File::at(&conf), file("old", 0o640, (7, 9)));
 }
 
 #[tokio::test]
 async fn what_somebody_changed_in_the_meantime_is_not_overwritten() {
     let (bench, copy) = bench().await;
     let conf = bench.path("etc/conf");
-    place(&conf, "old", 0o640, 7, 9);
+    file("old", 0o640, (7, 9)).put(&conf);
     let step = bench.step("copy", copy);
     let before = step.change().await.before;
     fs::write(&conf, "by hand").unwrap();
     assert_eq!(step.apply(&before).await.unwrap_err().kind, FaultKind::Refused);
-    assert_eq!(look(&conf).0, "by hand");
+    assert_eq!(File::at(&conf).content, "by hand");
     assert_eq!(step.undo(&before).await.unwrap_err().kind, FaultKind::Refused);
-    assert_eq!((look(&conf).0.as_str(), names(&bench.path("etc"))), ("by hand", vec!["conf".to_owned()]));
+    assert_eq!((File::at(&conf).content.as_str(), names(&bench.path("etc"))), ("by hand", vec!["conf".to_owned()]));
 }
 
 #[tokio::test]
@@ -144,10 +132,10 @@ async fn a_file_that_is_damaged_on_its_way_does_not_appear() {
     let (mut bench, copy) = bench().await;
     bench.host = Damaging::over(bench.host.clone());
     let conf = bench.path("etc/conf");
-    place(&conf, "old", 0o640, 7, 9);
+    file("old", 0o640, (7, 9)).put(&conf);
     let fault = bench.step("copy", copy).run().await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Refused);
-    assert_eq!((look(&conf), names(&bench.path("etc"))), (("old".into(), 0o640, 7, 9), vec!["conf".to_owned()]));
+    assert_eq!((File::at(&conf), names(&bench.path("etc"))), (file("old", 0o640, (7, 9)), vec!["conf".to_owned()]));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! One action at a time on a real host, as the engine calls it: from its parameters, through its erased kind.
 
 use serde_json::Value as Json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub struct Bench {
     pub host: Arc<dyn Host>,
     pub run: RunId,
     pub settings: Settings,
-    pub timeout: Option<Duration>,
+    timeout: Option<Duration>,
     pub sink: Recorder,
     folder: TempDir,
     world: World,
@@ -68,6 +68,11 @@ impl Bench {
             asked: Some(asked),
             attempts: AtomicU32::new(0),
         }
+    }
+
+    /// With this much time for each attempt.
+    pub fn within(self, timeout: Duration) -> Bench {
+        Bench { timeout: Some(timeout), ..self }
     }
 
     /// Each question is answered with this.
@@ -157,12 +162,4 @@ impl Step<'_> {
     pub async fn read(&self) -> Result<Outputs, Fault> {
         self.apply(&Json::Null).await
     }
-}
-
-/// The names in a folder, sorted.
-pub fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }

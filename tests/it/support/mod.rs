@@ -2,4 +2,5 @@
 
 pub mod bench;
 pub mod damaging;
+pub mod files;
 pub mod sshd;
