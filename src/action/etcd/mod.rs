@@ -3,12 +3,29 @@
 //! One file for each kind. `client` speaks to one member, `layout` knows where a host keeps its settings, `file` reads
 //! snapshots. Ids are hex strings everywhere, as etcd's own tools print them.
 
+mod alarm;
 mod client;
 mod config;
+mod consistent;
 mod file;
+mod health;
 mod identity;
 mod layout;
+mod probe;
 mod read;
+mod restore;
+mod sidecar;
+mod snapshot;
+mod snapshot_status;
+mod status;
 
+pub use alarm::Alarm;
 pub use config::Config;
+pub use consistent::Consistent;
+pub use health::Health;
 pub use identity::Identity;
+pub use probe::Probe;
+pub use restore::Restore;
+pub use snapshot::Snapshot;
+pub use snapshot_status::SnapshotStatus;
+pub use status::Status;

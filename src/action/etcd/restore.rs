@@ -1,0 +1,359 @@
+//! `etcd.restore`: a data directory made from a snapshot, beside the one that is in use.
+
+use super::identity::{IdentityOut, identity};
+use super::read;
+use crate::action::{Action, Change, Cx, Seen, Undoing};
+use crate::model::{Effect, Fault, FaultKind};
+use crate::world::{Output, Script};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::{Component, Path};
+
+/// Makes a data directory from a snapshot, with `etcdutl` or `etcdctl` of the host: a new cluster with the old keys.
+///
+/// The directory must not exist. It gets its name only once it is whole, with mode 0700 and its owner all the way down,
+/// and once the ids that the tool gave it are those that [`etcd.identity`] predicts; what a failed restore leaves is
+/// removed. Every member needs the same file, `initial_cluster`, `token` and `bump_revision`, and the token must be
+/// new: with an old one, a member that kept its data joins, and the members silently differ.
+///
+/// `refused`: the directory exists, the snapshot is corrupted, or the tool cannot bump revisions (before 3.5.10);
+/// `missing`: no tool, no file, no such user; `value`: `initial_cluster` lacks this name and URL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Restore {
+    /// The snapshot on the host, an absolute path.
+    pub file: String,
+    /// The directory to make, an absolute path on the file system where it will be used.
+    pub into: String,
+    /// The member's name in `initial_cluster`.
+    pub name: String,
+    /// Its `initial-advertise-peer-urls`, as in `initial_cluster`; several with commas.
+    pub peer_url: String,
+    /// All members: `etcd-1=http://10.0.0.1:2380,etcd-2=http://10.0.0.2:2380`.
+    pub initial_cluster: String,
+    /// `initial-cluster-token`, another for each restore.
+    pub token: String,
+    /// A directory for the WAL, to make as well; without it, the WAL lies in `into`.
+    #[serde(default)]
+    pub wal_dir: Option<String>,
+    /// How far above the snapshot's revision the new cluster begins, its history marked as compacted: 1000000000 for
+    /// clients that watch, such as Kubernetes.
+    #[serde(default)]
+    pub bump_revision: u64,
+    /// For a copy of `member/snap/db`, which has no hash at its end.
+    #[serde(default)]
+    pub skip_hash_check: bool,
+    /// The user who shall own it, such as `etcd`.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// `etcdutl` or `etcdctl`; without it, whichever is found in `PATH` or `/opt/etcd`.
+    #[serde(default)]
+    pub tool: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RestoreOut {
+    /// The directory that was made.
+    pub dir: String,
+    pub wal_dir: Option<String>,
+    /// In hex.
+    pub cluster_id: String,
+    /// Of this member, in hex.
+    pub member_id: String,
+    /// The tool that made it, such as `/usr/bin/etcdutl`.
+    pub tool: String,
+}
+
+/// Kept on the host beside the run's other files: by it a directory is known as made by this step.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    asked: Restore,
+    out: RestoreOut,
+}
+
+impl Action for Restore {
+    const NAME: &'static str = "etcd.restore";
+    const EXAMPLE: &'static str = "etcd.restore:\n  file: \"{{ run.dir }}/restore.db\"\n  into: \"/var/lib/etcd/default.new-{{ run.id }}\"\n  name: etcd-1\n  peer_url: http://10.0.0.1:2380\n  initial_cluster: etcd-1=http://10.0.0.1:2380\n  token: \"restore-{{ run.id }}\"\n  owner: etcd";
+    const EFFECT: Effect = Effect::Converges;
+    const UNDO: Undoing = Undoing::Known("removes the directory that it made");
+    type Out = RestoreOut;
+    type Before = ();
+
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        self.own_ids()?;
+        let script = Script::new(LOOK).args([&self.into, self.wal_dir.as_ref().unwrap_or(&self.into), &record(cx)]);
+        let output = read::probe(cx, cx.host.as_ref(), script).await?.ok("look for the directory")?;
+        if output.stdout.is_empty() {
+            let summary = format!("restore {} into {}", self.file, self.into);
+            return Ok(Seen::Change(Change { summary, diff: None, before: () }));
+        }
+        let made = serde_json::from_slice::<Record>(&output.stdout).ok().filter(|record| record.asked == *self);
+        let refused = || {
+            Fault::refused(format!("{} exists already on {}", self.into, cx.host.name()))
+                .hint("restore into a new directory, such as one with `run.id` in its name")
+        };
+        made.map(|record| Seen::Clean(record.out)).ok_or_else(refused)
+    }
+
+    async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<RestoreOut, Fault> {
+        let (predicted, member_id) = self.own_ids()?;
+        let tool = self.tool(cx).await?;
+        let made = cx.act(self.script(&tool)).await?;
+        let log = [&made.stdout[..], &made.stderr[..]].concat();
+        let checked = explain(made, &self.into).and_then(|()| agrees(&String::from_utf8_lossy(&log), &predicted));
+        if let Err(fault) = checked {
+            cx.act(Script::new(CLEAR).args(self.parts())).await?;
+            return Err(fault);
+        }
+        let cluster_id = predicted.cluster_id;
+        let out = RestoreOut { dir: self.into.clone(), wal_dir: self.wal_dir.clone(), cluster_id, member_id, tool };
+        let text = serde_json::to_vec(&Record { asked: self.clone(), out: out.clone() });
+        let text = text.map_err(|error| Fault::value(error.to_string()))?;
+        let place = Script::new(PLACE).arg(record(cx)).args(self.parts()).stdin(text);
+        cx.act(place).await?.ok("name the restored directory")?;
+        Ok(out)
+    }
+
+    async fn undo(&self, cx: &Cx<'_>, (): &()) -> Result<(), Fault> {
+        let script = Script::new(UNDO).arg(record(cx)).args(self.parts());
+        cx.act(script).await?.ok("remove the restored directory").map(drop)
+    }
+}
+
+/// Where the record of this step lies on its host.
+fn record(cx: &Cx<'_>) -> String {
+    let item = cx.task.item.map(|item| format!("-{item}")).unwrap_or_default();
+    format!("{}/restored/{}{item}.json", cx.host.run_dir(), cx.task.step)
+}
+
+impl Restore {
+    /// The ids that are to come out, and this member's own.
+    fn own_ids(&self) -> Result<(IdentityOut, String), Fault> {
+        for path in [&self.into, &self.file].into_iter().chain(&self.wal_dir) {
+            let plain =
+                Path::new(path).components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+            if !path.starts_with('/') || !plain || Path::new(path).components().count() < 3 {
+                return Err(Fault::value(format!("`{path}` is no absolute path of a file or folder below another")));
+            }
+        }
+        let ids = identity(&self.initial_cluster, &self.token)?;
+        let mut urls: Vec<&str> = self.peer_url.split(',').map(str::trim).collect();
+        urls.sort_unstable();
+        let own = ids.members.iter().find(|member| member.name == self.name && member.peer_urls == urls);
+        let missing = || {
+            let fault = Fault::value(format!("`initial_cluster` has no {}={}", self.name, self.peer_url));
+            fault.detail(self.initial_cluster.as_str()).hint("name and peer URL must be the same, byte for byte")
+        };
+        let member_id = own.ok_or_else(missing)?.id.clone();
+        Ok((ids, member_id))
+    }
+
+    /// The directories that are made: final names.
+    fn parts(&self) -> Vec<String> {
+        [Some(self.into.clone()), self.wal_dir.clone()].into_iter().flatten().collect()
+    }
+
+    /// Finds the tool and asks it what it can do.
+    async fn tool(&self, cx: &Cx<'_>) -> Result<String, Fault> {
+        let owner = self.owner.as_deref().map_or("", |owner| owner.split(':').next().unwrap_or(owner));
+        let args = [self.tool.as_deref().unwrap_or(""), &self.file, owner];
+        let output = read::probe(cx, cx.host.as_ref(), Script::new(TOOL).args(args)).await?;
+        let host = cx.host.name();
+        match output.code {
+            NO_TOOL => {
+                let fault = Fault::missing(format!("{host} has neither etcdutl nor etcdctl"));
+                return Err(fault.hint("install etcd-client, or say where it lies with `tool:`"));
+            }
+            NO_FILE => return Err(Fault::missing(format!("{} is not on {host}", self.file))),
+            NO_OWNER => return Err(Fault::missing(format!("{host} has no user `{owner}`"))),
+            _ => {}
+        }
+        let text = output.ok("look for a restore tool")?.text().into_owned();
+        let (tool, bumps) = text.split_once('\n').unwrap_or((&text, ""));
+        if self.bump_revision > 0 && bumps != "bumps" {
+            let fault = Fault::refused(format!("{tool} on {host} cannot bump the revision"));
+            return Err(fault.hint("use etcdutl 3.5.10 or newer, with `tool:`"));
+        }
+        Ok(tool.to_owned())
+    }
+
+    fn script(&self, tool: &str) -> Script {
+        let owner = self.owner.as_deref().unwrap_or_default();
+        // A name alone takes the user's own group too.
+        let owner = if owner.is_empty() || owner.contains(':') { owner.to_owned() } else { format!("{owner}:") };
+        let wal = self.wal_dir.clone().unwrap_or_default();
+        let mut script = Script::new(RESTORE).args([tool, &self.file, &self.into, &wal, &owner]).args([
+            "--name",
+            &self.name,
+            "--initial-cluster",
+            &self.initial_cluster,
+            "--initial-cluster-token",
+            &self.token,
+            "--initial-advertise-peer-urls",
+            &self.peer_url,
+        ]);
+        if self.skip_hash_check {
+            script = script.arg("--skip-hash-check");
+        }
+        if self.bump_revision > 0 {
+            script = script.args([
+                "--bump-revision".to_owned(),
+                self.bump_revision.to_string(),
+                "--mark-compacted".to_owned(),
+            ]);
+        }
+        script
+    }
+}
+
+/// The ids in the tool's log are the predicted ones. A tool that tells none leaves it to `etcd.health`.
+fn agrees(log: &str, predicted: &IdentityOut) -> Result<(), Fault> {
+    let mut ids = Vec::new();
+    for line in log.lines().filter(|line| line.contains("added member")) {
+        let Some(json) = line.find('{').and_then(|at| serde_json::from_str::<Added>(&line[at..]).ok()) else {
+            continue;
+        };
+        if json.cluster_id != predicted.cluster_id {
+            let fault = Fault::refused("the restored cluster id is not the predicted one");
+            return Err(fault.detail(format!("{}, not {}", json.cluster_id, predicted.cluster_id)));
+        }
+        ids.push(json.member_id);
+    }
+    let foreign = predicted.members.iter().filter(|member| !ids.contains(&member.id)).count();
+    if ids.is_empty() || (foreign == 0 && ids.len() == predicted.members.len()) {
+        return Ok(());
+    }
+    Err(Fault::refused("the restored members are not the predicted ones").detail(ids.join(", ")))
+}
+
+/// Of the tool's log, the same from 3.4 to 3.6.
+#[derive(Deserialize)]
+struct Added {
+    #[serde(rename = "cluster-id")]
+    cluster_id: String,
+    #[serde(rename = "added-peer-id")]
+    member_id: String,
+}
+
+/// What the tool's failure means.
+fn explain(made: Output, into: &str) -> Result<(), Fault> {
+    let words = String::from_utf8_lossy(&made.stderr).into_owned();
+    let Err(fault) = made.ok("snapshot restore") else { return Ok(()) };
+    let has = |text: &str| words.contains(text);
+    let kind = match () {
+        () if has("No space left") || has("no space left") => FaultKind::NoSpace,
+        () if has("ermission denied") => FaultKind::Denied,
+        () if has("expected sha256") || has("missing hash") => FaultKind::Refused,
+        () => fault.kind,
+    };
+    let fault = Fault { kind, ..fault };
+    Err(match kind {
+        FaultKind::NoSpace => fault.hint(format!("free some on the file system of {into}")),
+        FaultKind::Denied => fault.hint("let the step `become: root`"),
+        FaultKind::Refused if has("missing hash") => {
+            fault.hint("for a copy of `member/snap/db` of a stopped etcd, say `skip_hash_check: true`")
+        }
+        FaultKind::Refused => fault.hint("the snapshot is corrupted: copy it again, or take another"),
+        _ => fault,
+    })
+}
+
+const LOOK: &str = r#"if [ -e "$1" ] || [ -e "$2" ]; then cat "$3" 2>/dev/null || echo exists; fi"#;
+
+const NO_TOOL: i32 = 3;
+const NO_FILE: i32 = 4;
+const NO_OWNER: i32 = 5;
+
+const TOOL: &str = r#"PATH=$PATH:/usr/local/bin:/opt/etcd/bin:/opt/etcd
+tool=${1:-$(command -v etcdutl || command -v etcdctl)}
+[ -n "$tool" ] && [ -x "$tool" ] || exit 3
+[ -e "$2" ] || exit 4
+[ -z "$3" ] || id -u -- "$3" >/dev/null 2>&1 || exit 5
+echo "$tool"
+if env -i PATH="$PATH" ETCDCTL_API=3 "$tool" snapshot restore --help 2>&1 | grep -q -e --bump-revision; then echo bumps; fi"#;
+
+/// Into names of its own, which are this run's to remove. The tool gets an environment of its own: a variable beside
+/// the same flag is fatal to it.
+const RESTORE: &str = r#"tool=$1 file=$2 into=$3 wal=$4 owner=$5; shift 5
+umask 077
+rm -rf -- "$into.part" ${wal:+"$wal.part"} || exit
+env -i PATH="$PATH" ETCDCTL_API=3 "$tool" snapshot restore "$file" --data-dir "$into.part" ${wal:+--wal-dir "$wal.part"} "$@" || exit
+chmod 700 -- "$into.part" ${wal:+"$wal.part"} || exit
+[ -z "$owner" ] || chown -R -- "$owner" "$into.part" ${wal:+"$wal.part"} || exit
+sync -f -- "$into.part" ${wal:+"$wal.part"}"#;
+
+const CLEAR: &str = r#"for d in "$@"; do rm -rf -- "$d.part" || exit; done"#;
+
+/// The record first: what has its name, and a record, was made here. The data directory gets its name last.
+const PLACE: &str = r#"record=$1 into=$2 wal=$3
+for d in "$into" ${wal:+"$wal"}; do [ ! -e "$d" ] || { echo "$d exists" >&2; exit 1; }; done
+umask 077
+mkdir -p -- "$(dirname "$record")" && cat >"$record.part" && mv -- "$record.part" "$record" || exit
+[ -z "$wal" ] || mv -T -- "$wal.part" "$wal" || exit
+mv -T -- "$into.part" "$into" && sync -f -- "$into""#;
+
+const UNDO: &str = r#"record=$1; shift
+for d in "$@"; do
+    rm -rf -- "$d.part" || exit
+    [ ! -e "$record" ] || rm -rf -- "$d" || exit
+done
+rm -f -- "$record""#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "x=http://10.0.0.1:2380,y=http://10.0.0.2:2380,z=https://10.0.0.3:2380";
+    const V34: &str = r#"{"level":"info","ts":1795248794.471371,"caller":"membership/cluster.go:392","msg":"added member","cluster-id":"c12f1fac31701620","local-member-id":"0","added-peer-id":"4733248dcd82b8cc","added-peer-peer-urls":["http://10.0.0.1:2380"]}
+{"level":"info","ts":1795248794.4714243,"caller":"membership/cluster.go:392","msg":"added member","cluster-id":"c12f1fac31701620","local-member-id":"0","added-peer-id":"5ec1150adf2b28bc","added-peer-peer-urls":["http://10.0.0.2:2380"]}
+{"level":"info","ts":1795248794.4714372,"caller":"membership/cluster.go:392","msg":"added member","cluster-id":"c12f1fac31701620","local-member-id":"0","added-peer-id":"e02055ecf36ce775","added-peer-peer-urls":["https://10.0.0.3:2380"]}"#;
+    const V35: &str = "2026-11-21T08:13:14Z\tinfo\tmembership/cluster.go:421\tadded member\t{\"cluster-id\": \"c12f1fac31701620\", \"local-member-id\": \"0\", \"added-peer-id\": \"4733248dcd82b8cc\", \"added-peer-peer-urls\": [\"http://10.0.0.1:2380\"]}";
+
+    #[test]
+    fn the_tools_own_words_are_held_against_the_prediction() {
+        let predicted = identity(LIST, "restore-1").unwrap();
+        assert_eq!(agrees(V34, &predicted), Ok(()));
+        assert_eq!(agrees("", &predicted), Ok(()));
+        let one = identity("x=http://10.0.0.1:2380", "restore-1").unwrap();
+        let kind = |log: &str, ids: &IdentityOut| agrees(log, ids).map_err(|fault| fault.kind);
+        assert_eq!(kind(V34, &one), Err(FaultKind::Refused));
+        assert_eq!(kind(V35, &predicted), Err(FaultKind::Refused), "a member is missing");
+    }
+
+    fn sample() -> Restore {
+        Restore {
+            file: "/tmp/s.db".to_owned(),
+            into: "/var/lib/etcd/new".to_owned(),
+            name: "x".to_owned(),
+            peer_url: "http://10.0.0.1:2380".to_owned(),
+            initial_cluster: LIST.to_owned(),
+            token: "restore-1".to_owned(),
+            wal_dir: None,
+            bump_revision: 0,
+            skip_hash_check: false,
+            owner: None,
+            tool: None,
+        }
+    }
+
+    fn own_id(restore: &Restore) -> Result<String, FaultKind> {
+        restore.own_ids().map(|(_, id)| id).map_err(|fault| fault.kind)
+    }
+
+    #[test]
+    fn the_list_must_hold_this_name_with_this_url() {
+        assert_eq!(own_id(&sample()), Ok("4733248dcd82b8cc".to_owned()));
+        assert_eq!(own_id(&Restore { name: "y".to_owned(), ..sample() }), Err(FaultKind::Value));
+        assert_eq!(
+            own_id(&Restore { peer_url: "http://10.0.0.1:2380/".to_owned(), ..sample() }),
+            Err(FaultKind::Value)
+        );
+    }
+
+    #[test]
+    fn paths_that_could_remove_too_much_are_refused() {
+        for into in ["/", "/var", "var/lib/x", "/var/lib/../x", ""] {
+            assert_eq!(own_id(&Restore { into: into.to_owned(), ..sample() }), Err(FaultKind::Value), "{into}");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! `etcd.snapshot`: a copy of a member's data in a file of the controller, with its sidecar.
+
+use super::client::{self, Member, hex};
+use super::file::{self, Checked, Content};
+use super::sidecar::Sidecar;
+use super::status::{MemberStatus, statuses};
+use crate::action::{Action, Change, Cx, Hosts, Seen, Undoing};
+use crate::model::{Effect, Fault, HostName};
+use crate::world::Sink;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A stream without a byte for this long has died: `snapshot` has no end of its own in etcd.
+const STALL: Duration = Duration::from_secs(60);
+
+/// Streams a snapshot from one member to a file on the controller, checks it, and only then gives it its name (0600),
+/// with a sidecar `TO.json` that says what it is of.
+///
+/// A snapshot is a local read: a member without quorum gives one too, and it may be behind. With `members`, the one
+/// that has applied most is asked, the leader where it is level. `refused` where the file exists, where the member is
+/// a learner, and where the file is not whole; `etcd` where none answers, and where the stream stops for 60 seconds.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    /// The file, on the controller; relative to the current folder. It must not exist.
+    pub to: String,
+    /// The host whose etcd to ask.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// The members to choose from. Without it and `from`, the step's own host.
+    #[serde(default)]
+    pub members: Option<Hosts>,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct SnapshotOut {
+    /// The file, absolute.
+    pub file: String,
+    /// What lies beside it in `FILE.json`.
+    #[serde(flatten)]
+    pub sidecar: Sidecar,
+}
+
+impl Action for Snapshot {
+    const NAME: &'static str = "etcd.snapshot";
+    const EXAMPLE: &'static str = "etcd.snapshot: { members: members, to: \"backup/etcd-{{ run.id }}.db\" }";
+    const EFFECT: Effect = Effect::Converges;
+    const UNDO: Undoing = Undoing::Known("removes the file and its sidecar");
+    type Out = SnapshotOut;
+    type Before = ();
+
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        let path = cx.local(Path::new(&self.to));
+        if !path.exists() {
+            let summary = format!("take a snapshot to {}", path.display());
+            return Ok(Seen::Change(Change { summary, diff: None, before: () }));
+        }
+        // The sidecar is there before the file has its name: a file of this run was finished.
+        match Sidecar::read(&path)? {
+            Some(sidecar) if sidecar.run == cx.run.as_str() => {
+                let checked = check(path.clone()).await?.0;
+                if checked.sha256 == sidecar.sha256 {
+                    return Ok(Seen::Clean(SnapshotOut { file: path.display().to_string(), sidecar }));
+                }
+            }
+            _ => {}
+        }
+        Err(exists(&path))
+    }
+
+    async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<SnapshotOut, Fault> {
+        let path = cx.local(Path::new(&self.to));
+        let (member, before) = self.choose(cx).await?;
+        let part = with_suffix(&path, &format!(".part-{}", cx.run));
+        let saved = save(&member, &part, cx.sink).await;
+        let done = async {
+            saved?;
+            let (checked, content) = check(part.clone()).await?;
+            let sidecar = describe(cx, &member, &before, checked, content).await?;
+            publish(&part, &path, &sidecar)?;
+            Ok(SnapshotOut { file: path.display().to_string(), sidecar })
+        };
+        let done = done.await;
+        if done.is_err() {
+            // Best effort: the fault that matters is the one that led here.
+            let _ = std::fs::remove_file(&part);
+        }
+        done
+    }
+
+    async fn undo(&self, cx: &Cx<'_>, (): &()) -> Result<(), Fault> {
+        let path = cx.local(Path::new(&self.to));
+        // `inspect` found no such file, so what bears this run's name in its sidecar was made here.
+        if Sidecar::read(&path)?.is_none_or(|sidecar| sidecar.run != cx.run.as_str()) {
+            return Ok(());
+        }
+        for path in [path.clone(), Sidecar::path(&path)] {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(local("remove", &path, &error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Snapshot {
+    /// The member to ask, and what it says of itself beforehand.
+    async fn choose(&self, cx: &Cx<'_>) -> Result<(Member, MemberStatus), Fault> {
+        let hosts = match &self.from {
+            Some(name) => vec![client::host(cx, &HostName::from(name.as_str()))?],
+            None => client::hosts(cx, self.members.as_ref())?,
+        };
+        let all = statuses(cx, &hosts).await?;
+        let leads = |m: &MemberStatus| m.leader.is_some() && m.leader == m.member_id;
+        let able = all.iter().filter(|m| m.answers && m.is_learner != Some(true));
+        let Some(best) = able.max_by_key(|m| (m.raft_applied, leads(m))) else {
+            return Err(unable(&all));
+        };
+        let host = hosts.iter().find(|host| host.name().as_str() == best.host).expect("it is one of those asked");
+        Ok((Member::connect(cx, host).await?, best.clone()))
+    }
+}
+
+/// None of those asked can give a snapshot.
+fn unable(all: &[MemberStatus]) -> Fault {
+    let why = |m: &MemberStatus| match m.answers {
+        true => format!("{}: it is a learner", m.host),
+        false => format!("{}: {}", m.host, m.why.as_deref().unwrap_or("it does not answer")),
+    };
+    let lines: Vec<String> = all.iter().map(why).collect();
+    match all.iter().any(|m| m.answers) {
+        true => Fault::refused("a learner gives no snapshot to rely on").detail(lines.join("\n")),
+        false => Fault::new(crate::model::FaultKind::Etcd, "no etcd answers that could give a snapshot")
+            .detail(lines.join("\n")),
+    }
+}
+
+/// Streams into a new file, down to the disk.
+async fn save(member: &Member, part: &Path, sink: &dyn Sink) -> Result<(), Fault> {
+    let mut file = create(part)?;
+    let mut client = member.client.clone();
+    let mut stream = member.call("snapshot", STALL, async move { client.snapshot().await }).await?;
+    let mut done = 0;
+    while let Some(piece) = member.call("snapshot", STALL, stream.message()).await? {
+        file.write_all(piece.blob()).map_err(|error| local("write", part, &error))?;
+        done += piece.blob().len() as u64;
+        sink.progress(done, Some(done + piece.remaining_bytes()));
+    }
+    file.sync_all().map_err(|error| local("write", part, &error))
+}
+
+/// Both looks at a file, off the runtime's threads.
+async fn check(path: PathBuf) -> Result<(Checked, Content), Fault> {
+    let work = move || Ok((file::check(&path, false)?, file::content(&path)?));
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Fault::controller("the check was cut off").detail(error.to_string())))
+}
+
+async fn describe(
+    cx: &Cx<'_>,
+    member: &Member,
+    before: &MemberStatus,
+    checked: Checked,
+    content: Content,
+) -> Result<Sidecar, Fault> {
+    if Some(content.revision) < before.revision {
+        let fault = Fault::refused(format!("the snapshot of {} is older than what it had applied", member.host));
+        return Err(fault.detail(format!("{} < {}", content.revision, before.revision.unwrap_or_default())));
+    }
+    // History may be compacted past the snapshot meanwhile: then there is no hash to compare with.
+    let hash = member.hash_kv(content.revision).await.ok();
+    Ok(Sidecar {
+        sha256: checked.sha256,
+        size: checked.size,
+        revision: content.revision,
+        // -1 is etcd's word for a history that was never compacted.
+        compact_revision: hash
+            .as_ref()
+            .map(etcd_client::HashKvResponse::compact_version)
+            .filter(|revision| *revision > 0),
+        hash: hash.map(|hash| hash.hash()),
+        keys: content.keys,
+        total_key: content.total_key,
+        cluster_id: before.cluster_id.clone().unwrap_or_default(),
+        member_id: before.member_id.clone().unwrap_or_default(),
+        member: member.host.to_string(),
+        version: before.version.clone().unwrap_or_default(),
+        time: jiff::Timestamp::now().to_string(),
+        alarms: content.alarms.iter().map(|(member, kind)| format!("{kind} {}", hex(*member))).collect(),
+        auth_enabled: content.auth_enabled,
+        run: cx.run.to_string(),
+    })
+}
+
+/// The sidecar first, then the file's name: a file that has its name has its sidecar.
+fn publish(part: &Path, path: &Path, sidecar: &Sidecar) -> Result<(), Fault> {
+    let beside = Sidecar::path(path);
+    let beside_part = with_suffix(&beside, &format!(".part-{}", sidecar.run));
+    let mut file = create(&beside_part)?;
+    let mut text = serde_json::to_vec_pretty(sidecar).map_err(|error| Fault::value(error.to_string()))?;
+    text.push(b'\n');
+    file.write_all(&text).and_then(|()| file.sync_all()).map_err(|error| local("write", &beside_part, &error))?;
+    if path.exists() {
+        return Err(exists(path));
+    }
+    std::fs::rename(&beside_part, &beside).map_err(|error| local("name", &beside, &error))?;
+    rustix::fs::renameat_with(rustix::fs::CWD, part, rustix::fs::CWD, path, rustix::fs::RenameFlags::NOREPLACE)
+        .map_err(|error| local("name", path, &error.into()))?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| local("sync", folder, &error))
+}
+
+/// A new or emptied file that only we may read, its folder made where it is missing.
+fn create(path: &Path) -> Result<File, Fault> {
+    use std::os::unix::fs::DirBuilderExt;
+    if let Some(folder) = path.parent() {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|error| local("make", folder, &error))?;
+    }
+    let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    opened.map_err(|error| local("write", path, &error))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn exists(path: &Path) -> Fault {
+    Fault::refused(format!("{} exists already", path.display()))
+        .hint("give the snapshot another name, such as one with `run.id`")
+}
+
+fn local(what: &str, path: &Path, error: &std::io::Error) -> Fault {
+    let fault = match error.kind() {
+        std::io::ErrorKind::StorageFull => {
+            Fault::new(crate::model::FaultKind::NoSpace, format!("no space for {}", path.display()))
+        }
+        _ => Fault::controller(format!("cannot {what} {}", path.display())),
+    };
+    fault.detail(error.to_string())
+}
