@@ -6,6 +6,7 @@
 mod alarm;
 mod client;
 mod config;
+mod configure;
 mod consistent;
 mod file;
 mod health;
@@ -21,6 +22,7 @@ mod status;
 
 pub use alarm::Alarm;
 pub use config::Config;
+pub use configure::Configure;
 pub use consistent::Consistent;
 pub use health::Health;
 pub use identity::Identity;

@@ -6,17 +6,21 @@
 //! This folder knows the ways in which hosts keep settings; it does not know what a setting means, except the few
 //! that say where etcd listens and keeps its data.
 
-pub mod config_file;
-pub mod env_file;
+mod config_file;
+mod edit;
+mod env_file;
 mod process;
 mod settings;
 mod unit;
 mod urls;
-pub mod words;
+mod words;
 
+pub use edit::{Edit, Files, paths as edit_paths, plan};
 pub use process::{Process, running};
-pub use settings::{Defaults, Kept, Setting, Settings};
-pub use unit::{Loaded, Unit, load};
+pub use settings::{Defaults, Kept, Settings};
+#[cfg(test)]
+use unit::Unit;
+pub use unit::{Loaded, load};
 pub use urls::{Endpoint, endpoints, loopback_first, ports};
 
 #[cfg(test)]
