@@ -53,7 +53,16 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<approve::Approve>(),
     Kind::of::<checkpoint::Checkpoint>(),
     Kind::of::<etcd::Config>(),
+    Kind::of::<etcd::Configure>(),
     Kind::of::<etcd::Identity>(),
+    Kind::of::<etcd::Status>(),
+    Kind::of::<etcd::Health>(),
+    Kind::of::<etcd::Consistent>(),
+    Kind::of::<etcd::Alarm>(),
+    Kind::of::<etcd::Probe>(),
+    Kind::of::<etcd::Snapshot>(),
+    Kind::of::<etcd::SnapshotStatus>(),
+    Kind::of::<etcd::Restore>(),
 ];
 
 /// What looking found.

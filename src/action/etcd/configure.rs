@@ -2,8 +2,8 @@
 
 use super::config::default_unit;
 use super::layout::{self, Edit};
-use super::read;
-use crate::action::{Action, Change, Cx, Seen, Undoing};
+use crate::action::files::{self, Attributes, Contents, Original, Was};
+use crate::action::{Action, Change, Cx, Mode, Seen, Undoing};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
 use indexmap::IndexMap;
@@ -53,7 +53,7 @@ pub struct ConfigureOut {
     pub files: Vec<String>,
 }
 
-/// One file as it was.
+/// The files as they were.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Before {
     files: Vec<Original>,
@@ -61,11 +61,10 @@ pub struct Before {
     reload: bool,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Original {
-    path: String,
-    /// Where the file as it was is kept on the host (0600, in the run's folder); none where there was no file.
-    kept: Option<String>,
+/// Every file that may hold settings, as it is, and what to make of some of them.
+struct Planned {
+    was: IndexMap<String, Was>,
+    edits: Vec<Edit>,
 }
 
 impl Action for Configure {
@@ -77,95 +76,81 @@ impl Action for Configure {
     type Before = Before;
 
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
-        let edits = self.edits(cx).await?;
+        let Planned { was, edits } = self.plan(cx).await?;
         if edits.is_empty() {
             return Ok(Seen::Clean(ConfigureOut { files: Vec::new() }));
         }
         let paths: Vec<&str> = edits.iter().map(|edit| edit.path.as_str()).collect();
-        let files = edits
-            .iter()
-            .map(|edit| Original { path: edit.path.clone(), kept: edit.old.as_ref().map(|_| kept(cx, &edit.path)) });
         Ok(Seen::Change(Change {
             summary: format!("change {}", paths.join(", ")),
             diff: Some(edits.iter().map(diff).collect()),
-            before: Before { files: files.collect(), reload: edits.iter().any(is_unit) },
+            before: Before {
+                files: paths.iter().map(|path| original(cx, path, &was)).collect(),
+                reload: edits.iter().any(is_unit),
+            },
         }))
     }
 
     async fn apply(&self, cx: &Cx<'_>, before: &Before) -> Result<ConfigureOut, Fault> {
-        let edits = self.edits(cx).await?;
-        for edit in &edits {
-            let keep = Script::new(WRITE).args([&edit.path, &kept(cx, &edit.path)]).stdin(edit.new.clone());
-            cx.act(keep).await?.ok(&format!("write {}", edit.path))?;
+        let Planned { was, edits } = self.plan(cx).await?;
+        for Edit { path, new, .. } in &edits {
+            // A drop-in may be the first of its unit.
+            let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+            files::check(cx.act(Script::exec(["mkdir", "-p", "--", folder])).await?, &format!("make {folder}"))?;
+            let wanted =
+                Attributes { mode: matches!(was[path], Was::Absent).then_some(Mode(0o644)), ..Attributes::default() };
+            let sum = files::sha256(new);
+            files::install(cx, &original(cx, path, &was), Contents::Bytes(new), &sum, &wanted).await?;
         }
-        if before.reload {
-            cx.act(Script::new("systemctl daemon-reload")).await?.ok("systemctl daemon-reload")?;
-        }
+        reload(cx, before.reload).await?;
         Ok(ConfigureOut { files: edits.into_iter().map(|edit| edit.path).collect() })
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
-        for Original { path, kept } in &before.files {
-            let back = Script::new(BACK).args([path, kept.as_deref().unwrap_or_default()]);
-            cx.act(back).await?.ok(&format!("put {path} back"))?;
+        for original in &before.files {
+            files::restore(cx, original).await?;
         }
-        if before.reload {
-            cx.act(Script::new("systemctl daemon-reload")).await?.ok("systemctl daemon-reload")?;
-        }
-        Ok(())
+        reload(cx, before.reload).await
     }
 }
 
 impl Configure {
-    async fn edits(&self, cx: &Cx<'_>) -> Result<Vec<Edit>, Fault> {
+    async fn plan(&self, cx: &Cx<'_>) -> Result<Planned, Fault> {
         let loaded = layout::load(cx, &self.unit).await?;
-        let paths = layout::edit_paths(&loaded);
-        let texts = read::files(cx, cx.host.as_ref(), &paths).await?;
-        let mut files = layout::Files::new();
-        for (path, bytes) in paths.into_iter().zip(texts) {
-            let text = bytes.map(String::from_utf8).transpose();
-            let text = text.map_err(|_| Fault::refused(format!("{path} on {} is not UTF-8", cx.host.name())))?;
-            files.insert(path, text);
+        let (mut was, mut texts) = (IndexMap::new(), layout::Files::new());
+        for path in layout::edit_paths(&loaded) {
+            let (found, text) = files::look_inside(cx, &path, &Attributes::default()).await?;
+            texts.insert(path.clone(), text);
+            was.insert(path, found);
         }
         let wanted = self.set.iter().map(|(name, value)| (name.clone(), value.text())).collect();
-        layout::plan(&loaded, &files, &wanted)
+        let edits = layout::plan(&loaded, &texts, &wanted)?;
+        for edit in &edits {
+            files::regular(&edit.path, &was[&edit.path])?;
+        }
+        Ok(Planned { was, edits })
     }
 }
 
-/// Where the original of a file is kept: in the run's folder, below the step's name.
-fn kept(cx: &Cx<'_>, path: &str) -> String {
-    let item = cx.task.item.map(|item| format!("-{item}")).unwrap_or_default();
-    format!("{}/original/{}{item}{path}", cx.host.run_dir(), cx.task.step)
+/// What was at the path; a step may change several files, so what is kept of each has a name of its own.
+fn original(cx: &Cx<'_>, path: &str, was: &IndexMap<String, Was>) -> Original {
+    let mut original = Original::of(cx, path, was.get(path).cloned().unwrap_or(Was::Absent));
+    original.keep.kept += &path.replace('/', "-");
+    original
+}
+
+async fn reload(cx: &Cx<'_>, needed: bool) -> Result<(), Fault> {
+    if needed {
+        cx.act(Script::exec(["systemctl", "daemon-reload"])).await?.ok("systemctl daemon-reload")?;
+    }
+    Ok(())
 }
 
 fn is_unit(edit: &Edit) -> bool {
     edit.path.contains("/systemd/")
 }
 
-/// The lines that go and come, without context: a setting is one line.
 fn diff(edit: &Edit) -> String {
-    let old: Vec<&str> = edit.old.as_deref().unwrap_or_default().lines().collect();
-    let new: Vec<&str> = edit.new.lines().collect();
-    let gone = old.iter().filter(|line| !new.contains(line)).map(|line| format!("-{line}\n"));
-    let come = new.iter().filter(|line| !old.contains(line)).map(|line| format!("+{line}\n"));
-    format!("--- {0}\n+++ {0}\n", edit.path) + &gone.chain(come).collect::<String>()
+    let changes = files::unified(edit.old.as_deref().unwrap_or_default(), &edit.new).unwrap_or_default();
+    format!("--- {0}\n+++ {0}\n{changes}", edit.path)
 }
-
-/// Keeps the file as it was, once; then writes it anew beside itself and renames, with owner and mode as before.
-const WRITE: &str = r#"file=$1 kept=$2
-old=$(umask); umask 077
-if [ -e "$file" ] && [ ! -e "$kept" ]; then
-    mkdir -p -- "$(dirname "$kept")" && cp -p -- "$file" "$kept.part" && sync -- "$kept.part" && mv -- "$kept.part" "$kept" || exit
-fi
-umask "$old"
-mkdir -p -- "$(dirname "$file")" || exit
-new=$(dirname "$file")/.surefoot.$$
-rm -f -- "$new" || exit
-if [ -e "$file" ]; then cp -p -- "$file" "$new" || exit; fi
-cat >"$new" && sync -- "$new" && mv -- "$new" "$file""#;
-
-const BACK: &str = r#"file=$1 kept=$2
-if [ -z "$kept" ]; then rm -f -- "$file"; exit; fi
-[ -e "$kept" ] || exit 0
-new=$(dirname "$file")/.surefoot.$$
-cp -p -- "$kept" "$new" && sync -- "$new" && mv -- "$new" "$file""#;

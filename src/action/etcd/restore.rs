@@ -120,10 +120,10 @@ impl Action for Restore {
     }
 }
 
-/// Where the record of this step lies on its host.
+/// The name of this step's record, below `restored` in the run's folder of the step's user on its host.
 fn record(cx: &Cx<'_>) -> String {
     let item = cx.task.item.map(|item| format!("-{item}")).unwrap_or_default();
-    format!("{}/restored/{}{item}.json", cx.host.run_dir(), cx.task.step)
+    format!("{}{item}.json", cx.task.step)
 }
 
 impl Restore {
@@ -258,7 +258,8 @@ fn explain(made: Output, into: &str) -> Result<(), Fault> {
     })
 }
 
-const LOOK: &str = r#"if [ -e "$1" ] || [ -e "$2" ]; then cat "$3" 2>/dev/null || echo exists; fi"#;
+const LOOK: &str =
+    r#"if [ -e "$1" ] || [ -e "$2" ]; then cat "$SUREFOOT_RUN_DIR/restored/$3" 2>/dev/null || echo exists; fi"#;
 
 const NO_TOOL: i32 = 3;
 const NO_FILE: i32 = 4;
@@ -285,14 +286,14 @@ sync -f -- "$into.part" ${wal:+"$wal.part"}"#;
 const CLEAR: &str = r#"for d in "$@"; do rm -rf -- "$d.part" || exit; done"#;
 
 /// The record first: what has its name, and a record, was made here. The data directory gets its name last.
-const PLACE: &str = r#"record=$1 into=$2 wal=$3
+const PLACE: &str = r#"record=$SUREFOOT_RUN_DIR/restored/$1 into=$2 wal=$3
 for d in "$into" ${wal:+"$wal"}; do [ ! -e "$d" ] || { echo "$d exists" >&2; exit 1; }; done
 umask 077
 mkdir -p -- "$(dirname "$record")" && cat >"$record.part" && mv -- "$record.part" "$record" || exit
 [ -z "$wal" ] || mv -T -- "$wal.part" "$wal" || exit
 mv -T -- "$into.part" "$into" && sync -f -- "$into""#;
 
-const UNDO: &str = r#"record=$1; shift
+const UNDO: &str = r#"record=$SUREFOOT_RUN_DIR/restored/$1; shift
 for d in "$@"; do
     rm -rf -- "$d.part" || exit
     [ ! -e "$record" ] || rm -rf -- "$d" || exit

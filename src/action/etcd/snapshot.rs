@@ -4,6 +4,7 @@ use super::client::{self, Member, hex};
 use super::file::{self, Checked, Content};
 use super::sidecar::Sidecar;
 use super::status::{MemberStatus, statuses};
+use crate::action::files::local_fault;
 use crate::action::{Action, Change, Cx, Hosts, Seen, Undoing};
 use crate::model::{Effect, Fault, HostName};
 use crate::world::Sink;
@@ -102,7 +103,7 @@ impl Action for Snapshot {
         for path in [path.clone(), Sidecar::path(&path)] {
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(local("remove", &path, &error));
+                    return Err(local_fault(&path, "remove", &error));
                 }
                 _ => {}
             }
@@ -150,11 +151,11 @@ async fn save(member: &Member, part: &Path, sink: &dyn Sink) -> Result<(), Fault
     let mut stream = member.call("snapshot", STALL, async move { client.snapshot().await }).await?;
     let mut done = 0;
     while let Some(piece) = member.call("snapshot", STALL, stream.message()).await? {
-        file.write_all(piece.blob()).map_err(|error| local("write", part, &error))?;
+        file.write_all(piece.blob()).map_err(|error| local_fault(part, "write", &error))?;
         done += piece.blob().len() as u64;
         sink.progress(done, Some(done + piece.remaining_bytes()));
     }
-    file.sync_all().map_err(|error| local("write", part, &error))
+    file.sync_all().map_err(|error| local_fault(part, "write", &error))
 }
 
 /// Both looks at a file, off the runtime's threads.
@@ -207,15 +208,15 @@ fn publish(part: &Path, path: &Path, sidecar: &Sidecar) -> Result<(), Fault> {
     let mut file = create(&beside_part)?;
     let mut text = serde_json::to_vec_pretty(sidecar).map_err(|error| Fault::value(error.to_string()))?;
     text.push(b'\n');
-    file.write_all(&text).and_then(|()| file.sync_all()).map_err(|error| local("write", &beside_part, &error))?;
+    file.write_all(&text).and_then(|()| file.sync_all()).map_err(|error| local_fault(&beside_part, "write", &error))?;
     if path.exists() {
         return Err(exists(path));
     }
-    std::fs::rename(&beside_part, &beside).map_err(|error| local("name", &beside, &error))?;
+    std::fs::rename(&beside_part, &beside).map_err(|error| local_fault(&beside, "name", &error))?;
     rustix::fs::renameat_with(rustix::fs::CWD, part, rustix::fs::CWD, path, rustix::fs::RenameFlags::NOREPLACE)
-        .map_err(|error| local("name", path, &error.into()))?;
+        .map_err(|error| local_fault(path, "name", &error.into()))?;
     let folder = path.parent().unwrap_or(Path::new("/"));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| local("sync", folder, &error))
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| local_fault(folder, "sync", &error))
 }
 
 /// A new or emptied file that only we may read, its folder made where it is missing.
@@ -223,10 +224,10 @@ fn create(path: &Path) -> Result<File, Fault> {
     use std::os::unix::fs::DirBuilderExt;
     if let Some(folder) = path.parent() {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|error| local("make", folder, &error))?;
+        made.map_err(|error| local_fault(folder, "make", &error))?;
     }
     let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    opened.map_err(|error| local("write", path, &error))
+    opened.map_err(|error| local_fault(path, "write", &error))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -238,14 +239,4 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 fn exists(path: &Path) -> Fault {
     Fault::refused(format!("{} exists already", path.display()))
         .hint("give the snapshot another name, such as one with `run.id`")
-}
-
-fn local(what: &str, path: &Path, error: &std::io::Error) -> Fault {
-    let fault = match error.kind() {
-        std::io::ErrorKind::StorageFull => {
-            Fault::new(crate::model::FaultKind::NoSpace, format!("no space for {}", path.display()))
-        }
-        _ => Fault::controller(format!("cannot {what} {}", path.display())),
-    };
-    fault.detail(error.to_string())
 }

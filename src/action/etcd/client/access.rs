@@ -112,7 +112,7 @@ async fn identity(cx: &Cx<'_>, host: &dyn Host, given: &EtcdAccess) -> Result<Op
 async fn pem(cx: &Cx<'_>, host: &dyn Host, path: &str) -> Result<Vec<u8>, Fault> {
     match path.strip_prefix("host:") {
         Some(path) => {
-            let content = read::files(cx, host, &[path.to_owned()]).await?.pop().flatten();
+            let content = read::bytes(cx, host, path).await?;
             content.ok_or_else(|| Fault::missing(format!("{path} is not on {}", host.name())))
         }
         None => tokio::fs::read(cx.local(path.as_ref()))

@@ -45,7 +45,10 @@ async fn connect(
         Fault::new(FaultKind::Etcd, format!("etcd on {} does not answer at {address}", host.name())).detail(why)
     };
     let opening = async {
-        let stream = host.dial(&address).await?;
+        let stream = host.dial(&address).await.map_err(|fault| match fault.kind {
+            FaultKind::Missing => silent(fault.message),
+            _ => fault,
+        })?;
         let Some(tls) = tls else { return Ok(stream) };
         let name = address.rsplit_once(':').map_or(address.as_str(), |(name, _)| name);
         let name = name.trim_matches(['[', ']']).to_owned();

@@ -2,7 +2,8 @@
 
 use super::settings::{Kept, Settings};
 use super::unit::Loaded;
-use super::{config_file, env_file, words};
+use super::{config_file, words};
+use crate::action::environment;
 use crate::model::Fault;
 use indexmap::IndexMap;
 
@@ -84,14 +85,15 @@ fn write(loaded: &Loaded, files: &mut Files, name: &str, value: &str) -> Result<
     let text = |files: &Files, path: &str| files.get(path).cloned().flatten().unwrap_or_default();
     match place(loaded, name) {
         Place::Variable { file, variable } => {
-            let new = env_file::set(&text(files, &file), &variable, value);
+            let new = assign(&file, &text(files, &file), variable, value)?;
             files.insert(file, Some(new));
         }
         Place::Flags { file, variable } => {
             let old = text(files, &file);
-            let held = env_file::parse(&old).into_iter().rfind(|(name, _)| *name == variable).map(|(_, v)| v);
-            let flags = flag_in_words(&held.unwrap_or_default(), name, value)?;
-            files.insert(file, Some(env_file::set(&old, &variable, &flags)));
+            let held = environment::assignments(&old).into_iter().rfind(|set| set.key == variable);
+            let flags = flag_in_words(&held.map(|set| set.value).unwrap_or_default(), name, value)?;
+            let new = assign(&file, &old, variable, &flags)?;
+            files.insert(file, Some(new));
         }
         Place::Line => {
             let (file, new) = flag_in_unit(loaded, files, name, value)?;
@@ -107,6 +109,13 @@ fn write(loaded: &Loaded, files: &mut Files, name: &str, value: &str) -> Result<
         }
     }
     Ok(())
+}
+
+fn assign(file: &str, text: &str, variable: String, value: &str) -> Result<String, Fault> {
+    environment::edit(text, &[(variable, value.to_owned())], &[]).ok_or_else(|| {
+        let fault = Fault::refused(format!("{file} has a quote or a line that never ends"));
+        fault.hint("mend the file by hand first")
+    })
 }
 
 fn place(loaded: &Loaded, name: &str) -> Place {

@@ -8,7 +8,6 @@
 
 mod config_file;
 mod edit;
-mod env_file;
 mod process;
 mod settings;
 mod unit;

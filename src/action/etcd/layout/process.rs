@@ -42,10 +42,10 @@ pub async fn running(cx: &Cx<'_>, host: &dyn Host, pid: Option<u32>) -> Result<O
             return Err(fault.hint("say in the inventory's `etcd:` which `endpoint` is meant"));
         }
     };
-    let paths = ["cmdline", "environ"].map(|file| format!("/proc/{pid}/{file}"));
-    let mut read = read::files(cx, host, &paths).await.map_err(denied)?.into_iter().flatten();
-    // It may end between the two looks.
-    let (Some(words), Some(variables)) = (read.next(), read.next()) else { return Ok(None) };
+    let words = read::bytes(cx, host, &format!("/proc/{pid}/cmdline")).await?;
+    let variables = read::bytes(cx, host, &format!("/proc/{pid}/environ")).await.map_err(denied)?;
+    // It may end between two looks.
+    let (Some(words), Some(variables)) = (words, variables) else { return Ok(None) };
     let process = Process { pid, settings: settings(&words, &variables, folder) };
     let Some(path) = process.settings.path("config-file") else { return Ok(Some(process)) };
     let text = read::text(cx, host, &process.path(&path)).await?.unwrap_or_default();

@@ -1,9 +1,9 @@
 //! A systemd unit that runs etcd, as systemd itself shows it.
 
 use super::settings::{Environment, Settings};
-use super::{env_file, words};
-use crate::action::Cx;
+use super::words;
 use crate::action::etcd::read;
+use crate::action::{Cx, environment};
 use crate::model::{Fault, FaultKind};
 use crate::world::{Host, Script};
 use indexmap::IndexMap;
@@ -76,7 +76,8 @@ impl Unit {
             self.environment.iter().map(|(name, value)| (name.clone(), (value.clone(), None))).collect();
         for path in &self.environment_files {
             let text = files.get(path).map_or("", String::as_str);
-            environment.extend(env_file::parse(text).into_iter().map(|(n, v)| (n, (v, Some(path.clone())))));
+            let set = environment::assignments(text).into_iter();
+            environment.extend(set.map(|set| (set.key, (set.value, Some(path.clone())))));
         }
         let words = words::after_etcd(&self.command).map_or(&[][..], |(_, rest)| rest);
         Settings::of(words, &environment, &self.folder)
@@ -100,15 +101,10 @@ pub async fn load(cx: &Cx<'_>, name: &str) -> Result<Loaded, Fault> {
         let missing = Fault::missing(format!("{} has no systemd unit `{name}`", host.name()));
         missing.hint("name the unit that runs etcd with `unit:`")
     })?;
-    let texts = read::files(cx, host, &unit.environment_files).await?;
-    let text = |bytes: Option<Vec<u8>>| bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let files: IndexMap<String, String> = unit
-        .environment_files
-        .iter()
-        .cloned()
-        .zip(texts)
-        .filter_map(|(path, bytes)| Some((path, text(bytes)?)))
-        .collect();
+    let mut files = IndexMap::new();
+    for path in &unit.environment_files {
+        files.extend(read::text(cx, host, path).await?.map(|text| (path.clone(), text)));
+    }
     if unit.binary().is_none() {
         let fault = Fault::new(FaultKind::Value, format!("the unit `{name}` on {} does not run etcd", host.name()));
         return Err(fault.detail(unit.command.join(" ")));
