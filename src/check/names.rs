@@ -5,7 +5,7 @@ use super::reader::Reader;
 use super::sites::{self, Site, When};
 use super::step::Draft;
 use super::vars;
-use crate::load::{closest, did_you_mean};
+use crate::load::closest;
 use crate::model::{Diagnostic, Span};
 use crate::template::{Call, CallKind, Ref, Seg, Vars, has_filter, has_function, has_test, known_filters, known_tests};
 use serde_json::Value as Json;
@@ -63,25 +63,25 @@ impl Names<'_> {
             return reader.error("E0502", span, message);
         }
         match root {
-            "params" => self.param(reader, r, span),
+            "params" => self.param(reader, r, site),
             "vars" => self.var(reader, r, site, owner),
             "steps" => self.step(reader, r, site, owner),
-            "hosts" => role(reader, r, span),
-            "host" => field(reader, r, 1, HOST_FIELDS, "a host", span),
-            "run" => field(reader, r, 1, RUN_FIELDS, "`run`", span),
+            "hosts" => role(reader, r, site),
+            "host" => field(reader, r, 1, HOST_FIELDS, "a host", site),
+            "run" => field(reader, r, 1, RUN_FIELDS, "`run`", site),
             "item" if owner.item => {}
             "item" => {
                 let problem = Diagnostic::error("E0308", span, "there is no `item`: this step has no `for_each`");
                 reader.problems.push(problem);
             }
             "batch" => reader.not_yet(span, "`batch`"),
-            "out" if site.when == When::Attempt => self.own_out(reader, r, span, owner),
-            _ => self.unknown_root(reader, root, span),
+            "out" if site.when == When::Attempt => self.own_out(reader, r, site, owner),
+            _ => self.unknown_root(reader, root, site.part(r, 0)),
         }
     }
 
     fn unknown_root(&self, reader: &mut Reader, root: &str, span: Span) {
-        let problem = Diagnostic::error("E0308", span, format!("templates have no name `{root}`"));
+        let message = format!("templates have no name `{root}`");
         let elsewhere = [
             ("params", reader.params.contains_key(root)),
             ("vars", self.vars.contains_key(root)),
@@ -89,19 +89,22 @@ impl Names<'_> {
             ("hosts", reader.roles.contains_key(root)),
         ];
         let full = elsewhere.into_iter().find(|(_, has)| *has).map(|(space, _)| format!("{space}.{root}"));
-        reader.problems.push(match full {
-            Some(full) => problem.help(format!("did you mean `{full}`?")),
-            None => problem.help(did_you_mean(root, ROOTS.iter().copied()).unwrap_or_default()),
-        });
+        match full {
+            Some(full) => {
+                let problem = Diagnostic::error("E0308", span, message).help(format!("did you mean `{full}`?"));
+                reader.problems.push(problem.fix(span, full));
+            }
+            None => reader.unknown("E0308", span, message, root, ROOTS.iter().copied()),
+        }
     }
 
-    fn param(&self, reader: &mut Reader, r: &Ref, span: Span) {
+    fn param(&self, reader: &mut Reader, r: &Ref, site: &Site) {
         match r.path.get(1) {
             Some(Seg::Name(name)) if reader.params.contains_key(name) => drop(reader.used.insert(name.clone())),
             Some(Seg::Name(name)) => {
                 let known: Vec<String> = reader.params.keys().cloned().collect();
                 let message = format!("this runbook has no parameter `{name}`");
-                reader.unknown("E0307", span, message, name, known.iter().map(String::as_str));
+                reader.unknown("E0307", site.part(r, 1), message, name, known.iter().map(String::as_str));
             }
             // All of them, or one that is known only later.
             _ => reader.used.extend(reader.params.keys().cloned()),
@@ -113,7 +116,7 @@ impl Names<'_> {
         let Some(name) = r.name(1) else { return };
         if !owner.vars.contains_key(name) {
             let message = format!("`vars` has no entry `{name}`");
-            return reader.unknown("E0309", span, message, name, owner.vars.keys().map(String::as_str));
+            return reader.unknown("E0309", site.part(r, 1), message, name, owner.vars.keys().map(String::as_str));
         }
         if owner.step.is_none() {
             // What it reads matters where a step reads it.
@@ -136,41 +139,43 @@ impl Names<'_> {
         let Some(id) = r.name(1) else { return };
         let Some(&target) = self.ids.get(id) else {
             let message = format!("no step has the id `{id}`");
-            return reader.unknown("E0303", span, message, id, self.ids.keys().copied());
+            return reader.unknown("E0303", site.part(r, 1), message, id, self.ids.keys().copied());
         };
         match (r.name(2), r.path.get(3)) {
             (Some("on"), Some(host)) => {
                 if let (Seg::Name(host), Some(_)) = (host, reader.inventory) {
-                    reader.check_hosts(host, span);
+                    reader.check_hosts(host, site.part(r, 3));
                 }
-                field(reader, r, 4, TASK_FIELDS, "a step on a host", span);
+                field(reader, r, 4, TASK_FIELDS, "a step on a host", site);
                 if r.name(4) == Some("out") {
-                    self.output(reader, r, 5, target, span);
+                    self.output(reader, r, 5, target, site);
                 }
             }
-            (Some("out"), _) => self.output(reader, r, 3, target, span),
-            _ => field(reader, r, 2, STEP_FIELDS, "a step", span),
+            (Some("out"), _) => self.output(reader, r, 3, target, site),
+            _ => field(reader, r, 2, STEP_FIELDS, "a step", site),
         }
         self.finished(reader, r, span, None, site, owner);
     }
 
     /// `out` of the attempt that has just ended.
-    fn own_out(&self, reader: &mut Reader, r: &Ref, span: Span, owner: Owner) {
+    fn own_out(&self, reader: &mut Reader, r: &Ref, site: &Site, owner: Owner) {
         if let Some(step) = owner.step {
-            self.output(reader, r, 1, step, span);
+            self.output(reader, r, 1, step, site);
         }
     }
 
     /// The names after `out` against what the action says that it gives.
-    fn output(&self, reader: &mut Reader, r: &Ref, at: usize, target: usize, span: Span) {
+    fn output(&self, reader: &mut Reader, r: &Ref, at: usize, target: usize, site: &Site) {
         let Some(kind) = self.drafts[target].kind else { return };
         let schemas = reader.schemas(kind);
         let Err((wrong, known)) = lookup(&schemas.outputs, &r.path[at.min(r.path.len())..]) else { return };
+        let span = site.part(r, at + wrong);
+        let wrong = r.name(at + wrong).unwrap_or_default();
         let message = match known.is_empty() {
             true => format!("`{}` gives no `{wrong}`: it gives nothing", kind.name),
             false => format!("`{}` gives no `{wrong}`", kind.name),
         };
-        reader.unknown("E0305", span, message, &wrong, known.iter().map(String::as_str));
+        reader.unknown("E0305", span, message, wrong, known.iter().map(String::as_str));
     }
 
     /// Whether the step that is read is certainly finished. `through` is the place in `vars` that reads it.
@@ -193,9 +198,15 @@ impl Names<'_> {
                 false => format!("`{id}` is not certainly finished when this is read"),
             };
             let problem = Diagnostic::error("E0402", span, message);
-            let problem = if target == step { problem } else { problem.label(there.span, "this step") };
-            let help = self.order_help(here, there, target > step, every_host);
-            return reader.problems.push(label(problem).help(help));
+            return reader.problems.push(match target == step {
+                true => label(problem),
+                false => label(problem.label(there.span, "this step")).help(self.order_help(
+                    here,
+                    there,
+                    target > step,
+                    every_host,
+                )),
+            });
         }
         if r.name(2) == Some("out") && self.is_ambiguous(reader, here, there) {
             let message = format!("`{id}` has outputs on several hosts: which of them is meant?");
@@ -229,18 +240,18 @@ impl Names<'_> {
     }
 }
 
-fn role(reader: &mut Reader, r: &Ref, span: Span) {
+fn role(reader: &mut Reader, r: &Ref, site: &Site) {
     let Some(name) = r.name(1) else { return };
     if !reader.roles.contains_key(name) {
         let known: Vec<String> = reader.roles.keys().cloned().collect();
         let message = format!("this runbook has no role `{name}`");
-        reader.unknown("E0304", span, message, name, known.iter().map(String::as_str));
+        reader.unknown("E0304", site.part(r, 1), message, name, known.iter().map(String::as_str));
     }
 }
 
-fn field(reader: &mut Reader, r: &Ref, at: usize, known: &[&'static str], what: &str, span: Span) {
+fn field(reader: &mut Reader, r: &Ref, at: usize, known: &[&'static str], what: &str, site: &Site) {
     let Some(name) = r.name(at).filter(|name| !known.contains(name)) else { return };
-    reader.unknown("E0310", span, format!("{what} has no `{name}`"), name, known.iter().copied());
+    reader.unknown("E0310", site.part(r, at), format!("{what} has no `{name}`"), name, known.iter().copied());
 }
 
 fn check_call(reader: &mut Reader, call: &Call, site: &Site) {
@@ -255,32 +266,30 @@ fn check_call(reader: &mut Reader, call: &Call, site: &Site) {
     let within = &site.source[call.range.clone()];
     let start = call.range.start + within.find(&call.name).unwrap_or(0);
     let span = site.span(start..(start + call.name.len()).min(site.source.len()));
-    let problem = Diagnostic::error("E0504", span, format!("there is no {what} `{}`", call.name));
-    let help = match closest(&call.name, candidates.iter().copied()) {
-        Some(close) => Some(format!("did you mean `{close}`?")),
-        None if call.kind == CallKind::Function && has_filter(&call.name) => {
-            Some(format!("it is a filter: write `VALUE | {}`", call.name))
-        }
-        None => None,
-    };
-    reader.problems.push(match help {
-        Some(help) => problem.help(help),
-        None => problem,
-    });
+    let message = format!("there is no {what} `{}`", call.name);
+    if call.kind == CallKind::Function && has_filter(&call.name) {
+        let help = format!("it is a filter: write `VALUE | {}`", call.name);
+        reader.problems.push(Diagnostic::error("E0504", span, message).help(help));
+    } else if closest(&call.name, candidates.iter().copied()).is_some() {
+        reader.unknown("E0504", span, message, &call.name, candidates.iter().copied());
+    } else {
+        reader.error("E0504", span, message);
+    }
 }
 
-/// Follows a path of names into a schema: the first name that it certainly does not have, and those it has there.
-fn lookup(root: &Json, path: &[Seg]) -> Result<(), (String, Vec<String>)> {
+/// Follows a path of names into a schema: the place in the path of the first name that it certainly does not have,
+/// and those it has there.
+fn lookup(root: &Json, path: &[Seg]) -> Result<(), (usize, Vec<String>)> {
     let mut at = root;
-    for part in path {
+    for (place, part) in path.iter().enumerate() {
         let Seg::Name(name) = part else { return Ok(()) };
         let properties = at.get("properties").and_then(Json::as_object);
         let nothing = at.get("type").and_then(Json::as_str) == Some("null");
         let open = at.get("additionalProperties").is_some_and(|others| *others != Json::Bool(false));
         match (properties.and_then(|all| all.get(name)), properties) {
             (Some(next), _) => at = next,
-            (None, Some(all)) if !open => return Err((name.clone(), all.keys().cloned().collect())),
-            (None, None) if nothing => return Err((name.clone(), Vec::new())),
+            (None, Some(all)) if !open => return Err((place, all.keys().cloned().collect())),
+            (None, None) if nothing => return Err((place, Vec::new())),
             _ => return Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 use super::args::Schemas;
 use super::checked::{ParamSpec, Role};
 use crate::action::{self, KINDS, Kind};
-use crate::load::{Inventory, Node, did_you_mean};
+use crate::load::{Inventory, Node, closest, did_you_mean};
 use crate::model::{Diagnostic, Severity, Sources, Span};
 use crate::template::{Expr, Late, SyntaxFault, Template};
 use indexmap::IndexMap;
@@ -55,6 +55,10 @@ impl<'a> Reader<'a> {
         known: impl IntoIterator<Item = &'n str> + Clone,
     ) {
         let problem = Diagnostic::error(code, span, message);
+        let problem = match closest(name, known.clone()) {
+            Some(close) if self.sources.text(span) == name => problem.fix(span, close),
+            _ => problem,
+        };
         self.problems.push(match did_you_mean(name, known) {
             Some(help) => problem.help(help),
             None => problem,
@@ -96,9 +100,10 @@ impl<'a> Reader<'a> {
             Some(_) => format!("`{name}` is no role, group or host"),
             None => format!("`{name}` is no role of this runbook"),
         };
-        let problem = Diagnostic::error("E0304", span, message);
-        let help = did_you_mean(name, known.iter().map(String::as_str));
-        self.problems.push(problem.help(help.unwrap_or_else(|| "declare it under `hosts`".to_owned())));
+        match known.is_empty() {
+            true => self.problems.push(Diagnostic::error("E0304", span, message).help("declare it under `hosts`")),
+            false => self.unknown("E0304", span, message, name, known.iter().map(String::as_str)),
+        }
     }
 
     /// A literal text: no template may stand here.
@@ -132,7 +137,13 @@ impl<'a> Reader<'a> {
         match node.value {
             crate::load::Value::Bool(yes) => Some(yes),
             _ => {
-                self.error("E0501", node.span, format!("{what} is `true` or `false`, this is {}", node.kind()));
+                let message = format!("{what} is `true` or `false`, this is {}", node.kind());
+                let problem = Diagnostic::error("E0501", node.span, message);
+                self.problems.push(match node.as_str() {
+                    Some("yes" | "on") => problem.fix(node.span, "true"),
+                    Some("no" | "off") => problem.fix(node.span, "false"),
+                    _ => problem,
+                });
                 None
             }
         }

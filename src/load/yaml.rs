@@ -160,6 +160,14 @@ impl Texts<'_> {
         Span::new(self.file, start.start as usize..start.start as usize + line.len())
     }
 
+    /// The `&name` ahead of an anchored value, which is what the parser points at.
+    fn anchor_before(&self, value: Span) -> Span {
+        let before = &self.text[..value.start as usize];
+        let Some(start) = before.rfind('&') else { return value };
+        let length = before[start..].find(char::is_whitespace).unwrap_or(before.len() - start);
+        Span::new(self.file, start..start + length)
+    }
+
     fn raw(&self, span: Span) -> &str {
         &self.text[span.range()]
     }
@@ -245,7 +253,7 @@ fn refused(texts: &Texts, error: &Error) -> Diagnostic {
     let of = |code, message: &str| Diagnostic::error(code, span, message);
     match error.without_snippet() {
         Error::MultipleDocuments { .. } => several(span),
-        Error::Budget { breach, .. } => breached(span, breach),
+        Error::Budget { breach, .. } => breached(texts, span, breach),
         Error::UnknownAnchor { .. } => no_anchors(span).help("put a value that starts with `*` into quotes"),
         Error::MergeKeyNotAllowed { .. } => {
             of("E0108", "merge keys (`<<`) are not supported").help("write the keys out, or use `defaults` or `vars`")
@@ -267,11 +275,13 @@ fn no_anchors(span: Span) -> Diagnostic {
     Diagnostic::error("E0108", span, "anchors and aliases (`&name`, `*name`) are not supported")
 }
 
-fn breached(span: Span, breach: &serde_saphyr::budget::BudgetBreach) -> Diagnostic {
+fn breached(texts: &Texts, span: Span, breach: &serde_saphyr::budget::BudgetBreach) -> Diagnostic {
     use serde_saphyr::budget::BudgetBreach::*;
     match breach {
         Documents { .. } => several(span),
-        Anchors { .. } | Aliases { .. } => no_anchors(span).help("use `vars` or `defaults` to say a thing once"),
+        Anchors { .. } | Aliases { .. } => {
+            no_anchors(texts.anchor_before(span)).help("use `vars` or `defaults` to say a thing once")
+        }
         Depth { .. } => {
             Diagnostic::error("E0102", span, format!("more than {MAX_DEPTH} lists and maps within one another"))
         }
