@@ -92,7 +92,8 @@ impl<'d> Order<'d> {
                 if !self.counts(at, *wait) {
                     continue;
                 }
-                let every = every || !wait.same_host;
+                // The controller is one host: there, the same is every.
+                let every = every || !wait.same_host || self.drafts[at].on.is_none();
                 if found[usize::from(every)].insert(wait.node) {
                     open.push((wait.node, every));
                 }

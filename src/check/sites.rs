@@ -35,11 +35,12 @@ impl Site<'_> {
 
     /// Where the `at`th part of a reference's path is written.
     pub fn part(&self, r: &Ref, at: usize) -> Span {
+        let mut from = r.range.start;
         let mut found = r.range.clone();
         for name in (0..=at).filter_map(|i| r.name(i)) {
-            let from = if name.len() == found.len() || found == r.range { found.start } else { found.end };
             let Some(next) = self.source[from..r.range.end].find(name) else { return self.span(r.range.clone()) };
             found = from + next..from + next + name.len();
+            from = found.end;
         }
         self.span(found)
     }

@@ -10,9 +10,13 @@
 //! # --bind members=etcd-1
 //! ```
 
+use petgraph::algo::has_path_connecting;
+use petgraph::graph::NodeIndex;
+use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use surefoot::check::{self, Verdict};
+use surefoot::compile::{Node, Program, compile};
 use surefoot::load::{self, Inventory};
 use surefoot::model::{Diagnostic, Severity, Sources};
 
@@ -147,6 +151,112 @@ fn every_code_has_a_case() {
     let unknown: Vec<&String> = used.iter().filter(|code| !known.contains(code.as_str())).collect();
     assert!(unknown.is_empty(), "not in the table: {unknown:?}");
     assert!(check::CODES.is_sorted(), "the table is in order");
+}
+
+#[test]
+fn every_code_in_the_program_is_in_the_table() {
+    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut seen = BTreeSet::new();
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let is_code = |word: &&str| word.len() == 5 && word.starts_with(['E', 'W']) && word[1..].parse::<u16>().is_ok();
+        seen.extend(text.split('"').filter(is_code).map(str::to_owned));
+    }
+    let known: BTreeSet<String> = check::CODES.iter().map(|(code, _)| (*code).to_owned()).collect();
+    assert_eq!(seen, known);
+}
+
+/// A runbook of steps with any order, of which the last reads what another gave.
+fn ordered_runbook() -> impl Strategy<Value = (String, usize)> {
+    let on = prop::sample::select(vec!["", "    on: members\n", "    on: others\n"]);
+    let need = (0..6usize, any::<bool>(), prop::bool::weighted(0.1));
+    let needs = prop::option::weighted(0.7, prop::collection::vec(need, 0..3));
+    let barrier = prop::bool::weighted(0.1);
+    let steps = prop::collection::vec((on, needs, barrier), 2..7);
+    (steps, 0..6usize).prop_map(|(steps, read)| {
+        let read = read % (steps.len() - 1);
+        let mut text = "runbook: any\nhosts: { members: {}, others: {} }\nsteps:\n".to_owned();
+        for (i, (on, needs, barrier)) in steps.iter().enumerate() {
+            let reads = if i + 1 == steps.len() { format!("{{{{ steps.s{read}.all }}}}") } else { String::new() };
+            text += &format!("  - id: s{i}\n    reads: true\n    sh: \"echo {reads}\"\n{on}");
+            if *barrier {
+                text += "    irreversible: gone\n";
+            }
+            if let Some(needs) = needs.as_ref().filter(|_| i > 0) {
+                let entry = |(step, same, below): &(usize, bool, bool)| {
+                    let step = step % if *below { steps.len() } else { i };
+                    if *same { format!("{{ step: s{step}, host: same }}") } else { format!("s{step}") }
+                };
+                text += &format!("    needs: [{}]\n", needs.iter().map(entry).collect::<Vec<_>>().join(", "));
+            }
+        }
+        (text, read)
+    })
+}
+
+/// Whether in the compiled graph every task of one step comes before every task of another.
+fn is_before(program: &Program, first: usize, then: usize) -> bool {
+    let of = |step: usize| {
+        let is = move |node: &NodeIndex| match program.graph[*node] {
+            Node::Task(task) => program.tasks[task as usize].step as usize == step,
+            Node::Join(_) => false,
+        };
+        program.graph.node_indices().filter(is).collect::<Vec<_>>()
+    };
+    let reaches = |from: NodeIndex, to: NodeIndex| has_path_connecting(&program.graph, from, to, None);
+    of(first).into_iter().all(|from| of(then).into_iter().all(|to| reaches(from, to)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { max_global_rejects: 100_000, ..ProptestConfig::default() })]
+
+    /// The check's idea of order is the compiled graph's.
+    #[test]
+    fn what_may_be_read_is_what_is_finished((text, read) in ordered_runbook()) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("any.yaml");
+        std::fs::write(&path, &text).unwrap();
+        let mut sources = Sources::default();
+        let inventory = load::inventory(&folder("files").join("two_groups.yaml"), &mut sources).unwrap();
+        let read_is_refused = {
+            let document = load::runbook(&path, &mut sources).unwrap();
+            let codes: Vec<_> = check::check(&document, None, &sources).diagnostics.iter().map(|d| d.code).collect();
+            prop_assume!(codes.iter().all(|code| *code == "E0402"));
+            !codes.is_empty()
+        };
+        // The same order without the read.
+        std::fs::write(&path, text.replace(&format!("{{{{ steps.s{read}.all }}}}"), "")).unwrap();
+        let document = load::runbook(&path, &mut sources).unwrap();
+        let runbook = check::check(&document, None, &sources).runbook.unwrap();
+        let roles = check::bind(&runbook, &inventory, &[], &mut sources).unwrap();
+        let last = runbook.steps.len() - 1;
+        let program = compile(runbook, serde_json::json!({}), roles, &inventory).unwrap();
+        prop_assert_eq!(is_before(&program, read, last), !read_is_refused, "{}", text);
+    }
+
+    /// Cut and mixed cases are checked or refused.
+    #[test]
+    fn no_text_breaks_the_check(first in any::<prop::sample::Index>(), other in any::<prop::sample::Index>(),
+                                cut in any::<prop::sample::Index>(), drop in 0..4usize) {
+        let all = cases("");
+        let text = |at: &prop::sample::Index| std::fs::read_to_string(&all[at.index(all.len())]).unwrap();
+        let (a, b) = (text(&first), text(&other));
+        let lines: Vec<&str> = a.lines().collect();
+        let at = cut.index(lines.len() + 1);
+        let mixed: Vec<&str> = lines[..at].iter().copied().chain(b.lines().skip(at + drop)).collect();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mixed.yaml");
+        std::fs::write(&path, mixed.join("\n")).unwrap();
+        let mut sources = Sources::default();
+        if let Ok(document) = load::runbook(&path, &mut sources) {
+            let verdict = check::check(&document, None, &sources);
+            found(&path, &verdict.diagnostics, &sources);
+        }
+    }
 }
 
 #[test]
