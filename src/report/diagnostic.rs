@@ -21,7 +21,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
         }
         (None, None) => {}
     }
-    Renderer::styled().render(&report) + "\n\n"
+    Renderer::styled().render(&report) + "\n"
 }
 
 /// Adds a snippet for each file that the labels point into.
