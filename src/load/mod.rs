@@ -9,8 +9,10 @@ mod file;
 mod hint;
 mod inventory;
 mod node;
+mod refusal;
 mod rehearsal;
 mod scalar;
+mod texts;
 mod yaml;
 
 pub use fields::{Fields, unknown_key};

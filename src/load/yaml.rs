@@ -1,13 +1,14 @@
-//! One YAML document to a [`Node`]. The only place that knows the YAML library.
+//! One YAML document to a [`Node`].
 //!
 //! YAML 1.2, and less of it: no anchors, aliases, merge keys or tags of one's own, keys are text and unique, one
 //! document. `yes`, `no`, `on` and `off` are text.
 
 use super::node::{Key, Node, Value};
-use super::{Given, scalar};
+use super::texts::Texts;
+use super::{Given, refusal, scalar};
 use crate::model::{Diagnostic, FileId, Span};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{DuplicateKeyPolicy, Error, Location, MergeKeyPolicy, Spanned};
+use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, Spanned};
 use std::fmt;
 
 /// Lists and maps within one another, at most.
@@ -22,7 +23,7 @@ pub(super) fn parse(file: FileId, text: &str) -> Result<Node, Vec<Diagnostic>> {
 /// Like [`parse`], with `None` for a text that holds nothing but comments.
 pub(super) fn parse_or_empty(file: FileId, text: &str) -> Result<Option<Node>, Vec<Diagnostic>> {
     let tree = serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options())
-        .map_err(|error| vec![refused(&Texts { file, text }, &error)])?;
+        .map_err(|error| vec![refusal::refused(&Texts { file, text }, &error, MAX_DEPTH)])?;
     let mut builder = Builder { texts: Texts { file, text }, problems: Vec::new() };
     let node = builder.node(tree);
     match builder.problems.is_empty() {
@@ -129,50 +130,6 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 }
 
-/// A file's text and how the parser's places fall into it.
-struct Texts<'t> {
-    file: FileId,
-    text: &'t str,
-}
-
-impl Texts<'_> {
-    fn span(&self, at: Location) -> Span {
-        let length = at.span().byte_len().unwrap_or(0) as usize;
-        let start = at.span().byte_offset().map_or_else(|| self.line_column(at), |byte| byte as usize);
-        let start = self.text.floor_char_boundary(start.min(self.text.len()));
-        let end = self.text.floor_char_boundary((start + length).min(self.text.len()));
-        Span::new(self.file, start..end)
-    }
-
-    /// Syntax errors know their line and column (in characters) only.
-    fn line_column(&self, at: Location) -> usize {
-        let mut lines = self.text.split_inclusive('\n');
-        let before: usize = lines.by_ref().take((at.line() as usize).saturating_sub(1)).map(str::len).sum();
-        let line = lines.next().unwrap_or("");
-        let column = (at.column() as usize).saturating_sub(1);
-        before + line.char_indices().nth(column).map_or(line.trim_end().len(), |(byte, _)| byte)
-    }
-
-    /// From here to the end of the line.
-    fn first_line(&self, start: Span) -> Span {
-        let rest = &self.text[start.start as usize..];
-        let line = rest.lines().next().unwrap_or("").trim_end();
-        Span::new(self.file, start.start as usize..start.start as usize + line.len())
-    }
-
-    /// The `&name` ahead of an anchored value, which is what the parser points at.
-    fn anchor_before(&self, value: Span) -> Span {
-        let before = &self.text[..value.start as usize];
-        let Some(start) = before.rfind('&') else { return value };
-        let length = before[start..].find(char::is_whitespace).unwrap_or(before.len() - start);
-        Span::new(self.file, start..start + length)
-    }
-
-    fn raw(&self, span: Span) -> &str {
-        &self.text[span.range()]
-    }
-}
-
 struct Builder<'t> {
     texts: Texts<'t>,
     problems: Vec<Diagnostic>,
@@ -244,76 +201,5 @@ impl Builder<'_> {
         };
         self.problems.push(problem);
         None
-    }
-}
-
-/// The parser's refusal in our words.
-fn refused(texts: &Texts, error: &Error) -> Diagnostic {
-    let span = error.location().map_or(Span::new(texts.file, 0..0), |at| texts.span(at));
-    let of = |code, message: &str| Diagnostic::error(code, span, message);
-    match error.without_snippet() {
-        Error::MultipleDocuments { .. } => several(span),
-        Error::Budget { breach, .. } => breached(texts, span, breach),
-        Error::UnknownAnchor { .. } => no_anchors(span).help("put a value that starts with `*` into quotes"),
-        Error::MergeKeyNotAllowed { .. } => {
-            of("E0108", "merge keys (`<<`) are not supported").help("write the keys out, or use `defaults` or `vars`")
-        }
-        Error::UnsupportedTag { tag, .. } => of("E0108", &format!("the tag `{tag}` is not supported"))
-            .help("put a text that starts with `!` into quotes"),
-        Error::NonFiniteFloat { value, .. } => {
-            of("E0110", &format!("`{value}` is not a finite number")).help("put it into quotes where it is a text")
-        }
-        other => syntax(texts, span, other),
-    }
-}
-
-fn several(span: Span) -> Diagnostic {
-    Diagnostic::error("E0105", span, "a file holds one document, here starts another").help("remove the `---`")
-}
-
-fn no_anchors(span: Span) -> Diagnostic {
-    Diagnostic::error("E0108", span, "anchors and aliases (`&name`, `*name`) are not supported")
-}
-
-fn breached(texts: &Texts, span: Span, breach: &serde_saphyr::budget::BudgetBreach) -> Diagnostic {
-    use serde_saphyr::budget::BudgetBreach::*;
-    match breach {
-        Documents { .. } => several(span),
-        Anchors { .. } | Aliases { .. } => {
-            no_anchors(texts.anchor_before(span)).help("use `vars` or `defaults` to say a thing once")
-        }
-        Depth { .. } => {
-            Diagnostic::error("E0102", span, format!("more than {MAX_DEPTH} lists and maps within one another"))
-        }
-        _ => Diagnostic::error("E0102", span, "the file is too large or too complex"),
-    }
-}
-
-/// Mistakes in the syntax that authors make, by a fragment of the parser's message.
-const SYNTAX_HINTS: &[(&str, &str)] = &[
-    ("tabs", "indent with spaces"),
-    ("unexpected character: `%'", "put a value that starts with `%` into quotes"),
-    ("unexpected character: `@'", "put a value that starts with `@` into quotes"),
-    ("unexpected character: ``'", "put a value that starts with a backtick into quotes"),
-    ("unknown escape character", "write `\\\\` for a backslash, or use single quotes"),
-    ("trailing content after", "a value that starts with a quote ends with it: put the whole of it into quotes"),
-    ("multiline quoted scalar", "is the closing quote missing?"),
-    ("did not find expected key", "do the lines of this block start in the same column?"),
-    ("did not find expected '-'", "items of a list all start with `- ` in the same column"),
-    ("illegal placement of ':'", "is a `]` or `}` missing above?"),
-    ("mapping values are not allowed", "put a value that holds `: ` into quotes; check the indentation"),
-];
-
-fn syntax(texts: &Texts, span: Span, error: &Error) -> Diagnostic {
-    let formatter = serde_saphyr::UserMessageFormatter;
-    let message = serde_saphyr::MessageFormatter::format_message(&formatter, error).into_owned();
-    let diagnostic = Diagnostic::error("E0100", span, format!("this is not YAML: {message}"));
-    let line = texts.text[..span.start as usize].rfind('\n').map_or(0, |at| at + 1);
-    let line = texts.text[line..].lines().next().unwrap_or("");
-    let hint = SYNTAX_HINTS.iter().find(|(fragment, _)| message.contains(fragment)).map(|(_, hint)| *hint);
-    match hint {
-        Some(_) if line.contains("{{") => diagnostic.help("put a value that holds `{{ ... }}` into quotes"),
-        Some(hint) => diagnostic.help(hint),
-        None => diagnostic,
     }
 }

@@ -1,0 +1,61 @@
+//! The keys of a step beside its action.
+
+use super::Within;
+use super::keys::{become_user, env, for_each, on_failure, vars};
+use crate::check::checked::OnFailure;
+use crate::check::reader::Reader;
+use crate::load::{Fields, Key, Node};
+use crate::template::{Late, Vars};
+use std::time::Duration;
+
+/// What the keys say, as far as it can be read without knowing the action.
+pub(super) struct Common<'n> {
+    pub title: Option<Late>,
+    pub when: Option<&'n Node>,
+    pub for_each: Option<Late>,
+    pub vars: Vars,
+    pub user: Option<Late>,
+    pub env: Vec<(String, Late)>,
+    pub stdin: Option<Late>,
+    pub cwd: Option<Late>,
+    pub timeout: Option<Duration>,
+    pub retry: Option<(&'n Key, &'n Node)>,
+    pub reads: Option<(&'n Key, bool)>,
+    pub undo: Option<(&'n Key, &'n Node)>,
+    pub irreversible: Option<String>,
+    pub reconcile: Option<(&'n Key, &'n Node)>,
+    pub on_failure: OnFailure,
+}
+
+impl<'n> Common<'n> {
+    /// Takes the keys that a step may have in this place; others are left over.
+    pub fn read(reader: &mut Reader, fields: &mut Fields<'n>, within: Within) -> Self {
+        let text =
+            |reader: &mut Reader, fields: &mut Fields<'n>, name| fields.take(name).map(|node| reader.text(node, name));
+        let main = within == Within::Steps;
+        let entry = |fields: &mut Fields<'n>, name| fields.entry(name).map(|(key, node)| (key, node));
+        Common {
+            title: text(reader, fields, "title"),
+            when: fields.take("when"),
+            for_each: if main { fields.take("for_each").map(|node| for_each(reader, node)) } else { None },
+            vars: fields.take("vars").map(|node| vars(reader, node)).unwrap_or_default(),
+            user: fields.take("become").map(|node| become_user(reader, node)),
+            env: fields.take("env").map(|node| env(reader, node)).unwrap_or_default(),
+            stdin: text(reader, fields, "stdin"),
+            cwd: text(reader, fields, "cwd"),
+            timeout: fields.take("timeout").and_then(|node| reader.duration(node, "`timeout`")),
+            retry: entry(fields, "retry"),
+            reads: entry(fields, "reads").and_then(|(key, node)| Some((key, reader.boolean(node, "`reads`")?))),
+            undo: if main { entry(fields, "undo") } else { None },
+            irreversible: match main {
+                true => fields.take("irreversible").and_then(|node| reader.literal(node, "`irreversible`")),
+                false => None,
+            },
+            reconcile: if main { entry(fields, "reconcile") } else { None },
+            on_failure: match main {
+                true => fields.take("on_failure").map(|node| on_failure(reader, node)).unwrap_or_default(),
+                false => OnFailure::Stop,
+            },
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What a step's effect demands of it: an id, a way back, no blind repetition; only looking in some places.
+
+use super::Within;
+use super::common::Common;
+use crate::action::Kind;
+use crate::check::reader::Reader;
+use crate::model::{Diagnostic, Effect, Span};
+
+/// A step with its action, as far as its effect is concerned.
+pub(super) struct Acting<'a, 'n> {
+    pub common: &'a Common<'n>,
+    pub kind: &'static Kind,
+    pub effect: Effect,
+    /// Where the action's name stands.
+    pub action: Span,
+    /// Where the step stands.
+    pub step: Span,
+    /// Whether it has an id of its own.
+    pub named: bool,
+}
+
+impl Acting<'_, '_> {
+    pub fn check(&self, reader: &mut Reader, within: Within) {
+        self.author_word(reader);
+        match within {
+            Within::Steps => {
+                self.id(reader);
+                self.way_back(reader);
+            }
+            Within::Verify | Within::Reconcile(_) => self.only_looks(reader, within),
+            Within::Undo(_) => {}
+        }
+    }
+
+    /// `reads` is for commands, of which only the author knows what they do.
+    fn author_word(&self, reader: &mut Reader) {
+        if let Some((key, true)) = self.common.reads
+            && !is_opaque(self.kind)
+        {
+            let message = format!("`{}` knows by itself what it changes", self.kind.name);
+            let problem = Diagnostic::error("E0209", key.span, message);
+            reader.problems.push(problem.help("`reads` is your word about a command; remove it here"));
+        }
+    }
+
+    fn only_looks(&self, reader: &mut Reader, within: Within) {
+        if self.effect == Effect::Reads {
+            return;
+        }
+        let message = "only looking is allowed here, this may change something";
+        let problem = Diagnostic::error("E0211", self.action, message);
+        reader.problems.push(match within {
+            Within::Verify if is_opaque(self.kind) => problem.help("say `reads: true` if the command changes nothing"),
+            _ => problem,
+        });
+    }
+
+    fn id(&self, reader: &mut Reader) {
+        let why = match self.effect {
+            _ if self.named => return,
+            Effect::Opaque => "the journal and `settle` call it by that; a command that only looks says `reads: true`",
+            _ if self.common.undo.is_some() => "what has an `undo` is called by its id when it is taken back",
+            _ => return,
+        };
+        let problem = Diagnostic::error("E0207", self.step, "this step needs an `id`").here("add `id: NAME`");
+        reader.problems.push(problem.help(why));
+    }
+
+    fn way_back(&self, reader: &mut Reader) {
+        if self.effect != Effect::Opaque {
+            return;
+        }
+        if let Some((retry, _)) = self.common.retry
+            && self.common.reconcile.is_none()
+        {
+            let message = "repeating this command blindly may do its work twice";
+            let help = "add `reconcile`, a probe that tells whether it took effect, or `reads: true`";
+            reader.problems.push(Diagnostic::error("E0208", retry.span, message).help(help));
+        }
+        if self.common.undo.is_none() && self.common.irreversible.is_none() {
+            let message = "this command says neither how to take it back nor that nothing can";
+            reader.warn("W0201", self.action, message, "add `undo`, `irreversible: REASON`, or `reads: true`");
+        }
+    }
+}
+
+/// Whether only its author knows what the action does.
+pub(super) fn is_opaque(kind: &Kind) -> bool {
+    kind.effect([], false) == Effect::Opaque
+}

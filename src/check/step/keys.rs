@@ -1,0 +1,148 @@
+//! The values of a step's keys, one function for each.
+
+use crate::check::checked::{Need, OnFailure};
+use crate::check::reader::Reader;
+use crate::load::{Fields, Node, Value};
+use crate::model::{Diagnostic, HostName, Span, StepId};
+use crate::template::{Late, Vars};
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+pub(super) fn own_id(reader: &mut Reader, node: &Node) -> Option<StepId> {
+    let id = reader.literal(node, "`id`")?;
+    check_name(reader, &id, node.span, "a step");
+    Some(StepId::from(id))
+}
+
+/// Names that templates can spell: `steps.NAME`, `params.NAME`.
+pub(in crate::check) fn check_name(reader: &mut Reader, name: &str, span: Span, what: &str) {
+    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(word) && name.len() <= 64 {
+        return;
+    }
+    let message = format!("`{name}` cannot name {what}: a to z, digits and `_` only, a letter first");
+    let problem = Diagnostic::error("E0301", span, message);
+    let mended: String = name.to_lowercase().chars().map(|c| if word(c) { c } else { '_' }).collect();
+    let usable = mended.starts_with(|c: char| c.is_ascii_lowercase()) && mended.len() <= 64;
+    reader.problems.push(if usable { problem.fix(span, mended) } else { problem });
+}
+
+pub(super) fn on(reader: &mut Reader, node: &Node) -> Option<String> {
+    let name = reader.literal(node, "`on`")?;
+    if name == HostName::CONTROLLER {
+        return None;
+    }
+    reader.check_hosts(&name, node.span);
+    Some(name)
+}
+
+pub(super) fn needs(reader: &mut Reader, node: &Node) -> Vec<(Need, Span)> {
+    let items = match &node.value {
+        Value::Seq(items) => items.as_slice(),
+        _ => {
+            let problem =
+                Diagnostic::error("E0202", node.span, format!("`needs` is a list of steps, this is {}", node.kind()));
+            let text = node.text(reader.sources).map(|text| format!("[{text}]"));
+            reader.problems.push(match text {
+                Some(text) => problem.fix(node.span, text),
+                None => problem,
+            });
+            return Vec::new();
+        }
+    };
+    items.iter().filter_map(|item| need(reader, item)).collect()
+}
+
+fn need(reader: &mut Reader, node: &Node) -> Option<(Need, Span)> {
+    if !matches!(node.value, Value::Map(_)) {
+        let step = reader.literal(node, "a step in `needs`")?;
+        return Some((Need { step: step.into(), same_host: false }, node.span));
+    }
+    let mut fields = Fields::of(node, "an entry of `needs`", &mut reader.problems)?;
+    let step = fields.require("step", &mut reader.problems);
+    let host = fields.take("host");
+    fields.finish(&mut reader.problems);
+    if let Some(node) = host
+        && reader.literal(node, "`host`").is_some_and(|host| host != "same")
+    {
+        reader.problems.push(Diagnostic::error("E0501", node.span, "`host` can be `same` only").fix(node.span, "same"));
+    }
+    let step = step?;
+    let name = reader.literal(step, "`step`")?;
+    Some((Need { step: name.into(), same_host: host.is_some() }, step.span))
+}
+
+pub(super) fn for_each(reader: &mut Reader, node: &Node) -> Late {
+    let late = reader.any(node);
+    let list = match &late {
+        Late::Text(template) => template.whole.is_some(),
+        _ => matches!(node.value, Value::Seq(_)),
+    };
+    if !list {
+        reader.error(
+            "E0501",
+            node.span,
+            format!("`for_each` is a list or one `{{{{ expression }}}}`, this is {}", node.kind()),
+        );
+    }
+    late
+}
+
+/// Reads `vars`, of a step or of the runbook.
+pub(in crate::check) fn vars(reader: &mut Reader, node: &Node) -> Vars {
+    let Value::Map(entries) = &node.value else {
+        reader.error("E0202", node.span, format!("`vars` is a map of names to values, this is {}", node.kind()));
+        return Vars::default();
+    };
+    let mut vars = IndexMap::new();
+    for (key, node) in entries {
+        check_name(reader, &key.text, key.span, "an entry of `vars`");
+        vars.insert(key.text.clone(), reader.any(node));
+    }
+    Arc::new(vars)
+}
+
+pub(super) fn env(reader: &mut Reader, node: &Node) -> Vec<(String, Late)> {
+    let Value::Map(entries) = &node.value else {
+        reader.error("E0202", node.span, format!("`env` is a map of names to texts, this is {}", node.kind()));
+        return Vec::new();
+    };
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut env = Vec::with_capacity(entries.len());
+    for (key, node) in entries {
+        if !key.text.chars().all(word) || key.text.starts_with(|c: char| c.is_ascii_digit()) {
+            reader.error("E0301", key.span, format!("`{}` cannot name an environment variable", key.text));
+        }
+        env.push((key.text.clone(), reader.text(node, &key.text)));
+    }
+    env
+}
+
+/// `become: true` is root.
+pub(super) fn become_user(reader: &mut Reader, node: &Node) -> Late {
+    match node.value {
+        Value::Bool(true) => Late::Value("root".into()),
+        Value::Bool(false) => {
+            let problem = Diagnostic::error("E0501", node.span, "`become` names the user to run as");
+            reader.problems.push(problem.help("leave it away to run as the login user"));
+            Late::Value(serde_json::Value::Null)
+        }
+        _ => reader.text(node, "become"),
+    }
+}
+
+pub(super) fn on_failure(reader: &mut Reader, node: &Node) -> OnFailure {
+    match reader.literal(node, "`on_failure`").as_deref() {
+        Some("stop") | None => OnFailure::Stop,
+        Some("continue") => OnFailure::Continue,
+        Some("rollback") => {
+            reader.not_yet(node.span, "`on_failure: rollback`");
+            OnFailure::Stop
+        }
+        Some(other) => {
+            let known = ["stop", "continue", "rollback"];
+            reader.unknown("E0501", node.span, format!("`on_failure` cannot be `{other}`"), other, known);
+            OnFailure::Stop
+        }
+    }
+}
