@@ -9,7 +9,7 @@ const LONGEST: u64 = 1 << 20;
 
 /// A probe on any host, as the step's `become` and `timeout` say.
 pub async fn probe(cx: &Cx<'_>, host: &dyn Host, script: Script) -> Result<Output, Fault> {
-    host.probe(script.user(cx.settings.user.clone()).timeout(cx.settings.timeout)).await
+    host.probe(script.user(cx.settings.user.clone())).await
 }
 
 /// The content of a file; `None` where it is not there.
