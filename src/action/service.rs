@@ -172,6 +172,11 @@ impl Service {
             _ if starts && unit.masked() && self.masked.is_none() => {
                 Err(Fault::refused(format!("{name} is masked")).hint("`masked: false` unmasks it"))
             }
+            // A mask is a link to /dev/null in that very place.
+            _ if self.masked == Some(true) && !unit.masked() && unit.path.starts_with("/etc/systemd/system/") => {
+                Err(Fault::refused(format!("systemd cannot mask {name}: its file is {}", unit.path))
+                    .hint("leave `masked` out: what `systemctl stop` has stopped, `Restart=` does not start again"))
+            }
             _ if self.enabled == Some(true) && matches!(unit.file.as_str(), "static" | "generated" | "transient") => {
                 Err(Fault::refused(format!("{name} cannot be enabled: it is {}", unit.file)))
             }
@@ -192,9 +197,7 @@ impl Service {
         }
         if *masking == "mask" {
             let output = cx.act(Script::new(MASK).args([self.unit.as_str(), runtime])).await?;
-            files::check(output, &format!("mask {}", self.unit)).map_err(|fault| {
-                fault.hint("systemd cannot mask a unit whose file lies in /etc/systemd/system: leave `masked` out")
-            })?;
+            files::check(output, &format!("mask {}", self.unit))?;
             unit = Unit::look(cx, &self.unit).await?;
         }
         Ok(unit)

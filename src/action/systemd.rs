@@ -15,6 +15,8 @@ pub struct Unit {
     pub sub: String,
     /// `enabled`, `disabled`, `static`, `masked`, `masked-runtime` and so on; empty where there is no file.
     pub file: String,
+    /// Where its file is; empty where there is none.
+    pub path: String,
     /// How its last run ended: `success`, `exit-code`, `timeout`, `start-limit-hit`.
     pub result: String,
     /// How its last reload ended; empty where it is no service.
@@ -33,7 +35,7 @@ const SHOW: &str = r#"
 LC_ALL=C; export LC_ALL
 command -v systemctl >/dev/null || { echo "there is no systemd on this host" >&2; exit 71; }
 exec systemctl show --no-pager \
-  -p LoadState,ActiveState,SubState,UnitFileState,Result,ReloadResult,Type,MainPID,NeedDaemonReload,Job -- "$1"
+  -p LoadState,ActiveState,SubState,UnitFileState,FragmentPath,Result,ReloadResult,Type,MainPID,NeedDaemonReload,Job -- "$1"
 "#;
 
 const JOURNAL: &str = r#"exec journalctl --no-pager --quiet -o short-iso -n 15 -u "$1" 2>&1"#;
@@ -53,6 +55,7 @@ impl Unit {
                 "ActiveState" => &mut unit.active,
                 "SubState" => &mut unit.sub,
                 "UnitFileState" => &mut unit.file,
+                "FragmentPath" => &mut unit.path,
                 "Result" => &mut unit.result,
                 "ReloadResult" => &mut unit.reload_result,
                 "Type" => &mut unit.kind,

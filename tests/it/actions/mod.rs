@@ -7,4 +7,5 @@ mod file;
 mod guards;
 mod moving;
 mod transfer;
+mod units;
 mod waiting;

@@ -151,13 +151,7 @@ async fn a_link_or_a_folder_is_never_replaced() {
 #[tokio::test]
 async fn what_is_not_there_is_told() {
     let (bench, copy) = bench().await;
-    let kind = async |more: Json| {
-        let step = bench.step("copy", with(copy.clone(), more));
-        match step.inspect().await {
-            Ok(_) => step.run().await.unwrap_err().kind,
-            Err(fault) => fault.kind,
-        }
-    };
+    let kind = async |more: Json| bench.step("copy", with(copy.clone(), more)).run().await.unwrap_err().kind;
     assert_eq!(kind(json!({ "from": bench.at("none") })).await, FaultKind::Missing);
     assert_eq!(kind(json!({ "from": bench.at("etc") })).await, FaultKind::Value);
     assert_eq!(kind(json!({ "to": bench.at("no/folder") })).await, FaultKind::Missing);

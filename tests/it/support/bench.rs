@@ -152,10 +152,12 @@ impl Step<'_> {
         self.attempt(async |cx| self.action.undo(cx, before).await).await
     }
 
-    /// Looks and does it; what it saw before, and what it gave.
+    /// Looks and does it, where there is something to do; what it saw before, and what it gave.
     pub async fn run(&self) -> Result<(Json, Outputs), Fault> {
-        let before = self.change().await.before;
-        self.apply(&before).await.map(|out| (before, out))
+        match self.inspect().await? {
+            ErasedSeen::Change(ErasedChange { before, .. }) => self.apply(&before).await.map(|out| (before, out)),
+            ErasedSeen::Clean(out) => panic!("nothing to do: {out:?}"),
+        }
     }
 
     /// Does it without looking: a read.
