@@ -11,8 +11,9 @@ use super::{Limits, Schedule, Signals, Slot};
 use crate::action::Question;
 use crate::check::OnFailure;
 use crate::compile::{Program, Task};
-use crate::model::Observer;
-use crate::model::{Event, HostName, Illegal, Outcome, RunId, RunState, Stamped, TaskEvent, TaskName, TaskState};
+use crate::model::{
+    Event, HostName, Illegal, Observer, Outcome, RunId, RunState, Stamped, TaskEvent, TaskName, TaskState,
+};
 use crate::template::Scope;
 use crate::world::World;
 use indexmap::{IndexMap, IndexSet};
