@@ -23,8 +23,21 @@ struct Wait {
 pub(super) struct Order<'d> {
     drafts: &'d [Draft],
     waits: Vec<Vec<Wait>>,
-    /// What is finished before a step, by step: on its own host at least, and on all hosts.
-    finished: RefCell<HashMap<usize, [HashSet<usize>; 2]>>,
+    /// The steps that need a step below them.
+    forward: Vec<usize>,
+    /// What is finished before a step, by step.
+    finished: RefCell<HashMap<usize, Finished>>,
+}
+
+/// What is certainly finished at some point.
+#[derive(Default)]
+struct Finished {
+    /// All steps before this one, on all hosts.
+    below: usize,
+    /// Others, on all hosts.
+    everywhere: HashSet<usize>,
+    /// Others, on the same host.
+    here: HashSet<usize>,
 }
 
 /// Finds the ids; refuses those given twice.
@@ -69,7 +82,9 @@ impl<'d> Order<'d> {
                 barrier = Some(i);
             }
         }
-        let order = Order { drafts, waits, finished: RefCell::default() };
+        let is_forward = |i: &usize| waits[*i].iter().any(|wait| wait.node < n && wait.node > *i);
+        let forward = (0..n).filter(is_forward).collect();
+        let order = Order { drafts, waits, forward, finished: RefCell::default() };
         order.refuse_cycles(reader, ids);
         order
     }
@@ -80,22 +95,28 @@ impl<'d> Order<'d> {
             return target < step;
         }
         let mut known = self.finished.borrow_mut();
-        let [own, all] = known.entry(step).or_insert_with(|| self.finished_before(step));
-        all.contains(&target) || (!every_host && own.contains(&target))
+        let found = known.entry(step).or_insert_with(|| self.finished_before(step));
+        target < found.below || found.everywhere.contains(&target) || (!every_host && found.here.contains(&target))
     }
 
-    fn finished_before(&self, step: usize) -> [HashSet<usize>; 2] {
-        let mut found = [HashSet::new(), HashSet::new()];
+    fn finished_before(&self, step: usize) -> Finished {
+        let n = self.drafts.len();
+        let mut found = Finished::default();
         let mut open = vec![(step, false)];
         while let Some((at, every)) = open.pop() {
-            for wait in &self.waits[at] {
-                if !self.counts(at, *wait) {
-                    continue;
-                }
+            for wait in self.waits[at].iter().filter(|wait| self.counts(at, **wait)) {
                 // The controller is one host: there, the same is every.
                 let every = every || !wait.same_host || self.drafts[at].on.is_none();
-                if found[usize::from(every)].insert(wait.node) {
-                    open.push((wait.node, every));
+                if wait.node >= n {
+                    // A prefix is all its steps, and what those need below it.
+                    let new = found.below..wait.node - n + 1;
+                    open.extend(self.forward.iter().filter(|i| new.contains(*i)).map(|i| (*i, true)));
+                    found.below = found.below.max(new.end);
+                } else if wait.node >= found.below {
+                    let set = if every { &mut found.everywhere } else { &mut found.here };
+                    if set.insert(wait.node) {
+                        open.push((wait.node, every));
+                    }
                 }
             }
         }
