@@ -193,6 +193,9 @@ impl Names<'_> {
         let one_host = r.name(2) != Some("all") && r.name(2) != Some("on");
         let every_host = !(one_host && here.on == there.on);
         if !self.order.is_finished(step, target, every_host) {
+            if !reader.too_early.insert((step, target)) {
+                return;
+            }
             let message = match target == step {
                 true => format!("`{id}` reads its own result, which is not there yet"),
                 false => format!("`{id}` is not certainly finished when this is read"),

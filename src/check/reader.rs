@@ -24,6 +24,8 @@ pub(super) struct Reader<'a> {
     pub roles: IndexMap<String, Role>,
     /// Parameters that something refers to.
     pub used: HashSet<String>,
+    /// Steps that have been told that another is not finished by then: once is enough.
+    pub too_early: HashSet<(usize, usize)>,
     schemas: HashMap<&'static str, Rc<Schemas>>,
 }
 
@@ -37,6 +39,7 @@ impl<'a> Reader<'a> {
             params: IndexMap::new(),
             roles: IndexMap::new(),
             used: HashSet::new(),
+            too_early: HashSet::new(),
             schemas: HashMap::new(),
         }
     }

@@ -166,6 +166,7 @@ impl<'a> Collector<'a> {
             }
             Expr::Filter(f) => {
                 f.expr.iter().for_each(|e| self.expression(e));
+                self.outputs_of_all(f);
                 self.called(CallKind::Filter, f.name, f.span());
                 self.arguments(&f.args);
             }
@@ -205,6 +206,24 @@ impl<'a> Collector<'a> {
         self.calls.push(Call { kind, name: name.to_owned(), range: range(span) });
     }
 
+    /// `steps.x.all | map(attribute='out.name')` takes `out.name` of `steps.x` on every host.
+    fn outputs_of_all(&mut self, filter: &ast::Filter<'a>) {
+        const BY_NAME: &[&str] = &["selectattr", "rejectattr"];
+        const BY_KEYWORD: &[&str] = &["map", "sort", "unique", "sum", "min", "max", "groupby"];
+        let found = filter.args.iter().enumerate().find_map(|(i, arg)| match arg {
+            CallArg::Kwarg("attribute", Expr::Const(text)) if BY_KEYWORD.contains(&filter.name) => Some(text),
+            CallArg::Pos(Expr::Const(text)) if i == 0 && BY_NAME.contains(&filter.name) => Some(text),
+            _ => None,
+        });
+        let Some(attribute) = found else { return };
+        let Some((step, names)) = filter.expr.as_ref().and_then(all_of).zip(attribute.value.as_str()) else { return };
+        let Some(names) = names.strip_prefix("out.") else { return };
+        let name = |name: &str| Seg::Name(name.to_owned());
+        let mut path = vec![name("steps"), name(step), name("on"), Seg::Any, name("out")];
+        path.extend(names.split('.').map(name));
+        self.refs.push(Ref { path, range: range(attribute.span()) });
+    }
+
     /// Follows `a.b["c"][d]` down to its root name.
     fn path(&mut self, expr: &Expr<'a>) {
         let mut path = Vec::new();
@@ -234,6 +253,20 @@ impl<'a> Collector<'a> {
         path.reverse();
         let start = root_span(expr).start_offset as usize;
         self.refs.push(Ref { path, range: start..expr.span().end_offset as usize });
+    }
+}
+
+/// The step of `steps.x.all`, with filters that keep its records.
+fn all_of<'a>(expr: &Expr<'a>) -> Option<&'a str> {
+    match expr {
+        Expr::Filter(f) if ["selectattr", "rejectattr", "sort", "list", "reverse"].contains(&f.name) => {
+            f.expr.as_ref().and_then(all_of)
+        }
+        Expr::GetAttr(all) if all.name == "all" => match &all.expr {
+            Expr::GetAttr(step) if matches!(&step.expr, Expr::Var(steps) if steps.id == "steps") => Some(step.name),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

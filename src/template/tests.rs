@@ -79,6 +79,14 @@ fn references_have_paths_and_inner_names_are_none() {
 }
 
 #[test]
+fn an_attribute_of_all_is_a_reference_to_an_output() {
+    let t = template("{{ steps.a.all | selectattr('out.up') | list | map(attribute='out.peer.name') | max }}");
+    let taken: Vec<&str> = t.refs.iter().map(|r| &t.source[r.range.clone()]).collect();
+    assert_eq!(taken, ["steps.a.all", "'out.up'", "'out.peer.name'"]);
+    assert_eq!((t.refs[2].name(1), t.refs[2].name(5), t.refs[2].name(6)), (Some("a"), Some("peer"), Some("name")));
+}
+
+#[test]
 fn filters_tests_and_functions_are_found_and_known_or_not() {
     let t = template("{{ a | map('x') | ceil_to(3) is even and range(3) }}");
     assert_eq!(t.calls.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["map", "ceil_to", "even", "range"]);

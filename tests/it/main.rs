@@ -3,6 +3,7 @@
 mod actions;
 mod check;
 mod execute;
+mod diagnostic;
 mod journal;
 mod lab;
 mod load;
