@@ -53,6 +53,11 @@ impl Cx<'_> {
         self.host.probe(self.dressed(script)).await
     }
 
+    /// The same on another host of the run.
+    pub async fn probe_on(&self, host: &dyn Host, script: Script) -> Result<Output, Fault> {
+        host.probe(self.dressed(script)).await
+    }
+
     /// Runs a script that may change things, on the task's host, as the step's settings say.
     pub async fn act(&self, script: Script) -> Result<Output, Fault> {
         self.host.act(&self.act_id(), self.dressed(script), self.sink).await

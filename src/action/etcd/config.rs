@@ -1,7 +1,6 @@
 //! `etcd.config`: the effective configuration of a host's etcd.
 
 use super::layout::{self, Defaults, Kept, Settings};
-use super::read;
 use crate::action::{Action, Cx, Seen, Undoing, unseen};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
@@ -179,7 +178,7 @@ PATH=$(dirname "$1"):$PATH
 command -v etcdutl || command -v etcdctl || echo"#;
 
 async fn programs(cx: &Cx<'_>, binary: &str) -> Result<(Option<String>, Option<String>), Fault> {
-    let output = read::probe(cx, cx.host.as_ref(), Script::new(PROGRAMS).arg(binary)).await?;
+    let output = cx.probe(Script::new(PROGRAMS).arg(binary)).await?;
     let text = output.text();
     let version = text.lines().find(|line| line.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned);
     let tool = text.lines().find(|line| line.starts_with('/')).map(str::to_owned);

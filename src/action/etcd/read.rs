@@ -2,15 +2,10 @@
 
 use crate::action::Cx;
 use crate::model::{Fault, FaultKind};
-use crate::world::{Host, Output, Script, files};
+use crate::world::{Host, files};
 
 /// Files longer than this are none of etcd's settings or certificates.
 const LONGEST: u64 = 1 << 20;
-
-/// A probe on any host, as the step's `become` and `timeout` say.
-pub async fn probe(cx: &Cx<'_>, host: &dyn Host, script: Script) -> Result<Output, Fault> {
-    host.probe(script.user(cx.settings.user.clone())).await
-}
 
 /// The content of a file; `None` where it is not there.
 pub async fn bytes(cx: &Cx<'_>, host: &dyn Host, path: &str) -> Result<Option<Vec<u8>>, Fault> {

@@ -1,7 +1,6 @@
 //! `etcd.restore`: a data directory made from a snapshot, beside the one that is in use.
 
 use super::identity::{IdentityOut, identity};
-use super::read;
 use crate::action::{Action, Change, Cx, Seen, Undoing};
 use crate::model::{Effect, Fault, FaultKind};
 use crate::world::{Output, Script};
@@ -82,7 +81,7 @@ impl Action for Restore {
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         self.own_ids()?;
         let script = Script::new(LOOK).args([&self.into, self.wal_dir.as_ref().unwrap_or(&self.into), &record(cx)]);
-        let output = read::probe(cx, cx.host.as_ref(), script).await?.ok("look for the directory")?;
+        let output = cx.probe(script).await?.ok("look for the directory")?;
         if output.stdout.is_empty() {
             let summary = format!("restore {} into {}", self.file, self.into);
             return Ok(Seen::Change(Change { summary, diff: None, before: () }));
@@ -157,7 +156,7 @@ impl Restore {
     async fn tool(&self, cx: &Cx<'_>) -> Result<String, Fault> {
         let owner = self.owner.as_deref().map_or("", |owner| owner.split(':').next().unwrap_or(owner));
         let args = [self.tool.as_deref().unwrap_or(""), &self.file, owner];
-        let output = read::probe(cx, cx.host.as_ref(), Script::new(TOOL).args(args)).await?;
+        let output = cx.probe(Script::new(TOOL).args(args)).await?;
         let host = cx.host.name();
         match output.code {
             NO_TOOL => {

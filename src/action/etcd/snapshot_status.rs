@@ -2,7 +2,6 @@
 
 use super::client::hex;
 use super::file::{self, Checked, Content};
-use super::read;
 use super::sidecar::{Expect, Sidecar};
 use crate::action::{Action, Cx, LocalPath, Seen, Undoing, unseen};
 use crate::model::{Effect, Fault, FaultKind};
@@ -102,7 +101,7 @@ impl SnapshotStatus {
 
     async fn there(&self, cx: &Cx<'_>) -> Result<SnapshotStatusOut, Fault> {
         let path = self.file.0.display().to_string();
-        let output = read::probe(cx, cx.host.as_ref(), Script::new(CHECK).arg(&path)).await?;
+        let output = cx.probe(Script::new(CHECK).arg(&path)).await?;
         match output.code {
             MISSING => return Err(Fault::missing(format!("{path} is not on {}", cx.host.name()))),
             DENIED => {

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// How long a member may take for a small question.
 pub const ANSWER: Duration = Duration::from_secs(5);
-/// gRPC's own limit is 4 MiB, which a page of large values passes.
-const DECODE: usize = 256 << 20;
+/// gRPC's own limit is 4 MiB; a page of 500 values of the largest size that etcd takes (1.5 MiB) is just below this.
+const DECODE: usize = 1 << 30;
 
 /// A connection to the etcd of one host. Clones share it.
 #[derive(Clone)]
@@ -73,11 +73,11 @@ impl Member {
         Ok(listed.members().to_vec())
     }
 
-    /// Of the whole cluster, as this member knows them.
+    /// Of the whole cluster. The question goes through raft; without quorum etcd itself gives up after its own time.
     pub async fn alarms(&self) -> Result<Vec<AlarmMember>, Fault> {
         let mut client = self.client.clone();
         let ask = async move { client.alarm(AlarmAction::Get, AlarmType::None, None).await };
-        Ok(self.call("alarm list", ANSWER, ask).await?.alarms().to_vec())
+        Ok(self.call("alarm list", Duration::from_secs(20), ask).await?.alarms().to_vec())
     }
 
     /// The hash over all revisions up to this one. It reads the whole database: a minute for each, no less.

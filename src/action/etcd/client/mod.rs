@@ -42,6 +42,22 @@ pub async fn connect_all(cx: &Cx<'_>, members: Option<&Hosts>) -> Result<Vec<Mem
     join_all(hosts.iter().map(|host| Member::connect(cx, host))).await.into_iter().collect()
 }
 
+/// The first of them that can be connected to and answers.
+pub async fn any(cx: &Cx<'_>, members: Option<&Hosts>) -> Result<Member, Fault> {
+    let mut last = None;
+    for host in hosts(cx, members)? {
+        let asked = async {
+            let member = Member::connect(cx, &host).await?;
+            member.status().await.map(|_| member)
+        };
+        match asked.await {
+            Err(fault) if is_silence(&fault) => last = Some(fault),
+            other => return other,
+        }
+    }
+    Err(last.unwrap_or_else(|| Fault::value("`members` names no host")))
+}
+
 /// The same question to every member at once; the first fault is the answer.
 pub async fn each<T, F: Future<Output = Result<T, Fault>>>(
     members: &[Member],

@@ -238,7 +238,7 @@ mod tests {
             [(UNIT.to_owned(), Some(format!("[Service]\n# --name=no\nExecStart={command}\n")))].into();
         files.insert(ENV.to_owned(), Some(text.to_owned()));
         files.insert(drop_in("etcd.service"), None);
-        (Loaded { unit, files: texts, settings }, files)
+        (Loaded { unit, settings }, files)
     }
 
     fn edits(host: &(Loaded, Files), name: &str, value: &str) -> Result<Vec<Edit>, Fault> {

@@ -31,7 +31,7 @@ done"#;
 /// The etcd that runs on a host: the process with this id, else the only one that there is.
 pub async fn running(cx: &Cx<'_>, host: &dyn Host, pid: Option<u32>) -> Result<Option<Process>, Fault> {
     let script = Script::new(PROCESSES).args(pid.map(|pid| format!("/proc/{pid}")));
-    let output = read::probe(cx, host, script).await?.ok("look for etcd")?;
+    let output = cx.probe_on(host, script).await?.ok("look for etcd")?;
     let text = output.text();
     let found: Vec<(u32, &str)> = text.lines().filter_map(place).collect();
     let (pid, folder) = match found[..] {

@@ -84,19 +84,17 @@ impl Unit {
     }
 }
 
-/// A unit with the files that it reads.
+/// A unit, and what its etcd would start with.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     pub unit: Unit,
-    /// The text of each environment file that is there.
-    pub files: IndexMap<String, String>,
     pub settings: Settings,
 }
 
 /// Reads the unit on the task's host.
 pub async fn load(cx: &Cx<'_>, name: &str) -> Result<Loaded, Fault> {
     let host: &dyn Host = cx.host.as_ref();
-    let shown = read::probe(cx, host, Script::new(SHOW).arg(name)).await?.ok("systemctl show")?;
+    let shown = cx.probe_on(host, Script::new(SHOW).arg(name)).await?.ok("systemctl show")?;
     let unit = Unit::parse(&shown.text()).ok_or_else(|| {
         let missing = Fault::missing(format!("{} has no systemd unit `{name}`", host.name()));
         missing.hint("name the unit that runs etcd with `unit:`")
@@ -119,7 +117,7 @@ pub async fn load(cx: &Cx<'_>, name: &str) -> Result<Loaded, Fault> {
         }
         None => settings,
     };
-    Ok(Loaded { unit, files, settings })
+    Ok(Loaded { unit, settings })
 }
 
 /// The words between `argv[]=` and the next field of `{ path=/x ; argv[]=/x a b ; ignore_errors=no ; ... }`.
