@@ -90,7 +90,7 @@ impl<'a> Settler<'a> {
         if per_task {
             return Ok(None);
         }
-        step.args.settle(&self.scope, &|r| self.of(r) == Known::Always).map(|args| Some(Arc::new(args)))
+        settle(step, &self.scope, &|r| self.of(r) == Known::Always).map(|args| Some(Arc::new(args)))
     }
 
     fn host_tasks(
@@ -134,12 +134,21 @@ impl<'a> Settler<'a> {
                 let own =
                     |r: &Ref| !(r.name(0) == Some("vars") && r.name(1).is_some_and(|n| step.vars.contains_key(n)));
                 let known = |r: &Ref| own(r) && self.of(r) <= Known::PerTask;
-                let args = Arc::new(step.args.settle(&scope, &known).map_err(diagnostic)?);
+                let args = Arc::new(settle(step, &scope, &known).map_err(diagnostic)?);
                 decodes(step.kind, &args, step)?;
                 args
             }
         };
         Ok(Task { name, step: index, args, item })
+    }
+}
+
+/// Renders what is known. A template that cannot be rendered is a mistake, unless a `when` may keep it from ever
+/// being needed: then it waits.
+fn settle(step: &Step, scope: &Scope, known: &dyn Fn(&Ref) -> bool) -> Result<Late, TemplateFault> {
+    match step.args.settle(scope, known) {
+        Err(_) if step.when.is_some() => Ok(step.args.clone()),
+        settled => settled,
     }
 }
 

@@ -2,8 +2,8 @@
 
 mod actions;
 mod check;
-mod execute;
 mod diagnostic;
+mod execute;
 mod journal;
 mod lab;
 mod load;
