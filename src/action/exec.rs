@@ -4,12 +4,13 @@ use super::command::{self, CommandOut};
 use super::{Action, Cx, HostPath, Seen, Undoing};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
+use crate::world::quote::quote;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Runs a program with its arguments, without a shell: no word is split, expanded or quoted.
 ///
-/// Another exit code than 0 fails the step. The step's `env`, `stdin`, `cwd`, `become` and `timeout` apply.
+/// Written as the list alone, or as a map with guards. Another exit code than 0 fails the step. The step's `env`, `stdin`, `cwd`, `become` and `timeout` apply.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Exec {
@@ -38,6 +39,14 @@ impl Exec {
         }
     }
 
+    /// As it would be typed.
+    fn shown(&self) -> String {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=@%+".contains(c);
+        let is_plain = |word: &str| !word.is_empty() && word.chars().all(plain);
+        let word = |word: &String| if is_plain(word) { word.clone() } else { quote(word) };
+        self.words().iter().map(word).collect::<Vec<_>>().join(" ")
+    }
+
     fn program(&self) -> Result<&str, Fault> {
         self.words().first().map(String::as_str).ok_or_else(|| Fault::value("exec needs a program"))
     }
@@ -58,7 +67,7 @@ impl Action for Exec {
             Exec::Guarded(guarded) => (guarded.creates.as_ref().map(HostPath::as_str), guarded.unless.as_deref()),
         };
         self.program()?;
-        command::look(cx, creates, unless, format!("run {}", command::brief(&self.words().join(" ")))).await
+        command::look(cx, creates, unless, format!("run {}", command::brief(&self.shown()))).await
     }
 
     async fn apply(&self, cx: &Cx<'_>, _: &()) -> Result<CommandOut, Fault> {
@@ -66,6 +75,6 @@ impl Action for Exec {
     }
 
     fn command(&self) -> Option<String> {
-        Some(self.words().join(" "))
+        Some(self.shown())
     }
 }

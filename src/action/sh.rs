@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 /// Runs text with the host's `sh`, which stops at the first command that fails (`set -e`).
 ///
-/// Another exit code than 0 fails the step. The step's `env`, `stdin`, `cwd`, `become` and `timeout` apply. Values
+/// Written as the text alone, or as a map with guards. Another exit code than 0 fails the step. The step's `env`, `stdin`, `cwd`, `become` and `timeout` apply. Values
 /// that may hold anything belong into `env`, not into the text.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]

@@ -26,7 +26,8 @@ pub struct Wait {
     path: Option<HostPath>,
     /// A unit of systemd that is in `state`.
     unit: Option<String>,
-    /// What the unit must be. Default: `active`.
+    /// What the unit must be: `active`, or `inactive`, which means down with no start or stop of it under way, also
+    /// where it failed. Default: `active`.
     state: Option<UnitState>,
     /// A time that must have passed.
     r#for: Option<Period>,
@@ -35,9 +36,7 @@ pub struct Wait {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UnitState {
-    /// Up.
     Active,
-    /// Down, with no start or stop of it under way; also where it failed.
     Inactive,
 }
 

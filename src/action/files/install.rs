@@ -99,9 +99,9 @@ if [ "$from" = stdin ]; then rm -f -- "$temp"; (set -C; cat >"$temp"); fi
 have=$(sha256sum <"$temp")
 [ "${have%% *}" = "$sum" ] || die 70 "the new contents did not arrive whole: their checksum is ${have%% *}, not $sum"
 if [ -e "$to" ]; then
-  have=$(sha256sum <"$to")
-  [ -z "$old" ] || [ "${have%% *}" = "$old" ] || die 70 "somebody has changed it in the meantime"
-  if [ ! -e "$kept" ]; then
+  have=$(sha256sum <"$to") have=${have%% *}
+  [ "$have" = "$old" ] || [ "$have" = "$sum" ] || die 70 "somebody has changed it in the meantime"
+  if [ "$have" = "$old" ] && [ ! -e "$kept" ]; then
     mkdir -p -- "${kept%/*}"
     cat -- "$to" >"$kept.part"
     flush "$kept.part"; mv -T -- "$kept.part" "$kept"; flush "${kept%/*}"

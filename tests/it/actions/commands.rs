@@ -10,6 +10,8 @@ async fn sh_gives_what_the_text_said() {
     let (_, out) = bench.step("sh", json!("echo '[1, 2]'; echo two words >&2")).run().await.unwrap();
     let expected = json!({ "code": 0, "stdout": "[1, 2]", "stderr": "two words", "json": [1, 2], "truncated": false });
     assert_eq!(json!(out), expected);
+    let shown = String::from_utf8(bench.sink.output.lock().unwrap().clone()).unwrap();
+    assert!(shown.contains("[1, 2]") && shown.contains("two words"), "{shown}");
 }
 
 #[tokio::test]

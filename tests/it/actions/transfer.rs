@@ -118,12 +118,17 @@ async fn what_somebody_changed_in_the_meantime_is_not_overwritten() {
     let (bench, copy) = bench().await;
     let conf = bench.path("etc/conf");
     file("old", 0o640, (7, 9)).put(&conf);
-    let step = bench.step("copy", copy);
+    let step = bench.step("copy", copy.clone());
     let before = step.change().await.before;
     fs::write(&conf, "by hand").unwrap();
     assert_eq!(step.apply(&before).await.unwrap_err().kind, FaultKind::Refused);
     assert_eq!(File::at(&conf).content, "by hand");
     assert_eq!(step.undo(&before).await.unwrap_err().kind, FaultKind::Refused);
+    let absent = bench.step("copy", with(copy, json!({ "to": bench.at("etc/made") })));
+    let nothing = absent.change().await.before;
+    fs::write(bench.path("etc/made"), "by hand").unwrap();
+    assert_eq!(absent.apply(&nothing).await.unwrap_err().kind, FaultKind::Refused);
+    fs::remove_file(bench.path("etc/made")).unwrap();
     assert_eq!((File::at(&conf).content.as_str(), names(&bench.path("etc"))), ("by hand", vec!["conf".to_owned()]));
 }
 
@@ -156,4 +161,25 @@ async fn what_is_not_there_is_told() {
     assert_eq!(kind(json!({ "from": bench.at("etc") })).await, FaultKind::Value);
     assert_eq!(kind(json!({ "to": bench.at("no/folder") })).await, FaultKind::Missing);
     assert_eq!(kind(json!({ "owner": "nobody-of-this-name" })).await, FaultKind::Value);
+}
+
+#[tokio::test]
+async fn the_runs_own_folder_is_there_for_the_first_copy() {
+    let (bench, copy) = bench().await;
+    assert!(!bench.path("run").exists());
+    bench.step("copy", with(copy, json!({ "to": bench.at("run/new") }))).run().await.unwrap();
+    assert_eq!(File::at(&bench.path("run/new")).content, "new\n");
+}
+
+#[tokio::test]
+async fn an_apply_that_is_repeated_keeps_the_original() {
+    let (bench, copy) = bench().await;
+    let conf = bench.path("etc/conf");
+    let old = file("old", 0o640, (7, 9));
+    old.put(&conf);
+    let step = bench.step("copy", copy);
+    let (before, _) = step.run().await.unwrap();
+    step.apply(&before).await.unwrap();
+    step.undo(&before).await.unwrap();
+    assert_eq!(File::at(&conf), old);
 }
