@@ -34,12 +34,12 @@ answer() { # tag words: with the first $max bytes of both outputs
 # --- running: $i names the files, $env and $feed come over the channel and touch neither an argument nor a disk ---
 
 become() { # program...: this process becomes it
-  exec 5>&- 6>&-
+  exec 5>&- 6>&- 7>&- 8>&-
   umask "$um"; SUREFOOT_ACT="$i;" SUREFOOT_RUN_DIR=$R; export SUREFOOT_ACT SUREFOOT_RUN_DIR; eval "$env"; exec "$@"
 }
 launch() { # program...: starts it as $p
-  if [ "$feed" ]; then printf %b "$feed" | become "$@" >>"$i.out" 2>>"$i.err" &
-  else become "$@" </dev/null >>"$i.out" 2>>"$i.err" & fi
+  if [ "$feed" ]; then printf %b "$feed" | become "$@" >&7 2>&8 &
+  else become "$@" </dev/null >&7 2>&8 & fi
   p=$!; stat_of $p; t=$T
 }
 await() { # until $p has ended: $rc. A SIGHUP (sudo's terminal goes away) interrupts `wait`
@@ -89,18 +89,16 @@ probed() { # tag limit dir env feed script args...
   trap : PIPE
   i=$D/$1 tag=$1 limit=$2 dir=$3 env=$4 feed=$5 script=$6 max=16777217; shift 6
   if [ "$dir" ] && ! cd "$dir"; then say $tag refused folder; return; fi
-  # `true`, not `:`: where a redirection of a special builtin fails, the shell exits
-  true >"$i.out" && true >"$i.err" && printf '%-8s\n' running >"$i.st" || { say $tag refused space; return; }
-  launch "$SH" -c "$script" sh "$@"
-  await; answer $tag $word
+  mine=
+  { mine=1
+    [ $limit = 0 ] || printf '%-8s\n' running >"$i.st"
+    launch "$SH" -c "$script" sh "$@"
+    await; answer $tag $word; } 7>"$i.out" 8>"$i.err" || [ "$mine" ] || say $tag refused space
   exec rm -f "$i.out" "$i.err" "$i.st"
 }
 
 # --- act: at most once for an id, outlives this shell ---
 
-state() { # word pid start: in place, so that a full disk cannot lose it
-  printf '%-8s %10s %12s' "$@" 1<>"$i.st"
-}
 start() { supervise "$@" </dev/null & jobs >/dev/null; }
 supervise() { # tag id limit dir env feed script args...
   trap : PIPE; trap hup=1 HUP
@@ -108,17 +106,20 @@ supervise() { # tag id limit dir env feed script args...
   [ ! -e "$i.sh" ] || { say $tag again; return; }
   if [ "$dir" ] && ! cd "$dir"; then say $tag refused folder; return; fi
   [ -e "$R/boot" ] || why=$(folder 2>&1) || { say $tag refused run $why; return; }
-  set -C
-  true >"$i.sh" || { [ -e "$i.sh" ] && say $tag again || refuse; return; }   # its creation is the claim
-  set +C
-  printf '%s\n' "$script" >>"$i.sh" && true >"$i.out" && true >"$i.err" || { void; return; }
+  mine=; set -C                                          # the creation of the script is the claim
+  { mine=1; printf '%s\n' "$script"; } >"$i.sh" || {
+    if [ "$mine" ]; then void; elif [ -e "$i.sh" ]; then say $tag again; else refuse; fi; return; }
+  mine=
+  { mine=1; set +C; carry_out "$@"; } 7>"$i.out" 8>"$i.err" || [ "$mine" ] || void
+}
+carry_out() { # args...
   # A lease's fence belongs here: after the claim, before the state that permits the start.
-  stat_of self
-  printf '%-8s %10s %12s %10s %12s %s\n' claimed 0 0 $P $T "$B" >"$i.st" || { void; return; }
+  printf '%-8s %10s %12s %10s %12s %s\n' claimed 0 0 0 0 "$B" >"$i.st" || { void; return; }
   launch "$SETSID" "$SH" "$i.sh" "$@"
-  state running $p $t
+  stat_of self
+  printf '%-8s %10s %12s %10s %12s' running $p $t $P $T 1<>"$i.st"
   await
-  until state "$word" $p $t; do sleep 1; done
+  until printf '%-8s' "$word" 1<>"$i.st"; do sleep 1; done   # in place, so that a full disk cannot lose it
   answer $tag "$word"
 }
 void() { rm -f "$i.sh" "$i.out" "$i.err" "$i.st"; refuse; }
@@ -132,14 +133,14 @@ look() { # $s: none, claimed, running, ending, orphan (no supervisor, so its cod
   s=none; [ -e "$i.sh" ] || { read -r b <"$R/boot" && [ "$b" != "$B" ] && s=lost; return; }   # a crash may eat what was not synced
   recorded || return; watched && return
   recorded || return                                     # again: it may just have ended
-  if [ "$b" = "$B" ] && [ "$p" != 0 ] && is "$p" "$t"; then s=orphan; elif [ "$x" != 0 ]; then s=lost; fi
+  if [ "$b" = "$B" ] && [ "$p" != 0 ] && is "$p" "$t"; then s=orphan; else s=lost; fi
 }
-watched() { [ "$b" = "$B" ] && is "$x" "$y"; }
+watched() { [ "$b" = "$B" ] && { [ "$x" = 0 ] || is "$x" "$y"; }; }
 recorded() { # reads the state; true while it is not final. A line that is being rewritten may come torn and shows no word of ours
   while :; do
-    s=claimed p=0 t=0 x=0 y=0 b=
+    p=0 t=0 x=0 y=0 b=
     read -r s p t x y b <"$i.st" || s=
-    case $s in rc=[0-9]*|timeout) return 1;; running|ending|claimed) return 0;; '') s=claimed x=0; return 0;; esac
+    case $s in rc=[0-9]*|timeout) return 1;; running|ending|claimed) return 0;; '') s=claimed x=0 b=$B; return 0;; esac
   done
 }
 

@@ -7,5 +7,6 @@ mod execute;
 mod journal;
 mod lab;
 mod load;
+mod world;
 
 mod support;

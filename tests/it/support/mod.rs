@@ -2,5 +2,6 @@
 
 pub mod bench;
 pub mod damaging;
+pub mod engine;
 pub mod files;
 pub mod sshd;

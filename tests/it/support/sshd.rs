@@ -1,11 +1,13 @@
 //! A private sshd on loopback, run as the current user, with keys and a configuration of its own. It ends, with
 //! every connection that it serves, when it is dropped.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use surefoot::world::Target;
 use tempfile::TempDir;
 
@@ -24,6 +26,24 @@ impl Sshd {
 
     /// With further lines of configuration.
     pub fn with(options: &str) -> Sshd {
+        Sshd::launch(options, Command::new("/usr/sbin/sshd"))
+    }
+
+    /// With a small disk of its own, seen by its sessions only, where the runs of root go. Needs root.
+    pub fn with_run_disk(mount_options: &str) -> Sshd {
+        let script = "mkdir -p /var/lib/surefoot && mount -t tmpfs -o \"$0\" none /var/lib/surefoot && exec /usr/sbin/sshd \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", script, mount_options]);
+        Sshd::launch("", command)
+    }
+
+    /// A number that no other of this process has.
+    pub fn unique() -> u32 {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn launch(options: &str, mut command: Command) -> Sshd {
         let folder = tempfile::Builder::new().prefix("surefoot-test-").tempdir().expect("a folder");
         for key in ["host_key", "id"] {
             run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(folder.path().join(key)));
@@ -40,7 +60,7 @@ impl Sshd {
         if rustix::process::geteuid().is_root() {
             fs::create_dir_all("/run/sshd").expect("sshd's own empty folder");
         }
-        let mut child = Command::new("/usr/sbin/sshd")
+        let mut child = command
             .args(["-D", "-e", "-f", &at("sshd_config")])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -61,8 +81,19 @@ impl Sshd {
         self.folder.path()
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+    /// Cuts every connection: its processes are killed, what they started is not.
+    pub fn cut(&self) {
+        for pid in children(self.child.id()) {
+            // It may have ended just now.
+            let _ = kill_process(Pid::from_raw(pid).expect("not 0"), Signal::KILL);
+        }
+    }
+
+    /// Ends it for good, with every connection.
+    pub fn stop(&self) {
+        let listener = Pid::from_raw(self.child.id().cast_signed()).expect("not 0");
+        kill_process(listener, Signal::KILL).expect("it runs");
+        self.cut();
     }
 
     /// The one host key that clients accept.
@@ -91,10 +122,20 @@ impl Sshd {
 
 impl Drop for Sshd {
     fn drop(&mut self) {
-        // The connections' processes are its children; they end when their clients do.
+        self.cut();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn children(parent: u32) -> Vec<i32> {
+    let processes = fs::read_dir("/proc").expect("Linux").flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let is_child = |pid: &i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)) == Some(parent.to_string().as_str())
+    };
+    pids.filter(is_child).collect()
 }
 
 pub fn run(command: &mut Command) {

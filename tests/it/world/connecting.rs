@@ -1,0 +1,213 @@
+use super::*;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use surefoot::model::{Fault, FaultKind};
+use surefoot::world::Target;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+async fn refusal(target: Target) -> Fault {
+    SshHost::connect(&target, &"refused".into()).await.map(|_| ()).expect_err("no way in")
+}
+
+/// What tells one refusal from another is its hint.
+async fn hint(target: Target) -> String {
+    let fault = refusal(target).await;
+    assert_eq!(fault.kind, FaultKind::Unreachable);
+    assert!(fault.message.contains("h (127.0.0.1") || fault.message.contains("h (h"), "{}", fault.message);
+    assert!(fault.detail.is_some(), "ssh's own words");
+    fault.hint.expect("a hint")
+}
+
+#[tokio::test]
+async fn each_way_of_not_getting_in_has_its_own_hint() {
+    let sshd = Sshd::start();
+    let good = Target { address: Some("127.0.0.1".into()), port: Some(sshd.port), ..sshd.target() };
+    let closed = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let config = std::fs::read_to_string(sshd.ssh_config()).expect("there");
+    let with = |name: &str, text: String| {
+        let path = sshd.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        Target { ssh_config: Some(path), ..Target::new("h") }
+    };
+
+    let refused = hint(Target { port: Some(closed), ..good.clone() }).await;
+    let unresolved = hint(with("unresolved", config.replace("HostName 127.0.0.1", "HostName h.invalid"))).await;
+    let denied = hint(with("denied", config.replace("/id\n", "/host_key\n"))).await;
+    let stranger = hint(with("stranger", config.replace("/known_hosts\n", "/none\n"))).await;
+    let broken = hint(with("broken", format!("Nonsense yes\n{config}"))).await;
+    sshd.know(&std::fs::read_to_string(sshd.path().join("id.pub")).expect("there"));
+    let changed = hint(sshd.target()).await;
+
+    let mut hints = vec![refused, unresolved, denied, stranger, broken, changed];
+    hints.sort();
+    hints.dedup();
+    assert_eq!(hints.len(), 6, "{hints:#?}");
+}
+
+#[tokio::test]
+async fn what_the_inventory_says_wins_over_the_configuration() {
+    let sshd = Sshd::start();
+    let config = std::fs::read_to_string(sshd.ssh_config()).expect("there");
+    let wrong = config.replace(&format!("Port {}", sshd.port), "Port 1").replace("/id\n", "/none\n");
+    // For any name: an address is no alias of the configuration.
+    std::fs::write(sshd.path().join("wrong"), wrong.replace("Host h\n", "Host *\n")).expect("written");
+    let target = Target {
+        address: Some("127.0.0.1".into()),
+        port: Some(sshd.port),
+        identity: Some(sshd.path().join("id")),
+        ssh_config: Some(sshd.path().join("wrong")),
+        ..Target::new("n")
+    };
+    let host = SshHost::connect(&target, &"inventory".into()).await.expect("in");
+    assert_eq!((host.name().as_str(), host.address()), ("n", "127.0.0.1"));
+}
+
+#[tokio::test]
+async fn a_configuration_made_for_people_does_not_get_in_the_way() {
+    let sshd = Sshd::start();
+    let config = std::fs::read_to_string(sshd.ssh_config()).expect("there");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("bound").port();
+    let chatty = format!(
+        "{config}\n  RequestTTY force\n  RemoteCommand echo hello; exec bash -l\n  LocalForward {port} 127.0.0.1:1\n  \
+         ExitOnForwardFailure yes\n  ControlMaster auto\n  ControlPath {0}/theirs\n  ControlPersist 60\n  \
+         PermitLocalCommand yes\n  LocalCommand touch {0}/local\n",
+        sshd.path().display()
+    );
+    let path = sshd.path().join("chatty");
+    std::fs::write(&path, chatty).expect("written");
+    let host = SshHost::connect(&Target { ssh_config: Some(path), ..Target::new("h") }, &"people".into()).await;
+    assert_eq!(said(&*host.expect("in"), "echo ok").await, "ok");
+    assert!(!sshd.path().join("local").exists() && !sshd.path().join("theirs").exists());
+}
+
+#[tokio::test]
+async fn a_host_tells_who_it_is() {
+    let sshd = Sshd::start();
+    let (one, other) = (sshd.target(), Target { name: "alias".into(), address: Some("h".into()), ..sshd.target() });
+    let one = SshHost::connect(&one, &"facts".into()).await.expect("in");
+    let other = SshHost::connect(&other, &"facts".into()).await.expect("in");
+    assert_eq!(one.facts(), other.facts());
+    assert_eq!(one.facts().uid.to_string(), said(&*one, "id -u").await);
+    assert!(one.run_dir().ends_with("/surefoot/facts") && one.run_dir().starts_with('/'));
+}
+
+#[tokio::test]
+async fn a_user_is_become_for_a_script_or_for_a_whole_host() {
+    let bench = Bench::new();
+    let host = bench.host().await;
+    let who = |user: Option<&str>| Script::new("id -un").user(user.map(str::to_owned));
+    let nobody = host.probe(who(Some("nobody"))).await.expect("sudo lets root become anybody");
+    assert_eq!(nobody.text(), "nobody");
+    assert_eq!(host.act(&id("who"), who(Some("nobody")), &Silent).await.expect("it runs").text(), "nobody");
+    assert_ne!(said(&*host, "id -un").await, "nobody");
+
+    let target = Target { become_user: Some("nobody".into()), ..bench.sshd.target() };
+    let host = SshHost::connect(&target, &bench.run).await.expect("in");
+    assert_eq!((said(&*host, "id -un").await.as_str(), host.facts().user.as_str()), ("nobody", "nobody"));
+    // A folder of its own, out of reach of others.
+    host.act(&id("own"), Script::new("true"), &Silent).await.expect("it runs");
+    assert_eq!(said(&*host, &format!("stat -c '%a %U' {}", host.run_dir())).await, "700 nobody");
+}
+
+#[tokio::test]
+async fn a_sudo_that_wants_a_password_is_denied() {
+    let bench = Bench::new();
+    // A user that sudo asks for one: nobody is in no sudoers file.
+    let host = bench.host().await;
+    let by_sudo = Script::new("sudo -n -u root true").user(Some("nobody"));
+    let words = host.probe(by_sudo).await.expect("it runs");
+    assert_ne!(words.code, 0);
+    let fault = host.probe(Script::new("true").user(Some("no-such-user"))).await.expect_err("nobody there");
+    assert_eq!(fault.kind, FaultKind::Denied);
+    assert!(fault.hint.is_some() && fault.detail.is_some());
+    let target = Target { become_user: Some("no-such-user".into()), ..bench.sshd.target() };
+    assert_eq!(refusal(target).await.kind, FaultKind::Denied);
+}
+
+#[tokio::test]
+async fn a_tunnel_carries_bytes_both_ways_and_a_port_that_refuses_is_missing() {
+    let bench = Bench::with("MaxSessions 2");
+    let host = bench.host().await;
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = server.local_addr().expect("bound").to_string();
+    let echo = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = server.accept().await.expect("a connection");
+            tokio::spawn(async move {
+                let (mut read, mut write) = stream.split();
+                tokio::io::copy(&mut read, &mut write).await
+            });
+        }
+    });
+    // Many at once: tunnels are no sessions.
+    let mut tunnels = Vec::new();
+    for n in 0..20_u8 {
+        let mut tunnel = host.dial(&address).await.expect("it listens");
+        tunnel.write_all(&[n; 3]).await.expect("sent");
+        tunnels.push(tunnel);
+    }
+    for (n, tunnel) in tunnels.iter_mut().enumerate() {
+        let mut back = [0; 3];
+        tunnel.read_exact(&mut back).await.expect("echoed");
+        assert_eq!(back, [n as u8; 3]);
+    }
+    echo.abort();
+    assert_eq!(host.dial("127.0.0.1:1").await.map(|_| ()).expect_err("nothing there").kind, FaultKind::Missing);
+    assert_eq!(host.dial("nonsense").await.map(|_| ()).expect_err("no address").kind, FaultKind::Value);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_ends_its_tunnel() {
+    let bench = Bench::new();
+    let host = bench.host().await;
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let mut tunnel = host.dial(&server.local_addr().expect("bound").to_string()).await.expect("it listens");
+    drop(server.accept().await.expect("a connection"));
+    assert_eq!(tunnel.read(&mut [0; 8]).await.expect("an end, not an error"), 0);
+}
+
+#[tokio::test]
+async fn nothing_is_left_after_close() {
+    let bench = Bench::with("SetEnv CLOSED=world-close");
+    let host = bench.host().await;
+    host.probe(Script::new("true").user(Some("nobody"))).await.expect("it runs");
+    host.act(&id("x"), Script::new("true"), &Silent).await.expect("it runs");
+    let scratch = said(&*host, "d=$(readlink /proc/$$/fd/1); echo \"${d%/*}\"").await;
+    let sockets = control_folders();
+    assert!(std::path::Path::new(&scratch).exists() && !sockets.is_empty());
+    host.close().await;
+    eventually("shells and pumps have ended", || carriers("CLOSED=world-close").is_empty()).await;
+    assert!(!std::path::Path::new(&scratch).exists());
+    let ours = format!("[127.0.0.1]:{}", bench.sshd.port);
+    assert!(!masters().iter().any(|line| line.contains(&bench.sshd.path().display().to_string())), "{ours}");
+}
+
+#[tokio::test]
+async fn what_a_killed_engine_left_is_removed_by_the_next() {
+    let mut dead = Command::new("true").stdout(Stdio::null()).spawn().expect("it starts");
+    dead.wait().expect("it ends");
+    // The sweep is once for each process, so a process of its own has to do it.
+    let place = tempfile::tempdir().expect("a folder");
+    let stale = place.path().join(format!("surefoot-ssh-{}-abc", dead.id()));
+    std::fs::create_dir(&stale).expect("a new folder");
+    let bench = Bench::new();
+    let mut engine = crate::support::engine::command("world::outliving::engine_that_connects", &bench.sshd, &bench.run);
+    engine.env("XDG_RUNTIME_DIR", place.path());
+    crate::support::sshd::run(&mut engine);
+    assert_eq!(std::fs::read_dir(place.path()).expect("there").count(), 0, "the stale one, and its own");
+}
+
+fn control_folders() -> Vec<String> {
+    let place = std::env::var("XDG_RUNTIME_DIR").unwrap_or("/tmp".into());
+    let names = std::fs::read_dir(place).expect("there").flatten().filter_map(|e| e.file_name().into_string().ok());
+    names.filter(|name| name.starts_with(&format!("surefoot-ssh-{}-", std::process::id()))).collect()
+}
+
+/// The command lines of every ssh that is a master.
+fn masters() -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").expect("Linux").flatten();
+    let lines = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+    lines.filter(|line| line.starts_with("ssh -M ")).collect()
+}
