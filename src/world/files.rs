@@ -100,16 +100,17 @@ pub struct Attributes {
 }
 
 /// Standard input becomes `$1`, with mode `$2` and owner `$3`, each empty for as it is. A link is followed.
-/// On disk before the name changes, so that a crash leaves the old file or the new one.
+/// On disk before the name changes, so that a crash leaves the old file or the new one. A full disk may be the one
+/// that the words about it are kept on: they are said when the new file is gone again.
 const WRITE: &str = r#"export LC_ALL=C; umask 077; set -C
 to=$(readlink -f -- "$1") || { echo "$1: No such file or directory" >&2; exit 1; }
 [ ! -d "$to" ] || { echo "$1: Is a directory" >&2; exit 1; }
 mode=$2 owner=$3
 if [ -e "$to" ]; then mode=${mode:-$(stat -c %a -- "$to")} owner=${owner:-$(stat -c %u:%g -- "$to")}; fi
 new=${to%/*}/.surefoot-new-$$
-trap 'rm -f -- "$new"' EXIT
-cat >"$new" && { [ -z "$owner" ] || chown -- "$owner" "$new"; } && chmod -- "${mode:-644}" "$new" &&
-  sync "$new" && mv -f -- "$new" "$to" && sync "${to%/*}/.""#;
+why=$({ cat >"$new" && { [ -z "$owner" ] || chown -- "$owner" "$new"; } && chmod -- "${mode:-644}" "$new" &&
+  sync "$new" && mv -f -- "$new" "$to" && sync "${to%/*}/."; } 2>&1) && exit
+rm -f -- "$new"; printf '%s\n' "$why" >&2; exit 1"#;
 
 /// Replaces a file, or makes it, in a folder that is there.
 pub async fn write(
@@ -150,8 +151,10 @@ facts=$(stat -c '%a %u:%g' -- "$1" 2>&1) || {
   case $facts in *"No such file"*) echo absent; exit;; esac
   printf '%s\n' "$facts" >&2; exit 1; }
 [ -f "$1" ] || { echo "$1: not a regular file" >&2; exit 1; }
-mkdir -p "$SUREFOOT_RUN_DIR/kept" && cat <"$1" >"$SUREFOOT_RUN_DIR/kept/$2" && sync "$SUREFOOT_RUN_DIR/kept/$2" || exit
-echo file; echo "$facts"; printf '%s\n' "$SUREFOOT_RUN_DIR/kept/$2""#;
+copy=$SUREFOOT_RUN_DIR/kept/$2
+why=$({ mkdir -p "${copy%/*}" && cat <"$1" >"$copy" && sync "$copy"; } 2>&1) || {
+  rm -f -- "$copy"; printf '%s\n' "$why" >&2; exit 1; }
+echo file; echo "$facts"; printf '%s\n' "$copy""#;
 
 /// Keeps what is at `path`, in the run's folder of the user who looks, under the act's own name. The act is its
 /// own proof: asked again with the same id, it tells what was there the first time.
@@ -181,12 +184,12 @@ fn parse_kept(text: &str) -> Option<Kept> {
 const RESTORE: &str = r#"export LC_ALL=C; umask 077; set -C
 [ -h "$1" ] || [ ! -d "$1" ] || { echo "$1: Is a directory" >&2; exit 1; }
 new=${1%/*}/.surefoot-new-$$
-trap 'rm -f -- "$new"' EXIT
-case $2 in
+why=$({ case $2 in
 absent) rm -f -- "$1";;
 link) ln -s -- "$3" "$new" && mv -f -- "$new" "$1";;
 file) cat <"$3" >"$new" && chown -- "$5" "$new" && chmod -- "$4" "$new" && sync "$new" && mv -f -- "$new" "$1";;
-esac && sync "${1%/*}/.""#;
+esac && sync "${1%/*}/."; } 2>&1) && exit
+rm -f -- "$new"; printf '%s\n' "$why" >&2; exit 1"#;
 
 /// Puts back what was kept: content, mode and owner.
 pub async fn restore(host: &dyn Host, id: &ActId, path: &str, kept: &Kept, user: Option<&str>) -> Result<(), Fault> {

@@ -129,8 +129,8 @@ folder() { # ours alone: /var/tmp is everybody's
   echo "$B" >"$R/boot" && sync "$R/boot"                 # on disk: it must survive what it tells of
 }
 
-look() { # $s: none, claimed, running, ending, orphan (no supervisor, so its code will be lost), lost, rc=N, timeout
-  s=none; [ -e "$i.sh" ] || { read -r b <"$R/boot" && [ "$b" != "$B" ] && s=lost; return; }   # a crash may eat what was not synced
+look() { # $s: none, gone (none, but a crash may have eaten it), claimed, running, ending, orphan (no supervisor, so its code will be lost), lost, rc=N, timeout
+  s=none; [ -e "$i.sh" ] || { read -r b <"$R/boot" && [ "$b" != "$B" ] && s=gone; return; }
   recorded || return; watched && return
   recorded || return                                     # again: it may just have ended
   if [ "$b" = "$B" ] && [ "$p" != 0 ] && is "$p" "$t"; then s=orphan; else s=lost; fi

@@ -9,8 +9,8 @@ use super::wire::{self, BLOCK, Frame};
 use super::{ActId, Output, Script, Sink, Stream};
 use crate::model::{Fault, FaultKind, HostName};
 use bytes::{Bytes, BytesMut};
-use futures_util::FutureExt;
-use std::future::{Future, pending};
+use futures_util::future::{Fuse, FusedFuture, FutureExt};
+use std::future::{Future, Pending};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,7 +109,7 @@ impl<'a, R: Road> Job<'a, R> {
     async fn start(&mut self, channel: &Channel, script: &Script) -> Result<Result<String, Broken>, Fault> {
         let tag = channel.tag();
         let call = wire::start(tag, self.id.as_str(), script)?;
-        Ok(match self.watch(channel, channel.call(tag, call), FIRST_LOOK).await {
+        Ok(match self.watch(channel, channel.call(tag, call).fuse(), FIRST_LOOK).await {
             Ok(words) if words == "again" => {
                 self.claimed = true;
                 self.follow(channel).await
@@ -120,17 +120,17 @@ impl<'a, R: Road> Job<'a, R> {
 
     /// Watches an act whose reply goes to somebody else.
     async fn follow(&mut self, channel: &Channel) -> Result<String, Broken> {
-        self.watch(channel, pending(), Duration::ZERO).await
+        self.watch(channel, Fuse::<Pending<_>>::terminated(), Duration::ZERO).await
     }
 
     /// Until it has ended: by its reply, or, where that does not come, by looking. The words say how.
     async fn watch(
         &mut self,
         channel: &Channel,
-        reply: impl Future<Output = Result<Frame, Broken>>,
+        reply: Fuse<impl Future<Output = Result<Frame, Broken>>>,
         mut pause: Duration,
     ) -> Result<String, Broken> {
-        let mut reply = pin!(reply.fuse());
+        let mut reply = pin!(reply);
         let mut unstarted = 0;
         loop {
             tokio::select! {
@@ -149,6 +149,8 @@ impl<'a, R: Road> Job<'a, R> {
             let (words, more) = self.look(channel).await?;
             match words.as_str() {
                 "claimed" if unstarted < CLAIMED_LOOKS => unstarted += 1,
+                // A look may overtake the start that it is to look at.
+                "none" | "gone" if !reply.is_terminated() && unstarted < CLAIMED_LOOKS => unstarted += 1,
                 "running" | "ending" | "orphan" => self.claimed = true,
                 _ if !more => return Ok(words),
                 _ => {}
@@ -181,7 +183,9 @@ impl<'a, R: Road> Job<'a, R> {
     fn output(self, words: &str, script: Option<&Script>) -> Result<Output, Fault> {
         let limit = script.and_then(|script| script.timeout);
         let code = match words {
-            "none" | "lost" | "claimed" => return Err(self.lost("its record on the host is gone or broken off")),
+            "none" | "gone" | "lost" | "claimed" => {
+                return Err(self.lost("its record on the host is gone or broken off"));
+            }
             words => code_of(&self.machine.name, words, limit)?,
         };
         let truncated = self.out.is_truncated() || self.err.is_truncated();

@@ -25,7 +25,10 @@ pub fn quote_bytes(bytes: &[u8]) -> String {
         match byte {
             b'\\' => escaped.push_str("\\\\"),
             b'\n' | b'\t' | b' '..=b'~' => escaped.push(char::from(byte)),
-            _ => escaped.push_str(&format!("\\0{byte:03o}")),
+            _ => {
+                escaped.push_str("\\0");
+                escaped.extend([byte >> 6, byte >> 3 & 7, byte & 7].map(|digit| char::from(b'0' + digit)));
+            }
         }
     }
     quote(&escaped)

@@ -83,17 +83,14 @@ impl Sshd {
 
     /// Cuts every connection: its processes are killed, what they started is not.
     pub fn cut(&self) {
-        for pid in children(self.child.id()) {
-            // It may have ended just now.
-            let _ = kill_process(Pid::from_raw(pid).expect("not 0"), Signal::KILL);
-        }
+        kill(&children(self.child.id()));
     }
 
     /// Ends it for good, with every connection.
     pub fn stop(&self) {
-        let listener = Pid::from_raw(self.child.id().cast_signed()).expect("not 0");
-        kill_process(listener, Signal::KILL).expect("it runs");
-        self.cut();
+        let connections = children(self.child.id());
+        kill(&[self.child.id().cast_signed()]);
+        kill(&connections);
     }
 
     /// The one host key that clients accept.
@@ -122,9 +119,15 @@ impl Sshd {
 
 impl Drop for Sshd {
     fn drop(&mut self) {
-        self.cut();
-        let _ = self.child.kill();
+        self.stop();
         let _ = self.child.wait();
+    }
+}
+
+fn kill(pids: &[i32]) {
+    for pid in pids {
+        // It may have ended just now.
+        let _ = kill_process(Pid::from_raw(*pid).expect("not 0"), Signal::KILL);
     }
 }
 

@@ -32,7 +32,7 @@ fn which(program: &str) -> String {
 async fn everything(shell: &str) {
     let bench = bench(shell);
     let host = bench.host().await;
-    let running = said(&*host, "readlink /proc/$$/exe").await;
+    let running = said(&*host, "readlink /proc/$$/exe; :").await;
     assert!(running.ends_with(shell), "{running}");
 
     // Outputs, input, environment, arguments, code.
