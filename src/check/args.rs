@@ -36,17 +36,19 @@ pub(super) fn parameters(reader: &mut Reader, node: &Node, kind: &'static Kind) 
     let empty = Node { span: node.span, value: Value::Map(Vec::new()) };
     let takes_null = types(&schemas.parameters).contains(&"null");
     let node = if node.value == Value::Null && !takes_null { &empty } else { node };
-    Walk { root: &schemas.parameters, reader, kind: kind.name }.value(node, &schemas.parameters, kind.name)
+    let what = format!("`{}`", kind.name);
+    Walk { root: &schemas.parameters, reader, action: &what }.value(node, &schemas.parameters, &what)
 }
 
 struct Walk<'w, 'a> {
     root: &'w Json,
     reader: &'w mut Reader<'a>,
-    kind: &'static str,
+    /// The action's name, as messages have it.
+    action: &'w str,
 }
 
 impl Walk<'_, '_> {
-    /// `what` names the value in messages.
+    /// `what` is the value as messages name it: a name in backticks, or more.
     fn value(&mut self, node: &Node, schema: &Json, what: &str) -> Late {
         let schema = Schemas::at(self.root, schema);
         match schema.get("format").and_then(Json::as_str) {
@@ -94,7 +96,7 @@ impl Walk<'_, '_> {
                 self.reader.error(
                     "E0501",
                     node.span,
-                    format!("`{what}` is {wanted}: text around `{{{{ }}}}` makes text of it"),
+                    format!("{what} is {wanted}: text around `{{{{ }}}}` makes text of it"),
                 );
             }
             self.check_parameter_type(&template, schema, what);
@@ -110,7 +112,7 @@ impl Walk<'_, '_> {
             Value::Map(entries) if is("object") || allowed.is_empty() => self.object(node, entries, schema, what),
             Value::Seq(items) if is("array") || allowed.is_empty() => {
                 let item_schema = schema.get("items").cloned().unwrap_or(Json::Bool(true));
-                let what = format!("an item of `{what}`");
+                let what = format!("an item of {what}");
                 folded(Late::Seq(items.iter().map(|item| self.value(item, &item_schema, &what)).collect()))
             }
             _ => self.scalar(node, schema, &allowed, what),
@@ -127,7 +129,11 @@ impl Walk<'_, '_> {
             Value::Seq(_) | Value::Map(_) => false,
         };
         let value = match node.text(self.reader.sources) {
-            _ if own || allowed.is_empty() => node.to_json(),
+            _ if allowed.is_empty() => {
+                self.reader.check_digits(node);
+                node.to_json()
+            }
+            _ if own => node.to_json(),
             Some(text) if is("string") => Json::from(text),
             _ => {
                 self.mistyped(node, std::slice::from_ref(schema), what);
@@ -145,7 +151,7 @@ impl Walk<'_, '_> {
         {
             let known: Vec<&str> = all.iter().filter_map(Json::as_str).collect();
             let text = node.text(self.reader.sources).unwrap_or("").to_owned();
-            let message = format!("`{what}` cannot be `{text}`");
+            let message = format!("{what} cannot be `{text}`");
             let problem = Diagnostic::error("E0501", node.span, message);
             let help = did_you_mean(&text, known.iter().copied()).unwrap_or_else(|| one_of_these(&known));
             self.reader.problems.push(problem.help(help));
@@ -158,7 +164,7 @@ impl Walk<'_, '_> {
                 let bounds =
                     [limit("minimum").map(|n| format!("from {n}")), limit("maximum").map(|n| format!("to {n}"))];
                 let bounds: Vec<String> = bounds.into_iter().flatten().collect();
-                self.reader.error("E0501", node.span, format!("`{what}` is a number {}", bounds.join(" ")));
+                self.reader.error("E0501", node.span, format!("{what} is a number {}", bounds.join(" ")));
             }
         }
         if let (Some(format), Some(text)) = (schema.get("format").and_then(Json::as_str), value.as_str())
@@ -177,19 +183,19 @@ impl Walk<'_, '_> {
             match (properties.get(&key.text), others) {
                 // A parameter without a value counts as not given.
                 (Some(of), _) if value.value == Value::Null && !could_be(value, Schemas::at(self.root, of)) => {}
-                (Some(of), _) => values.push((key.text.clone(), self.value(value, of, &key.text))),
+                (Some(of), _) => values.push((key.text.clone(), self.value(value, of, &format!("`{}`", key.text)))),
                 (None, Some(Json::Bool(false))) => {
                     let known: Vec<&str> = properties.keys().map(String::as_str).collect();
-                    self.reader.problems.push(unknown_key(key, &format!("`{what}`"), &known));
+                    self.reader.problems.push(unknown_key(key, what, &known));
                 }
-                (None, Some(of)) => values.push((key.text.clone(), self.value(value, of, &key.text))),
+                (None, Some(of)) => values.push((key.text.clone(), self.value(value, of, &format!("`{}`", key.text)))),
                 (None, None) => values.push((key.text.clone(), self.reader.any(value))),
             }
         }
         for name in schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str) {
             let given = entries.iter().any(|(key, value)| key.text == name && value.value != Value::Null);
             if !given {
-                let message = format!("`{what}` needs `{name}`");
+                let message = format!("{what} needs `{name}`");
                 let problem = Diagnostic::error("E0203", node.span, message);
                 let help = properties.get(name).and_then(|of| of.get("description")).and_then(Json::as_str);
                 self.reader.problems.push(match help.and_then(|text| text.lines().next()) {
@@ -202,7 +208,7 @@ impl Walk<'_, '_> {
     }
 
     fn condition(&mut self, node: &Node, what: &str) -> Late {
-        match self.reader.expression(node, &format!("`{what}`")) {
+        match self.reader.expression(node, what) {
             Some(expr) => Late::Condition(expr),
             None => Late::Value(Json::Null),
         }
@@ -216,7 +222,7 @@ impl Walk<'_, '_> {
         };
         let mut names = Vec::with_capacity(items.len());
         for item in items {
-            let late = self.reader.text(item, &format!("`{what}`"));
+            let late = self.reader.text(item, what);
             if let Late::Value(Json::String(name)) = &late {
                 self.reader.check_hosts(name, item.span);
             }
@@ -230,7 +236,7 @@ impl Walk<'_, '_> {
     }
 
     fn mistyped(&mut self, node: &Node, schemas: &[Json], what: &str) {
-        let of = if what == self.kind { format!("`{what}` takes") } else { format!("`{what}` is") };
+        let of = if what == self.action { format!("{what} takes") } else { format!("{what} is") };
         self.reader.error("E0501", node.span, format!("{of} {}, this is {}", wanted(schemas), node.kind()));
     }
 
@@ -247,7 +253,7 @@ impl Walk<'_, '_> {
         let fits = allowed.is_empty() || allowed.iter().any(|wanted| kind.json_types().contains(wanted));
         if !fits {
             let wanted = wanted(std::slice::from_ref(schema));
-            let message = format!("`{what}` is {wanted}, the parameter `{name}` is {}", kind.said());
+            let message = format!("{what} is {wanted}, the parameter `{name}` is {}", kind.said());
             self.reader.error("E0501", template.place.of(&template.source, only.range.clone()), message);
         }
     }

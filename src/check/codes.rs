@@ -65,4 +65,5 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0707", "a binding that cannot be read, or of a role that does not exist"),
     ("W0201", "an opaque change that says neither how it is undone nor that it cannot be"),
     ("W0301", "a parameter that nothing uses"),
+    ("W0501", "a number that loses digits which it would keep as text"),
 ];

@@ -227,6 +227,19 @@ impl<'a> Reader<'a> {
         self.error("E0503", span, format!("this template cannot be read: {}", fault.message));
     }
 
+    /// Where anything may stand, a number is a number: `0600` is 600 and `1.10` is 1.1.
+    pub fn check_digits(&mut self, node: &Node) {
+        let crate::load::Value::Number(number) = &node.value else { return };
+        let written = self.sources.text(node.span);
+        if number.to_string() == written {
+            return;
+        }
+        self.warn("W0501", node.span, format!("`{written}` is the number {number} here"), "quote it if it is text");
+        if let Some(problem) = self.problems.last_mut() {
+            problem.fix = Some((node.span, format!("\"{written}\"")));
+        }
+    }
+
     /// A tree of any values, with templates in its texts.
     pub fn any(&mut self, node: &Node) -> Late {
         use crate::load::Value;
@@ -236,7 +249,10 @@ impl<'a> Reader<'a> {
             Value::Map(entries) => {
                 Late::Map(entries.iter().map(|(key, node)| (key.text.clone(), self.any(node))).collect())
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) => return Late::Value(node.to_json()),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {
+                self.check_digits(node);
+                return Late::Value(node.to_json());
+            }
         };
         folded(late)
     }

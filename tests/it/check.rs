@@ -170,6 +170,35 @@ fn every_code_in_the_program_is_in_the_table() {
     assert_eq!(seen, known);
 }
 
+#[test]
+fn every_shipped_runbook_is_without_any_mistake() {
+    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks")];
+    let mut runbooks = Vec::new();
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.to_string_lossy().ends_with(".yaml") && !path.to_string_lossy().ends_with(".rehearse.yaml") {
+            runbooks.push(path);
+        }
+    }
+    assert!(!runbooks.is_empty());
+    for path in runbooks {
+        let mut sources = Sources::default();
+        let document = load::runbook(&path, &mut sources).unwrap();
+        let found = check::check(&document, None, &sources).diagnostics;
+        assert!(found.is_empty(), "{}: {found:#?}", path.display());
+    }
+}
+
+#[test]
+fn a_scalar_is_text_as_it_was_written_where_text_is_wanted() {
+    let mut sources = Sources::default();
+    let document = load::runbook(&folder("good_arguments.yaml"), &mut sources).unwrap();
+    let runbook = check::check(&document, None, &sources).runbook.unwrap();
+    let args = runbook.steps[0].args.shown();
+    assert_eq!((&args["mode"], &args["owner"]), (&"0600".into(), &"0".into()));
+}
+
 /// A runbook of steps with any order, of which the last reads what another gave.
 fn ordered_runbook() -> impl Strategy<Value = (String, usize)> {
     let on = prop::sample::select(vec!["", "    on: members\n", "    on: others\n"]);
