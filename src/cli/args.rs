@@ -144,8 +144,9 @@ pub struct Rehearse {
     /// Another rehearsal than the one beside the runbook
     #[arg(long, value_name = "FILE")]
     pub with: Option<PathBuf>,
-    #[command(flatten)]
-    pub lab: LabName,
+    /// The lab's name
+    #[arg(long, value_name = "NAME", default_value = "rehearsal")]
+    pub lab: crate::lab::Name,
     /// Another number of hosts than the rehearsal says
     #[arg(long, value_name = "N")]
     pub hosts: Option<usize>,

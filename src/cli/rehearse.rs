@@ -7,8 +7,9 @@ use super::lab::say;
 use super::pipeline::{self, Prepared, show};
 use super::run::{Options, in_runtime, start};
 use super::{args::Format, runs};
+use crate::check::check;
 use crate::execute::Limits;
-use crate::lab::{Lab, Name, Spec, install_missing};
+use crate::lab::{Lab, LabGuard, Spec, install_missing};
 use crate::load::{self, Document, Given, Inventory, Rehearsal};
 use crate::model::{Diagnostic, Sources};
 use crate::report::words::BOLD;
@@ -31,7 +32,15 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
 fn load(args: &Args, sources: &mut Sources) -> Result<(Document, Rehearsal), Vec<Diagnostic>> {
     let document = load::runbook(&args.runbook, sources)?;
     let path = args.with.clone().unwrap_or_else(|| args.runbook.with_extension("rehearse.yaml"));
-    Ok((document, load::rehearsal(&path, sources)?))
+    let rehearsal = load::rehearsal(&path, sources)?;
+    Ok((document, rehearsal))
+}
+
+/// Every mistake of every stage, before anything is booted. The hosts are those that the lab will have.
+fn mistakes(document: &Document, rehearsal: &Rehearsal, inventory: &Inventory, sources: &Sources) -> Vec<Diagnostic> {
+    let stages = [&rehearsal.setup, &rehearsal.damage].into_iter().flatten().chain([document]);
+    let verdicts = stages.map(|stage| check(stage, Some(inventory), sources));
+    verdicts.filter(|verdict| verdict.runbook.is_none()).flat_map(|verdict| verdict.diagnostics).collect()
 }
 
 fn rehearse(
@@ -42,21 +51,21 @@ fn rehearse(
     sources: Sources,
 ) -> Result<Exit, Box<dyn Error>> {
     let etcd = args.etcd.map_or_else(|| rehearsal.etcd.parse(), Ok)?;
-    let name: Name = args.lab.name.clone();
-    let spec = Spec::cluster(name.clone(), args.hosts.unwrap_or(rehearsal.hosts), etcd);
+    let spec = Spec::cluster(args.lab.clone(), args.hosts.unwrap_or(rehearsal.hosts), etcd);
+    let hosts = spec.hosts.iter().map(|host| host.name.as_str().into());
+    let problems = mistakes(document, rehearsal, &Inventory::of_names(hosts), &sources);
+    if !problems.is_empty() {
+        return Ok(show(&problems, &sources, Format::Text));
+    }
     install_missing(&|line| eprintln!("{line}"))?;
     title(&format!("a lab of {} hosts with etcd {etcd}", spec.hosts.len()));
-    let lab = Lab::up(&spec, &say)?;
-    let folder = lab.folder().join("rehearsal");
-    let exit = stages(state, args, document, rehearsal, sources, &lab, &folder);
-    if args.keep {
-        eprintln!(
-            "the lab is kept: `surefoot lab down --lab {name}` removes it; files of the rehearsal are in {}",
-            folder.display()
-        );
-    } else {
-        Lab::down(&name)?;
+    if !args.keep {
+        return stages(state, args, document, rehearsal, sources, &LabGuard::up(&spec, &say)?);
     }
+    let lab = Lab::up(&spec, &say)?;
+    let exit = stages(state, args, document, rehearsal, sources, &lab);
+    let (name, folder) = (lab.name(), lab.folder().join("rehearsal"));
+    eprintln!("the lab is kept: `surefoot lab down --lab {name}` removes it; files are in {}", folder.display());
     exit
 }
 
@@ -68,8 +77,8 @@ fn stages(
     rehearsal: &Rehearsal,
     mut sources: Sources,
     lab: &Lab,
-    folder: &Path,
 ) -> Result<Exit, Box<dyn Error>> {
+    let folder = &lab.folder().join("rehearsal");
     std::fs::create_dir_all(folder)?;
     let store = runs::store(state)?;
     let inventory = match load::inventory(&lab.inventory(), &mut sources) {

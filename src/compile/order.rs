@@ -107,7 +107,7 @@ impl<'a> Order<'a> {
     /// Arrows from `before` to each task of the step, or to its end where it has none.
     fn link(&mut self, index: usize, before: &[NodeIndex]) {
         let range = self.ranges[index].clone();
-        let first = if range.len() == 0 { vec![self.end(index)] } else { self.nodes[range].to_vec() };
+        let first = if range.is_empty() { vec![self.end(index)] } else { self.nodes[range].to_vec() };
         for from in before {
             for to in &first {
                 self.graph.add_edge(*from, *to, ());

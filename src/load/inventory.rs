@@ -3,7 +3,7 @@
 use super::fields::Fields;
 use super::hint::did_you_mean;
 use super::node::{Key, Node, Value};
-use crate::model::{Diagnostic, HostName, Span};
+use crate::model::{Diagnostic, FileId, HostName, Span};
 use crate::world::EtcdAccess;
 use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,27 @@ pub struct HostEntry {
     pub vars: serde_json::Map<String, serde_json::Value>,
     /// How its etcd is reached, where that is not found on the host itself.
     pub etcd: Option<EtcdAccess>,
+}
+
+impl Inventory {
+    /// Hosts that are reached by their names, all of them in the group `members`.
+    pub fn of_names(names: impl Iterator<Item = HostName>) -> Self {
+        let entry = |name: HostName| HostEntry {
+            span: Span::new(FileId(0), 0..0),
+            address: None,
+            user: None,
+            port: None,
+            identity: None,
+            ssh_config: None,
+            become_user: None,
+            vars: Default::default(),
+            etcd: None,
+            name,
+        };
+        let hosts: IndexMap<_, _> = names.map(|name| (name.clone(), entry(name))).collect();
+        let groups = [("members".to_owned(), hosts.keys().cloned().collect())];
+        Inventory { hosts, groups: groups.into_iter().collect() }
+    }
 }
 
 /// The user that steps run as, by sudo; `become: true` means root.
