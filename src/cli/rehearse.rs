@@ -60,7 +60,8 @@ fn rehearse(
     install_missing(&|line| eprintln!("{line}"))?;
     title(&format!("a lab of {} hosts with etcd {etcd}", spec.hosts.len()));
     if !args.keep {
-        return stages(state, args, document, rehearsal, sources, &LabGuard::up(&spec, &say)?);
+        let lab = LabGuard::up(&spec, &say)?;
+        return stages(state, args, document, rehearsal, sources, &lab);
     }
     let lab = Lab::up(&spec, &say)?;
     let exit = stages(state, args, document, rehearsal, sources, &lab);
