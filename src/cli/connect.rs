@@ -48,7 +48,7 @@ fn target(entry: &HostEntry) -> Target {
         port: entry.port,
         identity: entry.identity.clone(),
         ssh_config: entry.ssh_config.clone(),
-        become_user: entry.become_user.as_ref().map(|user| user.0.clone()),
+        become_user: entry.become_user.clone(),
         ..Target::new(entry.name.clone())
     }
 }

@@ -3,7 +3,7 @@
 use super::fields::Fields;
 use super::hint::did_you_mean;
 use super::node::{Key, Node, Value};
-use crate::model::{Diagnostic, FileId, HostName, Span};
+use crate::model::{Diagnostic, FileId, HostName, Sources, Span};
 use crate::world::EtcdAccess;
 use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
     pub hosts: IndexMap<HostName, HostEntry>,
-    /// Each has at least the hosts of the inventory that it names, in its own order, once each.
+    /// Hosts of this inventory, in the group's own order, once each.
     pub groups: IndexMap<String, Vec<HostName>>,
 }
 
@@ -30,7 +30,8 @@ pub struct HostEntry {
     pub identity: Option<PathBuf>,
     /// An ssh config that is used instead of the user's; absolute.
     pub ssh_config: Option<PathBuf>,
-    pub become_user: Option<Become>,
+    /// The user that steps run as, by sudo; `become: true` is root.
+    pub become_user: Option<String>,
     pub vars: serde_json::Map<String, serde_json::Value>,
     /// How its etcd is reached, where that is not found on the host itself.
     pub etcd: Option<EtcdAccess>,
@@ -57,12 +58,8 @@ impl Inventory {
     }
 }
 
-/// The user that steps run as, by sudo; `become: true` means root.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Become(pub String);
-
-pub(super) fn decode(root: &Node, dir: &Path) -> Result<Inventory, Vec<Diagnostic>> {
-    let mut decoder = Decoder { dir, problems: Vec::new() };
+pub(super) fn decode(root: &Node, dir: &Path, sources: &Sources) -> Result<Inventory, Vec<Diagnostic>> {
+    let mut decoder = Decoder { dir, sources, problems: Vec::new() };
     let inventory = decoder.inventory(root);
     match inventory {
         Some(inventory) if decoder.problems.is_empty() => Ok(inventory),
@@ -77,11 +74,12 @@ struct Reach {
     port: Option<u16>,
     identity: Option<PathBuf>,
     ssh_config: Option<PathBuf>,
-    become_user: Option<Option<Become>>,
+    become_user: Option<Option<String>>,
 }
 
 struct Decoder<'d> {
     dir: &'d Path,
+    sources: &'d Sources,
     problems: Vec<Diagnostic>,
 }
 
@@ -272,18 +270,20 @@ impl Decoder<'_> {
     }
 
     fn text(&mut self, node: &Node) -> Option<String> {
-        let text = match &node.value {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
-        if text.as_deref().is_none_or(|text| text.is_empty() || text.starts_with('-')) {
-            // A leading dash would be read by ssh as an option.
-            let message = format!("expected text that does not start with `-`, this is {}", node.kind());
-            self.problems.push(Diagnostic::error("E0501", node.span, message));
-            return None;
+        // A leading dash would be read by ssh as an option.
+        match node.text(self.sources) {
+            Some(text) if !text.is_empty() && !text.starts_with('-') => Some(text.to_owned()),
+            Some(_) => {
+                let message = "this is empty or starts with `-`";
+                self.problems.push(Diagnostic::error("E0501", node.span, message));
+                None
+            }
+            None => {
+                let message = format!("text is wanted, this is {}", node.kind());
+                self.problems.push(Diagnostic::error("E0501", node.span, message));
+                None
+            }
         }
-        text
     }
 
     fn port(&mut self, node: &Node) -> Option<u16> {
@@ -305,10 +305,10 @@ impl Decoder<'_> {
         }
     }
 
-    fn become_user(&mut self, node: &Node) -> Option<Option<Become>> {
+    fn become_user(&mut self, node: &Node) -> Option<Option<String>> {
         match &node.value {
-            Value::Bool(yes) => Some(yes.then(|| Become("root".into()))),
-            _ => self.text(node).map(|user| Some(Become(user))),
+            Value::Bool(yes) => Some(yes.then(|| "root".to_owned())),
+            _ => self.text(node).map(Some),
         }
     }
 

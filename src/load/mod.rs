@@ -17,7 +17,7 @@ mod yaml;
 
 pub use fields::{Fields, unknown_key};
 pub use hint::{closest, did_you_mean};
-pub use inventory::{Become, HostEntry, Inventory};
+pub use inventory::{HostEntry, Inventory};
 pub use node::{Key, Node, Value};
 pub use rehearsal::Rehearsal;
 
@@ -52,7 +52,7 @@ pub fn runbook(path: &Path, sources: &mut Sources) -> Result<Document, Vec<Diagn
 pub fn inventory(path: &Path, sources: &mut Sources) -> Result<Inventory, Vec<Diagnostic>> {
     let file = file::read(path, sources)?;
     let root = yaml::parse(file, &sources.get(file).text)?;
-    inventory::decode(&root, &folder(path))
+    inventory::decode(&root, &folder(path), sources)
 }
 
 /// Reads what a rehearsal does around a runbook.

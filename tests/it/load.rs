@@ -157,6 +157,27 @@ fn an_argument_is_yaml_where_it_is_some() {
     assert_eq!(load::argument("novalue", &mut Sources::default()).unwrap_err()[0].code, "E0601");
 }
 
+#[test]
+fn an_inventory_applies_defaults_and_the_most_exact_etcd_entry() {
+    let text = "defaults: { user: root, port: 22, identity: keys/id, become: true }\n\
+                hosts:\n  a: { address: 192.0.2.1, port: 2222, become: false, vars: { zone: x } }\n  b:\n  c: { user: 007 }\n\
+                groups:\n  g: [c, b]\n\
+                etcd:\n  b: { ca: \"host:/b.pem\" }\n  all: { ca: all.pem }\n  g: { ca: /g.pem }\n";
+    let (dir, path) = written(text.as_bytes());
+    let inventory = load::inventory(&path, &mut Sources::default()).unwrap();
+    let host = |name: &str| &inventory.hosts[name];
+    assert_eq!((host("a").port, host("b").port), (Some(2222), Some(22)));
+    assert_eq!((host("a").address.as_deref(), host("b").address.as_deref()), (Some("192.0.2.1"), None));
+    assert_eq!((host("a").become_user.as_deref(), host("b").become_user.as_deref()), (None, Some("root")));
+    assert_eq!(host("c").user.as_deref(), Some("007"));
+    assert_eq!(host("b").identity.as_deref(), Some(dir.path().join("keys/id").as_path()));
+    assert_eq!(host("a").vars["zone"], "x");
+    let ca = |name: &str| host(name).etcd.as_ref().and_then(|etcd| etcd.ca.clone()).unwrap();
+    assert_eq!(ca("a"), dir.path().join("all.pem").to_str().unwrap());
+    assert_eq!((ca("b").as_str(), ca("c").as_str()), ("host:/b.pem", "/g.pem"));
+    assert_eq!(inventory.groups["g"], ["c".into(), "b".into()]);
+}
+
 /// Bytes that look like YAML more often than chance would have it.
 fn yaml_like() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(vec![
