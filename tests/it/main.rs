@@ -3,6 +3,7 @@
 mod actions;
 mod check;
 mod diagnostic;
+mod etcd;
 mod execute;
 mod journal;
 mod lab;

@@ -61,7 +61,8 @@ pub struct ConfigOut {
     pub settings: IndexMap<String, String>,
     /// Where each of `settings` is kept.
     pub kept: IndexMap<String, Kept>,
-    /// What the running process was started with, by the name of the flag; empty where none runs.
+    /// What the running process was started with, by the name of the flag; empty where none runs. Of etcd's own
+    /// configuration file it is what the file says now: etcd does not tell what it has read.
     pub running: IndexMap<String, String>,
     /// Settings in which the running process differs from the files: a restart would change them.
     pub pending: Vec<String>,

@@ -35,7 +35,12 @@ pub struct Fill {
     pub count: u64,
     /// Of each value, in bytes.
     pub size: usize,
+    #[serde(default = "default_prefix")]
     pub prefix: String,
+}
+
+fn default_prefix() -> String {
+    "load/".to_owned()
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

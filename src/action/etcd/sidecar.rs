@@ -37,8 +37,9 @@ pub struct Sidecar {
     pub alarms: Vec<String>,
     /// Whether users were enabled: they stay so after a restore.
     pub auth_enabled: bool,
-    /// The run that took it.
+    /// The run that took it, and its task.
     pub run: String,
+    pub task: String,
 }
 
 /// What a restored cluster must show: the part of a sidecar that `etcd.consistent` compares. Other keys may be there.

@@ -6,7 +6,7 @@ use super::sidecar::Sidecar;
 use super::status::{MemberStatus, statuses};
 use crate::action::files::local_fault;
 use crate::action::{Action, Change, Cx, Hosts, Seen, Undoing};
-use crate::model::{Effect, Fault, HostName};
+use crate::model::{Effect, Fault, FaultKind};
 use crate::world::Sink;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,20 +22,17 @@ const STALL: Duration = Duration::from_secs(60);
 /// Streams a snapshot from one member to a file on the controller, checks it, and only then gives it its name (0600),
 /// with a sidecar `TO.json` that says what it is of.
 ///
-/// A snapshot is a local read: a member without quorum gives one too, and it may be behind. With `members`, the one
-/// that has applied most is asked, the leader where it is level. `refused` where the file exists, where the member is
+/// A snapshot is a local read: a member without quorum gives one too, and it may be behind. `refused` where the file exists, where the member is
 /// a learner, and where the file is not whole; `etcd` where none answers, and where the stream stops for 60 seconds.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
     /// The file, on the controller; relative to the current folder. It must not exist.
     pub to: String,
-    /// The host whose etcd to ask.
+    /// The members to choose from: of several, the leader, else the one whose log reaches furthest. Without it, the
+    /// step's own host.
     #[serde(default)]
-    pub from: Option<String>,
-    /// The members to choose from. Without it and `from`, the step's own host.
-    #[serde(default)]
-    pub members: Option<Hosts>,
+    pub from: Option<Hosts>,
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -49,7 +46,7 @@ pub struct SnapshotOut {
 
 impl Action for Snapshot {
     const NAME: &'static str = "etcd.snapshot";
-    const EXAMPLE: &'static str = "etcd.snapshot: { members: members, to: \"backup/etcd-{{ run.id }}.db\" }";
+    const EXAMPLE: &'static str = "etcd.snapshot: { from: members, to: \"backup/etcd-{{ run.id }}.db\" }";
     const EFFECT: Effect = Effect::Converges;
     const UNDO: Undoing = Undoing::Known("removes the file and its sidecar");
     type Out = SnapshotOut;
@@ -61,9 +58,9 @@ impl Action for Snapshot {
             let summary = format!("take a snapshot to {}", path.display());
             return Ok(Seen::Change(Change { summary, diff: None, before: () }));
         }
-        // The sidecar is there before the file has its name: a file of this run was finished.
+        // The sidecar is there before the file has its name: what this task has named is finished.
         match Sidecar::read(&path)? {
-            Some(sidecar) if sidecar.run == cx.run.as_str() => {
+            Some(sidecar) if is_ours(&sidecar, cx) => {
                 let checked = check(path.clone()).await?.0;
                 if checked.sha256 == sidecar.sha256 {
                     return Ok(Seen::Clean(SnapshotOut { file: path.display().to_string(), sidecar }));
@@ -96,8 +93,8 @@ impl Action for Snapshot {
 
     async fn undo(&self, cx: &Cx<'_>, (): &()) -> Result<(), Fault> {
         let path = cx.local(Path::new(&self.to));
-        // `inspect` found no such file, so what bears this run's name in its sidecar was made here.
-        if Sidecar::read(&path)?.is_none_or(|sidecar| sidecar.run != cx.run.as_str()) {
+        // `inspect` found no such file, so what bears this task's name in its sidecar was made here.
+        if Sidecar::read(&path)?.is_none_or(|sidecar| !is_ours(&sidecar, cx)) {
             return Ok(());
         }
         for path in [path.clone(), Sidecar::path(&path)] {
@@ -115,19 +112,21 @@ impl Action for Snapshot {
 impl Snapshot {
     /// The member to ask, and what it says of itself beforehand.
     async fn choose(&self, cx: &Cx<'_>) -> Result<(Member, MemberStatus), Fault> {
-        let hosts = match &self.from {
-            Some(name) => vec![client::host(cx, &HostName::from(name.as_str()))?],
-            None => client::hosts(cx, self.members.as_ref())?,
-        };
+        let hosts = client::hosts(cx, self.from.as_ref())?;
         let all = statuses(cx, &hosts).await?;
         let leads = |m: &MemberStatus| m.leader.is_some() && m.leader == m.member_id;
         let able = all.iter().filter(|m| m.answers && m.is_learner != Some(true));
-        let Some(best) = able.max_by_key(|m| (m.raft_applied, leads(m))) else {
+        // Two may say that they lead after a split: the later term is right.
+        let Some(best) = able.max_by_key(|m| (leads(m), m.raft_term, m.raft_index)) else {
             return Err(unable(&all));
         };
         let host = hosts.iter().find(|host| host.name().as_str() == best.host).expect("it is one of those asked");
         Ok((Member::connect(cx, host).await?, best.clone()))
     }
+}
+
+fn is_ours(sidecar: &Sidecar, cx: &Cx<'_>) -> bool {
+    sidecar.run == cx.run.as_str() && sidecar.task == cx.task.to_string()
 }
 
 /// None of those asked can give a snapshot.
@@ -139,8 +138,7 @@ fn unable(all: &[MemberStatus]) -> Fault {
     let lines: Vec<String> = all.iter().map(why).collect();
     match all.iter().any(|m| m.answers) {
         true => Fault::refused("a learner gives no snapshot to rely on").detail(lines.join("\n")),
-        false => Fault::new(crate::model::FaultKind::Etcd, "no etcd answers that could give a snapshot")
-            .detail(lines.join("\n")),
+        false => Fault::new(FaultKind::Etcd, "no etcd answers that could give a snapshot").detail(lines.join("\n")),
     }
 }
 
@@ -198,6 +196,7 @@ async fn describe(
         alarms: content.alarms.iter().map(|(member, kind)| format!("{kind} {}", hex(*member))).collect(),
         auth_enabled: content.auth_enabled,
         run: cx.run.to_string(),
+        task: cx.task.to_string(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! What several features' tests share.
 
 pub mod bench;
+pub mod cluster;
 pub mod damaging;
 pub mod engine;
 pub mod files;

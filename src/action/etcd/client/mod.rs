@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub fn hosts(cx: &Cx<'_>, members: Option<&Hosts>) -> Result<Vec<Arc<dyn Host>>, Fault> {
     match members {
         None => Ok(vec![cx.host.clone()]),
-        Some(Hosts(names)) if names.is_empty() => Err(Fault::value("`members` names no host")),
+        Some(Hosts(names)) if names.is_empty() => Err(Fault::value("no host is named")),
         Some(Hosts(names)) => names.iter().map(|name| host(cx, name)).collect(),
     }
 }

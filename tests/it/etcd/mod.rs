@@ -1,0 +1,5 @@
+//! The etcd actions on real clusters: Debian's etcd 3.4 and 3.5 on lab hosts, over ssh, plain and with TLS.
+
+mod configure;
+mod guards;
+mod restore;
