@@ -15,7 +15,6 @@ mod signals;
 mod task;
 
 pub use driver::{Append, Error, Origin, Run, run};
-
 pub use output::file_name;
 pub use schedule::{Limits, Schedule, Slot};
 pub use signals::Signals;

@@ -3,8 +3,7 @@
 //! The files are not synced: values that the run needs again are in the journal, and the process may die without
 //! losing what it has written; only a power cut can shorten them.
 
-use crate::model::Observer;
-use crate::model::{Fault, TaskName};
+use crate::model::{Fault, Observer, TaskName};
 use crate::world::{Sink, Stream};
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};

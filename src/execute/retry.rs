@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Whether trying again could help: not where the operator said no, nor where our own disk fails.
 pub(super) fn may_repeat(fault: &Fault) -> bool {
-    !fault.is_unknown() && !matches!(fault.kind, FaultKind::Cancelled | FaultKind::Controller)
+    !matches!(fault.kind, FaultKind::Cancelled | FaultKind::Controller)
 }
 
 /// How long to wait after the `attempt`th has failed, `elapsed` after the first began; `None`: give up.

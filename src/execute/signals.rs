@@ -36,3 +36,19 @@ impl Signals {
         Ok(signals)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{Signal, getpid, kill_process};
+
+    #[tokio::test]
+    async fn the_first_signal_stops_and_the_second_leaves() {
+        let signals = Signals::listen().unwrap();
+        kill_process(getpid(), Signal::INT).unwrap();
+        signals.stop.cancelled().await;
+        assert!(!signals.leave.is_cancelled());
+        kill_process(getpid(), Signal::TERM).unwrap();
+        signals.leave.cancelled().await;
+    }
+}

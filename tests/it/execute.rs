@@ -9,8 +9,8 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use surefoot::check::{Need, OnFailure, Retry, Step};
-use surefoot::execute::{Error, Limits, Observer, Signals};
-use surefoot::model::{Event, FaultKind, Outcome, RunState, Stamped, TaskName, TaskState};
+use surefoot::execute::{Error, Limits, Signals};
+use surefoot::model::{Event, FaultKind, Observer, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState};
 use surefoot::template::Late;
 use surefoot::world::Stream;
 use tokio::sync::mpsc;
@@ -316,7 +316,7 @@ async fn an_approval_is_on_record_before_the_step_hears_it() {
     let played = asked(Some("ana")).await;
     assert!(matches!(played.result, Ok(Outcome::Done)));
     let approved = played.events.iter().position(|e| matches!(&e.event, Event::Approved { by, .. } if by == "ana"));
-    let done = played.events.iter().position(|e| matches!(&e.event, Event::Task { task, what: surefoot::model::TaskEvent::Done { .. } } if task.step.as_str() == "ask"));
+    let done = played.events.iter().position(|e| matches!(&e.event, Event::Task { what: TaskEvent::Done { .. }, .. }));
     assert!(approved.unwrap() < done.unwrap());
     assert_eq!(played.state.approved["ask"], "ana");
     assert_eq!(played.took, 3_600_000);
@@ -345,6 +345,20 @@ async fn an_interruption_withdraws_the_question() {
     operator.await.unwrap();
     assert!(matches!(played.result, Ok(Outcome::Interrupted)));
     assert_eq!(played.word("ask@a"), "waiting");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_is_withdrawn_when_its_time_is_up() {
+    let (questions, mut asked) = mpsc::channel::<surefoot::action::Question>(1);
+    let operator = tokio::spawn(async move {
+        asked.recv().await.unwrap().answer.closed().await;
+        asked.recv().await.unwrap().answer.send(Some("ana".into())).unwrap();
+    });
+    let ask = |id, timeout| Step { timeout, on_failure: OnFailure::Continue, ..step(id, &ASK, "Go on?") };
+    let stage = Stage { questions, ..Stage::default() };
+    let played = stage.play(vec![ask("first", ms(100)), ask("second", ms(60_000))]).await;
+    assert_eq!((played.fault("first@a"), played.word("second@a")), (FaultKind::Timeout, "done"));
+    operator.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 use surefoot::action::{Action, Change, Cx, Kind, Question, Seen, Undoing, unseen};
-use surefoot::check::{Gate, Need, OnFailure, Retry, Runbook, Step};
+use surefoot::check::{Gate, Need, OnFailure, Retry, Runbook, Step, check};
 use surefoot::compile::{Program, compile};
-use surefoot::execute::{Append, Error, Limits, Observer, Origin, Run, Signals, run};
+use surefoot::execute::{Append, Error, Limits, Origin, Run, Signals, run};
 use surefoot::journal::{RunFolder, Store};
 use surefoot::load::{HostEntry, Inventory};
 use surefoot::model::*;
 use surefoot::template::{Expr, Late, Template};
-use surefoot::world::{ActId, Host, Output, Script, Sink, Stream, Tunnel, World};
+use surefoot::world::{ActId, Host, Output, Script, Sink, Tunnel, World};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -95,8 +95,7 @@ impl Machine {
     /// What the journal on disk says of a step's task on this machine.
     fn on_disk(&self, step: &str) -> TaskState {
         let state = surefoot::journal::replay(&self.journal, |_, _| {}).unwrap().state;
-        let found = state.of_step(step).find(|(name, _)| name.host == self.name).unwrap().1.state.clone();
-        found
+        state.of_step(step).find(|(name, _)| name.host == self.name).map(|(_, task)| task.state.clone()).unwrap()
     }
 }
 
@@ -122,6 +121,14 @@ impl Host for Machine {
         let step = id.as_str().split(['.', '-']).next().unwrap();
         assert!(matches!(self.on_disk(step), TaskState::Changing { .. }), "{} is not announced", id.as_str());
         self.play(script, Some(sink)).await
+    }
+
+    async fn attach(&self, _: &ActId, _: Option<&str>, _: &dyn Sink) -> Result<Option<Output>, Fault> {
+        unreachable!("only a resumed run takes acts up")
+    }
+
+    async fn kill(&self, _: &ActId, _: Option<&str>) -> Result<(), Fault> {
+        unreachable!("the machine ends its scripts by itself")
     }
 
     async fn put(&self, _: &Path, _: &str, _: Option<&str>, _: &dyn Sink) -> Result<(), Fault> {
@@ -423,7 +430,8 @@ impl Stage {
         let id = RunId::from("20260102-030405-abcd");
         let (folder, mut journal) = Store::at(root.path()).create(&id, &[]).unwrap();
         let program = Arc::new(program(steps, self.hosts));
-        let (calls, scripts): (Arc<Mutex<Vec<Call>>>, Arc<Mutex<Vec<Script>>>) = Default::default();
+        let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
+        let scripts: Arc<Mutex<Vec<Script>>> = Arc::default();
         let start = Instant::now();
         let mut world = World::default();
         for name in program.hosts.keys() {
@@ -478,6 +486,16 @@ pub async fn play(steps: Vec<Step>) -> Played {
     Stage::default().play(steps).await
 }
 
+/// A runbook that has passed the check; its steps are put in later, for the check knows no actions of tests.
+fn checked() -> Runbook {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runbook.yaml");
+    std::fs::write(&path, "runbook: test\nsteps: [{ checkpoint: here }]\n").unwrap();
+    let mut sources = Sources::default();
+    let document = surefoot::load::runbook(&path, &mut sources).unwrap();
+    check(&document, None, &sources).runbook.unwrap()
+}
+
 fn program(steps: Vec<Step>, hosts: usize) -> Program {
     let names: Vec<HostName> = ('a'..).take(hosts).map(|c| HostName::from(c.to_string())).collect();
     let entry = |name: &HostName| HostEntry {
@@ -494,16 +512,8 @@ fn program(steps: Vec<Step>, hosts: usize) -> Program {
     };
     let inventory =
         Inventory { hosts: names.iter().map(|name| (name.clone(), entry(name))).collect(), groups: IndexMap::new() };
-    let runbook = Runbook {
-        name: "test".into(),
-        summary: String::new(),
-        folder: "/".into(),
-        params: IndexMap::new(),
-        roles: IndexMap::new(),
-        vars: Arc::default(),
-        steps,
-        verify: Vec::new(),
-    };
+    let mut runbook = checked();
+    runbook.steps = steps;
     let roles = [("all".to_owned(), names)].into_iter().collect();
     compile(runbook, json!({ "level": 7 }), roles, &inventory).unwrap()
 }
