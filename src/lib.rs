@@ -1,4 +1,26 @@
 //! Surefoot: runbooks in YAML, compiled to a DAG of steps, run across hosts over SSH, checkpointed at every step.
+//!
+//! Data goes one way, and each stage takes the type that only the stage before it can make:
+//!
+//! ```text
+//! load -> check -> compile -> plan
+//!                          -> execute -> journal -> report
+//! ```
+//!
+//! - [`model`]: the words that every stage speaks: ids, places, diagnostics, faults, events, and the run's state, a fold
+//!   over its events and the only truth about it.
+//! - [`template`]: templates and expressions, evaluated late.
+//! - [`world`]: a host, over ssh or local; scripts that change nothing, and acts that happen at most once.
+//! - [`action`]: what a step can do, one file for each kind, and the contract that they share.
+//! - [`load`]: YAML to trees in which every value knows its place.
+//! - [`check`]: every mistake of a runbook, or a typed one without mistakes.
+//! - [`compile`]: steps times hosts to tasks, and what waits for what.
+//! - [`plan`]: what a run would do.
+//! - [`execute`]: runs a program: one loop, one event after the other.
+//! - [`journal`]: the record on disk.
+//! - [`report`]: what people and programs see.
+//! - [`lab`]: throw-away hosts on this machine.
+//! - [`cli`]: arguments, commands, exit codes.
 
 pub mod action;
 pub mod check;
