@@ -1,5 +1,6 @@
 //! The record of a run: what is on disk, what a crash may do to it, and what nobody else may.
 
+use crate::support::scratch::scratch;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -86,7 +87,7 @@ fn new_run(root: &Path) -> (RunFolder, Journal) {
 
 /// A folder with a finished journal of these events, and the journal's bytes.
 fn written(events: &[Stamped]) -> (tempfile::TempDir, RunFolder, Vec<u8>) {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let (folder, mut journal) = new_run(root.path());
     events.chunks(3).for_each(|batch| journal.append(batch).unwrap());
     let bytes = fs::read(folder.journal()).unwrap();
@@ -185,7 +186,7 @@ fn an_event_that_cannot_follow_is_refused_with_its_line() {
 
 #[test]
 fn one_process_writes_and_others_may_read_meanwhile() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let (folder, mut journal) = new_run(root.path());
     journal.append(&recorded()[..2]).unwrap();
     assert!(matches!(Journal::open(&folder.journal()), Err(Error::Held { .. })));
@@ -223,7 +224,7 @@ fn a_large_output_that_was_changed_or_removed_is_refused() {
 
 #[test]
 fn after_a_failed_write_nothing_is_recorded() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let (folder, mut journal) = new_run(root.path());
     let events = recorded();
     journal.append(&events[..7]).unwrap();
@@ -237,7 +238,7 @@ fn after_a_failed_write_nothing_is_recorded() {
 
 #[test]
 fn only_the_user_can_look_into_a_run() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let (folder, mut journal) = new_run(root.path());
     let mut events = recorded();
     events.truncate(6);
@@ -259,7 +260,7 @@ fn only_the_user_can_look_into_a_run() {
 
 #[test]
 fn runs_are_listed_by_age_and_found_by_name_only() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let store = Store::at(root.path());
     assert_eq!(store.runs().unwrap(), []);
     for run in ["20260102-030405-abcd", "20251231-235959-zzzz"] {
@@ -274,7 +275,7 @@ fn runs_are_listed_by_age_and_found_by_name_only() {
 
 #[test]
 fn a_run_is_created_once() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let _first = new_run(root.path());
     assert!(Store::at(root.path()).create(&"20260102-030405-abcd".into(), &[]).is_err());
 }

@@ -3,6 +3,7 @@
 //! Every run on it proves some things by itself: no machine is asked to change anything before the journal says so,
 //! the journal folds to the driver's own state, and what observers saw is what was written.
 
+use crate::support::scratch::scratch;
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -426,7 +427,7 @@ impl Observer for Seer {
 
 impl Stage {
     pub async fn play(self, steps: Vec<Step>) -> Played {
-        let root = tempfile::tempdir().unwrap();
+        let root = scratch();
         let id = RunId::from("20260102-030405-abcd");
         let (folder, mut journal) = Store::at(root.path()).create(&id, &[]).unwrap();
         let program = Arc::new(program(steps, self.hosts));

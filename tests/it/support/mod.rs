@@ -5,4 +5,5 @@ pub mod cluster;
 pub mod damaging;
 pub mod engine;
 pub mod files;
+pub mod scratch;
 pub mod sshd;
