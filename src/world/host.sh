@@ -49,7 +49,7 @@ await() { # until $p has ended: $rc. A SIGHUP (sudo's terminal goes away) interr
   [ ! "$w" ] || { read -r s a <"$i.st"; if [ "$s" = ending ]; then wait $w; word=timeout; else kill $w; fi; }
 }
 watch() { # after $limit seconds ends $p and all that it started
-  y=$!; trap '[ "$!" = "$y" ] || kill $!; exit' TERM
+  y=$!; trap '[ "$!" = "$y" ] || kill -KILL $!; exit' TERM   # a TERM may hit a child that still has our trap
   sleep "$limit" & wait $!
   trap '' TERM; printf '%-8s' ending 1<>"$i.st"; end $p $t 5 "$i;"
 }

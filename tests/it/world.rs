@@ -4,6 +4,7 @@ mod acts;
 mod connecting;
 mod files;
 mod killing;
+mod machines;
 mod outliving;
 mod probes;
 mod secrets;
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use surefoot::model::RunId;
 use surefoot::world::{ActId, Host, Script, Silent, Sink, SshHost, Stream};
 
-/// A run of its own for each test, on a host whose home is the sshd's folder: nothing of the user's is touched.
+/// A private sshd and a run of its own; what the run leaves on this machine is removed at the end.
 struct Bench {
     sshd: Sshd,
     run: RunId,

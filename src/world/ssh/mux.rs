@@ -56,13 +56,17 @@ pub(super) struct Exit(UnixStream);
 
 impl Exit {
     /// None where the connection broke first, or a signal ended the command.
+    ///
+    /// The code comes before the last output has been passed on, so the control connection is read to its end: closing
+    /// it early would cut that output off.
     pub async fn code(mut self) -> Option<i32> {
-        loop {
-            let packet = read_packet(&mut self.0).await.ok()?;
-            if let [EXIT_MESSAGE, _, code] = packet.numbers() {
-                return i32::try_from(code).ok().filter(|code| *code < 255);
+        let mut code = None;
+        while let Ok(packet) = read_packet(&mut self.0).await {
+            if let [EXIT_MESSAGE, _, number] = packet.numbers() {
+                code = i32::try_from(number).ok().filter(|number| *number < 255);
             }
         }
+        code
     }
 }
 

@@ -83,14 +83,19 @@ impl Sshd {
 
     /// Cuts every connection: its processes are killed, what they started is not.
     pub fn cut(&self) {
-        kill(&children(self.child.id()));
+        signal(&children(self.child.id()), Signal::KILL);
+    }
+
+    /// Stops the connections that there are: they stand, and nothing moves on them any more.
+    pub fn freeze(&self) {
+        signal(&children(self.child.id()), Signal::STOP);
     }
 
     /// Ends it for good, with every connection.
     pub fn stop(&self) {
         let connections = children(self.child.id());
-        kill(&[self.child.id().cast_signed()]);
-        kill(&connections);
+        signal(&[self.child.id().cast_signed()], Signal::KILL);
+        signal(&connections, Signal::KILL);
     }
 
     /// The one host key that clients accept.
@@ -124,10 +129,10 @@ impl Drop for Sshd {
     }
 }
 
-fn kill(pids: &[i32]) {
+fn signal(pids: &[i32], signal: Signal) {
     for pid in pids {
         // It may have ended just now.
-        let _ = kill_process(Pid::from_raw(*pid).expect("not 0"), Signal::KILL);
+        let _ = kill_process(Pid::from_raw(*pid).expect("not 0"), signal);
     }
 }
 

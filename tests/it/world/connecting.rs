@@ -1,5 +1,6 @@
 use super::*;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use surefoot::model::{Fault, FaultKind};
 use surefoot::world::Target;
@@ -111,18 +112,27 @@ async fn a_user_is_become_for_a_script_or_for_a_whole_host() {
 }
 
 #[tokio::test]
-async fn a_sudo_that_wants_a_password_is_denied() {
+async fn a_sudo_that_gives_no_shell_is_denied() {
     let bench = Bench::new();
-    // A user that sudo asks for one: nobody is in no sudoers file.
     let host = bench.host().await;
-    let by_sudo = Script::new("sudo -n -u root true").user(Some("nobody"));
-    let words = host.probe(by_sudo).await.expect("it runs");
-    assert_ne!(words.code, 0);
     let fault = host.probe(Script::new("true").user(Some("no-such-user"))).await.expect_err("nobody there");
     assert_eq!(fault.kind, FaultKind::Denied);
-    assert!(fault.hint.is_some() && fault.detail.is_some());
     let target = Target { become_user: Some("no-such-user".into()), ..bench.sshd.target() };
-    assert_eq!(refusal(target).await.kind, FaultKind::Denied);
+    let whole = refusal(target).await;
+    assert_eq!(whole.kind, FaultKind::Denied);
+
+    // One that wants a password has another hint. Nobody is in no sudoers file, so sudo asks for one.
+    let tools = bench.sshd.path().join("tools");
+    std::fs::create_dir(&tools).expect("a new folder");
+    let asking = "#!/bin/sh\nexec /usr/bin/sudo -n -u nobody /usr/bin/sudo \"$@\"\n";
+    std::fs::write(tools.join("sudo"), asking).expect("written");
+    std::fs::set_permissions(tools.join("sudo"), PermissionsExt::from_mode(0o755)).expect("ours");
+    let path = format!("SetEnv PATH={}:/usr/sbin:/usr/bin:/sbin:/bin SHLVL=2", tools.display());
+    let asking = Bench::with(&path);
+    let target = Target { become_user: Some("root".into()), ..asking.sshd.target() };
+    let password = refusal(target).await;
+    assert_eq!(password.kind, FaultKind::Denied);
+    assert!(password.hint.is_some() && password.hint != whole.hint, "{password:?}");
 }
 
 #[tokio::test]
@@ -179,8 +189,8 @@ async fn nothing_is_left_after_close() {
     host.close().await;
     eventually("shells and pumps have ended", || carriers("CLOSED=world-close").is_empty()).await;
     assert!(!std::path::Path::new(&scratch).exists());
-    let ours = format!("[127.0.0.1]:{}", bench.sshd.port);
-    assert!(!masters().iter().any(|line| line.contains(&bench.sshd.path().display().to_string())), "{ours}");
+    let ours = bench.sshd.path().display().to_string();
+    assert!(!masters().iter().any(|line| line.contains(&ours)));
 }
 
 #[tokio::test]

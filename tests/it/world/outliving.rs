@@ -61,12 +61,8 @@ async fn an_act_outlives_its_engine_and_is_taken_up_whole() {
     let output = tokio::join!(attach, tell).0.expect("it ends").expect("it was started");
     assert_eq!((output.code, sink.out(), sink.err()), (6, b"begin\nmiddle\nend\n".to_vec(), b"oops\n".to_vec()));
     // And once more by its id, as a resumed step would: told again, not run again.
-    let again = host.act(&name, slow_again(&bench), &Silent).await.expect("it has ended");
+    let again = host.act(&name, Script::new(SLOW), &Silent).await.expect("it has ended");
     assert_eq!((again, starts(&bench)), (output, 1));
-}
-
-fn slow_again(bench: &Bench) -> Script {
-    Script::new(SLOW).arg(bench.sshd.path().display().to_string())
 }
 
 #[tokio::test]
@@ -106,6 +102,23 @@ async fn an_act_goes_on_over_a_cut() {
     let output = tokio::join!(act, cuts).0.expect("it ends");
     assert_eq!((output.code, starts(&bench)), (6, 1));
     assert_eq!((sink.out(), sink.err()), (b"begin\nmiddle\nend\n".to_vec(), b"oops\n".to_vec()));
+}
+
+#[tokio::test]
+async fn a_link_that_falls_silent_is_given_up_and_made_anew() {
+    let bench = Bench::new();
+    let host = bench.host().await;
+    let (name, sink) = (id("slow"), Recorder::default());
+    let act = host.act(&name, slow(&bench), &sink);
+    let freeze = async {
+        sink.until("begin\n").await;
+        // Nothing is closed; nothing answers any more.
+        bench.sshd.freeze();
+        go(&bench).await;
+    };
+    let output = tokio::time::timeout(std::time::Duration::from_secs(60), async { tokio::join!(act, freeze).0 }).await;
+    assert_eq!(output.expect("three probes of five seconds").expect("taken up").code, 6);
+    assert_eq!((sink.out(), starts(&bench)), (b"begin\nmiddle\nend\n".to_vec(), 1));
 }
 
 #[tokio::test]
@@ -227,13 +240,11 @@ async fn an_act_on_the_controller_outlives_its_engine_too() {
     assert_eq!((output.code, output.text().as_ref()), (4, "begin\nend"));
 }
 
+/// Of all its threads: any of them may have started one.
 fn children_of(parent: u32) -> Vec<u32> {
-    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
-    let tasks = std::fs::read_dir(format!("/proc/{parent}/task")).expect("it lives").flatten();
-    let of_tasks = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    let all: String = of_tasks.collect::<Vec<_>>().join(" ");
-    let _ = children;
-    all.split_whitespace().map(|pid| pid.parse().expect("a pid")).collect()
+    let threads = std::fs::read_dir(format!("/proc/{parent}/task")).expect("it lives").flatten();
+    let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().map(|pid| pid.parse().expect("a pid")).collect::<Vec<_>>()).collect()
 }
 
 fn comm(pid: u32) -> String {

@@ -1,0 +1,70 @@
+//! Machines of their own, with systemd and its logins: what a private sshd cannot show.
+
+use super::*;
+use std::time::Duration;
+use surefoot::lab::{Break, Etcd, LabGuard, Name, Spec};
+use surefoot::model::FaultKind;
+use surefoot::world::Target;
+
+fn lab(stem: &str) -> (LabGuard, Name) {
+    let name = Name::of_this_process(stem).expect("a good name");
+    let lab = LabGuard::up(&Spec::cluster(name, 1, Etcd::None), &|_| {}).expect("it needs root");
+    let host = lab.hosts().next().expect("one host").clone();
+    (lab, host)
+}
+
+fn target(lab: &LabGuard, host: &Name) -> Target {
+    Target { ssh_config: Some(lab.ssh_config()), patience: Duration::from_secs(30), ..Target::new(host.as_str()) }
+}
+
+#[tokio::test]
+async fn an_act_by_sudo_outlives_its_login() {
+    let (lab, name) = lab("wsudo");
+    let target = Target { user: Some("ops".into()), become_user: Some("root".into()), ..target(&lab, &name) };
+    let connect = async || SshHost::connect(&target, &"sudo".into()).await.expect("in");
+    let host = connect().await;
+    assert_eq!((host.facts().user.as_str(), host.run_dir()), ("root", "/var/lib/surefoot/sudo"));
+    let (act, sink) = (id("slow"), Recorder::default());
+    tokio::select! {
+        _ = host.act(&act, Script::new("echo begin; sleep 3; echo end; exit 6"), &sink) => panic!("it sleeps"),
+        () = sink.until("begin") => {}
+    }
+    host.close().await;
+    let output = connect().await.attach(&act, None, &Silent).await.expect("it ends").expect("it was started");
+    assert_eq!((output.code, output.text().as_ref()), (6, "begin\nend"));
+}
+
+#[tokio::test]
+async fn a_cable_that_is_pulled_and_plugged_in_again_loses_nothing() {
+    let (lab, name) = lab("wcable");
+    let host = SshHost::connect(&target(&lab, &name), &"cable".into()).await.expect("in");
+    let (act, sink) = (id("slow"), Recorder::default());
+    let running = host.act(&act, Script::new("echo begin; sleep 5; seq 1000; exit 6"), &sink);
+    let pull = async {
+        sink.until("begin").await;
+        lab.apply(&name, Break::LinkDown).expect("pulled");
+        // Longer than three probes of five seconds: the connection is given up.
+        tokio::time::sleep(Duration::from_secs(18)).await;
+        lab.apply(&name, Break::LinkUp).expect("plugged in");
+    };
+    assert_eq!(tokio::join!(running, pull).0.expect("taken up").code, 6);
+    assert_eq!(sink.out().len(), "begin\n".len() + 3893);
+}
+
+#[tokio::test]
+async fn a_host_that_dies_and_boots_leaves_the_outcome_unknown() {
+    let (lab, name) = lab("wdies");
+    let host = SshHost::connect(&target(&lab, &name), &"dies".into()).await.expect("in");
+    host.act(&id("ended"), Script::new("exit 3"), &Silent).await.expect("it runs");
+    let (act, sink) = (id("slow"), Recorder::default());
+    let running = host.act(&act, Script::new("echo begin; sleep 1000"), &sink);
+    let die = async {
+        sink.until("begin").await;
+        lab.apply(&name, Break::Kill).expect("dead");
+        lab.apply(&name, Break::Boot).expect("alive");
+    };
+    assert_eq!(tokio::join!(running, die).0.expect_err("who knows").kind, FaultKind::Lost);
+    // What had ended is still known, and it goes on to serve.
+    assert_eq!(host.attach(&id("ended"), None, &Silent).await.expect("known").expect("it ran").code, 3);
+    assert_eq!(host.act(&id("next"), Script::new("echo on"), &Silent).await.expect("it runs").text(), "on");
+}
