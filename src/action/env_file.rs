@@ -90,6 +90,10 @@ impl Action for EnvFile {
     type Out = EnvFileOut;
     type Before = Original;
 
+    fn validate(&self) -> Result<(), Fault> {
+        self.wanted().map(drop)
+    }
+
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let path = self.path.as_str();
         let Edited { was, old, new } = self.edited(cx).await?;

@@ -61,12 +61,15 @@ impl Action for Exec {
     type Out = CommandOut;
     type Before = ();
 
+    fn validate(&self) -> Result<(), Fault> {
+        self.program().map(drop)
+    }
+
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let (creates, unless) = match self {
             Exec::Words(_) => (None, None),
             Exec::Guarded(guarded) => (guarded.creates.as_ref().map(HostPath::as_str), guarded.unless.as_deref()),
         };
-        self.program()?;
         command::look(cx, creates, unless, format!("run {}", command::brief(&self.shown()))).await
     }
 

@@ -118,6 +118,10 @@ impl Action for File {
     type Out = FileOut;
     type Before = Original;
 
+    fn validate(&self) -> Result<(), Fault> {
+        self.wanted().map(drop)
+    }
+
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let (path, wanted) = (self.path.as_str(), self.wanted()?);
         let (was, text) = files::look_inside(cx, path, &self.attributes()).await?;

@@ -44,9 +44,10 @@ impl Kind {
             limited: A::LIMITED,
             schema: || generator().into_root_schema_for::<A>(),
             out_schema: || generator().into_root_schema_for::<A::Out>(),
-            decode: |json| match serde_json::from_value::<A>(json) {
-                Ok(action) => Ok(Box::new(action)),
-                Err(error) => Err(error.to_string()),
+            decode: |json| {
+                let action = serde_json::from_value::<A>(json).map_err(|error| error.to_string())?;
+                action.validate().map_err(|fault| fault.message)?;
+                Ok(Box::new(action))
             },
         }
     }

@@ -110,6 +110,12 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     /// What it saw before the change; `()` where there is nothing to put back.
     type Before: Serialize + DeserializeOwned + Send + Sync;
 
+    /// What parameters that fit one by one cannot say together. Told before anything runs, where they are known by
+    /// then.
+    fn validate(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Looks, and changes nothing. The default is for reads and opaque actions: it cannot know.
     fn inspect(&self, cx: &Cx<'_>) -> impl Future<Output = Result<Seen<Self>, Fault>> + Send;
 

@@ -158,14 +158,15 @@ impl Service {
         Work { job, enabling, masking, runtime }
     }
 
+    fn starts(&self) -> bool {
+        matches!(self.state, Some(State::Started | State::Restarted | State::Reloaded))
+    }
+
     /// Whether the unit can be brought into that state at all.
     fn guard(&self, unit: &Unit) -> Result<(), Fault> {
         let name = &self.unit;
-        let starts = matches!(self.state, Some(State::Started | State::Restarted | State::Reloaded));
-        let [state, enabled, masked] = [self.state.is_some(), self.enabled.is_some(), self.masked.is_some()];
+        let starts = self.starts();
         match unit.load.as_str() {
-            _ if !(state || enabled || masked) => Err(Fault::value("give one of `state`, `enabled`, `masked`")),
-            _ if starts && self.masked == Some(true) => Err(Fault::value("what is masked cannot be started")),
             "not-found" => Err(Fault::missing(format!("there is no unit {name}"))),
             "error" | "bad-setting" => Err(Fault::refused(format!("systemd cannot load {name} ({})", unit.load))
                 .hint(format!("`systemd-analyze verify {name}` tells why"))),
@@ -241,6 +242,16 @@ impl Action for Service {
     const LIMITED: bool = false;
     type Out = ServiceOut;
     type Before = UnitBefore;
+
+    fn validate(&self) -> Result<(), Fault> {
+        if self.state.is_none() && self.enabled.is_none() && self.masked.is_none() {
+            return Err(Fault::value("give one of `state`, `enabled`, `masked`"));
+        }
+        match self.starts() && self.masked == Some(true) {
+            true => Err(Fault::value("what is masked cannot be started")),
+            false => Ok(()),
+        }
+    }
 
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let unit = Unit::look(cx, &self.unit).await?;

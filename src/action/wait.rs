@@ -94,13 +94,6 @@ impl Wait {
         };
         Ok((!holds).then(|| format!("{name} is {}", unit.words())))
     }
-
-    fn check(&self) -> Result<(), Fault> {
-        if self.state.is_some() && self.unit.is_none() {
-            return Err(Fault::value("`state` needs a `unit`"));
-        }
-        self.http.as_deref().map_or(Ok(()), |url| Url::parse(url).map(drop))
-    }
 }
 
 async fn bounded<T>(attempt: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
@@ -162,12 +155,18 @@ impl Action for Wait {
     type Out = ();
     type Before = ();
 
+    fn validate(&self) -> Result<(), Fault> {
+        if self.state.is_some() && self.unit.is_none() {
+            return Err(Fault::value("`state` needs a `unit`"));
+        }
+        self.http.as_deref().map_or(Ok(()), |url| Url::parse(url).map(drop))
+    }
+
     async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         unseen("wait")
     }
 
     async fn apply(&self, cx: &Cx<'_>, _: &()) -> Result<(), Fault> {
-        self.check()?;
         let begin = Instant::now();
         let end = cx.deadline.unwrap_or(begin + DEFAULT_LIMIT);
         if let Some(Period(pause)) = self.r#for {

@@ -37,7 +37,14 @@ pub(super) fn parameters(reader: &mut Reader, node: &Node, kind: &'static Kind) 
     let takes_null = types(&schemas.parameters).contains(&"null");
     let node = if node.value == Value::Null && !takes_null { &empty } else { node };
     let what = format!("`{}`", kind.name);
-    Walk { root: &schemas.parameters, reader, action: &what }.value(node, &schemas.parameters, &what)
+    let before = reader.problems.len();
+    let args = Walk { root: &schemas.parameters, reader, action: &what }.value(node, &schemas.parameters, &what);
+    if let Some(value) = args.as_value().filter(|_| reader.problems.len() == before)
+        && let Err(why) = (kind.decode)(value.clone())
+    {
+        reader.error("E0508", node.span, format!("{what}: {why}"));
+    }
+    args
 }
 
 struct Walk<'w, 'a> {

@@ -1,5 +1,6 @@
 //! `file`.
 
+use super::refuses;
 use crate::support::bench::Bench;
 use crate::support::files::{File, file, mode_and_owner, names};
 use serde_json::json;
@@ -122,16 +123,14 @@ async fn something_of_another_kind_is_never_replaced() {
     }
 }
 
-#[tokio::test]
-async fn parameters_that_contradict_each_other_are_told() {
-    let bench = Bench::local().await;
+#[test]
+fn parameters_that_contradict_each_other_are_told() {
     for parameters in [
         json!({ "path": "/x", "content": "x", "state": "absent" }),
         json!({ "path": "/x", "state": "link" }),
         json!({ "path": "/x", "state": "link", "target": "y", "mode": "0600" }),
         json!({ "path": "/x", "target": "y" }),
     ] {
-        let fault = bench.step("file", parameters.clone()).inspect().await.unwrap_err();
-        assert_eq!(fault.kind, FaultKind::Value, "{parameters}");
+        assert!(refuses("file", parameters.clone()), "{parameters}");
     }
 }

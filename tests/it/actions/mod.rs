@@ -9,3 +9,9 @@ mod moving;
 mod transfer;
 mod units;
 mod waiting;
+
+/// Whether an action refuses these parameters by themselves, before it is asked to do anything.
+fn refuses(kind: &str, parameters: serde_json::Value) -> bool {
+    let kind = surefoot::action::find(kind).expect("a kind of that name");
+    (kind.decode)(parameters).is_err()
+}
