@@ -10,6 +10,11 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long the start of a program takes at most.
+const STARTING: Duration = Duration::from_secs(1);
 
 /// An open, locked journal. Blocks on the disk: call it from a thread that may.
 #[derive(Debug)]
@@ -42,10 +47,15 @@ impl Journal {
     }
 
     fn held(path: &Path, file: File, link: Link) -> Result<Journal, Error> {
-        file.try_lock().map_err(|e| match e {
-            TryLockError::WouldBlock => Error::Held { path: path.to_owned() },
-            TryLockError::Error(source) => at(path)(source),
-        })?;
+        let asked = Instant::now();
+        while let Err(error) = file.try_lock() {
+            match error {
+                // A program that is just being started has a copy of the lock until it has closed our files.
+                TryLockError::WouldBlock if asked.elapsed() < STARTING => thread::sleep(STARTING / 50),
+                TryLockError::WouldBlock => return Err(Error::Held { path: path.to_owned() }),
+                TryLockError::Error(source) => return Err(at(path)(source)),
+            }
+        }
         Ok(Journal { path: path.to_owned(), values: path.with_file_name("values"), file, link, broken: false })
     }
 
