@@ -62,8 +62,12 @@ pub enum Command {
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  surefoot check runbooks/etcd/restore-cluster.yaml")]
 pub struct Check {
+    /// Runbooks, and rehearsals (NAME.rehearse.yaml)
     #[arg(required = true, value_name = "RUNBOOK")]
     pub runbooks: Vec<PathBuf>,
+    /// Lets steps name its hosts and groups beside the runbook's own roles
+    #[arg(short, long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
     /// One JSON object on each line, for editors and CI
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

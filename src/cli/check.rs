@@ -4,23 +4,47 @@ use super::args::{Check, Format};
 use super::exit::Exit;
 use super::pipeline::show;
 use crate::check::check;
-use crate::load;
-use crate::model::Sources;
+use crate::load::{self, Inventory};
+use crate::model::{Diagnostic, Sources};
+use std::path::Path;
 
 pub fn main(args: &Check) -> Exit {
     let mut sources = Sources::default();
     let mut problems = Vec::new();
-    for path in &args.runbooks {
-        match load::runbook(path, &mut sources) {
-            Ok(document) => problems.extend(check(&document, None, &sources).diagnostics),
-            Err(more) => problems.extend(more),
+    let inventory = match args.inventory.as_ref().map(|path| load::inventory(path, &mut sources)).transpose() {
+        Ok(inventory) => inventory,
+        Err(more) => {
+            problems = more;
+            None
         }
+    };
+    for path in &args.runbooks {
+        let found = match path.to_string_lossy().ends_with(".rehearse.yaml") {
+            true => rehearsal(path, &mut sources),
+            false => runbook(path, inventory.as_ref(), &mut sources),
+        };
+        problems.extend(found.unwrap_or_else(|more| more));
     }
     let exit = show(&problems, &sources, args.format);
     if exit == Exit::Done && args.format == Format::Text {
         println!("{}: no mistakes found", count(args.runbooks.len()));
     }
     exit
+}
+
+type Found = Result<Vec<Diagnostic>, Vec<Diagnostic>>;
+
+fn runbook(path: &Path, inventory: Option<&Inventory>, sources: &mut Sources) -> Found {
+    let document = load::runbook(path, sources)?;
+    Ok(check(&document, inventory, sources).diagnostics)
+}
+
+/// The steps around a rehearsal, on the hosts that its lab will have.
+fn rehearsal(path: &Path, sources: &mut Sources) -> Found {
+    let rehearsal = load::rehearsal(path, sources)?;
+    let inventory = Inventory::of_names((1..=rehearsal.hosts).map(|n| format!("etcd-{n}").into()));
+    let stages = [&rehearsal.setup, &rehearsal.damage].into_iter().flatten();
+    Ok(stages.flat_map(|stage| check(stage, Some(&inventory), sources).diagnostics).collect())
 }
 
 fn count(files: usize) -> String {

@@ -32,21 +32,33 @@ type Made = (Program, Inventory, Vec<(&'static str, Vec<u8>)>);
 
 fn from_files(inputs: &Inputs, sources: &mut Sources) -> Result<Made, Vec<Diagnostic>> {
     let inventory = match &inputs.inventory {
-        Some(path) => load::inventory(path, sources)?,
-        None => Inventory::default(),
+        Some(path) => load::inventory(path, sources),
+        None => Ok(Inventory::default()),
     };
-    let document = load::runbook(&inputs.runbook, sources)?;
-    let mut given = match &inputs.params_file {
-        Some(path) => load::params(path, sources)?,
-        None => Vec::new(),
+    let document = load::runbook(&inputs.runbook, sources);
+    let given = given(inputs, sources);
+    let (inventory, document, given) = match (inventory, document, given) {
+        (Ok(inventory), Ok(document), Ok(given)) => (inventory, document, given),
+        (inventory, document, given) => {
+            let problems = [inventory.err(), document.err(), given.err()];
+            return Err(problems.into_iter().flatten().flatten().collect());
+        }
     };
-    for text in &inputs.params {
-        given.push(load::argument(text, sources)?);
-    }
     let kept = kept(inputs, &document, &given, sources);
     let current = std::path::absolute(".").unwrap_or_default();
     let program = program(&document, &inventory, &given, &inputs.bind, &current, sources)?;
     Ok((program, inventory, kept))
+}
+
+/// The parameters of the file, then those of the command line.
+fn given(inputs: &Inputs, sources: &mut Sources) -> Result<Vec<Given>, Vec<Diagnostic>> {
+    let file = inputs.params_file.as_ref().map_or(Ok(Vec::new()), |path| load::params(path, sources));
+    let arguments: Vec<_> = inputs.params.iter().map(|text| load::argument(text, sources)).collect();
+    let (arguments, wrong): (Vec<_>, Vec<_>) = arguments.into_iter().partition(Result::is_ok);
+    match file {
+        Ok(file) if wrong.is_empty() => Ok(file.into_iter().chain(arguments.into_iter().flatten()).collect()),
+        file => Err(file.err().into_iter().chain(wrong.into_iter().filter_map(Result::err)).flatten().collect()),
+    }
 }
 
 /// From a loaded document to a program. Relative files that were given start from `current`. Warnings are shown,
