@@ -30,7 +30,8 @@ impl Live {
     pub fn new() -> Self {
         let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let overall = screen.add(ProgressBar::new(0));
-        overall.set_style(style("{bar:24} {pos} of {len} tasks  {elapsed}  {msg}"));
+        overall.set_style(style("{bar:24} {pos} of {len} tasks  {elapsed}  {wide_msg}"));
+        overall.enable_steady_tick(Duration::from_millis(500));
         Live { screen, overall, rows: Mutex::default() }
     }
 
@@ -50,7 +51,7 @@ impl Live {
     fn begin(&self, task: &TaskName) {
         self.rows().entry(task.clone()).or_insert_with(|| {
             let bar = self.screen.insert_before(&self.overall, ProgressBar::new_spinner());
-            bar.set_style(style("{spinner} {prefix:16} {msg} {elapsed:.dim}"));
+            bar.set_style(style("{spinner} {prefix:14} {elapsed:>4.dim}  {wide_msg}"));
             bar.set_prefix(task.host.to_string());
             bar.enable_steady_tick(Duration::from_millis(120));
             let row = Row { bar, doing: String::new(), moved: None, said: String::new() };
@@ -99,7 +100,7 @@ impl Row {
             text += &format!("[{item}]");
         }
         if !self.doing.is_empty() {
-            text += &format!(": {}", self.doing);
+            text += &format!(": {}", printable(&self.doing));
         }
         match self.moved {
             Some((done, Some(total))) if total > 0 => {
@@ -148,7 +149,7 @@ impl Observer for Live {
 
 /// A line of a command's as it may be shown: no control characters, not too long.
 fn printable(line: &str) -> String {
-    line.chars().filter(|c| !c.is_control()).take(60).collect()
+    line.chars().filter(|c| !c.is_control()).take(48).collect()
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -35,15 +35,15 @@ fn write(plan: &Plan, out: &mut String) -> fmt::Result {
     writeln!(out)?;
     let width = plan.steps.iter().map(|s| s.id.as_str().len()).max().unwrap_or(0);
     for (number, step) in plan.steps.iter().enumerate() {
+        if plan.point_of_no_return == Some(step.id) {
+            writeln!(out, "{WALL}────── point of no return{WALL:#}")?;
+        }
         write_step(out, number + 1, step, width)?;
     }
     summary(out, plan)
 }
 
 fn write_step(out: &mut String, number: usize, step: &PlannedStep, width: usize) -> fmt::Result {
-    if let Way::Irreversible(_) = step.undo {
-        writeln!(out, "{WALL}────── point of no return{WALL:#}")?;
-    }
     write!(out, "{number:4}  {BOLD}{:width$}{BOLD:#}  {:20}  ", step.id, step.action)?;
     writeln!(out, "{}  {}", effect(step), hosts(step))?;
     if let Some(when) = step.when {
