@@ -59,7 +59,7 @@ impl Action for Alarm {
     async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<AlarmOut, Fault> {
         let (member, alarms) = self.look(cx).await?;
         let present: Vec<u64> = member.members().await?.iter().map(etcd_client::Member::id).collect();
-        for alarm in alarms.iter().filter(|_| self.state == AlarmState::Disarmed) {
+        for alarm in &alarms {
             // A CORRUPT alarm may bear the id 0 where etcd does not know the member (etcd issue 14849).
             if alarm.alarm() == AlarmType::Corrupt && (alarm.member_id() == 0 || present.contains(&alarm.member_id())) {
                 let fault =
@@ -73,8 +73,8 @@ impl Action for Alarm {
             let disarm = async move { client.alarm(AlarmAction::Deactivate, kind, Some(options)).await };
             member.call("alarm disarm", ANSWER, disarm).await?;
         }
-        let disarmed = if self.state == AlarmState::Disarmed { words(&alarms) } else { Vec::new() };
-        Ok(AlarmOut { alarms: words(&alarms), disarmed })
+        let alarms = words(&alarms);
+        Ok(AlarmOut { disarmed: alarms.clone(), alarms })
     }
 }
 

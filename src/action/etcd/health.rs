@@ -1,13 +1,15 @@
 //! `etcd.health`: the gate that a cluster must pass before and after every change.
 
-use super::client::{self, ANSWER, Member, hex};
+use super::client::{self, ANSWER, Member, hex, is_silence};
 use super::status::{MemberStatus, statuses};
 use crate::action::{Action, Cx, Hosts, Seen, Undoing, unseen};
 use crate::model::{Effect, Fault, FaultKind};
+use crate::world::Host;
 use etcd_client::GetOptions;
 use futures_util::future::join_all;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Entries that a member may have yet to apply. A server refuses requests above 5000 (etcd, server/etcdserver/
 /// v3_server.go, `maxGapBetweenApplyAndCommitIndex`).
@@ -72,7 +74,10 @@ impl Action for Health {
         let leader = members.iter().find(|m| m.member_id.is_some() && m.member_id == m.leader);
         let mut findings = agreement(&members, self.cluster_id.as_deref(), leader);
         if findings.is_empty() {
-            findings.extend(self.connected(cx, &members).await?);
+            let asked = hosts.iter().zip(&members).map(|(host, own)| passed(cx, host, own, &members));
+            for found in join_all(asked).await {
+                findings.extend(found?);
+            }
         }
         match leader {
             Some(leader) if findings.is_empty() => Ok(out(&members, leader)),
@@ -81,18 +86,25 @@ impl Action for Health {
     }
 }
 
-impl Health {
-    /// What only a connection can tell: the list of members at the leader, and a read through each voter.
-    async fn connected(&self, cx: &Cx<'_>, members: &[MemberStatus]) -> Result<Vec<Finding>, Fault> {
-        let clients = client::connect_all(cx, self.members.as_ref()).await?;
-        let mut findings = Vec::new();
-        for (client, member) in clients.iter().zip(members).filter(|(_, member)| member.member_id == member.leader) {
-            findings.extend(listed(client, member, members).await?);
+/// What only a question of its own can tell: the list of members at the leader, and a read through each voter.
+async fn passed(
+    cx: &Cx<'_>,
+    host: &Arc<dyn Host>,
+    own: &MemberStatus,
+    all: &[MemberStatus],
+) -> Result<Vec<Finding>, Fault> {
+    let finding = |check, why| Finding { host: own.host.clone(), check, why };
+    let asked = async {
+        let client = Member::connect(cx, host).await?;
+        let strangers = if own.member_id == own.leader { listed(&client, all).await? } else { Vec::new() };
+        if own.is_learner != Some(true) {
+            read(&client).await?;
         }
-        let voters = clients.iter().zip(members).filter(|(_, member)| member.is_learner != Some(true));
-        let reads = join_all(voters.map(|(client, _)| read(client))).await;
-        findings.extend(reads.into_iter().flatten());
-        Ok(findings)
+        Ok(strangers.into_iter().map(|why| finding("members", why)).collect())
+    };
+    match asked.await {
+        Err(fault) if is_silence(&fault) => Ok(vec![finding("read", fault.detail.unwrap_or(fault.message))]),
+        other => other,
     }
 }
 
@@ -134,34 +146,31 @@ fn agreement(members: &[MemberStatus], cluster_id: Option<&str>, leader: Option<
     findings
 }
 
-/// The members as the leader lists them, against the hosts asked.
-async fn listed(client: &Member, leader: &MemberStatus, members: &[MemberStatus]) -> Result<Vec<Finding>, Fault> {
-    let finding = |why: String| Finding { host: leader.host.clone(), check: "members", why };
-    let list = client.members().await?;
+/// What is wrong with the members as the leader lists them, against the hosts asked.
+async fn listed(leader: &Member, asked: &[MemberStatus]) -> Result<Vec<String>, Fault> {
+    let list = leader.members().await?;
     let ids: Vec<String> = list.iter().map(|member| hex(member.id())).collect();
-    let mut findings = Vec::new();
+    let mut wrong = Vec::new();
     for (member, id) in list.iter().zip(&ids) {
         if member.name().is_empty() {
-            findings.push(finding(format!("{id} at {} has not started", member.peer_urls().join(","))));
-        } else if !members.iter().any(|known| known.member_id.as_ref() == Some(id)) {
-            findings.push(finding(format!("{} ({id}) is a member on none of the hosts asked", member.name())));
+            wrong.push(format!("{id} at {} has not started", member.peer_urls().join(",")));
+        } else if !asked.iter().any(|known| known.member_id.as_ref() == Some(id)) {
+            wrong.push(format!("{} ({id}) is a member on none of the hosts asked", member.name()));
         }
     }
-    let strangers = members.iter().filter(|member| member.member_id.as_ref().is_none_or(|id| !ids.contains(id)));
-    findings.extend(strangers.map(|member| finding(format!("{} is not in the leader's list", member.host))));
-    Ok(findings)
+    let strangers = asked.iter().filter(|member| member.member_id.as_ref().is_none_or(|id| !ids.contains(id)));
+    wrong.extend(strangers.map(|member| format!("{} is not in the leader's list", member.host)));
+    Ok(wrong)
 }
 
 /// A linearizable read. One that lacks the right to read has passed through raft all the same.
-async fn read(client: &Member) -> Option<Finding> {
+async fn read(client: &Member) -> Result<(), Fault> {
     let mut kv = client.client.kv_client();
     let options = GetOptions::new().with_keys_only();
     let asked = client.call("linearizable read", ANSWER, async move { kv.get("health", Some(options)).await }).await;
     match asked {
-        Err(fault) if fault.kind != FaultKind::Denied => {
-            Some(Finding { host: client.host.to_string(), check: "read", why: fault.detail.unwrap_or(fault.message) })
-        }
-        _ => None,
+        Err(fault) if fault.kind == FaultKind::Denied => Ok(()),
+        other => other.map(drop),
     }
 }
 

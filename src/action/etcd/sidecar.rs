@@ -77,7 +77,8 @@ impl Sidecar {
             }
         };
         let bad = |error: serde_json::Error| {
-            Fault::value(format!("{} is no sidecar of a snapshot", path.display())).detail(error.to_string())
+            let fault = Fault::value(format!("{} is no sidecar of a snapshot", path.display()));
+            fault.detail(error.to_string()).hint("move it away if it is another program's")
         };
         serde_json::from_slice(&text).map(Some).map_err(bad)
     }

@@ -1,7 +1,7 @@
 //! `etcd.snapshot`: a copy of a member's data in a file of the controller, with its sidecar.
 
 use super::client::{self, Member, hex};
-use super::file::{self, Checked, Content};
+use super::file::{self, Checked, Content, create, exists, publish, with_suffix};
 use super::sidecar::Sidecar;
 use super::status::{MemberStatus, statuses};
 use crate::action::files::local_fault;
@@ -10,9 +10,7 @@ use crate::model::{Effect, Fault, FaultKind};
 use crate::world::Sink;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -198,44 +196,4 @@ async fn describe(
         run: cx.run.to_string(),
         task: cx.task.to_string(),
     })
-}
-
-/// The sidecar first, then the file's name: a file that has its name has its sidecar.
-fn publish(part: &Path, path: &Path, sidecar: &Sidecar) -> Result<(), Fault> {
-    let beside = Sidecar::path(path);
-    let beside_part = with_suffix(&beside, &format!(".part-{}", sidecar.run));
-    let mut file = create(&beside_part)?;
-    let mut text = serde_json::to_vec_pretty(sidecar).map_err(|error| Fault::value(error.to_string()))?;
-    text.push(b'\n');
-    file.write_all(&text).and_then(|()| file.sync_all()).map_err(|error| local_fault(&beside_part, "write", &error))?;
-    if path.exists() {
-        return Err(exists(path));
-    }
-    std::fs::rename(&beside_part, &beside).map_err(|error| local_fault(&beside, "name", &error))?;
-    rustix::fs::renameat_with(rustix::fs::CWD, part, rustix::fs::CWD, path, rustix::fs::RenameFlags::NOREPLACE)
-        .map_err(|error| local_fault(path, "name", &error.into()))?;
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| local_fault(folder, "sync", &error))
-}
-
-/// A new or emptied file that only we may read, its folder made where it is missing.
-fn create(path: &Path) -> Result<File, Fault> {
-    use std::os::unix::fs::DirBuilderExt;
-    if let Some(folder) = path.parent() {
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|error| local_fault(folder, "make", &error))?;
-    }
-    let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    opened.map_err(|error| local_fault(path, "write", &error))
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-fn exists(path: &Path) -> Fault {
-    Fault::refused(format!("{} exists already", path.display()))
-        .hint("give the snapshot another name, such as one with `run.id`")
 }

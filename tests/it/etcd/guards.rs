@@ -1,6 +1,7 @@
 //! Each guard in a run in which it bites.
 
 use crate::support::cluster::Cluster;
+use etcd_client::{AlarmAction, AlarmOptions, AlarmType};
 use serde_json::{Value as Json, json};
 use std::fs;
 use surefoot::lab::{Etcd, Name};
@@ -223,8 +224,10 @@ async fn watchers_get_a_revision_far_above_the_snapshots() {
 
 #[tokio::test]
 async fn a_frozen_etcd_is_silent_within_a_bounded_time_and_answers_again() {
-    let cluster = Cluster::up("egfreeze", 1, Etcd::V3_4, false).await;
-    let name = &cluster.names[0];
+    let mut cluster = Cluster::up("egfreeze", 1, Etcd::V3_4, false).await;
+    let name = &cluster.names[0].clone();
+    // Where the inventory says where it listens, nothing is asked of the host's processes.
+    cluster.access(name, EtcdAccess { endpoint: Some("127.0.0.1:2379".to_owned()), ..EtcdAccess::default() });
     let answers = async || cluster.act(name.as_str(), "etcd.status", json!({})).await.unwrap()["answers"].clone();
     cluster.inside(name, "kill -STOP $(systemctl show -p MainPID --value etcd)");
     let since = std::time::Instant::now();
@@ -232,6 +235,54 @@ async fn a_frozen_etcd_is_silent_within_a_bounded_time_and_answers_again() {
     assert!(since.elapsed().as_secs() < 12, "{:?}", since.elapsed());
     cluster.inside(name, "kill -CONT $(systemctl show -p MainPID --value etcd)");
     assert_eq!(answers().await, true);
+    cluster.stop();
+    assert_eq!(answers().await, false);
+    cluster.start();
+    cluster.settle(&cluster.names_json(), None).await;
+}
+
+#[tokio::test]
+async fn a_login_without_rights_is_denied_and_one_that_becomes_root_is_not() {
+    let mut cluster = Cluster::up("egops", 1, Etcd::V3_5, true).await;
+    let name = cluster.names[0].clone();
+    let on = name.as_str();
+    cluster.log_in_as("ops").await;
+    for kind in ["etcd.status", "etcd.health", "etcd.config"] {
+        let fault = cluster.act(on, kind, json!({})).await.unwrap_err();
+        assert_eq!((fault.kind, fault.hint.is_some()), (FaultKind::Denied, true), "{kind}: {fault:?}");
+    }
+    cluster.settings.user = Some("root".to_owned());
+    assert_eq!(cluster.act(on, "etcd.health", json!({})).await.unwrap()["leader"], on);
+    let step = cluster.step(on, "etcd.configure", json!({ "set": { "heartbeat-interval": 110 } }));
+    let original = cluster.inside(&name, "sha256sum /etc/default/etcd; stat -c '%a %U %G' /etc/default/etcd");
+    let (before, _) = step.run().await.unwrap();
+    assert!(step.is_clean().await);
+    step.undo(&before).await.unwrap();
+    assert_eq!(cluster.inside(&name, "sha256sum /etc/default/etcd; stat -c '%a %U %G' /etc/default/etcd"), original);
+}
+
+#[tokio::test]
+async fn a_corrupt_alarm_is_disarmed_only_where_its_member_is_no_more() {
+    let cluster = Cluster::up("egcorrupt", 1, Etcd::V3_5, false).await;
+    let name = &cluster.names[0];
+    let own = cluster.act(name.as_str(), "etcd.status", json!({})).await.unwrap()["member_id"].clone();
+    let own = u64::from_str_radix(own.as_str().unwrap(), 16).unwrap();
+    let url = format!("http://{}:2379", cluster.lab.address(name).unwrap());
+    let mut client = etcd_client::Client::connect([url], None).await.unwrap();
+    let mut raise = async |member: u64| {
+        let mut options = AlarmOptions::new();
+        options.with_member(member);
+        client.alarm(AlarmAction::Activate, AlarmType::Corrupt, Some(options)).await.unwrap();
+    };
+    let disarm = json!({ "state": "disarmed" });
+    raise(0xabc).await;
+    let out = cluster.act(name.as_str(), "etcd.alarm", disarm.clone()).await.unwrap();
+    assert_eq!(out["disarmed"], json!(["CORRUPT abc"]));
+    raise(own).await;
+    let fault = cluster.act(name.as_str(), "etcd.alarm", disarm).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Refused);
+    let listed = cluster.act(name.as_str(), "etcd.alarm", json!({})).await.unwrap();
+    assert_eq!(listed["alarms"], json!([format!("CORRUPT {own:x}")]));
 }
 
 #[tokio::test]

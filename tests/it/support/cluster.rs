@@ -28,6 +28,7 @@ pub struct Cluster {
     folder: TempDir,
     steps: AtomicU32,
     tls: bool,
+    pub settings: Settings,
 }
 
 impl Cluster {
@@ -45,7 +46,26 @@ impl Cluster {
         }
         let run_dir = folder.path().join("run").display().to_string();
         let controller = LocalHost::open(&run_dir, &run).await.unwrap();
-        Cluster { lab, names, world, controller, run, folder, steps: AtomicU32::new(0), tls: false }
+        Cluster {
+            lab,
+            names,
+            world,
+            controller,
+            run,
+            folder,
+            steps: AtomicU32::new(0),
+            tls: false,
+            settings: Settings::default(),
+        }
+    }
+
+    /// From here on as this user, who has sudo.
+    pub async fn log_in_as(&mut self, user: &str) {
+        for name in &self.names {
+            let config = Some(self.lab.ssh_config());
+            let target = Target { ssh_config: config, user: Some(user.to_owned()), ..Target::new(name.as_str()) };
+            self.world.add(SshHost::connect(&target, &self.run).await.unwrap());
+        }
     }
 
     /// A cluster with Debian's layout that has elected its leader.
@@ -203,7 +223,7 @@ impl Step<'_> {
             run: &self.cluster.run,
             host: self.cluster.host(self.task.host.as_str()),
             world: &self.cluster.world,
-            settings: &Settings::default(),
+            settings: &self.cluster.settings,
             deadline: None,
             sink: &Recorder::default(),
             folder: self.cluster.folder.path(),

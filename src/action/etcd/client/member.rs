@@ -80,10 +80,10 @@ impl Member {
         Ok(self.call("alarm list", Duration::from_secs(20), ask).await?.alarms().to_vec())
     }
 
-    /// The hash over all revisions up to this one. It reads the whole database: a minute for each, no less.
+    /// The hash over all revisions up to this one. The member reads its whole database for it.
     pub async fn hash_kv(&self, revision: i64) -> Result<HashKvResponse, Fault> {
         let mut client = self.client.clone();
-        self.call("hash", Duration::from_secs(60), async move { client.hash_kv(revision).await }).await
+        self.call("hash", Duration::from_secs(300), async move { client.hash_kv(revision).await }).await
     }
 
     /// How many keys there were at a revision, from this member's own data.

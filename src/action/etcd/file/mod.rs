@@ -1,4 +1,4 @@
-//! Snapshot files on the controller: whether they are whole, and what they hold.
+//! Snapshot files on the controller: whether they are whole, what they hold, and how they get their name.
 //!
 //! A snapshot as `snapshot save` writes it is a bbolt database followed by the SHA-256 of it: 32 bytes after a whole
 //! number of 512-byte sectors (etcd, client/v3/snapshot and etcdserver/api/v3rpc/maintenance.go).
@@ -6,8 +6,10 @@
 
 mod bolt;
 mod content;
+mod publish;
 
 pub use content::{Content, content};
+pub use publish::{create, exists, publish, with_suffix};
 
 use crate::model::{Fault, FaultKind};
 use sha2::{Digest, Sha256};

@@ -1,12 +1,16 @@
 //! `etcd.restore`: a data directory made from a snapshot, beside the one that is in use.
 
+mod script;
+mod words;
+
 use super::identity::{IdentityOut, identity};
 use crate::action::{Action, Change, Cx, Seen, Undoing};
-use crate::model::{Effect, Fault, FaultKind};
-use crate::world::{Output, Script};
+use crate::model::{Effect, Fault};
+use crate::world::Script;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Component, Path};
+use words::{agrees, explain};
 
 /// Makes a data directory from a snapshot, with `etcdutl` or `etcdctl` of the host: a new cluster with the old keys.
 ///
@@ -80,7 +84,8 @@ impl Action for Restore {
 
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         self.own_ids()?;
-        let script = Script::new(LOOK).args([&self.into, self.wal_dir.as_ref().unwrap_or(&self.into), &record(cx)]);
+        let script =
+            Script::new(script::LOOK).args([&self.into, self.wal_dir.as_ref().unwrap_or(&self.into), &record(cx)]);
         let output = cx.probe(script).await?.ok("look for the directory")?;
         if output.stdout.is_empty() {
             let summary = format!("restore {} into {}", self.file, self.into);
@@ -101,20 +106,20 @@ impl Action for Restore {
         let log = [&made.stdout[..], &made.stderr[..]].concat();
         let checked = explain(made, &self.into).and_then(|()| agrees(&String::from_utf8_lossy(&log), &predicted));
         if let Err(fault) = checked {
-            cx.act(Script::new(CLEAR).args(self.parts())).await?;
+            cx.act(Script::new(script::CLEAR).args(self.parts())).await?;
             return Err(fault);
         }
         let cluster_id = predicted.cluster_id;
         let out = RestoreOut { dir: self.into.clone(), wal_dir: self.wal_dir.clone(), cluster_id, member_id, tool };
         let text = serde_json::to_vec(&Record { asked: self.clone(), out: out.clone() });
         let text = text.map_err(|error| Fault::value(error.to_string()))?;
-        let place = Script::new(PLACE).arg(record(cx)).args(self.parts()).stdin(text);
+        let place = Script::new(script::PLACE).arg(record(cx)).args(self.parts()).stdin(text);
         cx.act(place).await?.ok("name the restored directory")?;
         Ok(out)
     }
 
     async fn undo(&self, cx: &Cx<'_>, (): &()) -> Result<(), Fault> {
-        let script = Script::new(UNDO).arg(record(cx)).args(self.parts());
+        let script = Script::new(script::UNDO).arg(record(cx)).args(self.parts());
         cx.act(script).await?.ok("remove the restored directory").map(drop)
     }
 }
@@ -156,15 +161,15 @@ impl Restore {
     async fn tool(&self, cx: &Cx<'_>) -> Result<String, Fault> {
         let owner = self.owner.as_deref().map_or("", |owner| owner.split(':').next().unwrap_or(owner));
         let args = [self.tool.as_deref().unwrap_or(""), &self.file, owner];
-        let output = cx.probe(Script::new(TOOL).args(args)).await?;
+        let output = cx.probe(Script::new(script::TOOL).args(args)).await?;
         let host = cx.host.name();
         match output.code {
-            NO_TOOL => {
+            script::NO_TOOL => {
                 let fault = Fault::missing(format!("{host} has neither etcdutl nor etcdctl"));
                 return Err(fault.hint("install etcd-client, or say where it lies with `tool:`"));
             }
-            NO_FILE => return Err(Fault::missing(format!("{} is not on {host}", self.file))),
-            NO_OWNER => return Err(Fault::missing(format!("{host} has no user `{owner}`"))),
+            script::NO_FILE => return Err(Fault::missing(format!("{} is not on {host}", self.file))),
+            script::NO_OWNER => return Err(Fault::missing(format!("{host} has no user `{owner}`"))),
             _ => {}
         }
         let text = output.ok("look for a restore tool")?.text().into_owned();
@@ -181,7 +186,7 @@ impl Restore {
         // A name alone takes the user's own group too.
         let owner = if owner.is_empty() || owner.contains(':') { owner.to_owned() } else { format!("{owner}:") };
         let wal = self.wal_dir.clone().unwrap_or_default();
-        let mut script = Script::new(RESTORE).args([tool, &self.file, &self.into, &wal, &owner]).args([
+        let mut script = Script::new(script::RESTORE).args([tool, &self.file, &self.into, &wal, &owner]).args([
             "--name",
             &self.name,
             "--initial-cluster",
@@ -205,120 +210,12 @@ impl Restore {
     }
 }
 
-/// The ids in the tool's log are the predicted ones. A tool that tells none leaves it to `etcd.health`.
-fn agrees(log: &str, predicted: &IdentityOut) -> Result<(), Fault> {
-    let mut ids = Vec::new();
-    for line in log.lines().filter(|line| line.contains("added member")) {
-        let Some(json) = line.find('{').and_then(|at| serde_json::from_str::<Added>(&line[at..]).ok()) else {
-            continue;
-        };
-        if json.cluster_id != predicted.cluster_id {
-            let fault = Fault::refused("the restored cluster id is not the predicted one");
-            return Err(fault.detail(format!("{}, not {}", json.cluster_id, predicted.cluster_id)));
-        }
-        ids.push(json.member_id);
-    }
-    let foreign = predicted.members.iter().filter(|member| !ids.contains(&member.id)).count();
-    if ids.is_empty() || (foreign == 0 && ids.len() == predicted.members.len()) {
-        return Ok(());
-    }
-    Err(Fault::refused("the restored members are not the predicted ones").detail(ids.join(", ")))
-}
-
-/// Of the tool's log, the same from 3.4 to 3.6.
-#[derive(Deserialize)]
-struct Added {
-    #[serde(rename = "cluster-id")]
-    cluster_id: String,
-    #[serde(rename = "added-peer-id")]
-    member_id: String,
-}
-
-/// What the tool's failure means.
-fn explain(made: Output, into: &str) -> Result<(), Fault> {
-    let words = String::from_utf8_lossy(&made.stderr).into_owned();
-    let Err(fault) = made.ok("snapshot restore") else { return Ok(()) };
-    let has = |text: &str| words.contains(text);
-    let kind = match () {
-        () if has("No space left") || has("no space left") => FaultKind::NoSpace,
-        () if has("ermission denied") => FaultKind::Denied,
-        () if has("expected sha256") || has("missing hash") => FaultKind::Refused,
-        () => fault.kind,
-    };
-    let fault = Fault { kind, ..fault };
-    Err(match kind {
-        FaultKind::NoSpace => fault.hint(format!("free some on the file system of {into}")),
-        FaultKind::Denied => fault.hint("let the step `become: root`"),
-        FaultKind::Refused if has("missing hash") => {
-            fault.hint("for a copy of `member/snap/db` of a stopped etcd, say `skip_hash_check: true`")
-        }
-        FaultKind::Refused => fault.hint("the snapshot is corrupted: copy it again, or take another"),
-        _ => fault,
-    })
-}
-
-const LOOK: &str =
-    r#"if [ -e "$1" ] || [ -e "$2" ]; then cat "$SUREFOOT_RUN_DIR/restored/$3" 2>/dev/null || echo exists; fi"#;
-
-const NO_TOOL: i32 = 3;
-const NO_FILE: i32 = 4;
-const NO_OWNER: i32 = 5;
-
-const TOOL: &str = r#"PATH=$PATH:/usr/local/bin:/opt/etcd/bin:/opt/etcd
-tool=${1:-$(command -v etcdutl || command -v etcdctl)}
-[ -n "$tool" ] && [ -x "$tool" ] || exit 3
-[ -e "$2" ] || exit 4
-[ -z "$3" ] || id -u -- "$3" >/dev/null 2>&1 || exit 5
-echo "$tool"
-if env -i PATH="$PATH" ETCDCTL_API=3 "$tool" snapshot restore --help 2>&1 | grep -q -e --bump-revision; then echo bumps; fi"#;
-
-/// Into names of its own, which are this run's to remove. The tool gets an environment of its own: a variable beside
-/// the same flag is fatal to it.
-const RESTORE: &str = r#"tool=$1 file=$2 into=$3 wal=$4 owner=$5; shift 5
-umask 077
-rm -rf -- "$into.part" ${wal:+"$wal.part"} || exit
-env -i PATH="$PATH" ETCDCTL_API=3 "$tool" snapshot restore "$file" --data-dir "$into.part" ${wal:+--wal-dir "$wal.part"} "$@" || exit
-chmod 700 -- "$into.part" ${wal:+"$wal.part"} || exit
-[ -z "$owner" ] || chown -R -- "$owner" "$into.part" ${wal:+"$wal.part"} || exit
-sync -f -- "$into.part" ${wal:+"$wal.part"}"#;
-
-const CLEAR: &str = r#"for d in "$@"; do rm -rf -- "$d.part" || exit; done"#;
-
-/// The record first: what has its name, and a record, was made here. The data directory gets its name last.
-const PLACE: &str = r#"record=$SUREFOOT_RUN_DIR/restored/$1 into=$2 wal=$3
-for d in "$into" ${wal:+"$wal"}; do [ ! -e "$d" ] || { echo "$d exists" >&2; exit 1; }; done
-umask 077
-mkdir -p -- "$(dirname "$record")" && cat >"$record.part" && mv -- "$record.part" "$record" || exit
-[ -z "$wal" ] || mv -T -- "$wal.part" "$wal" || exit
-mv -T -- "$into.part" "$into" && sync -f -- "$into""#;
-
-const UNDO: &str = r#"record=$SUREFOOT_RUN_DIR/restored/$1; shift
-for d in "$@"; do
-    rm -rf -- "$d.part" || exit
-    [ ! -e "$record" ] || rm -rf -- "$d" || exit
-done
-rm -f -- "$record""#;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::FaultKind;
 
     const LIST: &str = "x=http://10.0.0.1:2380,y=http://10.0.0.2:2380,z=https://10.0.0.3:2380";
-    const V34: &str = r#"{"level":"info","ts":1795248794.471371,"caller":"membership/cluster.go:392","msg":"added member","cluster-id":"c12f1fac31701620","local-member-id":"0","added-peer-id":"4733248dcd82b8cc","added-peer-peer-urls":["http://10.0.0.1:2380"]}
-{"level":"info","ts":1795248794.4714243,"caller":"membership/cluster.go:392","msg":"added member","cluster-id":"c12f1fac31701620","local-member-id":"0","added-peer-id":"5ec1150adf2b28bc","added-peer-peer-urls":["http://10.0.0.2:2380"]}
-{"level":"info","ts":1795248794.4714372,"caller":"membership/cluster.go:392","msg":"added member","cluster-id":"c12f1fac31701620","local-member-id":"0","added-peer-id":"e02055ecf36ce775","added-peer-peer-urls":["https://10.0.0.3:2380"]}"#;
-    const V35: &str = "2026-11-21T08:13:14Z\tinfo\tmembership/cluster.go:421\tadded member\t{\"cluster-id\": \"c12f1fac31701620\", \"local-member-id\": \"0\", \"added-peer-id\": \"4733248dcd82b8cc\", \"added-peer-peer-urls\": [\"http://10.0.0.1:2380\"]}";
-
-    #[test]
-    fn the_tools_own_words_are_held_against_the_prediction() {
-        let predicted = identity(LIST, "restore-1").unwrap();
-        assert_eq!(agrees(V34, &predicted), Ok(()));
-        assert_eq!(agrees("", &predicted), Ok(()));
-        let one = identity("x=http://10.0.0.1:2380", "restore-1").unwrap();
-        let kind = |log: &str, ids: &IdentityOut| agrees(log, ids).map_err(|fault| fault.kind);
-        assert_eq!(kind(V34, &one), Err(FaultKind::Refused));
-        assert_eq!(kind(V35, &predicted), Err(FaultKind::Refused), "a member is missing");
-    }
 
     fn sample() -> Restore {
         Restore {
