@@ -27,6 +27,9 @@ pub struct Plan<'p> {
 #[derive(Debug, Serialize)]
 pub struct PlannedStep<'p> {
     pub id: &'p StepId,
+    /// For people; a template where it depends on the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     pub action: &'static str,
     pub effect: Effect,
     pub undo: Way<'p>,
@@ -91,6 +94,7 @@ impl<'p> Plan<'p> {
 fn planned_step(step: &Step) -> PlannedStep<'_> {
     PlannedStep {
         id: &step.id,
+        title: step.title.as_ref().and_then(|title| title.shown().as_str().map(str::to_owned)),
         action: step.kind.name,
         effect: step.effect,
         undo: way(step),

@@ -46,6 +46,9 @@ fn write(plan: &Plan, out: &mut String) -> fmt::Result {
 fn write_step(out: &mut String, number: usize, step: &PlannedStep, width: usize) -> fmt::Result {
     write!(out, "{number:4}  {BOLD}{:width$}{BOLD:#}  {:20}  ", step.id, step.action)?;
     writeln!(out, "{}  {}", effect(step), hosts(step))?;
+    if let Some(title) = &step.title {
+        writeln!(out, "          {title}")?;
+    }
     if let Some(when) = step.when {
         writeln!(out, "          {DIM}when{DIM:#} {when}")?;
     }
@@ -65,14 +68,17 @@ fn write_step(out: &mut String, number: usize, step: &PlannedStep, width: usize)
 }
 
 fn write_parameters(out: &mut String, task: &PlannedTask, indent: &str) -> fmt::Result {
-    let shown = match &task.command {
-        Some(command) => command.clone(),
-        None => match &task.parameters {
-            Json::Object(map) => map.iter().map(|(k, v)| format!("{k}: {}", short(v))).collect::<Vec<_>>().join("\n"),
-            other => short(other),
-        },
-    };
+    let shown = task.command.clone().unwrap_or_else(|| yaml(&task.parameters));
     shown.lines().try_for_each(|line| writeln!(out, "{indent}{line}"))
+}
+
+/// As an author would write it.
+fn yaml(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Object(map) if map.is_empty() => String::new(),
+        other => serde_saphyr::to_string(other).unwrap_or_else(|_| other.to_string()),
+    }
 }
 
 fn effect(step: &PlannedStep) -> String {
