@@ -3,8 +3,9 @@
 use crate::compile::Program;
 use crate::load::{HostEntry, Inventory};
 use crate::model::{Fault, HostName, RunId};
-use crate::world::{Host, LocalHost, SshHost, Target, World};
+use crate::world::{Host, LocalHost, Script, SshHost, Target, World};
 use futures_util::future::join_all;
+use indexmap::IndexMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,10 +36,25 @@ pub async fn connect(
         }
     }
     if faults.is_empty() {
+        faults = sudo(program, &world).await;
+    }
+    if faults.is_empty() {
         return Ok(world);
     }
     world.close().await;
     Err(faults)
+}
+
+/// Every user that a step becomes must be one that sudo lets us be, on each of its hosts.
+async fn sudo(program: &Program, world: &World) -> Vec<Fault> {
+    let becomes = program.tasks.iter().filter_map(|task| {
+        let user = program.steps[task.step as usize].user.as_ref()?.as_value()?.as_str()?;
+        Some((world.host(&task.name.host)?, user))
+    });
+    let becomes: IndexMap<(&HostName, &str), &Arc<dyn Host>> =
+        becomes.map(|(host, user)| ((host.name(), user), host)).collect();
+    let tries = becomes.into_iter().map(|((_, user), host)| host.probe(Script::new(":").user(Some(user))));
+    join_all(tries).await.into_iter().filter_map(Result::err).collect()
 }
 
 fn target(entry: &HostEntry) -> Target {
