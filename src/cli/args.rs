@@ -1,7 +1,9 @@
 //! What may be written after `surefoot`.
 
+use crate::execute::Limits;
 use crate::model::{RunId, TaskName};
 use clap::{Parser, Subcommand, ValueEnum};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Runs procedures written in YAML across hosts over SSH, checkpointed at every step.
@@ -127,11 +129,11 @@ pub struct Run {
     #[arg(short, long)]
     pub verbose: bool,
     /// Tasks at once on one host
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    pub per_host: usize,
+    #[arg(long, value_name = "N", default_value_t = Limits::default().per_host)]
+    pub per_host: NonZeroUsize,
     /// Tasks at once in all
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    pub at_once: usize,
+    #[arg(long, value_name = "N", default_value_t = Limits::default().in_all)]
+    pub at_once: NonZeroUsize,
 }
 
 #[derive(clap::Args, Debug)]

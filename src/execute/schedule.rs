@@ -7,18 +7,21 @@ use crate::compile::Node;
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
+use std::num::NonZeroUsize;
 
 /// How many tasks may run at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    pub per_host: usize,
-    pub in_all: usize,
+    pub per_host: NonZeroUsize,
+    pub in_all: NonZeroUsize,
 }
 
 impl Default for Limits {
     /// A host's sshd allows 10 sessions on a connection; 4 leave room for tunnels and probes.
     fn default() -> Self {
-        Limits { per_host: 4, in_all: 64 }
+        const PER_HOST: NonZeroUsize = NonZeroUsize::new(4).expect("4 is not 0");
+        const IN_ALL: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not 0");
+        Limits { per_host: PER_HOST, in_all: IN_ALL }
     }
 }
 
@@ -96,7 +99,7 @@ impl<'g> Schedule<'g> {
         if self.stopped {
             return None;
         }
-        let limited = self.next.first().filter(|_| self.running < self.limits.in_all).copied();
+        let limited = self.next.first().filter(|_| self.running < self.limits.in_all.get()).copied();
         let free = self.free.peek().map(|Reverse(task)| *task);
         let (task, host) = match (limited, free) {
             (Some((task, host)), free) if free.is_none_or(|free| task < free) => (task, host),
@@ -171,7 +174,7 @@ impl<'g> Schedule<'g> {
         }
         change(queue);
         if let Some(Reverse(first)) = queue.ready.peek()
-            && queue.taken < self.limits.per_host
+            && queue.taken < self.limits.per_host.get()
         {
             self.next.insert((*first, host));
         }

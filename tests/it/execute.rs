@@ -4,12 +4,12 @@ mod random;
 mod stage;
 
 use serde_json::json;
-use stage::{ACT, ASK, AWAIT, DEEP, LOOK, Stage, expr, late, needs, play, retry, set, step};
+use stage::{ACT, ASK, AWAIT, DEEP, LOOK, Stage, expr, late, limits, needs, play, retry, set, step};
 use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use surefoot::check::{Need, OnFailure, Retry, Step};
-use surefoot::execute::{Error, Limits, Signals};
+use surefoot::execute::{Error, Signals};
 use surefoot::model::{Event, FaultKind, Observer, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState};
 use surefoot::template::Late;
 use surefoot::world::Stream;
@@ -52,11 +52,11 @@ async fn both_sides_of_a_diamond_run_at_once() {
 async fn limits_hold_on_each_host_and_in_all() {
     let many = |kind| (0..6).map(|i| Step { needs: needs(&[]), ..step(&format!("s{i}"), kind, "sleep 100") }).collect();
     let stage = |limits| Stage { hosts: 3, limits, ..Stage::default() };
-    let played = stage(Limits { per_host: 2, in_all: 64 }).play(many(&LOOK)).await;
+    let played = stage(limits(2, 64)).play(many(&LOOK)).await;
     assert_eq!((played.most_at_once(|_| true), played.most_at_once(|c| c.host.as_str() == "a")), (6, 2));
-    let played = stage(Limits { per_host: 4, in_all: 5 }).play(many(&LOOK)).await;
+    let played = stage(limits(4, 5)).play(many(&LOOK)).await;
     assert_eq!(played.most_at_once(|_| true), 5);
-    let played = stage(Limits { per_host: 1, in_all: 1 }).play(many(&AWAIT)).await;
+    let played = stage(limits(1, 1)).play(many(&AWAIT)).await;
     assert_eq!(played.most_at_once(|_| true), 18, "what mostly waits takes no slot");
 }
 

@@ -75,6 +75,13 @@ fn recorded() -> Vec<Stamped> {
     ])
 }
 
+/// And an output that is too large for a line.
+fn every_event() -> Vec<Stamped> {
+    let mut events = recorded();
+    events[7].event = task("stop@etcd-1", done(json!({ "stdout": "0123456789\n".repeat(6_000), "code": 0 })));
+    events
+}
+
 fn fold(events: &[Stamped]) -> RunState {
     let mut state = RunState::default();
     events.iter().for_each(|event| state.apply(event).unwrap());
@@ -107,6 +114,13 @@ fn what_is_appended_is_what_is_read() {
     let replayed = folder.replay(|event, _| read.push(event.clone())).unwrap();
     assert_eq!(read, events);
     assert_eq!(replayed.state, fold(&events));
+}
+
+/// Journals that users have on their disks: what folds once folds for ever.
+#[test]
+fn a_journal_of_version_1_still_folds() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/v1/every-event");
+    assert_eq!(replay(&root.join("journal"), |_, _| {}).unwrap().state, fold(&every_event()));
 }
 
 #[test]

@@ -17,12 +17,14 @@ fn started(schedule: &mut Schedule) -> Vec<u32> {
     std::iter::from_fn(|| schedule.start()).collect()
 }
 
-const WIDE: Limits = Limits { per_host: 100, in_all: 100 };
+fn limits(per_host: usize, in_all: usize) -> Limits {
+    Limits { per_host: per_host.try_into().unwrap(), in_all: in_all.try_into().unwrap() }
+}
 
 #[test]
 fn a_diamond_waits_for_both_sides() {
     let graph = graph(4, 0, &[(0, 1), (0, 2), (1, 3), (2, 3)]);
-    let mut schedule = Schedule::new(&graph, vec![Slot::Host(0); 4], WIDE);
+    let mut schedule = Schedule::new(&graph, vec![Slot::Host(0); 4], limits(100, 100));
     assert_eq!(started(&mut schedule), [0]);
     schedule.finish(0);
     assert_eq!(started(&mut schedule), [1, 2]);
@@ -38,7 +40,7 @@ fn a_diamond_waits_for_both_sides() {
 #[test]
 fn joins_are_passed_at_once_even_where_nothing_is_before_them() {
     let graph = graph(2, 3, &[(0, 2), (2, 3), (3, 1), (4, 0)]);
-    let mut schedule = Schedule::new(&graph, vec![Slot::Host(0); 2], WIDE);
+    let mut schedule = Schedule::new(&graph, vec![Slot::Host(0); 2], limits(100, 100));
     assert_eq!(started(&mut schedule), [0]);
     schedule.finish(0);
     assert_eq!(started(&mut schedule), [1]);
@@ -48,7 +50,7 @@ fn joins_are_passed_at_once_even_where_nothing_is_before_them() {
 fn limits_hold_for_each_host_and_in_all() {
     let slots: Vec<Slot> = (0..9).map(|task| Slot::Host(task / 3)).collect();
     let graph = graph(9, 0, &[]);
-    let mut schedule = Schedule::new(&graph, slots, Limits { per_host: 2, in_all: 5 });
+    let mut schedule = Schedule::new(&graph, slots, limits(2, 5));
     assert_eq!(started(&mut schedule), [0, 1, 3, 4, 6]);
     schedule.finish(3);
     assert_eq!(started(&mut schedule), [5]);
@@ -60,7 +62,7 @@ fn limits_hold_for_each_host_and_in_all() {
 fn what_takes_no_slot_starts_beyond_the_limits() {
     let graph = graph(4, 0, &[]);
     let slots = vec![Slot::Host(0), Slot::Host(0), Slot::Free, Slot::Free];
-    let mut schedule = Schedule::new(&graph, slots, Limits { per_host: 1, in_all: 1 });
+    let mut schedule = Schedule::new(&graph, slots, limits(1, 1));
     assert_eq!(started(&mut schedule), [0, 2, 3]);
     schedule.finish(2);
     schedule.finish(0);
@@ -70,7 +72,7 @@ fn what_takes_no_slot_starts_beyond_the_limits() {
 #[test]
 fn after_a_stop_nothing_starts() {
     let graph = graph(2, 0, &[(0, 1)]);
-    let mut schedule = Schedule::new(&graph, vec![Slot::Free; 2], WIDE);
+    let mut schedule = Schedule::new(&graph, vec![Slot::Free; 2], limits(100, 100));
     assert_eq!(schedule.start(), Some(0));
     schedule.stop();
     schedule.finish(0);
@@ -115,7 +117,7 @@ proptest! {
         (per_host, in_all) in (1usize..4, 1usize..8),
         picks in prop::collection::vec(any::<prop::sample::Index>(), 40),
     ) {
-        let mut schedule = Schedule::new(&graph, slots.clone(), Limits { per_host, in_all });
+        let mut schedule = Schedule::new(&graph, slots.clone(), limits(per_host, in_all));
         let (mut running, mut finished) = (Vec::new(), HashSet::new());
         for pick in picks {
             for task in started(&mut schedule) {

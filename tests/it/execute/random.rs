@@ -1,13 +1,13 @@
 //! Random programs on random machines: whatever happens, the order and the promises hold.
 
-use super::stage::{ACT, AWAIT, LOOK, Played, Stage, expr, retry, set, step};
+use super::stage::{ACT, AWAIT, Call, LOOK, Played, Stage, expr, limits, retry, set, step};
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use proptest::prelude::*;
 use std::collections::{HashMap, HashSet};
 use surefoot::check::{Gate, Need, OnFailure, Step};
 use surefoot::compile::{Node, Program};
-use surefoot::execute::{Limits, Signals};
+use surefoot::execute::Signals;
 use surefoot::model::{Event, Outcome, TaskEvent, TaskName};
 
 /// What a step is made from; `needs` are taken modulo the steps above it.
@@ -140,11 +140,12 @@ proptest! {
                     stop.cancel();
                 });
             }
-            let stage = Stage { hosts, limits: Limits { per_host, in_all }, signals, ..Stage::default() };
+            let stage = Stage { hosts, limits: limits(per_host, in_all), signals, ..Stage::default() };
             stage.play(steps(&recipes)).await
         });
         audit(&played);
-        let limited = |call: &super::stage::Call| !played.program.steps.iter().any(|s| s.kind.name == "await" && s.args.shown()["run"] == call.words);
+        let waits = |step: &Step, words: &str| step.kind.name == "await" && step.args.shown()["run"] == words;
+        let limited = |call: &Call| !played.program.steps.iter().any(|step| waits(step, &call.words));
         prop_assert!(played.most_at_once(limited) <= in_all);
     }
 }

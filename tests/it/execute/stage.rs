@@ -373,6 +373,10 @@ pub fn retry(attempts: Option<u32>, every: u64) -> Retry {
     Retry { attempts, every: Duration::from_millis(every), backoff: 1.0, within: None, until: None }
 }
 
+pub fn limits(per_host: usize, in_all: usize) -> Limits {
+    Limits { per_host: per_host.try_into().unwrap(), in_all: in_all.try_into().unwrap() }
+}
+
 /// What is played, on what, and what the operator does.
 pub struct Stage {
     pub hosts: usize,
