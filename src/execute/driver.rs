@@ -1,19 +1,17 @@
-//! The loop that owns a run: takes events from its tasks, writes them down, folds them, shows them, starts what
-//! may start next.
+//! The loop that owns a run: takes events from its tasks, puts them on record, starts what may start next.
 //!
 //! All events that wait when the disk is free go to it together, and the starts that they allow go with them: one
 //! sync for each step of a chain, however many hosts it has.
 
 use super::approvals;
 use super::commit::{Commits, Request, What};
+use super::record::{Append, Error, Record};
 use super::task::{Shared, TaskRun};
 use super::{Limits, Schedule, Signals, Slot};
 use crate::action::Question;
 use crate::check::OnFailure;
 use crate::compile::{Program, Task};
-use crate::model::{
-    Event, HostName, Illegal, Observer, Outcome, RunId, RunState, Stamped, TaskEvent, TaskName, TaskState,
-};
+use crate::model::{Event, HostName, Observer, Outcome, RunId, RunState, TaskEvent, TaskName, TaskState};
 use crate::template::Scope;
 use crate::world::World;
 use indexmap::{IndexMap, IndexSet};
@@ -21,18 +19,13 @@ use jiff::Timestamp;
 use minijinja::Value;
 use minijinja::value::Serde;
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::sync::{Arc, RwLock};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Events that are taken at once.
 const BATCH: usize = 1024;
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// Puts events on disk, in order; they are there when it returns. May block.
-pub type Append = Box<dyn FnMut(&[Stamped]) -> Result<(), Failure> + Send>;
 
 /// What a run is made of.
 pub struct Run {
@@ -64,17 +57,6 @@ pub struct Origin {
     pub inputs: IndexMap<String, String>,
 }
 
-/// Why a run could not go on. What ran on hosts is left running, as after a crash.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// What happens could not be written down any more.
-    #[error("the run's record cannot be kept: {0}")]
-    Record(#[source] Failure),
-    /// Our own mistake; nothing of it has reached the disk.
-    #[error(transparent)]
-    Illegal(#[from] Illegal),
-}
-
 /// Runs a new run to its end, or until the operator leaves: then it is `Interrupted` and its record stays open.
 pub async fn run(run: Run) -> Result<Outcome, Error> {
     let program = run.program.clone();
@@ -100,8 +82,7 @@ struct Driver<'p> {
     shared: Arc<Shared>,
     program: &'p Program,
     schedule: Schedule<'p>,
-    /// Lent to a blocking thread for each batch.
-    append: Option<Append>,
+    record: Record,
     requests: mpsc::Receiver<Request>,
     signals: Signals,
     tasks: JoinSet<()>,
@@ -148,6 +129,7 @@ impl<'p> Driver<'p> {
             inputs,
             tasks: program.tasks.iter().map(|task| task.name.clone()).collect(),
         });
+        let record = Record::new(run.append, run.state.clone(), run.observers.clone());
         let shared = Shared {
             run: id,
             started: Timestamp::now().to_string(),
@@ -166,7 +148,7 @@ impl<'p> Driver<'p> {
             shared: Arc::new(shared),
             program,
             schedule: Schedule::new(&program.graph, slots(program), run.limits),
-            append: Some(run.append),
+            record,
             requests,
             signals: run.signals,
             tasks,
@@ -239,18 +221,9 @@ impl<'p> Driver<'p> {
         }
     }
 
-    /// Writes the batch down, folds it, shows it; then lets the tasks go on that wait for it.
+    /// Puts the batch on record; then lets the tasks go on that wait for it.
     async fn commit(&mut self, batch: Batch) -> Result<(), Error> {
-        if batch.events.is_empty() {
-            return Ok(());
-        }
-        let stamped = self.stamp(batch.events)?;
-        let stamped = self.write(stamped).await?;
-        for event in &stamped {
-            self.shared.state.write().expect(UNPOISONED).apply(event)?;
-            let state = self.state();
-            self.shared.observers.iter().for_each(|observer| observer.event(event, &state));
-        }
+        self.record.take(batch.events).await?;
         if self.schedule.is_stopped() {
             self.shared.stopping.cancel();
         }
@@ -263,42 +236,15 @@ impl<'p> Driver<'p> {
         Ok(())
     }
 
-    /// Gives each event its place and time. What cannot follow must not reach the disk, or no one could read it
-    /// again; within a batch no event makes another impossible.
-    fn stamp(&self, events: Vec<Event>) -> Result<Vec<Stamped>, Illegal> {
-        let state = self.state();
-        let at = Timestamp::now();
-        let place = |(event, seq)| match state.check(&event) {
-            Ok(()) => Ok(Stamped { seq, at, event }),
-            Err(why) => Err(Illegal { seq, why }),
-        };
-        events.into_iter().zip(state.next_seq()..).map(place).collect()
-    }
-
-    async fn write(&mut self, events: Vec<Stamped>) -> Result<Vec<Stamped>, Error> {
-        let mut append = self.append.take().expect("it is back after each batch");
-        let writing = tokio::task::spawn_blocking(move || {
-            let result = append(&events);
-            (append, events, result)
-        });
-        let (append, events, result) = match writing.await {
-            Ok(written) => written,
-            Err(bug) => std::panic::resume_unwind(bug.into_panic()),
-        };
-        self.append = Some(append);
-        result.map_err(Error::Record)?;
-        Ok(events)
-    }
-
     /// Whether nothing runs and nothing will. Tasks between two attempts do not run once the run is stopping.
     fn is_over(&self) -> bool {
         let idle = |state: &TaskState| matches!(state, TaskState::Waiting { .. });
         self.schedule.is_complete()
-            || self.schedule.is_stopped() && self.state().in_flight().all(|(_, task)| idle(&task.state))
+            || self.schedule.is_stopped() && self.record.state().in_flight().all(|(_, task)| idle(&task.state))
     }
 
     fn outcome(&self) -> Outcome {
-        let state = self.state();
+        let state = self.record.state();
         let failed = |task: &Task| {
             let failed = state.task(&task.name).is_some_and(|task| matches!(task.state, TaskState::Failed { .. }));
             failed && self.program.steps[task.step as usize].on_failure == OnFailure::Stop
@@ -313,13 +259,7 @@ impl<'p> Driver<'p> {
             Outcome::Interrupted
         }
     }
-
-    fn state(&self) -> RwLockReadGuard<'_, RunState> {
-        self.shared.state.read().expect(UNPOISONED)
-    }
 }
-
-const UNPOISONED: &str = "no task panics while it holds the run's state";
 
 /// A bug in a task must not leave the run waiting for it: better the engine falls, which a run survives.
 fn own_up(ended: Result<(), JoinError>) {
