@@ -9,9 +9,9 @@ cd 2>/dev/null || cd /
 
 # --- processes: a pid alone is not an identity, pid and start time are ---
 
-stat_of() { # pid: Z state, G group, E session, T start time, P the pid itself (for `self`)
+stat_of() { # pid: Z state, U parent, G group, E session, T start time
   read -r a 2>/dev/null <"/proc/$1/stat" || return
-  P=${a%% *} a=${a##*) }; set -- $a; Z=$1 G=$3 E=$4 T=${20}
+  set -- ${a##*) }; Z=$1 U=$2 G=$3 E=$4 T=${20}
 }
 is() { stat_of "$1" && [ "$T" = "$2" ] && [ "$Z" != Z ]; }
 
@@ -114,10 +114,9 @@ supervise() { # tag id limit dir env feed script args...
 }
 carry_out() { # args...
   # A lease's fence belongs here: after the claim, before the state that permits the start.
-  printf '%-8s %10s %12s %10s %12s %s\n' claimed 0 0 0 0 "$B" >"$i.st" || { void; return; }
+  printf '%-8s %10s %12s %10s %s\n' claimed 0 0 0 "$B" >"$i.st" || { void; return; }
   launch "$SETSID" "$SH" "$i.sh" "$@"
-  stat_of self
-  printf '%-8s %10s %12s %10s %12s' running $p $t $P $T 1<>"$i.st"
+  printf '%-8s %10s %12s %10s' running $p $t $U 1<>"$i.st"
   await
   until printf '%-8s' "$word" 1<>"$i.st"; do sleep 1; done   # in place, so that a full disk cannot lose it
   answer $tag "$word"
@@ -135,11 +134,13 @@ look() { # $s: none, gone (none, but a crash may have eaten it), claimed, runnin
   recorded || return                                     # again: it may just have ended
   if [ "$b" = "$B" ] && [ "$p" != 0 ] && is "$p" "$t"; then s=orphan; else s=lost; fi
 }
-watched() { [ "$b" = "$B" ] && { [ "$x" = 0 ] || is "$x" "$y"; }; }
+watched() { # by its supervisor, the parent of $p: a later process with that number began after $p did
+  [ "$b" = "$B" ] && { [ "$x" = 0 ] || { stat_of "$x" && [ "$T" -le "$t" ] && [ "$Z" != Z ]; }; }
+}
 recorded() { # reads the state; true while it is not final. A line that is being rewritten may come torn and shows no word of ours
   while :; do
-    p=0 t=0 x=0 y=0 b=
-    read -r s p t x y b <"$i.st" || s=
+    p=0 t=0 x=0 b=
+    read -r s p t x b <"$i.st" || s=
     case $s in rc=[0-9]*|timeout) return 1;; running|ending|claimed) return 0;; '') s=claimed x=0 b=$B; return 0;; esac
   done
 }
