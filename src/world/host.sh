@@ -118,7 +118,8 @@ carry_out() { # args...
   launch "$SETSID" "$SH" "$i.sh" "$@"
   printf '%-8s %10s %12s %10s' running $p $t $U 1<>"$i.st"
   await
-  until printf '%-8s' "$word" 1<>"$i.st"; do sleep 1; done   # in place, so that a full disk cannot lose it
+  # In place, so that a full disk cannot lose it. Where the record was removed, nobody asks.
+  until [ ! -e "$i.st" ] || printf '%-8s' "$word" 1<>"$i.st"; do sleep 1; done
   answer $tag "$word"
 }
 void() { rm -f "$i.sh" "$i.out" "$i.err" "$i.st"; refuse; }

@@ -16,6 +16,13 @@ async fn go(bench: &Bench) {
     tokio::fs::write(bench.sshd.path().join("go"), "middle\n").await.expect("the script reads it");
 }
 
+/// Until its record says so: what still writes there would stand in the way of the removal.
+async fn ended(host: &SshHost) {
+    let record = Path::new(host.run_dir()).join("jobs/slow.1.0.st");
+    eventually("the code is kept", || std::fs::read_to_string(&record).is_ok_and(|line| line.starts_with("rc=6")))
+        .await;
+}
+
 fn starts(bench: &Bench) -> usize {
     std::fs::read_to_string(bench.sshd.path().join("started")).unwrap_or_default().lines().count()
 }
@@ -173,6 +180,7 @@ async fn a_host_that_does_not_come_back_leaves_the_outcome_unknown() {
     // A probe did nothing, and says so.
     assert_eq!(host.probe(Script::new("true")).await.expect_err("it is gone").kind, FaultKind::Unreachable);
     go(&bench).await;
+    ended(&host).await;
 }
 
 #[tokio::test]
@@ -194,6 +202,7 @@ async fn an_act_of_another_boot_is_unknown_unless_it_had_ended() {
     // What has no record may have lost it in the crash.
     assert_eq!(host.attach(&id("never"), None, &Silent).await.expect_err("who knows").kind, FaultKind::Lost);
     go(&bench).await;
+    ended(&host).await;
 }
 
 /// As if the file had been written in another boot.
@@ -218,6 +227,23 @@ async fn an_act_whose_supervisor_was_killed_is_waited_for_and_then_unknown() {
     };
     assert_eq!(tokio::join!(act, kill).0.expect_err("its code is lost").kind, FaultKind::Lost);
     assert_eq!(sink.out(), b"begin\nmiddle\nend\n");
+}
+
+#[tokio::test]
+async fn an_act_whose_record_was_removed_is_unknown_and_leaves_nothing() {
+    let bench = Bench::with("SetEnv RECORD=world-removed");
+    let host = bench.host().await;
+    let (name, sink) = (id("slow"), Recorder::default());
+    let act = host.act(&name, slow(&bench), &sink);
+    let remove = async {
+        sink.until("begin\n").await;
+        std::fs::remove_dir_all(host.run_dir()).expect("ours");
+    };
+    assert_eq!(tokio::join!(act, remove).0.expect_err("who knows").kind, FaultKind::Lost);
+    go(&bench).await;
+    host.close().await;
+    eventually("its supervisor has ended too", || carriers("RECORD=world-removed").is_empty()).await;
+    assert!(!Path::new(host.run_dir()).exists());
 }
 
 #[tokio::test]
