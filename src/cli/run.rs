@@ -14,6 +14,10 @@ use sha2::{Digest, Sha256};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+/// How long the hosts have to close their connections.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// How a run is shown and answered.
 pub struct Options {
@@ -58,10 +62,6 @@ pub fn in_runtime(work: impl Future<Output = Exit>) -> Exit {
 /// Connects, journals and runs a program.
 pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit {
     let run = new_run_id();
-    let signals = match Signals::listen() {
-        Ok(signals) => signals,
-        Err(error) => return Exit::Failed.because(error),
-    };
     let inputs: Vec<(&str, &[u8])> = prepared.inputs.iter().map(|(name, text)| (*name, text.as_slice())).collect();
     let local_dir = store.folder_of(&run).join("controller");
     let world = match connect::connect(&prepared.program, &prepared.inventory, &run, &local_dir).await {
@@ -73,6 +73,11 @@ pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit 
     };
     let (folder, mut journal) = match store.create(&run, &inputs) {
         Ok(created) => created,
+        Err(error) => return Exit::Failed.because(error),
+    };
+    // Only now: until here Ctrl-C ends us, and nothing has been done that must be finished.
+    let signals = match Signals::listen() {
+        Ok(signals) => signals,
         Err(error) => return Exit::Failed.because(error),
     };
     let display = Display::new(&options);
@@ -92,7 +97,8 @@ pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit 
         signals,
     })
     .await;
-    world.close().await;
+    // A host that does not let go of its connection must not hold us; it ends with this process.
+    let _ = tokio::time::timeout(CLOSING, world.close()).await;
     match outcome {
         Ok(outcome) => outcome.into(),
         Err(error) => Exit::Failed.because(error),

@@ -17,7 +17,7 @@ async fn go(bench: &Bench) {
 }
 
 /// Until its record says so: what still writes there would stand in the way of the removal.
-async fn ended(host: &SshHost) {
+async fn until_ended(host: &SshHost) {
     let record = Path::new(host.run_dir()).join("jobs/slow.1.0.st");
     eventually("the code is kept", || std::fs::read_to_string(&record).is_ok_and(|line| line.starts_with("rc=6")))
         .await;
@@ -180,7 +180,7 @@ async fn a_host_that_does_not_come_back_leaves_the_outcome_unknown() {
     // A probe did nothing, and says so.
     assert_eq!(host.probe(Script::new("true")).await.expect_err("it is gone").kind, FaultKind::Unreachable);
     go(&bench).await;
-    ended(&host).await;
+    until_ended(&host).await;
 }
 
 #[tokio::test]
@@ -202,7 +202,7 @@ async fn an_act_of_another_boot_is_unknown_unless_it_had_ended() {
     // What has no record may have lost it in the crash.
     assert_eq!(host.attach(&id("never"), None, &Silent).await.expect_err("who knows").kind, FaultKind::Lost);
     go(&bench).await;
-    ended(&host).await;
+    until_ended(&host).await;
 }
 
 /// As if the file had been written in another boot.
