@@ -8,6 +8,7 @@ mod execute;
 mod journal;
 mod lab;
 mod load;
+mod readme;
 mod world;
 
 mod support;
