@@ -5,7 +5,6 @@
 
 mod channel;
 pub mod fake;
-pub mod files;
 mod job;
 mod local;
 mod machine;

@@ -81,7 +81,6 @@ async fn everything(shell: &str) {
     host.put(&from, &to.display().to_string(), None, &Silent).await.expect("written");
     host.get(&to.display().to_string(), &back, None, &Silent).await.expect("read");
     assert!(std::fs::read(&back).expect("there") == super::probes::noise(300_000));
-    super::files::everything(&*host, &bench.sshd.path().join("small")).await;
 
     host.close().await;
     tidy(&bench);
