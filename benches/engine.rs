@@ -11,7 +11,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Instant;
 use surefoot::check;
 use surefoot::compile::{Node, Program, compile};
-use surefoot::execute::{self, Limits, Origin, Run, Schedule, Signals, Slot};
+use surefoot::execute::{self, Goal, Limits, Origin, Run, Schedule, Signals, Slot};
 use surefoot::journal::Store;
 use surefoot::load::Inventory;
 use surefoot::model::{Event, Outcome, Outputs, RunId, RunState, Sources, Stamped, TaskEvent, TaskName};
@@ -126,6 +126,7 @@ fn run(steps: usize, hosts: usize) {
     let (folder, mut journal) = Store::at(root.path()).create(&id, &[]).expect("it is new");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be had");
     let run = Run {
+        goal: Goal::Start,
         origin: Origin { run: id, operator: "bench".into(), inputs: IndexMap::new() },
         program: Arc::new(program),
         world: Arc::new(world),

@@ -45,6 +45,8 @@ pub struct Cx<'a> {
     pub questions: &'a mpsc::Sender<Question>,
     /// Numbers the acts of this attempt.
     pub acts: AtomicU32,
+    /// Whether an earlier engine may have begun the acts of this attempt: they are taken up, not started twice.
+    pub taken_up: bool,
 }
 
 impl Cx<'_> {
@@ -60,7 +62,13 @@ impl Cx<'_> {
 
     /// Runs a script that may change things, on the task's host, as the step's settings say.
     pub async fn act(&self, script: Script) -> Result<Output, Fault> {
-        self.host.act(&self.act_id(), self.dressed(script), self.sink).await
+        let (id, script) = (self.act_id(), self.dressed(script));
+        if self.taken_up
+            && let Some(output) = self.host.attach(&id, script.user.as_deref(), self.sink).await.map_err(not_learnt)?
+        {
+            return Ok(output);
+        }
+        self.host.act(&id, script, self.sink).await
     }
 
     /// An id for the next act of this attempt.
@@ -96,5 +104,13 @@ impl Cx<'_> {
         let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         script.timeout = script.timeout.into_iter().chain(left).min();
         script
+    }
+}
+
+/// Whatever keeps us from taking an act up, it may have run; unless it was ended at its timeout.
+fn not_learnt(fault: Fault) -> Fault {
+    match fault.kind {
+        FaultKind::Timeout => fault,
+        _ => Fault { kind: FaultKind::Lost, ..fault },
     }
 }

@@ -20,6 +20,8 @@ pub struct Runbook {
     pub roles: IndexMap<String, Role>,
     pub vars: Vars,
     pub steps: Vec<Step>,
+    /// `Stop` or `Rollback`.
+    pub on_failure: OnFailure,
     /// Read-only steps of what must hold when it has worked; they run after all others.
     pub verify: Vec<Step>,
     pub(super) _proof: Proof,
@@ -155,6 +157,8 @@ pub enum OnFailure {
     #[default]
     Stop,
     Continue,
+    /// Of a step: what it did is taken back. Of a runbook: all back to the last checkpoint, or to the start.
+    Rollback,
 }
 
 /// Repeats failures, never unknowns.

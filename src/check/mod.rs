@@ -64,6 +64,7 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
     }
     let verify = fields.take("verify").map(|node| step::list(reader, node, Within::Verify)).unwrap_or_default();
     drafts.extend(verify);
+    let on_failure = fields.take("on_failure").map(|node| on_failure(reader, node)).unwrap_or_default();
     not_yet(reader, &mut fields);
     fields.finish(&mut reader.problems);
 
@@ -85,6 +86,7 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
         roles: std::mem::take(&mut reader.roles),
         vars,
         steps: done(steps),
+        on_failure,
         verify: done(verify),
         _proof: checked::Proof,
     })
@@ -122,14 +124,17 @@ fn not_yet(reader: &mut Reader, fields: &mut Fields) {
             reader.not_yet(key.span, &format!("`{name}`"));
         }
     }
-    if let Some((key, node)) = fields.entry("on_failure") {
-        match reader.literal(node, "`on_failure`").as_deref() {
-            Some("stop") | None => {}
-            Some("rollback") => reader.not_yet(key.span, "`on_failure: rollback`"),
-            Some(other) => {
-                let message = format!("`on_failure` of a runbook cannot be `{other}`");
-                reader.unknown("E0501", node.span, message, other, ["stop", "rollback"]);
-            }
+}
+
+/// `on_failure` of a runbook.
+fn on_failure(reader: &mut Reader, node: &Node) -> OnFailure {
+    match reader.literal(node, "`on_failure`").as_deref() {
+        Some("stop") | None => OnFailure::Stop,
+        Some("rollback") => OnFailure::Rollback,
+        Some(other) => {
+            let message = format!("`on_failure` of a runbook cannot be `{other}`");
+            reader.unknown("E0501", node.span, message, other, ["stop", "rollback"]);
+            OnFailure::Stop
         }
     }
 }

@@ -24,8 +24,8 @@ Examples:
   surefoot run runbooks/etcd/restore-cluster.yaml -i site.yaml -p snapshot=backup.db
   surefoot rehearse runbooks/etcd/restore-cluster.yaml
 
-Exit codes: 0 done; 1 failed and stopped; 2 wrong input, nothing touched; 5 an outcome is unknown;
-130 interrupted, resumable.";
+Exit codes: 0 done; 1 failed and stopped; 2 wrong input, nothing touched; 3 failed and rolled back;
+4 rolled back in part; 5 an outcome is unknown; 130 interrupted, resumable.";
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
@@ -35,6 +35,12 @@ pub enum Command {
     Plan(Plan),
     /// Run a runbook
     Run(Run),
+    /// Go on with a run where it stopped
+    Resume(Resume),
+    /// Walk a run back: undo what it did, the last first
+    Rollback(Rollback),
+    /// Decide an outcome that cannot be known
+    Settle(Settle),
     /// Run a runbook on throw-away hosts of this machine first (needs root)
     Rehearse(Rehearse),
     /// List runs, the newest last
@@ -119,6 +125,13 @@ pub struct Run {
     /// Do not ask before starting
     #[arg(long)]
     pub yes: bool,
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
+/// How a run is shown, answered and limited.
+#[derive(clap::Args, Debug)]
+pub struct Manner {
     /// Approve this step beforehand, or `all`
     #[arg(long, value_name = "STEP")]
     pub approve: Vec<String>,
@@ -134,6 +147,76 @@ pub struct Run {
     /// Tasks at once in all
     #[arg(long, value_name = "N", default_value_t = Limits::default().in_all)]
     pub at_once: NonZeroUsize,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Everything that the run needs is in its folder. Steps that are done stay done. What the engine left under way is taken
+up where it is, and never started twice; what failed is tried again. A run that was being walked back goes on with that.
+
+Examples:
+  surefoot resume last
+  surefoot resume 20260102-030405-abcd --runbook restore.yaml")]
+pub struct Resume {
+    /// The run's id, or its end; `last` is the newest
+    #[arg(value_name = "RUN")]
+    pub run: RunId,
+    /// A corrected runbook: what is done or under way must stand in it as it was
+    #[arg(long, value_name = "FILE")]
+    pub runbook: Option<PathBuf>,
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+A step is taken back once all that came after it is; what nothing can take back is named at the end. A walk that was
+cut off goes on. From a checkpoint `surefoot resume` goes forward again.
+
+Examples:
+  surefoot rollback last --plan
+  surefoot rollback last --to staged --yes")]
+pub struct Rollback {
+    /// The run's id, or its end; `last` is the newest
+    #[arg(value_name = "RUN")]
+    pub run: RunId,
+    /// The checkpoint to walk back to [default: the start, or where a walk that was cut off leads]
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub to: Option<String>,
+    /// Only show the way
+    #[arg(long)]
+    pub plan: bool,
+    /// Cross points of no return: what lies there stays as it is
+    #[arg(long)]
+    pub force: bool,
+    /// Do not ask before starting
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Look at the host first. What is settled is on record with your name; `surefoot resume` or `rollback` goes on from it.
+
+Example:
+  surefoot settle last migrate@db-1 undone")]
+pub struct Settle {
+    /// The run's id, or its end; `last` is the newest
+    #[arg(value_name = "RUN")]
+    pub run: RunId,
+    #[arg(value_name = "STEP@HOST")]
+    pub task: TaskName,
+    pub verdict: Verdict,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Verdict {
+    /// It took effect
+    Done,
+    /// Nothing of it is there
+    Undone,
 }
 
 #[derive(clap::Args, Debug)]

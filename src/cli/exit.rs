@@ -11,6 +11,10 @@ pub enum Exit {
     Failed = 1,
     /// A wrong runbook, inventory, parameter or argument: nothing was touched.
     WrongInput = 2,
+    /// A step failed, and what the run did was taken back.
+    RolledBack = 3,
+    /// Walked back, and something could not be taken back.
+    Stuck = 4,
     /// Whether a step took effect cannot be known.
     Unknown = 5,
     /// Stopped by the operator; resumable.
@@ -36,6 +40,8 @@ impl From<Outcome> for Exit {
             Outcome::Failed => Exit::Failed,
             Outcome::Unknown => Exit::Unknown,
             Outcome::Interrupted => Exit::Interrupted,
+            Outcome::RolledBack => Exit::RolledBack,
+            Outcome::Stuck => Exit::Stuck,
         }
     }
 }

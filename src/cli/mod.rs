@@ -5,14 +5,19 @@ mod args;
 mod check;
 mod connect;
 mod exit;
+mod kept;
 mod lab;
 mod logs;
 mod operator;
 mod pipeline;
 mod plan;
 mod rehearse;
+mod resume;
+mod rollback;
 mod run;
 mod runs;
+mod settle;
+mod taken;
 
 use args::{Args, Command};
 use clap::Parser;
@@ -42,6 +47,9 @@ fn dispatch(args: Args) -> Exit {
         Command::Check(check) => check::main(&check),
         Command::Plan(plan) => plan::main(&plan),
         Command::Run(run) => run::main(&args.state, &run),
+        Command::Resume(resume) => resume::main(&args.state, &resume),
+        Command::Rollback(rollback) => rollback::main(&args.state, &rollback),
+        Command::Settle(settle) => settle::main(&args.state, &settle),
         Command::Rehearse(rehearse) => rehearse::main(&args.state, &rehearse),
     }
 }

@@ -2,20 +2,20 @@
 
 use super::args::{Format, Inputs};
 use super::exit::Exit;
+use super::kept::{self, Origin};
 use crate::check::{self, Runbook};
 use crate::compile::{Program, compile};
 use crate::load::{self, Document, Given, Inventory};
 use crate::model::{Diagnostic, Severity, Sources};
 use crate::report;
-use serde_json::Value as Json;
 use std::path::Path;
 
 /// A program, and the texts that it was made from.
 pub struct Prepared {
     pub program: Program,
     pub inventory: Inventory,
-    /// The runbook, the inventory and the parameters as they were given, by role.
-    pub inputs: Vec<(&'static str, Vec<u8>)>,
+    /// What a new run keeps of them.
+    pub inputs: kept::Inputs,
 }
 
 /// Makes a program, or shows every mistake on the way.
@@ -23,14 +23,12 @@ pub fn prepare(inputs: &Inputs) -> Result<Prepared, Exit> {
     let mut sources = Sources::default();
     let made = from_files(inputs, &mut sources);
     match made {
-        Ok((program, inventory, inputs)) => Ok(Prepared { program, inventory, inputs }),
+        Ok(prepared) => Ok(prepared),
         Err(problems) => Err(show(&problems, &sources, Format::Text)),
     }
 }
 
-type Made = (Program, Inventory, Vec<(&'static str, Vec<u8>)>);
-
-fn from_files(inputs: &Inputs, sources: &mut Sources) -> Result<Made, Vec<Diagnostic>> {
+fn from_files(inputs: &Inputs, sources: &mut Sources) -> Result<Prepared, Vec<Diagnostic>> {
     let inventory = match &inputs.inventory {
         Some(path) => load::inventory(path, sources),
         None => Ok(Inventory::default()),
@@ -44,10 +42,27 @@ fn from_files(inputs: &Inputs, sources: &mut Sources) -> Result<Made, Vec<Diagno
             return Err(problems.into_iter().flatten().flatten().collect());
         }
     };
-    let kept = kept(inputs, &document, &given, sources);
-    let current = std::path::absolute(".").unwrap_or_default();
-    let program = program(&document, &inventory, &given, &inputs.bind, &current, sources)?;
-    Ok((program, inventory, kept))
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let origin = Origin {
+        runbook: absolute(&inputs.runbook),
+        inventory: inputs.inventory.as_deref().map(absolute),
+        folder: absolute(Path::new(".")),
+        binds: inputs.bind.clone(),
+    };
+    prepared(&document, inventory, &given, &origin, sources)
+}
+
+/// From loaded files to a program, and what a run keeps of them.
+pub fn prepared(
+    document: &Document,
+    inventory: Inventory,
+    given: &[Given],
+    origin: &Origin,
+    sources: &mut Sources,
+) -> Result<Prepared, Vec<Diagnostic>> {
+    let program = program(document, &inventory, given, &origin.binds, &origin.folder, sources)?;
+    let inputs = kept::inputs(&program, &sources.get(document.file).text, origin);
+    Ok(Prepared { program, inventory, inputs })
 }
 
 /// The parameters of the file, then those of the command line.
@@ -89,18 +104,6 @@ fn checked(document: &Document, inventory: Option<&Inventory>, sources: &Sources
         }
         None => Err(verdict.diagnostics),
     }
-}
-
-/// What the run's folder keeps of its inputs, so that it can be resumed and reviewed without the originals.
-fn kept(inputs: &Inputs, document: &Document, given: &[Given], sources: &Sources) -> Vec<(&'static str, Vec<u8>)> {
-    let read = |path: &Path| std::fs::read(path).unwrap_or_default();
-    let params: serde_json::Map<String, Json> =
-        given.iter().map(|given| (given.key.text.clone(), given.value.to_json())).collect();
-    let params = serde_json::to_vec_pretty(&params).unwrap_or_default();
-    let runbook = sources.get(document.file).text.as_bytes().to_vec();
-    let mut kept = vec![("runbook.yaml", runbook), ("params.json", params)];
-    kept.extend(inputs.inventory.iter().map(|path| ("inventory.yaml", read(path))));
-    kept
 }
 
 /// Writes diagnostics: for people to standard error, as JSON lines to standard output. Gives the exit that they mean.

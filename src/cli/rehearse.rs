@@ -3,6 +3,7 @@
 
 use super::args::Rehearse as Args;
 use super::exit::Exit;
+use super::kept::Origin;
 use super::lab::say;
 use super::pipeline::{self, Prepared, show};
 use super::run::{Options, in_runtime, start};
@@ -86,14 +87,16 @@ fn stages(
         Ok(inventory) => inventory,
         Err(problems) => return Ok(show(&problems, &sources, Format::Text)),
     };
+    let (binds, folder) = (rehearsal.binds.clone(), folder.clone());
+    let origin = Origin { runbook: PathBuf::new(), inventory: Some(lab.inventory()), folder: folder.clone(), binds };
     let named = [("setup", &rehearsal.setup), ("damage", &rehearsal.damage)];
     let mut stages: Vec<(&str, &Document, &[Given])> =
         named.into_iter().filter_map(|(name, stage)| Some((name, stage.as_ref()?, [].as_slice()))).collect();
     stages.push(("the runbook", document, &rehearsal.params));
     for (name, document, given) in stages {
         title(name);
-        let exit = match stage(document, &inventory, given, &rehearsal.binds, folder, &mut sources) {
-            Ok(prepared) => in_runtime(start(&store, prepared, options(args, folder))),
+        let exit = match stage(document, &inventory, given, origin.clone(), &mut sources) {
+            Ok(prepared) => in_runtime(start(&store, prepared, options(args, &folder))),
             Err(problems) => show(&problems, &sources, Format::Text),
         };
         if exit != Exit::Done {
@@ -109,13 +112,13 @@ fn stage(
     document: &Document,
     inventory: &Inventory,
     given: &[Given],
-    binds: &[String],
-    folder: &Path,
+    origin: Origin,
     sources: &mut Sources,
 ) -> Result<Prepared, Vec<Diagnostic>> {
-    let program = pipeline::program(document, inventory, given, binds, folder, sources)?;
-    let runbook = sources.get(document.file).text.as_bytes().to_vec();
-    Ok(Prepared { program, inventory: inventory.clone(), inputs: vec![("runbook.yaml", runbook)] })
+    let path = &sources.get(document.file).path;
+    let runbook = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let origin = Origin { runbook, ..origin };
+    pipeline::prepared(document, inventory.clone(), given, &origin, sources)
 }
 
 fn options(args: &Args, folder: &Path) -> Options {

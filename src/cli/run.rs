@@ -1,18 +1,19 @@
 //! `surefoot run`.
 
-use super::args::{Log, Run as Args};
+use super::args::{Log, Manner, Run as Args};
 use super::exit::Exit;
 use super::operator::{Operator, confirm, operator_name};
 use super::pipeline::{Prepared, prepare};
-use super::{connect, runs};
-use crate::execute::{self, Limits, Origin, Signals};
-use crate::journal::Store;
-use crate::model::{Observer, RunId, RunState};
+use super::{connect, kept, runs};
+use crate::compile::Program;
+use crate::execute::{self, Goal, Limits, Origin, Signals};
+use crate::journal::{Journal, RunFolder, Store};
+use crate::model::{Observer, Outcome, RunId, RunState};
 use crate::plan::Plan;
 use crate::report::{self, JsonLines, Lines, Live};
-use sha2::{Digest, Sha256};
+use crate::world::World;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -28,6 +29,13 @@ pub struct Options {
     pub limits: Limits,
     /// Where files of the operator's with a relative path go.
     pub folder: PathBuf,
+}
+
+impl Options {
+    pub fn of(manner: &Manner, folder: PathBuf) -> Options {
+        let limits = Limits { per_host: manner.per_host, in_all: manner.at_once };
+        Options { log: manner.log, verbose: manner.verbose, approve: manner.approve.clone(), limits, folder }
+    }
 }
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
@@ -46,9 +54,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         (Err(error), _) => return Exit::Failed.because(error),
         (_, Err(error)) => return Exit::Failed.because(error),
     };
-    let limits = Limits { per_host: args.per_host, in_all: args.at_once };
-    let options = Options { log: args.log, verbose: args.verbose, approve: args.approve.clone(), limits, folder };
-    in_runtime(start(&store, prepared, options))
+    in_runtime(start(&store, prepared, Options::of(&args.manner, folder)))
 }
 
 /// Runs a future to its end on a runtime of its own.
@@ -59,49 +65,74 @@ pub fn in_runtime(work: impl Future<Output = Exit>) -> Exit {
     }
 }
 
-/// Connects, journals and runs a program.
+/// Connects, journals and runs a new run.
 pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit {
     let run = new_run_id();
-    let inputs: Vec<(&str, &[u8])> = prepared.inputs.iter().map(|(name, text)| (*name, text.as_slice())).collect();
-    let local_dir = store.folder_of(&run).join("controller");
-    let world = match connect::connect(&prepared.program, &prepared.inventory, &run, &local_dir).await {
-        Ok(world) => Arc::new(world),
-        Err(faults) => {
-            faults.iter().for_each(|fault| anstream::eprint!("{}", report::words::fault(fault, "")));
-            return Exit::Failed.because("nothing was started: not every host of the run can be used");
-        }
+    let world = match connected(&prepared, &run, &store.folder_of(&run)).await {
+        Ok(world) => world,
+        Err(exit) => return exit,
     };
-    let (folder, mut journal) = match store.create(&run, &inputs) {
+    let inputs: Vec<(&str, &[u8])> = prepared.inputs.iter().map(|(name, text)| (&**name, &**text)).collect();
+    let (folder, journal) = match store.create(&run, &inputs) {
         Ok(created) => created,
         Err(error) => return Exit::Failed.because(error),
     };
-    // Only now: until here Ctrl-C ends us, and nothing has been done that must be finished.
-    let signals = match Signals::listen() {
-        Ok(signals) => signals,
-        Err(error) => return Exit::Failed.because(error),
-    };
-    let display = Display::new(&options);
-    let (questions, asked) = tokio::sync::mpsc::channel(16);
-    tokio::spawn(Operator::new(options.approve, display.live.clone()).answer(asked));
-    let outcome = execute::run(execute::Run {
-        origin: Origin { run, operator: operator_name(), inputs: digests(&prepared.inputs) },
-        program: Arc::new(prepared.program),
-        world: world.clone(),
-        state: Arc::new(RwLock::new(RunState::default())),
-        limits: options.limits,
-        append: Box::new(move |events| journal.append(events).map_err(Into::into)),
-        folder: options.folder,
-        outputs: folder.outputs(),
-        observers: vec![display.observer],
-        questions,
-        signals,
-    })
-    .await;
-    // A host that does not let go of its connection must not hold us; it ends with this process.
-    let _ = tokio::time::timeout(CLOSING, world.close()).await;
-    match outcome {
-        Ok(outcome) => outcome.into(),
-        Err(error) => Exit::Failed.because(error),
+    let origin = Origin { run, operator: operator_name(), inputs: kept::digests(&prepared.inputs) };
+    let (goal, state) = (Goal::Start, RunState::default());
+    let engine = Engine { origin, goal, program: prepared.program, world, folder, journal, state };
+    engine.run(options).await.map_or_else(|exit| exit, Exit::from)
+}
+
+/// Every host of a run, or an exit that was explained.
+pub async fn connected(prepared: &Prepared, run: &RunId, folder: &Path) -> Result<Arc<World>, Exit> {
+    let local_dir = folder.join("controller");
+    match connect::connect(&prepared.program, &prepared.inventory, run, &local_dir).await {
+        Ok(world) => Ok(Arc::new(world)),
+        Err(faults) => {
+            faults.iter().for_each(|fault| anstream::eprint!("{}", report::words::fault(fault, "")));
+            Err(Exit::Failed.because("nothing was started: not every host of the run can be used"))
+        }
+    }
+}
+
+/// A run with all that it needs, new or taken up.
+pub struct Engine {
+    pub origin: Origin,
+    pub goal: Goal,
+    pub program: Program,
+    pub world: Arc<World>,
+    pub folder: RunFolder,
+    pub journal: Journal,
+    pub state: RunState,
+}
+
+impl Engine {
+    /// Runs it, shows it, and closes its connections. An exit was explained.
+    pub async fn run(self, options: Options) -> Result<Outcome, Exit> {
+        // Only now: until here Ctrl-C ends us, and nothing has been done that must be finished.
+        let signals = Signals::listen().map_err(|error| Exit::Failed.because(error))?;
+        let display = Display::new(&options);
+        let (questions, asked) = tokio::sync::mpsc::channel(16);
+        tokio::spawn(Operator::new(options.approve, display.live.clone()).answer(asked));
+        let mut journal = self.journal;
+        let outcome = execute::run(execute::Run {
+            origin: self.origin,
+            goal: self.goal,
+            program: Arc::new(self.program),
+            world: self.world.clone(),
+            state: Arc::new(RwLock::new(self.state)),
+            limits: options.limits,
+            append: Box::new(move |events| journal.append(events).map_err(Into::into)),
+            folder: options.folder,
+            outputs: self.folder.outputs(),
+            observers: vec![display.observer],
+            questions,
+            signals,
+        })
+        .await;
+        // A host that does not let go of its connection must not hold us; it ends with this process.
+        let _ = tokio::time::timeout(CLOSING, self.world.close()).await;
+        outcome.map_err(|error| Exit::Failed.because(error))
     }
 }
 
@@ -126,12 +157,6 @@ impl Display {
             Log::Json => Display { observer: Arc::new(JsonLines::new(std::io::stdout())), live: None },
         }
     }
-}
-
-/// SHA-256 of each input, in hex.
-fn digests(inputs: &[(&'static str, Vec<u8>)]) -> indexmap::IndexMap<String, String> {
-    let hex = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    inputs.iter().map(|(name, text)| ((*name).to_owned(), hex(text))).collect()
 }
 
 /// `YYYYmmdd-HHMMSS-xxxx`: sorts by time; the letters tell apart what starts in one second.

@@ -1,8 +1,10 @@
 //! `surefoot runs` and `surefoot show`: what the journals say.
 
 use super::exit::Exit;
+use super::{kept, rollback};
+use crate::execute::walk::{self, Target};
 use crate::journal::{Error, RunFolder, Store};
-use crate::model::RunId;
+use crate::model::{RunId, RunState};
 use crate::report;
 use std::path::PathBuf;
 
@@ -37,12 +39,21 @@ pub fn list(state: &Option<PathBuf>) -> Exit {
 }
 
 pub fn show(state: &Option<PathBuf>, run: &RunId) -> Exit {
-    let shown = store(state).and_then(|store| find(&store, run)).and_then(|folder| folder.replay(|_, _| {}));
+    let found = store(state).and_then(|store| find(&store, run));
+    let shown = found.and_then(|folder| Ok((folder.replay(|_, _| {})?.state, folder)));
     match shown {
-        Ok(replay) => {
-            anstream::print!("{}", report::run::text(&replay.state));
+        Ok((state, folder)) => {
+            anstream::print!("{}{}", report::run::text(&state), way_back(&folder, &state));
             Exit::Done
         }
         Err(error) => Exit::Failed.because(error),
     }
+}
+
+/// What a rollback would do now, to the last safe place; nothing where the run's inputs are not to be had.
+fn way_back(folder: &RunFolder, state: &RunState) -> String {
+    let Ok(kept) = kept::take_up(folder, state) else { return String::new() };
+    let program = &kept.prepared.program;
+    let way = walk::way(program, state, &Target::LastCheckpoint, false);
+    report::run::back(&rollback::back(program, state, &way))
 }

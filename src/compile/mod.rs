@@ -58,6 +58,7 @@ pub fn compile(
         runbook: runbook.name,
         summary: runbook.summary,
         folder: runbook.folder,
+        on_failure: runbook.on_failure,
         vars: runbook.vars,
         steps,
         tasks,

@@ -1,6 +1,6 @@
 //! The compiled form of a run.
 
-use crate::check::Step;
+use crate::check::{OnFailure, Step};
 use crate::model::{HostName, StepId, TaskName};
 use crate::template::{Groups, Late, Vars};
 use indexmap::{IndexMap, IndexSet};
@@ -17,6 +17,8 @@ pub struct Program {
     pub summary: String,
     /// The runbook's folder.
     pub folder: PathBuf,
+    /// What follows a failure: `Stop` or `Rollback`.
+    pub on_failure: OnFailure,
     /// In the order of the file; `verify` last.
     pub steps: Vec<Step>,
     /// In the order of the steps, then of the inventory, then of the items.

@@ -7,14 +7,17 @@ use super::commit::Refused;
 use super::output::TaskOutput;
 use super::task::{Prepared, TaskRun};
 use crate::action::{Cx, ErasedChange, ErasedSeen, Undoing};
-use crate::model::{Effect, Fault, FaultKind, Outputs, TaskEvent, Undo};
+use crate::check::Step;
+use crate::model::{Effect, Fault, FaultKind, Outputs, TaskEvent, TaskName, Undo};
+use crate::world::{Script, Silent, Sink};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use minijinja::Value;
 use minijinja::value::Serde;
 use serde_json::Value as Json;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::AtomicU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -23,10 +26,18 @@ const DEEPEST: usize = 100;
 
 pub(super) struct Attempt<'a> {
     pub task: &'a TaskRun,
+    /// The task's own step, or one of its undo, or its probe.
+    pub step: &'a Step,
+    /// Names its acts and its output.
+    pub name: &'a TaskName,
     pub prepared: &'a Prepared,
     /// From 1.
     pub number: u32,
     pub deadline: Option<Instant>,
+    /// The number of its first act: not 0 where it repeats a part of an undo.
+    pub first_act: u32,
+    /// Whether an earlier engine may have begun this very attempt.
+    pub taken_up: bool,
 }
 
 /// How an attempt ended.
@@ -41,6 +52,17 @@ pub(super) enum Ended {
     Stopped(Fault),
 }
 
+impl Ended {
+    /// What to say of it, where it is not attempted again.
+    pub fn event(self) -> TaskEvent {
+        match self {
+            Ended::Done { changed, out } => TaskEvent::Done { changed, out: Arc::new(out) },
+            Ended::Unknown(fault) => TaskEvent::Unknown { fault },
+            Ended::Failed(fault) | Ended::Stopped(fault) => TaskEvent::Failed { fault },
+        }
+    }
+}
+
 /// What is being done, as far as its failing matters.
 #[derive(Clone, Copy)]
 enum Phase {
@@ -48,36 +70,111 @@ enum Phase {
     Act,
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
     pub async fn run(&self) -> Result<Ended, Refused> {
+        let output = self.output();
+        let cx = self.cx(&output, 0);
+        let ended = match self.step.effect {
+            Effect::Reads => self.read(&cx).await,
+            Effect::Converges | Effect::Opaque => self.change(&cx).await?,
+        };
+        Ok(self.checked(ended, &output))
+    }
+
+    /// Goes on where an earlier engine has announced an opaque change: the act is taken up by its id.
+    pub async fn go_on(&self) -> Ended {
+        let output = self.output();
+        let ended = self.act(&self.cx(&output, 0), &Json::Null).await;
+        self.checked(ended, &output)
+    }
+
+    /// A step of an undo, or a probe: what it does was announced with its task.
+    pub async fn part(&self) -> Result<Outputs, Fault> {
+        let output = self.output();
+        let repeated = self.taken_up || self.first_act > 0;
+        let acts = match self.step.effect {
+            Effect::Converges if repeated => self.over().await?,
+            _ => self.first_act,
+        };
+        let cx = self.cx(&output, acts);
+        let before = match self.step.effect {
+            Effect::Reads => Json::Null,
+            Effect::Converges | Effect::Opaque => {
+                match self.guarded(Phase::Look, self.prepared.action.inspect(&cx)).await? {
+                    ErasedSeen::Clean(out) => return Ok(out),
+                    ErasedSeen::Change(change) => change.before,
+                }
+            }
+        };
+        let phase = if self.step.effect == Effect::Reads { Phase::Look } else { Phase::Act };
+        self.guarded(phase, self.prepared.action.apply(&cx, &before)).await
+    }
+
+    /// Takes back what the action did, from what it saw before; then looks whether that is there again.
+    pub async fn undo(&self, before: &Json) -> Result<bool, Fault> {
+        let output = self.output();
+        let acts = if self.taken_up { self.over().await? } else { 0 };
+        let mut cx = self.cx(&output, acts);
+        cx.taken_up = false;
+        self.guarded(Phase::Act, self.prepared.action.undo(&cx, before)).await?;
+        let seen = self.guarded(Phase::Look, self.prepared.action.inspect(&cx)).await;
+        Ok(matches!(seen, Ok(ErasedSeen::Change(change)) if change.before == *before))
+    }
+
+    /// Waits until no act of this attempt runs any more, whatever it came to. Gives the number of the next act.
+    pub async fn over(&self) -> Result<u32, Fault> {
+        let (host, user) = (&self.prepared.host, self.prepared.settings.user.as_deref());
+        let cx = self.cx(&Silent, 0);
+        loop {
+            let next = cx.acts.load(Ordering::Relaxed);
+            match host.attach(&cx.act_id(), user, &Silent).await {
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(next),
+                // Its record is gone, or it was cut off: where the host answers, nothing of it runs.
+                Err(fault) if fault.is_unknown() => {
+                    host.probe(Script::new(":")).await.map_err(|_| fault)?;
+                    return Ok(next + 1);
+                }
+                // It was ended at its timeout.
+                Err(fault) if fault.kind == FaultKind::Timeout => {}
+                Err(fault) => return Err(Fault { kind: FaultKind::Lost, ..fault }),
+            }
+        }
+    }
+
+    fn output(&self) -> TaskOutput<'a> {
         let shared = &self.task.shared;
-        let name = &self.task.task().name;
-        let output = TaskOutput::new(name, self.number, &shared.outputs, &shared.observers);
-        let cx = Cx {
-            task: name,
+        TaskOutput::new(self.name, self.number, &shared.outputs, &shared.observers)
+    }
+
+    /// `acts` is the number of its first act.
+    fn cx<'c>(&'c self, sink: &'c dyn Sink, acts: u32) -> Cx<'c> {
+        let shared = &self.task.shared;
+        Cx {
+            task: self.name,
             attempt: self.number,
             run: &shared.run,
             host: &self.prepared.host,
             world: &shared.world,
             settings: &self.prepared.settings,
             deadline: self.deadline,
-            sink: &output,
+            sink,
             folder: &shared.folder,
             questions: &shared.questions,
-            acts: AtomicU32::new(0),
-        };
-        let ended = match self.task.step().effect {
-            Effect::Reads => self.read(&cx).await,
-            Effect::Converges | Effect::Opaque => self.change(&cx).await?,
-        };
-        let Ended::Done { changed, out } = ended else { return Ok(ended) };
+            acts: AtomicU32::new(acts),
+            taken_up: self.taken_up,
+        }
+    }
+
+    fn checked(&self, ended: Ended, output: &TaskOutput) -> Ended {
+        let Ended::Done { changed, out } = ended else { return ended };
         let accepted = output.finish().and_then(|()| self.accept(&out));
-        Ok(accepted.map_or_else(Ended::Failed, |()| Ended::Done { changed, out }))
+        accepted.map_or_else(Ended::Failed, |()| Ended::Done { changed, out })
     }
 
     async fn read(&self, cx: &Cx<'_>) -> Ended {
         let read = self.guarded(Phase::Look, self.prepared.action.apply(cx, &Json::Null));
-        let only_waits = !self.task.step().kind.limited;
+        let only_waits = !self.step.kind.limited;
         tokio::select! {
             biased;
             read = read => read.map_or_else(Ended::Failed, |out| Ended::Done { changed: false, out }),
@@ -94,18 +191,22 @@ impl Attempt<'_> {
             Ok(ErasedSeen::Clean(out)) => return Ok(Ended::Done { changed: false, out }),
             Err(fault) => return Ok(Ended::Failed(fault)),
         };
-        let undo = self.undo(&change);
+        let undo = self.way_back(&change);
         self.task.commit(TaskEvent::Changing { summary: change.summary, undo }).await?;
-        Ok(match self.guarded(Phase::Act, action.apply(cx, &change.before)).await {
+        Ok(self.act(cx, &change.before).await)
+    }
+
+    async fn act(&self, cx: &Cx<'_>, before: &Json) -> Ended {
+        match self.guarded(Phase::Act, self.prepared.action.apply(cx, before)).await {
             Ok(out) => Ended::Done { changed: true, out },
             Err(fault) if fault.is_unknown() => Ended::Unknown(fault),
             Err(fault) => Ended::Failed(fault),
-        })
+        }
     }
 
     /// What would take the change back: the step's own word, else what the action knows.
-    fn undo(&self, change: &ErasedChange) -> Option<Undo> {
-        let step = self.task.step();
+    fn way_back(&self, change: &ErasedChange) -> Option<Undo> {
+        let step = self.step;
         let summary = match step.kind.undo {
             _ if step.irreversible.is_some() => return None,
             _ if !step.undo.is_empty() => "as the step's `undo` says",
@@ -136,7 +237,7 @@ impl Attempt<'_> {
         if out.values().any(|value| depth_exceeds(value, DEEPEST)) {
             return Err(Fault::value(format!("its output is nested deeper than {DEEPEST} levels")));
         }
-        let retry = self.task.step().retry.as_ref();
+        let retry = self.step.retry.as_ref();
         let Some(until) = retry.and_then(|retry| retry.until.as_ref()) else { return Ok(()) };
         let scope = self.prepared.scope.with("out", Value::from(Serde(out)));
         match until.holds(&scope)? {

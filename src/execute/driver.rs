@@ -1,25 +1,29 @@
-//! The loop that owns a run: takes events from its tasks, puts them on record, starts what may start next.
+//! The loop that owns a run: takes events from its tasks, puts them on record, starts what may start next. Forward,
+//! and back with the arrows reversed: the same loop.
 //!
 //! All events that wait when the disk is free go to it together, and the starts that they allow go with them: one
 //! sync for each step of a chain, however many hosts it has.
 
 use super::approvals;
 use super::commit::{Commits, Request, What};
+use super::leg::{Leg, Next};
 use super::record::{Append, Error, Record};
-use super::task::{Shared, TaskRun};
-use super::{Limits, Schedule, Signals, Slot};
+use super::task::{Entry, Shared, TaskRun};
+use super::walk::{self, Target};
+use super::{Limits, Schedule, Signals};
 use crate::action::Question;
 use crate::check::OnFailure;
 use crate::compile::{Program, Task};
-use crate::model::{Event, HostName, Observer, Outcome, RunId, RunState, TaskEvent, TaskName, TaskState};
+use crate::model::{Event, Observer, Outcome, RunId, RunState, TaskEvent, TaskName, TaskState};
 use crate::template::Scope;
 use crate::world::World;
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use minijinja::Value;
 use minijinja::value::Serde;
+use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -30,10 +34,11 @@ const BATCH: usize = 1024;
 /// What a run is made of.
 pub struct Run {
     pub origin: Origin,
+    pub goal: Goal,
     pub program: Arc<Program>,
     /// With every host of the program, connected.
     pub world: Arc<World>,
-    /// The fold: new for a new run. Others may read it meanwhile.
+    /// The fold: new for a new run, else that of its journal. Others may read it meanwhile.
     pub state: Arc<RwLock<RunState>>,
     pub limits: Limits,
     pub append: Append,
@@ -57,32 +62,49 @@ pub struct Origin {
     pub inputs: IndexMap<String, String>,
 }
 
-/// Runs a new run to its end, or until the operator leaves: then it is `Interrupted` and its record stays open.
+/// What an engine is to do with a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Run it from its first task on.
+    Start,
+    /// Go on where it stopped: forward, or, where it was being walked back, with that.
+    Resume,
+    /// Walk it back. A walk that was under way to the same place goes on.
+    Back { to: Target, force: bool },
+}
+
+/// Runs a run to its end, or until the operator leaves: then it is `Interrupted` and its record stays open.
 pub async fn run(run: Run) -> Result<Outcome, Error> {
     let program = run.program.clone();
     let (mut driver, opening) = Driver::new(run, &program);
-    driver.commit(opening).await?;
+    driver.commit(Batch::of(opening)).await?;
     let mut batch = Batch::default();
+    driver.set_out();
     loop {
         driver.start_ready(&mut batch);
         driver.commit(std::mem::take(&mut batch)).await?;
         if driver.is_over() {
-            break;
-        }
-        if driver.receive(&mut batch).await == Wish::Leave {
+            let Some(turn) = driver.turn() else { break };
+            driver.commit(Batch::of(turn)).await?;
+            driver.leg = Leg::Back;
+            driver.set_out();
+        } else if driver.receive(&mut batch).await == Wish::Leave {
             return Ok(Outcome::Interrupted);
         }
     }
-    let outcome = driver.outcome();
-    driver.commit(Batch::of(Event::RunEnded { outcome })).await?;
-    Ok(outcome)
+    driver.end().await
 }
 
 struct Driver<'p> {
     shared: Arc<Shared>,
     program: &'p Program,
-    schedule: Schedule<'p>,
     record: Record,
+    goal: Goal,
+    leg: Leg,
+    limits: Limits,
+    schedule: Schedule<'p>,
+    /// Tasks that were started and have neither ended nor paused since.
+    busy: HashSet<u32>,
     requests: mpsc::Receiver<Request>,
     signals: Signals,
     tasks: JoinSet<()>,
@@ -94,7 +116,7 @@ struct Batch {
     events: Vec<Event>,
     committed: Vec<oneshot::Sender<()>>,
     /// Tasks to start.
-    starts: Vec<u32>,
+    starts: Vec<(u32, Entry)>,
 }
 
 #[derive(PartialEq, Eq)]
@@ -110,9 +132,8 @@ impl Batch {
 }
 
 impl<'p> Driver<'p> {
-    /// A driver, and the event that opens its run.
-    fn new(run: Run, program: &'p Program) -> (Driver<'p>, Batch) {
-        let Origin { run: id, operator, inputs } = run.origin;
+    /// A driver, and the event that opens its part of the run.
+    fn new(run: Run, program: &'p Program) -> (Driver<'p>, Event) {
         let (to, requests) = mpsc::channel(BATCH);
         let (questions, asked) = mpsc::channel(BATCH);
         let commits = Commits(to);
@@ -121,18 +142,13 @@ impl<'p> Driver<'p> {
         let scope = Scope::new(program.vars.clone(), program.groups.clone())
             .with("params", Value::from(Serde(&program.params)))
             .with("hosts", Value::from(Serde(&program.roles)));
-        let opening = Batch::of(Event::RunStarted {
-            run: id.clone(),
-            runbook: program.runbook.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            operator,
-            inputs,
-            tasks: program.tasks.iter().map(|task| task.name.clone()).collect(),
-        });
         let record = Record::new(run.append, run.state.clone(), run.observers.clone());
+        let (leg, opening) = Leg::first(&run.goal, run.origin.clone(), program, &record.state());
+        let started = record.state().started.unwrap_or_else(Timestamp::now).to_string();
+        let schedule = leg.schedule(program, &record.state(), run.limits);
         let shared = Shared {
-            run: id,
-            started: Timestamp::now().to_string(),
+            run: run.origin.run,
+            started,
             program: run.program,
             world: run.world,
             state: run.state,
@@ -147,13 +163,23 @@ impl<'p> Driver<'p> {
         let driver = Driver {
             shared: Arc::new(shared),
             program,
-            schedule: Schedule::new(&program.graph, slots(program), run.limits),
             record,
+            goal: run.goal,
+            leg,
+            limits: run.limits,
+            schedule,
+            busy: HashSet::new(),
             requests,
             signals: run.signals,
             tasks,
         };
         (driver, opening)
+    }
+
+    /// Plans the leg that begins.
+    fn set_out(&mut self) {
+        let schedule = self.leg.schedule(self.program, &self.state(), self.limits);
+        self.schedule = schedule;
     }
 
     /// Waits for something to happen, and puts what it means in the batch.
@@ -183,26 +209,23 @@ impl<'p> Driver<'p> {
             }
             What::Task(index, what) => (index, what),
         };
-        if self.schedule.is_stopped() && matches!(what, TaskEvent::Started { .. }) {
+        let starts = self.leg == Leg::Forward && !self.schedule.is_stopped();
+        if !starts && matches!(what, TaskEvent::Started { .. }) {
             return;
         }
         let task = &self.program.tasks[index as usize];
-        let stops = self.stops_run(task, &what);
-        let finishes = matches!(what, TaskEvent::Done { .. } | TaskEvent::Failed { .. } | TaskEvent::Skipped);
+        let next = self.leg.after(self.program, task, &what);
+        match what {
+            TaskEvent::Started { .. } => drop(self.busy.insert(index)),
+            TaskEvent::Changing { .. } => {}
+            _ => drop(self.busy.remove(&index)),
+        }
         batch.events.push(Event::Task { task: task.name.clone(), what });
         batch.committed.push(committed);
-        if stops {
-            self.stop(Some(task.name.clone()), batch);
-        } else if finishes {
-            self.schedule.finish(index);
-        }
-    }
-
-    fn stops_run(&self, task: &Task, what: &TaskEvent) -> bool {
-        match what {
-            TaskEvent::Unknown { .. } => true,
-            TaskEvent::Failed { .. } => self.program.steps[task.step as usize].on_failure == OnFailure::Stop,
-            _ => false,
+        match next {
+            Next::Stop => self.stop(Some(task.name.clone()), batch),
+            Next::Finish => self.schedule.finish(index),
+            Next::Wait => {}
         }
     }
 
@@ -215,9 +238,19 @@ impl<'p> Driver<'p> {
 
     fn start_ready(&mut self, batch: &mut Batch) {
         while let Some(index) = self.schedule.start() {
-            let task = self.program.tasks[index as usize].name.clone();
-            batch.events.push(Event::Task { task, what: TaskEvent::Started { attempt: 1 } });
-            batch.starts.push(index);
+            let task = &self.program.tasks[index as usize];
+            let step = &self.program.steps[task.step as usize];
+            let state = self.record.state();
+            let record = state.task(&task.name).expect("the run's first event names every task");
+            let (event, entry) = self.leg.enter(step, record);
+            batch.events.extend(event.map(|what| Event::Task { task: task.name.clone(), what }));
+            match entry {
+                Some(entry) => {
+                    self.busy.insert(index);
+                    batch.starts.push((index, entry));
+                }
+                None => self.schedule.finish(index),
+            }
         }
     }
 
@@ -230,34 +263,95 @@ impl<'p> Driver<'p> {
         for committed in batch.committed {
             let _ = committed.send(()); // a task that was cut off does not wait any more
         }
-        for index in batch.starts {
-            self.tasks.spawn(TaskRun { shared: self.shared.clone(), index }.run());
+        for (index, entry) in batch.starts {
+            self.tasks.spawn(TaskRun { shared: self.shared.clone(), index, entry }.run());
         }
         Ok(())
     }
 
-    /// Whether nothing runs and nothing will. Tasks between two attempts do not run once the run is stopping.
+    /// Whether nothing runs and nothing will: all is done, or it was stopped, or what could not be taken back holds
+    /// up the rest.
     fn is_over(&self) -> bool {
-        let idle = |state: &TaskState| matches!(state, TaskState::Waiting { .. });
-        self.schedule.is_complete()
-            || self.schedule.is_stopped() && self.record.state().in_flight().all(|(_, task)| idle(&task.state))
+        let halted = self.schedule.is_stopped() || self.leg == Leg::Back;
+        self.schedule.is_complete() || halted && self.busy.is_empty()
+    }
+
+    /// What turns the run back at the end of a leg; none where it has ended.
+    fn turn(&self) -> Option<Event> {
+        let state = self.state();
+        if self.leg == Leg::Back || self.signals.stop.is_cancelled() || state.counts().unknown > 0 {
+            return None;
+        }
+        let (to, force) = match (&self.leg, &self.goal) {
+            (Leg::TakeUp, Goal::Back { to, force }) => (to.clone(), *force),
+            (Leg::TakeUp, _) => return self.go_on_back(&state),
+            _ => (self.asked_by_failure(&state)?, false),
+        };
+        let way = walk::way(self.program, &state, &to, force);
+        let because = state.stopped_by.clone();
+        Some(Event::RollingBack { to: way.to, because, tasks: way.tasks })
+    }
+
+    /// The walk that was under way.
+    fn go_on_back(&self, state: &RunState) -> Option<Event> {
+        let walk = state.back.as_ref()?;
+        let tasks = walk.tasks.iter().cloned().collect();
+        Some(Event::RollingBack { to: walk.to.clone(), because: None, tasks })
+    }
+
+    /// Where the failures of a leg forward want to be walked back to.
+    fn asked_by_failure(&self, state: &RunState) -> Option<Target> {
+        let policy = |task: &Task| self.program.steps[task.step as usize].on_failure;
+        let mut failed = self.failed(state).peekable();
+        failed.peek()?;
+        if self.program.on_failure == OnFailure::Rollback {
+            return Some(Target::LastCheckpoint);
+        }
+        let asking = failed.filter(|task| policy(task) == OnFailure::Rollback);
+        let steps: Vec<_> = asking.map(|task| task.name.step.clone()).collect();
+        (!steps.is_empty()).then_some(Target::Steps(steps))
+    }
+
+    /// The tasks whose failure stops a run.
+    fn failed<'a>(&'a self, state: &'a RunState) -> impl Iterator<Item = &'a Task> {
+        self.program.tasks.iter().filter(move |task| {
+            let failed = state.task(&task.name).is_some_and(|task| matches!(task.state, TaskState::Failed { .. }));
+            failed && self.program.steps[task.step as usize].on_failure != OnFailure::Continue
+        })
+    }
+
+    /// Says how it ended. Where an earlier engine's act was not taken up again, the record stays open.
+    async fn end(mut self) -> Result<Outcome, Error> {
+        let outcome = self.outcome();
+        if self.state().in_flight().all(|(_, task)| !task.state.is_acting()) {
+            self.commit(Batch::of(Event::RunEnded { outcome })).await?;
+        }
+        Ok(outcome)
     }
 
     fn outcome(&self) -> Outcome {
-        let state = self.record.state();
-        let failed = |task: &Task| {
-            let failed = state.task(&task.name).is_some_and(|task| matches!(task.state, TaskState::Failed { .. }));
-            failed && self.program.steps[task.step as usize].on_failure == OnFailure::Stop
-        };
-        if state.counts().unknown > 0 {
+        let state = self.state();
+        let counts = state.counts();
+        if self.leg == Leg::Back {
+            return match () {
+                () if self.schedule.is_stopped() && !self.schedule.is_complete() => Outcome::Interrupted,
+                () if counts.stuck > 0 || counts.kept > 0 => Outcome::Stuck,
+                () => Outcome::RolledBack,
+            };
+        }
+        if counts.unknown > 0 {
             Outcome::Unknown
-        } else if self.program.tasks.iter().any(failed) {
+        } else if self.failed(&state).next().is_some() {
             Outcome::Failed
-        } else if self.schedule.is_complete() {
+        } else if self.schedule.is_complete() && self.leg == Leg::Forward {
             Outcome::Done
         } else {
             Outcome::Interrupted
         }
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, RunState> {
+        self.record.state()
     }
 }
 
@@ -268,14 +362,4 @@ fn own_up(ended: Result<(), JoinError>) {
     {
         std::panic::resume_unwind(bug.into_panic());
     }
-}
-
-/// The slot that each task takes.
-fn slots<'p>(program: &'p Program) -> Vec<Slot> {
-    let mut hosts: IndexSet<&HostName> = IndexSet::new();
-    let slot = |task: &'p Task| match program.steps[task.step as usize].kind.limited {
-        true => Slot::Host(hosts.insert_full(&task.name.host).0 as u32),
-        false => Slot::Free,
-    };
-    program.tasks.iter().map(slot).collect()
 }

@@ -1,21 +1,26 @@
 //! Runs a program: starts each task as soon as it may, and tells what happened, event by event.
 //!
 //! One loop (`driver`) owns the run: an event is written down, folded into the state and shown (`record`), and only
-//! then acted upon. Tasks run beside the loop and ask it to take their events. Invariant: nothing is done to a host
-//! that is not on disk before. Does not know how events are stored or displayed, nor what any action does.
+//! then acted upon. Tasks run beside the loop and ask it to take their events. Forward and back are `leg`s of the
+//! same loop. Invariant: nothing is done to a host that is not on disk before. Does not know how events are stored or
+//! displayed, nor what any action does.
 
 mod approvals;
 mod attempt;
 mod commit;
 mod driver;
+mod leg;
 mod output;
 mod record;
 mod retry;
 mod schedule;
 mod signals;
+mod take_up;
 mod task;
+mod undo;
+pub mod walk;
 
-pub use driver::{Origin, Run, run};
+pub use driver::{Goal, Origin, Run, run};
 pub use output::file_name;
 pub use record::{Append, Error};
 pub use schedule::{Limits, Schedule, Slot};

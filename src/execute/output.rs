@@ -76,9 +76,10 @@ impl<'a> TaskOutput<'a> {
         files.failed = written.err();
     }
 
+    /// Anew: what is taken up after a crash comes again from its beginning.
     fn create(&self, stream: Stream) -> io::Result<File> {
         let path = self.folder.join(file_name(self.task, self.attempt, stream));
-        OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
     }
 
     fn files(&self) -> MutexGuard<'_, Files> {

@@ -1,9 +1,11 @@
-//! Which task starts next: from the graph, from what has finished, and within the limits.
+//! Which task starts next: from the graph, from what has finished, and within the limits. Forward, or with the
+//! arrows reversed.
 //!
 //! Pure: no clock, no I/O, no runbook. Invariant: a task is given out once, after everything that it waits for has
 //! finished; never beyond a limit; nothing after [`Schedule::stop`]. Does not know how a task ends, only that it has.
 
 use crate::compile::Node;
+use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -38,6 +40,8 @@ pub enum Slot {
 #[derive(Debug)]
 pub struct Schedule<'g> {
     graph: &'g DiGraph<Node, ()>,
+    /// `Outgoing`: along the arrows; `Incoming`: against them.
+    direction: Direction,
     slots: Vec<Slot>,
     limits: Limits,
     /// Each task's place in the graph.
@@ -50,6 +54,8 @@ pub struct Schedule<'g> {
     /// The first ready task of each host that has a slot left.
     next: BTreeSet<(u32, u32)>,
     running: usize,
+    /// Tasks that were finished before.
+    passed: Vec<bool>,
     unfinished: usize,
     stopped: bool,
 }
@@ -62,11 +68,24 @@ struct Queue {
 }
 
 impl<'g> Schedule<'g> {
-    /// `slots` has an entry for each task; hosts are numbered from 0.
+    /// `slots` has an entry for each task; hosts are numbered from 0. All tasks, along the arrows.
     pub fn new(graph: &'g DiGraph<Node, ()>, slots: Vec<Slot>, limits: Limits) -> Self {
+        let open = vec![true; slots.len()];
+        Schedule::of(graph, Direction::Outgoing, slots, limits, &open)
+    }
+
+    /// Only the tasks that are still `open`; the others are passed like joins.
+    pub fn of(
+        graph: &'g DiGraph<Node, ()>,
+        direction: Direction,
+        slots: Vec<Slot>,
+        limits: Limits,
+        open: &[bool],
+    ) -> Self {
         let hosts = slots.iter().map(|slot| if let Slot::Host(host) = slot { *host as usize + 1 } else { 0 }).max();
         let mut schedule = Schedule {
             graph,
+            direction,
             limits,
             nodes: vec![NodeIndex::end(); slots.len()],
             waits_for: vec![0; graph.node_count()],
@@ -74,12 +93,14 @@ impl<'g> Schedule<'g> {
             hosts: vec![Queue::default(); hosts.unwrap_or(0)],
             next: BTreeSet::new(),
             running: 0,
-            unfinished: slots.len(),
+            unfinished: open.iter().filter(|open| **open).count(),
+            passed: open.iter().map(|open| !open).collect(),
             stopped: false,
             slots,
         };
         for edge in graph.raw_edges() {
-            schedule.waits_for[edge.target().index()] += 1;
+            let after = if direction == Direction::Outgoing { edge.target() } else { edge.source() };
+            schedule.waits_for[after.index()] += 1;
         }
         let mut roots = Vec::new();
         for node in graph.node_indices() {
@@ -142,11 +163,12 @@ impl<'g> Schedule<'g> {
         self.unfinished == 0
     }
 
-    /// Takes nodes that wait for nothing: tasks become ready, joins are passed at once.
+    /// Takes nodes that wait for nothing: tasks become ready, joins and finished tasks are passed at once.
     fn open(&mut self, mut nodes: Vec<NodeIndex>) {
         while let Some(node) = nodes.pop() {
             match self.graph[node] {
                 Node::Join(_) => self.leave(node, &mut nodes),
+                Node::Task(task) if self.passed[task as usize] => self.leave(node, &mut nodes),
                 Node::Task(task) => match self.slots[task as usize] {
                     Slot::Free => self.free.push(Reverse(task)),
                     Slot::Host(host) => self.change(host, |queue| queue.ready.push(Reverse(task))),
@@ -157,7 +179,7 @@ impl<'g> Schedule<'g> {
 
     /// A node is behind us: collects those after it that wait for nothing else.
     fn leave(&mut self, node: NodeIndex, open: &mut Vec<NodeIndex>) {
-        for after in self.graph.neighbors(node) {
+        for after in self.graph.neighbors_directed(node, self.direction) {
             let left = &mut self.waits_for[after.index()];
             *left -= 1;
             if *left == 0 {

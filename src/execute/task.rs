@@ -6,7 +6,7 @@ use super::retry;
 use crate::action::{Erased, Question, Settings};
 use crate::check::Step;
 use crate::compile::{Program, Task};
-use crate::model::{Fault, Observer, RunId, RunState, TaskEvent};
+use crate::model::{Fault, Observer, RunId, RunState, TaskEvent, TaskRecord};
 use crate::template::{Late, Scope, Steps};
 use crate::world::{Host, World};
 use minijinja::Value;
@@ -42,6 +42,18 @@ pub(super) struct TaskRun {
     pub shared: Arc<Shared>,
     /// Into the program's tasks.
     pub index: u32,
+    pub entry: Entry,
+}
+
+/// Where a task that is given out begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    /// An attempt of it is on disk as started.
+    Start,
+    /// What became of the act that an earlier engine began? Then it is attempted again where that is due, or left.
+    TakeUp { go_on: bool },
+    /// Its undo is on disk as begun; `taken_up`: perhaps by an earlier engine.
+    Undo { taken_up: bool },
 }
 
 /// What a task is to do, with every template filled in. The steps that these read have finished, so it stays the
@@ -54,39 +66,47 @@ pub(super) struct Prepared {
 }
 
 impl TaskRun {
-    /// From the first attempt, which is on disk as started, to the end.
     pub async fn run(self) {
         // Refused: the run stopped, or its record failed. The driver knows which, and has ended it.
-        let _: Result<(), Refused> = self.attempts().await;
+        let _: Result<(), Refused> = match self.entry {
+            Entry::Start => self.attempts().await,
+            Entry::TakeUp { go_on } => self.take_up(go_on).await,
+            Entry::Undo { taken_up } => self.undo(taken_up).await,
+        };
     }
 
-    async fn attempts(&self) -> Result<(), Refused> {
+    /// From the attempt that is on disk as started, to the end.
+    pub async fn attempts(&self) -> Result<(), Refused> {
         let prepared = match self.prepare() {
             Ok(Some(prepared)) => prepared,
             Ok(None) => return self.commit(TaskEvent::Skipped).await,
             Err(fault) => return self.commit(TaskEvent::Failed { fault }).await,
         };
         let first = Instant::now();
-        let mut number = 1;
+        let before = self.record().attempt - 1;
+        let mut tries = 1;
         loop {
-            let attempt = Attempt { task: self, prepared: &prepared, number, deadline: self.deadline(first) };
-            let fault = match attempt.run().await? {
-                Ended::Done { changed, out } => {
-                    return self.commit(TaskEvent::Done { changed, out: Arc::new(out) }).await;
-                }
-                Ended::Unknown(fault) => return self.commit(TaskEvent::Unknown { fault }).await,
+            let number = before + tries;
+            let ended = self.attempt(&prepared, number, self.deadline(first)).run().await?;
+            let fault = match ended {
                 Ended::Stopped(fault) => return self.commit(TaskEvent::Retrying { attempt: number, fault }).await,
                 Ended::Failed(fault) => fault,
+                ended => return self.commit(ended.event()).await,
             };
             let retry = self.step().retry.as_ref().filter(|_| retry::may_repeat(&fault));
-            let Some(pause) = retry.and_then(|retry| retry::pause(retry, number, first.elapsed())) else {
+            let Some(pause) = retry.and_then(|retry| retry::pause(retry, tries, first.elapsed())) else {
                 return self.commit(TaskEvent::Failed { fault }).await;
             };
             self.commit(TaskEvent::Retrying { attempt: number, fault }).await?;
             tokio::time::sleep(pause).await;
-            number += 1;
-            self.commit(TaskEvent::Started { attempt: number }).await?;
+            tries += 1;
+            self.commit(TaskEvent::Started { attempt: number + 1 }).await?;
         }
+    }
+
+    pub fn attempt<'a>(&'a self, prepared: &'a Prepared, number: u32, deadline: Option<Instant>) -> Attempt<'a> {
+        let name = &self.task().name;
+        Attempt { task: self, step: self.step(), name, prepared, number, deadline, first_act: 0, taken_up: false }
     }
 
     /// When an attempt that begins now must be over: after `timeout`, and before `for` is up.
@@ -100,15 +120,16 @@ impl TaskRun {
     /// `None` where `when` is false.
     fn prepare(&self) -> Result<Option<Prepared>, Fault> {
         let (task, step) = (self.task(), self.step());
-        let host = self.shared.world.host(&task.name.host);
-        let host = host.ok_or_else(|| Fault::value(format!("{} is no host of this run", task.name.host)))?;
-        let scope = self.scope(host.as_ref());
-        if let Some(when) = &step.when
-            && !when.holds(&scope)?
-        {
-            return Ok(None);
+        let scope = self.scope()?;
+        match &step.when {
+            Some(when) if !when.holds(&scope)? => Ok(None),
+            _ => self.fill_in(step, &task.args, scope).map(Some),
         }
-        let action = (step.kind.decode)(task.args.render(&scope)?);
+    }
+
+    /// Fills every template of a step in.
+    pub fn fill_in(&self, step: &Step, args: &Late, scope: Scope) -> Result<Prepared, Fault> {
+        let action = (step.kind.decode)(args.render(&scope)?);
         let action = action.map_err(|why| Fault::value(format!("`{}`: {why}", step.kind.name)))?;
         let env = step.env.iter().map(|(name, value)| Ok((name.clone(), text(value, &scope)?)));
         let maybe = |value: &Option<Late>| value.as_ref().map(|value| text(value, &scope)).transpose();
@@ -118,11 +139,17 @@ impl TaskRun {
             cwd: maybe(&step.cwd)?,
             user: maybe(&step.user)?,
         };
-        Ok(Some(Prepared { action, settings, scope, host: host.clone() }))
+        Ok(Prepared { action, settings, scope, host: self.host()?.clone() })
     }
 
-    fn scope(&self, host: &dyn Host) -> Scope {
-        let (shared, task) = (&self.shared, self.task());
+    fn host(&self) -> Result<&Arc<dyn Host>, Fault> {
+        let name = &self.task().name.host;
+        self.shared.world.host(name).ok_or_else(|| Fault::value(format!("{name} is no host of this run")))
+    }
+
+    /// What templates of this task see.
+    pub fn scope(&self) -> Result<Scope, Fault> {
+        let (shared, task, host) = (&self.shared, self.task(), self.host()?);
         let steps =
             Steps { state: shared.state.clone(), tasks: shared.program.by_step.clone(), host: task.name.host.clone() };
         let run = json!({ "id": shared.run, "started": shared.started, "dir": host.run_dir() });
@@ -133,7 +160,13 @@ impl TaskRun {
         if let Some(item) = &task.item {
             scope = scope.with("item", Value::from(Serde(item)));
         }
-        scope.with_vars(&self.step().vars)
+        Ok(scope.with_vars(&self.step().vars))
+    }
+
+    /// The task as the run's state has it now.
+    pub fn record(&self) -> TaskRecord {
+        let state = self.shared.state.read().expect("no task panics while it holds the run's state");
+        state.task(&self.task().name).cloned().unwrap_or_default()
     }
 
     pub fn task(&self) -> &Task {

@@ -93,6 +93,11 @@ impl RunFolder {
         self.path.join("journal")
     }
 
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Where each task's output goes; the files are named by who writes them.
     pub fn outputs(&self) -> PathBuf {
         self.path.join("outputs")
@@ -107,7 +112,8 @@ impl RunFolder {
         replay(&self.journal(), each)
     }
 
-    fn keep_input(&self, name: &str, content: &[u8]) -> Result<(), Error> {
+    /// Keeps one more file of what the run is made from. It must not be there.
+    pub fn keep_input(&self, name: &str, content: &[u8]) -> Result<(), Error> {
         let path = self.inputs().join(name);
         let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         open.and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all())).map_err(at(&path))

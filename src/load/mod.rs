@@ -50,9 +50,14 @@ pub fn runbook(path: &Path, sources: &mut Sources) -> Result<Document, Vec<Diagn
 
 /// Reads an inventory and checks all of it.
 pub fn inventory(path: &Path, sources: &mut Sources) -> Result<Inventory, Vec<Diagnostic>> {
+    inventory_from(path, &folder(path), sources)
+}
+
+/// The same of a copy: relative paths in it start from `folder`.
+pub fn inventory_from(path: &Path, folder: &Path, sources: &mut Sources) -> Result<Inventory, Vec<Diagnostic>> {
     let file = file::read(path, sources)?;
     let root = yaml::parse(file, &sources.get(file).text)?;
-    inventory::decode(&root, &folder(path), sources)
+    inventory::decode(&root, folder, sources)
 }
 
 /// Reads what a rehearsal does around a runbook.

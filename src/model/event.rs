@@ -39,6 +39,30 @@ pub enum Event {
         #[serde(flatten)]
         what: TaskEvent,
     },
+    /// An engine takes the run up again, after it has ended or its engine has.
+    RunResumed {
+        version: String,
+        operator: String,
+        /// SHA-256 of each input file by its role, as this engine reads them.
+        inputs: IndexMap<String, String>,
+        /// Whether it goes on; otherwise it is taken up to be walked back.
+        forward: bool,
+        /// Every task of the run, in the order of the file, where the runbook was corrected meanwhile.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tasks: Option<Vec<TaskName>>,
+        /// Tasks that are to be attempted again: nothing of them is under way.
+        again: Vec<TaskName>,
+    },
+    /// From here on the run is walked back: what these tasks did is taken back, the last first.
+    RollingBack {
+        /// The checkpoint to walk back to; none: the start.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<StepId>,
+        /// The task whose failure asks for it; none where the operator does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        because: Option<TaskName>,
+        tasks: Vec<TaskName>,
+    },
     /// Somebody allowed an `approve` step to pass.
     Approved {
         step: StepId,
@@ -66,6 +90,10 @@ pub enum Outcome {
     Unknown,
     /// The operator stopped it; it can be resumed.
     Interrupted,
+    /// Walked back: all that was to be taken back is.
+    RolledBack,
+    /// Walked back, and something could not be taken back.
+    Stuck,
 }
 
 /// What happens to one task.
@@ -102,6 +130,30 @@ pub enum TaskEvent {
     },
     /// Its `when` was false.
     Skipped,
+    /// It converges, and its acts are over: it is to be looked at and attempted again.
+    Reopened,
+    /// Whether it took effect was not known, and now is.
+    Settled {
+        took_effect: bool,
+        /// Who says so: the operator, the step's `reconcile`, the host's record.
+        by: String,
+    },
+    /// About to take back what it did. An undo that is taken up again keeps its attempt.
+    Undoing {
+        attempt: u32,
+    },
+    Undone {
+        /// Whether a look afterwards found what was there before the task.
+        verified: bool,
+    },
+    /// What it did stays: nothing is known that would take it back.
+    Kept {
+        why: String,
+    },
+    /// It could not be taken back.
+    Stuck {
+        fault: Fault,
+    },
 }
 
 fn none(out: &Arc<Outputs>) -> bool {

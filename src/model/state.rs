@@ -4,7 +4,7 @@
 //! refuses is not a journal that this program wrote. Knows no clock: all times are the events' own.
 
 use super::{Event, Outcome, RunId, Stamped, StepId, TaskEvent, TaskName, TaskRecord, TaskState};
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashSet};
 
@@ -18,6 +18,18 @@ pub struct Counts {
     pub failed: usize,
     pub unknown: usize,
     pub skipped: usize,
+    pub undone: usize,
+    pub kept: usize,
+    pub stuck: usize,
+}
+
+/// A walk back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Walk {
+    /// The checkpoint that it leads to; none: the start.
+    pub to: Option<StepId>,
+    /// Every task that it passes over.
+    pub tasks: IndexSet<TaskName>,
 }
 
 /// A run, as its events tell it.
@@ -37,6 +49,8 @@ pub struct RunState {
     /// The task whose failure stopped the run.
     pub stopped_by: Option<TaskName>,
     pub outcome: Option<Outcome>,
+    /// The run is being walked back, or was, and has not gone forward again since.
+    pub back: Option<Walk>,
     tasks: IndexMap<TaskName, TaskRecord>,
     steps: IndexMap<StepId, Vec<usize>>,
     in_flight: BTreeSet<usize>,
@@ -69,6 +83,14 @@ impl RunState {
                 self.started = Some(stamped.at);
                 self.expect_tasks(tasks);
             }
+            Event::RunResumed { inputs, forward, tasks, again, .. } => {
+                self.inputs = inputs.clone();
+                self.reopen(*forward, tasks.as_deref(), again);
+            }
+            Event::RollingBack { to, because, tasks } => {
+                (self.stopping, self.stopped_by) = (false, because.clone());
+                self.back = Some(Walk { to: to.clone(), tasks: tasks.iter().cloned().collect() });
+            }
             Event::Task { task, what } => self.apply_task(task, what, stamped.at).map_err(illegal)?,
             Event::Approved { step, by } => {
                 self.approved.insert(step.clone(), by.clone());
@@ -89,67 +111,129 @@ impl RunState {
         if self.started.is_none() != matches!(event, Event::RunStarted { .. }) {
             return Err("a run starts once, first".into());
         }
-        if self.outcome.is_some() {
+        let settles = matches!(event, Event::Task { what: TaskEvent::Settled { .. }, .. });
+        if self.outcome.is_some() && !settles && !matches!(event, Event::RunResumed { .. }) {
             return Err("the run has ended".into());
         }
         match event {
-            Event::RunStarted { tasks, .. } => {
-                let mut seen = HashSet::with_capacity(tasks.len());
-                let twice = tasks.iter().find(|task| !seen.insert(*task));
-                twice.map_or(Ok(()), |task| Err(format!("{task} is named twice")))
-            }
-            Event::Task { task, what } => {
-                let record = self.tasks.get(task).ok_or_else(|| format!("no task {task} in this run"))?;
-                if self.stopping && matches!(what, TaskEvent::Started { .. }) {
-                    return Err(format!("{task} starts though the run is stopping"));
-                }
-                record.after(what).map(drop).ok_or_else(|| format!("{task} is {:?}, got {what:?}", record.state))
-            }
+            Event::RunStarted { tasks, .. } => once(tasks),
+            Event::RunResumed { forward, tasks, again, .. } => self.check_resumed(*forward, tasks.as_deref(), again),
+            Event::RollingBack { tasks, .. } => self.check_back(tasks),
+            Event::Task { task, what } => self.check_task(task, what),
             Event::Stopping { .. } if self.stopping => Err("the run is stopping already".into()),
             Event::RunEnded { outcome } => self.check_end(*outcome),
             _ => Ok(()),
         }
     }
 
+    fn check_task(&self, task: &TaskName, what: &TaskEvent) -> Result<(), String> {
+        let record = self.tasks.get(task).ok_or_else(|| format!("no task {task} in this run"))?;
+        let starts = matches!(what, TaskEvent::Started { .. });
+        let undoes = matches!(what, TaskEvent::Undoing { .. } | TaskEvent::Kept { .. });
+        if self.stopping && (starts || undoes) {
+            return Err(format!("{task} starts though the run is stopping"));
+        }
+        match &self.back {
+            Some(_) if starts => return Err(format!("{task} starts though the run is walked back")),
+            Some(walk) if undoes && !walk.tasks.contains(task) => return Err(format!("the walk does not pass {task}")),
+            None if undoes => return Err(format!("{task} is taken back though the run goes forward")),
+            _ => {}
+        }
+        record.after(what).map(drop).ok_or_else(|| format!("{task} is {:?}, got {what:?}", record.state))
+    }
+
+    fn check_resumed(&self, forward: bool, tasks: Option<&[TaskName]>, again: &[TaskName]) -> Result<(), String> {
+        if let Some(tasks) = tasks {
+            once(tasks)?;
+            let kept: HashSet<&TaskName> = tasks.iter().collect();
+            let lost = |(name, task): &(&TaskName, &TaskRecord)| task.has_changed() && !kept.contains(*name);
+            if let Some((name, _)) = self.tasks().find(lost) {
+                return Err(format!("{name} has changed something and is left out"));
+            }
+        }
+        if forward && let Some((name, _)) = self.in_flight().find(|(_, t)| matches!(t.state, TaskState::Undoing { .. }))
+        {
+            return Err(format!("the run goes forward while {name} is being taken back"));
+        }
+        let unsure = |state: &TaskState| matches!(state, TaskState::Changing { .. } | TaskState::Unknown { .. });
+        match again.iter().find(|name| self.task(name).is_none_or(|task| unsure(&task.state))) {
+            Some(name) => Err(format!("{name} cannot simply be attempted again")),
+            None => Ok(()),
+        }
+    }
+
+    fn check_back(&self, tasks: &[TaskName]) -> Result<(), String> {
+        let under_way = |state: &TaskState| matches!(state, TaskState::Running | TaskState::Changing { .. });
+        if let Some((name, _)) = self.in_flight().find(|(_, task)| under_way(&task.state)) {
+            return Err(format!("the run is walked back while {name} is under way"));
+        }
+        let unknown = |name: &&TaskName| self.task(name).is_none_or(TaskRecord::is_unknown);
+        match tasks.iter().find(unknown) {
+            Some(name) => Err(format!("the walk passes {name}, which is not known to have ended")),
+            None => once(tasks),
+        }
+    }
+
     fn check_end(&self, outcome: Outcome) -> Result<(), String> {
-        let acting = self.in_flight().find(|(_, task)| !matches!(task.state, TaskState::Waiting { .. }));
-        if let Some((name, _)) = acting {
+        if let Some((name, _)) = self.in_flight().find(|(_, task)| task.state.is_acting()) {
             return Err(format!("the run ends while {name} is under way"));
         }
         let complete = self.counts.pending == 0 && self.in_flight.is_empty() && self.counts.unknown == 0;
         if outcome == Outcome::Done && !complete {
             return Err("the run is called done, and not all of it is".into());
         }
+        let passed = |walk: &Walk| walk.tasks.iter().filter_map(|name| self.task(name)).all(|task| !task.has_changed());
+        if outcome == Outcome::RolledBack && !self.back.as_ref().is_some_and(passed) {
+            return Err("the run is called rolled back, and not all of it is".into());
+        }
         Ok(())
     }
 
     fn expect_tasks(&mut self, names: &[TaskName]) {
+        let mut known = std::mem::take(&mut self.tasks);
+        (self.steps, self.in_flight, self.counts) = (IndexMap::new(), BTreeSet::new(), Counts::default());
         for (index, name) in names.iter().enumerate() {
-            self.tasks.insert(name.clone(), TaskRecord::default());
+            let record = known.swap_remove(name).unwrap_or_default();
+            self.counts.enter(&record.state);
+            if record.state.is_in_flight() {
+                self.in_flight.insert(index);
+            }
+            self.tasks.insert(name.clone(), record);
             self.steps.entry(name.step.clone()).or_default().push(index);
         }
-        self.counts.pending = names.len();
+    }
+
+    /// An engine takes the run up: what had only looked, or failed, may be attempted again.
+    fn reopen(&mut self, forward: bool, tasks: Option<&[TaskName]>, again: &[TaskName]) {
+        (self.stopping, self.stopped_by, self.outcome) = (false, None, None);
+        for name in again {
+            if let Some(task) = self.tasks.get_mut(name) {
+                task.state = TaskState::Pending;
+            }
+        }
+        if forward {
+            self.back = None;
+            for task in self.tasks.values_mut() {
+                if let TaskState::Kept { was, .. } = &task.state {
+                    task.state = *was.clone();
+                }
+            }
+        }
+        let names: Vec<TaskName> = tasks.map_or_else(|| self.tasks.keys().cloned().collect(), <[_]>::to_vec);
+        self.expect_tasks(&names);
     }
 
     fn apply_task(&mut self, name: &TaskName, what: &TaskEvent, at: Timestamp) -> Result<(), String> {
         let (index, _, task) = self.tasks.get_full_mut(name).ok_or_else(|| format!("no task {name} in this run"))?;
         let next = task.after(what).ok_or_else(|| format!("{name} is {:?}, got {what:?}", task.state))?;
         self.counts.leave(&task.state);
-        self.counts.enter(&next);
-        if next.is_final() {
-            self.in_flight.remove(&index);
-        } else {
+        task.enter(next, what, at);
+        self.counts.enter(&task.state);
+        if task.state.is_in_flight() {
             self.in_flight.insert(index);
+        } else {
+            self.in_flight.remove(&index);
         }
-        if let TaskEvent::Started { attempt } = what {
-            task.attempt = *attempt;
-            task.started.get_or_insert(at);
-        }
-        if let TaskEvent::Changing { undo: Some(undo), .. } = what {
-            task.undo.get_or_insert_with(|| undo.clone());
-        }
-        task.state = next;
-        task.since = Some(at);
         Ok(())
     }
 
@@ -191,22 +275,34 @@ impl Counts {
     fn slot(&mut self, state: &TaskState) -> &mut usize {
         match state {
             TaskState::Pending => &mut self.pending,
-            TaskState::Running | TaskState::Changing { .. } | TaskState::Waiting { .. } => &mut self.in_flight,
             TaskState::Done { .. } => &mut self.done,
             TaskState::Failed { .. } => &mut self.failed,
             TaskState::Unknown { .. } => &mut self.unknown,
             TaskState::Skipped => &mut self.skipped,
+            TaskState::Undone { .. } => &mut self.undone,
+            TaskState::Kept { .. } => &mut self.kept,
+            TaskState::Stuck { .. } => &mut self.stuck,
+            TaskState::Running | TaskState::Changing { .. } | TaskState::Waiting { .. } | TaskState::Undoing { .. } => {
+                &mut self.in_flight
+            }
         }
     }
 
     fn leave(&mut self, state: &TaskState) {
         *self.slot(state) -= 1;
+        self.changed -= usize::from(matches!(state, TaskState::Done { changed: true, .. }));
     }
 
     fn enter(&mut self, state: &TaskState) {
         *self.slot(state) += 1;
         self.changed += usize::from(matches!(state, TaskState::Done { changed: true, .. }));
     }
+}
+
+fn once(tasks: &[TaskName]) -> Result<(), String> {
+    let mut seen = HashSet::with_capacity(tasks.len());
+    let twice = tasks.iter().find(|task| !seen.insert(*task));
+    twice.map_or(Ok(()), |task| Err(format!("{task} is named twice")))
 }
 
 #[cfg(test)]

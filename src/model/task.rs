@@ -7,7 +7,8 @@ use std::sync::Arc;
 /// Where a task is.
 ///
 /// `Pending -> Running -> (Changing ->) Done | Failed | Unknown`, with `Waiting` between two attempts,
-/// and `Running -> Skipped` where its `when` is false.
+/// and `Running -> Skipped` where its `when` is false. On the way back whatever has announced a change goes
+/// `-> Undoing -> Undone | Stuck`, or `-> Kept`.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum TaskState {
     #[default]
@@ -33,19 +34,40 @@ pub enum TaskState {
         fault: Fault,
     },
     Skipped,
+    /// It is being taken back.
+    Undoing {
+        was: Box<TaskState>,
+    },
+    /// What it did is taken back.
+    Undone {
+        /// Whether a look afterwards found what was there before the task.
+        verified: bool,
+    },
+    /// The run was walked back over it, and what it did stays.
+    Kept {
+        why: String,
+        was: Box<TaskState>,
+    },
+    /// It could not be taken back.
+    Stuck {
+        fault: Fault,
+        was: Box<TaskState>,
+    },
 }
 
 /// One task's part of the run.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct TaskRecord {
     pub state: TaskState,
-    /// The attempt that it is in, or ended in; 0 before the first.
+    /// The attempt that it is in, or ended in; 0 before the first. Attempts to take it back are counted too.
     pub attempt: u32,
     pub started: Option<Timestamp>,
     /// When it came into its state; none while pending.
     pub since: Option<Timestamp>,
     /// The first undo that it announced: the one that leads back to where it found things.
     pub undo: Option<Undo>,
+    /// The first attempt that announced a change which has not been taken back.
+    pub announced: Option<u32>,
 }
 
 impl TaskRecord {
@@ -55,17 +77,88 @@ impl TaskRecord {
         let acting = matches!(self.state, Running | Changing { .. });
         Some(match (&self.state, what) {
             (Pending | Waiting { .. }, TaskEvent::Started { attempt }) if *attempt == self.attempt + 1 => Running,
-            (Running, TaskEvent::Skipped) if self.attempt == 1 => Skipped,
+            (Running, TaskEvent::Skipped) if self.announced.is_none() => Skipped,
             (Running, TaskEvent::Changing { summary, .. }) => Changing { summary: summary.clone() },
             (Running, TaskEvent::Done { changed: true, .. }) => return None,
-            (_, TaskEvent::Done { changed, out }) if acting => Done { changed: *changed, out: out.clone() },
+            // What was unknown may be found out from the record on its host.
+            (_, TaskEvent::Done { changed, out }) if acting || self.is_unknown() => {
+                Done { changed: *changed, out: out.clone() }
+            }
             (_, TaskEvent::Retrying { attempt, fault }) if acting && *attempt == self.attempt => {
                 Waiting { fault: fault.clone() }
             }
-            (_, TaskEvent::Failed { fault }) if acting => Failed { fault: fault.clone() },
-            (Changing { .. }, TaskEvent::Unknown { fault }) => Unknown { fault: fault.clone() },
+            (_, TaskEvent::Failed { fault }) if acting || self.is_unknown() => Failed { fault: fault.clone() },
+            (Changing { .. } | Unknown { .. }, TaskEvent::Unknown { fault }) => Unknown { fault: fault.clone() },
+            (Changing { .. } | Unknown { .. }, TaskEvent::Reopened) => Pending,
+            (Changing { .. } | Unknown { .. } | Stuck { .. }, TaskEvent::Settled { took_effect, .. }) => {
+                if *took_effect { Done { changed: true, out: Arc::default() } } else { Pending }
+            }
+            _ => return self.after_back(what),
+        })
+    }
+
+    /// The same, for the events of the way back.
+    fn after_back(&self, what: &TaskEvent) -> Option<TaskState> {
+        use TaskState::*;
+        Some(match (&self.state, what) {
+            (Undoing { was } | Stuck { was, .. }, TaskEvent::Undoing { attempt })
+                if [self.attempt, self.attempt + 1].contains(attempt) =>
+            {
+                Undoing { was: was.clone() }
+            }
+            (state, TaskEvent::Undoing { attempt }) if self.is_undoable() && *attempt == self.attempt + 1 => {
+                Undoing { was: Box::new(state.clone()) }
+            }
+            (state, TaskEvent::Kept { why }) if self.is_undoable() => {
+                Kept { why: why.clone(), was: Box::new(state.clone()) }
+            }
+            (Undoing { .. }, TaskEvent::Undone { verified }) => Undone { verified: *verified },
+            (Undoing { was }, TaskEvent::Stuck { fault }) => Stuck { fault: fault.clone(), was: was.clone() },
             _ => return None,
         })
+    }
+
+    /// Takes an event in that leads to `next`.
+    pub(super) fn enter(&mut self, next: TaskState, what: &TaskEvent, at: Timestamp) {
+        match what {
+            TaskEvent::Started { attempt } => {
+                self.attempt = *attempt;
+                self.started.get_or_insert(at);
+            }
+            TaskEvent::Changing { undo, .. } if self.announced.is_none() => {
+                self.announced = Some(self.attempt);
+                self.undo = undo.clone();
+            }
+            TaskEvent::Settled { took_effect: false, .. } if self.announced == Some(self.attempt) => self.forget(),
+            TaskEvent::Settled { took_effect: false, .. } if matches!(self.state, TaskState::Stuck { .. }) => {
+                self.forget();
+            }
+            TaskEvent::Undoing { attempt } => self.attempt = *attempt,
+            TaskEvent::Undone { .. } => self.forget(),
+            _ => {}
+        }
+        self.state = next;
+        self.since = Some(at);
+    }
+
+    /// Nothing of what it did is left.
+    fn forget(&mut self) {
+        (self.announced, self.undo) = (None, None);
+    }
+
+    /// Whether it has begun to change something that was not taken back: a failed task counts.
+    pub fn has_changed(&self) -> bool {
+        self.announced.is_some()
+    }
+
+    /// Whether it may be taken back now: it has changed something, and nothing of it is under way or unknown.
+    pub fn is_undoable(&self) -> bool {
+        use TaskState::*;
+        self.has_changed() && matches!(self.state, Pending | Waiting { .. } | Done { .. } | Failed { .. })
+    }
+
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.state, TaskState::Unknown { .. })
     }
 
     /// From its first attempt to its last event.
@@ -86,14 +179,28 @@ impl TaskState {
             TaskState::Failed { .. } => "failed",
             TaskState::Unknown { .. } => "unknown",
             TaskState::Skipped => "skipped",
+            TaskState::Undoing { .. } => "undoing",
+            TaskState::Undone { .. } => "undone",
+            TaskState::Kept { .. } => "kept",
+            TaskState::Stuck { .. } => "stuck",
         }
     }
 
-    /// Whether nothing more will happen to it.
-    pub fn is_final(&self) -> bool {
-        matches!(
-            self,
-            TaskState::Done { .. } | TaskState::Failed { .. } | TaskState::Unknown { .. } | TaskState::Skipped
-        )
+    /// What it was before the way back reached it; itself where it has not.
+    pub fn forward(&self) -> &TaskState {
+        match self {
+            TaskState::Undoing { was } | TaskState::Kept { was, .. } | TaskState::Stuck { was, .. } => was,
+            state => state,
+        }
+    }
+
+    /// Whether something of it is under way, as far as the record tells.
+    pub fn is_acting(&self) -> bool {
+        matches!(self, TaskState::Running | TaskState::Changing { .. } | TaskState::Undoing { .. })
+    }
+
+    /// Whether it has begun and not ended.
+    pub fn is_in_flight(&self) -> bool {
+        self.is_acting() || matches!(self, TaskState::Waiting { .. })
     }
 }

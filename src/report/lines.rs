@@ -37,6 +37,14 @@ pub fn line(stamped: &Stamped, state: &RunState, verbose: bool) -> Option<String
         Event::RunStarted { run, runbook, tasks, .. } => {
             Some(head(format!("run {run} of {runbook} started: {} tasks", tasks.len())))
         }
+        Event::RunResumed { forward, again, operator, .. } => {
+            let what = if *forward { "goes on" } else { "is taken up to be walked back" };
+            Some(head(format!("the run {what}, by {operator}: {} tasks are attempted again", again.len())))
+        }
+        Event::RollingBack { to, tasks, .. } => {
+            let to = to.as_ref().map_or("the start".to_owned(), |step| format!("the checkpoint {step}"));
+            Some(head(format!("walking back to {to}, over {} tasks", tasks.len())))
+        }
         Event::Task { task, what } => task_line(task, what, state, verbose).map(head),
         Event::Approved { step, by } => Some(head(format!("{step} approved by {by}"))),
         Event::Stopping { because: Some(task) } => {
@@ -55,7 +63,15 @@ fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool)
         TaskEvent::Changing { summary, .. } => verbose.then(|| format!("{head}: {summary}")),
         TaskEvent::Done { .. } | TaskEvent::Skipped => Some(format!("{head}{}", took(task, state))),
         TaskEvent::Retrying { attempt, fault } => verbose.then(|| format!("{head}: attempt {attempt}: {fault}")),
-        TaskEvent::Failed { fault } | TaskEvent::Unknown { fault } => {
+        TaskEvent::Reopened => verbose.then(|| format!("{head}: nothing of it runs, it is looked at again")),
+        TaskEvent::Settled { took_effect, by } => {
+            let what = if *took_effect { "it took effect" } else { "it did not take effect" };
+            Some(format!("{head}: {what}, says {by}"))
+        }
+        TaskEvent::Undoing { .. } => verbose.then_some(head),
+        TaskEvent::Undone { verified } => Some(if *verified { format!("{head}, and looked at") } else { head }),
+        TaskEvent::Kept { why } => Some(format!("{head}: {why}")),
+        TaskEvent::Failed { fault } | TaskEvent::Unknown { fault } | TaskEvent::Stuck { fault } => {
             let body = words::fault(fault, "            ");
             Some(format!("{head}{}\n{}", took(task, state), body.trim_end()))
         }
@@ -83,6 +99,9 @@ pub fn ended(outcome: Outcome, state: &RunState) -> String {
         counts.unknown,
         counts.pending,
     );
+    if state.back.is_some() {
+        text += &format!("  {} undone, {} kept, {} stuck\n", counts.undone, counts.kept, counts.stuck);
+    }
     if outcome != Outcome::Done {
         text += &not_done(state);
         text += &format!("  `surefoot show {run}` says more; `surefoot logs {run} STEP@HOST` shows a task's output.\n");
@@ -102,9 +121,9 @@ fn not_done(state: &RunState) -> String {
     [
         named("failed", |s| matches!(s, TaskState::Failed { .. })),
         named("unknown", |s| matches!(s, TaskState::Unknown { .. })),
-        named("in flight", |s| {
-            matches!(s, TaskState::Running | TaskState::Changing { .. } | TaskState::Waiting { .. })
-        }),
+        named("kept", |s| matches!(s, TaskState::Kept { .. })),
+        named("stuck", |s| matches!(s, TaskState::Stuck { .. })),
+        named("in flight", TaskState::is_in_flight),
         named("not started", |s| matches!(s, TaskState::Pending)),
     ]
     .concat()

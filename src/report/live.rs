@@ -120,7 +120,7 @@ impl Observer for Live {
     fn event(&self, stamped: &Stamped, state: &RunState) {
         if let Event::Task { task, what } = &stamped.event {
             match what {
-                TaskEvent::Started { .. } => self.begin(task),
+                TaskEvent::Started { .. } | TaskEvent::Undoing { .. } => self.begin(task),
                 TaskEvent::Changing { summary, .. } => self.update(task, |row| row.doing = summary.clone()),
                 TaskEvent::Retrying { fault, .. } => self.update(task, |row| row.said = printable(&fault.message)),
                 _ => self.end(task),

@@ -1,7 +1,7 @@
 //! One run, as its journal tells it: `show` and `runs`.
 
 use super::{lines, words};
-use crate::model::{RunState, TaskRecord, TaskState};
+use crate::model::{RunState, StepId, TaskName, TaskRecord, TaskState};
 use std::fmt::Write;
 
 /// Everything about a run, a line for each task.
@@ -12,13 +12,57 @@ pub fn text(state: &RunState) -> String {
         let (word, style) = words::of_state(&task.state);
         let name = name.to_string();
         let _ = writeln!(out, "  {name:width$}  {style}{word}{style:#}{}", detail(task));
-        if let TaskState::Failed { fault } | TaskState::Unknown { fault } | TaskState::Waiting { fault } = &task.state {
-            out += &words::fault(fault, "      ");
+        match &task.state {
+            TaskState::Failed { fault }
+            | TaskState::Unknown { fault }
+            | TaskState::Waiting { fault }
+            | TaskState::Stuck { fault, .. } => out += &words::fault(fault, "      "),
+            TaskState::Kept { why, .. } => {
+                let _ = writeln!(out, "      {why}");
+            }
+            _ => {}
         }
     }
     match state.outcome {
         Some(outcome) => out += &lines::ended(outcome, state),
         None => out += "\nThe run has not ended: its engine is at work, or was ended in the middle.\n",
+    }
+    out
+}
+
+/// What a walk back would do.
+pub struct Back {
+    /// The checkpoint that it leads to; none: the start.
+    pub to: Option<StepId>,
+    /// The point of no return that holds it up.
+    pub wall: Option<StepId>,
+    /// The last first.
+    pub steps: Vec<BackStep>,
+}
+
+/// What would become of one task.
+pub struct BackStep {
+    pub task: TaskName,
+    /// Or it stays.
+    pub undone: bool,
+    /// What would be done, or why it stays.
+    pub what: String,
+}
+
+/// A walk back in words.
+pub fn back(back: &Back) -> String {
+    let to = back.to.as_ref().map_or("the start".to_owned(), |step| format!("the checkpoint {step}"));
+    let bold = words::BOLD;
+    let mut out = format!("\n{bold}a rollback to {to}{bold:#}\n");
+    if let Some(wall) = &back.wall {
+        let _ = writeln!(out, "  cannot pass {wall}, a point of no return");
+    }
+    for step in &back.steps {
+        let word = if step.undone { "undoes" } else { "keeps " };
+        let _ = writeln!(out, "  {word} {}: {}", step.task, step.what);
+    }
+    if back.steps.is_empty() {
+        out += "  has nothing to undo\n";
     }
     out
 }

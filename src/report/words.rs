@@ -22,6 +22,12 @@ pub fn of_event(what: &TaskEvent) -> (&'static str, Style) {
         TaskEvent::Failed { .. } => ("failed", BAD),
         TaskEvent::Unknown { .. } => ("unknown", ODD),
         TaskEvent::Skipped => ("skipped", DIM),
+        TaskEvent::Reopened => ("again", ODD),
+        TaskEvent::Settled { .. } => ("settled", ODD),
+        TaskEvent::Undoing { .. } => ("undoing", DIM),
+        TaskEvent::Undone { .. } => ("undone", CHANGED),
+        TaskEvent::Kept { .. } => ("kept", BAD),
+        TaskEvent::Stuck { .. } => ("stuck", BAD),
     }
 }
 
@@ -36,6 +42,10 @@ pub fn of_state(state: &TaskState) -> (&'static str, Style) {
         TaskState::Failed { .. } => ("failed", BAD),
         TaskState::Unknown { .. } => ("unknown", ODD),
         TaskState::Skipped => ("skipped", DIM),
+        TaskState::Undoing { .. } => ("undoing", BOLD),
+        TaskState::Undone { .. } => ("undone", CHANGED),
+        TaskState::Kept { .. } => ("kept", BAD),
+        TaskState::Stuck { .. } => ("stuck", BAD),
     }
 }
 
@@ -45,6 +55,8 @@ pub fn of_outcome(outcome: Outcome) -> (&'static str, Style) {
         Outcome::Failed => ("failed", BAD),
         Outcome::Unknown => ("an outcome is unknown", ODD),
         Outcome::Interrupted => ("interrupted", ODD),
+        Outcome::RolledBack => ("rolled back", CHANGED),
+        Outcome::Stuck => ("rolled back in part", BAD),
     }
 }
 

@@ -23,7 +23,7 @@ impl Steps {
 
     fn state_of(&self, task: &TaskName) -> TaskState {
         let state = self.state.read().expect("no task panics while it holds the run's state");
-        state.task(task).map(|record| record.state.clone()).unwrap_or_default()
+        state.task(task).map(|record| record.state.forward().clone()).unwrap_or_default()
     }
 }
 

@@ -72,7 +72,8 @@ pub struct ActId(String);
 impl ActId {
     /// `step` has passed the check of step ids; `item` is the place in `for_each`.
     pub fn new(step: &str, item: Option<u32>, attempt: u32, ordinal: u32) -> Self {
-        let item = item.map(|i| format!("-{i}")).unwrap_or_default();
+        // No step's id has a `+`.
+        let item = item.map(|i| format!("+{i}")).unwrap_or_default();
         ActId(format!("{step}{item}.{attempt}.{ordinal}"))
     }
 

@@ -135,10 +135,7 @@ pub(super) fn on_failure(reader: &mut Reader, node: &Node) -> OnFailure {
     match reader.literal(node, "`on_failure`").as_deref() {
         Some("stop") | None => OnFailure::Stop,
         Some("continue") => OnFailure::Continue,
-        Some("rollback") => {
-            reader.not_yet(node.span, "`on_failure: rollback`");
-            OnFailure::Stop
-        }
+        Some("rollback") => OnFailure::Rollback,
         Some(other) => {
             let known = ["stop", "continue", "rollback"];
             reader.unknown("E0501", node.span, format!("`on_failure` cannot be `{other}`"), other, known);

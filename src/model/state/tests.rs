@@ -46,12 +46,26 @@ fn done(changed: bool) -> TaskEvent {
     TaskEvent::Done { changed, out: Arc::new(Outputs::new()) }
 }
 
+fn settled(took_effect: bool) -> TaskEvent {
+    TaskEvent::Settled { took_effect, by: "ana".into() }
+}
+
+fn walk_back(state: &mut RunState) -> Result<(), Illegal> {
+    next(state, Event::RollingBack { to: None, because: None, tasks: vec![name("a@h"), name("b@h")] })
+}
+
+fn resume(forward: bool, again: &[&str]) -> Event {
+    let again = again.iter().map(|task| name(task)).collect();
+    let (version, operator, inputs) = ("0".into(), "me".into(), IndexMap::new());
+    Event::RunResumed { version, operator, inputs, forward, tasks: None, again }
+}
+
 fn fault() -> Fault {
     Fault::refused("no")
 }
 
 /// Every kind of task event that may come in a first attempt.
-fn kinds() -> [(&'static str, TaskEvent); 9] {
+fn kinds() -> [(&'static str, TaskEvent); 17] {
     [
         ("started 1", start(1)),
         ("started 2", start(2)),
@@ -62,6 +76,14 @@ fn kinds() -> [(&'static str, TaskEvent); 9] {
         ("failed", TaskEvent::Failed { fault: fault() }),
         ("unknown", TaskEvent::Unknown { fault: fault() }),
         ("skipped", TaskEvent::Skipped),
+        ("reopened", TaskEvent::Reopened),
+        ("took effect", settled(true)),
+        ("did not", settled(false)),
+        ("undoing 1", TaskEvent::Undoing { attempt: 1 }),
+        ("undoing 2", TaskEvent::Undoing { attempt: 2 }),
+        ("undone", TaskEvent::Undone { verified: true }),
+        ("kept", TaskEvent::Kept { why: "no".into() }),
+        ("stuck", TaskEvent::Stuck { fault: fault() }),
     ]
 }
 
@@ -78,16 +100,104 @@ fn may_follow(before: &[TaskEvent]) -> Vec<&'static str> {
 #[test]
 fn each_state_lets_only_its_own_events_follow() {
     let retrying = TaskEvent::Retrying { attempt: 1, fault: fault() };
-    let ends = ["done", "retrying", "failed"];
     assert_eq!(may_follow(&[]), ["started 1"]);
     assert_eq!(may_follow(&[start(1)]), ["changing", "done", "retrying", "failed", "skipped"]);
-    assert_eq!(may_follow(&[start(1), changing(1)]), ["done", "changed", "retrying", "failed", "unknown"]);
+    let found = ["reopened", "took effect", "did not"];
+    let acted = ["done", "changed", "retrying", "failed", "unknown"];
+    assert_eq!(may_follow(&[start(1), changing(1)]), [&acted[..], &found].concat());
     assert_eq!(may_follow(&[start(1), retrying.clone()]), ["started 2"]);
-    assert_eq!(may_follow(&[start(1), retrying, start(2)]), ["changing", ends[0], ends[2]]);
+    assert_eq!(may_follow(&[start(1), retrying, start(2)]), ["changing", "done", "failed", "skipped"]);
     for end in [done(false), TaskEvent::Failed { fault: fault() }, TaskEvent::Skipped] {
         assert_eq!(may_follow(&[start(1), end]), [""; 0]);
     }
-    assert_eq!(may_follow(&[start(1), changing(1), TaskEvent::Unknown { fault: fault() }]), [""; 0]);
+    let unknown = TaskEvent::Unknown { fault: fault() };
+    let known = [&["done", "changed", "failed", "unknown"][..], &found].concat();
+    assert_eq!(may_follow(&[start(1), changing(1), unknown]), known);
+}
+
+/// The kinds of event that may follow after these, once the run is walked back; those in `back` come after that.
+fn may_follow_back(before: &[TaskEvent], back: &[TaskEvent]) -> Vec<&'static str> {
+    let legal = |what: &TaskEvent| {
+        let mut state = run();
+        before.iter().for_each(|event| task(&mut state, "a@h", event.clone()).unwrap());
+        walk_back(&mut state).unwrap();
+        back.iter().for_each(|event| task(&mut state, "a@h", event.clone()).unwrap());
+        task(&mut state, "a@h", what.clone()).is_ok()
+    };
+    kinds().iter().filter(|(_, what)| legal(what)).map(|(kind, _)| *kind).collect()
+}
+
+#[test]
+fn on_the_way_back_only_what_has_changed_is_taken_back() {
+    let failed = TaskEvent::Failed { fault: fault() };
+    let undoing = |attempt| TaskEvent::Undoing { attempt };
+    assert_eq!(may_follow_back(&[], &[]), [""; 0]);
+    assert_eq!(may_follow_back(&[start(1), done(false)], &[]), [""; 0]);
+    assert_eq!(may_follow_back(&[start(1), failed.clone()], &[]), [""; 0]);
+    assert_eq!(may_follow_back(&[start(1), changing(1), done(true)], &[]), ["undoing 2", "kept"]);
+    assert_eq!(may_follow_back(&[start(1), changing(1), failed.clone()], &[]), ["undoing 2", "kept"]);
+    let changed = [start(1), changing(1), failed];
+    assert_eq!(may_follow_back(&changed, &[undoing(2)]), ["undoing 2", "undone", "stuck"]);
+    assert_eq!(may_follow_back(&changed, &[undoing(2), TaskEvent::Undone { verified: false }]), [""; 0]);
+    let stuck = [undoing(2), TaskEvent::Stuck { fault: fault() }];
+    assert_eq!(may_follow_back(&changed, &stuck), ["took effect", "did not", "undoing 2"]);
+}
+
+#[test]
+fn what_is_under_way_or_unknown_is_not_walked_back() {
+    let mut state = run();
+    task(&mut state, "a@h", start(1)).unwrap();
+    assert!(walk_back(&mut state).is_err());
+    task(&mut state, "a@h", changing(1)).unwrap();
+    assert!(walk_back(&mut state).is_err());
+    task(&mut state, "a@h", TaskEvent::Unknown { fault: fault() }).unwrap();
+    assert!(walk_back(&mut state).is_err());
+    task(&mut state, "a@h", settled(true)).unwrap();
+    walk_back(&mut state).unwrap();
+    assert!(task(&mut state, "b@h", start(1)).is_err(), "nothing starts on the way back");
+}
+
+#[test]
+fn a_run_is_rolled_back_only_where_nothing_is_left() {
+    let mut state = run();
+    [start(1), changing(1), done(true)].into_iter().for_each(|event| task(&mut state, "a@h", event).unwrap());
+    walk_back(&mut state).unwrap();
+    assert!(next(&mut state, Event::RunEnded { outcome: Outcome::RolledBack }).is_err());
+    task(&mut state, "a@h", TaskEvent::Undoing { attempt: 2 }).unwrap();
+    assert!(next(&mut state, Event::RunEnded { outcome: Outcome::RolledBack }).is_err());
+    task(&mut state, "a@h", TaskEvent::Undone { verified: true }).unwrap();
+    next(&mut state, Event::RunEnded { outcome: Outcome::RolledBack }).unwrap();
+    assert!(next(&mut state, resume(true, &["a@h"])).is_ok());
+    assert!(state.back.is_none());
+    assert_eq!(state.counts(), Counts { pending: 2, ..Counts::default() });
+    assert!(task(&mut state, "a@h", start(3)).is_ok(), "undoing was an attempt, too");
+}
+
+#[test]
+fn a_resumed_run_opens_what_had_only_looked_and_no_act_of_unknown_end() {
+    let mut state = run();
+    task(&mut state, "a@h", start(1)).unwrap();
+    task(&mut state, "b@h", start(1)).unwrap();
+    task(&mut state, "b@h", changing(1)).unwrap();
+    assert!(next(&mut state, resume(true, &["b@h"])).is_err());
+    next(&mut state, resume(true, &["a@h"])).unwrap();
+    assert_eq!(state.task(&name("a@h")).unwrap().state, TaskState::Pending);
+    assert_eq!(state.counts(), Counts { pending: 1, in_flight: 1, ..Counts::default() });
+}
+
+#[test]
+fn what_did_not_take_effect_leaves_nothing_to_undo() {
+    let mut state = run();
+    let unknown = TaskEvent::Unknown { fault: fault() };
+    for event in [start(1), changing(1), unknown.clone(), settled(false)] {
+        task(&mut state, "a@h", event).unwrap();
+    }
+    assert!(!state.task(&name("a@h")).unwrap().has_changed());
+    let failed = TaskEvent::Retrying { attempt: 1, fault: fault() };
+    for event in [start(1), changing(1), failed, start(2), changing(2), unknown, settled(false)] {
+        task(&mut state, "b@h", event).unwrap();
+    }
+    assert!(state.task(&name("b@h")).unwrap().has_changed(), "its first attempt did something");
 }
 
 #[test]

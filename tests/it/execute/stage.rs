@@ -16,7 +16,7 @@ use std::time::Duration;
 use surefoot::action::{Action, Change, Cx, Kind, Question, Seen, Undoing, unseen};
 use surefoot::check::{Gate, Need, OnFailure, Retry, Runbook, Step, check};
 use surefoot::compile::{Program, compile};
-use surefoot::execute::{Append, Error, Limits, Origin, Run, Signals, run};
+use surefoot::execute::{Append, Error, Goal, Limits, Origin, Run, Signals, run};
 use surefoot::journal::{RunFolder, Store};
 use surefoot::load::{HostEntry, Inventory};
 use surefoot::model::*;
@@ -119,7 +119,7 @@ impl Host for Machine {
     }
 
     async fn act(&self, id: &ActId, script: Script, sink: &dyn Sink) -> Result<Output, Fault> {
-        let step = id.as_str().split(['.', '-']).next().unwrap();
+        let step = id.as_str().split(['.', '+']).next().unwrap();
         assert!(matches!(self.on_disk(step), TaskState::Changing { .. }), "{} is not announced", id.as_str());
         self.play(script, Some(sink)).await
     }
@@ -462,6 +462,7 @@ impl Stage {
         let outputs = if self.outputs { folder.outputs() } else { folder.outputs().join("missing") };
         let result = run(Run {
             origin: Origin { run: id, operator: "ana@desk".into(), inputs: IndexMap::new() },
+            goal: Goal::Start,
             program: program.clone(),
             world: Arc::new(world),
             state: state.clone(),
@@ -567,6 +568,12 @@ impl Played {
                 TaskEvent::Failed { .. } => "failed",
                 TaskEvent::Unknown { .. } => "unknown",
                 TaskEvent::Skipped => "skipped",
+                TaskEvent::Reopened => "reopened",
+                TaskEvent::Settled { .. } => "settled",
+                TaskEvent::Undoing { .. } => "undoing",
+                TaskEvent::Undone { .. } => "undone",
+                TaskEvent::Kept { .. } => "kept",
+                TaskEvent::Stuck { .. } => "stuck",
             })
             .collect()
     }

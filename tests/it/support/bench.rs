@@ -124,6 +124,7 @@ impl Step<'_> {
             folder: bench.folder.path(),
             questions: &bench.questions,
             acts: AtomicU32::new(0),
+            taken_up: false,
         };
         call(&cx).await
     }

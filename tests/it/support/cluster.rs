@@ -229,6 +229,7 @@ impl Step<'_> {
             folder: self.cluster.folder.path(),
             questions: &questions,
             acts: AtomicU32::new(0),
+            taken_up: false,
         };
         call(&cx).await
     }

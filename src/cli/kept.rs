@@ -1,0 +1,152 @@
+//! What a run's folder keeps of its inputs, so that the run can be taken up and reviewed without the originals.
+//!
+//! ```text
+//! inputs/
+//!   runbook.yaml      as it was given; a corrected one is runbook-2.yaml, and so on
+//!   inventory.yaml    as it was given
+//!   params.json       every parameter as the run has it, defaults filled in, files absolute
+//!   origin.json       where those came from: relative paths in them start there
+//! ```
+//!
+//! The journal pins them by their SHA-256; what does not match is refused.
+
+use super::pipeline::{self, Prepared};
+use crate::compile::Program;
+use crate::journal::RunFolder;
+use crate::load::{self, Inventory};
+use crate::model::{Diagnostic, RunState, Sources};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// Where a run's inputs came from. All paths are absolute.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    pub runbook: PathBuf,
+    pub inventory: Option<PathBuf>,
+    /// The operator's current folder.
+    pub folder: PathBuf,
+    /// `--bind`.
+    pub binds: Vec<String>,
+}
+
+/// Files of a run's folder, by name.
+pub type Inputs = Vec<(String, Vec<u8>)>;
+
+/// What is kept of a new run's inputs.
+pub fn inputs(program: &Program, runbook: &str, origin: &Origin) -> Inputs {
+    let mut inputs = vec![
+        (RUNBOOK.to_owned(), runbook.as_bytes().to_vec()),
+        ("params.json".to_owned(), json(&program.params)),
+        (ORIGIN.to_owned(), json(origin)),
+    ];
+    // It has just been read; where it is gone already, a resume will say so.
+    let inventory = origin.inventory.iter().filter_map(|path| std::fs::read(path).ok());
+    inputs.extend(inventory.map(|text| (INVENTORY.to_owned(), text)));
+    inputs
+}
+
+const RUNBOOK: &str = "runbook.yaml";
+const INVENTORY: &str = "inventory.yaml";
+const ORIGIN: &str = "origin.json";
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec_pretty(value).expect("maps have text for keys")
+}
+
+/// SHA-256 of each input, in hex.
+pub fn digests(inputs: &[(String, Vec<u8>)]) -> IndexMap<String, String> {
+    inputs.iter().map(|(name, text)| (name.clone(), digest(text))).collect()
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A run's inputs as its folder has them.
+pub struct Kept {
+    pub prepared: Prepared,
+    pub origin: Origin,
+    /// SHA-256 of each file, by name.
+    pub digests: IndexMap<String, String>,
+}
+
+/// Why a run's inputs cannot be taken up.
+#[derive(Debug)]
+pub enum Refusal {
+    /// They are not what the journal pins.
+    Record(String),
+    /// They do not make a program.
+    Wrong(Vec<Diagnostic>, Sources),
+}
+
+/// Takes a run's inputs up from its folder.
+pub fn take_up(folder: &RunFolder, state: &RunState) -> Result<Kept, Refusal> {
+    let path = |name: &str| folder.inputs().join(name);
+    for (name, pinned) in &state.inputs {
+        let found = std::fs::read(path(name)).map_err(|e| Refusal::Record(format!("{}: {e}", path(name).display())))?;
+        if digest(&found) != *pinned {
+            return Err(Refusal::Record(format!("{} is not what the run was started with", path(name).display())));
+        }
+    }
+    let newest = |start: &str| state.inputs.keys().rfind(|name| name.starts_with(start)).cloned();
+    let (Some(runbook), Some(origin)) = (newest("runbook"), newest("origin")) else {
+        return Err(Refusal::Record("this run has not kept what it was started with".into()));
+    };
+    let read = std::fs::read(path(&origin)).ok().and_then(|text| serde_json::from_slice::<Origin>(&text).ok());
+    let origin = read.ok_or_else(|| Refusal::Record(format!("{} cannot be read", path(&origin).display())))?;
+    let prepared = prepare(folder, &path(&runbook), &origin)?;
+    Ok(Kept { prepared, origin, digests: state.inputs.clone() })
+}
+
+/// The same with another runbook, which is kept beside the first.
+pub fn corrected(folder: &RunFolder, kept: &Kept, runbook: &Path) -> Result<(Kept, Inputs), Refusal> {
+    let record = |e: std::io::Error| Refusal::Record(format!("{}: {e}", runbook.display()));
+    let number = kept.digests.keys().filter(|name| name.starts_with("runbook")).count() + 1;
+    let origin = Origin { runbook: std::path::absolute(runbook).map_err(record)?, ..kept.origin.clone() };
+    let prepared = prepare(folder, runbook, &origin)?;
+    let text = std::fs::read(runbook).map_err(record)?;
+    let new = vec![(format!("runbook-{number}.yaml"), text), (format!("origin-{number}.json"), json(&origin))];
+    let mut digests = kept.digests.clone();
+    digests.extend(self::digests(&new));
+    Ok((Kept { prepared, origin, digests }, new))
+}
+
+fn prepare(folder: &RunFolder, runbook: &Path, origin: &Origin) -> Result<Prepared, Refusal> {
+    let mut sources = Sources::default();
+    let made = program(folder, runbook, origin, &mut sources);
+    made.map(|(program, inventory)| Prepared { program, inventory, inputs: Vec::new() })
+        .map_err(|problems| Refusal::Wrong(problems, sources))
+}
+
+fn program(
+    folder: &RunFolder,
+    runbook: &Path,
+    origin: &Origin,
+    sources: &mut Sources,
+) -> Result<(Program, Inventory), Vec<Diagnostic>> {
+    let parent = |path: &Path| path.parent().unwrap_or(Path::new("/")).to_owned();
+    let inventory = match &origin.inventory {
+        Some(original) => load::inventory_from(&folder.inputs().join(INVENTORY), &parent(original), sources)?,
+        None => Inventory::default(),
+    };
+    let mut document = load::runbook(runbook, sources)?;
+    document.dir = parent(&origin.runbook);
+    let given = load::params(&folder.inputs().join("params.json"), sources)?;
+    let program = pipeline::program(&document, &inventory, &given, &origin.binds, &origin.folder, sources)?;
+    Ok((program, inventory))
+}
+
+/// What has changed since in the files that the run was started with: one line each.
+pub fn changed_since(kept: &Kept) -> Vec<String> {
+    let newest = kept.digests.keys().rfind(|name| name.starts_with("runbook"));
+    let pairs = newest.map(|name| (name.as_str(), &kept.origin.runbook)).into_iter();
+    let pairs = pairs.chain(kept.origin.inventory.as_ref().map(|path| (INVENTORY, path)));
+    let line = |(name, original): (&str, &PathBuf)| match std::fs::read(original) {
+        Ok(text) if kept.digests.get(name) == Some(&digest(&text)) => None,
+        Ok(_) => Some(format!("{} has changed since; the run goes on with its own copy", original.display())),
+        Err(_) => Some(format!("{} is not there any more; the run has its own copy", original.display())),
+    };
+    pairs.filter_map(line).collect()
+}

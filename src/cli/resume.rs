@@ -1,0 +1,103 @@
+//! `surefoot resume`.
+
+use super::args::Resume as Args;
+use super::exit::Exit;
+use super::kept;
+use super::run::in_runtime;
+use super::taken::{Taken, refused};
+use crate::check::Step;
+use crate::compile::{Program, Task};
+use crate::execute::Goal;
+use crate::model::{Effect, Outcome, RunState, TaskRecord, TaskState};
+use std::path::{Path, PathBuf};
+
+pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
+    let taken = match Taken::open(state, &args.run) {
+        Ok(taken) => taken,
+        Err(exit) => return exit,
+    };
+    let taken = match &args.runbook {
+        Some(runbook) => correct(taken, runbook),
+        None => Ok(taken),
+    };
+    match taken {
+        Ok(taken) if taken.state.outcome == Some(Outcome::Done) => {
+            anstream::eprintln!("{} is done: there is nothing to go on with", taken.run);
+            Exit::Done
+        }
+        Ok(taken) => go_on(taken, args),
+        Err(exit) => exit,
+    }
+}
+
+fn go_on(taken: Taken, args: &Args) -> Exit {
+    if let Some(task) = stuck(&taken) {
+        let run = &taken.run;
+        return Exit::Unknown.because(format!(
+            "{task} could not be taken back, and nobody knows what is left of it: try `surefoot rollback {run}` again, \
+             or say `surefoot settle {run} {task} done|undone`"
+        ));
+    }
+    in_runtime(async { taken.engage(Goal::Resume, &args.manner).await.map_or_else(|exit| exit, Exit::from) })
+}
+
+/// An opaque task that was half taken back: no look can tell where it is.
+fn stuck(taken: &Taken) -> Option<String> {
+    let program = &taken.kept.prepared.program;
+    let stuck = |task: &&Task| {
+        let record = taken.state.task(&task.name);
+        let stuck = record.is_some_and(|record| matches!(record.state, TaskState::Stuck { .. }));
+        stuck && program.steps[task.step as usize].effect == Effect::Opaque
+    };
+    program.tasks.iter().find(stuck).map(|task| task.name.to_string())
+}
+
+/// Takes another runbook, where all that is done or under way stands in it.
+fn correct(mut taken: Taken, runbook: &Path) -> Result<Taken, Exit> {
+    let (new, files) = kept::corrected(&taken.folder, &taken.kept, runbook).map_err(refused)?;
+    let gone = differences(&taken.kept.prepared.program, &new.prepared.program, &taken.state);
+    if !gone.is_empty() {
+        gone.iter().for_each(|line| anstream::eprintln!("  {line}"));
+        return Err(Exit::WrongInput.because("this runbook does not fit what the run has done"));
+    }
+    for (name, text) in &files {
+        taken.folder.keep_input(name, text).map_err(|error| Exit::Failed.because(error))?;
+    }
+    taken.kept = new;
+    Ok(taken)
+}
+
+/// What of the run does not stand in another program: one line for each task.
+fn differences(old: &Program, new: &Program, state: &RunState) -> Vec<String> {
+    let begun = |task: &&Task| state.task(&task.name).is_some_and(stands);
+    let line = |task: &Task| {
+        let why = match new.tasks.iter().find(|other| other.name == task.name) {
+            None => "is not in it",
+            Some(other) => difference((old, task), (new, other))?,
+        };
+        Some(format!("{}: {why}", task.name))
+    };
+    old.tasks.iter().filter(begun).filter_map(line).collect()
+}
+
+/// Whether a corrected runbook must have this task as it was.
+fn stands(record: &TaskRecord) -> bool {
+    let ended = matches!(record.state, TaskState::Done { .. } | TaskState::Skipped | TaskState::Unknown { .. });
+    ended || record.has_changed()
+}
+
+fn difference((old, one): (&Program, &Task), (new, other): (&Program, &Task)) -> Option<&'static str> {
+    let (a, b) = (&old.steps[one.step as usize], &new.steps[other.step as usize]);
+    let shown = |step: &Step| {
+        let lates = [&step.user, &step.cwd, &step.stdin].map(|late| late.as_ref().map(|late| late.shown()));
+        let env: Vec<_> = step.env.iter().map(|(name, value)| (name.clone(), value.shown())).collect();
+        (lates, env)
+    };
+    match () {
+        () if a.kind.name != b.kind.name => Some("has another action"),
+        () if one.args.shown() != other.args.shown() => Some("has other parameters"),
+        () if one.item != other.item => Some("is another item"),
+        () if shown(a) != shown(b) => Some("runs in another way (`become`, `env`, `cwd` or `stdin`)"),
+        () => None,
+    }
+}

@@ -1,0 +1,96 @@
+//! `surefoot rollback`.
+
+use super::args::Rollback as Args;
+use super::exit::Exit;
+use super::operator::confirm;
+use super::run::in_runtime;
+use super::taken::Taken;
+use crate::compile::Program;
+use crate::execute::Goal;
+use crate::execute::walk::{self, TakingBack, Target, Way};
+use crate::model::{Outcome, RunState};
+use crate::report;
+use crate::report::run::{Back, BackStep};
+use std::path::PathBuf;
+
+pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
+    let taken = match Taken::open(state, &args.run) {
+        Ok(taken) => taken,
+        Err(exit) => return exit,
+    };
+    let program = &taken.kept.prepared.program;
+    let goal = match goal(program, &taken.state, args) {
+        Ok(goal) => goal,
+        Err(exit) => return exit,
+    };
+    let way = match &goal {
+        Goal::Back { to, force } => walk::way(program, &taken.state, to, *force),
+        _ => under_way(&taken.state),
+    };
+    anstream::eprint!("{}", report::run::back(&back(program, &taken.state, &way)));
+    if args.plan {
+        return Exit::Done;
+    }
+    if let (Goal::Back { .. }, Some(wall)) = (&goal, &way.wall) {
+        return Exit::Failed.because(format!(
+            "the point of no return {wall} lies in between: name a checkpoint after it with `--to`, or cross it with `--force`"
+        ));
+    }
+    if !args.yes
+        && let Err(exit) = confirm("Walk back?")
+    {
+        return exit;
+    }
+    in_runtime(async {
+        match taken.engage(goal, &args.manner).await {
+            // It is what was asked for.
+            Ok(Outcome::RolledBack) => Exit::Done,
+            Ok(outcome) => outcome.into(),
+            Err(exit) => exit,
+        }
+    })
+}
+
+fn goal(program: &Program, state: &RunState, args: &Args) -> Result<Goal, Exit> {
+    let to = match &args.to {
+        None if walk::is_walking(state) => return Ok(Goal::Resume),
+        None => Target::Start,
+        Some(name) => Target::Checkpoint(checkpoint(program, state, name)?),
+    };
+    Ok(Goal::Back { to, force: args.force })
+}
+
+/// The step of a checkpoint that the run has passed, by its name or the step's id.
+fn checkpoint(program: &Program, state: &RunState, name: &str) -> Result<crate::model::StepId, Exit> {
+    let named: Vec<_> = program.steps.iter().filter_map(|step| Some((walk::checkpoint(step)?, &step.id))).collect();
+    let Some((_, step)) = named.iter().find(|(own, id)| own == name || id.as_str() == name) else {
+        let known: Vec<&str> = named.iter().map(|(own, _)| own.as_str()).collect();
+        return Err(Exit::WrongInput.because(format!("no checkpoint `{name}`; there are: {}", known.join(", "))));
+    };
+    let done = |state: &crate::model::TaskState| matches!(state, crate::model::TaskState::Done { .. });
+    match state.of_step(step.as_str()).any(|(_, task)| done(&task.state)) {
+        true => Ok((*step).clone()),
+        false => Err(Exit::WrongInput.because(format!("the run has not come to the checkpoint `{name}`"))),
+    }
+}
+
+fn under_way(state: &RunState) -> Way {
+    let walk = state.back.as_ref();
+    let tasks = walk.map(|walk| walk.tasks.iter().cloned().collect()).unwrap_or_default();
+    Way { to: walk.and_then(|walk| walk.to.clone()), tasks, wall: None }
+}
+
+/// What a walk would do, the last first.
+pub fn back(program: &Program, state: &RunState, way: &Way) -> Back {
+    let inside = program.tasks.iter().rev().filter(|task| way.tasks.contains(&task.name));
+    let steps = inside.filter_map(|task| {
+        let record = state.task(&task.name)?;
+        let (undone, what) = match walk::taking_back(&program.steps[task.step as usize], record) {
+            TakingBack::Nothing => return None,
+            TakingBack::Undo(what) => (true, what.to_owned()),
+            TakingBack::Keep(why) => (false, why.to_owned()),
+        };
+        Some(BackStep { task: task.name.clone(), undone, what })
+    });
+    Back { to: way.to.clone(), wall: way.wall.clone(), steps: steps.collect() }
+}

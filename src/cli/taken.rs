@@ -1,0 +1,59 @@
+//! A run that is taken up from its folder: its journal locked, its inputs as they were.
+
+use super::args::{Format, Manner};
+use super::exit::Exit;
+use super::kept::{self, Kept, Refusal};
+use super::operator::operator_name;
+use super::pipeline::show;
+use super::run::{Engine, Options, connected};
+use super::runs;
+use crate::execute::{Goal, Origin};
+use crate::journal::{Journal, RunFolder};
+use crate::model::{Outcome, RunId, RunState};
+use std::path::PathBuf;
+
+pub struct Taken {
+    pub run: RunId,
+    pub folder: RunFolder,
+    pub journal: Journal,
+    pub state: RunState,
+    pub kept: Kept,
+}
+
+impl Taken {
+    /// Opens a run, or explains why it cannot be.
+    pub fn open(state: &Option<PathBuf>, run: &RunId) -> Result<Taken, Exit> {
+        let (folder, journal, state) = open(state, run)?;
+        let Some(run) = state.run.clone() else {
+            return Err(Exit::Failed.because("this run has not begun: there is nothing to go on with"));
+        };
+        let kept = kept::take_up(&folder, &state).map_err(refused)?;
+        kept::changed_since(&kept).iter().for_each(|line| anstream::eprintln!("note: {line}"));
+        Ok(Taken { run, folder, journal, state, kept })
+    }
+
+    /// Connects, and lets an engine go on with it.
+    pub async fn engage(self, goal: Goal, manner: &Manner) -> Result<Outcome, Exit> {
+        let Taken { run, folder, journal, state, kept } = self;
+        let world = connected(&kept.prepared, &run, folder.path()).await?;
+        let origin = Origin { run, operator: operator_name(), inputs: kept.digests };
+        let program = kept.prepared.program;
+        let engine = Engine { origin, goal, program, world, folder, journal, state };
+        engine.run(Options::of(manner, kept.origin.folder)).await
+    }
+}
+
+/// A run's folder, its locked journal and its state.
+pub fn open(state: &Option<PathBuf>, run: &RunId) -> Result<(RunFolder, Journal, RunState), Exit> {
+    let folder = runs::store(state).and_then(|store| runs::find(&store, run));
+    let opened = folder.and_then(|folder| Ok((Journal::open(&folder.journal())?, folder)));
+    let ((journal, state), folder) = opened.map_err(|error| Exit::Failed.because(error))?;
+    Ok((folder, journal, state))
+}
+
+pub fn refused(refusal: Refusal) -> Exit {
+    match refusal {
+        Refusal::Record(why) => Exit::Failed.because(why),
+        Refusal::Wrong(problems, sources) => show(&problems, &sources, Format::Text),
+    }
+}

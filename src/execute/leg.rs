@@ -1,0 +1,128 @@
+//! A part of a run in one direction: what it gives out, how each task is entered, and what a task's event means.
+//!
+//! Forward; or first taking up what an earlier engine left under way, and then back. Decides from the program and
+//! the fold alone.
+
+use super::driver::{Goal, Origin};
+use super::task::Entry;
+use super::walk::{self, TakingBack};
+use super::{Limits, Schedule, Slot};
+use crate::check::{OnFailure, Step};
+use crate::compile::{Program, Task};
+use crate::model::{Event, HostName, RunState, TaskEvent, TaskName, TaskRecord, TaskState};
+use indexmap::IndexSet;
+use petgraph::Direction;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leg {
+    Forward,
+    /// Finds out what became of what was under way, before a walk back.
+    TakeUp,
+    Back,
+}
+
+/// What an event of a task means for the leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Those that wait for the task may go on.
+    Finish,
+    /// Nothing new starts.
+    Stop,
+    Wait,
+}
+
+impl Leg {
+    /// The first leg of an engine, and the event that opens it.
+    pub fn first(goal: &Goal, origin: Origin, program: &Program, state: &RunState) -> (Leg, Event) {
+        let Origin { run, operator, inputs } = origin;
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let tasks: Vec<TaskName> = program.tasks.iter().map(|task| task.name.clone()).collect();
+        let forward = match goal {
+            Goal::Start => {
+                let runbook = program.runbook.clone();
+                return (Leg::Forward, Event::RunStarted { run, runbook, version, operator, inputs, tasks });
+            }
+            Goal::Resume => !walk::is_walking(state),
+            Goal::Back { .. } => false,
+        };
+        let again = walk::again(program, state, forward);
+        let tasks = (!tasks.iter().eq(state.tasks().map(|(name, _)| name))).then_some(tasks);
+        let leg = if forward { Leg::Forward } else { Leg::TakeUp };
+        (leg, Event::RunResumed { version, operator, inputs, forward, tasks, again })
+    }
+
+    /// The tasks of this leg, in their order.
+    pub fn schedule<'p>(self, program: &'p Program, state: &RunState, limits: Limits) -> Schedule<'p> {
+        let open = program.tasks.iter().map(|task| {
+            let step = &program.steps[task.step as usize];
+            state.task(&task.name).is_some_and(|record| self.is_open(step, record, &task.name, state))
+        });
+        let open: Vec<bool> = open.collect();
+        let direction = if self == Leg::Back { Direction::Incoming } else { Direction::Outgoing };
+        Schedule::of(&program.graph, direction, slots(program), limits, &open)
+    }
+
+    fn is_open(self, step: &Step, record: &TaskRecord, name: &TaskName, state: &RunState) -> bool {
+        match self {
+            Leg::Forward => !walk::is_behind(step, record),
+            Leg::TakeUp => matches!(record.state, TaskState::Changing { .. } | TaskState::Unknown { .. }),
+            Leg::Back => {
+                let passed = state.back.as_ref().is_some_and(|walk| walk.tasks.contains(name));
+                passed && walk::taking_back(step, record) != TakingBack::Nothing
+            }
+        }
+    }
+
+    /// How a task is entered that may start: what is said of it first, and what then runs; nothing where it is over
+    /// by that.
+    pub fn enter(self, step: &Step, record: &TaskRecord) -> (Option<TaskEvent>, Option<Entry>) {
+        let attempt = record.attempt + 1;
+        match (self, &record.state) {
+            (Leg::TakeUp, _) => (None, Some(Entry::TakeUp { go_on: false })),
+            (Leg::Forward, TaskState::Changing { .. } | TaskState::Unknown { .. }) => {
+                (None, Some(Entry::TakeUp { go_on: true }))
+            }
+            (Leg::Forward, _) => (Some(TaskEvent::Started { attempt }), Some(Entry::Start)),
+            // Its acts may be under way: the same attempt is taken up.
+            (Leg::Back, TaskState::Undoing { .. }) => (None, Some(Entry::Undo { taken_up: true })),
+            (Leg::Back, TaskState::Stuck { fault, .. }) if fault.is_unknown() => {
+                (Some(TaskEvent::Undoing { attempt: record.attempt }), Some(Entry::Undo { taken_up: true }))
+            }
+            (Leg::Back, _) => match walk::taking_back(step, record) {
+                TakingBack::Keep(why) => (Some(TaskEvent::Kept { why: why.to_owned() }), None),
+                _ => (Some(TaskEvent::Undoing { attempt }), Some(Entry::Undo { taken_up: false })),
+            },
+        }
+    }
+
+    pub fn after(self, program: &Program, task: &Task, what: &TaskEvent) -> Next {
+        match what {
+            TaskEvent::Unknown { .. } if self == Leg::Forward => Next::Stop,
+            TaskEvent::Failed { .. } if self == Leg::Forward => match program.steps[task.step as usize].on_failure {
+                OnFailure::Continue => Next::Finish,
+                OnFailure::Stop | OnFailure::Rollback => Next::Stop,
+            },
+            TaskEvent::Done { .. } | TaskEvent::Skipped | TaskEvent::Undone { .. } => Next::Finish,
+            TaskEvent::Settled { took_effect: true, .. } => Next::Finish,
+            TaskEvent::Failed { .. }
+            | TaskEvent::Unknown { .. }
+            | TaskEvent::Reopened
+            | TaskEvent::Settled { took_effect: false, .. }
+                if self == Leg::TakeUp =>
+            {
+                Next::Finish
+            }
+            _ => Next::Wait,
+        }
+    }
+}
+
+/// The slot that each task takes.
+fn slots<'p>(program: &'p Program) -> Vec<Slot> {
+    let mut hosts: IndexSet<&HostName> = IndexSet::new();
+    let slot = |task: &'p Task| match program.steps[task.step as usize].kind.limited {
+        true => Slot::Host(hosts.insert_full(&task.name.host).0 as u32),
+        false => Slot::Free,
+    };
+    program.tasks.iter().map(slot).collect()
+}

@@ -1,0 +1,76 @@
+//! Taking one task back: by the steps of its own `undo`, else by what its action saw before the change.
+//!
+//! An undo bears a half-done change. One that was cut off keeps its attempt, so that its acts are found by their
+//! ids and none is begun twice.
+
+use super::attempt::Attempt;
+use super::commit::Refused;
+use super::retry;
+use super::task::TaskRun;
+use crate::check::Step;
+use crate::model::{Fault, Outputs, StepId, TaskEvent, TaskName};
+use tokio::time::Instant;
+
+impl TaskRun {
+    pub(super) async fn undo(&self, taken_up: bool) -> Result<(), Refused> {
+        let undone = match self.step().undo.is_empty() {
+            true => self.undo_by_action(taken_up).await,
+            false => self.undo_by_steps(taken_up).await,
+        };
+        self.commit(match undone {
+            Ok(verified) => TaskEvent::Undone { verified },
+            Err(fault) => TaskEvent::Stuck { fault },
+        })
+        .await
+    }
+
+    async fn undo_by_action(&self, taken_up: bool) -> Result<bool, Fault> {
+        let record = self.record();
+        let undo = record.undo.ok_or_else(|| Fault::value("what was there before is not on record"))?;
+        let prepared = self.fill_in(self.step(), &self.task().args, self.scope()?)?;
+        let deadline = self.step().timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut attempt = self.attempt(&prepared, record.attempt, deadline);
+        attempt.taken_up = taken_up;
+        attempt.undo(&undo.data).await
+    }
+
+    /// One after the other. Nobody knows how to look whether they did what they should.
+    async fn undo_by_steps(&self, taken_up: bool) -> Result<bool, Fault> {
+        let number = self.record().attempt;
+        for (place, step) in self.step().undo.iter().enumerate() {
+            // Named by its place: an id of its own might be another step's.
+            let name = StepId::from(format!("{}-undo-{}", self.step().id, place + 1));
+            self.part(step, &name, number, taken_up).await?;
+        }
+        Ok(false)
+    }
+
+    /// Runs a step that belongs to this task, with its repetitions. One whose `when` is false gives nothing.
+    pub(super) async fn part(&self, step: &Step, id: &StepId, number: u32, taken_up: bool) -> Result<Outputs, Fault> {
+        let scope = self.scope()?.with_vars(&step.vars);
+        if let Some(when) = &step.when
+            && !when.holds(&scope)?
+        {
+            return Ok(Outputs::new());
+        }
+        let prepared = self.fill_in(step, &step.args, scope)?;
+        let name = TaskName { step: id.clone(), ..self.task().name.clone() };
+        let first = Instant::now();
+        let mut tries = 1;
+        loop {
+            let deadline = step.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+            let (name, prepared, first_act) = (&name, &prepared, tries - 1);
+            let attempt = Attempt { task: self, step, name, prepared, number, deadline, first_act, taken_up };
+            let fault = match attempt.part().await {
+                Ok(out) => return Ok(out),
+                Err(fault) => fault,
+            };
+            let retry = step.retry.as_ref().filter(|_| retry::may_repeat(&fault) && !fault.is_unknown());
+            let Some(pause) = retry.and_then(|retry| retry::pause(retry, tries, first.elapsed())) else {
+                return Err(fault);
+            };
+            tokio::time::sleep(pause).await;
+            tries += 1;
+        }
+    }
+}

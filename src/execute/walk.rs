@@ -1,0 +1,167 @@
+//! Where a run stands and which ways lead on from there: what a resumed run attempts again, what a walk back
+//! passes over, and where it must stop.
+//!
+//! Pure: it reads the program and the fold, and does nothing. A standing wall (an irreversible step that has begun)
+//! is never crossed unless it is told to.
+
+use crate::check::{OnFailure, Step};
+use crate::compile::{Node, Program, Task};
+use crate::model::{Effect, Outcome, RunState, StepId, TaskName, TaskRecord, TaskState, Walk};
+use petgraph::graph::NodeIndex;
+use petgraph::visit::Dfs;
+use std::collections::HashSet;
+
+/// Where a walk back is to lead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    Start,
+    /// Of those that the run has passed; the start where there is none.
+    LastCheckpoint,
+    /// The step of a checkpoint.
+    Checkpoint(StepId),
+    /// Only what these steps did, as far as nothing was built on it.
+    Steps(Vec<StepId>),
+}
+
+/// A way back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// The checkpoint that it leads to; none: the start.
+    pub to: Option<StepId>,
+    /// What it passes over, in the order of the file.
+    pub tasks: Vec<TaskName>,
+    /// The point of no return that it stops at.
+    pub wall: Option<StepId>,
+}
+
+/// What it would take to take a task back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakingBack<'a> {
+    /// It has changed nothing, or nothing any more.
+    Nothing,
+    /// One line of what would be done.
+    Undo(&'a str),
+    /// Why what it did would stay.
+    Keep(&'a str),
+}
+
+/// Whether a run was in the middle of a walk back when its engine left.
+pub fn is_walking(state: &RunState) -> bool {
+    state.back.is_some() && !matches!(state.outcome, Some(Outcome::RolledBack | Outcome::Stuck))
+}
+
+/// The checkpoint of a step, by its name.
+pub fn checkpoint(step: &Step) -> Option<String> {
+    let name = step.args.shown();
+    step.kind.barrier.then(|| name.as_str().map_or_else(|| step.id.to_string(), str::to_owned))
+}
+
+/// The last checkpoint that the run has passed.
+pub fn last_checkpoint<'p>(program: &'p Program, state: &RunState) -> Option<&'p StepId> {
+    let passed = |step: &&Step| state.of_step(step.id.as_str()).any(|(_, t)| matches!(t.state, TaskState::Done { .. }));
+    program.steps.iter().rev().filter(|step| step.kind.barrier).find(passed).map(|step| &step.id)
+}
+
+/// The way back to a target; with `force` also across walls.
+pub fn way(program: &Program, state: &RunState, target: &Target, force: bool) -> Way {
+    let to = match target {
+        Target::Start | Target::Steps(_) => None,
+        Target::LastCheckpoint => last_checkpoint(program, state).cloned(),
+        Target::Checkpoint(step) => Some(step.clone()),
+    };
+    let mut inside = match (target, &to) {
+        (Target::Steps(steps), _) => built_on_by_none(program, state, steps),
+        (_, Some(checkpoint)) => below(program, |task| task.name.step == *checkpoint),
+        (_, None) => (0..program.tasks.len()).collect(),
+    };
+    let wall = standing_wall(program, state, &inside).filter(|_| !force);
+    if let Some(wall) = wall {
+        let at_wall = |task: &Task| program.steps[task.step as usize].id == *wall;
+        let mut behind = below(program, at_wall);
+        behind.extend(indices(program, at_wall));
+        inside.retain(|task| behind.contains(task));
+    }
+    let tasks = indices(program, |_| true).filter(|index| inside.contains(index));
+    Way { to, tasks: tasks.map(|index| program.tasks[index].name.clone()).collect(), wall: wall.cloned() }
+}
+
+/// What would become of a task on a way back.
+pub fn taking_back<'a>(step: &'a Step, record: &'a TaskRecord) -> TakingBack<'a> {
+    use crate::action::Undoing;
+    match (&step.irreversible, &record.undo, step.kind.undo) {
+        _ if !record.has_changed() || matches!(record.state, TaskState::Kept { .. }) => TakingBack::Nothing,
+        (Some(reason), ..) => TakingBack::Keep(reason),
+        _ if !step.undo.is_empty() => TakingBack::Undo("as the step's `undo` says"),
+        (None, Some(undo), _) => TakingBack::Undo(&undo.summary),
+        (None, None, Undoing::No(why)) => TakingBack::Keep(why),
+        (None, None, Undoing::Known(_)) => TakingBack::Keep("what was there before is not on record"),
+    }
+}
+
+/// What a resumed run attempts again from the start: what had only begun to look, what failed, what was taken back.
+pub(super) fn again(program: &Program, state: &RunState, forward: bool) -> Vec<TaskName> {
+    let wanted = |task: &&Task| {
+        let Some(record) = state.task(&task.name) else { return false };
+        let step = &program.steps[task.step as usize];
+        let passed_over = state.back.as_ref().is_some_and(|walk: &Walk| walk.tasks.contains(&task.name));
+        match &record.state {
+            TaskState::Running | TaskState::Waiting { .. } => true,
+            _ if !forward => false,
+            TaskState::Failed { .. } => step.on_failure != OnFailure::Continue || passed_over,
+            TaskState::Undone { .. } => true,
+            TaskState::Stuck { .. } => step.effect == Effect::Converges,
+            TaskState::Kept { was, .. } => !matches!(**was, TaskState::Done { .. }),
+            TaskState::Done { .. } | TaskState::Skipped => passed_over && !record.has_changed(),
+            _ => false,
+        }
+    };
+    program.tasks.iter().filter(wanted).map(|task| task.name.clone()).collect()
+}
+
+/// Whether a task is behind a run that goes forward.
+pub(super) fn is_behind(step: &Step, record: &TaskRecord) -> bool {
+    match &record.state {
+        TaskState::Done { .. } | TaskState::Skipped => true,
+        TaskState::Failed { .. } => step.on_failure == OnFailure::Continue,
+        _ => false,
+    }
+}
+
+fn indices(program: &Program, which: impl Fn(&Task) -> bool) -> impl Iterator<Item = usize> {
+    program.tasks.iter().enumerate().filter(move |(_, task)| which(task)).map(|(index, _)| index)
+}
+
+/// Every task that comes after one of these.
+fn below(program: &Program, which: impl Fn(&Task) -> bool) -> HashSet<usize> {
+    let from =
+        |node: &NodeIndex| matches!(program.graph[*node], Node::Task(task) if which(&program.tasks[task as usize]));
+    let first: Vec<NodeIndex> = program.graph.node_indices().filter(from).collect();
+    let mut walk = Dfs::empty(&program.graph);
+    walk.stack = first.iter().flat_map(|node| program.graph.neighbors(*node)).collect();
+    let mut found = HashSet::new();
+    while let Some(node) = walk.next(&program.graph) {
+        if let Node::Task(task) = program.graph[node] {
+            found.insert(task as usize);
+        }
+    }
+    found
+}
+
+/// The last irreversible step in there that has changed something, or may have.
+fn standing_wall<'p>(program: &'p Program, state: &RunState, inside: &HashSet<usize>) -> Option<&'p StepId> {
+    let stands = |task: &Task| state.task(&task.name).is_some_and(|record| record.has_changed());
+    let walls = indices(program, stands).filter(|task| inside.contains(task)).map(|task| program.tasks[task].step);
+    let walls = walls.filter(|step| program.steps[*step as usize].irreversible.is_some());
+    walls.max().map(|step| &program.steps[step as usize].id)
+}
+
+/// The tasks of these steps that no other task with changes comes after.
+fn built_on_by_none(program: &Program, state: &RunState, steps: &[StepId]) -> HashSet<usize> {
+    let own: HashSet<usize> = indices(program, |task| steps.contains(&task.name.step)).collect();
+    let changed = |task: &usize| state.task(&program.tasks[*task].name).is_some_and(TaskRecord::has_changed);
+    let free = |task: &&usize| {
+        let after = below(program, |other| other.name == program.tasks[**task].name);
+        !after.iter().any(|after| changed(after) && !own.contains(after))
+    };
+    own.iter().filter(free).copied().collect()
+}
