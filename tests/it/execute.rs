@@ -1,5 +1,7 @@
 //! A run from its first event to its last: order, limits, conditions, attempts, failures, and the operator's word.
 
+mod back_and_forth;
+mod engines;
 mod random;
 mod stage;
 

@@ -502,7 +502,7 @@ fn checked() -> Runbook {
     check(&document, None, &sources).runbook.unwrap()
 }
 
-fn program(steps: Vec<Step>, hosts: usize) -> Program {
+pub fn program(steps: Vec<Step>, hosts: usize) -> Program {
     let names: Vec<HostName> = ('a'..).take(hosts).map(|c| HostName::from(c.to_string())).collect();
     let entry = |name: &HostName| HostEntry {
         name: name.clone(),

@@ -1,0 +1,374 @@
+//! Runs that are cut off, taken up, walked back and taken up again: whatever happens, nothing begins twice, the way
+//! back is the way forth reversed, and what is left in the end is right.
+
+use super::engines::{Cut, Theatre, after, deed, mark};
+use super::stage::{ACT, LOOK, expr, needs, retry, step};
+use proptest::prelude::*;
+use surefoot::check::{Gate, Need, OnFailure, Step};
+use surefoot::execute::Goal;
+use surefoot::execute::walk::Target;
+use surefoot::model::*;
+
+#[derive(Clone, Debug)]
+struct Recipe {
+    opaque: bool,
+    run: String,
+    back: String,
+    needs: Option<Vec<(usize, bool)>>,
+    barrier: bool,
+    probed: bool,
+    tries: Option<u32>,
+    rolls_back: bool,
+}
+
+fn recipe() -> impl Strategy<Value = Recipe> {
+    let words = |weight| {
+        let ending = prop_oneof![weight => Just(""), 1 => Just(" fail 1"), 1 => Just(" forget 1")];
+        (0u64..4, ending).prop_map(|(pause, ending)| format!("sleep {}{ending}", pause * 100))
+    };
+    let needs = prop::option::weighted(0.5, prop::collection::vec((any::<usize>(), any::<bool>()), 0..3));
+    let flags = (any::<bool>(), prop::bool::weighted(0.15), prop::bool::weighted(0.3), prop::bool::weighted(0.2));
+    let tries = prop::option::weighted(0.3, 2u32..3);
+    (words(8), words(12), needs, flags, tries).prop_map(|(run, back, needs, flags, tries)| Recipe {
+        opaque: flags.0,
+        run,
+        back,
+        needs,
+        barrier: flags.1,
+        probed: flags.2,
+        tries,
+        rolls_back: flags.3,
+    })
+}
+
+fn steps(recipes: &[Recipe]) -> Vec<Step> {
+    let make = |(index, recipe): (usize, &Recipe)| {
+        let id = format!("s{index}");
+        let base = if recipe.opaque { deed } else { mark }(&id, &recipe.run, &recipe.back);
+        let probe = step(&format!("{id}-reconcile"), &LOOK, &format!("has {id}"));
+        let need = |(above, same_host): &(usize, bool)| {
+            Some(Need { step: format!("s{}", above.checked_rem(index)?).into(), same_host: *same_host })
+        };
+        Step {
+            needs: recipe.needs.as_ref().map(|needs| needs.iter().filter_map(need).collect()),
+            gate: if recipe.barrier { Gate::Barrier } else { Gate::Open },
+            reconcile: (recipe.opaque && recipe.probed).then(|| Box::new(probe)),
+            retry: recipe.tries.map(|tries| retry(Some(tries), 50)),
+            on_failure: if recipe.rolls_back { OnFailure::Rollback } else { OnFailure::Stop },
+            ..base
+        }
+    };
+    recipes.iter().enumerate().map(make).collect()
+}
+
+fn cut() -> impl Strategy<Value = Option<Cut>> {
+    prop_oneof![
+        1 => Just(None),
+        3 => (0u64..1_500).prop_map(|ms| Some(Cut::Killed(ms))),
+        1 => (0u64..1_500).prop_map(|ms| Some(Cut::Stopped(ms))),
+        3 => (0usize..40).prop_map(|events| Some(Cut::Events(events))),
+    ]
+}
+
+fn back_to(to: Target) -> Goal {
+    Goal::Back { to, force: false }
+}
+
+/// What the engines are asked for, one after the other, and how each is cut off.
+fn sittings() -> impl Strategy<Value = Vec<(bool, Option<Cut>)>> {
+    prop::collection::vec((prop::bool::weighted(0.3), cut()), 0..5)
+}
+
+/// Reads the journal as an auditor would.
+fn audit(theatre: &Theatre) {
+    let mut state = RunState::default();
+    for stamped in &theatre.events() {
+        state.apply(stamped).unwrap();
+        let Event::Task { task, what } = &stamped.event else { continue };
+        let of = |name: &TaskName| state.task(name).unwrap();
+        match what {
+            TaskEvent::Started { .. } => {
+                let early = theatre.program.tasks.iter().find(|above| {
+                    let done = matches!(of(&above.name).state, TaskState::Done { .. } | TaskState::Skipped);
+                    !done && after(&theatre.program, &above.name).contains(task)
+                });
+                assert!(early.is_none(), "{task} starts before {:?}", early.unwrap().name);
+            }
+            TaskEvent::Undoing { .. } => {
+                let early = after(&theatre.program, task).into_iter().find(|below| of(below).has_changed());
+                assert!(early.is_none(), "{task} is undone before {early:?}");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Settles what is unknown or stuck with no one to say.
+fn settle(theatre: &Theatre) {
+    let state = theatre.state();
+    let open = |task: &TaskRecord| match &task.state {
+        TaskState::Unknown { .. } => true,
+        TaskState::Stuck { fault, .. } => fault.is_unknown(),
+        _ => false,
+    };
+    for (name, _) in state.tasks().filter(|(_, task)| open(task)) {
+        theatre.settle(name);
+    }
+}
+
+/// Engines without faults of their own, until the goal is reached.
+async fn reach(theatre: &Theatre, goal: Goal, outcome: Outcome) {
+    if theatre.state().started.is_none() {
+        theatre.engage(Goal::Start, None).await.unwrap().unwrap();
+        settle(theatre);
+    }
+    for _ in 0..60 {
+        if theatre.state().outcome == Some(outcome) && outcome == Outcome::Done {
+            return;
+        }
+        // A stuck deed keeps a run from going forward: back first.
+        let stuck = theatre.state().counts().stuck > 0;
+        let next = if stuck { back_to(Target::Start) } else { goal.clone() };
+        if theatre.engage(next, None).await.unwrap().unwrap() == outcome {
+            return;
+        }
+        settle(theatre);
+    }
+    panic!("{goal:?} never comes to {outcome:?}: {:#?}", theatre.state());
+}
+
+fn play(work: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(work);
+}
+
+/// The marks of every step, on each machine.
+fn all_marks(theatre: &Theatre) -> Vec<String> {
+    let mut marks: Vec<String> = theatre.program.steps.iter().map(|step| step.id.to_string()).collect();
+    marks.sort();
+    marks
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #[test]
+    fn whatever_cuts_it_off_a_run_ends_whole_or_as_if_it_had_never_been(
+        recipes in prop::collection::vec(recipe(), 1..7),
+        hosts in 1usize..3,
+        rolls_back in prop::bool::weighted(0.3),
+        sittings in sittings(),
+        ends_back in any::<bool>(),
+    ) {
+        play(async {
+            let policy = if rolls_back { OnFailure::Rollback } else { OnFailure::Stop };
+            let theatre = Theatre::new(steps(&recipes), hosts, |program| program.on_failure = policy);
+            for (back, cut) in sittings {
+                if theatre.state().outcome == Some(Outcome::Done) && !back {
+                    break;
+                }
+                let back = back || theatre.state().counts().stuck > 0;
+                let goal = if back { back_to(Target::Start) } else { Goal::Resume };
+                if let Some(ended) = theatre.engage(goal, cut).await {
+                    ended.unwrap();
+                }
+                settle(&theatre);
+            }
+            let (goal, outcome) = match ends_back {
+                true => (back_to(Target::Start), Outcome::RolledBack),
+                false => (Goal::Resume, Outcome::Done),
+            };
+            reach(&theatre, goal, outcome).await;
+            audit(&theatre);
+            for host in ["a", "b"].into_iter().take(hosts) {
+                let expected = if ends_back { Vec::new() } else { all_marks(&theatre) };
+                assert_eq!(theatre.marks(host), expected, "on {host}");
+            }
+        });
+    }
+}
+
+/// Two chains that meet, with a checkpoint, on two machines.
+fn small() -> Vec<Step> {
+    vec![
+        mark("a1", "sleep 100", "sleep 10"),
+        Step { needs: needs(&[]), ..deed("b1", "sleep 70", "sleep 30") },
+        Step { gate: Gate::Barrier, ..step("here", &LOOK, "has x") },
+        deed("c1", "sleep 40", "sleep 20"),
+        mark("d1", "sleep 60", "sleep 10"),
+    ]
+}
+
+fn untimed(state: &RunState) -> Vec<(String, &'static str)> {
+    state.tasks().map(|(name, task)| (name.to_string(), task.state.word())).collect()
+}
+
+#[test]
+fn cut_at_every_entry_and_taken_up_again_a_run_ends_in_the_same_state() {
+    let whole = |cut| {
+        let mut found = None;
+        play(async {
+            let steps = small().into_iter().filter(|step| step.id.as_str() != "here").collect();
+            let theatre = Theatre::new(steps, 2, |_| {});
+            if let Some(cut) = cut {
+                theatre.engage(Goal::Start, Some(Cut::Events(cut))).await;
+                assert!(matches!(theatre.engage(Goal::Resume, None).await, Some(Ok(Outcome::Done))));
+            } else {
+                assert!(matches!(theatre.engage(Goal::Start, None).await, Some(Ok(Outcome::Done))));
+            }
+            audit(&theatre);
+            let events = theatre.events().len();
+            found = Some((events, untimed(&theatre.state()), theatre.marks("a"), theatre.marks("b")));
+        });
+        found.unwrap()
+    };
+    let (events, state, a, b) = whole(None);
+    for cut in 0..events - 1 {
+        let (_, cut_state, cut_a, cut_b) = whole(Some(cut));
+        assert_eq!((cut_state, cut_a, cut_b), (state.clone(), a.clone(), b.clone()), "cut at {cut}");
+    }
+}
+
+#[test]
+fn cut_at_every_entry_of_the_way_back_and_taken_up_again_nothing_is_left() {
+    let whole = |cut| {
+        let mut events = 0;
+        play(async {
+            let steps = small().into_iter().filter(|step| step.id.as_str() != "here").collect();
+            let theatre = Theatre::new(steps, 2, |_| {});
+            theatre.engage(Goal::Start, None).await.unwrap().unwrap();
+            let before = theatre.events().len();
+            if let Some(cut) = cut {
+                theatre.engage(back_to(Target::Start), Some(Cut::Events(cut))).await;
+            }
+            if theatre.state().outcome != Some(Outcome::RolledBack) {
+                let ended = theatre.engage(back_to(Target::Start), None).await;
+                assert!(matches!(ended, Some(Ok(Outcome::RolledBack))), "cut at {cut:?}: {ended:?}");
+            }
+            audit(&theatre);
+            assert!(theatre.marks("a").is_empty() && theatre.marks("b").is_empty());
+            events = theatre.events().len() - before;
+        });
+        events
+    };
+    for cut in 0..whole(None) {
+        whole(Some(cut));
+    }
+}
+
+#[test]
+fn an_opaque_step_is_taken_up_by_its_act_and_begins_once() {
+    play(async {
+        let theatre = Theatre::new(vec![deed("long", "sleep 1000", "sleep 1")], 1, |_| {});
+        assert!(theatre.engage(Goal::Start, Some(Cut::Killed(500))).await.is_none());
+        assert!(matches!(theatre.engage(Goal::Resume, None).await, Some(Ok(Outcome::Done))));
+        assert_eq!(theatre.acts("a").into_iter().collect::<Vec<_>>(), ["long.1.0"]);
+        let state = theatre.state();
+        let record = state.task(&"long@a".parse().unwrap()).unwrap().clone();
+        assert!(matches!(record.state, TaskState::Done { changed: true, ref out } if out["code"] == 0));
+        assert_eq!(record.attempt, 1);
+    });
+}
+
+#[test]
+fn an_unknown_outcome_waits_for_a_word_and_is_never_undone_by_itself() {
+    play(async {
+        let gone = Step { on_failure: OnFailure::Rollback, ..deed("gone", "sleep 10 forget 1", "sleep 1") };
+        let theatre = Theatre::new(vec![deed("first", "sleep 1", "sleep 1"), gone], 1, |_| {});
+        assert!(matches!(theatre.engage(Goal::Start, None).await, Some(Ok(Outcome::Unknown))));
+        for goal in [Goal::Resume, back_to(Target::Start)] {
+            assert!(matches!(theatre.engage(goal, None).await, Some(Ok(Outcome::Unknown))));
+        }
+        assert_eq!(theatre.marks("a"), ["first"]);
+        theatre.settle(&"gone@a".parse().unwrap());
+        assert!(matches!(theatre.engage(Goal::Resume, None).await, Some(Ok(Outcome::Done))));
+        assert_eq!(theatre.marks("a"), ["first", "gone"]);
+    });
+}
+
+#[test]
+fn a_probe_settles_an_unknown_outcome() {
+    for (there, attempts) in [(true, 1), (false, 2)] {
+        play(async {
+            let run = if there { "put gone forget 1" } else { "forget 1" };
+            let probe = Some(Box::new(step("gone-reconcile", &LOOK, "has gone")));
+            let gone = Step { reconcile: probe, ..deed("gone", run, "sleep 1") };
+            let theatre = Theatre::new(vec![gone], 1, |_| {});
+            theatre.engage(Goal::Start, None).await.unwrap().unwrap();
+            assert!(matches!(theatre.engage(Goal::Resume, None).await, Some(Ok(Outcome::Done))));
+            let state = theatre.state();
+            assert_eq!(state.task(&"gone@a".parse().unwrap()).unwrap().attempt, attempts);
+            assert_eq!(theatre.marks("a"), ["gone"]);
+        });
+    }
+}
+
+#[test]
+fn a_failure_rolls_the_run_back_to_its_start() {
+    play(async {
+        let steps = vec![mark("a1", "sleep 1", "sleep 1"), deed("b1", "fail 1", "sleep 1")];
+        let theatre = Theatre::new(steps, 2, |program| program.on_failure = OnFailure::Rollback);
+        assert!(matches!(theatre.engage(Goal::Start, None).await, Some(Ok(Outcome::RolledBack))));
+        assert!(theatre.marks("a").is_empty() && theatre.marks("b").is_empty());
+        assert!(matches!(theatre.engage(Goal::Resume, None).await, Some(Ok(Outcome::Done))));
+        assert_eq!(theatre.marks("b"), ["a1", "b1"]);
+    });
+}
+
+#[test]
+fn a_step_that_rolls_back_takes_back_its_own_and_no_more() {
+    play(async {
+        let bad = Step { on_failure: OnFailure::Rollback, ..mark("bad", "fail 1", "sleep 1") };
+        let theatre = Theatre::new(vec![mark("a1", "sleep 1", "sleep 1"), bad], 1, |_| {});
+        assert!(matches!(theatre.engage(Goal::Start, None).await, Some(Ok(Outcome::RolledBack))));
+        assert_eq!(theatre.marks("a"), ["a1"]);
+    });
+}
+
+#[test]
+fn nothing_passes_a_point_of_no_return_without_force() {
+    play(async {
+        let wall = Step {
+            irreversible: Some("gone".into()),
+            gate: Gate::Barrier,
+            undo: vec![],
+            ..deed("wall", "sleep 1", "")
+        };
+        let steps = vec![mark("a1", "sleep 1", "sleep 1"), wall, mark("c1", "sleep 1", "sleep 1")];
+        let theatre = Theatre::new(steps, 1, |_| {});
+        theatre.engage(Goal::Start, None).await.unwrap().unwrap();
+        assert!(matches!(theatre.engage(back_to(Target::Start), None).await, Some(Ok(Outcome::Stuck))));
+        assert_eq!(theatre.marks("a"), ["a1", "wall"]);
+        let force = Goal::Back { to: Target::Start, force: true };
+        assert!(matches!(theatre.engage(force, None).await, Some(Ok(Outcome::Stuck))));
+        assert_eq!(theatre.marks("a"), ["wall"]);
+        assert_eq!(theatre.state().task(&"wall@a".parse().unwrap()).unwrap().state.word(), "kept");
+    });
+}
+
+#[test]
+fn what_cannot_be_taken_back_holds_up_what_came_before_it() {
+    play(async {
+        let stuck = mark("b1", "sleep 1", "fail 1");
+        let theatre = Theatre::new(vec![mark("a1", "sleep 1", "sleep 1"), stuck], 1, |_| {});
+        theatre.engage(Goal::Start, None).await.unwrap().unwrap();
+        assert!(matches!(theatre.engage(back_to(Target::Start), None).await, Some(Ok(Outcome::Stuck))));
+        assert_eq!(theatre.marks("a"), ["a1", "b1"]);
+        assert!(matches!(theatre.engage(back_to(Target::Start), None).await, Some(Ok(Outcome::RolledBack))));
+        assert!(theatre.marks("a").is_empty());
+    });
+}
+
+#[test]
+fn what_nothing_can_take_back_is_kept_and_named() {
+    play(async {
+        let kept = step("kept", &ACT, "put kept");
+        let skipped = Step { when: expr("false"), ..mark("skipped", "sleep 1", "sleep 1") };
+        let theatre = Theatre::new(vec![mark("a1", "sleep 1", "sleep 1"), kept, skipped], 1, |_| {});
+        theatre.engage(Goal::Start, None).await.unwrap().unwrap();
+        assert!(matches!(theatre.engage(back_to(Target::Start), None).await, Some(Ok(Outcome::Stuck))));
+        assert_eq!(theatre.marks("a"), ["kept"]);
+        assert_eq!(theatre.state().counts().kept, 1);
+        assert!(matches!(theatre.engage(Goal::Resume, None).await, Some(Ok(Outcome::Done))));
+        assert_eq!(theatre.acts("a").iter().filter(|act| act.starts_with("kept")).count(), 1, "it stands");
+    });
+}
