@@ -11,6 +11,7 @@
 //! The journal pins them by their SHA-256; what does not match is refused.
 
 use super::pipeline::{self, Prepared};
+use crate::check;
 use crate::compile::Program;
 use crate::journal::RunFolder;
 use crate::load::{self, Inventory};
@@ -134,7 +135,10 @@ fn program(
     let mut document = load::runbook(runbook, sources)?;
     document.dir = parent(&origin.runbook);
     let given = load::params(&folder.inputs().join("params.json"), sources)?;
-    let program = pipeline::program(&document, &inventory, &given, &origin.binds, &origin.folder, sources)?;
+    // Its warnings were shown as the run began.
+    let verdict = check::check(&document, Some(&inventory), sources);
+    let runbook = verdict.runbook.ok_or(verdict.diagnostics)?;
+    let program = pipeline::bound(runbook, &inventory, &given, &origin.binds, &origin.folder, sources)?;
     Ok((program, inventory))
 }
 

@@ -87,6 +87,18 @@ pub fn program(
     sources: &mut Sources,
 ) -> Result<Program, Vec<Diagnostic>> {
     let runbook = checked(document, Some(inventory), sources)?;
+    bound(runbook, inventory, given, binds, current, sources)
+}
+
+/// From a checked runbook to a program.
+pub fn bound(
+    runbook: Runbook,
+    inventory: &Inventory,
+    given: &[Given],
+    binds: &[String],
+    current: &Path,
+    sources: &mut Sources,
+) -> Result<Program, Vec<Diagnostic>> {
     let binding = check::bind(&runbook, inventory, binds, sources);
     let params = check::params(&runbook, given, current, sources);
     match (binding, params) {

@@ -69,7 +69,10 @@ fn correct(mut taken: Taken, runbook: &Path) -> Result<Taken, Exit> {
 
 /// What of the run does not stand in another program: one line for each task.
 fn differences(old: &Program, new: &Program, state: &RunState) -> Vec<String> {
-    let begun = |task: &&Task| state.task(&task.name).is_some_and(stands);
+    let begun = |task: &&Task| {
+        let effect = old.steps[task.step as usize].effect;
+        state.task(&task.name).is_some_and(|record| stands(record, effect))
+    };
     let line = |task: &Task| {
         let why = match new.tasks.iter().find(|other| other.name == task.name) {
             None => "is not in it",
@@ -80,10 +83,14 @@ fn differences(old: &Program, new: &Program, state: &RunState) -> Vec<String> {
     old.tasks.iter().filter(begun).filter_map(line).collect()
 }
 
-/// Whether a corrected runbook must have this task as it was.
-fn stands(record: &TaskRecord) -> bool {
-    let ended = matches!(record.state, TaskState::Done { .. } | TaskState::Skipped | TaskState::Unknown { .. });
-    ended || record.has_changed()
+/// Whether a corrected runbook must have this task as it was. A command that failed may be another; what a failed
+/// converging task saw before its change belongs to its parameters.
+fn stands(record: &TaskRecord, effect: Effect) -> bool {
+    match &record.state {
+        TaskState::Done { .. } | TaskState::Skipped | TaskState::Unknown { .. } => true,
+        TaskState::Failed { .. } => record.has_changed() && effect == Effect::Converges,
+        _ => record.has_changed(),
+    }
 }
 
 fn difference((old, one): (&Program, &Task), (new, other): (&Program, &Task)) -> Option<&'static str> {

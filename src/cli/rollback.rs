@@ -8,7 +8,7 @@ use super::taken::Taken;
 use crate::compile::Program;
 use crate::execute::Goal;
 use crate::execute::walk::{self, TakingBack, Target, Way};
-use crate::model::{Outcome, RunState};
+use crate::model::{Outcome, RunState, StepId, TaskState};
 use crate::report;
 use crate::report::run::{Back, BackStep};
 use std::path::PathBuf;
@@ -61,13 +61,13 @@ fn goal(program: &Program, state: &RunState, args: &Args) -> Result<Goal, Exit> 
 }
 
 /// The step of a checkpoint that the run has passed, by its name or the step's id.
-fn checkpoint(program: &Program, state: &RunState, name: &str) -> Result<crate::model::StepId, Exit> {
+fn checkpoint(program: &Program, state: &RunState, name: &str) -> Result<StepId, Exit> {
     let named: Vec<_> = program.steps.iter().filter_map(|step| Some((walk::checkpoint(step)?, &step.id))).collect();
     let Some((_, step)) = named.iter().find(|(own, id)| own == name || id.as_str() == name) else {
         let known: Vec<&str> = named.iter().map(|(own, _)| own.as_str()).collect();
         return Err(Exit::WrongInput.because(format!("no checkpoint `{name}`; there are: {}", known.join(", "))));
     };
-    let done = |state: &crate::model::TaskState| matches!(state, crate::model::TaskState::Done { .. });
+    let done = |state: &TaskState| matches!(state, TaskState::Done { .. });
     match state.of_step(step.as_str()).any(|(_, task)| done(&task.state)) {
         true => Ok((*step).clone()),
         false => Err(Exit::WrongInput.because(format!("the run has not come to the checkpoint `{name}`"))),
@@ -92,5 +92,6 @@ pub fn back(program: &Program, state: &RunState, way: &Way) -> Back {
         };
         Some(BackStep { task: task.name.clone(), undone, what })
     });
-    Back { to: way.to.clone(), wall: way.wall.clone(), steps: steps.collect() }
+    let to = program.steps.iter().find(|step| Some(&step.id) == way.to.as_ref()).and_then(walk::checkpoint);
+    Back { to, wall: way.wall.clone(), steps: steps.collect() }
 }

@@ -32,8 +32,8 @@ pub fn text(state: &RunState) -> String {
 
 /// What a walk back would do.
 pub struct Back {
-    /// The checkpoint that it leads to; none: the start.
-    pub to: Option<StepId>,
+    /// The name of the checkpoint that it leads to; none: the start.
+    pub to: Option<String>,
     /// The point of no return that holds it up.
     pub wall: Option<StepId>,
     /// The last first.
@@ -51,7 +51,7 @@ pub struct BackStep {
 
 /// A walk back in words.
 pub fn back(back: &Back) -> String {
-    let to = back.to.as_ref().map_or("the start".to_owned(), |step| format!("the checkpoint {step}"));
+    let to = back.to.as_ref().map_or("the start".to_owned(), |name| format!("the checkpoint {name}"));
     let bold = words::BOLD;
     let mut out = format!("\n{bold}a rollback to {to}{bold:#}\n");
     if let Some(wall) = &back.wall {

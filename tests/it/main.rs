@@ -9,6 +9,7 @@ mod journal;
 mod lab;
 mod load;
 mod readme;
+mod resume;
 mod world;
 
 mod support;

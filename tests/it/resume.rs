@@ -1,0 +1,233 @@
+//! The program itself, killed and taken up again, on a real host behind a real sshd.
+
+use crate::support::sshd::Sshd;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A host, an inventory of it, and a folder of state.
+struct Bed {
+    sshd: Sshd,
+    folder: TempDir,
+}
+
+impl Bed {
+    fn new() -> Bed {
+        let (sshd, folder) = (Sshd::start(), tempfile::tempdir().unwrap());
+        let bed = Bed { sshd, folder };
+        let config = bed.sshd.ssh_config();
+        bed.write("site.yaml", &format!("hosts:\n  h: {{ ssh_config: {} }}\n", config.display()));
+        fs::create_dir(bed.at("host")).unwrap();
+        bed
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.at(name), text).unwrap();
+    }
+
+    /// A runbook with these steps; `$D` in them is a folder on the host.
+    fn runbook(&self, head: &str, steps: &str) {
+        let steps = steps.replace("$D", &self.at("host").display().to_string());
+        self.write("r.yaml", &format!("runbook: test\n{head}\nsteps:\n{steps}\n"));
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_surefoot"));
+        command.current_dir(self.folder.path()).env("SUREFOOT_STATE", self.at("state")).args(args);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end; its exit code and all that it says.
+    fn surefoot(&self, args: &[&str]) -> (i32, String) {
+        let Output { status, stdout, stderr } = self.command(args).output().unwrap();
+        (status.code().unwrap(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
+    }
+
+    fn run(&self) -> (i32, String) {
+        self.surefoot(&["run", "r.yaml", "-i", "site.yaml", "--yes"])
+    }
+
+    /// Starts a run, and kills the engine once a file is on the host.
+    fn run_killed_at(&self, file: &str) {
+        let mut engine = self.command(&["run", "r.yaml", "-i", "site.yaml", "--yes"]);
+        let mut engine: Child = engine.stderr(Stdio::null()).spawn().unwrap();
+        wait_for(&self.at("host").join(file));
+        engine.kill().unwrap();
+        engine.wait().unwrap();
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.at("host").join(name)).unwrap_or_default()
+    }
+}
+
+/// The host has no way to tell us that a file is there: it is looked for, as an operator would.
+fn wait_for(file: &Path) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while !file.exists() {
+        assert!(Instant::now() < until, "{} does not come", file.display());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A step that counts its starts, prints, and ends when it may.
+const LONG: &str = "  - id: long
+    on: h
+    sh: |
+      echo start >>$D/starts
+      seq 1 20000
+      touch $D/begun
+      until [ -e $D/go ]; do sleep 0.05; done
+      echo end
+    undo: { sh: rm -f $D/begun }
+";
+
+#[test]
+fn a_killed_engines_step_is_taken_up_whole_and_was_started_once() {
+    let bed = Bed::new();
+    bed.runbook(
+        "",
+        &format!("{LONG}  - {{ id: after, on: h, reads: true, sh: \"echo {{{{ steps.long.out.code }}}}\" }}"),
+    );
+    bed.run_killed_at("begun");
+    assert!(bed.surefoot(&["show", "last"]).1.contains("changing"));
+    fs::remove_file(bed.at("r.yaml")).unwrap();
+    bed.write("host/go", "");
+    let (code, said) = bed.surefoot(&["resume", "last"]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(bed.text("starts"), "start\n");
+    let whole: String = (1..=20_000).map(|n| format!("{n}\n")).chain(["end\n".to_owned()]).collect();
+    let outputs = fs::read_dir(bed.at("state/runs")).unwrap().next().unwrap().unwrap().path().join("outputs");
+    assert!(fs::read_to_string(outputs.join("long@h.1.out")).unwrap() == whole, "all of its output, once");
+    assert_eq!(fs::read_to_string(outputs.join("after@h.1.out")).unwrap_or_default(), "0\n");
+    assert_eq!(bed.surefoot(&["resume", "last"]).0, 0, "there is nothing left to do");
+}
+
+#[test]
+fn a_killed_run_is_walked_back_after_its_step_has_ended() {
+    let bed = Bed::new();
+    bed.runbook("", LONG);
+    bed.run_killed_at("begun");
+    bed.write("host/go", "");
+    let (code, said) = bed.surefoot(&["rollback", "last", "--yes"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(!bed.at("host/begun").exists());
+    assert_eq!(bed.text("starts"), "start\n");
+}
+
+#[test]
+fn a_rollback_brings_files_back_byte_for_byte_with_mode_and_owner() {
+    let bed = Bed::new();
+    let conf = bed.at("host/conf");
+    fs::write(&conf, b"old\xff\0bytes").unwrap();
+    fs::set_permissions(&conf, fs::Permissions::from_mode(0o604)).unwrap();
+    if rustix::process::geteuid().is_root() {
+        chown(&conf, Some(1), Some(2)).unwrap();
+    }
+    let owner = |path: &Path| fs::metadata(path).map(|m| (m.uid(), m.gid(), m.mode())).unwrap();
+    let before = owner(&conf);
+    let steps = "  - { id: write, on: h, file: { path: $D/conf, content: new, mode: \"0600\" } }
+  - { id: new, on: h, file: { path: $D/new, content: new } }
+  - { id: moved, on: h, move: { from: $D/conf, to: $D/other } }
+  - { id: fails, on: h, reads: true, sh: test -e $D/go }";
+    bed.runbook("on_failure: rollback", steps);
+    let (code, said) = bed.run();
+    assert_eq!(code, 3, "{said}");
+    assert_eq!((fs::read(&conf).unwrap(), owner(&conf)), (b"old\xff\0bytes".to_vec(), before));
+    assert!(!bed.at("host/new").exists() && !bed.at("host/other").exists());
+    bed.write("host/go", "");
+    assert_eq!(bed.surefoot(&["resume", "last"]).0, 0);
+    assert_eq!(bed.text("other"), "new");
+    assert_eq!(bed.surefoot(&["rollback", "last", "--yes"]).0, 0);
+    assert_eq!((fs::read(&conf).unwrap(), owner(&conf)), (b"old\xff\0bytes".to_vec(), before));
+}
+
+#[test]
+fn a_walk_back_ends_at_the_checkpoint_and_the_run_goes_on_from_there() {
+    let bed = Bed::new();
+    let steps = "  - { id: one, on: h, file: { path: $D/one, content: x } }
+  - checkpoint: staged
+  - { id: two, on: h, file: { path: $D/two, content: x } }
+  - { id: kept, on: h, sh: echo start >>$D/starts }";
+    bed.runbook("", steps);
+    assert_eq!(bed.run().0, 0);
+    let (code, plan) = bed.surefoot(&["rollback", "last", "--to", "staged", "--plan"]);
+    assert!(code == 0 && plan.contains("two@h") && plan.contains("kept@h") && !plan.contains("one@h"), "{plan}");
+    assert!(bed.at("host/two").exists(), "a plan does nothing");
+    assert_eq!(bed.surefoot(&["rollback", "last", "--to", "staged", "--yes"]).0, 4, "nothing takes `kept` back");
+    assert!(bed.at("host/one").exists() && !bed.at("host/two").exists());
+    assert_eq!(bed.surefoot(&["resume", "last"]).0, 0);
+    assert!(bed.at("host/two").exists());
+    assert_eq!(bed.text("starts"), "start\n", "what was kept is not done again");
+}
+
+#[test]
+fn an_outcome_that_nobody_knows_waits_for_the_operator() {
+    let bed = Bed::new();
+    let steps = "  - id: gone
+    on: h
+    sh: \"echo start >>$D/starts; [ -e $D/go ] || kill -9 $PPID $$\"
+    undo: { sh: rm -f $D/starts }";
+    bed.runbook("on_failure: rollback", steps);
+    let (code, said) = bed.run();
+    assert_eq!(code, 5, "{said}");
+    assert_eq!(bed.surefoot(&["resume", "last"]).0, 5);
+    assert_eq!(bed.surefoot(&["rollback", "last", "--yes"]).0, 5);
+    assert_eq!(bed.text("starts"), "start\n", "neither began it again nor took it back");
+    assert_eq!(bed.surefoot(&["settle", "last", "other@h", "done"]).0, 2);
+    assert_eq!(bed.surefoot(&["settle", "last", "gone@h", "undone"]).0, 0);
+    assert_eq!(bed.surefoot(&["settle", "last", "gone@h", "done"]).0, 2, "it is settled");
+    bed.write("host/go", "");
+    assert_eq!(bed.surefoot(&["resume", "last"]).0, 0);
+    assert_eq!(bed.text("starts"), "start\nstart\n");
+}
+
+#[test]
+fn a_damaged_record_is_refused() {
+    let bed = Bed::new();
+    bed.runbook("", LONG);
+    bed.run_killed_at("begun");
+    let run = fs::read_dir(bed.at("state/runs")).unwrap().next().unwrap().unwrap().path();
+    let input = run.join("inputs/runbook.yaml");
+    let whole = fs::read(&input).unwrap();
+    fs::write(&input, [&whole[..], b"#"].concat()).unwrap();
+    assert_eq!(bed.surefoot(&["resume", "last"]).0, 1, "its runbook is another");
+    fs::write(&input, &whole).unwrap();
+    let mut journal = fs::read(run.join("journal")).unwrap();
+    let half = journal.len() / 2;
+    journal[half] ^= 1;
+    fs::write(run.join("journal"), journal).unwrap();
+    for command in [&["resume", "last"][..], &["rollback", "last", "--yes"], &["settle", "last", "long@h", "done"]] {
+        assert_eq!(bed.surefoot(command).0, 1, "{command:?}");
+    }
+    bed.write("host/go", "");
+}
+
+#[test]
+fn a_corrected_runbook_must_keep_what_is_done() {
+    let bed = Bed::new();
+    let one = "  - { id: one, on: h, file: { path: $D/one, content: x } }\n";
+    bed.runbook("", &format!("{one}  - {{ id: two, on: h, sh: \"false\" }}"));
+    assert_eq!(bed.run().0, 1);
+    bed.runbook("", &format!("{}  - {{ id: two, on: h, sh: touch $D/two }}", one.replace("content: x", "content: y")));
+    let (code, said) = bed.surefoot(&["resume", "last", "--runbook", "r.yaml"]);
+    assert!(code == 2 && said.contains("one@h"), "{said}");
+    bed.runbook(
+        "",
+        &format!("{one}  - {{ id: two, on: h, sh: touch $D/two }}\n  - {{ id: more, on: h, sh: touch $D/more }}"),
+    );
+    let (code, said) = bed.surefoot(&["resume", "last", "--runbook", "r.yaml"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(bed.at("host/two").exists() && bed.at("host/more").exists());
+    fs::remove_file(bed.at("r.yaml")).unwrap();
+    let (code, said) = bed.surefoot(&["show", "last"]);
+    assert!(code == 0 && said.contains("more@h"), "{said}");
+}
