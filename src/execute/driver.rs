@@ -6,15 +6,15 @@
 
 use super::approvals;
 use super::commit::{Commits, Request, What};
+use super::ending;
 use super::leg::{Leg, Next};
 use super::record::{Append, Error, Record};
 use super::task::{Entry, Shared, TaskRun};
-use super::walk::{self, Target};
+use super::walk::Target;
 use super::{Limits, Schedule, Signals};
 use crate::action::Question;
-use crate::check::OnFailure;
-use crate::compile::{Program, Task};
-use crate::model::{Event, Observer, Outcome, RunId, RunState, TaskEvent, TaskName, TaskState};
+use crate::compile::Program;
+use crate::model::{Event, Observer, Outcome, RunId, RunState, TaskEvent, TaskName};
 use crate::template::Scope;
 use crate::world::World;
 use indexmap::IndexMap;
@@ -23,7 +23,7 @@ use minijinja::Value;
 use minijinja::value::Serde;
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::sync::{Arc, RwLock};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -178,7 +178,7 @@ impl<'p> Driver<'p> {
 
     /// Plans the leg that begins.
     fn set_out(&mut self) {
-        let schedule = self.leg.schedule(self.program, &self.state(), self.limits);
+        let schedule = self.leg.schedule(self.program, &self.record.state(), self.limits);
         self.schedule = schedule;
     }
 
@@ -278,80 +278,20 @@ impl<'p> Driver<'p> {
 
     /// What turns the run back at the end of a leg; none where it has ended.
     fn turn(&self) -> Option<Event> {
-        let state = self.state();
-        if self.leg == Leg::Back || self.signals.stop.is_cancelled() || state.counts().unknown > 0 {
-            return None;
+        match self.signals.stop.is_cancelled() {
+            true => None,
+            false => ending::turn(self.program, &self.record.state(), self.leg, &self.goal),
         }
-        let (to, force) = match (&self.leg, &self.goal) {
-            (Leg::TakeUp, Goal::Back { to, force }) => (to.clone(), *force),
-            (Leg::TakeUp, _) => return self.go_on_back(&state),
-            _ => (self.asked_by_failure(&state)?, false),
-        };
-        let way = walk::way(self.program, &state, &to, force);
-        let because = state.stopped_by.clone();
-        Some(Event::RollingBack { to: way.to, because, tasks: way.tasks })
-    }
-
-    /// The walk that was under way.
-    fn go_on_back(&self, state: &RunState) -> Option<Event> {
-        let walk = state.back.as_ref()?;
-        let tasks = walk.tasks.iter().cloned().collect();
-        Some(Event::RollingBack { to: walk.to.clone(), because: None, tasks })
-    }
-
-    /// Where the failures of a leg forward want to be walked back to.
-    fn asked_by_failure(&self, state: &RunState) -> Option<Target> {
-        let policy = |task: &Task| self.program.steps[task.step as usize].on_failure;
-        let mut failed = self.failed(state).peekable();
-        failed.peek()?;
-        if self.program.on_failure == OnFailure::Rollback {
-            return Some(Target::LastCheckpoint);
-        }
-        let asking = failed.filter(|task| policy(task) == OnFailure::Rollback);
-        let steps: Vec<_> = asking.map(|task| task.name.step.clone()).collect();
-        (!steps.is_empty()).then_some(Target::Steps(steps))
-    }
-
-    /// The tasks whose failure stops a run.
-    fn failed<'a>(&'a self, state: &'a RunState) -> impl Iterator<Item = &'a Task> {
-        self.program.tasks.iter().filter(move |task| {
-            let failed = state.task(&task.name).is_some_and(|task| matches!(task.state, TaskState::Failed { .. }));
-            failed && self.program.steps[task.step as usize].on_failure != OnFailure::Continue
-        })
     }
 
     /// Says how it ended. Where an earlier engine's act was not taken up again, the record stays open.
     async fn end(mut self) -> Result<Outcome, Error> {
-        let outcome = self.outcome();
-        if self.state().in_flight().all(|(_, task)| !task.state.is_acting()) {
+        let outcome = ending::outcome(self.program, &self.record.state(), self.leg, self.schedule.progress());
+        let open = self.record.state().in_flight().any(|(_, task)| task.state.is_acting());
+        if !open {
             self.commit(Batch::of(Event::RunEnded { outcome })).await?;
         }
         Ok(outcome)
-    }
-
-    fn outcome(&self) -> Outcome {
-        let state = self.state();
-        let counts = state.counts();
-        if self.leg == Leg::Back {
-            return match () {
-                () if self.schedule.is_stopped() && !self.schedule.is_complete() => Outcome::Interrupted,
-                () if counts.stuck > 0 || counts.kept > 0 => Outcome::Stuck,
-                () => Outcome::RolledBack,
-            };
-        }
-        if counts.unknown > 0 {
-            Outcome::Unknown
-        } else if self.failed(&state).next().is_some() {
-            Outcome::Failed
-        } else if self.schedule.is_complete() && self.leg == Leg::Forward {
-            Outcome::Done
-        } else {
-            Outcome::Interrupted
-        }
-    }
-
-    fn state(&self) -> RwLockReadGuard<'_, RunState> {
-        self.record.state()
     }
 }
 

@@ -9,6 +9,7 @@ mod approvals;
 mod attempt;
 mod commit;
 mod driver;
+mod ending;
 mod leg;
 mod output;
 mod record;

@@ -36,6 +36,16 @@ pub enum Slot {
     Host(u32),
 }
 
+/// How far a schedule has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Every task has finished.
+    Complete,
+    /// It was stopped before.
+    Stopped,
+    Open,
+}
+
 /// The tasks of a run, by their index, and what they wait for.
 #[derive(Debug)]
 pub struct Schedule<'g> {
@@ -161,6 +171,14 @@ impl<'g> Schedule<'g> {
     /// Whether every task has finished.
     pub fn is_complete(&self) -> bool {
         self.unfinished == 0
+    }
+
+    pub fn progress(&self) -> Progress {
+        match () {
+            () if self.is_complete() => Progress::Complete,
+            () if self.stopped => Progress::Stopped,
+            () => Progress::Open,
+        }
     }
 
     /// Takes nodes that wait for nothing: tasks become ready, joins and finished tasks are passed at once.

@@ -6,7 +6,7 @@
 use super::{Event, Outcome, RunId, Stamped, StepId, TaskEvent, TaskName, TaskRecord, TaskState};
 use indexmap::{IndexMap, IndexSet};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 /// How many tasks are where. `changed` counts those done that changed something; they are in `done` too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -103,89 +103,6 @@ impl RunState {
         }
         self.last = Some(stamped.at);
         self.next += 1;
-        Ok(())
-    }
-
-    /// Whether an event can come next; else why not. Asked before an event is written down.
-    pub fn check(&self, event: &Event) -> Result<(), String> {
-        if self.started.is_none() != matches!(event, Event::RunStarted { .. }) {
-            return Err("a run starts once, first".into());
-        }
-        let settles = matches!(event, Event::Task { what: TaskEvent::Settled { .. }, .. });
-        if self.outcome.is_some() && !settles && !matches!(event, Event::RunResumed { .. }) {
-            return Err("the run has ended".into());
-        }
-        match event {
-            Event::RunStarted { tasks, .. } => once(tasks),
-            Event::RunResumed { forward, tasks, again, .. } => self.check_resumed(*forward, tasks.as_deref(), again),
-            Event::RollingBack { tasks, .. } => self.check_back(tasks),
-            Event::Task { task, what } => self.check_task(task, what),
-            Event::Stopping { .. } if self.stopping => Err("the run is stopping already".into()),
-            Event::RunEnded { outcome } => self.check_end(*outcome),
-            _ => Ok(()),
-        }
-    }
-
-    fn check_task(&self, task: &TaskName, what: &TaskEvent) -> Result<(), String> {
-        let record = self.tasks.get(task).ok_or_else(|| format!("no task {task} in this run"))?;
-        let starts = matches!(what, TaskEvent::Started { .. });
-        let undoes = matches!(what, TaskEvent::Undoing { .. } | TaskEvent::Kept { .. });
-        if self.stopping && (starts || undoes) {
-            return Err(format!("{task} starts though the run is stopping"));
-        }
-        match &self.back {
-            Some(_) if starts => return Err(format!("{task} starts though the run is walked back")),
-            Some(walk) if undoes && !walk.tasks.contains(task) => return Err(format!("the walk does not pass {task}")),
-            None if undoes => return Err(format!("{task} is taken back though the run goes forward")),
-            _ => {}
-        }
-        record.after(what).map(drop).ok_or_else(|| format!("{task} is {:?}, got {what:?}", record.state))
-    }
-
-    fn check_resumed(&self, forward: bool, tasks: Option<&[TaskName]>, again: &[TaskName]) -> Result<(), String> {
-        if let Some(tasks) = tasks {
-            once(tasks)?;
-            let kept: HashSet<&TaskName> = tasks.iter().collect();
-            let lost = |(name, task): &(&TaskName, &TaskRecord)| task.has_changed() && !kept.contains(*name);
-            if let Some((name, _)) = self.tasks().find(lost) {
-                return Err(format!("{name} has changed something and is left out"));
-            }
-        }
-        if forward && let Some((name, _)) = self.in_flight().find(|(_, t)| matches!(t.state, TaskState::Undoing { .. }))
-        {
-            return Err(format!("the run goes forward while {name} is being taken back"));
-        }
-        let unsure = |state: &TaskState| matches!(state, TaskState::Changing { .. } | TaskState::Unknown { .. });
-        match again.iter().find(|name| self.task(name).is_none_or(|task| unsure(&task.state))) {
-            Some(name) => Err(format!("{name} cannot simply be attempted again")),
-            None => Ok(()),
-        }
-    }
-
-    fn check_back(&self, tasks: &[TaskName]) -> Result<(), String> {
-        let under_way = |state: &TaskState| matches!(state, TaskState::Running | TaskState::Changing { .. });
-        if let Some((name, _)) = self.in_flight().find(|(_, task)| under_way(&task.state)) {
-            return Err(format!("the run is walked back while {name} is under way"));
-        }
-        let unknown = |name: &&TaskName| self.task(name).is_none_or(TaskRecord::is_unknown);
-        match tasks.iter().find(unknown) {
-            Some(name) => Err(format!("the walk passes {name}, which is not known to have ended")),
-            None => once(tasks),
-        }
-    }
-
-    fn check_end(&self, outcome: Outcome) -> Result<(), String> {
-        if let Some((name, _)) = self.in_flight().find(|(_, task)| task.state.is_acting()) {
-            return Err(format!("the run ends while {name} is under way"));
-        }
-        let complete = self.counts.pending == 0 && self.in_flight.is_empty() && self.counts.unknown == 0;
-        if outcome == Outcome::Done && !complete {
-            return Err("the run is called done, and not all of it is".into());
-        }
-        let passed = |walk: &Walk| walk.tasks.iter().filter_map(|name| self.task(name)).all(|task| !task.has_changed());
-        if outcome == Outcome::RolledBack && !self.back.as_ref().is_some_and(passed) {
-            return Err("the run is called rolled back, and not all of it is".into());
-        }
         Ok(())
     }
 
@@ -299,11 +216,7 @@ impl Counts {
     }
 }
 
-fn once(tasks: &[TaskName]) -> Result<(), String> {
-    let mut seen = HashSet::with_capacity(tasks.len());
-    let twice = tasks.iter().find(|task| !seen.insert(*task));
-    twice.map_or(Ok(()), |task| Err(format!("{task} is named twice")))
-}
+mod check;
 
 #[cfg(test)]
 mod tests;

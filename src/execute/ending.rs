@@ -1,0 +1,64 @@
+//! What follows the end of a leg: a turn back, or the end of the run, and how it ended. Pure.
+
+use super::driver::Goal;
+use super::leg::Leg;
+use super::schedule::Progress;
+use super::walk::{self, Target};
+use crate::check::OnFailure;
+use crate::compile::{Program, Task};
+use crate::model::{Event, Outcome, RunState, TaskState};
+
+/// What turns the run back; none where it has ended. What is unknown turns nothing back.
+pub(super) fn turn(program: &Program, state: &RunState, leg: Leg, goal: &Goal) -> Option<Event> {
+    if leg == Leg::Back || state.counts().unknown > 0 {
+        return None;
+    }
+    let (to, force) = match (leg, goal) {
+        (Leg::TakeUp, Goal::Back { to, force }) => (to.clone(), *force),
+        (Leg::TakeUp, _) => return go_on_back(state),
+        _ => (asked_by_failure(program, state)?, false),
+    };
+    let way = walk::way(program, state, &to, force);
+    let because = state.stopped_by.clone();
+    Some(Event::RollingBack { to: way.to, because, tasks: way.tasks })
+}
+
+/// The walk that was under way.
+fn go_on_back(state: &RunState) -> Option<Event> {
+    let walk = state.back.as_ref()?;
+    let tasks = walk.tasks.iter().cloned().collect();
+    Some(Event::RollingBack { to: walk.to.clone(), because: None, tasks })
+}
+
+/// Where the failures of a leg forward want to be walked back to.
+fn asked_by_failure(program: &Program, state: &RunState) -> Option<Target> {
+    let mut failed = failed(program, state).peekable();
+    failed.peek()?;
+    if program.on_failure == OnFailure::Rollback {
+        return Some(Target::LastCheckpoint);
+    }
+    let asking = failed.filter(|task| program.steps[task.step as usize].on_failure == OnFailure::Rollback);
+    let steps: Vec<_> = asking.map(|task| task.name.step.clone()).collect();
+    (!steps.is_empty()).then_some(Target::Steps(steps))
+}
+
+/// The tasks whose failure stops a run.
+fn failed<'a>(program: &'a Program, state: &'a RunState) -> impl Iterator<Item = &'a Task> {
+    program.tasks.iter().filter(move |task| {
+        let failed = state.task(&task.name).is_some_and(|task| matches!(task.state, TaskState::Failed { .. }));
+        failed && program.steps[task.step as usize].on_failure != OnFailure::Continue
+    })
+}
+
+pub(super) fn outcome(program: &Program, state: &RunState, leg: Leg, progress: Progress) -> Outcome {
+    let counts = state.counts();
+    match leg {
+        Leg::Back if progress == Progress::Stopped => Outcome::Interrupted,
+        Leg::Back if counts.stuck > 0 || counts.kept > 0 => Outcome::Stuck,
+        Leg::Back => Outcome::RolledBack,
+        _ if counts.unknown > 0 => Outcome::Unknown,
+        _ if failed(program, state).next().is_some() => Outcome::Failed,
+        Leg::Forward if progress == Progress::Complete => Outcome::Done,
+        Leg::Forward | Leg::TakeUp => Outcome::Interrupted,
+    }
+}
