@@ -16,7 +16,7 @@
 //! - [`check`]: every mistake of a runbook, or a typed one without mistakes.
 //! - [`compile`]: steps times hosts to tasks, and what waits for what.
 //! - [`plan`]: what a run would do.
-//! - [`execute`]: runs a program: one loop, one event after the other.
+//! - [`execute`]: runs a program, takes a run up again, walks it back: one loop, one event after the other.
 //! - [`journal`]: the record on disk.
 //! - [`report`]: what people and programs see.
 //! - [`lab`]: throw-away hosts on this machine.

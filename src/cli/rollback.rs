@@ -8,7 +8,7 @@ use super::taken::Taken;
 use crate::compile::Program;
 use crate::execute::Goal;
 use crate::execute::walk::{self, TakingBack, Target, Way};
-use crate::model::{Outcome, RunState, StepId, TaskState};
+use crate::model::{Outcome, RunState, StepId};
 use crate::report;
 use crate::report::run::{Back, BackStep};
 use std::path::PathBuf;
@@ -67,8 +67,7 @@ fn checkpoint(program: &Program, state: &RunState, name: &str) -> Result<StepId,
         let known: Vec<&str> = named.iter().map(|(own, _)| own.as_str()).collect();
         return Err(Exit::WrongInput.because(format!("no checkpoint `{name}`; there are: {}", known.join(", "))));
     };
-    let done = |state: &TaskState| matches!(state, TaskState::Done { .. });
-    match state.of_step(step.as_str()).any(|(_, task)| done(&task.state)) {
+    match walk::has_passed(state, step) {
         true => Ok((*step).clone()),
         false => Err(Exit::WrongInput.because(format!("the run has not come to the checkpoint `{name}`"))),
     }

@@ -58,8 +58,15 @@ pub fn checkpoint(step: &Step) -> Option<String> {
 
 /// The last checkpoint that the run has passed.
 pub fn last_checkpoint<'p>(program: &'p Program, state: &RunState) -> Option<&'p StepId> {
-    let passed = |step: &&Step| state.of_step(step.id.as_str()).any(|(_, t)| matches!(t.state, TaskState::Done { .. }));
-    program.steps.iter().rev().filter(|step| step.kind.barrier).find(passed).map(|step| &step.id)
+    let checkpoints = program.steps.iter().rev().filter(|step| step.kind.barrier);
+    checkpoints.map(|step| &step.id).find(|step| has_passed(state, step))
+}
+
+/// Whether the run is behind a checkpoint, and was not walked back over it since.
+pub fn has_passed(state: &RunState, checkpoint: &StepId) -> bool {
+    let walked_over = |name: &TaskName| state.back.as_ref().is_some_and(|walk| walk.tasks.contains(name));
+    let done = |task: &TaskRecord| matches!(task.state, TaskState::Done { .. });
+    state.of_step(checkpoint.as_str()).any(|(name, task)| done(task) && !walked_over(name))
 }
 
 /// The way back to a target; with `force` also across walls.

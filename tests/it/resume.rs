@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+use surefoot::lab::{Etcd, LabGuard, Name, Spec};
 use tempfile::TempDir;
 
 /// A host, an inventory of it, and a folder of state.
@@ -67,6 +68,44 @@ impl Bed {
     fn text(&self, name: &str) -> String {
         fs::read_to_string(self.at("host").join(name)).unwrap_or_default()
     }
+}
+
+#[test]
+fn a_rollback_brings_services_back_as_they_were() {
+    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("walk").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
+    let host = lab.hosts().next().unwrap().clone();
+    let inside = |script: &str| {
+        let output = lab.enter(&host, &["sh", "-c", script]).unwrap().output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let unit = "[Service]\\nExecStart=/usr/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n";
+    inside(&format!(
+        "for u in up down; do printf '{unit}' >/usr/lib/systemd/system/$u.service; done
+         systemctl daemon-reload; systemctl enable --now up"
+    ));
+    let states = || inside("for u in up down; do systemctl is-active $u; systemctl is-enabled $u; done");
+    let before = states();
+    assert_eq!(before, "active\nenabled\ninactive\ndisabled");
+    let folder = tempfile::tempdir().unwrap();
+    let steps = format!(
+        "runbook: test\non_failure: rollback\nsteps:
+  - {{ id: stop, on: {host}, service: {{ unit: up, state: stopped, enabled: false }} }}
+  - {{ id: start, on: {host}, service: {{ unit: down, state: started, enabled: true }} }}
+  - {{ id: look, on: {host}, reads: true, sh: 'test -e /go' }}\n"
+    );
+    fs::write(folder.path().join("r.yaml"), steps).unwrap();
+    let surefoot = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_surefoot"));
+        command.current_dir(folder.path()).env("SUREFOOT_STATE", folder.path().join("state")).args(args);
+        command.stdin(Stdio::null()).output().unwrap()
+    };
+    let inventory = lab.inventory().display().to_string();
+    let run = surefoot(&["run", "r.yaml", "-i", &inventory, "--yes"]);
+    assert_eq!(run.status.code(), Some(3), "{}", String::from_utf8_lossy(&run.stderr));
+    assert_eq!(states(), before);
+    inside("touch /go");
+    assert!(surefoot(&["resume", "last"]).status.success());
+    assert_eq!(states(), "inactive\ndisabled\nactive\nenabled");
 }
 
 /// The host has no way to tell us that a file is there: it is looked for, as an operator would.
@@ -156,14 +195,18 @@ fn a_walk_back_ends_at_the_checkpoint_and_the_run_goes_on_from_there() {
     let steps = "  - { id: one, on: h, file: { path: $D/one, content: x } }
   - checkpoint: staged
   - { id: two, on: h, file: { path: $D/two, content: x } }
+  - checkpoint: later
   - { id: kept, on: h, sh: echo start >>$D/starts }";
     bed.runbook("", steps);
     assert_eq!(bed.run().0, 0);
+    assert_eq!(bed.surefoot(&["rollback", "last", "--to", "nowhere", "--yes"]).0, 2);
     let (code, plan) = bed.surefoot(&["rollback", "last", "--to", "staged", "--plan"]);
     assert!(code == 0 && plan.contains("two@h") && plan.contains("kept@h") && !plan.contains("one@h"), "{plan}");
     assert!(bed.at("host/two").exists(), "a plan does nothing");
     assert_eq!(bed.surefoot(&["rollback", "last", "--to", "staged", "--yes"]).0, 4, "nothing takes `kept` back");
     assert!(bed.at("host/one").exists() && !bed.at("host/two").exists());
+    assert!(bed.surefoot(&["show", "last"]).1.contains("to the checkpoint staged"), "the last safe place");
+    assert_eq!(bed.surefoot(&["rollback", "last", "--to", "later", "--yes"]).0, 2, "it is not there any more");
     assert_eq!(bed.surefoot(&["resume", "last"]).0, 0);
     assert!(bed.at("host/two").exists());
     assert_eq!(bed.text("starts"), "start\n", "what was kept is not done again");
