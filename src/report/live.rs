@@ -126,6 +126,10 @@ impl Observer for Live {
                 _ => self.end(task),
             }
         }
+        if let Event::RunResumed { .. } = &stamped.event {
+            // Taken up where they are: nothing says again that they have started.
+            state.in_flight().for_each(|(task, _)| self.begin(task));
+        }
         self.count(state);
         if matches!(stamped.event, Event::RunEnded { .. }) {
             self.overall.finish_and_clear();

@@ -148,8 +148,8 @@ impl Host for Machine {
     }
 
     async fn act(&self, id: &ActId, script: Script, _: &dyn Sink) -> Result<Output, Fault> {
-        let known = self.ground.lock().unwrap().acts.get(id.as_str()).cloned();
-        end_of(known.unwrap_or_else(|| self.begin(id, &script))).await
+        // What an earlier engine may have begun must be asked for first.
+        end_of(self.begin(id, &script)).await
     }
 
     async fn attach(&self, id: &ActId, _: Option<&str>, _: &dyn Sink) -> Result<Option<Output>, Fault> {
