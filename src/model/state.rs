@@ -125,7 +125,7 @@ impl RunState {
         (self.stopping, self.stopped_by, self.outcome) = (false, None, None);
         for name in again {
             if let Some(task) = self.tasks.get_mut(name) {
-                task.state = TaskState::Pending;
+                (task.state, task.started, task.since) = (TaskState::Pending, None, None);
             }
         }
         if forward {
