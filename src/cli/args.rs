@@ -51,6 +51,18 @@ pub enum Command {
         #[arg(value_name = "RUN")]
         run: RunId,
     },
+    /// Say whether a run's record is whole
+    ///
+    /// The record's lines are chained by checksums; the last one seals them all. Noted elsewhere (in the incident's
+    /// ticket, say), it proves later that no line was changed, removed or added.
+    #[command(after_help = "Example:\n  surefoot verify last --seal 0f343b0931126a20f133d67c2b018a3b")]
+    Verify {
+        #[arg(value_name = "RUN")]
+        run: RunId,
+        /// The seal that it must end with
+        #[arg(long)]
+        seal: Option<String>,
+    },
     /// Print what tasks printed
     #[command(after_help = "Example:\n  surefoot logs last push@etcd-1")]
     Logs {

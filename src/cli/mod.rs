@@ -43,6 +43,7 @@ fn dispatch(args: Args) -> Exit {
         Command::Show { run } => runs::show(&args.state, &run),
         Command::Actions { name } => actions::main(name.as_deref()),
         Command::Lab(lab) => lab::main(lab),
+        Command::Verify { run, seal } => runs::verify(&args.state, &run, seal.as_deref()),
         Command::Logs { run, task } => logs::main(&args.state, &run, task.as_ref()),
         Command::Check(check) => check::main(&check),
         Command::Plan(plan) => plan::main(&plan),

@@ -1,4 +1,4 @@
-//! `surefoot runs` and `surefoot show`: what the journals say.
+//! `surefoot runs`, `surefoot show` and `surefoot verify`: what the journals say.
 
 use super::exit::Exit;
 use super::{kept, rollback};
@@ -48,6 +48,20 @@ pub fn show(state: &Option<PathBuf>, run: &RunId) -> Exit {
         }
         Err(error) => Exit::Failed.because(error),
     }
+}
+
+/// Whether a run's record is whole: each line covered by the next one's checksum, each event one that may follow.
+pub fn verify(state: &Option<PathBuf>, run: &RunId, seal: Option<&str>) -> Exit {
+    let replay = store(state).and_then(|store| find(&store, run)).and_then(|folder| folder.replay(|_, _| {}));
+    let replay = match replay {
+        Ok(replay) => replay,
+        Err(error) => return Exit::Failed.because(error),
+    };
+    if let Some(seal) = seal.filter(|seal| *seal != replay.seal()) {
+        return Exit::Failed.because(format!("the record ends with {}, not with {seal}", replay.seal()));
+    }
+    println!("whole: {} events, sealed by {}", replay.state.next_seq(), replay.seal());
+    Exit::Done
 }
 
 /// What a rollback would do now, to the last safe place; nothing where the run's inputs are not to be had.

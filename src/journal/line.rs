@@ -35,6 +35,11 @@ impl Link {
         Link::over(&[&self.0, json])
     }
 
+    /// As it stands in the file.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("hex digits")
+    }
+
     fn over(parts: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();
         parts.iter().for_each(|part| hash.update(part));

@@ -244,11 +244,18 @@ fn a_damaged_record_is_refused() {
     fs::write(&input, [&whole[..], b"#"].concat()).unwrap();
     assert_eq!(bed.surefoot(&["resume", "last"]).0, 1, "its runbook is another");
     fs::write(&input, &whole).unwrap();
+    assert_eq!(bed.surefoot(&["verify", "last"]).0, 0);
+    assert_eq!(bed.surefoot(&["verify", "last", "--seal", "of another record"]).0, 1);
     let mut journal = fs::read(run.join("journal")).unwrap();
     let half = journal.len() / 2;
     journal[half] ^= 1;
     fs::write(run.join("journal"), journal).unwrap();
-    for command in [&["resume", "last"][..], &["rollback", "last", "--yes"], &["settle", "last", "long@h", "done"]] {
+    for command in [
+        &["resume", "last"][..],
+        &["rollback", "last", "--yes"],
+        &["settle", "last", "long@h", "done"],
+        &["verify", "last"],
+    ] {
         assert_eq!(bed.surefoot(command).0, 1, "{command:?}");
     }
     bed.write("host/go", "");
