@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 use surefoot::action::{Action, Change, Cx, Kind, Seen, Undoing};
@@ -267,9 +268,16 @@ impl Theatre {
         }
         let mut room = if let Some(Cut::Events(events)) = cut { events } else { usize::MAX };
         let record = self.record.clone();
+        let alive = Arc::new(AtomicBool::new(true));
+        let lives = alive.clone();
         let append: Append = Box::new(move |events| {
+            let mut record = record.lock().unwrap();
+            // A write that was on its way to the disk ends with its process.
+            if !lives.load(Ordering::Relaxed) {
+                return Err("the process was killed".into());
+            }
             let fit = &events[..events.len().min(room)];
-            record.lock().unwrap().append(fit);
+            record.append(fit);
             room -= fit.len();
             if fit.len() == events.len() { Ok(()) } else { Err("the machine went down".into()) }
         });
@@ -292,7 +300,11 @@ impl Theatre {
         match cut {
             Some(Cut::Killed(ms)) => tokio::select! {
                 ended = engine => Some(ended),
-                () = wait(ms) => None,
+                () = wait(ms) => {
+                    let _record = self.record.lock().unwrap();
+                    alive.store(false, Ordering::Relaxed);
+                    None
+                }
             },
             Some(Cut::Stopped(ms)) => {
                 let stopper = tokio::spawn(async move {
