@@ -92,8 +92,14 @@ impl Cx<'_> {
         let (answer, given) = oneshot::channel();
         let question = Question { task: self.task.clone(), text: text.to_owned(), answer };
         let asked = self.questions.send(question).await.is_ok();
-        let by = if asked { given.await.ok().flatten() } else { None };
-        by.ok_or_else(|| Fault::new(FaultKind::Cancelled, format!("not approved: {text}")))
+        let said = if asked { given.await.ok() } else { None };
+        let no = Fault::new(FaultKind::Cancelled, format!("not approved: {text}"));
+        match said {
+            Some(by) => by.ok_or(no),
+            None => {
+                Err(no.hint(format!("nobody was there to ask: `--approve {}` says yes beforehand", self.task.step)))
+            }
+        }
     }
 
     fn dressed(&self, mut script: Script) -> Script {

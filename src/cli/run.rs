@@ -12,6 +12,7 @@ use crate::model::{Observer, Outcome, RunId, RunState};
 use crate::plan::Plan;
 use crate::report::{self, JsonLines, Lines, Live};
 use crate::world::World;
+use jiff::Timestamp;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
@@ -67,7 +68,7 @@ pub fn in_runtime(work: impl Future<Output = Exit>) -> Exit {
 
 /// Connects, journals and runs a new run.
 pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit {
-    let run = new_run_id();
+    let run = run_id(Timestamp::now());
     let world = match connected(&prepared, &run, &store.folder_of(&run)).await {
         Ok(world) => world,
         Err(exit) => return exit,

@@ -20,9 +20,30 @@ pub(super) fn pause(retry: &Retry, attempt: u32, elapsed: Duration) -> Option<Du
     retry.within.is_none_or(|within| again < within).then_some(pause)
 }
 
+/// What is told in the end. An attempt that was cut off says nothing; the one before it does.
+pub(super) fn verdict(last: Fault, before: Option<Fault>) -> Fault {
+    match before {
+        Some(before) if last.kind == FaultKind::Timeout && last.detail.is_none() => {
+            let detail = before.detail.iter().map(String::as_str).chain(["the attempt after this one was cut off"]);
+            let detail = detail.collect::<Vec<_>>().join("\n");
+            before.detail(detail)
+        }
+        _ => last,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cut_off_attempt_leaves_the_word_to_the_one_before() {
+        let cut = || Fault::new(FaultKind::Timeout, "cut");
+        let silent = || Fault::new(FaultKind::Etcd, "etcd-3 is silent");
+        assert_eq!(verdict(cut(), Some(silent())).kind, FaultKind::Etcd);
+        assert_eq!(verdict(cut(), None), cut());
+        assert_eq!(verdict(silent(), Some(cut())), silent());
+    }
 
     fn pauses(retry: &Retry, each: Duration) -> Vec<u64> {
         let mut elapsed = Duration::ZERO;

@@ -84,7 +84,7 @@ impl TaskRun {
         };
         let first = Instant::now();
         let before = self.record().attempt - 1;
-        let mut tries = 1;
+        let (mut tries, mut last) = (1, None);
         loop {
             let number = before + tries;
             let ended = self.attempt(&prepared, number, self.deadline(first)).run().await?;
@@ -95,8 +95,9 @@ impl TaskRun {
             };
             let retry = self.step().retry.as_ref().filter(|_| retry::may_repeat(&fault));
             let Some(pause) = retry.and_then(|retry| retry::pause(retry, tries, first.elapsed())) else {
-                return self.commit(TaskEvent::Failed { fault }).await;
+                return self.commit(TaskEvent::Failed { fault: retry::verdict(fault, last) }).await;
             };
+            last = Some(fault.clone());
             self.commit(TaskEvent::Retrying { attempt: number, fault }).await?;
             tokio::time::sleep(pause).await;
             tries += 1;

@@ -42,6 +42,8 @@ pub struct ConfigOut {
     /// `initial-advertise-peer-urls`, the first.
     pub peer_url: String,
     pub peer_urls: Vec<String>,
+    /// Those of them that lead every host to itself: `localhost`, loopback, or no address at all.
+    pub local_peer_urls: Vec<String>,
     /// This member's part of `initial-cluster`: `NAME=URL`, once for each of its peer URLs.
     pub initial_cluster_entry: String,
     /// `advertise-client-urls`.
@@ -125,6 +127,7 @@ fn out(
         data_dir: defaults.data_dir(),
         wal_dir: settings.path("wal-dir"),
         peer_url: peer_urls.first().cloned().unwrap_or_default(),
+        local_peer_urls: peer_urls.iter().filter(|url| layout::is_local(url)).cloned().collect(),
         initial_cluster_entry: peer_urls.iter().map(|url| format!("{name}={url}")).collect::<Vec<_>>().join(","),
         client_urls: defaults.advertise_client(),
         ports: layout::ports(&[listen_client_urls.clone(), listen_peer_urls.clone()].concat()),
@@ -175,7 +178,7 @@ fn differing(files: &IndexMap<String, String>, running: &IndexMap<String, String
 
 /// Asks the program for its version, with an environment of its own: `ETCD_` variables beside flags are fatal to it.
 const PROGRAMS: &str = r#"env -i PATH="$PATH" "$1" --version 2>/dev/null | sed -n 's/^etcd Version: //p'
-PATH=$(dirname "$1"):$PATH
+PATH=$(dirname "$1"):$PATH:/usr/local/bin:/opt/etcd/bin:/opt/etcd
 command -v etcdutl || command -v etcdctl || echo"#;
 
 async fn programs(cx: &Cx<'_>, binary: &str) -> Result<(Option<String>, Option<String>), Fault> {

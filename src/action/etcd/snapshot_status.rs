@@ -90,7 +90,8 @@ impl SnapshotStatus {
             match &sidecar {
                 Some(sidecar) if sidecar.sha256 != checked.sha256 => {
                     let fault = Fault::refused(format!("{} is another file than its sidecar says", path.display()));
-                    Err(fault.detail(format!("file {}\nsidecar {}", checked.sha256, sidecar.sha256)))
+                    let fault = fault.detail(format!("file {}\nsidecar {}", checked.sha256, sidecar.sha256));
+                    Err(fault.hint("find the file that the sidecar is of, or move the sidecar away"))
                 }
                 _ => Ok(out(checked, content, sidecar.as_ref())),
             }

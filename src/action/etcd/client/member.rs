@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// How long a member may take for a small question.
 pub const ANSWER: Duration = Duration::from_secs(5);
+/// How long a host may take until its etcd is found and connected to. Much longer than any host at work needs.
+const REACH: Duration = Duration::from_secs(15);
 /// gRPC's own limit is 4 MiB; a page of 500 values of the largest size that etcd takes (1.5 MiB) is just below this.
 const DECODE: usize = 1 << 30;
 
@@ -35,8 +37,17 @@ pub fn hex(id: u64) -> String {
 }
 
 impl Member {
-    /// Finds and connects to the etcd of a host. One that does not answer is a fault of kind `Etcd`, within seconds.
+    /// Finds and connects to the etcd of a host. One that does not answer is a fault of kind `Etcd`, within seconds; a
+    /// host that does not answer is a `Timeout`: whether its etcd runs is not known then.
     pub async fn connect(cx: &Cx<'_>, host: &Arc<dyn Host>) -> Result<Member, Fault> {
+        let reached = tokio::time::timeout(REACH, Member::reach(cx, host)).await;
+        reached.unwrap_or_else(|_| {
+            let message = format!("{} did not say within {} s how its etcd is reached", host.name(), REACH.as_secs());
+            Err(Fault::new(FaultKind::Timeout, message).hint("is the host frozen, or overloaded?"))
+        })
+    }
+
+    async fn reach(cx: &Cx<'_>, host: &Arc<dyn Host>) -> Result<Member, Fault> {
         let access = access::find(cx, host.as_ref()).await?;
         let channel = tunnel::open(host, access).await?;
         let client = Client::from_channel(Channel::Tonic(channel), None).await;

@@ -57,6 +57,10 @@ impl Content {
             match name {
                 b"key" => {
                     self.revision = self.revision.max(revision(key)?);
+                    // `--bump-revision` leaves an empty record at the revision that it raised the database to.
+                    if value.is_empty() {
+                        return Ok(());
+                    }
                     let user_key = first_field(value)?;
                     // In the order of revisions: the last record of a key says whether it lives.
                     if key.get(REVISION) == Some(&b't') {

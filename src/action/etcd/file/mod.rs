@@ -68,7 +68,9 @@ pub fn shape(path: &str, size: u64, hash_may_miss: bool) -> Result<bool, Fault> 
         0 if hash_may_miss => Ok(false),
         0 => {
             let fault = Fault::refused(format!("{path} has no hash at its end: no snapshot, or one cut short"));
-            Err(fault.hint("for a copy of `member/snap/db` of a stopped etcd, say `hash: missing_ok`"))
+            Err(fault.hint(
+                "if it is a copy of `member/snap/db` of a stopped etcd, say so: `hash: missing_ok`, `copied_db=true`",
+            ))
         }
         _ => Err(Fault::refused(format!("{path} is cut short: {size} bytes"))
             .hint("copy it again, and compare checksums with its source")),

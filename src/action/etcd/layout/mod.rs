@@ -20,7 +20,7 @@ pub use settings::{Defaults, Kept, Settings};
 #[cfg(test)]
 use unit::Unit;
 pub use unit::{Loaded, load};
-pub use urls::{Endpoint, endpoints, loopback_first, ports};
+pub use urls::{Endpoint, endpoints, is_local, loopback_first, ports};
 
 #[cfg(test)]
 mod tests;

@@ -38,6 +38,12 @@ impl Endpoint {
     }
 }
 
+/// Whether each host finds only itself there.
+pub fn is_local(url: &str) -> bool {
+    let anywhere = |host: &str| matches!(host, "" | "0.0.0.0" | "::");
+    Endpoint::parse(url).is_some_and(|endpoint| endpoint.is_loopback() || anywhere(&endpoint.host))
+}
+
 /// Those that are TCP.
 pub fn endpoints(urls: &[String]) -> impl Iterator<Item = Endpoint> {
     urls.iter().filter_map(|url| Endpoint::parse(url))
@@ -66,6 +72,16 @@ mod tests {
     fn address(urls: &[&str]) -> Option<String> {
         let urls: Vec<String> = urls.iter().map(|url| (*url).to_owned()).collect();
         loopback_first(&urls).map(|endpoint| endpoint.address())
+    }
+
+    #[test]
+    fn a_local_url_leads_every_host_to_itself() {
+        for local in ["http://localhost:2380", "https://127.0.0.1:2380", "http://[::1]:2380", "http://0.0.0.0:2380"] {
+            assert!(is_local(local), "{local}");
+        }
+        for other in ["http://10.0.0.1:2380", "https://etcd-1:2380", "http://[fd00::1]:2380"] {
+            assert!(!is_local(other), "{other}");
+        }
     }
 
     #[test]
