@@ -15,6 +15,7 @@ mod rehearse;
 mod resume;
 mod rollback;
 mod run;
+mod run_id;
 mod runs;
 mod settle;
 mod taken;

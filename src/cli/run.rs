@@ -4,7 +4,7 @@ use super::args::{Log, Manner, Run as Args};
 use super::exit::Exit;
 use super::operator::{Operator, confirm, operator_name};
 use super::pipeline::{Prepared, prepare};
-use super::{connect, kept, runs};
+use super::{connect, kept, run_id, runs};
 use crate::compile::Program;
 use crate::execute::{self, Goal, Limits, Origin, Signals};
 use crate::journal::{Journal, RunFolder, Store};
@@ -12,7 +12,6 @@ use crate::model::{Observer, Outcome, RunId, RunState};
 use crate::plan::Plan;
 use crate::report::{self, JsonLines, Lines, Live};
 use crate::world::World;
-use jiff::Timestamp;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
@@ -68,7 +67,7 @@ pub fn in_runtime(work: impl Future<Output = Exit>) -> Exit {
 
 /// Connects, journals and runs a new run.
 pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit {
-    let run = run_id(Timestamp::now());
+    let run = run_id::new();
     let world = match connected(&prepared, &run, &store.folder_of(&run)).await {
         Ok(world) => world,
         Err(exit) => return exit,
@@ -158,18 +157,4 @@ impl Display {
             Log::Json => Display { observer: Arc::new(JsonLines::new(std::io::stdout())), live: None },
         }
     }
-}
-
-/// `YYYYmmdd-HHMMSS-xxxx`: sorts by time; the letters tell apart what starts in one second.
-fn new_run_id() -> RunId {
-    use std::hash::{BuildHasher, RandomState};
-    let mut random = RandomState::new().hash_one(std::process::id());
-    let letters: String = (0..4)
-        .map(|_| {
-            let letter = b'a' + (random % 26) as u8;
-            random /= 26;
-            char::from(letter)
-        })
-        .collect();
-    RunId::from(format!("{}-{letters}", jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S")))
 }

@@ -2,6 +2,7 @@
 
 mod actions;
 mod check;
+mod cli;
 mod diagnostic;
 mod etcd;
 mod execute;
@@ -9,6 +10,7 @@ mod journal;
 mod lab;
 mod load;
 mod readme;
+mod restore;
 mod resume;
 mod world;
 

@@ -5,5 +5,6 @@ pub mod cluster;
 pub mod damaging;
 pub mod engine;
 pub mod files;
+pub mod program;
 pub mod scratch;
 pub mod sshd;

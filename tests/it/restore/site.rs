@@ -1,0 +1,188 @@
+//! A site: hosts of a lab with an etcd cluster as somebody has set it up, and the program beside them.
+
+use super::layout::Layout;
+use super::node::Node;
+use super::tls;
+use crate::support::program::{Program, Ran};
+use serde_json::{Value as Json, json};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use surefoot::lab::{LabGuard, Name, Spec};
+
+pub const RESTORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/etcd/restore-cluster.yaml");
+/// The runbooks of these tests.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/restore");
+
+pub struct Site {
+    pub lab: LabGuard,
+    pub program: Program,
+    /// Those that are, or will be, the cluster; the lab may have more hosts.
+    pub members: Vec<Name>,
+    pub layout: Layout,
+    pub tls: bool,
+    /// Who the program is on the hosts.
+    user: &'static str,
+    /// Digest of what is in `before.db`, once that is there.
+    pub content: Json,
+}
+
+impl Site {
+    /// Boots the hosts, the first `members` of which are the cluster's. Nothing is set up on them yet.
+    pub fn boot(spec: &Spec, members: usize, layout: Layout, tls: bool) -> Site {
+        let lab = LabGuard::up(spec, &|_| {}).unwrap();
+        let members = lab.hosts().take(members).cloned().collect();
+        let site = Site { lab, program: Program::new(), members, layout, tls, user: "root", content: Json::Null };
+        if tls {
+            let hosts: Vec<Name> = site.lab.hosts().cloned().collect();
+            tls::certify(&site, &hosts);
+        }
+        site.inventory(&[], json!({}));
+        site
+    }
+
+    /// From now on the program comes as a user who has sudo.
+    pub fn by_sudo(&mut self) {
+        self.user = "ops";
+        self.inventory(&[], json!({}));
+    }
+
+    /// A running cluster with this many keys, its snapshot in `before.db`, and more keys after that where `later`.
+    pub fn set_up(&mut self, hosts: &[Name], keys: u64, later: bool) {
+        hosts.iter().for_each(|host| self.install(host, hosts));
+        let names: Vec<&str> = hosts.iter().map(Name::as_str).collect();
+        let [bind, keys] = [format!("members={}", names.join(",")), format!("keys={keys}")];
+        let later = format!("later={later}");
+        let words = ["-i", "site.yaml", "--bind", &bind, "-p", &keys, "-p", &later];
+        let ran = self.program.run(&own("setup.yaml"), words).done();
+        let digest = ran.out(&format!("content@{}", hosts[0]))["digest"].clone();
+        let all = |host: &&Name| ran.out(&format!("content@{host}"))["digest"] == digest;
+        assert!(digest.is_string() && hosts.iter().filter(all).count() == hosts.len());
+        self.content = digest;
+    }
+
+    pub fn node(&self, host: &Name, cluster: &[Name]) -> Node {
+        let entry = |name: &Name| (name.to_string(), self.lab.address(name).unwrap().to_string());
+        let (name, address) = entry(host);
+        Node { name, address, cluster: cluster.iter().map(entry).collect(), tls: self.tls }
+    }
+
+    /// Writes the host's unit and settings.
+    pub fn install(&self, host: &Name, cluster: &[Name]) {
+        for folder in self.layout.folders() {
+            self.inside(host, &format!("install -d -o {user} -g {user} {folder}", user = self.layout.user()));
+        }
+        for (path, mode, text) in self.layout.files(&self.node(host, cluster)) {
+            self.write(host, path, mode, "root", &text);
+        }
+        self.inside(host, "systemctl daemon-reload");
+    }
+
+    /// `site.yaml`, with variables for these hosts, and more groups.
+    pub fn inventory(&self, vars: &[(Name, Json)], groups: Json) {
+        let entry = |host: &Name| {
+            let mut entry = json!({ "address": self.lab.address(host).unwrap().to_string() });
+            if let Some((_, vars)) = vars.iter().find(|(name, _)| name == host) {
+                entry["vars"] = vars.clone();
+            }
+            (host.to_string(), entry)
+        };
+        let hosts: serde_json::Map<String, Json> = self.lab.hosts().map(entry).collect();
+        let mut all = json!({ "members": self.members.iter().map(Name::as_str).collect::<Vec<_>>() });
+        all.as_object_mut().unwrap().extend(groups.as_object().unwrap().clone());
+        let defaults = json!({ "ssh_config": self.lab.ssh_config(), "user": self.user, "become": self.user != "root" });
+        let inventory = json!({ "defaults": defaults, "hosts": hosts, "groups": all });
+        self.program.write("site.yaml", &inventory.to_string());
+    }
+
+    /// The shipped runbook, every question answered with yes.
+    pub fn restore(&self, words: &[&str]) -> Ran {
+        self.run(Path::new(RESTORE), &[words, &["--approve", "all"]].concat())
+    }
+
+    /// A runbook for the members, by `site.yaml`.
+    pub fn run(&self, runbook: &Path, words: &[&str]) -> Ran {
+        self.program.run(runbook, [&["-i", "site.yaml"], words].concat())
+    }
+
+    /// What is true of the members after a restore, and after their next start.
+    pub fn after(&self, backup: &str) -> Ran {
+        self.run(&own("after.yaml"), &["-p", &format!("backup={backup}")]).done()
+    }
+
+    pub fn snapshot(&self, to: &str) {
+        self.run(&own("snapshot.yaml"), &["-p", &format!("to={to}")]).done();
+    }
+
+    /// Waits until the cluster is healthy; gives its id, and the digest of what each member holds.
+    pub fn look(&self) -> (Json, Vec<Json>) {
+        let ran = self.run(&own("look.yaml"), &[]).done();
+        let digest = |host: &Name| ran.out(&format!("content@{host}"))["digest"].clone();
+        (ran.out("healthy@controller")["cluster_id"].clone(), self.members.iter().map(digest).collect())
+    }
+
+    /// The shipped runbook with one place of it replaced, as a file.
+    pub fn altered(&self, place: &str, by: &str) -> PathBuf {
+        let text = std::fs::read_to_string(RESTORE).unwrap();
+        assert_eq!(text.matches(place).count(), 1, "{place}");
+        self.program.write("altered.yaml", &text.replace(place, by))
+    }
+
+    /// The shipped runbook with one more step, a script on one host, before a step of its own: what may happen there
+    /// at that very moment. `FILE` is the snapshot on the host, `DATA` its data directory.
+    pub fn struck(&self, before: &str, host: &Name, script: &str) -> PathBuf {
+        let place = format!("  - id: {before}\n");
+        // JSON is YAML.
+        let step = json!({
+            "id": "strike", "on": host.as_str(), "sh": script, "irreversible": "a throw-away host",
+            "env": { "FILE": "{{ vars.staged }}", "DATA": self.layout.data_dir(), "RUN": "{{ run.id }}" },
+        });
+        self.altered(&place, &format!("  - {step}\n{place}"))
+    }
+
+    /// A script on a host, as root, past ssh: to set a scene, or to look.
+    pub fn inside(&self, host: &Name, script: &str) -> String {
+        self.feed(host, &["sh", "-ec", script], b"")
+    }
+
+    pub fn on_all(&self, script: &str) {
+        self.members.iter().for_each(|host| drop(self.inside(host, script)));
+    }
+
+    pub fn write(&self, host: &Name, path: &str, mode: &str, owner: &str, text: &str) {
+        self.feed(host, &["install", "-D", "-m", mode, "-o", owner, "-g", owner, "/dev/stdin", path], text.as_bytes());
+    }
+
+    /// Copies a file of here to a host.
+    pub fn send(&self, name: &str, host: &Name, to: &str) {
+        self.feed(host, &["sh", "-ec", "cat >\"$1\"", "sh", to], &std::fs::read(self.program.path(name)).unwrap());
+    }
+
+    fn feed(&self, host: &Name, words: &[&str], input: &[u8]) -> String {
+        let mut command = self.lab.enter(host, words).unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{host}: {words:?}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// Copies a file of a host here.
+    pub fn fetch(&self, host: &Name, path: &str, to: &str) {
+        let mut command = self.lab.enter(host, &["cat", path]).unwrap();
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{host}: {path}: {output:?}");
+        std::fs::write(self.program.path(to), output.stdout).unwrap();
+    }
+}
+
+fn own(runbook: &str) -> PathBuf {
+    Path::new(FOLDER).join(runbook)
+}
+
+/// What Debian calls the etcd that hosts with this one have.
+pub fn package_version(etcd: surefoot::lab::Etcd) -> String {
+    let spec = Spec::cluster(Name::of_this_process("version").unwrap(), 1, etcd);
+    let site = Site::boot(&spec, 1, Layout::Debian, false);
+    site.inside(&site.members[0], "dpkg-query -f '${Version}' -W etcd-server")
+}

@@ -1,0 +1,38 @@
+//! An authority and a certificate for each host. Keys are made in memory and written to their hosts, nowhere else.
+
+use super::site::Site;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use surefoot::lab::Name;
+
+/// Gives each host its certificate, for its own address only: loopback, where it is dialled, is not in it.
+pub fn certify(site: &Site, hosts: &[Name]) {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    for host in hosts {
+        let key = KeyPair::generate().unwrap();
+        let mut own = CertificateParams::new([site.lab.address(host).unwrap().to_string()]).unwrap();
+        own.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let own = own.signed_by(&key, &ca).unwrap();
+        site.inside(host, "install -d -o etcd -g etcd /etc/etcd");
+        for (name, text) in [("ca.pem", ca.pem()), ("host.pem", own.pem()), ("host.key", key.serialize_pem())] {
+            site.write(host, &format!("/etc/etcd/{name}"), "0600", "etcd", &text);
+        }
+    }
+}
+
+/// etcd's settings for clients and peers.
+pub fn settings() -> impl Iterator<Item = (&'static str, String)> {
+    [
+        ("cert-file", "/etc/etcd/host.pem"),
+        ("key-file", "/etc/etcd/host.key"),
+        ("trusted-ca-file", "/etc/etcd/ca.pem"),
+        ("client-cert-auth", "true"),
+        ("peer-cert-file", "/etc/etcd/host.pem"),
+        ("peer-key-file", "/etc/etcd/host.key"),
+        ("peer-trusted-ca-file", "/etc/etcd/ca.pem"),
+        ("peer-client-cert-auth", "true"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name, value.to_owned()))
+}

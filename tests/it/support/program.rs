@@ -1,0 +1,196 @@
+//! The program itself: the binary, run in a folder of its own with a state folder of its own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use surefoot::journal::Store;
+use surefoot::model::{Event, Fault, Outputs, RunId, RunState, Stamped, TaskEvent, TaskName, TaskState};
+use tempfile::TempDir;
+
+/// A program that has not ended by then hangs: it is killed, and its exit code is 124.
+const PATIENCE_SECS: &str = "400";
+
+pub struct Program {
+    folder: TempDir,
+}
+
+/// What a call printed, and its exit code.
+#[derive(Debug)]
+pub struct Called {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+/// A run that has ended, by the events that it printed.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub events: Vec<Stamped>,
+    pub state: RunState,
+    pub err: String,
+}
+
+impl Program {
+    pub fn new() -> Program {
+        Program { folder: tempfile::Builder::new().prefix("surefoot-test-").tempdir().unwrap() }
+    }
+
+    /// Where it is called, and relative paths start.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub fn state_folder(&self) -> PathBuf {
+        self.path("state")
+    }
+
+    pub fn store(&self) -> Store {
+        Store::at(self.state_folder())
+    }
+
+    /// The binary itself, without terminal.
+    pub fn command<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_surefoot"));
+        self.prepare(&mut command);
+        command.args(words);
+        command
+    }
+
+    fn prepare(&self, command: &mut Command) {
+        command.current_dir(self.folder.path()).env("SUREFOOT_STATE", self.state_folder()).stdin(Stdio::null());
+    }
+
+    /// Calls it, and waits until it ends.
+    pub fn call<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Called {
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=5", PATIENCE_SECS, env!("CARGO_BIN_EXE_surefoot")]);
+        self.prepare(&mut command);
+        let output = command.args(words).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Called { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// Runs a runbook to its end, without questions but for those of its own.
+    pub fn run<S: AsRef<std::ffi::OsStr>>(&self, runbook: &Path, words: impl IntoIterator<Item = S>) -> Ran {
+        let mut all: Vec<std::ffi::OsString> = vec!["run".into(), runbook.into()];
+        all.extend(["--yes", "--log", "json"].map(Into::into));
+        all.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
+        Ran::of(self.call(all))
+    }
+
+    /// Starts a run whose events can be awaited.
+    pub fn start<S: AsRef<std::ffi::OsStr>>(&self, runbook: &Path, words: impl IntoIterator<Item = S>) -> Running {
+        let mut command = self.command(["run"]);
+        command.arg(runbook).args(["--yes", "--log", "json"]).args(words);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Running { child, out, seen: String::new() }
+    }
+}
+
+impl Ran {
+    fn of(called: Called) -> Ran {
+        let events: Vec<Stamped> = called.out.lines().filter_map(event).collect();
+        let mut state = RunState::default();
+        events.iter().for_each(|event| state.apply(event).unwrap());
+        Ran { code: called.code, events, state, err: called.err }
+    }
+
+    /// Itself, where the run did all that it should.
+    #[track_caller]
+    pub fn done(self) -> Ran {
+        assert_eq!(self.code, Some(0), "{}", self.story());
+        self
+    }
+
+    /// What went wrong, for the message of a test that failed.
+    pub fn story(&self) -> String {
+        let faults: Vec<String> = self.faults().map(|(task, fault)| format!("{task}: {fault:#?}")).collect();
+        format!("exit code {:?}\n{}\n{}", self.code, faults.join("\n"), self.err)
+    }
+
+    pub fn faults(&self) -> impl Iterator<Item = (&TaskName, &Fault)> {
+        self.state.tasks().filter_map(|(name, record)| match &record.state {
+            TaskState::Failed { fault } | TaskState::Unknown { fault } => Some((name, fault)),
+            _ => None,
+        })
+    }
+
+    /// Of a task that is done.
+    #[track_caller]
+    pub fn out(&self, task: &str) -> &Outputs {
+        let name: TaskName = task.parse().unwrap();
+        match self.state.task(&name).map(|record| &record.state) {
+            Some(TaskState::Done { out, .. }) => out,
+            other => panic!("{task} is {other:?}: {}", self.story()),
+        }
+    }
+
+    /// How each task of a step ended, in one word.
+    pub fn words(&self, step: &str) -> Vec<&'static str> {
+        self.state.of_step(step).map(|(_, record)| record.state.word()).collect()
+    }
+
+    pub fn run(&self) -> &RunId {
+        self.state.run.as_ref().expect("the run started")
+    }
+}
+
+/// One line of the JSON log; none for a line that tells of progress only.
+pub fn event(line: &str) -> Option<Stamped> {
+    let json: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    json.get("signal").is_none().then(|| serde_json::from_value(json).unwrap())
+}
+
+/// A run under way.
+pub struct Running {
+    pub child: Child,
+    out: BufReader<std::process::ChildStdout>,
+    seen: String,
+}
+
+impl Running {
+    /// Reads until an event of this task is like that.
+    #[track_caller]
+    pub fn until(&mut self, task: &str, fits: impl Fn(&TaskEvent) -> bool) {
+        let name: TaskName = task.parse().unwrap();
+        self.read_until(|event| matches!(event, Event::Task { task, what } if *task == name && fits(what)));
+    }
+
+    /// Reads until the run starts nothing new.
+    #[track_caller]
+    pub fn until_stopping(&mut self) {
+        self.read_until(|event| matches!(event, Event::Stopping { .. }));
+    }
+
+    #[track_caller]
+    fn read_until(&mut self, fits: impl Fn(&Event) -> bool) {
+        loop {
+            let from = self.seen.len();
+            assert_ne!(self.out.read_line(&mut self.seen).unwrap(), 0, "ended before that: {}", self.seen);
+            if event(&self.seen[from..]).is_some_and(|stamped| fits(&stamped.event)) {
+                return;
+            }
+        }
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits until it ends.
+    pub fn end(mut self) -> Ran {
+        self.out.read_to_string(&mut self.seen).unwrap();
+        let mut err = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        let code = self.child.wait().unwrap().code();
+        Ran::of(Called { code, out: self.seen, err })
+    }
+}
