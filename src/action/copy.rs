@@ -37,10 +37,26 @@ pub struct Copied {
 }
 
 impl Copy {
+    /// The file, read through.
     async fn source(&self) -> Result<LocalFile, Fault> {
-        let path = &self.from.0;
-        let file = files::look_locally(path).await?;
-        file.ok_or_else(|| Fault::missing(format!("there is no file {} on the controller", path.display())))
+        files::look_locally(&self.from.0).await?.ok_or_else(|| self.missing())
+    }
+
+    /// The file, read through, where `was` has the same contents. What differs in size is not read.
+    async fn same_as(&self, was: &Was) -> Result<Option<LocalFile>, Fault> {
+        let Was::File { sha256, size, .. } = was else { return Ok(None) };
+        if self.size().await? != *size {
+            return Ok(None);
+        }
+        Ok(Some(self.source().await?).filter(|source| source.sha256 == *sha256))
+    }
+
+    async fn size(&self) -> Result<u64, Fault> {
+        files::size_locally(&self.from.0).await?.ok_or_else(|| self.missing())
+    }
+
+    fn missing(&self) -> Fault {
+        Fault::missing(format!("there is no file {} on the controller", self.from.0.display()))
     }
 
     fn wanted(&self) -> Attributes {
@@ -62,34 +78,33 @@ impl Action for Copy {
     type Before = Original;
 
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
-        let (source, wanted, to) = (self.source().await?, self.wanted(), self.to.as_str());
+        let (bytes, wanted, to) = (self.size().await?, self.wanted(), self.to.as_str());
         let was = files::look(cx, to, &wanted).await?;
         files::regular(to, &was)?;
-        let (summary, diff) = match &was {
-            Was::File { owned, sha256, .. } if *sha256 == source.sha256 => {
+        let (summary, diff) = match (&was, self.same_as(&was).await?) {
+            (Was::File { owned, .. }, Some(source)) => {
                 if wanted.fit(owned) {
                     return Ok(Seen::Clean(self.out(source)));
                 }
                 (format!("set mode and owner of {to}"), Some(wanted.difference(owned)))
             }
-            Was::File { size, .. } => (format!("replace {to} ({size} bytes by {} others)", source.size), None),
-            _ => (format!("copy {} to {to} ({} bytes)", self.from.0.display(), source.size), None),
+            (Was::File { size, .. }, None) => (format!("replace {to} ({size} bytes by {bytes} others)"), None),
+            _ => (format!("copy {} to {to} ({bytes} bytes)", self.from.0.display()), None),
         };
         Ok(Seen::Change(Change { summary, diff, before: Original::of(cx, to, was) }))
     }
 
     async fn apply(&self, cx: &Cx<'_>, before: &Original) -> Result<Copied, Fault> {
-        let (source, wanted) = (self.source().await?, self.wanted());
-        match &before.was {
-            Was::File { owned, sha256, .. } if *sha256 == source.sha256 => {
-                files::attributes(cx, before.path(), owned, &wanted).await?;
-            }
-            _ => {
-                let temp = files::prepare(cx, before.path()).await?;
-                cx.host.put(&self.from.0, &temp, cx.settings.user.as_deref(), cx.sink).await?;
-                files::install(cx, before, Contents::Staged, &source.sha256, &wanted).await?;
-            }
+        let wanted = self.wanted();
+        if let (Was::File { owned, .. }, Some(source)) = (&before.was, self.same_as(&before.was).await?) {
+            files::attributes(cx, before.path(), owned, &wanted).await?;
+            return Ok(self.out(source));
         }
+        let temp = files::prepare(cx, before.path()).await?;
+        let put = cx.host.put(&self.from.0, &temp, cx.settings.user.as_deref(), cx.sink);
+        // Both sides read it through, each for itself, at the same time.
+        let (source, arrived) = tokio::try_join!(self.source(), put)?;
+        files::install(cx, before, Contents::Staged(&arrived), &source.sha256, &wanted).await?;
         Ok(self.out(source))
     }
 

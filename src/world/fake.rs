@@ -10,6 +10,7 @@ use super::{ActId, Host, Output, Script, Sink, Stream, Tunnel};
 use crate::model::{Fault, FaultKind, HostName};
 use async_trait::async_trait;
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
@@ -214,7 +215,7 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    async fn put(&self, from: &Path, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<(), Fault> {
+    async fn put(&self, from: &Path, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<String, Fault> {
         let bytes = std::fs::read(from).map_err(|error| Fault::missing(format!("{}: {error}", from.display())))?;
         let mut state = self.state();
         state.calls.push(Call::Put { to: to.to_owned(), bytes: bytes.clone(), user: user.map(str::to_owned) });
@@ -222,8 +223,9 @@ impl Host for FakeHost {
             return Err(Fault::refused(format!("{}: {to} is there already", self.name)));
         }
         sink.progress(bytes.len() as u64, Some(bytes.len() as u64));
+        let sum = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         state.files.insert(to.to_owned(), bytes);
-        Ok(())
+        Ok(sum)
     }
 
     async fn get(&self, from: &str, to: &Path, user: Option<&str>, sink: &dyn Sink) -> Result<(), Fault> {

@@ -195,7 +195,7 @@ impl<R: Road> Host for Machine<R> {
         Job::new(self, id, user, &super::Silent).kill(GRACE).await
     }
 
-    async fn put(&self, from: &Path, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<(), Fault> {
+    async fn put(&self, from: &Path, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<String, Fault> {
         transfer::put(self, from, to, user, sink).await
     }
 

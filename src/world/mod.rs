@@ -81,8 +81,9 @@ pub trait Host: Send + Sync {
     async fn kill(&self, id: &ActId, user: Option<&str>) -> Result<(), Fault>;
 
     /// Writes a local file to a new file on the host (0600, owned by `user` or the login user) and syncs
-    /// it. Refuses to overwrite. What becomes of it (checksum, owner, rename) is the action's to do.
-    async fn put(&self, from: &Path, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<(), Fault>;
+    /// it. Refuses to overwrite. Gives the SHA-256, in hex, of what has arrived there: to compare it with what
+    /// was meant, and what becomes of the file (owner, rename), is the action's to do.
+    async fn put(&self, from: &Path, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<String, Fault>;
 
     /// Reads a file of the host into a new local file (0600), synced. Refuses to overwrite.
     async fn get(&self, from: &str, to: &Path, user: Option<&str>, sink: &dyn Sink) -> Result<(), Fault>;

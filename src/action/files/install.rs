@@ -74,8 +74,8 @@ impl Original {
 /// Where the new contents of a file come from.
 pub enum Contents<'a> {
     Bytes(&'a str),
-    /// Already in the file that [`prepare`] names.
-    Staged,
+    /// Already in the file that [`prepare`] names, where they have this checksum.
+    Staged(&'a str),
 }
 
 /// Before contents are sent: no leftovers of an earlier attempt, and a folder to put them into.
@@ -89,14 +89,14 @@ rm -f -- "$2"
 
 const INSTALL: &str = script!(
     r#"
-to=$1 temp=$2 kept=$(kept_as "$3") sum=$4 mode=$5 owner=$6 from=$7 old=$8
+to=$1 temp=$2 kept=$(kept_as "$3") sum=$4 mode=$5 owner=$6 staged=$7 old=$8
 trap 'rm -f -- "$temp"' EXIT
 dir=$(folder "$to")
 [ -d "$dir" ] || die 71 "its folder $dir does not exist"
 [ ! -L "$to" ] || die 70 "it is a symbolic link now"
 [ ! -e "$to" ] || [ -f "$to" ] || die 70 "it is no file now"
-if [ "$from" = stdin ]; then rm -f -- "$temp"; (set -C; cat >"$temp"); fi
-have=$(sha256sum <"$temp")
+if [ "$staged" ]; then have=$staged; [ -f "$temp" ]
+else rm -f -- "$temp"; (set -C; cat >"$temp"); have=$(sha256sum <"$temp"); fi
 [ "${have%% *}" = "$sum" ] || die 70 "the new contents did not arrive whole: their checksum is ${have%% *}, not $sum"
 if [ -e "$to" ]; then
   have=$(sha256sum <"$to") have=${have%% *}
@@ -184,8 +184,8 @@ pub async fn install(
     };
     let temp = temp_of(cx, path);
     let (mode, owner) = (wanted.mode(owned, "0600"), wanted.owner(owned));
-    let from = if let Contents::Bytes(_) = contents { "stdin" } else { "staged" };
-    let mut script = Script::new(INSTALL).args([path.as_str(), &temp, kept, sha256, &mode, &owner, from, old]);
+    let staged = if let Contents::Staged(sum) = contents { sum } else { "" };
+    let mut script = Script::new(INSTALL).args([path.as_str(), &temp, kept, sha256, &mode, &owner, staged, old]);
     if let Contents::Bytes(bytes) = contents {
         script = script.stdin(bytes.to_owned());
     }

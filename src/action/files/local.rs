@@ -17,8 +17,20 @@ pub struct LocalFile {
 pub async fn look_locally(path: &Path) -> Result<Option<LocalFile>, Fault> {
     let owned = path.to_owned();
     let read = tokio::task::spawn_blocking(move || read_through(&owned)).await;
-    let read = read.map_err(|e| Fault::controller(format!("cannot read {}: {e}", path.display())))?;
-    match read {
+    found(path, read.map_err(|e| Fault::controller(format!("cannot read {}: {e}", path.display())))?)
+}
+
+/// The size of a local file in bytes; `None` where there is none.
+pub async fn size_locally(path: &Path) -> Result<Option<u64>, Fault> {
+    let size = tokio::fs::metadata(path).await.and_then(|meta| match meta.is_dir() {
+        true => Err(ErrorKind::IsADirectory.into()),
+        false => Ok(meta.len()),
+    });
+    found(path, size)
+}
+
+fn found<T>(path: &Path, looked: std::io::Result<T>) -> Result<Option<T>, Fault> {
+    match looked {
         Ok(file) => Ok(Some(file)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) if e.kind() == ErrorKind::IsADirectory => {

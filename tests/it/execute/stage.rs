@@ -132,7 +132,7 @@ impl Host for Machine {
         unreachable!("the machine ends its scripts by itself")
     }
 
-    async fn put(&self, _: &Path, _: &str, _: Option<&str>, _: &dyn Sink) -> Result<(), Fault> {
+    async fn put(&self, _: &Path, _: &str, _: Option<&str>, _: &dyn Sink) -> Result<String, Fault> {
         unreachable!("no action here sends files")
     }
 

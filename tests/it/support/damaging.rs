@@ -42,10 +42,11 @@ impl Host for Damaging {
         self.0.act(id, script, sink).await
     }
 
-    async fn put(&self, from: &Path, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<(), Fault> {
-        self.0.put(from, to, user, sink).await?;
-        damage(Path::new(to));
-        Ok(())
+    async fn put(&self, from: &Path, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<String, Fault> {
+        let damaged = tempfile::NamedTempFile::new().unwrap();
+        std::fs::copy(from, damaged.path()).unwrap();
+        damage(damaged.path());
+        self.0.put(damaged.path(), to, user, sink).await
     }
 
     async fn get(&self, from: &str, to: &Path, user: Option<&str>, sink: &dyn Sink) -> Result<(), Fault> {

@@ -22,7 +22,7 @@ async fn hint(target: Target) -> String {
 #[tokio::test]
 async fn each_way_of_not_getting_in_has_its_own_hint() {
     let sshd = Sshd::start();
-    let good = Target { address: Some("127.0.0.1".into()), port: Some(sshd.port), ..sshd.target() };
+    let good = Target { address: Some("127.0.0.1".into()), port: Some(sshd.port()), ..sshd.target() };
     let closed = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
     let config = std::fs::read_to_string(sshd.ssh_config()).expect("there");
     let with = |name: &str, text: String| {
@@ -49,12 +49,12 @@ async fn each_way_of_not_getting_in_has_its_own_hint() {
 async fn what_the_inventory_says_wins_over_the_configuration() {
     let sshd = Sshd::start();
     let config = std::fs::read_to_string(sshd.ssh_config()).expect("there");
-    let wrong = config.replace(&format!("Port {}", sshd.port), "Port 1").replace("/id\n", "/none\n");
+    let wrong = config.replace(&format!("Port {}", sshd.port()), "Port 1").replace("/id\n", "/none\n");
     // For any name: an address is no alias of the configuration.
     std::fs::write(sshd.path().join("wrong"), wrong.replace("Host h\n", "Host *\n")).expect("written");
     let target = Target {
         address: Some("127.0.0.1".into()),
-        port: Some(sshd.port),
+        port: Some(sshd.port()),
         identity: Some(sshd.path().join("id")),
         ssh_config: Some(sshd.path().join("wrong")),
         ..Target::new("n")

@@ -1,0 +1,187 @@
+//! Works on hosts: surefoot beside a person with bash, and beside a bare shell.
+
+use crate::contest::{Way, medians};
+use crate::fleet::Fleet;
+use crate::table::Row;
+use crate::{ceiling, raw, surefoot};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const ROUNDS: usize = 5;
+
+/// How far away the far host is.
+const FAR: Duration = Duration::from_millis(40);
+
+/// A folder for runbooks and records, on the disk where a user's would be.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Desk {
+        Desk(tempfile::Builder::new().prefix("surefoot-bench-").tempdir().expect("a folder"))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(name);
+        fs::write(&path, text).expect("written");
+        path
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.path().join(name).display().to_string()
+    }
+
+    /// A runbook of so many trivial steps on all members.
+    fn trivial(&self, steps: usize) -> PathBuf {
+        let step = |number: usize| format!("  - {{ id: s{number}, on: members, sh: \"true\" }}\n");
+        let steps: String = (0..steps).map(step).collect();
+        self.write(
+            "trivial.yaml",
+            format!("runbook: trivial\nsummary: Nothing.\nhosts: {{ members: {{}} }}\nsteps:\n{steps}"),
+        )
+    }
+
+    fn run<'a>(&'a self, runbook: &'a Path, fleet: &'a Fleet) -> Way<'a> {
+        Box::new(move || surefoot::run(runbook, &fleet.path("inventory.yaml"), &self.path().join("state")))
+    }
+}
+
+/// W1: one host, one step after another.
+pub fn trivial_steps() -> Vec<Row> {
+    let (desk, fleet) = (Desk::new(), Fleet::of(1));
+    let work = "W1: 1 host, 200 trivial steps, one after another";
+    vec![steps_row(work, &desk, &fleet, 200, raw::CHAIN, "0.50 of raw", |[raw, _]| raw <= 0.5)]
+}
+
+/// RTT: the same, far away.
+pub fn far_away() -> Vec<Row> {
+    let (desk, fleet) = (Desk::new(), Fleet::of(1).far_away(FAR));
+    let work = "RTT: 1 host 40 ms away, 50 trivial steps";
+    vec![steps_row(work, &desk, &fleet, 50, raw::CHAIN, "1.10 of ceiling", |[_, ceiling]| ceiling <= 1.1)]
+}
+
+/// W2: every step on every host, and nobody goes on before all have finished it.
+pub fn barriers() -> Vec<Row> {
+    let (desk, fleet) = (Desk::new(), Fleet::of(50));
+    let work = "W2: 50 hosts, 20 trivial steps, a barrier after each";
+    vec![steps_row(work, &desk, &fleet, 20, raw::STEPS, "0.30 of raw", |[raw, _]| raw <= 0.3)]
+}
+
+fn steps_row(
+    work: &str,
+    desk: &Desk,
+    fleet: &Fleet,
+    steps: usize,
+    raw: &str,
+    target: &'static str,
+    met: impl Fn([f64; 2]) -> bool,
+) -> Row {
+    let runbook = desk.trivial(steps);
+    let count = steps.to_string();
+    let ways: Vec<Way> = vec![
+        Box::new(|| raw::run(fleet, raw, &[&count])),
+        Box::new(|| ceiling::steps(fleet, steps)),
+        desk.run(&runbook, fleet),
+    ];
+    let [by_hand, ceiling, ours] = medians(ROUNDS, &|| (), ways)[..] else { unreachable!("a time for each way") };
+    Row::beside_raw(work, [Some(by_hand), Some(ceiling)], ours, target, met)
+}
+
+/// W3: 256 MB that no compression helps, to each of three hosts, proved by its checksum there.
+pub fn big_file() -> Vec<Row> {
+    let (desk, fleet) = (Desk::new(), Fleet::of(3));
+    let file = desk.write("big", noise(256 << 20)).display().to_string();
+    let there = desk.at("there");
+    let copy = format!("{{ id: copy, on: members, copy: {{ from: {file}, to: \"{there}/{{{{ host.name }}}}\" }} }}");
+    let runbook = format!("runbook: big\nsummary: A file.\nhosts: {{ members: {{}} }}\nsteps:\n  - {copy}\n");
+    let runbook = desk.write("big.yaml", runbook);
+    let ways: Vec<Way> = vec![
+        Box::new(|| raw::run(&fleet, raw::COPY, &[&file, &there])),
+        Box::new(|| raw::run(&fleet, raw::COPY_AND_SYNC, &[&file, &there])),
+        desk.run(&runbook, &fleet),
+    ];
+    let [plain, synced, ours] = medians(ROUNDS, &|| empty(&there), ways)[..] else {
+        unreachable!("a time for each way")
+    };
+    let row = |what: &str, raw, target| {
+        let work = format!("W3: 3 hosts, 256 MB to each, checksum taken there; {what}");
+        Row::beside_raw(&work, [Some(raw), None], ours, target, |[raw, _]| raw <= 1.0)
+    };
+    vec![row("raw syncs too", synced, "1.00 of raw"), row("raw does not sync", plain, "1.00 of raw")]
+}
+
+const PLAY: &str = r#"runbook: play
+summary: Configure a service, restart it, look whether it came back.
+hosts: { members: {} }
+steps:
+  - { id: folder, on: members, file: { path: DIR, state: directory, mode: "0750" } }
+  - { id: config, on: members, copy: { from: CONF, to: DIR/app.conf, mode: "0640" } }
+  - { id: proof, on: members, reads: true, sh: "sha256sum <DIR/app.conf" }
+  - { id: environment, on: members, env_file: { path: DIR/app.env, set: { PORT: "8080", MODE: fast } } }
+  - { id: fits, on: members, reads: true, sh: "grep -q '^listen = 8080' DIR/app.conf" }
+  - { id: stop, on: members, sh: "test ! -e DIR/pid || { kill $(cat DIR/pid); rm DIR/pid; }" }
+  - { id: start, on: members, sh: "setsid sleep 60 </dev/null >/dev/null 2>&1 & echo $! >DIR/pid" }
+  - { id: runs, on: members, reads: true, sh: "kill -0 $(cat DIR/pid)" }
+  - { id: note, on: members, sh: "date >DIR/deployed" }
+  - { id: noted, on: members, reads: true, sh: "test -s DIR/deployed" }
+"#;
+
+/// W4: what a deployment is made of, on one host.
+pub fn play() -> Vec<Row> {
+    let (desk, fleet) = (Desk::new(), Fleet::of(1));
+    let conf = desk.write("app.conf", "listen = 8080\n".repeat(200)).display().to_string();
+    let there = desk.at("there");
+    let dir = format!("{there}/app");
+    let runbook = desk.write("play.yaml", PLAY.replace("DIR", &dir).replace("CONF", &conf));
+    let reset = || {
+        end_service(Path::new(&dir));
+        empty(&there);
+    };
+    let ways: Vec<Way> = vec![Box::new(|| raw::run(&fleet, raw::PLAY, &[&conf, &dir])), desk.run(&runbook, &fleet)];
+    let [by_hand, ours] = medians(ROUNDS * 2, &reset, ways)[..] else { unreachable!("a time for each way") };
+    reset();
+    let work = "W4: 1 host, a play of 10 steps (folder, configuration, restart, checks)";
+    vec![Row::beside_raw(work, [Some(by_hand), None], ours, "0.70 of raw", |[raw, _]| raw <= 0.7)]
+}
+
+/// The memory of a run on very many hosts.
+pub fn many_hosts() -> Vec<Row> {
+    let (desk, fleet) = (Desk::new(), Fleet::of(500));
+    let runbook = desk.trivial(4).display().to_string();
+    let inventory = fleet.path("inventory.yaml").display().to_string();
+    let state = desk.at("state");
+    let args = ["run", "--yes", "--log", "lines", &runbook, "-i", &inventory, "--state", &state];
+    let peak = surefoot::measured(&args);
+    let shown = format!("{} MB", peak.0 >> 10);
+    vec![Row::alone("500 hosts, 4 trivial steps: peak memory", shown, "150 MB", peak.0 < 150 << 10)]
+}
+
+fn empty(folder: &str) {
+    let _ = fs::remove_dir_all(folder); // it may not be there yet
+    fs::create_dir_all(folder).expect("a folder");
+}
+
+/// Ends what the play has started.
+fn end_service(dir: &Path) {
+    let Ok(pid) = fs::read_to_string(dir.join("pid")) else { return };
+    let pid = rustix::process::Pid::from_raw(pid.trim().parse().expect("a process number")).expect("not 0");
+    // It may have ended by itself.
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+}
+
+/// Bytes without a pattern, the same each time.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let words = (0..length / 8).flat_map(|_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.collect()
+}
