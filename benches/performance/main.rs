@@ -31,6 +31,7 @@ const WORKS: &[(&str, Work)] = &[
     ("w5", local::plan),
     ("fold", local::fold),
     ("start", local::start),
+    ("count", local::instructions),
 ];
 
 fn main() {
@@ -41,7 +42,9 @@ fn main() {
     let mut rows = Vec::new();
     for (name, work) in WORKS.iter().filter(|(name, _)| chosen(name)) {
         eprintln!("{name} ...");
-        rows.extend(work());
+        let measured = work();
+        measured.iter().for_each(|row| eprint!("{}", table::line(row)));
+        rows.extend(measured);
     }
     let text = table::text(&rows);
     print!("{text}");

@@ -6,8 +6,13 @@ use std::process::{Command, Stdio};
 /// The program as this benchmark's profile has built it.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_surefoot");
 
-/// What it took, in kB at its peak; its own process, without the ssh that it starts.
-pub struct Peak(pub u64);
+/// What one call took: its own process, without the ssh that it starts.
+pub struct Spent {
+    /// Memory at its peak, in MB.
+    pub peak: u64,
+    /// Seconds of processor.
+    pub processor: f64,
+}
 
 /// Runs a runbook on the hosts of an inventory; the record of the run goes below `state`.
 pub fn run(runbook: &Path, inventory: &Path, state: &Path) {
@@ -23,12 +28,25 @@ pub fn call(args: &[&str]) {
 }
 
 /// The same under GNU time.
-pub fn measured(args: &[&str]) -> Peak {
-    let output = Command::new("time").args(["-f", "%M", PROGRAM]).args(args).stdout(Stdio::null()).output();
+pub fn measured(args: &[&str]) -> Spent {
+    let output = Command::new("time").args(["-f", "%M %U %S", PROGRAM]).args(args).stdout(Stdio::null()).output();
     let output = output.expect("GNU time is installed");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    Peak(said.lines().last().and_then(|line| line.parse().ok()).expect("time says how much"))
+    let last = said.lines().last().unwrap_or_default();
+    let numbers: Vec<f64> = last.split(' ').filter_map(|word| word.parse().ok()).collect();
+    let [peak, user, system] = numbers[..] else { panic!("time says something else: {last}") };
+    Spent { peak: peak as u64 >> 10, processor: user + system }
+}
+
+/// How many instructions the program takes, as callgrind counts them.
+pub fn instructions(args: &[&str]) -> u64 {
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", PROGRAM]).args(args).stdout(Stdio::null());
+    let output = command.output().expect("valgrind is installed");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let collected = said.lines().find_map(|line| line.split_once("Collected : "));
+    collected.and_then(|(_, count)| count.trim().parse().ok()).expect("callgrind says how many")
 }
 
 fn finish(command: &mut Command) {

@@ -1,6 +1,5 @@
 //! The table of results, as Markdown, and its place in the documentation.
 
-use std::fmt::Write;
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
@@ -59,12 +58,14 @@ pub fn text(rows: &[Row]) -> String {
     let mut text = format!("Measured {}, {}.\n\n", today(), machine());
     text += "| work | raw ssh | ceiling | surefoot | surefoot beside them | target | met |\n";
     text += "| --- | --- | --- | --- | --- | --- | --- |\n";
-    for row in rows {
-        let Row { work, raw, ceiling, surefoot, beside, target, met } = row;
-        let met = if *met { "yes" } else { "**no**" };
-        writeln!(text, "| {work} | {raw} | {ceiling} | {surefoot} | {beside} | {target} | {met} |").expect("a string");
-    }
+    rows.iter().for_each(|row| text += &line(row));
     text
+}
+
+pub fn line(row: &Row) -> String {
+    let Row { work, raw, ceiling, surefoot, beside, target, met } = row;
+    let met = if *met { "yes" } else { "**no**" };
+    format!("| {work} | {raw} | {ceiling} | {surefoot} | {beside} | {target} | {met} |\n")
 }
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance.md");

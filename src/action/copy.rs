@@ -36,6 +36,9 @@ pub struct Copied {
     size: u64,
 }
 
+/// Up to this many bytes go with the script that puts them in place; above it, over a channel of their own.
+const SMALL: u64 = 64 << 10;
+
 impl Copy {
     /// The file, read through.
     async fn source(&self) -> Result<LocalFile, Fault> {
@@ -53,6 +56,16 @@ impl Copy {
 
     async fn size(&self) -> Result<u64, Fault> {
         files::size_locally(&self.from.0).await?.ok_or_else(|| self.missing())
+    }
+
+    /// In one round trip.
+    async fn send_small(&self, cx: &Cx<'_>, before: &Original, wanted: &Attributes) -> Result<Copied, Fault> {
+        let bytes = tokio::fs::read(&self.from.0).await;
+        let bytes = bytes.map_err(|error| files::local_fault(&self.from.0, "read", &error))?;
+        let file = LocalFile { sha256: files::sha256(&bytes), size: bytes.len() as u64 };
+        files::install(cx, before, Contents::Bytes(&bytes), &file.sha256, wanted).await?;
+        cx.sink.progress(file.size, Some(file.size));
+        Ok(self.out(file))
     }
 
     fn missing(&self) -> Fault {
@@ -99,6 +112,9 @@ impl Action for Copy {
         if let (Was::File { owned, .. }, Some(source)) = (&before.was, self.same_as(&before.was).await?) {
             files::attributes(cx, before.path(), owned, &wanted).await?;
             return Ok(self.out(source));
+        }
+        if self.size().await? <= SMALL {
+            return self.send_small(cx, before, &wanted).await;
         }
         let temp = files::prepare(cx, before.path()).await?;
         let put = cx.host.put(&self.from.0, &temp, cx.settings.user.as_deref(), cx.sink);

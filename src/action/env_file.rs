@@ -109,7 +109,7 @@ impl Action for EnvFile {
         if old != new {
             let seen = Original { keep: before.keep.clone(), was };
             let sha256 = files::sha256(&new);
-            files::install(cx, &seen, Contents::Bytes(&new), &sha256, &Attributes::default()).await?;
+            files::install(cx, &seen, Contents::Bytes(new.as_bytes()), &sha256, &Attributes::default()).await?;
         }
         Ok(self.out(&new))
     }

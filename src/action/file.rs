@@ -140,7 +140,7 @@ impl Action for File {
                     Was::File { owned, sha256: old, .. } if *old == sha256 => {
                         files::attributes(cx, path, owned, &attributes).await?;
                     }
-                    _ => files::install(cx, before, Contents::Bytes(new), &sha256, &attributes).await?,
+                    _ => files::install(cx, before, Contents::Bytes(new.as_bytes()), &sha256, &attributes).await?,
                 }
             }
             (Wanted::Directory | Wanted::Present, Was::File { owned, .. } | Was::Directory { owned }) => {

@@ -4,10 +4,16 @@ use crate::compile::Program;
 use crate::load::{HostEntry, Inventory};
 use crate::model::{Fault, HostName, RunId};
 use crate::world::{Host, LocalHost, Script, SshHost, Target, World};
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::future::{join, join_all};
+use futures_util::stream;
 use indexmap::IndexMap;
 use std::path::Path;
 use std::sync::Arc;
+
+/// Connections that are made at once. A handshake is work for the processor: more at a time would make each wait longer
+/// than hosts are given.
+const HANDSHAKES: usize = 32;
 
 /// Every host, or every fault: a host that cannot be reached, a `become` that sudo refuses, two names for one machine.
 pub async fn connect(
@@ -17,13 +23,15 @@ pub async fn connect(
     local_dir: &Path,
 ) -> Result<World, Vec<Fault>> {
     let mut world = World::default();
-    let controller = LocalHost::open(&local_dir.to_string_lossy(), run).await.map_err(|fault| vec![fault])?;
-    world.add(controller);
     let entries = program.reach.iter().filter_map(|name| inventory.hosts.get(name));
     let attempts = entries.map(|entry| async move { (entry, SshHost::connect(&target(entry), run).await) });
+    let attempts = stream::iter(attempts).buffered(HANDSHAKES).collect::<Vec<_>>();
+    let local_dir = local_dir.to_string_lossy();
+    let (controller, attempts) = join(LocalHost::open(&local_dir, run), attempts).await;
+    world.add(controller.map_err(|fault| vec![fault])?);
     let mut faults = Vec::new();
     let mut machines: Vec<(HostName, String)> = Vec::new();
-    for (entry, attempt) in join_all(attempts).await {
+    for (entry, attempt) in attempts {
         match attempt {
             Ok(host) => {
                 faults.extend(same_machine(&mut machines, &entry.name, host.facts().machine));

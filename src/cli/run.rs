@@ -57,9 +57,10 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     in_runtime(start(&store, prepared, Options::of(&args.manner, folder)))
 }
 
-/// Runs a future to its end on a runtime of its own.
+/// Runs a future to its end on a runtime of its own. One thread: a run waits for hosts and disks, and waking threads
+/// would cost more than what they do. Checksums and files have threads of their own.
 pub fn in_runtime(work: impl Future<Output = Exit>) -> Exit {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => Exit::Failed.because(error),
     }

@@ -77,22 +77,22 @@ pub enum Goal {
 pub async fn run(run: Run) -> Result<Outcome, Error> {
     let program = run.program.clone();
     let (mut driver, opening) = Driver::new(run, &program);
-    driver.commit(Batch::of(opening)).await?;
+    driver.commit(Batch::of(opening))?;
     let mut batch = Batch::default();
     driver.set_out();
     loop {
         driver.start_ready(&mut batch);
-        driver.commit(std::mem::take(&mut batch)).await?;
+        driver.commit(std::mem::take(&mut batch))?;
         if driver.is_over() {
             let Some(turn) = driver.turn() else { break };
-            driver.commit(Batch::of(turn)).await?;
+            driver.commit(Batch::of(turn))?;
             driver.leg = Leg::Back;
             driver.set_out();
         } else if driver.receive(&mut batch).await == Wish::Leave {
             return Ok(Outcome::Interrupted);
         }
     }
-    driver.end().await
+    driver.end()
 }
 
 struct Driver<'p> {
@@ -255,8 +255,8 @@ impl<'p> Driver<'p> {
     }
 
     /// Puts the batch on record; then lets the tasks go on that wait for it.
-    async fn commit(&mut self, batch: Batch) -> Result<(), Error> {
-        self.record.take(batch.events).await?;
+    fn commit(&mut self, batch: Batch) -> Result<(), Error> {
+        self.record.take(batch.events)?;
         if self.schedule.is_stopped() {
             self.shared.stopping.cancel();
         }
@@ -285,11 +285,11 @@ impl<'p> Driver<'p> {
     }
 
     /// Says how it ended. Where an earlier engine's act was not taken up again, the record stays open.
-    async fn end(mut self) -> Result<Outcome, Error> {
+    fn end(mut self) -> Result<Outcome, Error> {
         let outcome = ending::outcome(self.program, &self.record.state(), self.leg, self.schedule.progress());
         let open = self.record.state().in_flight().any(|(_, task)| task.state.is_acting());
         if !open {
-            self.commit(Batch::of(Event::RunEnded { outcome })).await?;
+            self.commit(Batch::of(Event::RunEnded { outcome }))?;
         }
         Ok(outcome)
     }

@@ -6,7 +6,8 @@ use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Puts events on disk, in order; they are there when it returns. May block.
+/// Puts events on disk, in order; they are there when it returns. It blocks the run's own future, which has nothing
+/// else to do: a thread of its own would cost as much as a fast disk's sync does.
 pub type Append = Box<dyn FnMut(&[Stamped]) -> Result<(), Failure> + Send>;
 
 /// Why a run could not go on. What ran on hosts is left running, as after a crash.
@@ -23,24 +24,24 @@ pub enum Error {
 const UNPOISONED: &str = "no task panics while it holds the run's state";
 
 pub(super) struct Record {
-    /// Lent to a blocking thread for each batch.
-    append: Option<Append>,
+    append: Append,
     state: Arc<RwLock<RunState>>,
     observers: Vec<Arc<dyn Observer>>,
 }
 
 impl Record {
     pub fn new(append: Append, state: Arc<RwLock<RunState>>, observers: Vec<Arc<dyn Observer>>) -> Self {
-        Record { append: Some(append), state, observers }
+        Record { append, state, observers }
     }
 
     /// Takes events that come together; no one of them may make another impossible.
-    pub async fn take(&mut self, events: Vec<Event>) -> Result<(), Error> {
+    pub fn take(&mut self, events: Vec<Event>) -> Result<(), Error> {
         if events.is_empty() {
             return Ok(());
         }
         let stamped = self.stamp(events)?;
-        for event in &self.write(stamped).await? {
+        (self.append)(&stamped).map_err(Error::Record)?;
+        for event in &stamped {
             self.state.write().expect(UNPOISONED).apply(event)?;
             let state = self.state();
             self.observers.iter().for_each(|observer| observer.event(event, &state));
@@ -62,20 +63,5 @@ impl Record {
             Err(why) => Err(Illegal { seq, why }),
         };
         events.into_iter().zip(state.next_seq()..).map(place).collect()
-    }
-
-    async fn write(&mut self, events: Vec<Stamped>) -> Result<Vec<Stamped>, Error> {
-        let mut append = self.append.take().expect("it is back after each batch");
-        let writing = tokio::task::spawn_blocking(move || {
-            let result = append(&events);
-            (append, events, result)
-        });
-        let (append, events, result) = match writing.await {
-            Ok(written) => written,
-            Err(bug) => std::panic::resume_unwind(bug.into_panic()),
-        };
-        self.append = Some(append);
-        result.map_err(Error::Record)?;
-        Ok(events)
     }
 }

@@ -100,7 +100,7 @@ impl Action for Configure {
             let wanted =
                 Attributes { mode: matches!(was[path], Was::Absent).then_some(Mode(0o644)), ..Attributes::default() };
             let sum = files::sha256(new);
-            files::install(cx, &original(cx, path, &was), Contents::Bytes(new), &sum, &wanted).await?;
+            files::install(cx, &original(cx, path, &was), Contents::Bytes(new.as_bytes()), &sum, &wanted).await?;
         }
         reload(cx, before.reload).await?;
         Ok(ConfigureOut { files: edits.into_iter().map(|edit| edit.path).collect() })

@@ -73,7 +73,8 @@ impl Original {
 
 /// Where the new contents of a file come from.
 pub enum Contents<'a> {
-    Bytes(&'a str),
+    /// Few enough to go with the script.
+    Bytes(&'a [u8]),
     /// Already in the file that [`prepare`] names, where they have this checksum.
     Staged(&'a str),
 }
@@ -187,7 +188,7 @@ pub async fn install(
     let staged = if let Contents::Staged(sum) = contents { sum } else { "" };
     let mut script = Script::new(INSTALL).args([path.as_str(), &temp, kept, sha256, &mode, &owner, staged, old]);
     if let Contents::Bytes(bytes) = contents {
-        script = script.stdin(bytes.to_owned());
+        script = script.stdin(bytes.to_vec());
     }
     check(cx.act(script).await?, &format!("write {path}")).map(drop)
 }

@@ -57,9 +57,9 @@ fn read_through(path: &PathBuf) -> std::io::Result<LocalFile> {
     Ok(LocalFile { sha256: hex(&hash.finalize()), size })
 }
 
-/// The checksum of a text, in hex.
-pub fn sha256(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
+/// The checksum of some bytes, in hex.
+pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -41,6 +41,19 @@ async fn a_new_file_arrives_and_goes_away_again() {
 }
 
 #[tokio::test]
+async fn a_big_file_and_an_empty_one_arrive_byte_for_byte() {
+    let (bench, copy) = bench().await;
+    for bytes in [(0..=255).cycle().take(1 << 20).collect::<Vec<u8>>(), (0..=255).collect(), Vec::new()] {
+        fs::write(bench.path("new"), &bytes).unwrap();
+        let (_, out) = bench.step("copy", copy.clone()).run().await.unwrap();
+        assert!(fs::read(bench.path("etc/conf")).unwrap() == bytes);
+        assert_eq!(out["size"], bytes.len());
+        assert_eq!(bench.sink.done.load(Ordering::Relaxed), bytes.len() as u64);
+        assert_eq!(names(&bench.path("etc")), ["conf"]);
+    }
+}
+
+#[tokio::test]
 async fn a_new_file_is_private_where_nothing_is_said() {
     let (bench, copy) = bench().await;
     bench.step("copy", copy).run().await.unwrap();
@@ -136,6 +149,7 @@ async fn what_somebody_changed_in_the_meantime_is_not_overwritten() {
 async fn a_file_that_is_damaged_on_its_way_does_not_appear() {
     let (mut bench, copy) = bench().await;
     bench.host = Damaging::over(bench.host.clone());
+    fs::write(bench.path("new"), vec![b'x'; 1 << 20]).unwrap();
     let conf = bench.path("etc/conf");
     file("old", 0o640, (7, 9)).put(&conf);
     let fault = bench.step("copy", copy).run().await.unwrap_err();

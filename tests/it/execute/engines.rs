@@ -165,7 +165,7 @@ impl Host for Machine {
         unreachable!("no step here has a timeout")
     }
 
-    async fn put(&self, _: &Path, _: &str, _: Option<&str>, _: &dyn Sink) -> Result<(), Fault> {
+    async fn put(&self, _: &Path, _: &str, _: Option<&str>, _: &dyn Sink) -> Result<String, Fault> {
         unreachable!("no action here sends files")
     }
 
