@@ -30,16 +30,18 @@ impl Fleet {
     pub fn of(hosts: usize) -> Fleet {
         let folder = tempfile::Builder::new().prefix("surefoot-bench-").tempdir().expect("a folder");
         daemon::make_keys(folder.path());
-        let numbers: Vec<usize> = (1..=hosts).collect();
-        let batches = numbers.chunks(hosts.div_ceil(8)).map(<[usize]>::to_vec);
+        let ports = daemon::free_ports(hosts);
+        let numbered: Vec<(usize, u16)> = (1..).zip(ports.iter().copied()).collect();
+        let batches = numbered.chunks(hosts.div_ceil(8)).map(<[_]>::to_vec);
         let starters: Vec<_> = batches
             .map(|batch| {
                 let path = folder.path().to_owned();
-                thread::spawn(move || batch.into_iter().map(|number| start(&path, number)).collect::<Vec<_>>())
+                thread::spawn(move || {
+                    batch.into_iter().map(|(number, port)| start(&path, number, port)).collect::<Vec<_>>()
+                })
             })
             .collect();
         let daemons: Vec<Daemon> = starters.into_iter().flat_map(|s| s.join().expect("they start")).collect();
-        let ports = daemons.iter().map(|daemon| daemon.port).collect();
         let fleet = Fleet { daemons, ports, folder };
         fleet.make_known();
         fleet
@@ -80,21 +82,11 @@ impl Fleet {
     }
 }
 
-fn start(folder: &Path, number: usize) -> Daemon {
+fn start(folder: &Path, number: usize, port: u16) -> Daemon {
     let own = folder.join(format!("h{number}.own"));
     fs::create_dir_all(own.join("runs")).expect("a folder");
     fs::write(own.join("machine-id"), format!("{number:032x}\n")).expect("written");
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-ec", AS_MACHINE, "sh"]).arg(own);
-    daemon::start(folder, "MaxStartups 100", command)
-}
-
-impl Drop for Fleet {
-    fn drop(&mut self) {
-        for daemon in &mut self.daemons {
-            // What was connected has gone with its client; a daemon that has ended is what is wanted.
-            let _ = daemon.child.kill();
-            let _ = daemon.child.wait();
-        }
-    }
+    daemon::start(folder, port, "MaxStartups 100", command)
 }

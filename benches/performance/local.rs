@@ -93,8 +93,8 @@ pub fn instructions() -> Vec<Row> {
         Row::alone(work, format!("{} M", counted / 1_000_000), target, counted < budget * 1_000_000)
     };
     vec![
-        row("instructions: plan of 10,000 tasks", &["plan", "--offline", &runbook, "-i", &inventory], 1, "1 M"),
-        row("instructions: journal of 10,000 tasks folded", &["show", &run, "--state", &state], 1, "1 M"),
+        row("instructions: plan of 10,000 tasks", &["plan", "--offline", &runbook, "-i", &inventory], 340, "340 M"),
+        row("instructions: journal of 10,000 tasks folded", &["show", &run, "--state", &state], 1200, "1,200 M"),
     ]
 }
 

@@ -23,17 +23,17 @@ pub const CHAIN: &str = r#"for ((step = 0; step < $1; step++)); do at $hosts tru
 
 /// The file `$1` to `$2/HOST/big` on each host, with its checksum taken there.
 pub const COPY: &str = r#"
-sum=$(sha256sum <"$1")
-pids=; for h in $hosts; do { [ "$(at "$h" "cat >'$2/$h/.big' && sha256sum <'$2/$h/.big'" <"$1")" = "$sum" ]; } & pids="$pids $!"; done
+sha256sum <"$1" >"$control/sum" &
+pids=$!; for h in $hosts; do at "$h" "cat >'$2/$h/.big' && sha256sum <'$2/$h/.big'" <"$1" >"$control/sum.$h" & pids="$pids $!"; done
 for p in $pids; do wait "$p"; done
-for h in $hosts; do at "$h" "mv '$2/$h/.big' '$2/$h/big'" </dev/null; done"#;
+for h in $hosts; do cmp "$control/sum" "$control/sum.$h"; at "$h" "mv '$2/$h/.big' '$2/$h/big'" </dev/null; done"#;
 
 /// The same, on disk when it is done.
 pub const COPY_AND_SYNC: &str = r#"
-sum=$(sha256sum <"$1")
-pids=; for h in $hosts; do { [ "$(at "$h" "cat >'$2/$h/.big' && sync '$2/$h/.big' && sha256sum <'$2/$h/.big'" <"$1")" = "$sum" ]; } & pids="$pids $!"; done
+sha256sum <"$1" >"$control/sum" &
+pids=$!; for h in $hosts; do at "$h" "cat >'$2/$h/.big' && sync '$2/$h/.big' && sha256sum <'$2/$h/.big'" <"$1" >"$control/sum.$h" & pids="$pids $!"; done
 for p in $pids; do wait "$p"; done
-for h in $hosts; do at "$h" "mv '$2/$h/.big' '$2/$h/big' && sync '$2/$h'" </dev/null; done"#;
+for h in $hosts; do cmp "$control/sum" "$control/sum.$h"; at "$h" "mv '$2/$h/.big' '$2/$h/big' && sync '$2/$h'" </dev/null; done"#;
 
 /// A service's folder, configuration and environment in `$2` on one host; it is restarted and checked. `$1` is the
 /// configuration as it was made.

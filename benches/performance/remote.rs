@@ -41,11 +41,9 @@ impl Desk {
         let step = |number: usize| {
             format!("  - {{ id: s{number}, on: members, sh: \"true\", irreversible: it does nothing }}\n")
         };
-        let steps: String = (0..steps).map(step).collect();
-        self.write(
-            "trivial.yaml",
-            format!("runbook: trivial\nsummary: Nothing.\nhosts: {{ members: {{}} }}\nsteps:\n{steps}"),
-        )
+        let text: String = (0..steps).map(step).collect();
+        let text = format!("runbook: trivial\nsummary: Nothing.\nhosts: {{ members: {{}} }}\nsteps:\n{text}");
+        self.write(&format!("trivial-{steps}.yaml"), text)
     }
 
     fn run<'a>(&'a self, runbook: &'a Path, fleet: &'a Fleet) -> Way<'a> {
@@ -55,43 +53,52 @@ impl Desk {
 
 /// W1: one host, one step after another.
 pub fn trivial_steps() -> Vec<Row> {
-    let (desk, fleet) = (Desk::new(), Fleet::of(1));
     let work = "W1: 1 host, 200 trivial steps, one after another";
-    vec![steps_row(work, &desk, &fleet, 200, raw::CHAIN, "0.50 of raw", |[raw, _]| raw <= 0.5)]
+    steps(work, &Fleet::of(1), 200, raw::CHAIN, "0.50 of raw", |[raw, _]| raw <= 0.5)
 }
 
 /// RTT: the same, far away.
 pub fn far_away() -> Vec<Row> {
-    let (desk, fleet) = (Desk::new(), Fleet::of(1).far_away(FAR));
     let work = "RTT: 1 host 40 ms away, 50 trivial steps";
-    vec![steps_row(work, &desk, &fleet, 50, raw::CHAIN, "1.10 of ceiling", |[_, ceiling]| ceiling <= 1.1)]
+    steps(work, &Fleet::of(1).far_away(FAR), 50, raw::CHAIN, "1.10 of ceiling", |[_, ceiling]| ceiling <= 1.1)
 }
 
 /// W2: every step on every host, and nobody goes on before all have finished it.
 pub fn barriers() -> Vec<Row> {
-    let (desk, fleet) = (Desk::new(), Fleet::of(50));
     let work = "W2: 50 hosts, 20 trivial steps, a barrier after each";
-    vec![steps_row(work, &desk, &fleet, 20, raw::STEPS, "0.30 of raw", |[raw, _]| raw <= 0.3)]
+    steps(work, &Fleet::of(50), 20, raw::STEPS, "0.30 of raw", |[raw, _]| raw <= 0.3)
 }
 
-fn steps_row(
+/// Two rows: from a cold start, and without connecting, which is ssh's work in every way: a run of one step is taken off.
+fn steps(
     work: &str,
-    desk: &Desk,
     fleet: &Fleet,
     steps: usize,
     raw: &str,
     target: &'static str,
     met: impl Fn([f64; 2]) -> bool,
-) -> Row {
-    let runbook = desk.trivial(steps);
-    let count = steps.to_string();
-    let ways: Vec<Way> = vec![
-        Box::new(|| raw::run(fleet, raw, &[&count])),
-        Box::new(|| ceiling::steps(fleet, steps)),
-        desk.run(&runbook, fleet),
-    ];
-    let [by_hand, ceiling, ours] = medians(ROUNDS, &|| (), ways)[..] else { unreachable!("a time for each way") };
-    Row::beside_raw(work, [Some(by_hand), Some(ceiling)], ours, target, met)
+) -> Vec<Row> {
+    let desk = Desk::new();
+    let runbooks = [desk.trivial(1), desk.trivial(steps + 1)];
+    let counts = [1, steps + 1].map(|count| (count, count.to_string()));
+    let mut ways: Vec<Way> = Vec::new();
+    for ((count, words), runbook) in counts.iter().zip(&runbooks) {
+        ways.push(Box::new(|| raw::run(fleet, raw, &[words])));
+        ways.push(Box::new(|| ceiling::steps(fleet, *count)));
+        ways.push(desk.run(runbook, fleet));
+    }
+    let times = medians(ROUNDS, &|| (), ways);
+    let alone = |way: usize| times[way + 3].saturating_sub(times[way]);
+    vec![
+        Row::beside_raw(work, [Some(times[3]), Some(times[4])], times[5], target, &met),
+        Row::beside_raw(
+            &format!("{work}; without connecting"),
+            [Some(alone(0)), Some(alone(1))],
+            alone(2),
+            target,
+            &met,
+        ),
+    ]
 }
 
 /// W3: 256 MB that no compression helps, to each of three hosts, proved by its checksum there.

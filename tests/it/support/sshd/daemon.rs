@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-/// An sshd that listens. Ending it is its owner's to do.
+/// An sshd that listens, until it is dropped. Its connections live on.
 pub struct Daemon {
     pub child: Child,
     pub port: u16,
@@ -21,10 +21,23 @@ pub fn make_keys(folder: &Path) {
     }
 }
 
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// So many ports that nobody uses.
+pub fn free_ports(count: usize) -> Vec<u16> {
+    let held: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+    held.iter().map(|listener| listener.local_addr().expect("bound").port()).collect()
+}
+
 /// Starts an sshd with the keys in `folder`. `command` is sshd, or what becomes it; `options` are further lines of
 /// configuration.
-pub fn start(folder: &Path, options: &str, mut command: Command) -> Daemon {
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+pub fn start(folder: &Path, port: u16, options: &str, mut command: Command) -> Daemon {
     let at = |name: &str| folder.join(name).display().to_string();
     let config = format!(
         "ListenAddress 127.0.0.1:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM no\nStrictModes no\n\

@@ -46,7 +46,7 @@ impl Sshd {
     fn launch(options: &str, command: Command) -> Sshd {
         let folder = tempfile::Builder::new().prefix("surefoot-test-").tempdir().expect("a folder");
         daemon::make_keys(folder.path());
-        let daemon = daemon::start(folder.path(), options, command);
+        let daemon = daemon::start(folder.path(), daemon::free_ports(1)[0], options, command);
         let sshd = Sshd { daemon, folder };
         sshd.know(&fs::read_to_string(sshd.path().join("host_key.pub")).expect("made above"));
         sshd
@@ -97,7 +97,6 @@ impl Sshd {
 impl Drop for Sshd {
     fn drop(&mut self) {
         self.stop();
-        let _ = self.daemon.child.wait();
     }
 }
 
