@@ -2,14 +2,15 @@
 
 use super::*;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use surefoot::model::FaultKind;
 
 /// A host whose `sh` is this program, and, for busybox, whose every tool is busybox'.
-fn bench(shell: &str) -> Bench {
-    let tools = tempfile::tempdir().expect("a folder").keep();
+/// The folder holds the links to them.
+fn bench(shell: &str) -> (Bench, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tools = folder.path();
     let program = which(shell);
     symlink(&program, tools.join("sh")).expect("a link");
     if shell == "busybox" {
@@ -20,7 +21,7 @@ fn bench(shell: &str) -> Bench {
     }
     let path = if shell == "busybox" { String::new() } else { ":/usr/sbin:/usr/bin:/sbin:/bin".to_owned() };
     // SHLVL keeps a bash of the login from reading what would set the PATH anew.
-    Bench::with(&format!("SetEnv PATH={}{path} SHLVL=2", tools.display()))
+    (Bench::with(&format!("SetEnv PATH={}{path} SHLVL=2", tools.display())), folder)
 }
 
 fn which(program: &str) -> String {
@@ -30,7 +31,7 @@ fn which(program: &str) -> String {
 }
 
 async fn everything(shell: &str) {
-    let bench = bench(shell);
+    let (bench, _tools) = bench(shell);
     let host = bench.host().await;
     let running = said(&*host, "readlink /proc/$$/exe; :").await;
     assert!(running.ends_with(shell), "{running}");
@@ -83,14 +84,6 @@ async fn everything(shell: &str) {
     assert!(std::fs::read(&back).expect("there") == super::probes::noise(300_000));
 
     host.close().await;
-    tidy(&bench);
-}
-
-/// The folder of links is no longer needed.
-fn tidy(bench: &Bench) {
-    let config = std::fs::read_to_string(bench.sshd.path().join("sshd_config")).expect("there");
-    let path = config.split("PATH=").nth(1).and_then(|rest| rest.split([':', ' ']).next()).expect("as made above");
-    std::fs::remove_dir_all(Path::new(path)).expect("removed");
 }
 
 #[tokio::test]
