@@ -66,6 +66,17 @@ impl ParamType {
         ("duration", ParamType::Duration),
     ];
 
+    /// The names alone.
+    pub const WORDS: [&str; ParamType::NAMES.len()] = {
+        let mut words = [""; ParamType::NAMES.len()];
+        let mut at = 0;
+        while at < words.len() {
+            words[at] = ParamType::NAMES[at].0;
+            at += 1;
+        }
+        words
+    };
+
     /// In an author's words: `a whole number`.
     pub fn said(self) -> &'static str {
         match self {

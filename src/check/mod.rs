@@ -13,6 +13,7 @@ mod params;
 mod reader;
 mod retry;
 mod roles;
+mod shapes;
 mod sites;
 mod step;
 mod vars;
@@ -21,6 +22,7 @@ pub use checked::{Gate, Need, OnFailure, ParamSpec, ParamType, Retry, Role, Runb
 pub use codes::CODES;
 pub use params::params;
 pub use roles::bind;
+pub use shapes::RUNBOOK;
 
 use crate::load::{Document, Fields, Inventory, Node};
 use crate::model::{Diagnostic, Sources};
@@ -50,14 +52,14 @@ pub fn check(document: &Document, inventory: Option<&Inventory>, sources: &Sourc
 }
 
 fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
-    let mut fields = Fields::of(root, "a runbook", &mut reader.problems)?;
-    let name = fields.require("runbook", &mut reader.problems).and_then(|node| runbook_name(reader, node));
+    let mut fields = Fields::of(root, &RUNBOOK, &mut reader.problems)?;
+    let name = fields.take("runbook").and_then(|node| runbook_name(reader, node));
     let summary = fields.take("summary").and_then(|node| reader.literal(node, "`summary`"));
     fields.take("requires").into_iter().for_each(|node| requires(reader, node));
     fields.take("params").into_iter().for_each(|node| params::declared(reader, node));
     fields.take("hosts").into_iter().for_each(|node| roles::declared(reader, node));
     let vars = fields.take("vars").map(|node| step::vars(reader, node)).unwrap_or_default();
-    let steps = fields.require("steps", &mut reader.problems);
+    let steps = fields.take("steps");
     let mut drafts: Vec<Draft> = steps.map(|node| step::list(reader, node, Within::Steps)).unwrap_or_default();
     if let Some(node) = steps.filter(|_| drafts.is_empty() && !reader.has_errors()) {
         reader.error("E0203", node.span, "a runbook needs at least one step");

@@ -2,6 +2,7 @@
 
 use super::checked::{ParamSpec, ParamType, Runbook};
 use super::reader::Reader;
+use super::shapes::PARAM;
 use crate::action::Period;
 use crate::load::{Fields, Given, Key, Node, Value, did_you_mean};
 use crate::model::{Diagnostic, Sources, Span};
@@ -24,8 +25,8 @@ pub(super) fn declared(reader: &mut Reader, node: &Node) {
 }
 
 fn declaration(reader: &mut Reader, key: &Key, node: &Node) -> Option<ParamSpec> {
-    let mut fields = Fields::of(node, "a parameter", &mut reader.problems)?;
-    let kind = fields.require("type", &mut reader.problems).and_then(|node| param_type(reader, node));
+    let mut fields = Fields::of(node, &PARAM, &mut reader.problems)?;
+    let kind = fields.take("type").and_then(|node| param_type(reader, node));
     let summary = fields.take("summary").and_then(|node| reader.literal(node, "`summary`"));
     let default = fields.take("default");
     fields.finish(&mut reader.problems);

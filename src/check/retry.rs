@@ -2,6 +2,7 @@
 
 use super::checked::Retry;
 use super::reader::Reader;
+use super::shapes::RETRY;
 use crate::load::{Fields, Node, Value};
 use crate::model::Diagnostic;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_secs(1);
 
 pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Retry> {
-    let mut fields = Fields::of(node, "`retry`", &mut reader.problems)?;
+    let mut fields = Fields::of(node, &RETRY, &mut reader.problems)?;
     let attempts = fields.take("attempts");
     let within = fields.take("for");
     if attempts.is_none() && within.is_none() {

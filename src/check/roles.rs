@@ -2,6 +2,7 @@
 
 use super::checked::{Role, Runbook, Step};
 use super::reader::Reader;
+use super::shapes::ROLE;
 use crate::load::{Fields, Inventory, Key, Node, Value, did_you_mean};
 use crate::model::{Diagnostic, FileId, HostName, Sources, Span};
 use indexmap::IndexMap;
@@ -24,7 +25,7 @@ fn role(reader: &mut Reader, key: &Key, node: &Node) -> Role {
     if node.value == Value::Null {
         return role;
     }
-    let Some(mut fields) = Fields::of(node, "a role", &mut reader.problems) else { return role };
+    let Some(mut fields) = Fields::of(node, &ROLE, &mut reader.problems) else { return role };
     if let Some(least) = fields.take("min").and_then(|node| reader.whole_number(node, "`min`", 0)) {
         role.min = least as usize;
     }

@@ -8,9 +8,10 @@ pub(super) use keys::{check_name, vars};
 
 use super::checked::{Gate, Need, Step};
 use super::reader::{Reader, kind_names};
+use super::shapes::{INNER, STEP, VERIFY};
 use super::{args, retry};
 use crate::action::{self, Kind};
-use crate::load::{Fields, Key, Node, Value, closest, unknown_key};
+use crate::load::{Fields, Key, Node, Shape, Value, closest, unknown_key};
 use crate::model::{Diagnostic, Effect, Span, StepId};
 use crate::template::Late;
 use common::Common;
@@ -23,6 +24,16 @@ pub(super) enum Within<'s> {
     Verify,
     Undo(&'s Owner),
     Reconcile(&'s Owner),
+}
+
+impl Within<'_> {
+    fn shape(self) -> &'static Shape {
+        match self {
+            Within::Steps => &STEP,
+            Within::Verify => &VERIFY,
+            Within::Undo(_) | Within::Reconcile(_) => &INNER,
+        }
+    }
 }
 
 /// The step that an undo or a probe belongs to.
@@ -57,7 +68,7 @@ pub(super) fn list(reader: &mut Reader, node: &Node, within: Within) -> Vec<Draf
 
 /// Reads one step, the `ordinal`th of its list.
 fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Option<Draft> {
-    let mut fields = Fields::of(node, "a step", &mut reader.problems)?;
+    let mut fields = Fields::of(node, within.shape(), &mut reader.problems)?;
     let named = fields.take("id").and_then(|node| Some((keys::own_id(reader, node)?, node.span)));
     let on = match within {
         Within::Undo(owner) | Within::Reconcile(owner) => owner.on.clone(),
@@ -144,39 +155,19 @@ fn not_yet(reader: &mut Reader, fields: &mut Fields) -> bool {
     found
 }
 
-const KEYS: &[&str] = &[
-    "id",
-    "title",
-    "on",
-    "needs",
-    "when",
-    "for_each",
-    "vars",
-    "become",
-    "env",
-    "stdin",
-    "cwd",
-    "timeout",
-    "retry",
-    "reads",
-    "undo",
-    "irreversible",
-    "reconcile",
-    "on_failure",
-];
-
 /// The one key that names an action.
 fn the_action<'n>(reader: &mut Reader, fields: &Fields<'n>, unsupported: bool) -> Option<(&'n Key, &'n Node)> {
+    fields.missing(&mut reader.problems);
     let (actions, others): (Vec<_>, Vec<_>) = fields.rest().partition(|(key, _)| action::find(&key.text).is_some());
     let mut mistaken = false;
     for (key, _) in &others {
-        if KEYS.contains(&key.text.as_str()) {
+        if STEP.has(&key.text) {
             let message = format!("`{}` has no meaning for a step here", key.text);
             reader.error("E0206", key.span, message);
             continue;
         }
         mistaken = true;
-        let known: Vec<&str> = KEYS.iter().copied().chain(kind_names()).collect();
+        let known: Vec<&str> = STEP.names().chain(kind_names()).collect();
         let known = if closest(&key.text, known.iter().copied()).is_some() { known } else { Vec::new() };
         let mut problem = unknown_key(key, "a step", &known);
         if actions.is_empty() {

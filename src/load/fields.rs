@@ -1,25 +1,26 @@
-//! Takes a map apart key by key, so that what is left over is known to be a mistake.
+//! Takes a map apart key by key, after the table of its keys.
 
 use super::hint::{closest, did_you_mean};
 use super::node::{Key, Node, Value};
+use super::shape::Shape;
 use crate::model::{Diagnostic, Span};
 
-/// A map that is being read: each key that is asked for is one that is known.
+/// A map that is being read. Its reader asks for every key of its table.
 pub struct Fields<'n> {
     /// Where the map itself stands.
     pub span: Span,
-    what: &'static str,
+    shape: &'static Shape,
     entries: &'n [(Key, Node)],
-    known: Vec<&'static str>,
+    asked: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
-    /// Starts on a node, which must be a map. `what` names it in messages: `a host`.
-    pub fn of(node: &'n Node, what: &'static str, problems: &mut Vec<Diagnostic>) -> Option<Self> {
+    /// Starts on a node, which must be a map.
+    pub fn of(node: &'n Node, shape: &'static Shape, problems: &mut Vec<Diagnostic>) -> Option<Self> {
         match &node.value {
-            Value::Map(entries) => Some(Fields { span: node.span, what, entries, known: Vec::new() }),
+            Value::Map(entries) => Some(Fields { span: node.span, shape, entries, asked: Vec::new() }),
             _ => {
-                let message = format!("{what} is a map of keys, this is {}", node.kind());
+                let message = format!("{} is a map of keys, this is {}", shape.what, node.kind());
                 problems.push(Diagnostic::error("E0202", node.span, message));
                 None
             }
@@ -33,27 +34,30 @@ impl<'n> Fields<'n> {
 
     /// A key and its value.
     pub fn entry(&mut self, name: &'static str) -> Option<&'n (Key, Node)> {
-        self.known.push(name);
+        self.asked.push(name);
         self.entries.iter().find(|(key, _)| key.text == name)
     }
 
-    pub fn require(&mut self, name: &'static str, problems: &mut Vec<Diagnostic>) -> Option<&'n Node> {
-        let found = self.take(name);
-        if found.is_none() {
-            problems.push(Diagnostic::error("E0203", self.span, format!("{} needs the key `{name}`", self.what)));
-        }
-        found
-    }
-
-    /// The entries that nobody has asked for.
+    /// The entries that the table does not have and nobody has asked for.
     pub fn rest(&self) -> impl Iterator<Item = &'n (Key, Node)> {
-        self.entries.iter().filter(|(key, _)| !self.known.contains(&key.text.as_str()))
+        let unknown = |name: &str| !self.shape.has(name) && !self.asked.contains(&name);
+        self.entries.iter().filter(move |(key, _)| unknown(&key.text))
     }
 
-    /// Every key that nobody has asked for is one that does not exist.
+    /// Refuses keys that the table does not have, and misses those that it demands.
     pub fn finish(self, problems: &mut Vec<Diagnostic>) {
-        for (key, _) in self.rest() {
-            problems.push(unknown_key(key, self.what, &self.known));
+        self.missing(problems);
+        let known: Vec<&str> = self.shape.names().collect();
+        problems.extend(self.rest().map(|(key, _)| unknown_key(key, self.shape.what, &known)));
+    }
+
+    /// The same where other keys than those of the table may stand, too.
+    pub fn missing(&self, problems: &mut Vec<Diagnostic>) {
+        debug_assert!(self.shape.names().all(|name| self.asked.contains(&name)), "{:?} not all read", self.shape.name);
+        let given = |name| self.entries.iter().any(|(key, node)| key.text == name && node.value != Value::Null);
+        for field in self.shape.fields().filter(|field| field.required && !given(field.name)) {
+            let message = format!("{} needs the key `{}`", self.shape.what, field.name);
+            problems.push(Diagnostic::error("E0203", self.span, message));
         }
     }
 }

@@ -1,11 +1,16 @@
 //! An inventory: hosts, groups, and how to reach them.
 
+mod keys;
+
+pub use keys::INVENTORY;
+
 use super::fields::Fields;
 use super::hint::did_you_mean;
 use super::node::{Key, Node, Value};
 use crate::model::{Diagnostic, FileId, HostName, Sources, Span};
 use crate::world::EtcdAccess;
 use indexmap::IndexMap;
+use keys::{DEFAULTS, ETCD, HOST};
 use std::path::{Path, PathBuf};
 
 /// The hosts that a run may touch, in the order of the file, checked as a whole.
@@ -85,9 +90,9 @@ struct Decoder<'d> {
 
 impl Decoder<'_> {
     fn inventory(&mut self, root: &Node) -> Option<Inventory> {
-        let mut fields = Fields::of(root, "an inventory", &mut self.problems)?;
+        let mut fields = Fields::of(root, &INVENTORY, &mut self.problems)?;
         let defaults = fields.take("defaults").map(|node| self.defaults(node)).unwrap_or_default();
-        let hosts = fields.require("hosts", &mut self.problems);
+        let hosts = fields.take("hosts");
         let mut inventory = Inventory {
             hosts: hosts.map(|node| self.hosts(node, &defaults)).unwrap_or_default(),
             ..Default::default()
@@ -103,7 +108,7 @@ impl Decoder<'_> {
     }
 
     fn defaults(&mut self, node: &Node) -> Reach {
-        let Some(mut fields) = Fields::of(node, "`defaults`", &mut self.problems) else { return Reach::default() };
+        let Some(mut fields) = Fields::of(node, &DEFAULTS, &mut self.problems) else { return Reach::default() };
         let reach = self.reach(&mut fields);
         fields.finish(&mut self.problems);
         reach
@@ -139,7 +144,7 @@ impl Decoder<'_> {
         // `etcd-1:` alone is a host that is reached by its name.
         let empty = Node { span: node.span, value: Value::Map(Vec::new()) };
         let node = if node.value == Value::Null { &empty } else { node };
-        let mut fields = Fields::of(node, "a host", &mut self.problems)?;
+        let mut fields = Fields::of(node, &HOST, &mut self.problems)?;
         let address = fields.take("address").and_then(|node| self.text(node));
         let own = self.reach(&mut fields);
         let vars = fields.take("vars").and_then(|node| self.vars(node)).unwrap_or_default();
@@ -201,9 +206,13 @@ impl Decoder<'_> {
 
     /// A more exact name wins: `all`, then a group, then a host.
     fn etcd(&mut self, node: &Node, inventory: &mut Inventory) {
-        let Some(fields) = Fields::of(node, "`etcd`", &mut self.problems) else { return };
+        let Value::Map(entries) = &node.value else {
+            let message = format!("`etcd` is a map of hosts or groups, this is {}", node.kind());
+            self.problems.push(Diagnostic::error("E0202", node.span, message));
+            return;
+        };
         let mut access: Vec<(u8, Vec<HostName>, EtcdAccess)> = Vec::new();
-        for (key, node) in fields.rest() {
+        for (key, node) in entries {
             let (rank, hosts) = match key.text.as_str() {
                 "all" => (0, inventory.hosts.keys().cloned().collect()),
                 name if inventory.groups.contains_key(name) => (1, inventory.groups[name].clone()),
@@ -228,7 +237,7 @@ impl Decoder<'_> {
     }
 
     fn etcd_access(&mut self, node: &Node) -> Option<EtcdAccess> {
-        let mut fields = Fields::of(node, "an `etcd` entry", &mut self.problems)?;
+        let mut fields = Fields::of(node, &ETCD, &mut self.problems)?;
         let ca = fields.take("ca").and_then(|node| self.certificate(node));
         let cert_node = fields.take("cert");
         let key_node = fields.take("key");

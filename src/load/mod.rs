@@ -12,14 +12,17 @@ mod node;
 mod refusal;
 mod rehearsal;
 mod scalar;
+mod shape;
 mod texts;
 mod yaml;
 
 pub use fields::{Fields, unknown_key};
 pub use hint::{closest, did_you_mean};
-pub use inventory::{HostEntry, Inventory};
+pub use inventory::{HostEntry, INVENTORY, Inventory};
 pub use node::{Key, Node, Value};
-pub use rehearsal::Rehearsal;
+pub use rehearsal::{REHEARSAL, Rehearsal};
+pub(crate) use shape::fields;
+pub use shape::{Field, Form, NAME, Shape};
 
 use crate::model::{Diagnostic, FileId, Sources};
 use std::path::{Path, PathBuf};

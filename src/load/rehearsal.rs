@@ -5,6 +5,7 @@
 
 use super::fields::Fields;
 use super::node::{Key, Node, Value};
+use super::shape::{Form, NAME, Shape, fields};
 use super::{Document, Given};
 use crate::model::{Diagnostic, FileId};
 use std::path::Path;
@@ -26,6 +27,39 @@ pub struct Rehearsal {
     pub damage: Option<Document>,
 }
 
+/// A rehearsal's keys.
+pub static REHEARSAL: Shape = Shape {
+    name: "rehearsal",
+    what: "a rehearsal",
+    about: "What `surefoot rehearse` does around a runbook, on throw-away hosts of this machine.",
+    groups: &[fields! {
+        required "lab": Form::Shape(&LAB), "{ hosts: 3, etcd: \"3.5\" }",
+            "The throw-away hosts. They are named etcd-1 and so on, and are all in the group `members`.";
+        optional "hosts": Form::Any, "{ members: { min: 1 } }",
+            "The roles of `setup` and `damage`, as in a runbook.";
+        optional "setup": Form::List(&Form::Any), "[{ id: start, on: members, service: { unit: etcd, state: started } }]",
+            "Steps that make the runbook's starting state.";
+        optional "damage": Form::List(&Form::Any), "[{ id: down, on: members, service: { unit: etcd, state: stopped } }]",
+            "Steps that then break it.";
+        optional "params": Form::Map(NAME, &Form::Any), "{ snapshot: before.db }",
+            "What the runbook is run with.";
+        optional "bind": Form::Map(NAME, &Form::Either(&[Form::Literal, Form::List(&Form::Literal)])), "{ members: [etcd-1, etcd-2] }",
+            "The hosts of the runbook's roles.";
+    }],
+};
+
+static LAB: Shape = Shape {
+    name: "lab",
+    what: "`lab`",
+    about: "Throw-away hosts.",
+    groups: &[fields! {
+        optional "hosts": Form::Whole { least: 0, most: u64::MAX }, "3",
+            "How many; 3 by default.";
+        optional "etcd": Form::OneOf(&["3.4", "3.5", "none"]), "\"3.5\"",
+            "Which etcd they have; `none` by default.";
+    }],
+};
+
 pub(super) fn decode(file: FileId, root: &Node, dir: &Path) -> Result<Rehearsal, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let rehearsal = read(file, root, dir, &mut problems);
@@ -33,8 +67,8 @@ pub(super) fn decode(file: FileId, root: &Node, dir: &Path) -> Result<Rehearsal,
 }
 
 fn read(file: FileId, root: &Node, dir: &Path, problems: &mut Vec<Diagnostic>) -> Option<Rehearsal> {
-    let mut fields = Fields::of(root, "a rehearsal", problems)?;
-    let (hosts, etcd) = fields.require("lab", problems).map(|node| lab(node, problems)).unwrap_or_default();
+    let mut fields = Fields::of(root, &REHEARSAL, problems)?;
+    let (hosts, etcd) = fields.take("lab").map(|node| lab(node, problems)).unwrap_or_default();
     let roles = fields.take("hosts");
     let params = fields.take("params").map(given).unwrap_or_default();
     let binds = fields.take("bind").map(|node| binds(node, problems)).unwrap_or_default();
@@ -46,7 +80,7 @@ fn read(file: FileId, root: &Node, dir: &Path, problems: &mut Vec<Diagnostic>) -
 }
 
 fn lab(node: &Node, problems: &mut Vec<Diagnostic>) -> (usize, String) {
-    let Some(mut fields) = Fields::of(node, "`lab`", problems) else { return Default::default() };
+    let Some(mut fields) = Fields::of(node, &LAB, problems) else { return Default::default() };
     let hosts = fields.take("hosts").map(|node| match &node.value {
         Value::Number(number) => number.as_u64().and_then(|n| usize::try_from(n).ok()).ok_or(node),
         _ => Err(node),

@@ -2,6 +2,7 @@
 
 use crate::check::checked::{Need, OnFailure};
 use crate::check::reader::Reader;
+use crate::check::shapes::NEED;
 use crate::load::{Fields, Node, Value};
 use crate::model::{Diagnostic, HostName, Span, StepId};
 use crate::template::{Late, Vars};
@@ -58,8 +59,8 @@ fn need(reader: &mut Reader, node: &Node) -> Option<(Need, Span)> {
         let step = reader.literal(node, "a step in `needs`")?;
         return Some((Need { step: step.into(), same_host: false }, node.span));
     }
-    let mut fields = Fields::of(node, "an entry of `needs`", &mut reader.problems)?;
-    let step = fields.require("step", &mut reader.problems);
+    let mut fields = Fields::of(node, &NEED, &mut reader.problems)?;
+    let step = fields.take("step");
     let host = fields.take("host");
     fields.finish(&mut reader.problems);
     if let Some(node) = host

@@ -1,0 +1,173 @@
+//! The keys of a runbook, of its steps and of what is within them: read by the check, printed as its schema.
+
+use super::checked::ParamType;
+use crate::load::{Field, Form, NAME, Shape, fields};
+
+/// A runbook.
+pub static RUNBOOK: Shape = Shape {
+    name: "runbook",
+    what: "a runbook",
+    about: "A procedure: its parameters, the host roles that it needs, its steps.",
+    groups: &[fields! {
+        required "runbook": Form::Pattern(RUNBOOK_NAME), "etcd/restore-cluster",
+            "Its name, with `/` between parts.";
+        optional "summary": Form::Literal, "Rebuild every member from one snapshot",
+            "One line for people.";
+        optional "requires": Form::Pattern(VERSION), "\">=0.1\"",
+            "The version of surefoot that it needs at least.";
+        optional "params": Form::Map(NAME, &Form::Declaration(&PARAM)), "{ unit: { type: string, default: etcd } }",
+            "What a run is given: `-p NAME=VALUE`, `-P FILE`. Read as `{{ params.NAME }}`.";
+        optional "hosts": Form::Map(NAME, &Form::Either(&[Form::Null, Form::Shape(&ROLE)])), "{ members: { min: 3 } }",
+            "Its roles. Each is bound to the inventory's group of that name, or by `--bind ROLE=HOST,...`.";
+        optional "vars": Form::Map(NAME, &Form::Any), "{ token: \"restore-{{ run.id }}\" }",
+            "Names for templates, made when they are read: `{{ vars.NAME }}`. They may read parameters, hosts and \
+             steps.";
+        required "steps": Form::List(&Form::Step(&STEP)), "[{ id: stop, on: members, service: { unit: etcd, state: stopped } }]",
+            "What is done, from top to bottom: a step waits for all above it unless its `needs` says otherwise.";
+        optional "verify": Form::List(&Form::Step(&VERIFY)), "[{ etcd.consistent: { members: members } }]",
+            "Steps that only look: what must hold when it has worked. They run after all others.";
+        optional "on_failure": Form::OneOf(&["stop", "rollback"]), "rollback",
+            "`stop` (the default): nothing new starts, what runs finishes. `rollback`: what was done is taken back, to \
+             the last checkpoint or to the start.";
+    }],
+};
+
+/// Parts of letters, digits, `-`, `_` and `.`, with `/` between.
+const RUNBOOK_NAME: &str = "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$";
+const VERSION: &str = r"^\s*>=\s*[0-9]+(\.[0-9]+)*\s*$";
+
+/// A declared parameter.
+pub static PARAM: Shape = Shape {
+    name: "parameter",
+    what: "a parameter",
+    about: "A value that each run is given.",
+    groups: &[fields! {
+        required "type": Form::OneOf(&ParamType::WORDS), "string",
+            "What it is. `file` is a file on this machine that exists; `duration` a length of time such as `90s`.";
+        optional "default": Form::Any, "etcd",
+            "Its value where a run gives none. Without it, a run must give one. A relative `file` starts from the \
+             runbook's folder.";
+        optional "summary": Form::Literal, "Snapshot file on this machine",
+            "One line for people.";
+    }],
+};
+
+/// A role.
+pub static ROLE: Shape = Shape {
+    name: "role",
+    what: "a role",
+    about: "Hosts that the runbook needs, by the part that they play in it.",
+    groups: &[fields! {
+        optional "min": Form::Whole { least: 0, most: u64::MAX }, "3",
+            "How many hosts at least; 1 by default. 0 makes it optional: no hosts, no tasks.";
+        optional "max": Form::Whole { least: 1, most: u64::MAX }, "1",
+            "How many hosts at most. With 1, its outputs are read as those of one host.";
+        optional "shared": Form::Bool, "true",
+            "Whether its hosts may be in other roles, too.";
+        optional "summary": Form::Literal, "Every machine that will be a member",
+            "One line for people.";
+    }],
+};
+
+/// A step of a runbook.
+pub static STEP: Shape = Shape {
+    name: "step",
+    what: "a step",
+    about: "One action, and when, where and how it is done.",
+    groups: &[EVERY_STEP, PLACED, ACTING],
+};
+
+/// A step of `verify`.
+pub static VERIFY: Shape =
+    Shape { name: "verify-step", what: "a step", about: "A step that only looks.", groups: &[EVERY_STEP, PLACED] };
+
+/// A step of an `undo`, or a probe: where its owner is.
+pub static INNER: Shape = Shape {
+    name: "inner-step",
+    what: "a step",
+    about: "A step on the hosts of the step that it belongs to.",
+    groups: &[EVERY_STEP],
+};
+
+const EVERY_STEP: &[Field] = fields! {
+    optional "id": Form::Pattern(NAME), "stop",
+        "Name used by `needs`, templates and the journal. A step that is opaque or has an `undo` must have one.";
+    optional "title": Form::Text, "Stop {{ params.unit }}",
+        "One line for people.";
+    optional "when": Form::Expression, "params.force or steps.look.changed",
+        "False means that the task is skipped.";
+    optional "vars": Form::Map(NAME, &Form::Any), "{ path: \"/srv/{{ host.name }}\" }",
+        "Names for this step's templates: `{{ vars.NAME }}`.";
+    optional "become": Form::Either(&[Form::Text, Form::True]), "etcd",
+        "The user to run as, by sudo. `true` is root.";
+    optional "env": Form::Map("^[A-Za-z_][A-Za-z0-9_]*$", &Form::Text), "{ ETCDCTL_API: \"3\" }",
+        "Environment variables of its commands. Values that may hold anything belong here, not into a command's \
+         text.";
+    optional "stdin": Form::Text, "\"{{ vars.config | tojson }}\"",
+        "What its command reads.";
+    optional "cwd": Form::Text, "/srv",
+        "The folder that its command starts in.";
+    optional "timeout": Form::Duration, "90s",
+        "Past it the step is killed, with every process that it started. With `retry` it is for each attempt.";
+    optional "retry": Form::Shape(&RETRY), "{ for: 60s, every: 500ms }",
+        "Repeats failures, never unknowns. On an opaque change it needs `reconcile`.";
+    optional "reads": Form::Bool, "true",
+        "`true` on `sh` or `exec`: your word that it changes nothing. A plan may run it, it may be repeated, it \
+         needs no undo.";
+};
+
+const PLACED: &[Field] = fields! {
+    optional "on": Form::Literal, "members",
+        "A role, group or host: one task on each of its hosts. Without it: one task on `controller`, this machine.";
+};
+
+const ACTING: &[Field] = fields! {
+    optional "needs": Form::List(&Form::Either(&[Form::Literal, Form::Shape(&NEED)])), "[stop, { step: push, host: same }]",
+        "The steps that it waits for. Without it: every step above it, on every host. `[]` starts at once.";
+    optional "for_each": Form::Either(&[Form::List(&Form::Any), Form::Template]), "[a, b]",
+        "A list known before the run: one task for each `{{ item }}`; with `on`, hosts times items.";
+    optional "undo": Form::Either(&[Form::List(&Form::Step(&INNER)), Form::Step(&INNER)]), "[{ sh: userdel app }]",
+        "Steps that take this one back, instead of what the action knows by itself. They must bear a half-done \
+         step.";
+    optional "irreversible": Form::Literal, "the old data is gone",
+        "The reason why nothing can take it back: a point of no return. All above finishes first, nothing below \
+         starts before.";
+    optional "reconcile": Form::Step(&INNER), "{ sh: id app }",
+        "A probe that only looks, and tells whether an interrupted step took effect: exit code 0 it did, 1 it did \
+         not.";
+    optional "on_failure": Form::OneOf(&["stop", "continue", "rollback"]), "rollback",
+        "`stop` (the default): nothing new starts anywhere, what runs finishes. `rollback`: the step is taken back. \
+         `continue`: as if nothing had happened.";
+};
+
+/// An entry of `needs`.
+pub static NEED: Shape = Shape {
+    name: "need",
+    what: "an entry of `needs`",
+    about: "A step to wait for.",
+    groups: &[fields! {
+        required "step": Form::Literal, "push",
+            "The step's id.";
+        optional "host": Form::OneOf(&["same"]), "same",
+            "Waits for it on the same host only.";
+    }],
+};
+
+/// A step's `retry`.
+pub static RETRY: Shape = Shape {
+    name: "retry",
+    what: "`retry`",
+    about: "How failures are repeated: `attempts`, `for` or both bound it.",
+    groups: &[fields! {
+        optional "attempts": Form::Whole { least: 1, most: u64::MAX }, "5",
+            "How many attempts in all.";
+        optional "for": Form::Duration, "60s",
+            "For how long, over all attempts.";
+        optional "every": Form::Duration, "500ms",
+            "The pause between two attempts; 1s by default.";
+        optional "backoff": Form::Number { least: 1.0 }, "2",
+            "The pause grows by this factor each time.";
+        optional "until": Form::Expression, "out.code == 0",
+            "What must hold of this attempt's `out`.";
+    }],
+};
