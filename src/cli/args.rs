@@ -324,7 +324,7 @@ pub enum Lab {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
-    /// Break a host, or mend it: link-down link-up kill boot sshd-stop sshd-start freeze thaw
+    /// Break a host, or mend it: link-down link-up kill boot sshd-stop sshd-start sshd-kill freeze thaw
     /// slow-disk=BYTES fast-disk fill-disk free-disk
     Break {
         #[command(flatten)]

@@ -13,6 +13,15 @@ use super::{Break, Lab, LabError, Name, network, throttle};
 /// Lies on the data disk while it is filled.
 const FILLER: &str = ".filled-by-the-lab";
 
+/// Newer ones have other names for the processes of a connection: sshd-session, sshd-auth.
+const KILL_SSHD: &str = r#"
+for process in /proc/[0-9]*; do
+  read -r name <"$process/comm" || continue
+  case $name in sshd*) kill -KILL "${process#/proc/}" ;; esac
+done 2>/dev/null
+:
+"#;
+
 pub(super) fn apply(lab: &Lab, host: &Name, what: Break) -> Result<(), LabError> {
     let index = lab.host_index(host)?;
     let group = Group::of(lab.name(), host)?;
@@ -28,6 +37,7 @@ pub(super) fn apply(lab: &Lab, host: &Name, what: Break) -> Result<(), LabError>
         Break::Boot => power_on(&lab.folder, &lab.record, index).map(drop),
         Break::SshdStop => systemctl(&group, host, "stop"),
         Break::SshdStart => systemctl(&group, host, "start"),
+        Break::SshdKill => output_of(&mut enter(&group, host, &["sh", "-c", KILL_SSHD])?).map(drop),
         Break::Freeze => group.freeze(true),
         Break::Thaw => group.freeze(false),
         Break::SlowDisk(bytes) => throttle::slow(&group, &disk_below(lab, host, what)?, bytes),
@@ -39,7 +49,8 @@ pub(super) fn apply(lab: &Lab, host: &Name, what: Break) -> Result<(), LabError>
 
 fn needs_power(what: Break) -> bool {
     match what {
-        Break::SshdStop | Break::SshdStart | Break::Freeze | Break::Thaw | Break::SlowDisk(_) | Break::FastDisk => true,
+        Break::SshdStop | Break::SshdStart | Break::SshdKill => true,
+        Break::Freeze | Break::Thaw | Break::SlowDisk(_) | Break::FastDisk => true,
         Break::LinkDown | Break::LinkUp | Break::Kill | Break::Boot | Break::FillDisk | Break::FreeDisk => false,
     }
 }

@@ -18,6 +18,8 @@ pub enum Break {
     /// Its sshd takes no new connection; those that stand remain, as with any `systemctl stop ssh`.
     SshdStop,
     SshdStart,
+    /// Its sshd dies at once, with every connection that it serves. systemd starts it again.
+    SshdKill,
     /// All of its processes stop where they are. Its kernel still accepts connections; nothing answers on them.
     Freeze,
     Thaw,
@@ -32,13 +34,14 @@ pub enum Break {
 
 const SLOW_DISK: &str = "slow-disk=";
 
-const PLAIN: [(&str, Break); 11] = [
+const PLAIN: [(&str, Break); 12] = [
     ("link-down", Break::LinkDown),
     ("link-up", Break::LinkUp),
     ("kill", Break::Kill),
     ("boot", Break::Boot),
     ("sshd-stop", Break::SshdStop),
     ("sshd-start", Break::SshdStart),
+    ("sshd-kill", Break::SshdKill),
     ("freeze", Break::Freeze),
     ("thaw", Break::Thaw),
     ("fast-disk", Break::FastDisk),

@@ -27,6 +27,7 @@ mod owner;
 mod requirements;
 mod root;
 mod run;
+mod saved;
 mod spec;
 mod store;
 mod throttle;
@@ -168,6 +169,27 @@ impl Lab {
     /// Breaks or mends something on the host.
     pub fn apply(&self, host: &Name, what: Break) -> Result<(), LabError> {
         apply::apply(self, host, what)
+    }
+
+    /// Keeps every host's files as they are now, to come back to. The hosts are switched off for it and boot again.
+    pub fn save(&self, say: Say) -> Result<(), LabError> {
+        saved::save(self, say)
+    }
+
+    /// Boots every host with the files that [`Lab::save`] has kept; cables are plugged, disks are fast.
+    pub fn rewind(&self, say: Say) -> Result<(), LabError> {
+        saved::rewind(self, say)
+    }
+
+    /// Where this machine sees an absolute path of the host, also while the host is frozen or off. Read only: links of
+    /// the host lead elsewhere here.
+    pub fn path_of(&self, host: &Name, path: &Path) -> Result<PathBuf, LabError> {
+        let own = self.folder.host(host);
+        let disk = self.host_spec(host)?.disk.as_ref().and_then(|disk| path.strip_prefix(&disk.path).ok());
+        Ok(match disk {
+            Some(below) => own.disk().join(below),
+            None => own.root().join(path.strip_prefix("/").unwrap_or(path)),
+        })
     }
 
     fn host_index(&self, host: &Name) -> Result<usize, LabError> {

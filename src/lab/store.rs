@@ -133,6 +133,11 @@ impl HostFolder {
         self.0.join("disk")
     }
 
+    /// Copies of `upper` and `disk`, where they were saved.
+    pub(super) fn saved(&self) -> PathBuf {
+        self.0.join("saved")
+    }
+
     pub(super) fn console(&self) -> PathBuf {
         self.0.join("console.log")
     }

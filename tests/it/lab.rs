@@ -332,3 +332,48 @@ fn a_slow_disk_takes_its_time_and_is_no_hindrance_to_down() {
     Lab::down(lab.name()).unwrap();
     assert_eq!(traces(lab.name()), Vec::<String>::new());
 }
+
+#[test]
+fn a_lab_comes_back_as_it_was_saved() {
+    let mut spec = spec("saved", 2, Etcd::None);
+    spec.hosts[0].disk = Some(DataDisk { path: "/var/lib".into(), mebibytes: 64 });
+    let lab = LabGuard::up(&spec, &|_| {}).unwrap();
+    for n in [1, 2] {
+        inside(&lab, &host(n), "echo first >/var/lib/kept; echo first >/etc/kept; rm /etc/motd");
+    }
+    lab.save(&|_| {}).unwrap();
+    for round in 0..2 {
+        for n in [1, 2] {
+            inside(&lab, &host(n), "echo second >/var/lib/kept; rm /etc/kept; touch /etc/motd /var/lib/new");
+        }
+        // Whatever state they are in.
+        let breaks = [Break::Freeze, Break::Kill];
+        lab.apply(&host(1), breaks[round]).unwrap();
+        lab.apply(&host(2), Break::LinkDown).unwrap();
+        lab.rewind(&|_| {}).unwrap();
+        for n in [1, 2] {
+            assert_eq!(
+                inside(&lab, &host(n), "cat /var/lib/kept /etc/kept; ls /etc/motd /var/lib/new 2>&1 | wc -l"),
+                "first\nfirst\n2"
+            );
+            assert_eq!(inside(&lab, &host(n), "ls /etc/motd /var/lib/new 2>/dev/null || :"), "");
+            assert_eq!(greeting(&lab, &host(n)).unwrap(), "SSH-");
+        }
+    }
+    let seen = lab.path_of(&host(1), std::path::Path::new("/var/lib/kept")).unwrap();
+    assert_eq!(fs::read_to_string(seen).unwrap(), "first\n");
+}
+
+#[test]
+fn an_sshd_that_is_killed_cuts_its_connections_and_comes_back() {
+    let lab = up("sshdkill", 1, Etcd::None);
+    let mut session = lab.ssh(&host(1), &["echo up; sleep 60"]).unwrap().stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(session.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    lab.apply(&host(1), Break::SshdKill).unwrap();
+    assert_eq!(session.wait().unwrap().code(), Some(255));
+    let until = Instant::now() + Duration::from_secs(10);
+    while greeting(&lab, &host(1)).is_err() {
+        assert!(Instant::now() < until);
+    }
+}
