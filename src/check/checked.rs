@@ -24,6 +24,8 @@ pub struct Runbook {
     pub on_failure: OnFailure,
     /// Read-only steps of what must hold when it has worked; they run after all others.
     pub verify: Vec<Step>,
+    /// They run once all others are over, however that came; never taken back.
+    pub finally: Vec<Step>,
     pub(super) _proof: Proof,
 }
 

@@ -29,7 +29,7 @@ use crate::model::{Diagnostic, Sources};
 use names::Names;
 use order::Order;
 use reader::Reader;
-use step::{Draft, Within};
+use step::{Draft, Part, Within};
 
 /// What the check says of a document.
 #[derive(Debug)]
@@ -66,6 +66,8 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
     }
     let verify = fields.take("verify").map(|node| step::list(reader, node, Within::Verify)).unwrap_or_default();
     drafts.extend(verify);
+    let finally = fields.take("finally").map(|node| step::list(reader, node, Within::Finally)).unwrap_or_default();
+    drafts.extend(finally);
     let on_failure = fields.take("on_failure").map(|node| on_failure(reader, node)).unwrap_or_default();
     not_yet(reader, &mut fields);
     fields.finish(&mut reader.problems);
@@ -78,8 +80,7 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
         params::unused(reader);
     }
 
-    let (verify, steps): (Vec<Draft>, Vec<Draft>) = drafts.into_iter().partition(|draft| draft.verify);
-    let done = |drafts: Vec<Draft>| drafts.into_iter().filter_map(|draft| draft.step).collect();
+    let mut part = |part| drafts.extract_if(.., |draft| draft.part == part).filter_map(|draft| draft.step).collect();
     Some(Runbook {
         name: name?,
         summary: summary.unwrap_or_default(),
@@ -87,9 +88,10 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
         params: std::mem::take(&mut reader.params),
         roles: std::mem::take(&mut reader.roles),
         vars,
-        steps: done(steps),
+        steps: part(Part::Steps),
         on_failure,
-        verify: done(verify),
+        verify: part(Part::Verify),
+        finally: part(Part::Finally),
         _proof: checked::Proof,
     })
 }
@@ -121,7 +123,7 @@ fn requires(reader: &mut Reader, node: &Node) {
 
 /// Keys of a runbook whose features come later. They are refused, never ignored.
 fn not_yet(reader: &mut Reader, fields: &mut Fields) {
-    for name in ["defaults", "finally", "out"] {
+    for name in ["defaults", "out"] {
         if let Some((key, _)) = fields.entry(name) {
             reader.not_yet(key.span, &format!("`{name}`"));
         }

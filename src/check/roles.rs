@@ -78,7 +78,7 @@ pub fn bind(
         roles.insert(name.clone(), hosts);
     }
     problems.extend(shared(runbook, &roles));
-    let steps = runbook.steps.iter().chain(&runbook.verify);
+    let steps = runbook.steps.iter().chain(&runbook.verify).chain(&runbook.finally);
     problems.extend(steps.filter_map(|step| no_hosts(step, &roles, inventory)));
     if problems.is_empty() { Ok(roles) } else { Err(problems) }
 }

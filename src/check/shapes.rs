@@ -26,6 +26,10 @@ pub static RUNBOOK: Shape = Shape {
             "What is done, from top to bottom: a step waits for all above it unless its `needs` says otherwise.";
         optional "verify": Form::List(&Form::Step(&VERIFY)), "[{ etcd.consistent: { members: members } }]",
             "Steps that only look: what must hold when it has worked. They run after all others.";
+        optional "finally": Form::List(&Form::Step(&FINALLY)), "[{ id: told, sh: logger restore is over }]",
+            "Steps that run when the run ends: done, stopped by a failure, or walked back; not when it is interrupted or \
+             an outcome is unknown. Again after a resume. They are never taken back; each has its turn, and a failure \
+             of theirs makes a run fail that was done.";
         optional "on_failure": Form::OneOf(&["stop", "rollback"]), "rollback",
             "`stop` (the default): nothing new starts, what runs finishes. `rollback`: what was done is taken back, to \
              the last checkpoint or to the start.";
@@ -74,12 +78,20 @@ pub static STEP: Shape = Shape {
     name: "step",
     what: "a step",
     about: "One action, and when, where and how it is done.",
-    groups: &[EVERY_STEP, PLACED, ACTING],
+    groups: &[EVERY_STEP, PLACED, SEVERAL, ACTING],
 };
 
 /// A step of `verify`.
 pub static VERIFY: Shape =
     Shape { name: "verify-step", what: "a step", about: "A step that only looks.", groups: &[EVERY_STEP, PLACED] };
+
+/// A step of `finally`.
+pub static FINALLY: Shape = Shape {
+    name: "finally-step",
+    what: "a step",
+    about: "A step that runs once the run is over, and is never taken back.",
+    groups: &[EVERY_STEP, PLACED, SEVERAL],
+};
 
 /// A step of an `undo`, or a probe: where its owner is.
 pub static INNER: Shape = Shape {
@@ -121,20 +133,23 @@ const PLACED: &[Field] = fields! {
         "A role, group or host: one task on each of its hosts. Without it: one task on `controller`, this machine.";
 };
 
+const SEVERAL: &[Field] = fields! {
+    optional "for_each": Form::Either(&[Form::List(&Form::Any), Form::Template]), "[a, b]",
+        "A list known before the run: one task for each `{{ item }}`; with `on`, hosts times items.";
+    optional "reconcile": Form::Step(&INNER), "{ sh: id app }",
+        "A probe that only looks, and tells whether an interrupted step took effect: exit code 0 it did, 1 it did \
+         not.";
+};
+
 const ACTING: &[Field] = fields! {
     optional "needs": Form::List(&Form::Either(&[Form::Literal, Form::Shape(&NEED)])), "[stop, { step: push, host: same }]",
         "The steps that it waits for. Without it: every step above it, on every host. `[]` starts at once.";
-    optional "for_each": Form::Either(&[Form::List(&Form::Any), Form::Template]), "[a, b]",
-        "A list known before the run: one task for each `{{ item }}`; with `on`, hosts times items.";
     optional "undo": Form::Either(&[Form::List(&Form::Step(&INNER)), Form::Step(&INNER)]), "[{ sh: userdel app }]",
         "Steps that take this one back, instead of what the action knows by itself. They must bear a half-done \
          step.";
     optional "irreversible": Form::Literal, "the old data is gone",
         "The reason why nothing can take it back: a point of no return. All above finishes first, nothing below \
          starts before.";
-    optional "reconcile": Form::Step(&INNER), "{ sh: id app }",
-        "A probe that only looks, and tells whether an interrupted step took effect: exit code 0 it did, 1 it did \
-         not.";
     optional "on_failure": Form::OneOf(&["stop", "continue", "rollback"]), "rollback",
         "`stop` (the default): nothing new starts anywhere, what runs finishes. `rollback`: the step is taken back. \
          `continue`: as if nothing had happened.";

@@ -8,7 +8,7 @@ pub(super) use keys::{check_name, vars};
 
 use super::checked::{Gate, Need, Step};
 use super::reader::{Reader, kind_names};
-use super::shapes::{INNER, STEP, VERIFY};
+use super::shapes::{FINALLY, INNER, STEP, VERIFY};
 use super::{args, retry};
 use crate::action::{self, Kind};
 use crate::load::{Fields, Key, Node, Shape, Value, closest, unknown_key};
@@ -22,6 +22,7 @@ use effect::{Acting, is_opaque};
 pub(super) enum Within<'s> {
     Steps,
     Verify,
+    Finally,
     Undo(&'s Owner),
     Reconcile(&'s Owner),
 }
@@ -31,9 +32,18 @@ impl Within<'_> {
         match self {
             Within::Steps => &STEP,
             Within::Verify => &VERIFY,
+            Within::Finally => &FINALLY,
             Within::Undo(_) | Within::Reconcile(_) => &INNER,
         }
     }
+}
+
+/// The list of the runbook that a step is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Steps,
+    Verify,
+    Finally,
 }
 
 /// The step that an undo or a probe belongs to.
@@ -53,7 +63,7 @@ pub(super) struct Draft {
     pub on: Option<String>,
     pub needs: Option<Vec<(Need, Span)>>,
     pub gate: Gate,
-    pub verify: bool,
+    pub part: Part,
     pub step: Option<Step>,
 }
 
@@ -72,7 +82,7 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
     let named = fields.take("id").and_then(|node| Some((keys::own_id(reader, node)?, node.span)));
     let on = match within {
         Within::Undo(owner) | Within::Reconcile(owner) => owner.on.clone(),
-        Within::Steps | Within::Verify => fields.take("on").and_then(|node| keys::on(reader, node)),
+        Within::Steps | Within::Verify | Within::Finally => fields.take("on").and_then(|node| keys::on(reader, node)),
     };
     let mut draft = Draft {
         id: named.as_ref().map_or_else(|| StepId::from(format!("step-{ordinal}")), |(id, _)| id.clone()),
@@ -82,7 +92,11 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
         on,
         needs: None,
         gate: Gate::Open,
-        verify: within == Within::Verify,
+        part: match within {
+            Within::Verify => Part::Verify,
+            Within::Finally => Part::Finally,
+            Within::Steps | Within::Undo(_) | Within::Reconcile(_) => Part::Steps,
+        },
         step: None,
     };
     if within == Within::Steps {
@@ -93,6 +107,13 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
     let action = the_action(reader, &fields, unsupported);
     let Some((key, parameters)) = action else { return Some(draft) };
     let kind = action::find(&key.text)?;
+    if kind.barrier && within == Within::Finally {
+        reader.error(
+            "E0206",
+            key.span,
+            format!("`{}` has no meaning in `finally`: nothing is walked back to it", kind.name),
+        );
+    }
     draft.kind = Some(kind);
     if draft.named.is_none() {
         draft.id = made_id(kind, ordinal, within);
@@ -207,6 +228,7 @@ fn made_id(kind: &Kind, ordinal: usize, within: Within) -> StepId {
     StepId::from(match within {
         Within::Steps => format!("{}-{ordinal}", kind.name),
         Within::Verify => format!("verify-{}-{ordinal}", kind.name),
+        Within::Finally => format!("finally-{}-{ordinal}", kind.name),
         Within::Undo(owner) => format!("{}-undo-{ordinal}", owner.id),
         Within::Reconcile(owner) => format!("{}-reconcile", owner.id),
     })

@@ -70,6 +70,10 @@ fn correct(mut taken: Taken, runbook: &Path) -> Result<Taken, Exit> {
 /// What of the run does not stand in another program: one line for each task.
 fn differences(old: &Program, new: &Program, state: &RunState) -> Vec<String> {
     let begun = |task: &&Task| {
+        // What `finally` has done before is no part of what the run stands on.
+        if old.is_finally(task) && !state.task(&task.name).is_some_and(TaskRecord::is_open) {
+            return false;
+        }
         let effect = old.steps[task.step as usize].effect;
         state.task(&task.name).is_some_and(|record| stands(record, effect))
     };

@@ -35,7 +35,8 @@ pub fn compile(
         .with("params", Value::from(Serde(params.clone())))
         .with("hosts", Value::from(Serde(role_records.clone())));
     let mut settler = Settler::new(&runbook.vars, scope, &hosts);
-    let steps: Vec<Step> = runbook.steps.into_iter().chain(runbook.verify).collect();
+    let finally = runbook.steps.len() + runbook.verify.len();
+    let steps: Vec<Step> = runbook.steps.into_iter().chain(runbook.verify).chain(runbook.finally).collect();
     let mut tasks = Vec::new();
     let mut problems = Vec::new();
     for (index, step) in steps.iter().enumerate() {
@@ -53,7 +54,8 @@ pub fn compile(
     }
     let reach = reach(&steps, &tasks, &roles, &groups);
     Ok(Program {
-        graph: order::graph(&steps, &tasks),
+        graph: order::graph(&steps, &tasks, finally),
+        finally,
         by_step: Arc::new(by_step(&steps, &tasks)),
         runbook: runbook.name,
         summary: runbook.summary,

@@ -13,9 +13,14 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 /// The graph of all tasks. `tasks` are in the order of `steps`; the check has refused cycles and unknown needs.
-pub(super) fn graph(steps: &[Step], tasks: &[Task]) -> DiGraph<Node, ()> {
+/// No arrow leads to the steps from `finally` on but from one of them to the next: they have no part in the order of
+/// the others.
+pub(super) fn graph(steps: &[Step], tasks: &[Task], finally: usize) -> DiGraph<Node, ()> {
     let mut order = Order::new(steps, tasks);
     for index in topological(steps) {
+        if index == finally {
+            (order.open, order.barrier) = (IndexSet::new(), None);
+        }
         order.step(index);
     }
     order.graph

@@ -19,8 +19,10 @@ pub struct Program {
     pub folder: PathBuf,
     /// What follows a failure: `Stop` or `Rollback`.
     pub on_failure: OnFailure,
-    /// In the order of the file; `verify` last.
+    /// In the order of the file; `verify` after those, `finally` last.
     pub steps: Vec<Step>,
+    /// The first step of `finally`; the number of steps where there is none.
+    pub finally: usize,
     /// In the order of the steps, then of the inventory, then of the items.
     pub tasks: Vec<Task>,
     /// An arrow from what must be finished to what waits for it. Acyclic.
@@ -38,6 +40,13 @@ pub struct Program {
     pub groups: Groups,
     /// `host` for each host, the controller included.
     pub hosts: IndexMap<HostName, Json>,
+}
+
+impl Program {
+    /// Whether a task runs once all others are over.
+    pub fn is_finally(&self, task: &Task) -> bool {
+        task.step as usize >= self.finally
+    }
 }
 
 /// One step on one host, for one item.

@@ -178,7 +178,7 @@ impl<'a> Attempt<'a> {
         tokio::select! {
             biased;
             read = read => read.map_or_else(Ended::Failed, |out| Ended::Done { changed: false, out }),
-            () = self.task.shared.stopping.cancelled(), if only_waits => {
+            () = self.task.stopping.cancelled(), if only_waits => {
                 Ended::Stopped(Fault::new(FaultKind::Cancelled, "it was waiting when the run stopped"))
             }
         }

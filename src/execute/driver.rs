@@ -84,9 +84,9 @@ pub async fn run(run: Run) -> Result<Outcome, Error> {
         driver.start_ready(&mut batch);
         driver.commit(std::mem::take(&mut batch))?;
         if driver.is_over() {
-            let Some(turn) = driver.turn() else { break };
-            driver.commit(Batch::of(turn))?;
-            driver.leg = Leg::Back;
+            let Some((leg, event)) = driver.turn() else { break };
+            driver.commit(Batch::of(event))?;
+            driver.leg = leg;
             driver.set_out();
         } else if driver.receive(&mut batch).await == Wish::Leave {
             return Ok(Outcome::Interrupted);
@@ -103,6 +103,8 @@ struct Driver<'p> {
     leg: Leg,
     limits: Limits,
     schedule: Schedule<'p>,
+    /// Cancelled once this leg is stopping.
+    stopping: CancellationToken,
     /// Tasks that were started and have neither ended nor paused since.
     busy: HashSet<u32>,
     requests: mpsc::Receiver<Request>,
@@ -158,7 +160,6 @@ impl<'p> Driver<'p> {
             observers: run.observers,
             commits,
             questions,
-            stopping: CancellationToken::new(),
         };
         let driver = Driver {
             shared: Arc::new(shared),
@@ -168,6 +169,7 @@ impl<'p> Driver<'p> {
             leg,
             limits: run.limits,
             schedule,
+            stopping: CancellationToken::new(),
             busy: HashSet::new(),
             requests,
             signals: run.signals,
@@ -180,6 +182,7 @@ impl<'p> Driver<'p> {
     fn set_out(&mut self) {
         let schedule = self.leg.schedule(self.program, &self.record.state(), self.limits);
         self.schedule = schedule;
+        self.stopping = CancellationToken::new();
     }
 
     /// Waits for something to happen, and puts what it means in the batch.
@@ -209,11 +212,12 @@ impl<'p> Driver<'p> {
             }
             What::Task(index, what) => (index, what),
         };
-        let starts = self.leg == Leg::Forward && !self.schedule.is_stopped();
+        let task = &self.program.tasks[index as usize];
+        // One that slept between two attempts may wake up in another leg.
+        let starts = self.leg.attempts(self.program, task) && !self.schedule.is_stopped();
         if !starts && matches!(what, TaskEvent::Started { .. }) {
             return;
         }
-        let task = &self.program.tasks[index as usize];
         let next = self.leg.after(self.program, task, &what);
         match what {
             TaskEvent::Started { .. } => drop(self.busy.insert(index)),
@@ -239,10 +243,9 @@ impl<'p> Driver<'p> {
     fn start_ready(&mut self, batch: &mut Batch) {
         while let Some(index) = self.schedule.start() {
             let task = &self.program.tasks[index as usize];
-            let step = &self.program.steps[task.step as usize];
             let state = self.record.state();
             let record = state.task(&task.name).expect("the run's first event names every task");
-            let (event, entry) = self.leg.enter(step, record);
+            let (event, entry) = self.leg.enter(self.program, task, record);
             batch.events.extend(event.map(|what| Event::Task { task: task.name.clone(), what }));
             match entry {
                 Some(entry) => {
@@ -258,13 +261,14 @@ impl<'p> Driver<'p> {
     fn commit(&mut self, batch: Batch) -> Result<(), Error> {
         self.record.take(batch.events)?;
         if self.schedule.is_stopped() {
-            self.shared.stopping.cancel();
+            self.stopping.cancel();
         }
         for committed in batch.committed {
             let _ = committed.send(()); // a task that was cut off does not wait any more
         }
         for (index, entry) in batch.starts {
-            self.tasks.spawn(TaskRun { shared: self.shared.clone(), index, entry }.run());
+            let (shared, stopping) = (self.shared.clone(), self.stopping.clone());
+            self.tasks.spawn(TaskRun { shared, stopping, index, entry }.run());
         }
         Ok(())
     }
@@ -276,11 +280,11 @@ impl<'p> Driver<'p> {
         self.schedule.is_complete() || halted && self.busy.is_empty()
     }
 
-    /// What turns the run back at the end of a leg; none where it has ended.
-    fn turn(&self) -> Option<Event> {
+    /// The leg that follows at the end of a leg, and the event that opens it; none where the run has ended.
+    fn turn(&self) -> Option<(Leg, Event)> {
         match self.signals.stop.is_cancelled() {
             true => None,
-            false => ending::turn(self.program, &self.record.state(), self.leg, &self.goal),
+            false => ending::turn(self.program, &self.record.state(), self.leg, &self.goal, self.schedule.progress()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What follows the end of a leg: a turn back, or the end of the run, and how it ended. Pure.
+//! What follows the end of a leg: a turn back, the steps of `finally`, or the end of the run, and how it ended. Pure.
 
 use super::driver::Goal;
 use super::leg::Leg;
@@ -6,11 +6,25 @@ use super::schedule::Progress;
 use super::walk::{self, Target};
 use crate::check::OnFailure;
 use crate::compile::{Program, Task};
-use crate::model::{Event, Outcome, RunState, TaskState};
+use crate::model::{Event, Outcome, RunState, TaskName, TaskRecord, TaskState};
 
-/// What turns the run back; none where it has ended. What is unknown turns nothing back.
-pub(super) fn turn(program: &Program, state: &RunState, leg: Leg, goal: &Goal) -> Option<Event> {
-    if leg == Leg::Back || state.counts().unknown > 0 {
+/// The leg that follows, and the event that opens it; none where the run has ended.
+pub(super) fn turn(
+    program: &Program,
+    state: &RunState,
+    leg: Leg,
+    goal: &Goal,
+    progress: Progress,
+) -> Option<(Leg, Event)> {
+    match back(program, state, leg, goal) {
+        Some(event) => Some((Leg::Back, event)),
+        None => finally(program, state, leg, progress).map(|event| (Leg::Finally, event)),
+    }
+}
+
+/// What turns the run back. What is unknown turns nothing back.
+fn back(program: &Program, state: &RunState, leg: Leg, goal: &Goal) -> Option<Event> {
+    if matches!(leg, Leg::Back | Leg::Finally) || state.counts().unknown > 0 {
         return None;
     }
     let (to, force) = match (leg, goal) {
@@ -30,6 +44,15 @@ fn go_on_back(state: &RunState) -> Option<Event> {
     Some(Event::RollingBack { to: walk.to.clone(), because: None, tasks })
 }
 
+/// The end of a run that was neither interrupted nor came to something unknown, where there are `finally` steps.
+fn finally(program: &Program, state: &RunState, leg: Leg, progress: Progress) -> Option<Event> {
+    let tasks = program.tasks.iter().filter(|task| program.is_finally(task));
+    let tasks: Vec<TaskName> = tasks.map(|task| task.name.clone()).collect();
+    let outcome = own_outcome(program, state, leg, progress);
+    let is_over = !matches!(outcome, Outcome::Interrupted | Outcome::Unknown);
+    (leg != Leg::Finally && is_over && !tasks.is_empty()).then_some(Event::Finishing { outcome, tasks })
+}
+
 /// Where the failures of a leg forward want to be walked back to.
 fn asked_by_failure(program: &Program, state: &RunState) -> Option<Target> {
     let mut failed = failed(program, state).peekable();
@@ -46,11 +69,31 @@ fn asked_by_failure(program: &Program, state: &RunState) -> Option<Target> {
 fn failed<'a>(program: &'a Program, state: &'a RunState) -> impl Iterator<Item = &'a Task> {
     program.tasks.iter().filter(move |task| {
         let failed = state.task(&task.name).is_some_and(|task| matches!(task.state, TaskState::Failed { .. }));
-        failed && program.steps[task.step as usize].on_failure != OnFailure::Continue
+        failed && !program.is_finally(task) && program.steps[task.step as usize].on_failure != OnFailure::Continue
     })
 }
 
+/// How a run ended whose last leg this was. What the run came to stays, whatever `finally` comes to; but a run is
+/// not done where one of its steps is not.
 pub(super) fn outcome(program: &Program, state: &RunState, leg: Leg, progress: Progress) -> Outcome {
+    let Some(finish) = state.finish.as_ref().filter(|_| leg == Leg::Finally) else {
+        return match finally(program, state, leg, progress) {
+            // The operator has stopped it before them.
+            Some(_) => Outcome::Interrupted,
+            None => own_outcome(program, state, leg, progress),
+        };
+    };
+    let any = |test: fn(&TaskRecord) -> bool| finish.tasks.iter().filter_map(|name| state.task(name)).any(test);
+    match finish.outcome {
+        _ if progress == Progress::Stopped => Outcome::Interrupted,
+        Outcome::Done | Outcome::Failed if any(TaskRecord::is_unknown) => Outcome::Unknown,
+        Outcome::Done if any(|task| matches!(task.state, TaskState::Failed { .. })) => Outcome::Failed,
+        own => own,
+    }
+}
+
+/// The same without regard to `finally`.
+fn own_outcome(program: &Program, state: &RunState, leg: Leg, progress: Progress) -> Outcome {
     let counts = state.counts();
     match leg {
         Leg::Back if progress == Progress::Stopped => Outcome::Interrupted,
@@ -59,6 +102,6 @@ pub(super) fn outcome(program: &Program, state: &RunState, leg: Leg, progress: P
         _ if counts.unknown > 0 => Outcome::Unknown,
         _ if failed(program, state).next().is_some() => Outcome::Failed,
         Leg::Forward if progress == Progress::Complete => Outcome::Done,
-        Leg::Forward | Leg::TakeUp => Outcome::Interrupted,
+        Leg::Forward | Leg::TakeUp | Leg::Finally => Outcome::Interrupted,
     }
 }

@@ -1,13 +1,13 @@
 //! A part of a run in one direction: what it gives out, how each task is entered, and what a task's event means.
 //!
-//! Forward; or first taking up what an earlier engine left under way, and then back. Decides from the program and
-//! the fold alone.
+//! Forward; or first taking up what an earlier engine left under way, and then back; and `finally` at the end of
+//! either. Decides from the program and the fold alone.
 
 use super::driver::{Goal, Origin};
 use super::task::Entry;
 use super::walk::{self, TakingBack};
 use super::{Limits, Schedule, Slot};
-use crate::check::{OnFailure, Step};
+use crate::check::OnFailure;
 use crate::compile::{Program, Task};
 use crate::model::{Event, HostName, RunState, TaskEvent, TaskName, TaskRecord, TaskState};
 use indexmap::IndexSet;
@@ -19,6 +19,8 @@ pub(super) enum Leg {
     /// Finds out what became of what was under way, before a walk back.
     TakeUp,
     Back,
+    /// The steps of `finally`, once all others are over.
+    Finally,
 }
 
 /// What an event of a task means for the leg.
@@ -53,36 +55,51 @@ impl Leg {
 
     /// The tasks of this leg, in their order.
     pub fn schedule<'p>(self, program: &'p Program, state: &RunState, limits: Limits) -> Schedule<'p> {
-        let open = program.tasks.iter().map(|task| {
-            let step = &program.steps[task.step as usize];
-            state.task(&task.name).is_some_and(|record| self.is_open(step, record, &task.name, state))
-        });
+        let open = program
+            .tasks
+            .iter()
+            .map(|task| state.task(&task.name).is_some_and(|record| self.is_open(program, task, record, state)));
         let open: Vec<bool> = open.collect();
         let direction = if self == Leg::Back { Direction::Incoming } else { Direction::Outgoing };
         Schedule::of(&program.graph, direction, slots(program), limits, &open)
     }
 
-    fn is_open(self, step: &Step, record: &TaskRecord, name: &TaskName, state: &RunState) -> bool {
+    fn is_open(self, program: &Program, task: &Task, record: &TaskRecord, state: &RunState) -> bool {
+        let step = &program.steps[task.step as usize];
+        let left = matches!(record.state, TaskState::Changing { .. } | TaskState::Unknown { .. });
         match self {
+            // What an earlier end of the run has left of `finally` must be over before anything goes on.
+            Leg::Forward if program.is_finally(task) => left,
             Leg::Forward => !walk::is_behind(step, record),
-            Leg::TakeUp => matches!(record.state, TaskState::Changing { .. } | TaskState::Unknown { .. }),
+            Leg::TakeUp => left,
             Leg::Back => {
-                let passed = state.back.as_ref().is_some_and(|walk| walk.tasks.contains(name));
+                let passed = state.back.as_ref().is_some_and(|walk| walk.tasks.contains(&task.name));
                 passed && walk::taking_back(step, record) != TakingBack::Nothing
             }
+            Leg::Finally => program.is_finally(task),
+        }
+    }
+
+    /// Whether a task may be attempted in this leg.
+    pub fn attempts(self, program: &Program, task: &Task) -> bool {
+        match self {
+            Leg::Forward => !program.is_finally(task),
+            Leg::Finally => program.is_finally(task),
+            Leg::TakeUp | Leg::Back => false,
         }
     }
 
     /// How a task is entered that may start: what is said of it first, and what then runs; nothing where it is over
     /// by that.
-    pub fn enter(self, step: &Step, record: &TaskRecord) -> (Option<TaskEvent>, Option<Entry>) {
+    pub fn enter(self, program: &Program, task: &Task, record: &TaskRecord) -> (Option<TaskEvent>, Option<Entry>) {
+        let step = &program.steps[task.step as usize];
         let attempt = record.attempt + 1;
         match (self, &record.state) {
             (Leg::TakeUp, _) => (None, Some(Entry::TakeUp { go_on: false })),
-            (Leg::Forward, TaskState::Changing { .. } | TaskState::Unknown { .. }) => {
-                (None, Some(Entry::TakeUp { go_on: true }))
+            (Leg::Forward | Leg::Finally, TaskState::Changing { .. } | TaskState::Unknown { .. }) => {
+                (None, Some(Entry::TakeUp { go_on: self.attempts(program, task) }))
             }
-            (Leg::Forward, _) => (Some(TaskEvent::Started { attempt }), Some(Entry::Start)),
+            (Leg::Forward | Leg::Finally, _) => (Some(TaskEvent::Started { attempt }), Some(Entry::Start)),
             // Its acts may be under way: the same attempt is taken up.
             (Leg::Back, TaskState::Undoing { .. }) => (None, Some(Entry::Undo { taken_up: true })),
             (Leg::Back, TaskState::Stuck { fault, .. }) if fault.is_unknown() => {
@@ -96,19 +113,25 @@ impl Leg {
     }
 
     pub fn after(self, program: &Program, task: &Task, what: &TaskEvent) -> Next {
+        let own = self.attempts(program, task);
         match what {
-            TaskEvent::Unknown { .. } if self == Leg::Forward => Next::Stop,
-            TaskEvent::Failed { .. } if self == Leg::Forward => match program.steps[task.step as usize].on_failure {
-                OnFailure::Continue => Next::Finish,
-                OnFailure::Stop | OnFailure::Rollback => Next::Stop,
-            },
+            TaskEvent::Unknown { .. } if self == Leg::Forward && own => Next::Stop,
+            TaskEvent::Failed { .. } if self == Leg::Forward && own => {
+                match program.steps[task.step as usize].on_failure {
+                    OnFailure::Continue => Next::Finish,
+                    OnFailure::Stop | OnFailure::Rollback => Next::Stop,
+                }
+            }
             TaskEvent::Done { .. } | TaskEvent::Skipped | TaskEvent::Undone { .. } => Next::Finish,
             TaskEvent::Settled { took_effect: true, .. } => Next::Finish,
+            // Each step of `finally` has its turn.
+            TaskEvent::Failed { .. } | TaskEvent::Unknown { .. } if self == Leg::Finally => Next::Finish,
+            // It only had to be found out.
             TaskEvent::Failed { .. }
             | TaskEvent::Unknown { .. }
             | TaskEvent::Reopened
             | TaskEvent::Settled { took_effect: false, .. }
-                if self == Leg::TakeUp =>
+                if !own =>
             {
                 Next::Finish
             }

@@ -33,13 +33,13 @@ pub(super) struct Shared {
     pub observers: Vec<Arc<dyn Observer>>,
     pub commits: Commits,
     pub questions: mpsc::Sender<Question>,
-    /// Cancelled once the run is stopping.
-    pub stopping: CancellationToken,
 }
 
 /// A task that is being run.
 pub(super) struct TaskRun {
     pub shared: Arc<Shared>,
+    /// Cancelled once the leg that it was started in is stopping.
+    pub stopping: CancellationToken,
     /// Into the program's tasks.
     pub index: u32,
     pub entry: Entry,

@@ -79,7 +79,7 @@ pub fn way(program: &Program, state: &RunState, target: &Target, force: bool) ->
     let mut inside = match (target, &to) {
         (Target::Steps(steps), _) => built_on_by_none(program, state, steps),
         (_, Some(checkpoint)) => below(program, |task| task.name.step == *checkpoint),
-        (_, None) => (0..program.tasks.len()).collect(),
+        (_, None) => indices(program, |task| !program.is_finally(task)).collect(),
     };
     let wall = standing_wall(program, state, &inside).filter(|_| !force);
     if let Some(wall) = wall {

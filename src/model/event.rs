@@ -63,6 +63,12 @@ pub enum Event {
         because: Option<TaskName>,
         tasks: Vec<TaskName>,
     },
+    /// The run is over but for its `finally` steps: from here on only these tasks run, each anew.
+    Finishing {
+        /// What the run has come to. It stays, unless it was `Done` and one of these fails.
+        outcome: Outcome,
+        tasks: Vec<TaskName>,
+    },
     /// Somebody allowed an `approve` step to pass.
     Approved {
         step: StepId,
@@ -85,10 +91,11 @@ pub enum Event {
 pub enum Outcome {
     /// Every task is done or skipped, or failed with `on_failure: continue`.
     Done,
+    /// A task failed and the run stopped; or all is done but for a `finally` step that failed.
     Failed,
-    /// A task's outcome could not be known.
+    /// A task's outcome could not be known. No `finally` step has run, unless it is one of theirs.
     Unknown,
-    /// The operator stopped it; it can be resumed.
+    /// The operator stopped it, perhaps before its `finally` steps; it can be resumed.
     Interrupted,
     /// Walked back: all that was to be taken back is.
     RolledBack,

@@ -32,6 +32,15 @@ pub struct Walk {
     pub tasks: IndexSet<TaskName>,
 }
 
+/// The end of a run that has `finally` steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finish {
+    /// What the run had come to before them.
+    pub outcome: Outcome,
+    /// Their tasks. They are never taken back, so what they change is not kept in mind.
+    pub tasks: IndexSet<TaskName>,
+}
+
 /// A run, as its events tell it.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct RunState {
@@ -51,6 +60,8 @@ pub struct RunState {
     pub outcome: Option<Outcome>,
     /// The run is being walked back, or was, and has not gone forward again since.
     pub back: Option<Walk>,
+    /// Only its `finally` steps are left to run, or were.
+    pub finish: Option<Finish>,
     tasks: IndexMap<TaskName, TaskRecord>,
     steps: IndexMap<StepId, Vec<usize>>,
     in_flight: BTreeSet<usize>,
@@ -91,6 +102,11 @@ impl RunState {
                 (self.stopping, self.stopped_by) = (false, because.clone());
                 self.back = Some(Walk { to: to.clone(), tasks: tasks.iter().cloned().collect() });
             }
+            Event::Finishing { outcome, tasks } => {
+                self.stopping = false;
+                self.run_anew(tasks);
+                self.finish = Some(Finish { outcome: *outcome, tasks: tasks.iter().cloned().collect() });
+            }
             Event::Task { task, what } => self.apply_task(task, what, stamped.at).map_err(illegal)?,
             Event::Approved { step, by } => {
                 self.approved.insert(step.clone(), by.clone());
@@ -122,7 +138,7 @@ impl RunState {
 
     /// An engine takes the run up: what had only looked, or failed, may be attempted again.
     fn reopen(&mut self, forward: bool, tasks: Option<&[TaskName]>, again: &[TaskName]) {
-        (self.stopping, self.stopped_by, self.outcome) = (false, None, None);
+        (self.stopping, self.stopped_by, self.outcome, self.finish) = (false, None, None, None);
         for name in again {
             if let Some(task) = self.tasks.get_mut(name) {
                 (task.state, task.started, task.since) = (TaskState::Pending, None, None);
@@ -140,11 +156,25 @@ impl RunState {
         self.expect_tasks(&names);
     }
 
+    /// The tasks of `finally`: those that an earlier end of the run has run are to run again. What is not known to
+    /// have ended is taken up instead.
+    fn run_anew(&mut self, names: &[TaskName]) {
+        for name in names {
+            let Some(task) = self.tasks.get_mut(name).filter(|task| !task.is_open()) else { continue };
+            self.counts.leave(&task.state);
+            task.reset();
+            self.counts.enter(&task.state);
+        }
+    }
+
     fn apply_task(&mut self, name: &TaskName, what: &TaskEvent, at: Timestamp) -> Result<(), String> {
         let (index, _, task) = self.tasks.get_full_mut(name).ok_or_else(|| format!("no task {name} in this run"))?;
         let next = task.after(what).ok_or_else(|| format!("{name} is {:?}, got {what:?}", task.state))?;
         self.counts.leave(&task.state);
         task.enter(next, what, at);
+        if self.finish.as_ref().is_some_and(|finish| finish.tasks.contains(name)) && !task.is_open() {
+            task.forget();
+        }
         self.counts.enter(&task.state);
         if task.state.is_in_flight() {
             self.in_flight.insert(index);

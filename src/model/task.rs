@@ -141,8 +141,14 @@ impl TaskRecord {
         self.since = Some(at);
     }
 
-    /// Nothing of what it did is left.
-    fn forget(&mut self) {
+    /// It has yet to run; its attempts are still counted.
+    pub(super) fn reset(&mut self) {
+        (self.state, self.started, self.since) = (TaskState::Pending, None, None);
+        self.forget();
+    }
+
+    /// Nothing of what it did is left, or needs to be kept in mind.
+    pub(super) fn forget(&mut self) {
         (self.announced, self.undo) = (None, None);
     }
 
@@ -155,6 +161,11 @@ impl TaskRecord {
     pub fn is_undoable(&self) -> bool {
         use TaskState::*;
         self.has_changed() && matches!(self.state, Pending | Waiting { .. } | Done { .. } | Failed { .. })
+    }
+
+    /// Whether something of it is under way, or not known to have ended.
+    pub fn is_open(&self) -> bool {
+        self.state.is_in_flight() || self.is_unknown()
     }
 
     pub fn is_unknown(&self) -> bool {

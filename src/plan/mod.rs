@@ -33,6 +33,9 @@ pub struct PlannedStep<'p> {
     pub action: &'static str,
     pub effect: Effect,
     pub undo: Way<'p>,
+    /// Whether it runs once all others are over.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub finally: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on: Option<&'p str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +80,12 @@ impl<'p> Plan<'p> {
         for (step, after) in steps.iter_mut().zip(direct_predecessors(program)) {
             step.after = after.into_iter().map(|index| &program.steps[index].id).collect();
         }
+        for step in &mut steps[program.finally..] {
+            step.finally = true;
+            if step.effect != Effect::Reads {
+                step.undo = Way::None("what `finally` does stays");
+            }
+        }
         for task in &program.tasks {
             steps[task.step as usize].tasks.push(planned_task(program, task));
         }
@@ -98,6 +107,7 @@ fn planned_step(step: &Step) -> PlannedStep<'_> {
         action: step.kind.name,
         effect: step.effect,
         undo: way(step),
+        finally: false,
         on: step.on.as_deref(),
         when: step.when.as_ref().map(|expr| &*expr.source),
         after: Vec::new(),

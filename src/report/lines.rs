@@ -45,6 +45,10 @@ pub fn line(stamped: &Stamped, state: &RunState, verbose: bool) -> Option<String
             let to = to.as_ref().map_or("the start".to_owned(), |step| format!("the checkpoint {step}"));
             Some(head(format!("walking back to {to}, over {} tasks", tasks.len())))
         }
+        Event::Finishing { outcome, tasks } => {
+            let (word, _) = words::of_outcome(*outcome);
+            Some(head(format!("{word}; now what `finally` says: {} tasks", tasks.len())))
+        }
         Event::Task { task, what } => task_line(task, what, state, verbose).map(head),
         Event::Approved { step, by } => Some(head(format!("{step} approved by {by}"))),
         Event::Stopping { because: Some(task) } => {

@@ -34,7 +34,11 @@ fn write(plan: &Plan, out: &mut String) -> fmt::Result {
     }
     writeln!(out)?;
     let width = plan.steps.iter().map(|s| s.id.as_str().len()).max().unwrap_or(0);
+    let finally = plan.steps.iter().position(|step| step.finally);
     for (number, step) in plan.steps.iter().enumerate() {
+        if finally == Some(number) {
+            writeln!(out, "{BOLD}────── finally, however it ended{BOLD:#}")?;
+        }
         if plan.point_of_no_return == Some(step.id) {
             writeln!(out, "{WALL}────── point of no return{WALL:#}")?;
         }

@@ -171,3 +171,22 @@ fn only_the_operator_can_read_what_is_kept() {
 fn mode(path: &Path) -> u32 {
     std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
 }
+
+#[test]
+fn finally_runs_however_it_ended_and_its_failure_hides_nothing() {
+    let program = Program::new();
+    let book = |work: &str, last: &str| {
+        let step = |id, sh: &str| format!("  - id: {id}\n    sh: {sh}\n    irreversible: x\n");
+        let last = format!("finally:\n  - id: last\n    sh: {last}\n");
+        runbook(&program, &format!("{}{last}", step("work", work)))
+    };
+    let cases = [("true", "true", 0), ("exit 7", "true", 1), ("true", "exit 7", 1), ("exit 7", "exit 8", 1)];
+    for (work, last, code) in cases {
+        let ran = program.run(&book(work, last), NONE);
+        assert_eq!(ran.code, Some(code), "{work}, then {last}");
+        let failed = [work, last].iter().filter(|words| words.starts_with("exit")).count();
+        assert_eq!((ran.faults().count(), ran.state.counts().pending), (failed, 0));
+    }
+    let planned = program.call(["plan", "book.yaml", "--offline"]);
+    assert!(planned.out.contains("finally"), "{}", planned.out);
+}

@@ -2,6 +2,7 @@
 
 mod back_and_forth;
 mod engines;
+mod finally;
 mod random;
 mod stage;
 

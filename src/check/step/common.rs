@@ -33,11 +33,12 @@ impl<'n> Common<'n> {
         let text =
             |reader: &mut Reader, fields: &mut Fields<'n>, name| fields.take(name).map(|node| reader.text(node, name));
         let main = within == Within::Steps;
+        let runs_by_itself = main || within == Within::Finally;
         let entry = |fields: &mut Fields<'n>, name| fields.entry(name).map(|(key, node)| (key, node));
         Common {
             title: text(reader, fields, "title"),
             when: fields.take("when"),
-            for_each: if main { fields.take("for_each").map(|node| for_each(reader, node)) } else { None },
+            for_each: if runs_by_itself { fields.take("for_each").map(|node| for_each(reader, node)) } else { None },
             vars: fields.take("vars").map(|node| vars(reader, node)).unwrap_or_default(),
             user: fields.take("become").map(|node| become_user(reader, node)),
             env: fields.take("env").map(|node| env(reader, node)).unwrap_or_default(),
@@ -51,7 +52,7 @@ impl<'n> Common<'n> {
                 true => fields.take("irreversible").and_then(|node| reader.literal(node, "`irreversible`")),
                 false => None,
             },
-            reconcile: if main { entry(fields, "reconcile") } else { None },
+            reconcile: if runs_by_itself { entry(fields, "reconcile") } else { None },
             on_failure: match main {
                 true => fields.take("on_failure").map(|node| on_failure(reader, node)).unwrap_or_default(),
                 false => OnFailure::Stop,

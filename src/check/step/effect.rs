@@ -25,7 +25,12 @@ impl Acting<'_, '_> {
         match within {
             Within::Steps => {
                 self.id(reader);
+                self.repeating(reader);
                 self.way_back(reader);
+            }
+            Within::Finally => {
+                self.id(reader);
+                self.repeating(reader);
             }
             Within::Verify | Within::Reconcile(_) => self.only_looks(reader, within),
             Within::Undo(_) => {}
@@ -66,18 +71,19 @@ impl Acting<'_, '_> {
         reader.problems.push(problem.help(why));
     }
 
-    fn way_back(&self, reader: &mut Reader) {
-        if self.effect != Effect::Opaque {
-            return;
-        }
-        if let Some((retry, _)) = self.common.retry
+    fn repeating(&self, reader: &mut Reader) {
+        if self.effect == Effect::Opaque
+            && let Some((retry, _)) = self.common.retry
             && self.common.reconcile.is_none()
         {
             let message = "repeating this command blindly may do its work twice";
             let help = "add `reconcile`, a probe that tells whether it took effect, or `reads: true`";
             reader.problems.push(Diagnostic::error("E0208", retry.span, message).help(help));
         }
-        if self.common.undo.is_none() && self.common.irreversible.is_none() {
+    }
+
+    fn way_back(&self, reader: &mut Reader) {
+        if self.effect == Effect::Opaque && self.common.undo.is_none() && self.common.irreversible.is_none() {
             let message = "this command says neither how to take it back nor that nothing can";
             reader.warn("W0201", self.action, message, "add `undo`, `irreversible: REASON`, or `reads: true`");
         }

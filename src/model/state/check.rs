@@ -18,6 +18,7 @@ impl RunState {
             Event::RunStarted { tasks, .. } => once(tasks),
             Event::RunResumed { forward, tasks, again, .. } => self.check_resumed(*forward, tasks.as_deref(), again),
             Event::RollingBack { tasks, .. } => self.check_back(tasks),
+            Event::Finishing { tasks, .. } => self.check_finishing(tasks),
             Event::Task { task, what } => self.check_task(task, what),
             Event::Stopping { .. } if self.stopping => Err("the run is stopping already".into()),
             Event::RunEnded { outcome } => self.check_end(*outcome),
@@ -32,13 +33,23 @@ impl RunState {
         if self.stopping && (starts || undoes) {
             return Err(format!("{task} starts though the run is stopping"));
         }
-        match &self.back {
-            Some(_) if starts => return Err(format!("{task} starts though the run is walked back")),
-            Some(walk) if undoes && !walk.tasks.contains(task) => return Err(format!("the walk does not pass {task}")),
-            None if undoes => return Err(format!("{task} is taken back though the run goes forward")),
-            _ => {}
+        match &self.finish {
+            Some(finish) if (starts && !finish.tasks.contains(task)) || undoes => {
+                return Err(format!("{task} starts though only `finally` is left"));
+            }
+            Some(_) => {}
+            None => self.check_direction(task, starts, undoes)?,
         }
         record.after(what).map(drop).ok_or_else(|| format!("{task} is {:?}, got {what:?}", record.state))
+    }
+
+    fn check_direction(&self, task: &TaskName, starts: bool, undoes: bool) -> Result<(), String> {
+        match &self.back {
+            Some(_) if starts => Err(format!("{task} starts though the run is walked back")),
+            Some(walk) if undoes && !walk.tasks.contains(task) => Err(format!("the walk does not pass {task}")),
+            None if undoes => Err(format!("{task} is taken back though the run goes forward")),
+            _ => Ok(()),
+        }
     }
 
     fn check_resumed(&self, forward: bool, tasks: Option<&[TaskName]>, again: &[TaskName]) -> Result<(), String> {
@@ -61,7 +72,20 @@ impl RunState {
         }
     }
 
+    fn check_finishing(&self, tasks: &[TaskName]) -> Result<(), String> {
+        let own: HashSet<&TaskName> = tasks.iter().collect();
+        let acting = |(name, task): &(&TaskName, &TaskRecord)| task.state.is_acting() && !own.contains(*name);
+        match (&self.finish, self.in_flight().find(acting)) {
+            (Some(_), _) => Err("only `finally` is left already".into()),
+            (None, Some((name, _))) => Err(format!("the run comes to `finally` while {name} is under way")),
+            (None, None) => once(tasks),
+        }
+    }
+
     fn check_back(&self, tasks: &[TaskName]) -> Result<(), String> {
+        if self.finish.is_some() {
+            return Err("the run is walked back though only `finally` is left".into());
+        }
         let under_way = |state: &TaskState| matches!(state, TaskState::Running | TaskState::Changing { .. });
         if let Some((name, _)) = self.in_flight().find(|(_, task)| under_way(&task.state)) {
             return Err(format!("the run is walked back while {name} is under way"));

@@ -158,10 +158,14 @@ proptest! {
         rolls_back in prop::bool::weighted(0.3),
         sittings in sittings(),
         ends_back in any::<bool>(),
+        finally in any::<bool>(),
     ) {
         play(async {
             let policy = if rolls_back { OnFailure::Rollback } else { OnFailure::Stop };
-            let theatre = Theatre::new(steps(&recipes), hosts, |program| program.on_failure = policy);
+            let last = Step { undo: Vec::new(), ..deed("last", "sleep 30", "") };
+            let last = finally.then_some(last).into_iter().collect();
+            let theatre =
+                Theatre::with_finally(steps(&recipes), last, hosts, |program| program.on_failure = policy);
             for (back, cut) in sittings {
                 if theatre.state().outcome == Some(Outcome::Done) && !back {
                     break;
@@ -180,7 +184,8 @@ proptest! {
             reach(&theatre, goal, outcome).await;
             audit(&theatre);
             for host in ["a", "b"].into_iter().take(hosts) {
-                let expected = if ends_back { Vec::new() } else { all_marks(&theatre) };
+                let mut expected = all_marks(&theatre);
+                expected.retain(|mark| !ends_back || mark == "last");
                 assert_eq!(theatre.marks(host), expected, "on {host}");
             }
         });

@@ -251,7 +251,16 @@ pub type Result1 = Option<Result<Outcome, Error>>;
 
 impl Theatre {
     pub fn new(steps: Vec<Step>, hosts: usize, change: impl FnOnce(&mut Program)) -> Theatre {
-        let mut program = program(steps, hosts);
+        Theatre::with_finally(steps, Vec::new(), hosts, change)
+    }
+
+    pub fn with_finally(
+        steps: Vec<Step>,
+        finally: Vec<Step>,
+        hosts: usize,
+        change: impl FnOnce(&mut Program),
+    ) -> Theatre {
+        let mut program = program(steps, finally, hosts);
         change(&mut program);
         let grounds = program.hosts.keys().map(|name| (name.clone(), Arc::default())).collect();
         Theatre { program: Arc::new(program), record: Arc::default(), grounds, root: scratch() }

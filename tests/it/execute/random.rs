@@ -46,9 +46,9 @@ fn recipe() -> impl Strategy<Value = Recipe> {
     })
 }
 
-fn steps(recipes: &[Recipe]) -> Vec<Step> {
+fn steps(recipes: &[Recipe], name: &str) -> Vec<Step> {
     let make = |(index, recipe): (usize, &Recipe)| {
-        let id = format!("s{index}");
+        let id = format!("{name}{index}");
         let base = match recipe.kind {
             0 => step(&id, &LOOK, &recipe.words),
             1 => step(&id, &AWAIT, &recipe.words),
@@ -57,7 +57,7 @@ fn steps(recipes: &[Recipe]) -> Vec<Step> {
         };
         let need = |(above, same_host): &(usize, bool)| {
             let above = above.checked_rem(index)?;
-            Some(Need { step: format!("s{above}").into(), same_host: *same_host })
+            Some(Need { step: format!("{name}{above}").into(), same_host: *same_host })
         };
         Step {
             on: recipe.on_all.then(|| "all".to_owned()),
@@ -94,26 +94,43 @@ fn audit(played: &Played) {
         }
     }
     let policy = |task: &TaskName| program.steps.iter().find(|step| step.id == task.step).unwrap().on_failure;
-    let (mut finished, mut stopped) = (HashSet::new(), false);
+    let last = |task: &TaskName| program.tasks.iter().any(|own| own.name == *task && program.is_finally(own));
+    let (mut finished, mut stopped, mut finishing) = (HashSet::new(), false, None);
     for stamped in &played.events {
-        let Event::Task { task, what } = &stamped.event else {
-            stopped |= matches!(stamped.event, Event::Stopping { .. });
-            continue;
+        let (task, what) = match &stamped.event {
+            Event::Task { task, what } => (task, what),
+            Event::Finishing { outcome, .. } => {
+                (stopped, finishing) = (false, Some(*outcome));
+                continue;
+            }
+            other => {
+                stopped |= matches!(other, Event::Stopping { .. });
+                continue;
+            }
         };
         match what {
             TaskEvent::Started { .. } => {
                 assert!(!stopped, "{task} starts after the run has stopped");
+                assert_eq!(last(task), finishing.is_some(), "{task} starts in the other part of the run");
                 assert!(needed[task].iter().all(|above| finished.contains(above)), "{task} is early");
             }
             TaskEvent::Done { .. } | TaskEvent::Skipped => drop(finished.insert(task.clone())),
             TaskEvent::Failed { .. } if policy(task) == OnFailure::Continue => drop(finished.insert(task.clone())),
+            TaskEvent::Failed { .. } | TaskEvent::Unknown { .. } if last(task) => drop(finished.insert(task.clone())),
             _ => {}
         }
     }
     let ended = played.events.iter().filter(|e| matches!(e.event, Event::RunEnded { .. })).count();
     assert_eq!(ended, 1);
     let counts = played.state.counts();
-    match played.result.as_ref().unwrap() {
+    let outcome = *played.result.as_ref().unwrap();
+    if finishing.is_some() && outcome != Outcome::Interrupted {
+        assert!(program.tasks.iter().all(|own| !program.is_finally(own) || finished.contains(&own.name)));
+    } else if outcome != Outcome::Unknown && outcome != Outcome::Interrupted {
+        assert!(!program.tasks.iter().any(|own| program.is_finally(own)), "nothing of `finally` has run");
+    }
+    stopped |= finishing.is_some();
+    match outcome {
         Outcome::Done => assert_eq!(finished.len(), program.tasks.len()),
         Outcome::Failed => assert!(stopped && counts.failed > 0 && counts.unknown == 0),
         Outcome::Unknown => assert!(stopped && counts.unknown > 0),
@@ -127,6 +144,7 @@ proptest! {
     #[test]
     fn whatever_happens_order_and_promises_hold(
         recipes in prop::collection::vec(recipe(), 1..12),
+        finally in prop::collection::vec(recipe(), 0..3),
         hosts in 1usize..4,
         (per_host, in_all) in (1usize..4, 1usize..6),
         interrupt in prop::option::weighted(0.3, 0u64..1_500),
@@ -141,8 +159,9 @@ proptest! {
                     stop.cancel();
                 });
             }
-            let stage = Stage { hosts, limits: limits(per_host, in_all), signals, ..Stage::default() };
-            stage.play(steps(&recipes)).await
+            let finally = steps(&finally, "f");
+            let stage = Stage { hosts, limits: limits(per_host, in_all), signals, finally, ..Stage::default() };
+            stage.play(steps(&recipes, "s")).await
         });
         audit(&played);
         let waits = |step: &Step, words: &str| step.kind.name == "await" && step.args.shown()["run"] == words;

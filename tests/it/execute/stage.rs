@@ -388,6 +388,7 @@ pub struct Stage {
     /// Whether the folder for outputs is there.
     pub outputs: bool,
     pub observers: Vec<Arc<dyn Observer>>,
+    pub finally: Vec<Step>,
 }
 
 /// A run that has been played.
@@ -415,6 +416,7 @@ impl Default for Stage {
             disk: None,
             outputs: true,
             observers: Vec::new(),
+            finally: Vec::new(),
         }
     }
 }
@@ -434,7 +436,7 @@ impl Stage {
         let root = scratch();
         let id = RunId::from("20260102-030405-abcd");
         let (folder, mut journal) = Store::at(root.path()).create(&id, &[]).unwrap();
-        let program = Arc::new(program(steps, self.hosts));
+        let program = Arc::new(program(steps, self.finally, self.hosts));
         let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
         let scripts: Arc<Mutex<Vec<Script>>> = Arc::default();
         let start = Instant::now();
@@ -502,7 +504,7 @@ fn checked() -> Runbook {
     check(&document, None, &sources).runbook.unwrap()
 }
 
-pub fn program(steps: Vec<Step>, hosts: usize) -> Program {
+pub fn program(steps: Vec<Step>, finally: Vec<Step>, hosts: usize) -> Program {
     let names: Vec<HostName> = ('a'..).take(hosts).map(|c| HostName::from(c.to_string())).collect();
     let entry = |name: &HostName| HostEntry {
         name: name.clone(),
@@ -519,7 +521,7 @@ pub fn program(steps: Vec<Step>, hosts: usize) -> Program {
     let inventory =
         Inventory { hosts: names.iter().map(|name| (name.clone(), entry(name))).collect(), groups: IndexMap::new() };
     let mut runbook = checked();
-    runbook.steps = steps;
+    (runbook.steps, runbook.finally) = (steps, finally);
     let roles = [("all".to_owned(), names)].into_iter().collect();
     compile(runbook, json!({ "level": 7 }), roles, &inventory).unwrap()
 }
