@@ -125,20 +125,25 @@ impl<'a> Attempt<'a> {
     pub async fn over(&self) -> Result<u32, Fault> {
         let (host, user) = (&self.prepared.host, self.prepared.settings.user.as_deref());
         let cx = self.cx(&Silent, 0);
+        let mut gone = false;
         loop {
             let next = cx.acts.load(Ordering::Relaxed);
-            match host.attach(&cx.act_id(), user, &Silent).await {
-                Ok(Some(_)) => {}
+            gone = match host.attach(&cx.act_id(), user, &Silent).await {
+                Ok(Some(_)) => false,
                 Ok(None) => return Ok(next),
-                // Its record is gone, or it was cut off: where the host answers, nothing of it runs.
+                // Its record is gone, or it was cut off: where the host answers, nothing of it runs. Another may have
+                // begun after it, and that one has a record; a host that was rebooted says of each id that it is gone.
                 Err(fault) if fault.is_unknown() => {
                     host.probe(Script::new(":")).await.map_err(|_| fault)?;
-                    return Ok(next + 1);
+                    if gone {
+                        return Ok(next);
+                    }
+                    true
                 }
                 // It was ended at its timeout.
-                Err(fault) if fault.kind == FaultKind::Timeout => {}
+                Err(fault) if fault.kind == FaultKind::Timeout => false,
                 Err(fault) => return Err(Fault { kind: FaultKind::Lost, ..fault }),
-            }
+            };
         }
     }
 

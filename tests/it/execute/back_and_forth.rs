@@ -275,6 +275,20 @@ fn an_opaque_step_is_taken_up_by_its_act_and_begins_once() {
 }
 
 #[test]
+fn what_began_after_an_act_whose_record_is_gone_is_found() {
+    play(async {
+        let theatre = Theatre::new(vec![mark("one", "sleep 0", "sleep 200 forget 1")], 1, |_| {});
+        theatre.engage(Goal::Start, None).await.unwrap().unwrap();
+        // The first act of its undo is lost under the second engine, which begins another in its place.
+        assert!(theatre.engage(back_to(Target::Start), Some(Cut::Killed(50))).await.is_none());
+        assert!(theatre.engage(Goal::Resume, Some(Cut::Killed(200))).await.is_none());
+        assert!(theatre.acts("a").contains("one.2.1"));
+        assert!(matches!(theatre.engage(Goal::Resume, None).await, Some(Ok(Outcome::RolledBack))));
+        assert!(theatre.marks("a").is_empty());
+    });
+}
+
+#[test]
 fn an_unknown_outcome_waits_for_a_word_and_is_never_undone_by_itself() {
     play(async {
         let gone = Step { on_failure: OnFailure::Rollback, ..deed("gone", "sleep 10 forget 1", "sleep 1") };
