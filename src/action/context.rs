@@ -34,7 +34,7 @@ pub struct Cx<'a> {
     pub run: &'a RunId,
     /// The task's host; the controller where the step has no `on`.
     pub host: &'a Arc<dyn Host>,
-    /// Every other host of the run.
+    /// Every other host of the run, and the controller.
     pub world: &'a World,
     pub settings: &'a Settings,
     /// When this attempt must be over: its `timeout`, or the end of `retry.for`.
@@ -71,15 +71,28 @@ impl Cx<'_> {
         self.host.act(&id, script, self.sink).await
     }
 
+    /// For what is done past the host, such as a request to a server: leaves a record on the host that it has begun, and
+    /// is `Lost` where an earlier engine has left one.
+    pub async fn begin(&self) -> Result<(), Fault> {
+        let (id, script) = (self.act_id(), self.dressed(Script::new(":")));
+        if self.taken_up
+            && self.host.attach(&id, script.user.as_deref(), self.sink).await.map_err(not_learnt)?.is_some()
+        {
+            return Err(Fault::new(FaultKind::Lost, "it had begun, and what became of it is not known"));
+        }
+        self.host.act(&id, script, self.sink).await.map(drop)
+    }
+
     /// An id for the next act of this attempt.
     pub fn act_id(&self) -> ActId {
         let ordinal = self.acts.fetch_add(1, Ordering::Relaxed);
         ActId::new(self.task.step.as_str(), self.task.item, self.attempt, ordinal)
     }
 
-    /// A host of the run by its name.
-    pub fn other(&self, name: &HostName) -> Result<&Arc<dyn Host>, Fault> {
-        self.world.host(name).ok_or_else(|| Fault::value(format!("{name} is no host of this run")))
+    /// A host of the run by its name, the task's own and the controller included.
+    pub fn named(&self, name: &HostName) -> Result<&Arc<dyn Host>, Fault> {
+        let own = Some(self.host).filter(|host| host.name() == name);
+        own.or_else(|| self.world.host(name)).ok_or_else(|| Fault::value(format!("{name} is no host of this run")))
     }
 
     /// A path on the controller that a run writes to; relative ones are below the current folder.

@@ -29,11 +29,11 @@ pub struct Copy {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Copied {
     /// Where it is on the host.
-    path: String,
+    pub path: String,
     /// SHA-256 of its contents, in hex.
-    sha256: String,
+    pub sha256: String,
     /// In bytes.
-    size: u64,
+    pub size: u64,
 }
 
 /// Up to this many bytes go with the script that puts them in place; above it, over a channel of their own.

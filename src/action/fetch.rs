@@ -1,8 +1,8 @@
 //! `fetch`: a file from a host to the controller.
 
-use super::{Action, Change, Cx, HostPath, Seen, Undoing, files};
+use super::files::{self, Remote};
+use super::{Action, Change, Cx, HostPath, Seen, Undoing};
 use crate::model::{Effect, Fault};
-use crate::world::Script;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -37,22 +37,9 @@ pub struct Destination {
     to: PathBuf,
 }
 
-const CHECKSUM: &str = r#"
-LC_ALL=C; export LC_ALL
-[ -e "$1" ] || { echo "it does not exist" >&2; exit 71; }
-[ -f "$1" ] || { echo "it is not a file" >&2; exit 70; }
-stat -L -c %s -- "$1" && sha256sum <"$1"
-"#;
-
 impl Fetch {
-    async fn source(&self, cx: &Cx<'_>) -> Result<(String, u64), Fault> {
-        let from = self.from.as_str();
-        let output = files::check(cx.probe(Script::new(CHECKSUM).arg(from)).await?, &format!("fetch {from}"))?;
-        let text = output.text();
-        let mut words = text.split_whitespace();
-        let size = words.next().and_then(|size| size.parse().ok());
-        let sha256 = words.next().map(str::to_owned);
-        sha256.zip(size).ok_or_else(|| Fault::value(format!("no checksum of {from}: {text}")))
+    async fn source(&self, cx: &Cx<'_>) -> Result<Remote, Fault> {
+        files::look_at(cx, cx.host.as_ref(), self.from.as_str()).await
     }
 
     /// Reads it into a temporary file beside its destination, and gives it its name once it is proved.
@@ -90,7 +77,7 @@ impl Action for Fetch {
     type Before = Destination;
 
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
-        let (to, (sha256, size)) = (cx.local(&self.to), self.source(cx).await?);
+        let (to, Remote { sha256, size }) = (cx.local(&self.to), self.source(cx).await?);
         match files::look_locally(&to).await? {
             Some(there) if there.sha256 == sha256 => Ok(Seen::Clean(out(&to, sha256, size))),
             Some(_) => Err(Fault::refused(format!("another {} is there already", to.display()))
@@ -104,7 +91,7 @@ impl Action for Fetch {
     }
 
     async fn apply(&self, cx: &Cx<'_>, before: &Destination) -> Result<Fetched, Fault> {
-        let (sha256, size) = self.source(cx).await?;
+        let Remote { sha256, size } = self.source(cx).await?;
         let there = files::look_locally(&before.to).await?;
         if there.is_none_or(|there| there.sha256 != sha256) {
             self.get(cx, &before.to, &sha256).await?;

@@ -21,6 +21,7 @@ pub struct Kind {
     pub example: &'static str,
     effect: Effect,
     converges_with: &'static [&'static str],
+    reads_with: Option<(&'static str, &'static [&'static str])>,
     pub undo: Undoing,
     pub barrier: bool,
     pub limited: bool,
@@ -39,6 +40,7 @@ impl Kind {
             example: A::EXAMPLE,
             effect: A::EFFECT,
             converges_with: A::CONVERGES_WITH,
+            reads_with: A::READS_WITH,
             undo: A::UNDO,
             barrier: A::BARRIER,
             limited: A::LIMITED,
@@ -52,13 +54,17 @@ impl Kind {
         }
     }
 
-    /// The effect of a step with these parameters. `reads` is the author's word.
-    pub fn effect<'a>(&self, parameters: impl IntoIterator<Item = &'a str>, reads: bool) -> Effect {
+    /// The effect of a step with these parameters, each with its text where that is written out. `reads` is the
+    /// author's word.
+    pub fn effect<'a>(&self, parameters: impl IntoIterator<Item = (&'a str, Option<&'a str>)>, reads: bool) -> Effect {
         if reads {
             return Effect::Reads;
         }
-        let converges = parameters.into_iter().any(|name| self.converges_with.contains(&name));
-        if converges { Effect::Converges } else { self.effect }
+        parameters.into_iter().fold(self.effect, |effect, (name, text)| match self.reads_with {
+            _ if self.converges_with.contains(&name) => Effect::Converges,
+            Some((key, values)) if key == name && !text.is_some_and(|text| values.contains(&text)) => Effect::Opaque,
+            _ => effect,
+        })
     }
 }
 

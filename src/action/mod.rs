@@ -10,6 +10,7 @@ mod checkpoint;
 mod command;
 mod context;
 mod copy;
+mod download;
 mod env_file;
 mod environment;
 mod etcd;
@@ -17,15 +18,19 @@ mod exec;
 mod fetch;
 mod file;
 mod files;
+mod http;
 mod kind;
 mod r#move;
 mod poll;
+mod read;
 mod remove;
+mod send;
 mod service;
 mod sh;
 mod systemd;
 mod value;
 mod wait;
+mod web;
 
 pub use context::{Cx, Question, Settings};
 pub use kind::{Erased, ErasedChange, ErasedSeen, Kind, Undoing, find};
@@ -43,12 +48,15 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<exec::Exec>(),
     Kind::of::<copy::Copy>(),
     Kind::of::<fetch::Fetch>(),
+    Kind::of::<send::Send>(),
+    Kind::of::<download::Download>(),
     Kind::of::<file::File>(),
     Kind::of::<env_file::EnvFile>(),
     Kind::of::<r#move::Move>(),
     Kind::of::<remove::Remove>(),
     Kind::of::<service::Service>(),
     Kind::of::<wait::Wait>(),
+    Kind::of::<http::Http>(),
     Kind::of::<assert::Assert>(),
     Kind::of::<approve::Approve>(),
     Kind::of::<checkpoint::Checkpoint>(),
@@ -100,6 +108,8 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     const EFFECT: Effect;
     /// Parameters any of which makes an opaque action one that converges.
     const CONVERGES_WITH: &'static [&'static str] = &[];
+    /// Of an action that reads: a parameter, and its values with which it does. With another value it is opaque.
+    const READS_WITH: Option<(&'static str, &'static [&'static str])> = None;
     const UNDO: Undoing;
     /// Whether everything above it finishes first and nothing below it starts before, whatever `needs` says.
     const BARRIER: bool = false;

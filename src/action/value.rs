@@ -1,6 +1,7 @@
 //! Types of parameters that JSON alone has no word for. Each tells the schema its `format`, and the check asks
 //! [`parse_format`] whether a literal fits.
 
+use super::web::Url;
 use crate::model::HostName;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -15,6 +16,7 @@ pub fn parse_format(format: &str, text: &str) -> Result<(), String> {
         "duration" => text.parse::<Period>().map(drop),
         "mode" => text.parse::<Mode>().map(drop),
         "host-path" => text.parse::<HostPath>().map(drop),
+        "url" => text.parse::<Url>().map(drop),
         _ => Ok(()),
     }
 }
@@ -36,6 +38,7 @@ macro_rules! text_format {
         }
     };
 }
+pub(super) use text_format;
 
 /// A length of time: `500ms`, `90s`, `1h30m`, `2d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]

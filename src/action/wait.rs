@@ -2,13 +2,16 @@
 
 use super::poll::Pace;
 use super::systemd::Unit;
+use super::web::{Connection, Tls, Url};
 use super::{Action, Cx, HostPath, Period, Seen, Undoing, files, unseen};
 use crate::model::{Effect, Fault, FaultKind};
 use crate::world::Script;
+use bytes::Bytes;
+use hyper::Method;
+use hyper::header::HeaderMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 /// Waits until all that it names holds, seen from the host. The step's `timeout` bounds it; without one, 10 minutes.
@@ -20,8 +23,10 @@ pub struct Wait {
     /// Ports on which nothing on this host listens, at any of its addresses.
     #[serde(default)]
     ports_closed: Vec<u16>,
-    /// An `http://` address that answers with a status of 200 to 299.
-    http: Option<String>,
+    /// An address, `http://` or `https://`, that answers a GET with a status of 200 to 299.
+    http: Option<Url>,
+    /// Certificates for `http`, where its address begins with https://.
+    tls: Option<Tls>,
     /// A file or folder that exists.
     path: Option<HostPath>,
     /// A unit of systemd that is in `state`.
@@ -77,9 +82,8 @@ impl Wait {
             missing.push(format!("{address} does not accept connections: {why}"));
         }
         if let Some(url) = &self.http {
-            let url = Url::parse(url)?;
-            missing
-                .extend(bounded(status(cx, &url)).await.map_or_else(|why| Some(why.message), |code| url.refuses(code)));
+            let answered = bounded(self.status(cx, url)).await;
+            missing.extend(answered.map_or_else(|why| Some(why.message), |code| refuses(url, code)));
         }
         Ok(missing)
     }
@@ -101,48 +105,17 @@ async fn bounded<T>(attempt: impl Future<Output = Result<T, Fault>>) -> Result<T
     tokio::time::timeout(PATIENCE, attempt).await.unwrap_or_else(|_| Err(late()))
 }
 
-/// The parts of `http://HOST[:PORT]/PATH`.
-struct Url<'a> {
-    host: &'a str,
-    port: u16,
-    path: &'a str,
-}
-
-impl Url<'_> {
-    fn parse(url: &str) -> Result<Url<'_>, Fault> {
-        let bad =
-            || Fault::value(format!("`{url}` is not an address that can be waited for: write http://HOST:PORT/PATH"));
-        let rest = url.strip_prefix("http://").ok_or_else(bad)?;
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let path = if path.is_empty() { "/" } else { path };
-        let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
-            Some((host, port)) => (host, port.parse().map_err(|_| bad())?),
-            None => (authority, 80),
-        };
-        if host.is_empty() || url.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@') {
-            return Err(bad());
-        }
-        Ok(Url { host, port, path })
-    }
-
-    fn refuses(&self, code: u16) -> Option<String> {
-        let Url { host, port, path } = self;
-        (!(200..300).contains(&code)).then(|| format!("http://{host}:{port}{path} answers {code}"))
+impl Wait {
+    /// The status that a GET is answered with.
+    async fn status(&self, cx: &Cx<'_>, url: &Url) -> Result<u16, Fault> {
+        let connection = Connection::open(cx, cx.host.as_ref(), url, self.tls.as_ref()).await?;
+        let answer = connection.ask(Method::GET, HeaderMap::new(), Bytes::new()).await?;
+        Ok(answer.status().as_u16())
     }
 }
 
-/// The status that a GET is answered with.
-async fn status(cx: &Cx<'_>, url: &Url<'_>) -> Result<u16, Fault> {
-    let Url { host, port, path } = url;
-    let address = format!("{host}:{port}");
-    let broken = |e: std::io::Error| Fault::new(FaultKind::Unreachable, format!("{address} broke off: {e}"));
-    let mut stream = cx.host.dial(&address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.map_err(broken)?;
-    let mut head = [0; "HTTP/1.1 200".len()];
-    stream.read_exact(&mut head).await.map_err(broken)?;
-    let code = std::str::from_utf8(&head).ok().and_then(|head| head.strip_prefix("HTTP/1.")?.get(2..)?.parse().ok());
-    code.ok_or_else(|| Fault::value(format!("{address} does not speak HTTP")))
+fn refuses(url: &Url, code: u16) -> Option<String> {
+    (!(200..300).contains(&code)).then(|| format!("{} answers {code}", url.shown()))
 }
 
 impl Action for Wait {
@@ -159,7 +132,10 @@ impl Action for Wait {
         if self.state.is_some() && self.unit.is_none() {
             return Err(Fault::value("`state` needs a `unit`"));
         }
-        self.http.as_deref().map_or(Ok(()), |url| Url::parse(url).map(drop))
+        if self.tls.is_some() && !self.http.as_ref().is_some_and(Url::is_tls) {
+            return Err(Fault::value("`tls` is for an `http` that begins with https://"));
+        }
+        self.tls.as_ref().map_or(Ok(()), Tls::validate)
     }
 
     async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
@@ -183,22 +159,6 @@ impl Action for Wait {
             if !pace.pause().await {
                 return Err(Fault::new(FaultKind::Timeout, format!("still: {}", missing.join("; "))));
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_has_a_host_a_port_and_a_path() {
-        let parts = |url| Url::parse(url).map(|u| (u.host.to_owned(), u.port, u.path.to_owned())).ok();
-        assert_eq!(parts("http://127.0.0.1:2381/health"), Some(("127.0.0.1".into(), 2381, "/health".into())));
-        assert_eq!(parts("http://[::1]:80"), Some(("[::1]".into(), 80, "/".into())));
-        assert_eq!(parts("http://web"), Some(("web".into(), 80, "/".into())));
-        for bad in ["https://web/", "http:///x", "http://a:b/", "http://a/\r\nX: y", "web"] {
-            assert_eq!(parts(bad), None, "{bad}");
         }
     }
 }

@@ -120,9 +120,9 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
         draft.span = key.span;
     }
     draft.gate = if kind.barrier || common.irreversible.is_some() { Gate::Barrier } else { Gate::Open };
-    let names = parameters.entries().iter().map(|(key, _)| key.text.as_str());
+    let given = parameters.entries().iter().map(|(key, node)| (key.text.as_str(), node.as_str()));
     let reads = common.reads.is_some_and(|(_, reads)| reads) || matches!(within, Within::Reconcile(_));
-    let effect = kind.effect(names, reads && is_opaque(kind));
+    let effect = kind.effect(given, reads && is_opaque(kind));
     let acting =
         Acting { common: &common, kind, effect, action: key.span, step: node.span, named: draft.named.is_some() };
     acting.check(reader, within);

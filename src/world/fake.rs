@@ -6,7 +6,7 @@
 //! let host = FakeHost::new("etcd-1").on("is-active", said("active")).on("systemctl stop", said(""));
 //! ```
 
-use super::{ActId, Host, Output, Script, Sink, Stream, Tunnel};
+use super::{ActId, Host, Incoming, Output, Script, Sink, Stream, Tunnel};
 use crate::model::{Fault, FaultKind, HostName};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 
 /// A script that ends with code 0 and this standard output.
 pub fn said(stdout: impl Into<Bytes>) -> Answer {
@@ -148,6 +149,18 @@ impl FakeHost {
         }
     }
 
+    fn written(&self, bytes: Vec<u8>, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<String, Fault> {
+        let mut state = self.state();
+        state.calls.push(Call::Put { to: to.to_owned(), bytes: bytes.clone(), user: user.map(str::to_owned) });
+        if state.files.contains_key(to) {
+            return Err(Fault::refused(format!("{}: {to} is there already", self.name)));
+        }
+        sink.progress(bytes.len() as u64, Some(bytes.len() as u64));
+        let sum = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        state.files.insert(to.to_owned(), bytes);
+        Ok(sum)
+    }
+
     async fn reply(&self, script: &Script) -> Result<Output, Fault> {
         let Answer { result, after } = self.answer(script);
         match script.timeout {
@@ -217,15 +230,7 @@ impl Host for FakeHost {
 
     async fn put(&self, from: &Path, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<String, Fault> {
         let bytes = std::fs::read(from).map_err(|error| Fault::missing(format!("{}: {error}", from.display())))?;
-        let mut state = self.state();
-        state.calls.push(Call::Put { to: to.to_owned(), bytes: bytes.clone(), user: user.map(str::to_owned) });
-        if state.files.contains_key(to) {
-            return Err(Fault::refused(format!("{}: {to} is there already", self.name)));
-        }
-        sink.progress(bytes.len() as u64, Some(bytes.len() as u64));
-        let sum = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        state.files.insert(to.to_owned(), bytes);
-        Ok(sum)
+        self.written(bytes, to, user, sink)
     }
 
     async fn get(&self, from: &str, to: &Path, user: Option<&str>, sink: &dyn Sink) -> Result<(), Fault> {
@@ -233,6 +238,20 @@ impl Host for FakeHost {
         self.state().calls.push(Call::Get { from: from.to_owned(), user: user.map(str::to_owned) });
         sink.progress(bytes.len() as u64, Some(bytes.len() as u64));
         std::fs::write(to, bytes).map_err(|error| Fault::controller(format!("{}: {error}", to.display())))
+    }
+
+    async fn open(&self, from: &str, user: Option<&str>) -> Result<Incoming, Fault> {
+        let bytes = self.content(from).ok_or_else(|| Fault::missing(format!("{}: {from} is not there", self.name)))?;
+        self.state().calls.push(Call::Get { from: from.to_owned(), user: user.map(str::to_owned) });
+        let name = format!("{}: {from}", self.name);
+        Ok(Incoming { name, size: bytes.len() as u64, bytes: Box::new(std::io::Cursor::new(bytes)) })
+    }
+
+    async fn write(&self, mut from: Incoming, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<String, Fault> {
+        let mut bytes = Vec::new();
+        let read = from.bytes.read_to_end(&mut bytes).await;
+        read.map_err(|error| Fault::controller(format!("{}: {error}", from.name)))?;
+        self.written(bytes, to, user, sink)
     }
 
     async fn dial(&self, address: &str) -> Result<Box<dyn Tunnel>, Fault> {

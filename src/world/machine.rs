@@ -6,7 +6,7 @@ use super::channel::{Broken, Channel, Hello, NotOpen};
 use super::job::Job;
 use super::quote::quote;
 use super::road::{Ending, Process, Road};
-use super::{ActId, Host, Output, Script, Sink, Tunnel, transfer, wire};
+use super::{ActId, Host, Incoming, Output, Script, Sink, Tunnel, transfer, wire};
 use crate::model::{Fault, FaultKind, HostName, RunId};
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -201,6 +201,14 @@ impl<R: Road> Host for Machine<R> {
 
     async fn get(&self, from: &str, to: &Path, user: Option<&str>, sink: &dyn Sink) -> Result<(), Fault> {
         transfer::get(self, from, to, user, sink).await
+    }
+
+    async fn open(&self, from: &str, user: Option<&str>) -> Result<Incoming, Fault> {
+        transfer::open(self, from, user).await
+    }
+
+    async fn write(&self, from: Incoming, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<String, Fault> {
+        transfer::write(self, from, to, user, sink).await
     }
 
     async fn dial(&self, address: &str) -> Result<Box<dyn Tunnel>, Fault> {

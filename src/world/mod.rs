@@ -48,6 +48,15 @@ impl Sink for Silent {
 pub trait Tunnel: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Tunnel for T {}
 
+/// A file on its way.
+pub struct Incoming {
+    /// For messages: its path, with its host.
+    pub name: String,
+    /// In bytes: as many come, or reading fails. An error of the host is a [`Fault`] within the `io::Error`.
+    pub size: u64,
+    pub bytes: Box<dyn AsyncRead + Send + Unpin>,
+}
+
 /// One machine. All methods may be called from many tasks at once.
 ///
 /// A host tells `Unreachable` (nothing was done) from `Lost` (the connection broke in an act, whose
@@ -87,6 +96,12 @@ pub trait Host: Send + Sync {
 
     /// Reads a file of the host into a new local file (0600), synced. Refuses to overwrite.
     async fn get(&self, from: &str, to: &Path, user: Option<&str>, sink: &dyn Sink) -> Result<(), Fault>;
+
+    /// Opens a file of the host, to be read as it comes.
+    async fn open(&self, from: &str, user: Option<&str>) -> Result<Incoming, Fault>;
+
+    /// As [`Host::put`], from a stream. Where the stream fails, nothing is left at `to`.
+    async fn write(&self, from: Incoming, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<String, Fault>;
 
     /// Connects to `address` (`host:port`) from the host. A port that refuses is `Missing`.
     async fn dial(&self, address: &str) -> Result<Box<dyn Tunnel>, Fault>;

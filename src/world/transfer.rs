@@ -3,14 +3,17 @@
 //! Invariant: a file that is found whole at its name is whole; what is left of a failed transfer is removed
 //! by the side that was writing it, also where the connection has gone.
 
-use super::Sink;
 use super::machine::Machine;
 use super::road::{Process, Reader, Road, Writer, read_text};
+use super::{Incoming, Sink};
 use crate::model::{Fault, FaultKind, HostName};
+use std::future::Future;
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use tokio::fs::{File, OpenOptions};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 
 /// `$1` file, `$2` size. Its size tells whether the input came to its end or was cut off. It is read for its checksum
 /// while the disk works; openssl takes a fifth of the time of most sha256sums, and longer to start.
@@ -39,19 +42,47 @@ pub(super) async fn put<R: Road>(
 ) -> Result<String, Fault> {
     let file = File::open(from).await.map_err(|error| local(from, &error))?;
     let size = file.metadata().await.map_err(|error| local(from, &error))?.len();
+    let incoming = Incoming { name: from.display().to_string(), size, bytes: Box::new(file) };
+    write(machine, incoming, to, user, sink).await
+}
+
+pub(super) async fn write<R: Road>(
+    machine: &Machine<R>,
+    from: Incoming,
+    to: &str,
+    user: Option<&str>,
+    sink: &dyn Sink,
+) -> Result<String, Fault> {
+    let Incoming { name, size, bytes } = from;
     let Process { stdin, stdout, stderr, exit } = machine.stream(user, PUT, &[to, &size.to_string()]).await?;
     let (stdout, stderr) = (tokio::spawn(read_text(stdout)), tokio::spawn(read_text(stderr)));
-    let sent = send(file, size, stdin, sink).await;
+    let sent = send(bytes, size, stdin, sink).await;
     let code = exit.await;
     let (stdout, stderr) = (stdout.await.unwrap_or_default(), stderr.await.unwrap_or_default());
     match (code, sent) {
         (Some(0), Ok(())) => Ok(stdout.split(' ').next().unwrap_or_default().to_owned()),
-        (Some(_), Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(local(from, &error)),
+        (Some(_), Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(local(Path::new(&name), &error)),
         (Some(_), _) => Err(remote(&machine.name, to, &stderr)),
         (None, _) => {
             let message = format!("{}: the connection broke while {to} was written", machine.name);
             Err(Fault::new(FaultKind::Lost, message).hint("the host removes what was written of it"))
         }
+    }
+}
+
+pub(super) async fn open<R: Road>(machine: &Machine<R>, from: &str, user: Option<&str>) -> Result<Incoming, Fault> {
+    let Process { stdin, mut stdout, stderr, exit } = machine.stream(user, GET, &[from]).await?;
+    let stderr = tokio::spawn(read_text(stderr));
+    let name = format!("{}: {from}", machine.name);
+    match read_size(&mut stdout).await {
+        Ok(Some(size)) => {
+            let bytes = Box::new(Bytes { name: name.clone(), left: size, stdout, exit, _stdin: stdin });
+            Ok(Incoming { name, size, bytes })
+        }
+        _ => match exit.await {
+            None => Err(cut_off(&name)),
+            Some(_) => Err(remote(&machine.name, from, &stderr.await.unwrap_or_default())),
+        },
     }
 }
 
@@ -64,32 +95,56 @@ pub(super) async fn get<R: Road>(
 ) -> Result<(), Fault> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).await;
     let partial = Partial { path: to, file: file.map_err(|error| local(to, &error))?, whole: false };
-    let Process { stdin: _stdin, stdout, stderr, exit } = machine.stream(user, GET, &[from]).await?;
-    let stderr = tokio::spawn(read_text(stderr));
-    let received = partial.fill(stdout, sink).await;
-    let code = exit.await;
-    let stderr = stderr.await.unwrap_or_default();
-    match (code, received) {
-        (Some(0), Ok(whole)) => whole.ok_or_else(|| {
-            let message = format!("{}: {from} changed while it was read", machine.name);
-            Fault::new(FaultKind::Refused, message)
-        }),
-        (None, _) => {
-            let message = format!("{}: the connection broke while {from} was read", machine.name);
-            Err(Fault::new(FaultKind::Unreachable, message))
-        }
-        (Some(0), Err(error)) => Err(local(to, &error)),
-        (Some(_), _) => Err(remote(&machine.name, from, &stderr)),
+    let incoming = open(machine, from, user).await?;
+    partial.fill(incoming, sink).await.map_err(|error| local(to, &error))
+}
+
+/// What `GET` sends after the size. Fails where it ends early, and tells why.
+struct Bytes {
+    name: String,
+    left: u64,
+    stdout: Reader,
+    exit: Pin<Box<dyn Future<Output = Option<i32>> + Send>>,
+    /// The command ends with its input.
+    _stdin: Writer,
+}
+
+impl AsyncRead for Bytes {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stdout).poll_read(cx, buffer))?;
+        let read = (buffer.filled().len() - before) as u64;
+        let fault = match read {
+            0 if self.left == 0 => return Poll::Ready(Ok(())),
+            0 => match ready!(self.exit.as_mut().poll(cx)) {
+                None => cut_off(&self.name),
+                Some(_) => changed(&self.name),
+            },
+            _ if read > self.left => changed(&self.name),
+            _ => {
+                self.left -= read;
+                return Poll::Ready(Ok(()));
+            }
+        };
+        Poll::Ready(Err(io::Error::other(fault)))
     }
 }
 
+fn cut_off(name: &str) -> Fault {
+    Fault::new(FaultKind::Unreachable, format!("the connection broke while {name} was read"))
+}
+
+fn changed(name: &str) -> Fault {
+    Fault::refused(format!("{name} changed while it was read"))
+}
+
 /// Writes all of a file to `stdin` and closes it.
-async fn send(mut file: File, size: u64, mut stdin: Writer, sink: &dyn Sink) -> io::Result<()> {
+async fn send(mut from: Reader, size: u64, mut stdin: Writer, sink: &dyn Sink) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK];
     let mut done = 0;
     sink.progress(0, Some(size));
     loop {
-        let n = file.read(&mut chunk).await?;
+        let n = from.read(&mut chunk).await?;
         if n == 0 {
             return stdin.shutdown().await;
         }
@@ -107,27 +162,22 @@ struct Partial<'a> {
 }
 
 impl Partial<'_> {
-    /// Copies what `GET` sends. None where it is not as long as was said.
-    async fn fill(mut self, mut stdout: Reader, sink: &dyn Sink) -> io::Result<Option<()>> {
-        let Some(size) = read_size(&mut stdout).await? else { return Ok(None) };
+    async fn fill(mut self, mut from: Incoming, sink: &dyn Sink) -> io::Result<()> {
         let mut chunk = vec![0; CHUNK];
         let mut done = 0;
-        sink.progress(0, Some(size));
+        sink.progress(0, Some(from.size));
         loop {
-            let n = stdout.read(&mut chunk).await?;
+            let n = from.bytes.read(&mut chunk).await?;
             if n == 0 {
                 break;
             }
             self.file.write_all(&chunk[..n]).await?;
             done += n as u64;
-            sink.progress(done, Some(size));
-        }
-        if done != size {
-            return Ok(None);
+            sink.progress(done, Some(from.size));
         }
         self.file.sync_all().await?;
         self.whole = true;
-        Ok(Some(()))
+        Ok(())
     }
 }
 
@@ -154,8 +204,11 @@ async fn read_size(stdout: &mut Reader) -> io::Result<Option<u64>> {
     }
 }
 
-/// What this machine said of its own file.
+/// What this machine said of its own file; or what a host said of its, on the way.
 fn local(path: &Path, error: &io::Error) -> Fault {
+    if let Some(fault) = error.get_ref().and_then(|inner| inner.downcast_ref::<Fault>()) {
+        return fault.clone();
+    }
     let message = format!("{}: {error}", path.display());
     let kind = match error.kind() {
         io::ErrorKind::NotFound => FaultKind::Missing,

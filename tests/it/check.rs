@@ -291,10 +291,7 @@ proptest! {
 #[test]
 fn every_example_in_an_actions_manual_checks() {
     for kind in surefoot::action::KINDS {
-        let step = kind.example.replace('\n', "\n    ");
-        let text = format!(
-            "runbook: example\nparams:\n  snapshot: {{ type: file }}\nhosts:\n  members: {{ min: 1 }}\nsteps:\n  - id: example\n    {step}\n"
-        );
+        let text = crate::support::example::runbook(kind);
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("example.yaml");
         std::fs::write(&path, &text).unwrap();

@@ -16,7 +16,6 @@ mod identity;
 mod layout;
 mod probe;
 mod put;
-mod read;
 mod restore;
 mod sidecar;
 mod snapshot;

@@ -18,7 +18,7 @@ pub use local::{LocalFile, local_fault, look_locally, sha256, size_locally};
 
 use super::Cx;
 use crate::model::{Fault, FaultKind};
-use crate::world::{Output, Script};
+use crate::world::{Host, Output, Script};
 use serde::{Deserialize, Serialize};
 
 /// A constant script with what all of ours begin with. `die CODE TEXT` ends it with a fault of that kind.
@@ -180,6 +180,34 @@ fn ours(cx: &Cx<'_>, path: &str, ending: &str) -> String {
 fn task_name(cx: &Cx<'_>) -> String {
     let step = cx.task.step.as_str().replace(|c: char| !c.is_ascii_alphanumeric() && !"._-".contains(c), "-");
     cx.task.item.map_or(step.clone(), |item| format!("{step}-{item}"))
+}
+
+const CHECKSUM: &str = script!(
+    r#"
+[ -e "$1" ] || die 71 "it does not exist"
+[ -f "$1" ] || die 70 "it is not a file"
+stat -L -c %s -- "$1"; sha256sum <"$1"
+"#
+);
+
+/// A file of a host that is only read; a symbolic link to it counts as the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    pub sha256: String,
+    /// In bytes.
+    pub size: u64,
+}
+
+/// Reads a file of any host through, there.
+pub async fn look_at(cx: &Cx<'_>, host: &dyn Host, path: &str) -> Result<Remote, Fault> {
+    let output = cx.probe_on(host, Script::new(CHECKSUM).arg(path)).await?;
+    let output = check(output, &format!("read {path} of {}", host.name()))?;
+    let text = output.text();
+    let mut words = text.split_whitespace();
+    let size = words.next().and_then(|size| size.parse().ok());
+    let sha256 = words.next().map(str::to_owned);
+    let file = sha256.zip(size).map(|(sha256, size)| Remote { sha256, size });
+    file.ok_or_else(|| Fault::value(format!("no checksum of {path}: {text}")))
 }
 
 const EXISTS: &str = script!(r#"for path do if there "$path"; then echo yes; else echo no; fi; done"#);

@@ -1,14 +1,17 @@
 //! Each core action on a real host: what it does, that it is at rest afterwards, and that its undo leads back.
 
 mod commands;
+mod download;
 mod env_file;
 mod fetch;
 mod file;
 mod guards;
 mod moving;
+mod sending;
 mod transfer;
 mod units;
 mod waiting;
+mod web;
 
 /// Whether an action refuses these parameters by themselves, before it is asked to do anything.
 fn refuses(kind: &str, parameters: serde_json::Value) -> bool {

@@ -1,11 +1,9 @@
 //! `wait`.
 
-use super::refuses;
 use crate::support::bench::Bench;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use surefoot::model::FaultKind;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 /// A bench whose steps have a second.
@@ -63,31 +61,6 @@ async fn a_listener_on_any_address_counts() {
         let step = bench.step("wait", json!({ "ports_closed": [port] }));
         assert_eq!(step.read().await.unwrap_err().kind, FaultKind::Timeout, "{address}");
     }
-}
-
-/// Answers one request after the other with these statuses; gives what the last asked.
-async fn serve(listener: TcpListener, statuses: &[&str]) -> String {
-    let mut request = String::new();
-    for status in statuses {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut bytes = vec![0; 1000];
-        let n = stream.read(&mut bytes).await.unwrap();
-        request = String::from_utf8_lossy(&bytes[..n]).into_owned();
-        stream.write_all(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").as_bytes()).await.unwrap();
-    }
-    request
-}
-
-#[tokio::test]
-async fn an_address_is_asked_until_it_answers_well() {
-    let bench = Bench::local().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let step = bench.step("wait", json!({ "http": format!("http://{address}/health?x=1") }));
-    let (waited, asked) = tokio::join!(step.read(), serve(listener, &["503 Unavailable", "301 Moved", "204 None"]));
-    waited.unwrap();
-    assert!(asked.starts_with("GET /health?x=1 HTTP/1.1\r\n"), "{asked}");
-    assert!(refuses("wait", json!({ "http": "https://127.0.0.1/" })));
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use surefoot::compile::Program;
 use surefoot::execute::{Append, Error, Goal, Limits, Origin, Run, Signals, run};
 use surefoot::model::*;
 use surefoot::template::Late;
-use surefoot::world::{ActId, Host, Output, Script, Sink, Tunnel, World};
+use surefoot::world::{ActId, Host, Incoming, Output, Script, Sink, Tunnel, World};
 use tokio::sync::{mpsc, watch};
 
 type Ended = Option<Result<Output, Fault>>;
@@ -171,6 +171,14 @@ impl Host for Machine {
 
     async fn get(&self, _: &str, _: &Path, _: Option<&str>, _: &dyn Sink) -> Result<(), Fault> {
         unreachable!("no action here fetches files")
+    }
+
+    async fn open(&self, _: &str, _: Option<&str>) -> Result<Incoming, Fault> {
+        unreachable!("no action here reads files")
+    }
+
+    async fn write(&self, _: Incoming, _: &str, _: Option<&str>, _: &dyn Sink) -> Result<String, Fault> {
+        unreachable!("no action here writes files")
     }
 
     async fn dial(&self, _: &str) -> Result<Box<dyn Tunnel>, Fault> {

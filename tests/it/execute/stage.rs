@@ -21,7 +21,7 @@ use surefoot::journal::{RunFolder, Store};
 use surefoot::load::{HostEntry, Inventory};
 use surefoot::model::*;
 use surefoot::template::{Expr, Late, Template};
-use surefoot::world::{ActId, Host, Output, Script, Sink, Tunnel, World};
+use surefoot::world::{ActId, Host, Incoming, Output, Script, Sink, Tunnel, World};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -138,6 +138,14 @@ impl Host for Machine {
 
     async fn get(&self, _: &str, _: &Path, _: Option<&str>, _: &dyn Sink) -> Result<(), Fault> {
         unreachable!("no action here fetches files")
+    }
+
+    async fn open(&self, _: &str, _: Option<&str>) -> Result<Incoming, Fault> {
+        unreachable!("no action here reads files")
+    }
+
+    async fn write(&self, _: Incoming, _: &str, _: Option<&str>, _: &dyn Sink) -> Result<String, Fault> {
+        unreachable!("no action here writes files")
     }
 
     async fn dial(&self, _: &str) -> Result<Box<dyn Tunnel>, Fault> {

@@ -111,10 +111,15 @@ pub struct Step<'a> {
 
 impl Step<'_> {
     async fn attempt<T>(&self, call: impl AsyncFnOnce(&Cx<'_>) -> T) -> T {
+        let number = self.bench.attempts.fetch_add(1, Ordering::Relaxed) + 1;
+        self.attempt_no(number, false, call).await
+    }
+
+    async fn attempt_no<T>(&self, attempt: u32, taken_up: bool, call: impl AsyncFnOnce(&Cx<'_>) -> T) -> T {
         let bench = self.bench;
         let cx = Cx {
             task: &TaskName { step: self.name.as_str().into(), host: HostName::controller(), item: None },
-            attempt: bench.attempts.fetch_add(1, Ordering::Relaxed) + 1,
+            attempt,
             run: &bench.run,
             host: &bench.host,
             world: &bench.world,
@@ -124,7 +129,7 @@ impl Step<'_> {
             folder: bench.folder.path(),
             questions: &bench.questions,
             acts: AtomicU32::new(0),
-            taken_up: false,
+            taken_up,
         };
         call(&cx).await
     }
@@ -147,6 +152,12 @@ impl Step<'_> {
 
     pub async fn apply(&self, before: &Json) -> Result<Outputs, Fault> {
         self.attempt(async |cx| self.action.apply(cx, before).await).await
+    }
+
+    /// The last attempt once more, as an engine that takes it up from another.
+    pub async fn apply_again(&self) -> Result<Outputs, Fault> {
+        let number = self.bench.attempts.load(Ordering::Relaxed);
+        self.attempt_no(number, true, async |cx| self.action.apply(cx, &Json::Null).await).await
     }
 
     pub async fn undo(&self, before: &Json) -> Result<(), Fault> {

@@ -46,6 +46,7 @@ impl Cluster {
         }
         let run_dir = folder.path().join("run").display().to_string();
         let controller = LocalHost::open(&run_dir, &run).await.unwrap();
+        world.add(controller.clone());
         Cluster {
             lab,
             names,

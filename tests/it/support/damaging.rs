@@ -6,7 +6,8 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use surefoot::model::{Fault, HostName};
-use surefoot::world::{ActId, Host, Output, Script, Sink, Tunnel};
+use surefoot::world::{ActId, Host, Incoming, Output, Script, Sink, Tunnel};
+use tokio::io::AsyncReadExt;
 
 pub struct Damaging(Arc<dyn Host>);
 
@@ -53,6 +54,16 @@ impl Host for Damaging {
         self.0.get(from, to, user, sink).await?;
         damage(to);
         Ok(())
+    }
+
+    async fn open(&self, from: &str, user: Option<&str>) -> Result<Incoming, Fault> {
+        self.0.open(from, user).await
+    }
+
+    async fn write(&self, from: Incoming, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<String, Fault> {
+        let Incoming { name, size, bytes } = from;
+        let damaged = Incoming { name, size: size + 1, bytes: Box::new(bytes.chain(&b"x"[..])) };
+        self.0.write(damaged, to, user, sink).await
     }
 
     async fn attach(&self, id: &ActId, user: Option<&str>, sink: &dyn Sink) -> Result<Option<Output>, Fault> {

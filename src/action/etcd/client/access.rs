@@ -3,7 +3,7 @@
 
 use crate::action::Cx;
 use crate::action::etcd::layout::{self, Process};
-use crate::action::etcd::read;
+use crate::action::read;
 use crate::model::{Fault, FaultKind};
 use crate::world::{EtcdAccess, Host};
 

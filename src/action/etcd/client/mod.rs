@@ -27,13 +27,8 @@ pub fn hosts(cx: &Cx<'_>, members: Option<&Hosts>) -> Result<Vec<Arc<dyn Host>>,
     match members {
         None => Ok(vec![cx.host.clone()]),
         Some(Hosts(names)) if names.is_empty() => Err(Fault::value("no host is named")),
-        Some(Hosts(names)) => names.iter().map(|name| host(cx, name)).collect(),
+        Some(Hosts(names)) => names.iter().map(|name| cx.named(name).cloned()).collect(),
     }
-}
-
-/// A host of the run, the task's own included.
-pub fn host(cx: &Cx<'_>, name: &crate::model::HostName) -> Result<Arc<dyn Host>, Fault> {
-    if cx.host.name() == name { Ok(cx.host.clone()) } else { cx.other(name).cloned() }
 }
 
 /// Connects to each; the first that fails is the fault.

@@ -3,7 +3,7 @@
 use super::settings::{Environment, Settings};
 use super::words;
 use crate::action::Cx;
-use crate::action::etcd::read;
+use crate::action::read;
 use crate::model::{Fault, FaultKind};
 use crate::world::{Host, Script};
 

@@ -2,7 +2,7 @@
 
 use super::settings::{Environment, Settings};
 use super::words;
-use crate::action::etcd::read;
+use crate::action::read;
 use crate::action::{Cx, environment};
 use crate::model::{Fault, FaultKind};
 use crate::world::{Host, Script};

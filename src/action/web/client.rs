@@ -1,0 +1,106 @@
+//! One question over one connection.
+
+use super::{Tls, Url};
+use crate::action::Cx;
+use crate::model::{Fault, FaultKind};
+use crate::world::{Host, Tunnel};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{HOST, HeaderMap};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use std::sync::Arc;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_util::task::AbortOnDropHandle;
+
+/// A connection to the server of an address, opened by a host. It is closed when it is dropped.
+pub struct Connection {
+    url: Url,
+    sender: SendRequest<Full<Bytes>>,
+    _driver: AbortOnDropHandle<()>,
+}
+
+/// An answer whose body is still on its way.
+pub struct Answer {
+    url: Url,
+    head: Response<Incoming>,
+    _driver: AbortOnDropHandle<()>,
+}
+
+impl Connection {
+    /// Nothing has been asked where this fails. A port that refuses is `missing`, a certificate that is not trusted is
+    /// `refused`.
+    pub async fn open(cx: &Cx<'_>, host: &dyn Host, url: &Url, tls: Option<&Tls>) -> Result<Connection, Fault> {
+        let mut stream = host.dial(&url.address()).await?;
+        if url.is_tls() {
+            let config = tls.cloned().unwrap_or_default().config(cx, host).await?;
+            let name = ServerName::try_from(url.name().to_owned())
+                .map_err(|_| Fault::value(format!("`{}` is no name that a certificate can have", url.name())))?;
+            let agreed = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+            let agreed = agreed.map_err(|error| {
+                Fault::refused(format!("{} and we do not agree on TLS", url.address())).detail(error.to_string())
+            })?;
+            stream = Box::new(agreed) as Box<dyn Tunnel>;
+        }
+        let opened = handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = opened.map_err(|error| broken(url, &error))?;
+        // How it ends, the answer or its body tells.
+        let driver = tokio::spawn(async move { drop(connection.await) });
+        Ok(Connection { url: url.clone(), sender, _driver: AbortOnDropHandle::new(driver) })
+    }
+
+    /// Where this fails, the server may have done what was asked.
+    pub async fn ask(mut self, method: Method, headers: HeaderMap, body: Bytes) -> Result<Answer, Fault> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = self.url.path().parse().map_err(|_| Fault::value(format!("`{}`", self.url)))?;
+        *request.headers_mut() = headers;
+        request.headers_mut().entry(HOST).or_insert_with(|| self.url.authority());
+        let head = self.sender.send_request(request).await.map_err(|error| broken(&self.url, &error))?;
+        Ok(Answer { url: self.url, head, _driver: self._driver })
+    }
+}
+
+impl Answer {
+    pub fn status(&self) -> StatusCode {
+        self.head.status()
+    }
+
+    pub fn headers(&self) -> &HeaderMap {
+        self.head.headers()
+    }
+
+    /// The next piece of the body; none at its end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+        while let Some(frame) = self.head.body_mut().frame().await {
+            if let Ok(data) = frame.map_err(|error| broken(&self.url, &error))?.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The body, as far as it is not longer than `most`, and whether it is.
+    pub async fn body(&mut self, most: usize) -> Result<(Vec<u8>, bool), Fault> {
+        let mut body = Vec::new();
+        while let Some(piece) = self.next().await? {
+            let room = most - body.len();
+            body.extend_from_slice(&piece[..piece.len().min(room)]);
+            if piece.len() > room {
+                return Ok((body, true));
+            }
+        }
+        Ok((body, false))
+    }
+}
+
+fn broken(url: &Url, error: &hyper::Error) -> Fault {
+    let fault = match error.is_parse() {
+        true => Fault::value(format!("{} does not speak HTTP", url.address())),
+        false => Fault::new(FaultKind::Unreachable, format!("{} broke off", url.address())),
+    };
+    fault.detail(error.to_string())
+}
