@@ -28,12 +28,14 @@ mod send;
 mod service;
 mod sh;
 mod systemd;
+mod r#use;
 mod value;
 mod wait;
 mod web;
 
 pub use context::{Cx, Question, Settings};
 pub use kind::{Erased, ErasedChange, ErasedSeen, Kind, Undoing, find};
+pub use r#use::USE;
 pub use value::{Condition, HostPath, Hosts, LocalPath, Mode, Period, parse_format};
 
 use crate::model::{Effect, Fault};

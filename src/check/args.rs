@@ -60,7 +60,7 @@ impl Walk<'_, '_> {
         let schema = Schemas::at(self.root, schema);
         match schema.get("format").and_then(Json::as_str) {
             Some("expression") => return self.condition(node, what),
-            Some("hosts") => return self.hosts(node, what),
+            Some("hosts") => return self.reader.hosts(node, what),
             Some("local-path") => {
                 let path = self.plain(node, schema, what);
                 return Late::Path(Box::new(path), self.reader.folder.clone());
@@ -219,27 +219,6 @@ impl Walk<'_, '_> {
             Some(expr) => Late::Condition(expr),
             None => Late::Value(Json::Null),
         }
-    }
-
-    /// A role, group or host, or a list of them. A template may name them, too.
-    fn hosts(&mut self, node: &Node, what: &str) -> Late {
-        let items = match &node.value {
-            Value::Seq(items) => items.as_slice(),
-            _ => std::slice::from_ref(node),
-        };
-        let mut names = Vec::with_capacity(items.len());
-        for item in items {
-            let late = self.reader.text(item, what);
-            if let Late::Value(Json::String(name)) = &late {
-                self.reader.check_hosts(name, item.span);
-            }
-            names.push(late);
-        }
-        let names = match &node.value {
-            Value::Seq(_) => folded(Late::Seq(names)),
-            _ => names.remove(0),
-        };
-        Late::Hosts(Box::new(names))
     }
 
     fn mistyped(&mut self, node: &Node, schemas: &[Json], what: &str) {

@@ -26,12 +26,47 @@ pub struct Runbook {
     pub verify: Vec<Step>,
     /// They run once all others are over, however that came; never taken back.
     pub finally: Vec<Step>,
+    /// What it gives when another uses it: a map of templates.
+    pub out: Late,
+    /// The runbooks that its steps use, and those that these use; the outer before the inner.
+    pub uses: Vec<Use>,
     pub(super) _proof: Proof,
 }
 
 /// Only the check has one, so only the check can make a [`Runbook`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Proof;
+
+/// A runbook that a step uses. Its steps stand in the list of the outermost runbook, in a frame of their own.
+#[derive(Clone, Debug)]
+pub struct Use {
+    /// The step's id: its steps' ids begin with it and a dot.
+    pub id: StepId,
+    /// The frame that the step itself stands in.
+    pub parent: u32,
+    /// Where the file is named.
+    pub span: Span,
+    pub params: IndexMap<String, ParamSpec>,
+    /// Its parameters, with defaults filled in; templates of the outer frame.
+    pub with: IndexMap<String, Late>,
+    pub roles: IndexMap<String, Role>,
+    /// The hosts of its roles, where the step says them.
+    pub bind: IndexMap<String, Late>,
+    pub vars: Vars,
+    /// The step's own `vars`, for `with`, `bind` and `when`.
+    pub step_vars: Vars,
+    /// Whether any of it happens at all; an expression of the outer frame.
+    pub when: Option<Expr>,
+    /// `Stop` or `Rollback`.
+    pub on_failure: OnFailure,
+}
+
+impl Use {
+    /// The id of one of its steps, as the whole run knows it.
+    pub fn full_id(&self, step: &StepId) -> StepId {
+        StepId::from(format!("{}.{step}", self.id))
+    }
+}
 
 #[derive(Clone, Debug)]
 pub struct ParamSpec {
@@ -93,6 +128,17 @@ impl ParamType {
         }
     }
 
+    /// Whether a value of another type may be one of this, too.
+    pub(super) fn takes(self, given: ParamType) -> bool {
+        use ParamType::*;
+        match self {
+            String => !matches!(given, List | Map),
+            File | Duration => matches!(given, String | File | Duration),
+            Float => matches!(given, Int | Float),
+            Int | Bool | List | Map => given == self,
+        }
+    }
+
     /// The JSON types that take such a value.
     pub(super) fn json_types(self) -> &'static [&'static str] {
         match self {
@@ -147,6 +193,47 @@ pub struct Step {
     pub irreversible: Option<String>,
     pub reconcile: Option<Box<Step>>,
     pub gate: Gate,
+    /// Whose list it stands in: 0 is the runbook itself, `n` the `n`th of its `uses`.
+    pub frame: u32,
+    /// The frame that it is the end of: it uses that runbook, and is done once all of it is.
+    pub closes: Option<u32>,
+}
+
+impl Step {
+    /// The frame whose names its templates know: at the end of a used runbook, those of that one.
+    pub fn scope(&self) -> u32 {
+        self.closes.unwrap_or(self.frame)
+    }
+
+    /// A step of an action and nothing else.
+    pub fn plain(id: StepId, span: Span, kind: &'static Kind, args: Late) -> Step {
+        Step {
+            id,
+            title: None,
+            span,
+            kind,
+            args,
+            effect: kind.effect([], false),
+            on: None,
+            needs: None,
+            when: None,
+            for_each: None,
+            vars: Vars::default(),
+            user: None,
+            env: Vec::new(),
+            stdin: None,
+            cwd: None,
+            timeout: None,
+            retry: None,
+            on_failure: OnFailure::Stop,
+            undo: Vec::new(),
+            irreversible: None,
+            reconcile: None,
+            gate: Gate::Open,
+            frame: 0,
+            closes: None,
+        }
+    }
 }
 
 /// A step that must be done before another.

@@ -16,20 +16,23 @@ mod roles;
 mod shapes;
 mod sites;
 mod step;
+mod uses;
 mod vars;
 
-pub use checked::{Gate, Need, OnFailure, ParamSpec, ParamType, Retry, Role, Runbook, Step};
+pub use checked::{Gate, Need, OnFailure, ParamSpec, ParamType, Retry, Role, Runbook, Step, Use};
 pub use codes::CODES;
-pub use params::params;
-pub use roles::bind;
+pub use params::{fitting, params};
+pub use roles::{bind, in_order, misfits};
 pub use shapes::RUNBOOK;
 
-use crate::load::{Document, Fields, Inventory, Node};
-use crate::model::{Diagnostic, Sources};
+use crate::load::{Document, Fields, Inventory, Key, Node, Value};
+use crate::model::{Diagnostic, Sources, StepId};
+use crate::template::Late;
 use names::Names;
 use order::Order;
 use reader::Reader;
 use step::{Draft, Part, Within};
+use uses::Shelf;
 
 /// What the check says of a document.
 #[derive(Debug)]
@@ -42,7 +45,8 @@ pub struct Verdict {
 
 /// Checks a runbook. With an inventory, steps may name its hosts and groups beside the runbook's roles.
 pub fn check(document: &Document, inventory: Option<&Inventory>, sources: &Sources) -> Verdict {
-    let mut reader = Reader::new(sources, &document.dir, inventory);
+    let mut reader = Reader::new(sources, document.folder(), inventory, Shelf::of(document));
+    reader.chain.push((document.path.clone(), document.root.span));
     let runbook = runbook(&mut reader, &document.root);
     let runbook = runbook.filter(|_| !reader.has_errors());
     let mut diagnostics = reader.problems;
@@ -68,6 +72,10 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
     drafts.extend(verify);
     let finally = fields.take("finally").map(|node| step::list(reader, node, Within::Finally)).unwrap_or_default();
     drafts.extend(finally);
+    // What it gives is read as by a last step.
+    let out = fields.entry("out").map(|(key, node)| out(reader, key, node));
+    let gives = out.is_some();
+    drafts.extend(out);
     let on_failure = fields.take("on_failure").map(|node| on_failure(reader, node)).unwrap_or_default();
     not_yet(reader, &mut fields);
     fields.finish(&mut reader.problems);
@@ -80,7 +88,13 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
         params::unused(reader);
     }
 
-    let mut part = |part| drafts.extract_if(.., |draft| draft.part == part).filter_map(|draft| draft.step).collect();
+    let out = if gives { drafts.pop().and_then(|draft| draft.step) } else { None };
+    let mut uses = Vec::new();
+    let mut part = |part| drafts.extract_if(.., |draft| draft.part == part).collect::<Vec<_>>();
+    let (steps, verify, own) = (part(Part::Steps), part(Part::Verify), part(Part::Finally));
+    let mut finally = Vec::new();
+    let steps = uses::flat(steps, &mut uses, &mut finally);
+    finally.extend(own.into_iter().filter_map(|draft| draft.step));
     Some(Runbook {
         name: name?,
         summary: summary.unwrap_or_default(),
@@ -88,12 +102,29 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
         params: std::mem::take(&mut reader.params),
         roles: std::mem::take(&mut reader.roles),
         vars,
-        steps: part(Part::Steps),
+        steps,
         on_failure,
-        verify: part(Part::Verify),
-        finally: part(Part::Finally),
+        verify: verify.into_iter().filter_map(|draft| draft.step).collect(),
+        finally,
+        out: out.map_or(Late::Map(Vec::new()), |step| step.args),
+        uses,
         _proof: checked::Proof,
     })
+}
+
+/// `out`, in the form of a step that comes after all others.
+fn out(reader: &mut Reader, key: &Key, node: &Node) -> Draft {
+    let mut values = Vec::new();
+    match &node.value {
+        Value::Map(entries) => {
+            for (key, node) in entries {
+                step::check_name(reader, &key.text, key.span, "an entry of `out`");
+                values.push((key.text.clone(), reader.any(node)));
+            }
+        }
+        _ => reader.error("E0202", node.span, format!("`out` is a map of names to values, this is {}", node.kind())),
+    }
+    Draft::last(StepId::from(key.text.as_str()), key.span, Late::Map(values))
 }
 
 /// Such as `etcd/restore-cluster`.
@@ -123,7 +154,7 @@ fn requires(reader: &mut Reader, node: &Node) {
 
 /// Keys of a runbook whose features come later. They are refused, never ignored.
 fn not_yet(reader: &mut Reader, fields: &mut Fields) {
-    for name in ["defaults", "out"] {
+    for name in ["defaults"] {
         if let Some((key, _)) = fields.entry(name) {
             reader.not_yet(key.span, &format!("`{name}`"));
         }

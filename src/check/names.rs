@@ -7,7 +7,9 @@ use super::step::Draft;
 use super::vars;
 use crate::load::closest;
 use crate::model::{Diagnostic, Span};
-use crate::template::{Call, CallKind, Ref, Seg, Vars, has_filter, has_function, has_test, known_filters, known_tests};
+use crate::template::{
+    Call, CallKind, Late, Ref, Seg, Vars, has_filter, has_function, has_test, known_filters, known_tests,
+};
 use serde_json::Value as Json;
 
 const ROOTS: &[&str] = &["params", "host", "hosts", "vars", "steps", "run", "item", "batch"];
@@ -45,7 +47,10 @@ pub(super) fn check(reader: &mut Reader, names: &Names) {
         let merged = vars::merged(names.vars, &step.vars);
         vars::refuse_cycles(reader, &merged, step.vars.keys());
         let owner = Owner { step: Some(index), vars: &merged, item: step.for_each.is_some() };
-        sites::of_step(step).iter().for_each(|site| names.site(reader, site, owner));
+        let mut all = sites::of_step(step);
+        let bound = draft.used.iter().flat_map(|used| used.bind.values());
+        bound.for_each(|late| sites::of_late(late, When::Compile, &mut all));
+        all.iter().for_each(|site| names.site(reader, site, owner));
     }
 }
 
@@ -59,8 +64,11 @@ impl Names<'_> {
         let span = site.span(r.range.clone());
         let root = r.name(0).expect("a reference starts with a name");
         if site.when == When::Compile && !["params", "hosts", "vars"].contains(&root) && ROOTS.contains(&root) {
-            let message = format!("`{root}` is not known before the run, the items of `for_each` must be");
+            let message = format!("`{root}` is not known before the run, and this must be");
             return reader.error("E0502", span, message);
+        }
+        if let Some(problem) = self.of_no_host(r, span, owner) {
+            return reader.problems.push(problem);
         }
         match root {
             "params" => self.param(reader, r, site),
@@ -78,6 +86,19 @@ impl Names<'_> {
             "out" if site.when == When::Attempt => self.own_out(reader, r, site, owner),
             _ => self.unknown_root(reader, root, site.part(r, 0)),
         }
+    }
+
+    /// A step that uses a runbook runs on no host: what it passes on is the same for all hosts within.
+    fn of_no_host(&self, r: &Ref, span: Span, owner: Owner) -> Option<Diagnostic> {
+        self.drafts[owner.step?].used.as_ref()?;
+        let own = |r: &Ref| r.name(0) == Some("host") || (r.name(0), r.name(1)) == (Some("run"), Some("dir"));
+        let found = match r.name(0) {
+            Some("vars") => vars::reads(owner.vars, r.name(1)?).into_iter().find(|read| own(&read.reference))?.span,
+            _ => Some(span).filter(|_| own(r))?,
+        };
+        let problem = Diagnostic::error("E0308", span, "a step with `use` runs on no host, so none is known here");
+        let problem = if found == span { problem } else { problem.label(found, "it is read here") };
+        Some(problem.help("the used runbook's own steps know `host` and `run.dir`"))
     }
 
     fn unknown_root(&self, reader: &mut Reader, root: &str, span: Span) {
@@ -124,7 +145,7 @@ impl Names<'_> {
         }
         for read in vars::reads(owner.vars, name) {
             if site.when == When::Compile && !matches!(read.reference.name(0), Some("params" | "hosts" | "vars")) {
-                let message = format!("`vars.{name}` is not known before the run, the items of `for_each` must be");
+                let message = format!("`vars.{name}` is not known before the run, and this must be");
                 let problem = Diagnostic::error("E0502", span, message);
                 return reader.problems.push(problem.label(read.span, "because of this"));
             }
@@ -166,6 +187,13 @@ impl Names<'_> {
 
     /// The names after `out` against what the action says that it gives.
     fn output(&self, reader: &mut Reader, r: &Ref, at: usize, target: usize, site: &Site) {
+        if let Some(used) = &self.drafts[target].used {
+            let Late::Map(out) = &used.runbook.out else { return };
+            let known: Vec<&str> = out.iter().map(|(name, _)| name.as_str()).collect();
+            let Some(name) = r.name(at).filter(|name| !known.contains(name)) else { return };
+            let message = format!("the `out` of the used runbook has no `{name}`");
+            return reader.unknown("E0305", site.part(r, at), message, name, known);
+        }
         let Some(kind) = self.drafts[target].kind else { return };
         let schemas = reader.schemas(kind);
         let Err((wrong, known)) = lookup(&schemas.outputs, &r.path[at.min(r.path.len())..]) else { return };

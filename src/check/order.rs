@@ -197,7 +197,15 @@ fn resolve(
 ) -> Option<Wait> {
     let Some(&node) = ids.get(need.step.as_str()) else {
         let message = format!("no step has the id `{}`", need.step);
-        reader.unknown("E0303", *span, message, need.step.as_str(), ids.keys().copied());
+        let user = need.step.as_str().split_once('.').and_then(|(user, _)| ids.get_key_value(user));
+        match user.filter(|(_, index)| drafts[**index].used.is_some()) {
+            Some((user, _)) => {
+                let problem = Diagnostic::error("E0303", *span, message);
+                let help = format!("what is within a used runbook is its own: wait for all of `{user}`");
+                reader.problems.push(problem.help(help).fix(*span, *user));
+            }
+            None => reader.unknown("E0303", *span, message, need.step.as_str(), ids.keys().copied()),
+        }
         return None;
     };
     let on = &drafts[node].on;

@@ -1,11 +1,12 @@
 //! Declared parameters, and the values that one run gives them.
 
-use super::checked::{ParamSpec, ParamType, Runbook};
+use super::checked::{ParamSpec, ParamType, Runbook, Use};
 use super::reader::Reader;
 use super::shapes::PARAM;
 use crate::action::Period;
 use crate::load::{Fields, Given, Key, Node, Value, did_you_mean};
 use crate::model::{Diagnostic, Sources, Span};
+use crate::template::{Late, Template};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 use std::path::Path;
@@ -85,6 +86,73 @@ fn anchored(kind: ParamType, value: Json, folder: &Path) -> Json {
     }
 }
 
+/// The value that a step gives a parameter of the runbook that it uses.
+pub(super) fn argument(reader: &mut Reader, name: &str, node: &Node, spec: &ParamSpec) -> Late {
+    let kind = spec.kind;
+    let wrong = |span: Span, why: String| {
+        Diagnostic::error("E0604", span, format!("the parameter `{name}`: {why}")).label(spec.span, "declared here")
+    };
+    let late = match reader.template(node) {
+        Some(template) => {
+            let given = declared_as(reader, &template);
+            if template.whole.is_none() && !kind.json_types().contains(&"string") {
+                let why = format!("{} is wanted: text around `{{{{ }}}}` makes text of it", kind.said());
+                reader.problems.push(wrong(node.span, why));
+            } else if let Some(given) = given.filter(|given| !kind.takes(*given)) {
+                let why = format!("{} is wanted, this is {}", kind.said(), given.said());
+                reader.problems.push(wrong(node.span, why));
+            }
+            Late::Text(template)
+        }
+        None if node.as_str().is_some_and(Template::is_in) => Late::Value(Json::Null),
+        None => match (typed(kind, node, reader.sources), &node.value) {
+            (Ok(_), Value::Seq(_) | Value::Map(_)) => reader.any(node),
+            (Ok(value), _) => Late::Value(anchored(kind, value, &reader.folder)),
+            (Err(why), _) => {
+                reader.problems.push(wrong(node.span, why));
+                Late::Value(Json::Null)
+            }
+        },
+    };
+    match (kind, late) {
+        (ParamType::File, late @ Late::Text(_)) => Late::Path(Box::new(late), reader.folder.clone()),
+        (_, late) => late,
+    }
+}
+
+/// The type of the parameter that a template is, where it is one and nothing else.
+fn declared_as(reader: &Reader, template: &Template) -> Option<ParamType> {
+    let [only] = template.refs.as_slice() else { return None };
+    let inner = template.source[template.whole.clone()?].trim();
+    let alone = only.path.len() == 2 && inner == &template.source[only.range.clone()];
+    let name = only.name(1).filter(|_| alone && only.name(0) == Some("params"))?;
+    reader.params.get(name).map(|spec| spec.kind)
+}
+
+/// A value that is known late as the type wants it; the text says why it does not fit.
+pub fn fitting(kind: ParamType, value: Json) -> Result<Json, String> {
+    let fits = match (kind, &value) {
+        (ParamType::String | ParamType::File | ParamType::Duration, Json::Number(_) | Json::Bool(_)) => {
+            return fitting(kind, Json::String(value.to_string()));
+        }
+        (ParamType::Duration, Json::String(text)) => return text.parse::<Period>().map(|_| value),
+        (ParamType::String | ParamType::File, Json::String(_)) => true,
+        (ParamType::Int, Json::Number(number)) => !number.is_f64(),
+        (ParamType::Float, Json::Number(_)) | (ParamType::Bool, Json::Bool(_)) => true,
+        (ParamType::List, Json::Array(_)) | (ParamType::Map, Json::Object(_)) => true,
+        _ => false,
+    };
+    let is = match &value {
+        Json::Null => "nothing",
+        Json::Bool(_) => "true or false",
+        Json::Number(_) => "a number",
+        Json::String(_) => "text",
+        Json::Array(_) => "a list",
+        Json::Object(_) => "a map",
+    };
+    if fits { Ok(value) } else { Err(format!("{} is wanted, this is {is}", kind.said())) }
+}
+
 /// The parameters of one run as a map: what was given, then defaults. A relative file that was given starts from `current`,
 /// and every file must be there. Of what is given twice the last counts.
 pub fn params(runbook: &Runbook, given: &[Given], current: &Path, sources: &Sources) -> Result<Json, Vec<Diagnostic>> {
@@ -115,7 +183,16 @@ pub fn params(runbook: &Runbook, given: &[Given], current: &Path, sources: &Sour
             None => problems.push(not_given(name, spec)),
         }
     }
+    problems.extend(runbook.uses.iter().flat_map(missing_files));
     if problems.is_empty() { Ok(Json::Object(all)) } else { Err(problems) }
+}
+
+/// Files that a used runbook is given by name, and that are not there.
+fn missing_files(used: &Use) -> impl Iterator<Item = Diagnostic> {
+    used.with.iter().filter_map(|(name, value)| {
+        let spec = used.params.get(name)?;
+        missing_file(spec.kind, value.as_value()?, name, used.span)
+    })
 }
 
 fn undeclared(key: &Key, runbook: &Runbook) -> Diagnostic {

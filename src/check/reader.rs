@@ -2,6 +2,7 @@
 
 use super::args::Schemas;
 use super::checked::{ParamSpec, Role};
+use super::uses::Shelf;
 use crate::action::{self, KINDS, Kind};
 use crate::load::{Inventory, Node, closest, did_you_mean};
 use crate::model::{Diagnostic, Severity, Sources, Span};
@@ -9,7 +10,7 @@ use crate::template::{Expr, Late, SyntaxFault, Template};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -26,11 +27,15 @@ pub(super) struct Reader<'a> {
     pub used: HashSet<String>,
     /// Steps that have been told that another is not finished by then: once is enough.
     pub too_early: HashSet<(usize, usize)>,
+    /// The runbooks that steps may use.
+    pub shelf: Rc<Shelf<'a>>,
+    /// The files that led here, the outermost first, with the place in each where it names the next.
+    pub chain: Vec<(PathBuf, Span)>,
     schemas: HashMap<&'static str, Rc<Schemas>>,
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(sources: &'a Sources, folder: &Path, inventory: Option<&'a Inventory>) -> Self {
+    pub fn new(sources: &'a Sources, folder: &Path, inventory: Option<&'a Inventory>, shelf: Rc<Shelf<'a>>) -> Self {
         Reader {
             sources,
             folder: Arc::from(folder),
@@ -40,6 +45,8 @@ impl<'a> Reader<'a> {
             roles: IndexMap::new(),
             used: HashSet::new(),
             too_early: HashSet::new(),
+            shelf,
+            chain: Vec::new(),
             schemas: HashMap::new(),
         }
     }
@@ -238,6 +245,27 @@ impl<'a> Reader<'a> {
         if let Some(problem) = self.problems.last_mut() {
             problem.fix = Some((node.span, format!("\"{written}\"")));
         }
+    }
+
+    /// A role, group or host, or a list of them. A template may name them, too.
+    pub fn hosts(&mut self, node: &Node, what: &str) -> Late {
+        let items = match &node.value {
+            crate::load::Value::Seq(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        let mut names = Vec::with_capacity(items.len());
+        for item in items {
+            let late = self.text(item, what);
+            if let Late::Value(Json::String(name)) = &late {
+                self.check_hosts(name, item.span);
+            }
+            names.push(late);
+        }
+        let names = match &node.value {
+            crate::load::Value::Seq(_) => folded(Late::Seq(names)),
+            _ => names.remove(0),
+        };
+        Late::Hosts(Box::new(names))
     }
 
     /// A tree of any values, with templates in its texts.

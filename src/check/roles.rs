@@ -50,7 +50,8 @@ fn members(group: &str, inventory: &Inventory) -> Option<Vec<HostName>> {
     inventory.groups.get(group).map(|hosts| in_order(hosts, inventory))
 }
 
-fn in_order(hosts: &[HostName], inventory: &Inventory) -> Vec<HostName> {
+/// Hosts once each, in inventory order.
+pub fn in_order(hosts: &[HostName], inventory: &Inventory) -> Vec<HostName> {
     inventory.hosts.keys().filter(|host| hosts.contains(host)).cloned().collect()
 }
 
@@ -71,16 +72,28 @@ pub fn bind(
         }
     }
     let mut roles = IndexMap::new();
+    let mut places = IndexMap::new();
     for (name, role) in &runbook.roles {
         let group = || (members(name, inventory).unwrap_or_default(), role.span);
         let (hosts, span) = bound.swap_remove(name).unwrap_or_else(group);
-        problems.extend(count(name, role, &hosts, span, inventory));
         roles.insert(name.clone(), hosts);
+        places.insert(name.as_str(), span);
     }
-    problems.extend(shared(runbook, &roles));
-    let steps = runbook.steps.iter().chain(&runbook.verify).chain(&runbook.finally);
+    problems.extend(misfits(&runbook.roles, &roles, |name| places[name], inventory));
+    let steps = runbook.steps.iter().chain(&runbook.verify).chain(&runbook.finally).filter(|step| step.frame == 0);
     problems.extend(steps.filter_map(|step| no_hosts(step, &roles, inventory)));
     if problems.is_empty() { Ok(roles) } else { Err(problems) }
+}
+
+/// Roles with too few or too many hosts, and hosts in two roles that do not share. `place` is where a role is bound.
+pub fn misfits(
+    declared: &IndexMap<String, Role>,
+    bound: &IndexMap<String, Vec<HostName>>,
+    place: impl Fn(&str) -> Span,
+    inventory: &Inventory,
+) -> Vec<Diagnostic> {
+    let counts = declared.iter().filter_map(|(name, role)| count(name, role, &bound[name], place(name), inventory));
+    counts.chain(shared(declared, bound)).collect()
 }
 
 /// Reads one `role=group-or-host,...`. Nothing after the `=` gives the role no hosts.
@@ -150,16 +163,16 @@ fn count(name: &str, role: &Role, hosts: &[HostName], span: Span, inventory: &In
 }
 
 /// A host may be in two roles only where one of them says so.
-fn shared(runbook: &Runbook, roles: &IndexMap<String, Vec<HostName>>) -> Vec<Diagnostic> {
+fn shared(declared: &IndexMap<String, Role>, roles: &IndexMap<String, Vec<HostName>>) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     let mut seen: IndexMap<&HostName, &str> = IndexMap::new();
-    for (name, hosts) in roles.iter().filter(|(name, _)| !runbook.roles[*name].shared) {
+    for (name, hosts) in roles.iter().filter(|(name, _)| !declared[*name].shared) {
         for host in hosts {
             let Some(other) = seen.insert(host, name) else { continue };
             let message = format!("`{host}` is in the roles `{other}` and `{name}`");
             problems.push(
-                Diagnostic::error("E0706", runbook.roles[name].span, message)
-                    .label(runbook.roles[other].span, "the other role")
+                Diagnostic::error("E0706", declared[name].span, message)
+                    .label(declared[other].span, "the other role")
                     .help("give each its own hosts, or one of the roles `shared: true`"),
             );
         }

@@ -22,7 +22,7 @@ pub static RUNBOOK: Shape = Shape {
         optional "vars": Form::Map(NAME, &Form::Any), "{ token: \"restore-{{ run.id }}\" }",
             "Names for templates, made when they are read: `{{ vars.NAME }}`. They may read parameters, hosts and \
              steps.";
-        required "steps": Form::List(&Form::Step(&STEP)), "[{ id: stop, on: members, service: { unit: etcd, state: stopped } }]",
+        required "steps": Form::List(&Form::Either(&[Form::Step(&STEP), Form::Shape(&USE_STEP)])), "[{ id: stop, on: members, service: { unit: etcd, state: stopped } }]",
             "What is done, from top to bottom: a step waits for all above it unless its `needs` says otherwise.";
         optional "verify": Form::List(&Form::Step(&VERIFY)), "[{ etcd.consistent: { members: members } }]",
             "Steps that only look: what must hold when it has worked. They run after all others.";
@@ -30,6 +30,9 @@ pub static RUNBOOK: Shape = Shape {
             "Steps that run when the run ends: done, stopped by a failure, or walked back; not when it is interrupted or \
              an outcome is unknown. Again after a resume. They are never taken back; each has its turn, and a failure \
              of theirs makes a run fail that was done.";
+        optional "out": Form::Map(NAME, &Form::Any), "{ stopped: \"{{ steps.stop.changed }}\" }",
+            "What it gives when another runbook uses it: `{{ steps.ID.out.NAME }}` there. Made once all its steps are \
+             done.";
         optional "on_failure": Form::OneOf(&["stop", "rollback"]), "rollback",
             "`stop` (the default): nothing new starts, what runs finishes. `rollback`: what was done is taken back, to \
              the last checkpoint or to the start.";
@@ -79,6 +82,36 @@ pub static STEP: Shape = Shape {
     what: "a step",
     about: "One action, and when, where and how it is done.",
     groups: &[EVERY_STEP, PLACED, SEVERAL, ACTING],
+};
+
+/// A step that uses another runbook.
+pub static USE_STEP: Shape = Shape {
+    name: "use-step",
+    what: "a step with `use`",
+    about: "Another runbook as a step: all its steps, then those of its `verify`. It sees nothing of this one; this one \
+            sees only its `out`.",
+    groups: &[fields! {
+        required "use": Form::Literal, "../lib/stop-unit.yaml",
+            "The other runbook's file, from this one's folder.";
+        optional "with": Form::Map(NAME, &Form::Any), "{ unit: \"{{ params.unit }}\" }",
+            "Its parameters. What decides over hosts or `for_each` in it must be known before the run; the rest may read \
+             steps.";
+        optional "bind": Form::Map(NAME, &Form::Either(&[Form::Text, Form::List(&Form::Text)])), "{ members: web }",
+            "The hosts of its roles: roles, groups or hosts of here. A role that is left out has those of the same name.";
+        optional "id": Form::Pattern(NAME), "stop",
+            "Its name. The used runbook's steps are called by it, a dot, and their own.";
+        optional "title": Form::Text, "Stop {{ params.unit }}",
+            "One line for people.";
+        optional "needs": Form::List(&Form::Either(&[Form::Literal, Form::Shape(&NEED)])), "[stop]",
+            "The steps that all of it waits for. Without it: every step above it. Those that need it wait for all of it.";
+        optional "when": Form::Expression, "steps.look.changed",
+            "False means that all of it is skipped.";
+        optional "vars": Form::Map(NAME, &Form::Any), "{ unit: etcd }",
+            "Names for `with`, `bind` and `when`.";
+        optional "on_failure": Form::OneOf(&["stop", "rollback"]), "rollback",
+            "What follows when a step of it fails. `rollback`: all that it did is taken back. By default what the used \
+             runbook says of itself.";
+    }],
 };
 
 /// A step of `verify`.

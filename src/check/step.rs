@@ -4,13 +4,14 @@ mod common;
 mod effect;
 mod keys;
 
-pub(super) use keys::{check_name, vars};
+pub(super) use keys::{check_name, on_failure, vars};
 
 use super::checked::{Gate, Need, Step};
 use super::reader::{Reader, kind_names};
-use super::shapes::{FINALLY, INNER, STEP, VERIFY};
+use super::shapes::{FINALLY, INNER, STEP, USE_STEP, VERIFY};
+use super::uses::{self, Used};
 use super::{args, retry};
-use crate::action::{self, Kind};
+use crate::action::{self, Kind, USE};
 use crate::load::{Fields, Key, Node, Shape, Value, closest, unknown_key};
 use crate::model::{Diagnostic, Effect, Span, StepId};
 use crate::template::Late;
@@ -65,6 +66,27 @@ pub(super) struct Draft {
     pub gate: Gate,
     pub part: Part,
     pub step: Option<Step>,
+    /// The runbook that it uses.
+    pub used: Option<Used>,
+}
+
+impl Draft {
+    /// Something that is read after all steps, by no step of the runbook.
+    pub fn last(id: StepId, span: Span, args: Late) -> Self {
+        let step = Step::plain(id.clone(), span, &USE, args);
+        Draft {
+            id,
+            named: None,
+            span,
+            kind: None,
+            on: None,
+            needs: None,
+            gate: Gate::Open,
+            part: Part::Steps,
+            step: Some(step),
+            used: None,
+        }
+    }
 }
 
 /// Reads a list of steps.
@@ -78,10 +100,12 @@ pub(super) fn list(reader: &mut Reader, node: &Node, within: Within) -> Vec<Draf
 
 /// Reads one step, the `ordinal`th of its list.
 fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Option<Draft> {
-    let mut fields = Fields::of(node, within.shape(), &mut reader.problems)?;
+    let uses = within == Within::Steps && node.get("use").is_some();
+    let mut fields = Fields::of(node, if uses { &USE_STEP } else { within.shape() }, &mut reader.problems)?;
     let named = fields.take("id").and_then(|node| Some((keys::own_id(reader, node)?, node.span)));
     let on = match within {
         Within::Undo(owner) | Within::Reconcile(owner) => owner.on.clone(),
+        Within::Steps if uses => None,
         Within::Steps | Within::Verify | Within::Finally => fields.take("on").and_then(|node| keys::on(reader, node)),
     };
     let mut draft = Draft {
@@ -98,9 +122,15 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
             Within::Steps | Within::Undo(_) | Within::Reconcile(_) => Part::Steps,
         },
         step: None,
+        used: None,
     };
     if within == Within::Steps {
         draft.needs = fields.take("needs").map(|node| keys::needs(reader, node));
+    }
+    if uses {
+        draft.id = if draft.named.is_some() { draft.id } else { made_id(&USE, ordinal, within) };
+        uses::read(reader, &mut draft, fields);
+        return Some(draft);
     }
     let common = Common::read(reader, &mut fields, within);
     let unsupported = not_yet(reader, &mut fields);
@@ -158,15 +188,17 @@ fn finish(reader: &mut Reader, draft: &Draft, common: Common, kind: &'static Kin
         irreversible: common.irreversible,
         reconcile: reconcile.map(Box::new),
         gate: draft.gate,
+        frame: 0,
+        closes: None,
     }
 }
 
 /// Keys whose features come later. They are refused, never ignored.
 fn not_yet(reader: &mut Reader, fields: &mut Fields) -> bool {
     let mut found = false;
-    for name in ["use", "rolling", "steps", "with", "bind", "secret"] {
+    for name in ["rolling", "steps", "secret"] {
         if let Some((key, _)) = fields.entry(name) {
-            // `with` and `bind` belong to `use`, `steps` to `rolling`: said once.
+            // `steps` belong to `rolling`: said once.
             if !found || name == "secret" {
                 reader.not_yet(key.span, &format!("`{name}`"));
             }
@@ -182,9 +214,10 @@ fn the_action<'n>(reader: &mut Reader, fields: &Fields<'n>, unsupported: bool) -
     let (actions, others): (Vec<_>, Vec<_>) = fields.rest().partition(|(key, _)| action::find(&key.text).is_some());
     let mut mistaken = false;
     for (key, _) in &others {
-        if STEP.has(&key.text) {
+        if STEP.has(&key.text) || USE_STEP.has(&key.text) {
             let message = format!("`{}` has no meaning for a step here", key.text);
             reader.error("E0206", key.span, message);
+            mistaken |= key.text == "use";
             continue;
         }
         mistaken = true;

@@ -3,6 +3,7 @@
 //! ```text
 //! inputs/
 //!   runbook.yaml      as it was given; a corrected one is runbook-2.yaml, and so on
+//!   use-*.yaml        the runbooks that it uses, each named by its content
 //!   inventory.yaml    as it was given
 //!   params.json       every parameter as the run has it, defaults filled in, files absolute
 //!   origin.json       where those came from: relative paths in them start there
@@ -14,7 +15,7 @@ use super::pipeline::{self, Prepared};
 use crate::check;
 use crate::compile::Program;
 use crate::journal::RunFolder;
-use crate::load::{self, Inventory};
+use crate::load::{self, Copies, Document, Inventory};
 use crate::model::{Diagnostic, RunState, Sources};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -30,18 +31,53 @@ pub struct Origin {
     pub folder: PathBuf,
     /// `--bind`.
     pub binds: Vec<String>,
+    /// The runbooks that are used, and the copy of each.
+    #[serde(default)]
+    pub used: IndexMap<PathBuf, String>,
+}
+
+impl Origin {
+    /// Of a runbook that was read now.
+    pub fn of(document: &Document, sources: &Sources, rest: Origin) -> Origin {
+        let used = used(document, sources).map(|(path, name, _)| (path.to_owned(), name)).collect();
+        Origin { runbook: document.path.clone(), used, ..rest }
+    }
+
+    /// Where the copies of runbooks are.
+    fn copies(&self, folder: &RunFolder, runbook: &str) -> Copies {
+        let copy = |name: &str| folder.inputs().join(name);
+        let used = self.used.iter().map(|(path, name)| (path.clone(), copy(name)));
+        [(self.runbook.clone(), copy(runbook))].into_iter().chain(used).collect()
+    }
+}
+
+/// Each used runbook with its path, its name as a copy, and its text.
+fn used<'a>(document: &'a Document, sources: &'a Sources) -> impl Iterator<Item = (&'a Path, String, &'a [u8])> {
+    document.used.iter().filter_map(|(path, used)| {
+        let text = sources.get(used.as_ref().ok()?.file).text.as_bytes();
+        Some((path.as_path(), format!("use-{}.yaml", &digest(text)[..16]), text))
+    })
+}
+
+/// The copies to keep of a runbook and of what it uses.
+fn runbooks(document: &Document, name: &str, sources: &Sources) -> Inputs {
+    let own = (name.to_owned(), sources.get(document.file).text.as_bytes().to_vec());
+    let mut all = vec![own];
+    for (_, name, text) in used(document, sources) {
+        if all.iter().all(|(other, _)| *other != name) {
+            all.push((name, text.to_vec()));
+        }
+    }
+    all
 }
 
 /// Files of a run's folder, by name.
 pub type Inputs = Vec<(String, Vec<u8>)>;
 
 /// What is kept of a new run's inputs.
-pub fn inputs(program: &Program, runbook: &str, origin: &Origin) -> Inputs {
-    let mut inputs = vec![
-        (RUNBOOK.to_owned(), runbook.as_bytes().to_vec()),
-        ("params.json".to_owned(), json(&program.params)),
-        (ORIGIN.to_owned(), json(origin)),
-    ];
+pub fn inputs(program: &Program, document: &Document, origin: &Origin, sources: &Sources) -> Inputs {
+    let mut inputs = runbooks(document, RUNBOOK, sources);
+    inputs.extend([("params.json".to_owned(), json(&program.params)), (ORIGIN.to_owned(), json(origin))]);
     // It has just been read; where it is gone already, a resume will say so.
     let inventory = origin.inventory.iter().filter_map(|path| std::fs::read(path).ok());
     inputs.extend(inventory.map(|text| (INVENTORY.to_owned(), text)));
@@ -97,49 +133,52 @@ pub fn take_up(folder: &RunFolder, state: &RunState) -> Result<Kept, Refusal> {
     };
     let read = std::fs::read(path(&origin)).ok().and_then(|text| serde_json::from_slice::<Origin>(&text).ok());
     let origin = read.ok_or_else(|| Refusal::Record(format!("{} cannot be read", path(&origin).display())))?;
-    let prepared = prepare(folder, &path(&runbook), &origin)?;
+    let mut sources = Sources::default();
+    let copies = origin.copies(folder, &runbook);
+    let document = load::runbook_from(&origin.runbook, &copies, &mut sources);
+    let prepared = document.and_then(|document| prepared(folder, &document, &origin, &mut sources));
+    let prepared = prepared.map_err(|problems| Refusal::Wrong(problems, sources))?;
     Ok(Kept { prepared, origin, digests: state.inputs.clone() })
 }
 
 /// The same with another runbook, which is kept beside the first.
 pub fn corrected(folder: &RunFolder, kept: &Kept, runbook: &Path) -> Result<(Kept, Inputs), Refusal> {
-    let record = |e: std::io::Error| Refusal::Record(format!("{}: {e}", runbook.display()));
     let number = kept.digests.keys().filter(|name| name.starts_with("runbook")).count() + 1;
-    let origin = Origin { runbook: std::path::absolute(runbook).map_err(record)?, ..kept.origin.clone() };
-    let prepared = prepare(folder, runbook, &origin)?;
-    let text = std::fs::read(runbook).map_err(record)?;
-    let new = vec![(format!("runbook-{number}.yaml"), text), (format!("origin-{number}.json"), json(&origin))];
+    let mut sources = Sources::default();
+    let document = match load::runbook(runbook, &mut sources) {
+        Ok(document) => document,
+        Err(problems) => return Err(Refusal::Wrong(problems, sources)),
+    };
+    let origin = Origin::of(&document, &sources, kept.origin.clone());
+    let mut new = runbooks(&document, &format!("runbook-{number}.yaml"), &sources);
+    new.retain(|(name, _)| !kept.digests.contains_key(name));
+    new.push((format!("origin-{number}.json"), json(&origin)));
+    let prepared = prepared(folder, &document, &origin, &mut sources);
+    let prepared = prepared.map_err(|problems| Refusal::Wrong(problems, sources))?;
     let mut digests = kept.digests.clone();
     digests.extend(self::digests(&new));
     Ok((Kept { prepared, origin, digests }, new))
 }
 
-fn prepare(folder: &RunFolder, runbook: &Path, origin: &Origin) -> Result<Prepared, Refusal> {
-    let mut sources = Sources::default();
-    let made = program(folder, runbook, origin, &mut sources);
-    made.map(|(program, inventory)| Prepared { program, inventory, inputs: Vec::new() })
-        .map_err(|problems| Refusal::Wrong(problems, sources))
-}
-
-fn program(
+fn prepared(
     folder: &RunFolder,
-    runbook: &Path,
+    document: &Document,
     origin: &Origin,
     sources: &mut Sources,
-) -> Result<(Program, Inventory), Vec<Diagnostic>> {
-    let parent = |path: &Path| path.parent().unwrap_or(Path::new("/")).to_owned();
+) -> Result<Prepared, Vec<Diagnostic>> {
     let inventory = match &origin.inventory {
-        Some(original) => load::inventory_from(&folder.inputs().join(INVENTORY), &parent(original), sources)?,
+        Some(original) => {
+            let original = original.parent().unwrap_or(Path::new("/"));
+            load::inventory_from(&folder.inputs().join(INVENTORY), original, sources)?
+        }
         None => Inventory::default(),
     };
-    let mut document = load::runbook(runbook, sources)?;
-    document.dir = parent(&origin.runbook);
     let given = load::params(&folder.inputs().join("params.json"), sources)?;
     // Its warnings were shown as the run began.
-    let verdict = check::check(&document, Some(&inventory), sources);
+    let verdict = check::check(document, Some(&inventory), sources);
     let runbook = verdict.runbook.ok_or(verdict.diagnostics)?;
     let program = pipeline::bound(runbook, &inventory, &given, &origin.binds, &origin.folder, sources)?;
-    Ok((program, inventory))
+    Ok(Prepared { program, inventory, inputs: Vec::new() })
 }
 
 /// What has changed since in the files that the run was started with: one line each.
@@ -147,6 +186,7 @@ pub fn changed_since(kept: &Kept) -> Vec<String> {
     let newest = kept.digests.keys().rfind(|name| name.starts_with("runbook"));
     let pairs = newest.map(|name| (name.as_str(), &kept.origin.runbook)).into_iter();
     let pairs = pairs.chain(kept.origin.inventory.as_ref().map(|path| (INVENTORY, path)));
+    let pairs = pairs.chain(kept.origin.used.iter().map(|(path, name)| (name.as_str(), path)));
     let line = |(name, original): (&str, &PathBuf)| match std::fs::read(original) {
         Ok(text) if kept.digests.get(name) == Some(&digest(&text)) => None,
         Ok(_) => Some(format!("{} has changed since; the run goes on with its own copy", original.display())),

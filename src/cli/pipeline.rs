@@ -44,10 +44,10 @@ fn from_files(inputs: &Inputs, sources: &mut Sources) -> Result<Prepared, Vec<Di
     };
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let origin = Origin {
-        runbook: absolute(&inputs.runbook),
         inventory: inputs.inventory.as_deref().map(absolute),
         folder: absolute(Path::new(".")),
         binds: inputs.bind.clone(),
+        ..Origin::default()
     };
     prepared(&document, inventory, &given, &origin, sources)
 }
@@ -61,7 +61,8 @@ pub fn prepared(
     sources: &mut Sources,
 ) -> Result<Prepared, Vec<Diagnostic>> {
     let program = program(document, &inventory, given, &origin.binds, &origin.folder, sources)?;
-    let inputs = kept::inputs(&program, &sources.get(document.file).text, origin);
+    let origin = Origin::of(document, sources, origin.clone());
+    let inputs = kept::inputs(&program, document, &origin, sources);
     Ok(Prepared { program, inventory, inputs })
 }
 

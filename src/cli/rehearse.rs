@@ -5,7 +5,7 @@ use super::args::Rehearse as Args;
 use super::exit::Exit;
 use super::kept::Origin;
 use super::lab::say;
-use super::pipeline::{self, Prepared, show};
+use super::pipeline::{self, show};
 use super::run::{Options, in_runtime, start};
 use super::{args::Format, runs};
 use crate::check::check;
@@ -88,14 +88,14 @@ fn stages(
         Err(problems) => return Ok(show(&problems, &sources, Format::Text)),
     };
     let (binds, folder) = (rehearsal.binds.clone(), folder.clone());
-    let origin = Origin { runbook: PathBuf::new(), inventory: Some(lab.inventory()), folder: folder.clone(), binds };
+    let origin = Origin { inventory: Some(lab.inventory()), folder: folder.clone(), binds, ..Origin::default() };
     let named = [("setup", &rehearsal.setup), ("damage", &rehearsal.damage)];
     let mut stages: Vec<(&str, &Document, &[Given])> =
         named.into_iter().filter_map(|(name, stage)| Some((name, stage.as_ref()?, [].as_slice()))).collect();
     stages.push(("the runbook", document, &rehearsal.params));
     for (name, document, given) in stages {
         title(name);
-        let exit = match stage(document, &inventory, given, origin.clone(), &mut sources) {
+        let exit = match pipeline::prepared(document, inventory.clone(), given, &origin, &mut sources) {
             Ok(prepared) => in_runtime(start(&store, prepared, options(args, &folder))),
             Err(problems) => show(&problems, &sources, Format::Text),
         };
@@ -106,19 +106,6 @@ fn stages(
     }
     title("the rehearsal passed");
     Ok(Exit::Done)
-}
-
-fn stage(
-    document: &Document,
-    inventory: &Inventory,
-    given: &[Given],
-    origin: Origin,
-    sources: &mut Sources,
-) -> Result<Prepared, Vec<Diagnostic>> {
-    let path = &sources.get(document.file).path;
-    let runbook = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-    let origin = Origin { runbook, ..origin };
-    pipeline::prepared(document, inventory.clone(), given, &origin, sources)
 }
 
 fn options(args: &Args, folder: &Path) -> Options {

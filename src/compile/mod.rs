@@ -2,19 +2,19 @@
 //!
 //! Connects to nothing and reads no file. What depends on parameters and inventory only is rendered here.
 
+mod frames;
 mod order;
 mod program;
 mod settle;
 
-pub use program::{Node, Program, Task};
+pub use program::{Frame, Node, Param, Program, Task};
 
-use crate::check::{Runbook, Step};
+use crate::check::{Runbook, Step, Use};
 use crate::load::Inventory;
 use crate::model::{Diagnostic, HostName, StepId, TaskName};
-use crate::template::{Groups, Scope};
+use crate::template::Groups;
+use frames::Site;
 use indexmap::{IndexMap, IndexSet};
-use minijinja::Value;
-use minijinja::value::Serde;
 use serde_json::{Value as Json, json};
 use settle::Settler;
 use std::sync::Arc;
@@ -27,14 +27,18 @@ pub fn compile(
     inventory: &Inventory,
 ) -> Result<Program, Vec<Diagnostic>> {
     let hosts = host_records(inventory);
-    let role_records =
-        roles.iter().map(|(role, names)| (role.clone(), names.iter().map(|n| hosts[n].clone()).collect()));
+    let site = Site { inventory, hosts: &hosts };
+    let role_records = roles.iter().map(|(role, all)| (role.clone(), all.iter().map(|n| hosts[n].clone()).collect()));
     let role_records = Json::Object(role_records.collect());
-    let groups = groups(&roles, inventory);
-    let scope = Scope::new(runbook.vars.clone(), groups.clone())
-        .with("params", Value::from(Serde(params.clone())))
-        .with("hosts", Value::from(Serde(role_records.clone())));
-    let mut settler = Settler::new(&runbook.vars, scope, &hosts);
+    let mut frames = vec![site.outermost(&runbook, &params, roles)];
+    let mut settlers = vec![Settler::new(&runbook.vars, &frames[0], &hosts, None)];
+    for used in &runbook.uses {
+        let outer = &settlers[used.parent as usize];
+        let frame = site.inner(used, &frames[used.parent as usize], outer);
+        let frame = frame.map_err(|problems| led_there(problems, &runbook.uses, used.parent))?;
+        settlers.push(Settler::new(&used.vars, &frame, &hosts, Some(outer)));
+        frames.push(frame);
+    }
     let finally = runbook.steps.len() + runbook.verify.len();
     let steps: Vec<Step> = runbook.steps.into_iter().chain(runbook.verify).chain(runbook.finally).collect();
     let mut tasks = Vec::new();
@@ -42,17 +46,17 @@ pub fn compile(
     for (index, step) in steps.iter().enumerate() {
         let on = match &step.on {
             None => vec![HostName::controller()],
-            Some(name) => groups.get(name).cloned().unwrap_or_default(),
+            Some(name) => frames[step.scope() as usize].groups.get(name).cloned().unwrap_or_default(),
         };
-        match settler.tasks(index as u32, step, &on) {
+        match settlers[step.scope() as usize].tasks(index as u32, step, &on) {
             Ok(made) => tasks.extend(made),
-            Err(more) => problems.extend(more),
+            Err(more) => problems.extend(led_there(more, &runbook.uses, step.scope())),
         }
     }
     if !problems.is_empty() {
         return Err(problems);
     }
-    let reach = reach(&steps, &tasks, &roles, &groups);
+    let reach = reach(&steps, &tasks, &frames);
     Ok(Program {
         graph: order::graph(&steps, &tasks, finally),
         finally,
@@ -61,15 +65,24 @@ pub fn compile(
         summary: runbook.summary,
         folder: runbook.folder,
         on_failure: runbook.on_failure,
-        vars: runbook.vars,
+        frames,
         steps,
         tasks,
         params,
         roles: role_records,
         reach,
-        groups,
         hosts,
     })
+}
+
+/// Mistakes within a frame, with the places that led there.
+fn led_there(problems: Vec<Diagnostic>, uses: &[Use], frame: u32) -> Vec<Diagnostic> {
+    let around = |frame: &u32| frame.checked_sub(1).map(|used| uses[used as usize].parent);
+    let chain: Vec<u32> = std::iter::successors(Some(frame), around).filter(|frame| *frame > 0).collect();
+    let led = |problem: Diagnostic| {
+        chain.iter().fold(problem, |problem, frame| problem.label(uses[*frame as usize - 1].span, "used here"))
+    };
+    problems.into_iter().map(led).collect()
 }
 
 /// `{name, address, vars}` of each host, the controller included.
@@ -93,16 +106,14 @@ fn groups(roles: &IndexMap<String, Vec<HostName>>, inventory: &Inventory) -> Gro
     Arc::new(all)
 }
 
-fn reach(
-    steps: &[Step],
-    tasks: &[Task],
-    roles: &IndexMap<String, Vec<HostName>>,
-    groups: &Groups,
-) -> IndexSet<HostName> {
+fn reach(steps: &[Step], tasks: &[Task], frames: &[Frame]) -> IndexSet<HostName> {
     let mut named = Vec::new();
-    steps.iter().for_each(|step| step.args.each_host_name(&mut |name| named.push(name.to_owned())));
-    let named = named.iter().filter_map(|name| groups.get(name)).flatten();
-    tasks.iter().map(|task| &task.name.host).chain(roles.values().flatten()).chain(named).cloned().collect()
+    for step in steps {
+        let groups = &frames[step.scope() as usize].groups;
+        step.args.each_host_name(&mut |name| named.extend(groups.get(name).into_iter().flatten().cloned()));
+    }
+    let roles = frames.iter().flat_map(|frame| frame.roles.values().flatten());
+    tasks.iter().map(|task| &task.name.host).chain(roles).cloned().chain(named).collect()
 }
 
 fn by_step(steps: &[Step], tasks: &[Task]) -> IndexMap<StepId, Vec<TaskName>> {

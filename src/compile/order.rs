@@ -3,6 +3,9 @@
 //! A step without `needs` waits for everything above it. Only the *open ends* are linked, those that no later step
 //! waits for already; the rest follows. A step of several tasks ends in a join, so arrows grow with the tasks and
 //! not with their square.
+//!
+//! The steps of a used runbook are a list of their own within the list: they begin after what the step that uses it
+//! waits for, and that step is their end.
 
 use super::{Node, Task};
 use crate::check::{Gate, Step};
@@ -17,11 +20,11 @@ use std::ops::Range;
 /// the others.
 pub(super) fn graph(steps: &[Step], tasks: &[Task], finally: usize) -> DiGraph<Node, ()> {
     let mut order = Order::new(steps, tasks);
-    for index in topological(steps) {
-        if index == finally {
-            (order.open, order.barrier) = (IndexSet::new(), None);
-        }
-        order.step(index);
+    topological(&steps[..finally]).into_iter().for_each(|index| order.step(index));
+    let mut before = Vec::new();
+    for index in finally..steps.len() {
+        order.link(index, &before);
+        before = vec![order.end(index)];
     }
     order.graph
 }
@@ -29,15 +32,15 @@ pub(super) fn graph(steps: &[Step], tasks: &[Task], finally: usize) -> DiGraph<N
 /// Steps in an order in which each comes after those that it needs. `needs` may point forward in the file.
 fn topological(steps: &[Step]) -> Vec<usize> {
     let by_id: HashMap<&StepId, usize> = steps.iter().enumerate().map(|(i, s)| (&s.id, i)).collect();
+    let ends = ends(steps);
     let mut done = vec![false; steps.len()];
     let mut sorted = Vec::with_capacity(steps.len());
     for first in 0..steps.len() {
         let mut stack = vec![first];
         while let Some(&index) = stack.last() {
-            let needs = steps[index].needs.iter().flatten();
-            let missing = needs.filter_map(|need| by_id.get(&need.step)).find(|i| !done[**i] && !stack.contains(*i));
-            match missing {
-                Some(&missing) => stack.push(missing),
+            let waits = awaited(steps, index, &ends, &by_id);
+            match waits.into_iter().find(|i| !done[*i] && !stack.contains(i)) {
+                Some(missing) => stack.push(missing),
                 None => {
                     stack.pop();
                     if !std::mem::replace(&mut done[index], true) {
@@ -50,6 +53,48 @@ fn topological(steps: &[Step]) -> Vec<usize> {
     sorted
 }
 
+/// The step that ends each frame, by frame.
+fn ends(steps: &[Step]) -> HashMap<u32, usize> {
+    steps.iter().enumerate().filter_map(|(index, step)| Some((step.closes?, index))).collect()
+}
+
+/// What a step needs by name, by itself or as a part of a used runbook; and the end of one needs all of it.
+fn awaited(steps: &[Step], index: usize, ends: &HashMap<u32, usize>, by_id: &HashMap<&StepId, usize>) -> Vec<usize> {
+    let around = |at: &usize| ends.get(&steps[*at].frame).copied();
+    let chain = std::iter::successors(Some(index), around);
+    let needs = chain.flat_map(|at| steps[at].needs.iter().flatten());
+    let mut awaited: Vec<usize> = needs.filter_map(|need| by_id.get(&need.step).copied()).collect();
+    if let Some(frame) = steps[index].closes {
+        awaited.extend((0..index).filter(|inner| steps[*inner].frame == frame));
+    }
+    awaited
+}
+
+/// The state of one list of steps: the run's own, or a used runbook's.
+#[derive(Default)]
+struct List {
+    /// What the list as a whole waits for.
+    before: Vec<NodeIndex>,
+    /// Ends that nothing in the list waits for yet.
+    open: IndexSet<NodeIndex>,
+    barrier: Option<NodeIndex>,
+}
+
+impl List {
+    /// What nothing in the list may come before.
+    fn floor(&self) -> Vec<NodeIndex> {
+        self.barrier.map_or_else(|| self.before.clone(), |barrier| vec![barrier])
+    }
+
+    /// Everything so far.
+    fn above(&mut self) -> Vec<NodeIndex> {
+        match self.open.is_empty() {
+            true => self.floor(),
+            false => std::mem::take(&mut self.open).into_iter().collect(),
+        }
+    }
+}
+
 struct Order<'a> {
     steps: &'a [Step],
     tasks: &'a [Task],
@@ -60,8 +105,10 @@ struct Order<'a> {
     /// Each task's node, and each step's end, once it is in the graph.
     nodes: Vec<NodeIndex>,
     ends: Vec<Option<NodeIndex>>,
-    open: IndexSet<NodeIndex>,
-    barrier: Option<NodeIndex>,
+    /// By frame.
+    lists: HashMap<u32, List>,
+    /// The step that ends each frame.
+    last: HashMap<u32, usize>,
 }
 
 impl<'a> Order<'a> {
@@ -75,38 +122,61 @@ impl<'a> Order<'a> {
         }
         let by_id = steps.iter().enumerate().map(|(i, s)| (&s.id, i)).collect();
         let ends = vec![None; steps.len()];
-        Order { steps, tasks, graph, ranges, by_id, nodes, ends, open: IndexSet::new(), barrier: None }
+        let lists = HashMap::from([(0, List::default())]);
+        Order { steps, tasks, graph, ranges, by_id, nodes, ends, lists, last: self::ends(steps) }
     }
 
     fn step(&mut self, index: usize) {
         let step = &self.steps[index];
-        let barrier = step.gate == Gate::Barrier;
-        match &step.needs {
-            Some(needs) if !barrier => self.after_needs(index, needs),
-            _ => {
-                let before: Vec<NodeIndex> = std::mem::take(&mut self.open).into_iter().collect();
-                self.link(index, &before);
+        self.enter(step.frame);
+        let before = match step.closes {
+            Some(inner) => {
+                self.enter(inner);
+                self.list(inner).above()
             }
-        }
+            None => self.awaited(index),
+        };
+        self.link(index, &before);
         let end = self.end(index);
-        self.open.insert(end);
-        if barrier {
-            self.barrier = Some(end);
+        let list = self.list(step.frame);
+        list.open.insert(end);
+        if step.gate == Gate::Barrier {
+            list.barrier = Some(end);
         }
     }
 
-    fn after_needs(&mut self, index: usize, needs: &[crate::check::Need]) {
-        let mut before: Vec<NodeIndex> = self.barrier.into_iter().collect();
+    fn list(&mut self, frame: u32) -> &mut List {
+        self.lists.entry(frame).or_default()
+    }
+
+    /// Begins the list of a used runbook: it waits for what the step that uses it waits for.
+    fn enter(&mut self, frame: u32) {
+        if self.lists.contains_key(&frame) {
+            return;
+        }
+        let last = self.last[&frame];
+        self.enter(self.steps[last].frame);
+        let before = self.awaited(last);
+        self.lists.insert(frame, List { before, ..List::default() });
+    }
+
+    /// What a step waits for by its `needs`, or without them.
+    fn awaited(&mut self, index: usize) -> Vec<NodeIndex> {
+        let step = &self.steps[index];
+        let Some(needs) = step.needs.as_ref().filter(|_| step.gate != Gate::Barrier) else {
+            return self.list(step.frame).above();
+        };
+        let mut before = self.list(step.frame).floor();
         for need in needs {
             let needed = self.by_id[&need.step];
             if need.same_host {
                 self.link_same_host(needed, index);
             } else if let Some(end) = self.ends[needed] {
-                self.open.shift_remove(&end);
+                self.list(step.frame).open.shift_remove(&end);
                 before.push(end);
             }
         }
-        self.link(index, &before);
+        before
     }
 
     /// Arrows from `before` to each task of the step, or to its end where it has none.

@@ -1,8 +1,8 @@
 //! The compiled form of a run.
 
-use crate::check::{OnFailure, Step};
+use crate::check::{OnFailure, ParamType, Step, fitting};
 use crate::model::{HostName, StepId, TaskName};
-use crate::template::{Groups, Late, Vars};
+use crate::template::{Expr, Groups, Late, Scope, Vars};
 use indexmap::{IndexMap, IndexSet};
 use petgraph::graph::DiGraph;
 use serde_json::Value as Json;
@@ -29,15 +29,14 @@ pub struct Program {
     pub graph: DiGraph<Node, ()>,
     /// Tasks by step, for templates.
     pub by_step: Arc<IndexMap<StepId, Vec<TaskName>>>,
-    pub vars: Vars,
+    /// The runbook's own, then one for each runbook that is used; the outer before the inner.
+    pub frames: Vec<Frame>,
     /// `params`, with defaults filled in.
     pub params: Json,
     /// `hosts`: role to a list of `{name, address, vars}`.
     pub roles: Json,
     /// The hosts that tasks run on, that roles stand for, or that an action names: each is connected before the run.
     pub reach: IndexSet<HostName>,
-    /// What each role, group and host name means.
-    pub groups: Groups,
     /// `host` for each host, the controller included.
     pub hosts: IndexMap<HostName, Json>,
 }
@@ -46,6 +45,60 @@ impl Program {
     /// Whether a task runs once all others are over.
     pub fn is_finally(&self, task: &Task) -> bool {
         task.step as usize >= self.finally
+    }
+}
+
+/// What names mean to the steps of one runbook: the run's own, or one that a step uses.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The frame of the step that uses it. The first frame has none, and is its own.
+    pub parent: u32,
+    /// What the ids of its steps begin with: nothing, or such as `stop.`.
+    pub prefix: String,
+    /// `vars`, `hosts`, and `params` as far as they are known before the run.
+    pub scope: Scope,
+    /// What a step gives the runbook that it uses; none in the first frame.
+    pub params: Vec<Param>,
+    pub roles: IndexMap<String, Vec<HostName>>,
+    /// What each role, group and host name means.
+    pub groups: Groups,
+    /// The using step's own `vars`, for its parameters and its `when`.
+    pub step_vars: Vars,
+    /// Where it is false, all of the frame is skipped; an expression of the parent's.
+    pub when: Option<Expr>,
+    /// What follows a failure in it: `Stop`, or `Rollback` of all that it did.
+    pub on_failure: OnFailure,
+}
+
+impl Frame {
+    /// Whether parameters of it are known only in the run.
+    pub fn is_late(&self) -> bool {
+        self.params.iter().any(|param| param.value.as_value().is_none())
+    }
+
+    /// Its parameters. `outer` is what the step that uses it knows.
+    pub fn fill_in(&self, outer: &Scope) -> Result<Json, String> {
+        let values = self.params.iter().map(|param| {
+            let value = param.value.render(outer).map_err(|fault| fault.message);
+            let value = value.and_then(|value| fitting(param.kind, value));
+            Ok((param.name.clone(), value.map_err(|why| format!("the parameter `{}`: {why}", param.name))?))
+        });
+        values.collect::<Result<_, String>>().map(Json::Object)
+    }
+}
+
+/// A parameter of a used runbook.
+#[derive(Clone, Debug)]
+pub struct Param {
+    pub name: String,
+    pub kind: ParamType,
+    pub value: Late,
+}
+
+impl Param {
+    /// Its value, where it is known already.
+    pub(super) fn fitted(&self) -> Option<Json> {
+        fitting(self.kind, self.value.as_value()?.clone()).ok()
     }
 }
 

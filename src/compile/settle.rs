@@ -1,15 +1,15 @@
 //! Renders what is known before a run: parameters, hosts, items, and the vars made of those.
 
-use super::Task;
+use super::frames::Hosts;
+use super::program::{Frame, Task};
 use crate::action::Kind;
 use crate::check::Step;
 use crate::model::{Diagnostic, HostName, TaskName};
-use crate::template::{Late, Ref, Scope, TemplateFault, Vars};
-use indexmap::IndexMap;
+use crate::template::{Late, Ref, Scope, Seg, TemplateFault, Vars};
 use minijinja::Value;
 use minijinja::value::Serde;
 use serde_json::Value as Json;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// When the value of a reference is known.
@@ -23,15 +23,28 @@ enum Known {
     Late,
 }
 
+/// Settles the steps of one frame.
 pub(super) struct Settler<'a> {
     scope: Scope,
-    hosts: &'a IndexMap<HostName, Json>,
+    hosts: &'a Hosts,
     vars: HashMap<&'a str, Known>,
+    /// Parameters that are known only in the run.
+    late: HashSet<String>,
+    /// Whether all of the frame may be skipped.
+    may_be_skipped: bool,
 }
 
 impl<'a> Settler<'a> {
-    pub fn new(vars: &'a Vars, scope: Scope, hosts: &'a IndexMap<HostName, Json>) -> Self {
-        let mut settler = Settler { scope, hosts, vars: HashMap::new() };
+    /// `outer` settles the frame around this one.
+    pub fn new(vars: &'a Vars, frame: &Frame, hosts: &'a Hosts, outer: Option<&Settler>) -> Self {
+        let late = frame.params.iter().filter(|param| param.value.as_value().is_none());
+        let mut settler = Settler {
+            scope: frame.scope.clone(),
+            hosts,
+            vars: HashMap::new(),
+            late: late.map(|param| param.name.clone()).collect(),
+            may_be_skipped: frame.when.is_some() || outer.is_some_and(|outer| outer.may_be_skipped),
+        };
         for name in vars.keys() {
             settler.var(name, vars);
         }
@@ -58,10 +71,21 @@ impl<'a> Settler<'a> {
 
     fn of(&self, r: &Ref) -> Known {
         match (r.name(0), r.name(1)) {
+            (Some("params"), Some(name)) if self.late.contains(name) => Known::Late,
+            (Some("params"), None) if !self.late.is_empty() => Known::Late,
             (Some("params" | "hosts"), _) => Known::Always,
             (Some("host" | "item"), _) => Known::PerTask,
             (Some("vars"), Some(name)) => self.vars.get(name).copied().unwrap_or(Known::Late),
             _ => Known::Late,
+        }
+    }
+
+    /// What a step with these `vars` passes on to the runbook that it uses, as far as it is known by now.
+    pub fn known(&self, given: &Late, scope: &Scope, vars: &Vars) -> Result<Late, Diagnostic> {
+        let own = |r: &Ref| r.name(0) == Some("vars") && r.name(1).is_none_or(|name| vars.contains_key(name));
+        match given.settle(scope, &|r| !own(r) && self.of(r) == Known::Always) {
+            Err(_) if self.may_be_skipped => Ok(given.clone()),
+            settled => settled.map_err(diagnostic),
         }
     }
 
@@ -90,7 +114,7 @@ impl<'a> Settler<'a> {
         if per_task {
             return Ok(None);
         }
-        settle(step, &self.scope, &|r| self.of(r) == Known::Always).map(|args| Some(Arc::new(args)))
+        self.settle(step, &self.scope, &|r| self.of(r) == Known::Always).map(|args| Some(Arc::new(args)))
     }
 
     fn host_tasks(
@@ -110,6 +134,14 @@ impl<'a> Settler<'a> {
 
     fn items(&self, step: &Step, scope: &Scope) -> Result<Option<Vec<Json>>, Diagnostic> {
         let Some(list) = &step.for_each else { return Ok(None) };
+        let mut late = None;
+        list.each_ref(&mut |r| late = late.or((self.of(r) == Known::Late).then_some(r)));
+        if let Some(name) = late.map(|r| r.path.iter().filter_map(Seg::as_name).collect::<Vec<_>>().join(".")) {
+            let message = format!(
+                "`for_each` must be known before the run, and `{name}` is not: the step that uses this runbook reads it from others"
+            );
+            return Err(Diagnostic::error("E0502", step.span, message));
+        }
         match list.render(scope).map_err(diagnostic)? {
             Json::Array(items) => Ok(Some(items)),
             other => Err(Diagnostic::error("E0509", step.span, format!("`for_each` needs a list, not {other}"))),
@@ -134,21 +166,21 @@ impl<'a> Settler<'a> {
                 let own =
                     |r: &Ref| !(r.name(0) == Some("vars") && r.name(1).is_some_and(|n| step.vars.contains_key(n)));
                 let known = |r: &Ref| own(r) && self.of(r) <= Known::PerTask;
-                let args = Arc::new(settle(step, &scope, &known).map_err(diagnostic)?);
+                let args = Arc::new(self.settle(step, &scope, &known).map_err(diagnostic)?);
                 decodes(step.kind, &args, step)?;
                 args
             }
         };
         Ok(Task { name, step: index, args, item })
     }
-}
 
-/// Renders what is known. A template that cannot be rendered is a mistake, unless a `when` may keep it from ever
-/// being needed: then it waits.
-fn settle(step: &Step, scope: &Scope, known: &dyn Fn(&Ref) -> bool) -> Result<Late, TemplateFault> {
-    match step.args.settle(scope, known) {
-        Err(_) if step.when.is_some() => Ok(step.args.clone()),
-        settled => settled,
+    /// Renders what is known. A template that cannot be rendered is a mistake, unless a `when` may keep it from ever
+    /// being needed: then it waits.
+    fn settle(&self, step: &Step, scope: &Scope, known: &dyn Fn(&Ref) -> bool) -> Result<Late, TemplateFault> {
+        match step.args.settle(scope, known) {
+            Err(_) if step.when.is_some() || self.may_be_skipped => Ok(step.args.clone()),
+            settled => settled,
+        }
     }
 }
 

@@ -15,12 +15,9 @@ use super::{Limits, Schedule, Signals};
 use crate::action::Question;
 use crate::compile::Program;
 use crate::model::{Event, Observer, Outcome, RunId, RunState, TaskEvent, TaskName};
-use crate::template::Scope;
 use crate::world::World;
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use minijinja::Value;
-use minijinja::value::Serde;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
@@ -141,9 +138,6 @@ impl<'p> Driver<'p> {
         let commits = Commits(to);
         let mut tasks = JoinSet::new();
         tasks.spawn(approvals::relay(asked, run.questions, commits.clone()));
-        let scope = Scope::new(program.vars.clone(), program.groups.clone())
-            .with("params", Value::from(Serde(&program.params)))
-            .with("hosts", Value::from(Serde(&program.roles)));
         let record = Record::new(run.append, run.state.clone(), run.observers.clone());
         let (leg, opening) = Leg::first(&run.goal, run.origin.clone(), program, &record.state());
         let started = record.state().started.unwrap_or_else(Timestamp::now).to_string();
@@ -154,7 +148,6 @@ impl<'p> Driver<'p> {
             program: run.program,
             world: run.world,
             state: run.state,
-            scope,
             folder: run.folder,
             outputs: run.outputs,
             observers: run.observers,

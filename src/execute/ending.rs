@@ -6,7 +6,7 @@ use super::schedule::Progress;
 use super::walk::{self, Target};
 use crate::check::OnFailure;
 use crate::compile::{Program, Task};
-use crate::model::{Event, Outcome, RunState, TaskName, TaskRecord, TaskState};
+use crate::model::{Event, Outcome, RunState, StepId, TaskName, TaskRecord, TaskState};
 
 /// The leg that follows, and the event that opens it; none where the run has ended.
 pub(super) fn turn(
@@ -60,9 +60,25 @@ fn asked_by_failure(program: &Program, state: &RunState) -> Option<Target> {
     if program.on_failure == OnFailure::Rollback {
         return Some(Target::LastCheckpoint);
     }
-    let asking = failed.filter(|task| program.steps[task.step as usize].on_failure == OnFailure::Rollback);
-    let steps: Vec<_> = asking.map(|task| task.name.step.clone()).collect();
+    let steps: Vec<_> = failed.flat_map(|task| taken_back_with(program, task.step)).collect();
     (!steps.is_empty()).then_some(Target::Steps(steps))
+}
+
+/// The steps that a failed step wants to be taken back: itself, or all of a used runbook around it that says so.
+fn taken_back_with(program: &Program, step: u32) -> Vec<StepId> {
+    let step = &program.steps[step as usize];
+    let around = |frame: &u32| Some(program.frames[*frame as usize].parent).filter(|_| *frame > 0);
+    let chain = std::iter::successors(Some(step.scope()), around).filter(|frame| *frame > 0);
+    let asking = chain.filter(|frame| program.frames[*frame as usize].on_failure == OnFailure::Rollback);
+    match asking.last() {
+        Some(frame) => {
+            let prefix = &program.frames[frame as usize].prefix;
+            let within = program.steps.iter().map(|step| &step.id).filter(|id| id.as_str().starts_with(prefix));
+            within.cloned().collect()
+        }
+        None if step.on_failure == OnFailure::Rollback => vec![step.id.clone()],
+        None => Vec::new(),
+    }
 }
 
 /// The tasks whose failure stops a run.

@@ -5,8 +5,8 @@ use super::commit::{Commits, Refused, What};
 use super::retry;
 use crate::action::{Erased, Question, Settings};
 use crate::check::Step;
-use crate::compile::{Program, Task};
-use crate::model::{Fault, Observer, RunId, RunState, TaskEvent, TaskRecord};
+use crate::compile::{Frame, Program, Task};
+use crate::model::{Fault, HostName, Observer, RunId, RunState, TaskEvent, TaskRecord, TaskState};
 use crate::template::{Late, Scope, Steps};
 use crate::world::{Host, World};
 use minijinja::Value;
@@ -26,8 +26,6 @@ pub(super) struct Shared {
     pub program: Arc<Program>,
     pub world: Arc<World>,
     pub state: Arc<RwLock<RunState>>,
-    /// `params`, `hosts` and `vars`.
-    pub scope: Scope,
     pub folder: PathBuf,
     pub outputs: PathBuf,
     pub observers: Vec<Arc<dyn Observer>>,
@@ -121,6 +119,9 @@ impl TaskRun {
     /// `None` where `when` is false.
     fn prepare(&self) -> Result<Option<Prepared>, Fault> {
         let (task, step) = (self.task(), self.step());
+        if self.is_left_out(step.scope())? {
+            return Ok(None);
+        }
         let scope = self.scope()?;
         match &step.when {
             Some(when) if !when.holds(&scope)? => Ok(None),
@@ -150,18 +151,62 @@ impl TaskRun {
 
     /// What templates of this task see.
     pub fn scope(&self) -> Result<Scope, Fault> {
-        let (shared, task, host) = (&self.shared, self.task(), self.host()?);
-        let steps =
-            Steps { state: shared.state.clone(), tasks: shared.program.by_step.clone(), host: task.name.host.clone() };
-        let run = json!({ "id": shared.run, "started": shared.started, "dir": host.run_dir() });
-        let mut scope = shared.scope.with("steps", steps.value()).with("run", Value::from(Serde(run)));
-        if let Some(host) = shared.program.hosts.get(&task.name.host) {
-            scope = scope.with("host", Value::from(Serde(host)));
-        }
-        if let Some(item) = &task.item {
-            scope = scope.with("item", Value::from(Serde(item)));
-        }
+        let task = self.task();
+        let scope = self.scope_in(self.step().scope(), &task.name.host)?;
+        let scope = task.item.iter().fold(scope, |scope, item| scope.with("item", Value::from(Serde(item))));
         Ok(scope.with_vars(&self.step().vars))
+    }
+
+    /// What a frame's templates see on a host.
+    fn scope_in(&self, frame: u32, on: &HostName) -> Result<Scope, Fault> {
+        let (shared, program) = (&self.shared, &self.shared.program);
+        let own = &program.frames[frame as usize];
+        let host = shared.world.host(on).ok_or_else(|| Fault::value(format!("{on} is no host of this run")))?;
+        let (state, tasks) = (shared.state.clone(), program.by_step.clone());
+        let steps = Steps { state, tasks, prefix: own.prefix.clone(), host: on.clone() };
+        let run = json!({ "id": shared.run, "started": shared.started, "dir": host.run_dir() });
+        let scope = own.scope.with("steps", steps.value()).with("run", Value::from(Serde(run)));
+        let record = program.hosts.get(on).map(|host| Value::from(Serde(host)));
+        let scope = record.into_iter().fold(scope, |scope, host| scope.with("host", host));
+        if !own.is_late() {
+            return Ok(scope);
+        }
+        let params = own.fill_in(&self.outer_scope(own)?).map_err(Fault::value)?;
+        Ok(scope.with("params", Value::from(Serde(params))))
+    }
+
+    /// Whether the run has come to any step of a frame, before `finally`.
+    fn has_begun(&self, frame: &Frame) -> bool {
+        let program = &self.shared.program;
+        let state = self.shared.state.read().expect("no task panics while it holds the run's state");
+        let inside = program.tasks.iter().filter(|task| !program.is_finally(task));
+        let mut inside = inside.filter(|task| task.name.step.as_str().starts_with(&frame.prefix));
+        let begun = |record: &TaskRecord| record.attempt > 0 && record.state != TaskState::Skipped;
+        inside.any(|task| state.task(&task.name).is_some_and(begun))
+    }
+
+    /// What the step that uses a frame's runbook sees.
+    fn outer_scope(&self, frame: &Frame) -> Result<Scope, Fault> {
+        Ok(self.scope_in(frame.parent, &HostName::controller())?.with_vars(&frame.step_vars))
+    }
+
+    /// Whether a `when` around the frame leaves all of it out. Those that it reads have finished: it is the same for
+    /// every task of the frame.
+    fn is_left_out(&self, frame: u32) -> Result<bool, Fault> {
+        if frame == 0 {
+            return Ok(false);
+        }
+        let frame = &self.shared.program.frames[frame as usize];
+        if self.shared.program.is_finally(self.task()) && !self.has_begun(frame) {
+            return Ok(true);
+        }
+        if self.is_left_out(frame.parent)? {
+            return Ok(true);
+        }
+        match &frame.when {
+            Some(when) => Ok(!when.holds(&self.outer_scope(frame)?)?),
+            None => Ok(false),
+        }
     }
 
     /// The task as the run's state has it now.

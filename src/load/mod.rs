@@ -1,7 +1,8 @@
 //! YAML texts to typed trees in which every key and value knows its place.
 //!
 //! Three kinds of file: a runbook ([`runbook`], a bare [`Document`] that only `check` can make sense of), an
-//! inventory ([`inventory`], typed here) and parameters ([`params`]). Nothing here knows actions, templates or steps.
+//! inventory ([`inventory`], typed here) and parameters ([`params`]). Nothing here knows actions or templates; of steps
+//! only that `use` names another file.
 //! Every mistake is a [`Diagnostic`] with a place, and as many as can be found in one go are returned.
 
 mod fields;
@@ -14,6 +15,7 @@ mod rehearsal;
 mod scalar;
 mod shape;
 mod texts;
+mod used;
 mod yaml;
 
 pub use fields::{Fields, unknown_key};
@@ -23,6 +25,7 @@ pub use node::{Key, Node, Value};
 pub use rehearsal::{REHEARSAL, Rehearsal};
 pub(crate) use shape::fields;
 pub use shape::{Field, Form, NAME, Shape};
+pub use used::{Copies, Library, used_path};
 
 use crate::model::{Diagnostic, FileId, Sources};
 use std::path::{Path, PathBuf};
@@ -31,9 +34,18 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub struct Document {
     pub file: FileId,
-    /// The folder of the file, absolute: relative paths of the runbook start here.
-    pub dir: PathBuf,
+    /// Where it is, or where that was which it is a copy of; absolute.
+    pub path: PathBuf,
     pub root: Node,
+    /// All the runbooks that it uses; empty in one that is used itself.
+    pub used: Library,
+}
+
+impl Document {
+    /// Where its relative paths start.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("/"))
+    }
 }
 
 /// Parameters as they were given for one run; later ones win over earlier ones.
@@ -43,12 +55,14 @@ pub struct Given {
     pub value: Node,
 }
 
-/// Reads a runbook.
+/// Reads a runbook, and every runbook that it uses.
 pub fn runbook(path: &Path, sources: &mut Sources) -> Result<Document, Vec<Diagnostic>> {
-    let file = file::read(path, sources)?;
-    let root = yaml::parse(file, &sources.get(file).text)?;
-    node::expect_map(&root, "a runbook")?;
-    Ok(Document { file, dir: folder(path), root })
+    Ok(used::follow(used::read(path, None, sources)?, None, sources))
+}
+
+/// The same from copies of them. `path` is where the runbook was: relative paths in it start there.
+pub fn runbook_from(path: &Path, copies: &Copies, sources: &mut Sources) -> Result<Document, Vec<Diagnostic>> {
+    Ok(used::follow(used::read(path, Some(copies), sources)?, Some(copies), sources))
 }
 
 /// Reads an inventory and checks all of it.
@@ -67,7 +81,11 @@ pub fn inventory_from(path: &Path, folder: &Path, sources: &mut Sources) -> Resu
 pub fn rehearsal(path: &Path, sources: &mut Sources) -> Result<Rehearsal, Vec<Diagnostic>> {
     let file = file::read(path, sources)?;
     let root = yaml::parse(file, &sources.get(file).text)?;
-    rehearsal::decode(file, &root, &folder(path))
+    let mut rehearsal = rehearsal::decode(file, &root, &absolute(path))?;
+    for stage in [&mut rehearsal.setup, &mut rehearsal.damage] {
+        *stage = stage.take().map(|stage| used::follow(stage, None, sources));
+    }
+    Ok(rehearsal)
 }
 
 /// Reads a file of `name: value` lines. An empty file gives none.
@@ -85,6 +103,9 @@ pub fn argument(text: &str, sources: &mut Sources) -> Result<Given, Vec<Diagnost
 }
 
 fn folder(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    path.parent().unwrap_or(Path::new("/")).to_owned()
+    absolute(path).parent().unwrap_or(Path::new("/")).to_owned()
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

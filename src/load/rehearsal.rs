@@ -6,7 +6,7 @@
 use super::fields::Fields;
 use super::node::{Key, Node, Value};
 use super::shape::{Form, NAME, Shape, fields};
-use super::{Document, Given};
+use super::{Document, Given, Library};
 use crate::model::{Diagnostic, FileId};
 use std::path::Path;
 
@@ -60,19 +60,19 @@ static LAB: Shape = Shape {
     }],
 };
 
-pub(super) fn decode(file: FileId, root: &Node, dir: &Path) -> Result<Rehearsal, Vec<Diagnostic>> {
+pub(super) fn decode(file: FileId, root: &Node, path: &Path) -> Result<Rehearsal, Vec<Diagnostic>> {
     let mut problems = Vec::new();
-    let rehearsal = read(file, root, dir, &mut problems);
+    let rehearsal = read(file, root, path, &mut problems);
     rehearsal.filter(|_| problems.is_empty()).ok_or(problems)
 }
 
-fn read(file: FileId, root: &Node, dir: &Path, problems: &mut Vec<Diagnostic>) -> Option<Rehearsal> {
+fn read(file: FileId, root: &Node, path: &Path, problems: &mut Vec<Diagnostic>) -> Option<Rehearsal> {
     let mut fields = Fields::of(root, &REHEARSAL, problems)?;
     let (hosts, etcd) = fields.take("lab").map(|node| lab(node, problems)).unwrap_or_default();
     let roles = fields.take("hosts");
     let params = fields.take("params").map(given).unwrap_or_default();
     let binds = fields.take("bind").map(|node| binds(node, problems)).unwrap_or_default();
-    let stage = |name: &str, node: &Node| document(file, dir, name, node, roles);
+    let stage = |name: &str, node: &Node| document(file, path, name, node, roles);
     let setup = fields.take("setup").map(|node| stage("setup", node));
     let damage = fields.take("damage").map(|node| stage("damage", node));
     fields.finish(problems);
@@ -124,10 +124,11 @@ fn binds(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<String> {
 }
 
 /// A runbook of these steps, with the rehearsal's roles.
-fn document(file: FileId, dir: &Path, name: &str, steps: &Node, roles: Option<&Node>) -> Document {
+fn document(file: FileId, path: &Path, name: &str, steps: &Node, roles: Option<&Node>) -> Document {
     let key = |text: &str| Key { text: text.to_owned(), span: steps.span };
     let name = Node { span: steps.span, value: Value::String(format!("rehearsal/{name}")) };
     let mut entries = vec![(key("runbook"), name), (key("steps"), steps.clone())];
     entries.extend(roles.map(|roles| (key("hosts"), roles.clone())));
-    Document { file, dir: dir.to_owned(), root: Node { span: steps.span, value: Value::Map(entries) } }
+    let root = Node { span: steps.span, value: Value::Map(entries) };
+    Document { file, path: path.to_owned(), root, used: Library::new() }
 }

@@ -11,6 +11,15 @@ pub enum Seg {
     Any,
 }
 
+impl Seg {
+    pub fn as_name(&self) -> Option<&str> {
+        match self {
+            Seg::Name(name) => Some(name),
+            Seg::Any => None,
+        }
+    }
+}
+
 /// A use of an outer name with what is taken from it: `steps.config.on[h.name].out.name` is
 /// `steps`, `config`, `on`, any, `out`, `name`. Names bound inside the template (`for`, `set`) are no references.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,10 +33,7 @@ pub struct Ref {
 impl Ref {
     /// The `i`th part of the path, where it is a name.
     pub fn name(&self, i: usize) -> Option<&str> {
-        match self.path.get(i) {
-            Some(Seg::Name(name)) => Some(name),
-            _ => None,
-        }
+        self.path.get(i)?.as_name()
     }
 }
 

@@ -12,6 +12,8 @@ pub struct Steps {
     pub state: Arc<RwLock<RunState>>,
     /// Every step's tasks, in inventory order; a run's program makes it once.
     pub tasks: Arc<IndexMap<StepId, Vec<TaskName>>>,
+    /// What the ids of the steps that are seen begin with: nothing, or the id of a step that uses a runbook and a dot.
+    pub prefix: String,
     /// Whose outputs `out` means.
     pub host: HostName,
 }
@@ -29,8 +31,9 @@ impl Steps {
 
 impl Object for Steps {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let tasks = self.tasks.get(key.as_str()?)?.clone();
-        Some(Value::from_object(StepView { steps: self.clone(), tasks }))
+        let id = format!("{}{}", self.prefix, key.as_str()?);
+        let tasks = self.tasks.get(id.as_str())?.clone();
+        Some(Value::from_object(StepView { steps: self.clone(), tasks, id }))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -42,10 +45,18 @@ impl Object for Steps {
 #[derive(Debug)]
 struct StepView {
     steps: Arc<Steps>,
+    id: String,
     tasks: Vec<TaskName>,
 }
 
 impl StepView {
+    /// Whether something is so of a task of the runbook that the step uses.
+    fn any_within(&self, test: fn(&TaskState) -> bool) -> bool {
+        let inside = |step: &str| step.strip_prefix(self.id.as_str()).is_some_and(|rest| rest.starts_with('.'));
+        let tasks = self.steps.tasks.iter().filter(|(step, _)| inside(step.as_str())).flat_map(|(_, tasks)| tasks);
+        tasks.into_iter().any(|task| test(&self.steps.state_of(task)))
+    }
+
     /// This host's task, else the controller's, else the only one.
     fn here(&self) -> Option<&TaskName> {
         let at = |host: &str| self.tasks.iter().find(|t| t.host.as_str() == host);
@@ -69,7 +80,10 @@ impl StepView {
         };
         Some(match name {
             "out" => out(&state?),
-            "changed" => is(|s| matches!(s, TaskState::Done { changed: true, .. })),
+            "changed" => {
+                let changed: fn(&TaskState) -> bool = |s| matches!(s, TaskState::Done { changed: true, .. });
+                Value::from(is(changed).is_true() || self.any_within(changed))
+            }
             "skipped" => is(|s| matches!(s, TaskState::Skipped)),
             "failed" => is(|s| matches!(s, TaskState::Failed { .. })),
             "unreachable" => Value::from(false),

@@ -133,6 +133,7 @@ fn steps_show_this_hosts_outputs_and_every_hosts() {
         let steps = Steps {
             state: Arc::new(RwLock::new(state.clone())),
             tasks: Arc::new([("look".into(), tasks.clone())].into_iter().collect()),
+            prefix: String::new(),
             host: host.into(),
         };
         scope().with("steps", steps.value())

@@ -12,6 +12,7 @@ mod load;
 mod readme;
 mod restore;
 mod resume;
+mod used;
 mod world;
 
 mod support;

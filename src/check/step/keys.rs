@@ -132,7 +132,7 @@ pub(super) fn become_user(reader: &mut Reader, node: &Node) -> Late {
     }
 }
 
-pub(super) fn on_failure(reader: &mut Reader, node: &Node) -> OnFailure {
+pub(in crate::check) fn on_failure(reader: &mut Reader, node: &Node) -> OnFailure {
     match reader.literal(node, "`on_failure`").as_deref() {
         Some("stop") | None => OnFailure::Stop,
         Some("continue") => OnFailure::Continue,

@@ -1,6 +1,6 @@
 use super::*;
 use crate::action::{Action, Cx, Kind, Seen, Undoing};
-use crate::check::{Need, OnFailure};
+use crate::check::Need;
 use crate::model::{Effect, Fault, FileId, Span, TaskName};
 use crate::template::Late;
 use petgraph::algo::{has_path_connecting, is_cyclic_directed};
@@ -30,30 +30,8 @@ impl Action for Nothing {
 static NOTHING: Kind = Kind::of::<Nothing>();
 
 fn step(id: &str, needs: Option<Vec<Need>>, gate: Gate) -> Step {
-    Step {
-        id: id.into(),
-        title: None,
-        span: Span::new(FileId(0), 0..0),
-        kind: &NOTHING,
-        args: Late::Value(serde_json::json!({})),
-        effect: Effect::Reads,
-        on: None,
-        needs,
-        when: None,
-        for_each: None,
-        vars: Default::default(),
-        user: None,
-        env: vec![],
-        stdin: None,
-        cwd: None,
-        timeout: None,
-        retry: None,
-        on_failure: OnFailure::Stop,
-        undo: vec![],
-        irreversible: None,
-        reconcile: None,
-        gate,
-    }
+    let args = Late::Value(serde_json::json!({}));
+    Step { needs, gate, ..Step::plain(id.into(), Span::new(FileId(0), 0..0), &NOTHING, args) }
 }
 
 fn need(step: &str) -> Need {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 use surefoot::action::{Action, Change, Cx, Kind, Question, Seen, Undoing, unseen};
-use surefoot::check::{Gate, Need, OnFailure, Retry, Runbook, Step, check};
+use surefoot::check::{Need, Retry, Runbook, Step, check};
 use surefoot::compile::{Program, compile};
 use surefoot::execute::{Append, Error, Goal, Limits, Origin, Run, Signals, run};
 use surefoot::journal::{RunFolder, Store};
@@ -342,30 +342,8 @@ pub fn expr(text: &str) -> Option<Expr> {
 
 /// A step on every host.
 pub fn step(id: &str, kind: &'static Kind, words: &str) -> Step {
-    Step {
-        id: id.into(),
-        title: None,
-        span: span(),
-        kind,
-        args: Late::Map(vec![("run".into(), late(words))]),
-        effect: kind.effect([], false),
-        on: Some("all".into()),
-        needs: None,
-        when: None,
-        for_each: None,
-        vars: Arc::default(),
-        user: None,
-        env: Vec::new(),
-        stdin: None,
-        cwd: None,
-        timeout: None,
-        retry: None,
-        on_failure: OnFailure::Stop,
-        undo: Vec::new(),
-        irreversible: None,
-        reconcile: None,
-        gate: Gate::Open,
-    }
+    let args = Late::Map(vec![("run".into(), late(words))]);
+    Step { on: Some("all".into()), ..Step::plain(id.into(), span(), kind, args) }
 }
 
 pub fn set(id: &str, look: &str, run: &str) -> Step {

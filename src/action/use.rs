@@ -1,0 +1,32 @@
+//! `use`: the end of a used runbook. No row of the table of kinds: the key `use` names a file, not parameters.
+
+use super::{Action, Cx, Kind, Seen, Undoing, unseen};
+use crate::model::{Effect, Fault, Outputs};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The kind of a step that uses a runbook.
+pub static USE: Kind = Kind::of::<Use>();
+
+/// What the used runbook gives: its `out`, filled in.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Use(Outputs);
+
+impl Action for Use {
+    const NAME: &'static str = "use";
+    const EXAMPLE: &'static str = "use: ../lib/stop-unit.yaml";
+    const EFFECT: Effect = Effect::Reads;
+    const UNDO: Undoing = Undoing::No("its own steps are taken back");
+    const LIMITED: bool = false;
+    type Out = Outputs;
+    type Before = ();
+
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        unseen("end the used runbook")
+    }
+
+    async fn apply(&self, _: &Cx<'_>, _: &()) -> Result<Outputs, Fault> {
+        Ok(self.0.clone())
+    }
+}
