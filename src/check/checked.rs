@@ -236,6 +236,14 @@ impl Step {
     }
 }
 
+impl Step {
+    /// The name of the checkpoint that it is.
+    pub fn checkpoint(&self) -> Option<String> {
+        let name = self.args.shown();
+        self.kind.barrier.then(|| name.as_str().map_or_else(|| self.id.to_string(), str::to_owned))
+    }
+}
+
 /// A step that must be done before another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {

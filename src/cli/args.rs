@@ -72,6 +72,24 @@ pub enum Command {
         #[arg(value_name = "STEP@HOST")]
         task: Option<TaskName>,
     },
+    /// Draw the order of a runbook's steps
+    Graph(Graph),
+    /// Lay runbooks and inventories out in one style; comments stay
+    Fmt(Fmt),
+    /// Show which hosts can be reached, as whom, and what runs there
+    #[command(after_help = "Nothing is changed on the hosts.\n\nExample:\n  surefoot hosts -i site.yaml")]
+    Hosts {
+        /// Hosts, groups, and how to reach them
+        #[arg(short, long, value_name = "FILE")]
+        inventory: PathBuf,
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Write a first runbook that checks, plans and rehearses
+    #[command(
+        after_help = "Writes NAME.yaml and NAME.rehearse.yaml here, and never over a file.\n\nExample:\n  surefoot new rotate-logs"
+    )]
+    New { name: crate::lab::Name },
     /// List the actions, or print one action's manual
     Actions { name: Option<String> },
     /// Throw-away hosts on this machine: real Debian, systemd, sshd and etcd (needs root)
@@ -91,6 +109,53 @@ pub struct Check {
     /// One JSON object on each line, for editors and CI
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+In the terminal, what changes something stands in a box, what only reads in brackets.
+
+Examples:
+  surefoot graph restore-cluster.yaml
+  surefoot graph restore-cluster.yaml --format svg > restore-cluster.svg")]
+pub struct Graph {
+    #[arg(value_name = "RUNBOOK")]
+    pub runbook: PathBuf,
+    /// Lets steps name its hosts and groups beside the runbook's own roles
+    #[arg(short, long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t = Picture::Text)]
+    pub format: Picture,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Picture {
+    /// For the terminal
+    Text,
+    /// A picture that needs nothing else, light or dark as its viewer is
+    Svg,
+    /// For Graphviz
+    Dot,
+    /// For Markdown
+    Mermaid,
+    Json,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+A file that is no YAML is left alone, and so is one whose meaning would change.
+
+Examples:
+  surefoot fmt restore-cluster.yaml
+  surefoot fmt --check runbooks/etcd/*.yaml
+  surefoot fmt - < draft.yaml")]
+pub struct Fmt {
+    /// Files, or `-` for standard input to standard output
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Write nothing; exit with 1 where a file would change
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// What a run is made from.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// Connections that are made at once. A handshake is work for the processor: more at a time would make each wait longer
 /// than hosts are given.
-const HANDSHAKES: usize = 32;
+pub const HANDSHAKES: usize = 32;
 
 /// Every host, or every fault: a host that cannot be reached, a `become` that sudo refuses, two names for one machine.
 pub async fn connect(
@@ -65,7 +65,8 @@ async fn sudo(program: &Program, world: &World) -> Vec<Fault> {
     join_all(tries).await.into_iter().filter_map(Result::err).collect()
 }
 
-fn target(entry: &HostEntry) -> Target {
+/// A host as ssh is to reach it.
+pub fn target(entry: &HostEntry) -> Target {
     Target {
         address: entry.address.clone(),
         user: entry.user.clone(),

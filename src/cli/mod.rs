@@ -5,9 +5,13 @@ mod args;
 mod check;
 mod connect;
 mod exit;
+mod fmt;
+mod graph;
+mod hosts;
 mod kept;
 mod lab;
 mod logs;
+mod new;
 mod operator;
 mod pipeline;
 mod plan;
@@ -43,6 +47,10 @@ fn dispatch(args: Args) -> Exit {
         Command::Runs => runs::list(&args.state),
         Command::Show { run } => runs::show(&args.state, &run),
         Command::Actions { name } => actions::main(name.as_deref()),
+        Command::Graph(graph) => graph::main(&graph),
+        Command::Fmt(fmt) => fmt::main(&fmt),
+        Command::Hosts { inventory, format } => hosts::main(&inventory, format),
+        Command::New { name } => new::main(&name),
         Command::Lab(lab) => lab::main(lab),
         Command::Verify { run, seal } => runs::verify(&args.state, &run, seal.as_deref()),
         Command::Logs { run, task } => logs::main(&args.state, &run, task.as_ref()),

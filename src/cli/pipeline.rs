@@ -108,7 +108,12 @@ pub fn bound(
     }
 }
 
-fn checked(document: &Document, inventory: Option<&Inventory>, sources: &Sources) -> Result<Runbook, Vec<Diagnostic>> {
+/// A runbook without mistakes; its warnings are shown.
+pub fn checked(
+    document: &Document,
+    inventory: Option<&Inventory>,
+    sources: &Sources,
+) -> Result<Runbook, Vec<Diagnostic>> {
     let verdict = check::check(document, inventory, sources);
     match verdict.runbook {
         Some(runbook) => {

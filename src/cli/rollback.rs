@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::operator::confirm;
 use super::run::in_runtime;
 use super::taken::Taken;
+use crate::check::Step;
 use crate::compile::Program;
 use crate::execute::Goal;
 use crate::execute::walk::{self, TakingBack, Target, Way};
@@ -62,7 +63,7 @@ fn goal(program: &Program, state: &RunState, args: &Args) -> Result<Goal, Exit> 
 
 /// The step of a checkpoint that the run has passed, by its name or the step's id.
 fn checkpoint(program: &Program, state: &RunState, name: &str) -> Result<StepId, Exit> {
-    let named: Vec<_> = program.steps.iter().filter_map(|step| Some((walk::checkpoint(step)?, &step.id))).collect();
+    let named: Vec<_> = program.steps.iter().filter_map(|step| Some((step.checkpoint()?, &step.id))).collect();
     let Some((_, step)) = named.iter().find(|(own, id)| own == name || id.as_str() == name) else {
         let known: Vec<&str> = named.iter().map(|(own, _)| own.as_str()).collect();
         return Err(Exit::WrongInput.because(format!("no checkpoint `{name}`; there are: {}", known.join(", "))));
@@ -91,6 +92,6 @@ pub fn back(program: &Program, state: &RunState, way: &Way) -> Back {
         };
         Some(BackStep { task: task.name.clone(), undone, what })
     });
-    let to = program.steps.iter().find(|step| Some(&step.id) == way.to.as_ref()).and_then(walk::checkpoint);
+    let to = program.steps.iter().find(|step| Some(&step.id) == way.to.as_ref()).and_then(Step::checkpoint);
     Back { to, wall: way.wall.clone(), steps: steps.collect() }
 }

@@ -85,6 +85,27 @@ fn led_there(problems: Vec<Diagnostic>, uses: &[Use], frame: u32) -> Vec<Diagnos
     problems.into_iter().map(led).collect()
 }
 
+/// What waits for what, whatever the hosts: places of steps (then `verify`, then `finally`), and whether each host goes
+/// on by itself.
+pub fn step_order(runbook: &Runbook) -> Vec<(usize, usize, bool)> {
+    let finally = runbook.steps.len() + runbook.verify.len();
+    let steps: Vec<Step> = runbook.steps.iter().chain(&runbook.verify).chain(&runbook.finally).cloned().collect();
+    let graph = order::graph(&steps, &[], finally);
+    let step = |node| match graph[node] {
+        Node::Task(step) | Node::Join(step) => step as usize,
+    };
+    let all = graph.edge_indices().filter_map(|edge| graph.edge_endpoints(edge));
+    let all = all.map(|(from, to)| (step(from), step(to), false));
+    let place = |id: &StepId| steps.iter().position(|step| step.id == *id);
+    let same_host = steps.iter().enumerate().flat_map(|(to, step)| {
+        let needs = step.needs.iter().flatten().filter(|need| need.same_host);
+        needs.filter_map(move |need| Some((place(&need.step)?, to, true)))
+    });
+    let mut order: Vec<_> = all.chain(same_host).collect();
+    order.sort_unstable();
+    order
+}
+
 /// `{name, address, vars}` of each host, the controller included.
 fn host_records(inventory: &Inventory) -> IndexMap<HostName, Json> {
     let record = |name: &HostName, address: &str, vars: Json| {

@@ -50,12 +50,6 @@ pub fn is_walking(state: &RunState) -> bool {
     state.back.is_some() && !matches!(state.outcome, Some(Outcome::RolledBack | Outcome::Stuck))
 }
 
-/// The checkpoint of a step, by its name.
-pub fn checkpoint(step: &Step) -> Option<String> {
-    let name = step.args.shown();
-    step.kind.barrier.then(|| name.as_str().map_or_else(|| step.id.to_string(), str::to_owned))
-}
-
 /// The last checkpoint that the run has passed.
 pub fn last_checkpoint<'p>(program: &'p Program, state: &RunState) -> Option<&'p StepId> {
     let checkpoints = program.steps.iter().rev().filter(|step| step.kind.barrier);

@@ -7,6 +7,7 @@
 
 mod fields;
 mod file;
+mod format;
 mod hint;
 mod inventory;
 mod node;
@@ -19,6 +20,7 @@ mod used;
 mod yaml;
 
 pub use fields::{Fields, unknown_key};
+pub use format::{Unformatted, formatted};
 pub use hint::{closest, did_you_mean};
 pub use inventory::{HostEntry, INVENTORY, Inventory};
 pub use node::{Key, Node, Value};

@@ -2,6 +2,8 @@
 //!
 //! This is the offline plan: it connects to nothing, so what depends on a host or an earlier step stays a template.
 
+pub mod graph;
+
 use crate::action::Undoing;
 use crate::check::Step;
 use crate::compile::{Node, Program, Task};

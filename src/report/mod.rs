@@ -2,6 +2,8 @@
 
 mod diagnostic;
 mod events;
+pub mod graph;
+pub mod hosts;
 mod lines;
 mod live;
 pub mod manual;

@@ -1,6 +1,7 @@
 //! One binary; one file for each feature.
 
 mod actions;
+mod authoring;
 mod check;
 mod cli;
 mod diagnostic;

@@ -1,0 +1,68 @@
+//! `surefoot fmt`: files in one style.
+
+use super::args::{Fmt as Args, Format};
+use super::exit::Exit;
+use super::pipeline::show;
+use crate::load::{Unformatted, formatted};
+use crate::model::Sources;
+use std::io::Write;
+use std::path::Path;
+
+pub fn main(args: &Args) -> Exit {
+    let mut worst = Exit::Done;
+    for path in &args.files {
+        let exit = match path.as_os_str() == "-" {
+            true => stdin(),
+            false => file(path, args.check),
+        };
+        if exit != Exit::Done {
+            worst = exit;
+        }
+    }
+    worst
+}
+
+fn stdin() -> Exit {
+    match read(Path::new("/dev/stdin")) {
+        Ok((_, new)) => {
+            print!("{new}");
+            Exit::Done
+        }
+        Err(exit) => exit,
+    }
+}
+
+fn file(path: &Path, check: bool) -> Exit {
+    match read(path) {
+        Ok((old, new)) if old == new => Exit::Done,
+        Ok(_) if check => {
+            println!("{}", path.display());
+            Exit::Failed
+        }
+        Ok((_, new)) => match write(path, &new) {
+            Ok(()) => Exit::Done,
+            Err(error) => Exit::Failed.because(format!("{}: {error}", path.display())),
+        },
+        Err(exit) => exit,
+    }
+}
+
+fn read(path: &Path) -> Result<(String, String), Exit> {
+    let mut sources = Sources::default();
+    formatted(path, &mut sources).map_err(|why| match why {
+        Unformatted::Wrong(problems) => show(&problems, &sources, Format::Text),
+        Unformatted::Refused(why) => Exit::Failed.because(format!("{} is left as it is: {why}", path.display())),
+    })
+}
+
+/// In one go: whoever reads the file meanwhile sees the old text or the new.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let path = path.canonicalize()?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    new.write_all(text.as_bytes())?;
+    new.as_file().set_permissions(path.metadata()?.permissions())?;
+    new.as_file().sync_all()?;
+    new.persist(&path)?;
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! `surefoot graph`: the order of a runbook's steps, drawn.
+
+use super::args::{Format, Graph as Args, Picture};
+use super::exit::Exit;
+use super::pipeline::{checked, show};
+use crate::check::Runbook;
+use crate::load;
+use crate::model::{Diagnostic, Sources};
+use crate::plan::graph::Graph;
+use crate::report::graph;
+
+pub fn main(args: &Args) -> Exit {
+    let mut sources = Sources::default();
+    let runbook = match read(args, &mut sources) {
+        Ok(runbook) => runbook,
+        Err(problems) => return show(&problems, &sources, Format::Text),
+    };
+    match drawn(&Graph::of(&runbook), args.format) {
+        Ok(picture) => {
+            print!("{picture}");
+            Exit::Done
+        }
+        Err(error) => Exit::Failed.because(error),
+    }
+}
+
+fn read(args: &Args, sources: &mut Sources) -> Result<Runbook, Vec<Diagnostic>> {
+    let inventory = args.inventory.as_ref().map(|path| load::inventory(path, sources)).transpose()?;
+    let document = load::runbook(&args.runbook, sources)?;
+    checked(&document, inventory.as_ref(), sources)
+}
+
+fn drawn(picture: &Graph, format: Picture) -> Result<String, Box<dyn std::error::Error>> {
+    Ok(match format {
+        Picture::Text => graph::terminal(picture),
+        Picture::Svg => graph::svg(picture)?,
+        Picture::Dot => graph::dot(picture),
+        Picture::Mermaid => graph::mermaid(picture),
+        Picture::Json => serde_json::to_string_pretty(picture)? + "\n",
+    })
+}

@@ -1,0 +1,118 @@
+//! What helps authors: a first runbook, one style, pictures, and a look at the hosts.
+
+use crate::support::program::Program;
+use serde_json::Value as Json;
+use std::path::Path;
+use surefoot::lab::{Break, Etcd, LabGuard, Name, Spec};
+use surefoot::load::formatted;
+use surefoot::model::Sources;
+
+#[test]
+fn a_new_runbook_checks_is_in_style_and_rehearses() {
+    let program = Program::new();
+    assert_eq!(program.call(["new", "rotate"]).code, Some(0));
+    assert_eq!(program.call(["new", "rotate"]).code, Some(2), "never over a file");
+    let files = ["rotate.yaml", "rotate.rehearse.yaml"];
+    let checked = program.call(["check", files[0], files[1]]);
+    assert_eq!((checked.code, checked.err.as_str()), (Some(0), ""));
+    assert_eq!(program.call(["fmt", "--check", files[0], files[1]]).code, Some(0));
+    let lab = Name::of_this_process("new").unwrap();
+    let rehearsed = program.call(["rehearse", files[0], "--lab", lab.as_str()]);
+    assert_eq!(rehearsed.code, Some(0), "{}", rehearsed.err);
+}
+
+#[test]
+fn a_formatted_file_keeps_its_comments_and_its_mode() {
+    use std::os::unix::fs::PermissionsExt;
+    let program = Program::new();
+    let ugly = "# first\nrunbook:   a/b   # last\nsteps:\n- sh:   'true'\n  # within\n  reads:   true\n";
+    let path = program.write("ugly.yaml", ugly);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let looked = program.call(["fmt", "--check", "ugly.yaml"]);
+    assert_eq!((looked.code, looked.out.as_str()), (Some(1), "ugly.yaml\n"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), ugly, "a check writes nothing");
+    assert_eq!(program.call(["fmt", "ugly.yaml"]).code, Some(0));
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(["# first\n", "# last\n", "# within\n"].iter().all(|comment| text.contains(comment)), "{text}");
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(program.call(["fmt", "--check", "ugly.yaml"]).code, Some(0), "once is enough");
+}
+
+#[test]
+fn what_is_no_yaml_is_left_alone() {
+    let program = Program::new();
+    let path = program.write("broken.yaml", "steps: [\n");
+    let called = program.call(["fmt", "broken.yaml"]);
+    assert!(called.code == Some(2) && called.err.contains("E0100"), "{called:?}");
+    assert_eq!(std::fs::read_to_string(path).unwrap(), "steps: [\n");
+}
+
+#[test]
+fn shipped_runbooks_are_in_style() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "yaml") {
+                let (old, new) = formatted(&path, &mut Sources::default()).unwrap();
+                assert!(old == new, "surefoot fmt {}", path.display());
+                files += 1;
+            }
+        }
+    }
+    assert!(files >= 2);
+}
+
+#[test]
+fn a_graph_is_drawn_in_every_format() {
+    let program = Program::new();
+    let steps = "steps:\n  - id: look\n    reads: true\n    sh: uptime\n  - checkpoint: looked\n  \
+                 - id: act\n    sh: 'true'\n    irreversible: it is\n";
+    program
+        .write("book.yaml", &format!("runbook: a/b\n{steps}finally:\n  - id: bye\n    reads: true\n    sh: 'true'\n"));
+    let drawn = |format: &str| {
+        let called = program.call(["graph", "book.yaml", "--format", format]);
+        assert_eq!(called.code, Some(0), "{}", called.err);
+        called.out
+    };
+    let json: Json = serde_json::from_str(&drawn("json")).unwrap();
+    let marks: Vec<_> = json["nodes"].as_array().unwrap().iter().map(|node| node["mark"].as_str().unwrap()).collect();
+    assert_eq!(marks, ["reads", "checkpoint", "irreversible", "reads"]);
+    let edges: Vec<_> = json["edges"].as_array().unwrap().iter().map(|edge| (&edge["from"], &edge["to"])).collect();
+    assert_eq!(
+        edges,
+        [(&Json::from(0), &Json::from(1)), (&Json::from(1), &Json::from(2))],
+        "`finally` waits for no step"
+    );
+    for format in ["text", "svg", "dot", "mermaid"] {
+        let picture = drawn(format);
+        assert!(["look", "checkpoint looked", "act", "bye"].iter().all(|name| picture.contains(name)), "{picture}");
+    }
+}
+
+#[test]
+fn hosts_are_told_with_what_runs_there_and_why_one_cannot_be_reached() {
+    let program = Program::new();
+    let name = Name::of_this_process("hosts").unwrap();
+    let lab = LabGuard::up(&Spec::cluster(name, 2, Etcd::V3_4), &|_| {}).unwrap();
+    let look = || {
+        let inventory = lab.inventory();
+        let called = program.call(["hosts".as_ref(), "-i".as_ref(), inventory.as_path(), "--format=json".as_ref()]);
+        (called.code, serde_json::from_str::<Json>(&called.out).unwrap())
+    };
+    let (code, seen) = look();
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(seen[0]["root"] == true && seen[0]["login"] == "root", "{seen}");
+    assert!(seen[1]["etcd"].as_str().unwrap().starts_with("3.4."), "{seen}");
+    assert!(
+        seen[1]["systemd"].as_str().unwrap().parse::<u32>().unwrap() > 200 && seen[1]["free"].as_u64() > Some(1 << 20)
+    );
+
+    lab.apply(&"etcd-2".parse().unwrap(), Break::LinkDown).unwrap();
+    let (code, seen) = look();
+    assert_eq!((code, seen[0].get("fault")), (Some(1), None));
+    assert!(seen[1]["fault"].as_str().is_some_and(|why| why.contains("etcd-2")), "{seen}");
+}
