@@ -65,7 +65,12 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0706", "a host is in two roles that do not share hosts"),
     ("E0707", "a binding that cannot be read, or of a role that does not exist"),
     ("E0708", "a role of a used runbook that is bound to nothing"),
+    ("E0710", "a part of an Ansible inventory that cannot be read"),
+    ("E0711", "a part of an Ansible inventory that surefoot does not have"),
+    ("E0712", "the program that lists the hosts fails"),
     ("W0201", "an opaque change that says neither how it is undone nor that it cannot be"),
     ("W0301", "a parameter that nothing uses"),
     ("W0501", "a number that loses digits which it would keep as text"),
+    ("W0701", "a variable of an Ansible inventory that is ignored"),
+    ("W0702", "a part of an inventory that is left out"),
 ];

@@ -104,7 +104,7 @@ pub struct Check {
     #[arg(required = true, value_name = "RUNBOOK")]
     pub runbooks: Vec<PathBuf>,
     /// Lets steps name its hosts and groups beside the runbook's own roles
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "HOSTS")]
     pub inventory: Option<PathBuf>,
     /// One JSON object on each line, for editors and CI
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -164,7 +164,12 @@ pub struct Inputs {
     #[arg(value_name = "RUNBOOK")]
     pub runbook: PathBuf,
     /// Hosts, groups, and how to reach them; without it only the controller is there
-    #[arg(short, long, value_name = "FILE")]
+    ///
+    /// A file: surefoot's own inventory, or one of Ansible's (INI, or YAML with `all:` or of groups only; group_vars and
+    /// host_vars beside it count). An executable file that is not named like data: a program that prints one as JSON when
+    /// it is called with `--list`. `ssh:`, or `ssh:FILE`: every host that your ssh config names. Such as `-i site.yaml`,
+    /// `-i /etc/ansible/hosts`, `-i ./inventory.py`, `-i ssh:`.
+    #[arg(short, long, value_name = "HOSTS")]
     pub inventory: Option<PathBuf>,
     /// One parameter; may be given several times
     #[arg(short, long = "param", value_name = "NAME=VALUE")]

@@ -11,8 +11,11 @@ use std::path::Path;
 pub fn main(args: &Check) -> Exit {
     let mut sources = Sources::default();
     let mut problems = Vec::new();
-    let inventory = match args.inventory.as_ref().map(|path| load::inventory(path, &mut sources)).transpose() {
-        Ok(inventory) => inventory,
+    let inventory = match args.inventory.as_ref().map(|given| load::hosts(given, &mut sources)).transpose() {
+        Ok(loaded) => loaded.map(|loaded| {
+            problems = loaded.warnings;
+            loaded.inventory
+        }),
         Err(more) => {
             problems = more;
             None

@@ -4,7 +4,7 @@
 //! inputs/
 //!   runbook.yaml      as it was given; a corrected one is runbook-2.yaml, and so on
 //!   use-*.yaml        the runbooks that it uses, each named by its content
-//!   inventory.yaml    as it was given
+//!   inventory.yaml    as it was given; one of another form, or what a program printed, as a native one
 //!   params.json       every parameter as the run has it, defaults filled in, files absolute
 //!   origin.json       where those came from: relative paths in them start there
 //! ```
@@ -15,7 +15,7 @@ use super::pipeline::{self, Prepared};
 use crate::check;
 use crate::compile::Program;
 use crate::journal::RunFolder;
-use crate::load::{self, Copies, Document, Inventory};
+use crate::load::{self, Copies, Document, Inventory, Loaded};
 use crate::model::{Diagnostic, RunState, Sources};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,9 @@ use std::path::{Path, PathBuf};
 pub struct Origin {
     pub runbook: PathBuf,
     pub inventory: Option<PathBuf>,
+    /// Whether the copy of the inventory was made from another form.
+    #[serde(default)]
+    pub translated: bool,
     /// The operator's current folder.
     pub folder: PathBuf,
     /// `--bind`.
@@ -75,12 +78,10 @@ fn runbooks(document: &Document, name: &str, sources: &Sources) -> Inputs {
 pub type Inputs = Vec<(String, Vec<u8>)>;
 
 /// What is kept of a new run's inputs.
-pub fn inputs(program: &Program, document: &Document, origin: &Origin, sources: &Sources) -> Inputs {
+pub fn inputs(program: &Program, document: &Document, hosts: &Loaded, origin: &Origin, sources: &Sources) -> Inputs {
     let mut inputs = runbooks(document, RUNBOOK, sources);
     inputs.extend([("params.json".to_owned(), json(&program.params)), (ORIGIN.to_owned(), json(origin))]);
-    // It has just been read; where it is gone already, a resume will say so.
-    let inventory = origin.inventory.iter().filter_map(|path| std::fs::read(path).ok());
-    inputs.extend(inventory.map(|text| (INVENTORY.to_owned(), text)));
+    inputs.extend(hosts.native.iter().map(|text| (INVENTORY.to_owned(), text.clone().into_bytes())));
     inputs
 }
 
@@ -185,7 +186,8 @@ fn prepared(
 pub fn changed_since(kept: &Kept) -> Vec<String> {
     let newest = kept.digests.keys().rfind(|name| name.starts_with("runbook"));
     let pairs = newest.map(|name| (name.as_str(), &kept.origin.runbook)).into_iter();
-    let pairs = pairs.chain(kept.origin.inventory.as_ref().map(|path| (INVENTORY, path)));
+    let inventory = kept.origin.inventory.as_ref().filter(|_| !kept.origin.translated);
+    let pairs = pairs.chain(inventory.map(|path| (INVENTORY, path)));
     let pairs = pairs.chain(kept.origin.used.iter().map(|(path, name)| (name.as_str(), path)));
     let line = |(name, original): (&str, &PathBuf)| match std::fs::read(original) {
         Ok(text) if kept.digests.get(name) == Some(&digest(&text)) => None,

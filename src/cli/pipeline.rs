@@ -5,7 +5,7 @@ use super::exit::Exit;
 use super::kept::{self, Origin};
 use crate::check::{self, Runbook};
 use crate::compile::{Program, compile};
-use crate::load::{self, Document, Given, Inventory};
+use crate::load::{self, Document, Given, Inventory, Loaded};
 use crate::model::{Diagnostic, Severity, Sources};
 use crate::report;
 use std::path::Path;
@@ -30,8 +30,8 @@ pub fn prepare(inputs: &Inputs) -> Result<Prepared, Exit> {
 
 fn from_files(inputs: &Inputs, sources: &mut Sources) -> Result<Prepared, Vec<Diagnostic>> {
     let inventory = match &inputs.inventory {
-        Some(path) => load::inventory(path, sources),
-        None => Ok(Inventory::default()),
+        Some(given) => load::hosts(given, sources),
+        None => Ok(Loaded::default()),
     };
     let document = load::runbook(&inputs.runbook, sources);
     let given = given(inputs, sources);
@@ -49,21 +49,23 @@ fn from_files(inputs: &Inputs, sources: &mut Sources) -> Result<Prepared, Vec<Di
         binds: inputs.bind.clone(),
         ..Origin::default()
     };
-    prepared(&document, inventory, &given, &origin, sources)
+    show(&inventory.warnings, sources, Format::Text);
+    prepared(&document, &inventory, &given, &origin, sources)
 }
 
 /// From loaded files to a program, and what a run keeps of them.
 pub fn prepared(
     document: &Document,
-    inventory: Inventory,
+    hosts: &Loaded,
     given: &[Given],
     origin: &Origin,
     sources: &mut Sources,
 ) -> Result<Prepared, Vec<Diagnostic>> {
-    let program = program(document, &inventory, given, &origin.binds, &origin.folder, sources)?;
-    let origin = Origin::of(document, sources, origin.clone());
-    let inputs = kept::inputs(&program, document, &origin, sources);
-    Ok(Prepared { program, inventory, inputs })
+    let program = program(document, &hosts.inventory, given, &origin.binds, &origin.folder, sources)?;
+    let origin = Origin { translated: hosts.translated, ..origin.clone() };
+    let origin = Origin::of(document, sources, origin);
+    let inputs = kept::inputs(&program, document, hosts, &origin, sources);
+    Ok(Prepared { program, inventory: hosts.inventory.clone(), inputs })
 }
 
 /// The parameters of the file, then those of the command line.

@@ -83,7 +83,7 @@ fn stages(
     let folder = &lab.folder().join("rehearsal");
     std::fs::create_dir_all(folder)?;
     let store = runs::store(state)?;
-    let inventory = match load::inventory(&lab.inventory(), &mut sources) {
+    let inventory = match load::hosts(&lab.inventory(), &mut sources) {
         Ok(inventory) => inventory,
         Err(problems) => return Ok(show(&problems, &sources, Format::Text)),
     };
@@ -95,7 +95,7 @@ fn stages(
     stages.push(("the runbook", document, &rehearsal.params));
     for (name, document, given) in stages {
         title(name);
-        let exit = match pipeline::prepared(document, inventory.clone(), given, &origin, &mut sources) {
+        let exit = match pipeline::prepared(document, &inventory, given, &origin, &mut sources) {
             Ok(prepared) => in_runtime(start(&store, prepared, options(args, &folder))),
             Err(problems) => show(&problems, &sources, Format::Text),
         };

@@ -1,8 +1,12 @@
 //! An inventory: hosts, groups, and how to reach them.
 
+mod ansible;
 mod keys;
+mod source;
+mod ssh;
 
 pub use keys::INVENTORY;
+pub use source::{Loaded, load};
 
 use super::fields::Fields;
 use super::hint::did_you_mean;

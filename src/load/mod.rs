@@ -22,7 +22,7 @@ mod yaml;
 pub use fields::{Fields, unknown_key};
 pub use format::{Unformatted, formatted};
 pub use hint::{closest, did_you_mean};
-pub use inventory::{HostEntry, INVENTORY, Inventory};
+pub use inventory::{HostEntry, INVENTORY, Inventory, Loaded};
 pub use node::{Key, Node, Value};
 pub use rehearsal::{REHEARSAL, Rehearsal};
 pub(crate) use shape::fields;
@@ -67,7 +67,12 @@ pub fn runbook_from(path: &Path, copies: &Copies, sources: &mut Sources) -> Resu
     Ok(used::follow(used::read(path, Some(copies), sources)?, Some(copies), sources))
 }
 
-/// Reads an inventory and checks all of it.
+/// Reads hosts in whatever form they are: a native inventory, one of Ansible's, an ssh config, what a program prints.
+pub fn hosts(given: &Path, sources: &mut Sources) -> Result<Loaded, Vec<Diagnostic>> {
+    inventory::load(given, sources)
+}
+
+/// Reads a native inventory and checks all of it.
 pub fn inventory(path: &Path, sources: &mut Sources) -> Result<Inventory, Vec<Diagnostic>> {
     inventory_from(path, &folder(path), sources)
 }

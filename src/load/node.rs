@@ -62,6 +62,23 @@ impl Node {
         }
     }
 
+    /// A value that stands in one place as a whole.
+    pub(super) fn of_json(json: serde_json::Value, span: Span) -> Node {
+        use serde_json::Value as Json;
+        let of = |json| Node::of_json(json, span);
+        let value = match json {
+            Json::Null => Value::Null,
+            Json::Bool(yes) => Value::Bool(yes),
+            Json::Number(number) => Value::Number(number),
+            Json::String(text) => Value::String(text),
+            Json::Array(items) => Value::Seq(items.into_iter().map(of).collect()),
+            Json::Object(entries) => {
+                Value::Map(entries.into_iter().map(|(text, value)| (Key { text, span }, of(value))).collect())
+            }
+        };
+        Node { span, value }
+    }
+
     /// The plain JSON value, without places.
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;

@@ -7,6 +7,7 @@ mod cli;
 mod diagnostic;
 mod etcd;
 mod execute;
+mod inventories;
 mod journal;
 mod lab;
 mod load;

@@ -1,0 +1,149 @@
+//! Inventories as Ansible has them, made into native ones.
+//!
+//! INI, YAML and the JSON of a program are read into the same [`Said`]; variables are then merged as Ansible merges
+//! them, from the widest group to the host, and what says how a host is reached becomes the native key for it. Every
+//! value keeps its place, so that the native reader's mistakes point into the file that was given.
+
+mod group_vars;
+mod ini;
+mod range;
+mod reach;
+mod tree;
+
+pub(super) use ini::read as ini;
+pub(super) use tree::read as tree;
+
+use crate::load::{Key, Node, Value};
+use crate::model::{Diagnostic, Sources, Span};
+use indexmap::{IndexMap, IndexSet};
+use reach::Reach;
+use std::path::Path;
+
+/// Variables, each with the place of its name.
+type Vars = IndexMap<String, (Key, Node)>;
+
+/// What an inventory says, as it says it.
+#[derive(Default)]
+pub(super) struct Said {
+    hosts: IndexMap<String, (Key, Vars)>,
+    groups: IndexMap<String, Group>,
+}
+
+struct Group {
+    key: Key,
+    hosts: IndexSet<String>,
+    children: Vec<Key>,
+    vars: Vars,
+}
+
+impl Said {
+    fn host(&mut self, name: &str, span: Span) -> &mut Vars {
+        let key = || Key { text: name.to_owned(), span };
+        &mut self.hosts.entry(name.to_owned()).or_insert_with(|| (key(), Vars::new())).1
+    }
+
+    fn group(&mut self, key: &Key) -> &mut Group {
+        let new = || Group { key: key.clone(), hosts: IndexSet::new(), children: Vec::new(), vars: Vars::new() };
+        self.groups.entry(key.text.clone()).or_insert_with(new)
+    }
+
+    /// The groups that a host is in, the widest first: `all`, then by how deep they are, then by name.
+    fn groups_of(&self, host: &str) -> Vec<&Group> {
+        let mut found: IndexMap<&str, usize> = IndexMap::new();
+        let own = self.groups.values().filter(|group| group.hosts.contains(host));
+        let mut open: Vec<&str> = own.map(|group| group.key.text.as_str()).collect();
+        while let Some(name) = open.pop() {
+            if found.insert(name, 0).is_none() {
+                open.extend(self.parents(name));
+            }
+        }
+        let mut groups: Vec<&str> = found.into_keys().collect();
+        groups.sort_by_cached_key(|name| (self.depth(name, &mut Vec::new()), name.to_string()));
+        groups.retain(|name| *name != "all");
+        ["all"].into_iter().chain(groups).filter_map(|name| self.groups.get(name)).collect()
+    }
+
+    fn parents<'s>(&'s self, name: &str) -> impl Iterator<Item = &'s str> {
+        let child = name.to_owned();
+        let above = self.groups.values().filter(move |group| group.children.iter().any(|key| key.text == child));
+        above.map(|group| group.key.text.as_str())
+    }
+
+    /// How many groups are above one, at most. `path` ends a circle, which is told elsewhere.
+    fn depth<'s>(&'s self, name: &'s str, path: &mut Vec<&'s str>) -> usize {
+        if path.contains(&name) {
+            return 0;
+        }
+        path.push(name);
+        let above: Vec<&str> = self.parents(name).filter(|parent| *parent != "all").collect();
+        let depth = above.into_iter().map(|parent| self.depth(parent, path) + 1).max().unwrap_or(0);
+        path.pop();
+        depth
+    }
+
+    /// The hosts of a group and of those within it, in the inventory's order.
+    fn members(&self, name: &str) -> Vec<&Key> {
+        let mut seen = IndexSet::from([name]);
+        let mut at = 0;
+        while let Some(group) = seen.get_index(at).and_then(|name| self.groups.get(*name)) {
+            seen.extend(group.children.iter().map(|key| key.text.as_str()));
+            at += 1;
+        }
+        let inside = |host: &str| seen.iter().filter_map(|name| self.groups.get(*name)).any(|g| g.hosts.contains(host));
+        self.hosts.values().map(|(key, _)| key).filter(|key| inside(&key.text)).collect()
+    }
+
+    fn refuse_unknown_and_circles(&self, problems: &mut Vec<Diagnostic>) {
+        for group in self.groups.values() {
+            for child in &group.children {
+                if !self.groups.contains_key(&child.text) {
+                    let message = format!("there is no group `{}`", child.text);
+                    problems.push(Diagnostic::error("E0703", child.span, message));
+                } else if self.leads_to(&child.text, &group.key.text) {
+                    let message = format!("the group `{}` is within itself", group.key.text);
+                    problems.push(Diagnostic::error("E0710", child.span, message));
+                }
+            }
+        }
+    }
+
+    fn leads_to(&self, from: &str, to: &str) -> bool {
+        let mut seen = IndexSet::from([from]);
+        let mut at = 0;
+        while let Some(name) = seen.get_index(at).copied() {
+            let children = self.groups.get(name).into_iter().flat_map(|group| &group.children);
+            seen.extend(children.map(|key| key.text.as_str()));
+            at += 1;
+        }
+        seen.contains(to)
+    }
+}
+
+/// A native inventory of what was said, with the variables of `group_vars` and `host_vars` in the same folder.
+pub(super) fn native(said: &Said, whole: Span, folder: &Path, sources: &mut Sources) -> (Node, Vec<Diagnostic>) {
+    let mut problems = Vec::new();
+    said.refuse_unknown_and_circles(&mut problems);
+    let of_groups = group_vars::read(&folder.join("group_vars"), sources, &mut problems);
+    let of_hosts = group_vars::read(&folder.join("host_vars"), sources, &mut problems);
+    let mut reach = Reach::new(sources);
+    let mut hosts = Vec::new();
+    for (name, (key, own)) in &said.hosts {
+        let groups = said.groups_of(name);
+        let inline = groups.iter().map(|group| &group.vars);
+        let files = ["all"].into_iter().chain(groups.iter().map(|group| group.key.text.as_str()));
+        let files = files.filter_map(|group| of_groups.get(group));
+        let merged = inline.chain(files).chain([own]).chain(of_hosts.get(name));
+        let vars: Vars = merged.flatten().map(|(name, value)| (name.clone(), value.clone())).collect();
+        hosts.extend(reach.host(key, vars));
+    }
+    problems.extend(reach.problems);
+    let left: IndexSet<&str> = hosts.iter().map(|(key, _): &(Key, Node)| key.text.as_str()).collect();
+    let groups = said.groups.values().filter(|group| group.key.text != "all").map(|group| {
+        let members = said.members(&group.key.text).into_iter().filter(|key| left.contains(key.text.as_str()));
+        let names = members.map(|key| Node { span: key.span, value: Value::String(key.text.clone()) });
+        (group.key.clone(), Node { span: group.key.span, value: Value::Seq(names.collect()) })
+    });
+    let entry = |name: &str, value| (Key { text: name.into(), span: whole }, Node { span: whole, value });
+    let groups = entry("groups", Value::Map(groups.collect()));
+    (Node { span: whole, value: Value::Map(vec![entry("hosts", Value::Map(hosts)), groups]) }, problems)
+}

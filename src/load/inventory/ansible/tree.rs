@@ -1,0 +1,98 @@
+//! The YAML form, and the JSON that a program prints: groups with their `hosts`, `children` and `vars`.
+
+use super::{Said, Vars, range};
+use crate::load::{Key, Node, Value};
+use crate::model::{Diagnostic, Sources};
+
+/// Reads a tree. In YAML `hosts` and `children` are maps; a program gives lists, and variables under `_meta`.
+pub(in crate::load::inventory) fn read(root: &Node, sources: &Sources, problems: &mut Vec<Diagnostic>) -> Said {
+    let mut reader = Reader { said: Said::default(), sources, problems };
+    for (key, node) in root.entries() {
+        match key.text.as_str() {
+            "_meta" => reader.meta(node),
+            _ => reader.group(key, node),
+        }
+    }
+    reader.said
+}
+
+struct Reader<'r> {
+    said: Said,
+    sources: &'r Sources,
+    problems: &'r mut Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn meta(&mut self, node: &Node) {
+        for (host, vars) in node.get("hostvars").map(Node::entries).unwrap_or_default() {
+            let vars = vars_of(vars);
+            self.said.host(&host.text, host.span).extend(vars);
+        }
+    }
+
+    fn group(&mut self, key: &Key, node: &Node) {
+        self.said.group(key);
+        match &node.value {
+            Value::Null => {}
+            Value::Seq(_) => self.hosts(key, node),
+            Value::Map(parts) => {
+                for (part, node) in parts {
+                    match part.text.as_str() {
+                        "hosts" => self.hosts(key, node),
+                        "children" => self.children(key, node),
+                        "vars" => self.said.group(key).vars.extend(vars_of(node)),
+                        other => {
+                            let message = format!("a group has `hosts`, `children` and `vars`, but no `{other}`");
+                            self.problems.push(Diagnostic::error("E0710", part.span, message));
+                        }
+                    }
+                }
+            }
+            _ => self.wrong(node, "a group is a map of `hosts`, `children` and `vars`"),
+        }
+    }
+
+    fn hosts(&mut self, group: &Key, node: &Node) {
+        let nothing = Node { span: node.span, value: Value::Null };
+        let names: Vec<(Key, &Node)> = match &node.value {
+            Value::Null => Vec::new(),
+            Value::Map(entries) => entries.iter().map(|(key, vars)| (key.clone(), vars)).collect(),
+            Value::Seq(items) => items.iter().filter_map(|item| Some((self.named(item)?, &nothing))).collect(),
+            _ => return self.wrong(node, "`hosts` is a map or a list of hosts"),
+        };
+        for (key, vars) in names {
+            match range::expanded(&key.text) {
+                Ok(names) => names.into_iter().for_each(|name| {
+                    self.said.host(&name, key.span).extend(vars_of(vars));
+                    self.said.group(group).hosts.insert(name);
+                }),
+                Err(why) => self.problems.push(Diagnostic::error("E0710", key.span, why)),
+            }
+        }
+    }
+
+    fn children(&mut self, group: &Key, node: &Node) {
+        let children: Vec<Key> = match &node.value {
+            Value::Null => Vec::new(),
+            Value::Map(entries) => {
+                entries.iter().for_each(|(key, node)| self.group(key, node));
+                entries.iter().map(|(key, _)| key.clone()).collect()
+            }
+            Value::Seq(items) => items.iter().filter_map(|item| self.named(item)).collect(),
+            _ => return self.wrong(node, "`children` is a map or a list of groups"),
+        };
+        self.said.group(group).children.extend(children);
+    }
+
+    fn named(&self, node: &Node) -> Option<Key> {
+        Some(Key { text: node.text(self.sources)?.to_owned(), span: node.span })
+    }
+
+    fn wrong(&mut self, node: &Node, wanted: &str) {
+        self.problems.push(Diagnostic::error("E0710", node.span, format!("{wanted}, this is {}", node.kind())));
+    }
+}
+
+pub(super) fn vars_of(node: &Node) -> Vars {
+    node.entries().iter().map(|(key, value)| (key.text.clone(), (key.clone(), value.clone()))).collect()
+}
