@@ -11,7 +11,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Instant;
 use surefoot::check;
 use surefoot::compile::{Node, Program, compile};
-use surefoot::execute::{self, Goal, Limits, Origin, Run, Schedule, Signals, Slot};
+use surefoot::execute::{self, Goal, Leases, Limits, Origin, Run, Schedule, Signals, Slot};
 use surefoot::journal::Store;
 use surefoot::load::Inventory;
 use surefoot::model::{Event, Outcome, Outputs, RunId, RunState, Sources, Stamped, TaskEvent, TaskName};
@@ -132,6 +132,7 @@ fn run(steps: usize, hosts: usize) {
         world: Arc::new(world),
         state: Arc::new(RwLock::new(RunState::default())),
         limits: Limits::default(),
+        leases: Leases::default(),
         append: Box::new(move |events| journal.append(events).map_err(Into::into)),
         folder: root.path().to_owned(),
         outputs: folder.outputs(),

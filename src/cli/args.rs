@@ -5,6 +5,7 @@ use crate::model::{RunId, TaskName};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Runs procedures written in YAML across hosts over SSH, checkpointed at every step.
 #[derive(Parser, Debug)]
@@ -25,7 +26,7 @@ Examples:
   surefoot rehearse runbooks/etcd/restore-cluster.yaml
 
 Exit codes: 0 done; 1 failed and stopped; 2 wrong input, nothing touched; 3 failed and rolled back;
-4 rolled back in part; 5 an outcome is unknown; 130 interrupted, resumable.";
+4 rolled back in part; 5 an outcome is unknown; 6 another run holds a host; 130 interrupted, resumable.";
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
@@ -197,10 +198,12 @@ pub struct Plan {
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Ctrl-C once: nothing new starts, what runs is let finish. Twice: leaves at once; the run can be resumed.
+A run holds its hosts: another one, from any machine, is refused there (exit code 6) and told who has them.
 
 Examples:
   surefoot run restore.yaml -i site.yaml -p snapshot=backup.db
-  surefoot run restore.yaml -i site.yaml -P params.yaml --yes --approve all --log json")]
+  surefoot run restore.yaml -i site.yaml -P params.yaml --yes --approve all --log json
+  surefoot run restore.yaml -i site.yaml -P params.yaml --take-over   # from a run that died")]
 pub struct Run {
     #[command(flatten)]
     pub inputs: Inputs,
@@ -226,6 +229,12 @@ pub struct Manner {
     /// Tasks at once on one host
     #[arg(long, value_name = "N", default_value_t = Limits::default().per_host)]
     pub per_host: NonZeroUsize,
+    /// How long each host stays held by this run once its engine is silent, in whole seconds
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = super::lease::ttl)]
+    pub lease: Duration,
+    /// Take hosts over whose lease has ended without being given back; what their run still does there is ended
+    #[arg(long)]
+    pub take_over: bool,
     /// Tasks at once in all
     #[arg(long, value_name = "N", default_value_t = Limits::default().in_all)]
     pub at_once: NonZeroUsize,

@@ -17,6 +17,8 @@ pub enum Exit {
     Stuck = 4,
     /// Whether a step took effect cannot be known.
     Unknown = 5,
+    /// Another run holds a host.
+    Held = 6,
     /// Stopped by the operator; resumable.
     Interrupted = 130,
 }

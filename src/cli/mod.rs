@@ -10,6 +10,7 @@ mod graph;
 mod hosts;
 mod kept;
 mod lab;
+mod lease;
 mod logs;
 mod new;
 mod operator;

@@ -5,6 +5,7 @@ use super::args::Rehearse as Args;
 use super::exit::Exit;
 use super::kept::Origin;
 use super::lab::say;
+use super::lease::Wish;
 use super::pipeline::{self, show};
 use super::run::{Options, in_runtime, start};
 use super::{args::Format, runs};
@@ -114,6 +115,7 @@ fn options(args: &Args, folder: &Path) -> Options {
         verbose: args.verbose,
         approve: vec!["all".to_owned()],
         limits: Limits::default(),
+        hold: Wish::default(),
         folder: folder.to_owned(),
     }
 }

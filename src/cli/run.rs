@@ -2,16 +2,18 @@
 
 use super::args::{Log, Manner, Run as Args};
 use super::exit::Exit;
+use super::lease::{Wish, hold};
 use super::operator::{Operator, confirm, operator_name};
 use super::pipeline::{Prepared, prepare};
 use super::{connect, kept, run_id, runs};
 use crate::compile::Program;
-use crate::execute::{self, Goal, Limits, Origin, Signals};
+use crate::execute::{self, Goal, Leases, Limits, Origin, Signals};
 use crate::journal::{Journal, RunFolder, Store};
 use crate::model::{Observer, Outcome, RunId, RunState};
 use crate::plan::Plan;
 use crate::report::{self, JsonLines, Lines, Live};
 use crate::world::World;
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
@@ -27,6 +29,7 @@ pub struct Options {
     /// Steps that are approved beforehand, or `all`.
     pub approve: Vec<String>,
     pub limits: Limits,
+    pub hold: Wish,
     /// Where files of the operator's with a relative path go.
     pub folder: PathBuf,
 }
@@ -34,7 +37,8 @@ pub struct Options {
 impl Options {
     pub fn of(manner: &Manner, folder: PathBuf) -> Options {
         let limits = Limits { per_host: manner.per_host, in_all: manner.at_once };
-        Options { log: manner.log, verbose: manner.verbose, approve: manner.approve.clone(), limits, folder }
+        let hold = Wish { ttl: manner.lease, take_over: manner.take_over };
+        Options { log: manner.log, verbose: manner.verbose, approve: manner.approve.clone(), limits, hold, folder }
     }
 }
 
@@ -73,14 +77,22 @@ pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit 
         Ok(world) => world,
         Err(exit) => return exit,
     };
+    let operator = operator_name();
+    let mut leases = match hold(&world, &prepared.program, &run, &operator, &options.hold).await {
+        Ok(leases) => leases,
+        Err(exit) => return closed(&world, exit).await,
+    };
     let inputs: Vec<(&str, &[u8])> = prepared.inputs.iter().map(|(name, text)| (&**name, &**text)).collect();
     let (folder, journal) = match store.create(&run, &inputs) {
         Ok(created) => created,
-        Err(error) => return Exit::Failed.because(error),
+        Err(error) => {
+            leases.give_back(&HashSet::new()).await;
+            return closed(&world, Exit::Failed.because(error)).await;
+        }
     };
-    let origin = Origin { run, operator: operator_name(), inputs: kept::digests(&prepared.inputs) };
+    let origin = Origin { run, operator, inputs: kept::digests(&prepared.inputs) };
     let (goal, state) = (Goal::Start, RunState::default());
-    let engine = Engine { origin, goal, program: prepared.program, world, folder, journal, state };
+    let engine = Engine { origin, goal, program: prepared.program, world, leases, folder, journal, state };
     engine.run(options).await.map_or_else(|exit| exit, Exit::from)
 }
 
@@ -96,12 +108,20 @@ pub async fn connected(prepared: &Prepared, run: &RunId, folder: &Path) -> Resul
     }
 }
 
+/// Closes the connections of a run that does not begin.
+pub async fn closed(world: &World, exit: Exit) -> Exit {
+    // A host that does not let go of its connection must not hold us; it ends with this process.
+    let _ = tokio::time::timeout(CLOSING, world.close()).await;
+    exit
+}
+
 /// A run with all that it needs, new or taken up.
 pub struct Engine {
     pub origin: Origin,
     pub goal: Goal,
     pub program: Program,
     pub world: Arc<World>,
+    pub leases: Leases,
     pub folder: RunFolder,
     pub journal: Journal,
     pub state: RunState,
@@ -123,6 +143,7 @@ impl Engine {
             world: self.world.clone(),
             state: Arc::new(RwLock::new(self.state)),
             limits: options.limits,
+            leases: self.leases,
             append: Box::new(move |events| journal.append(events).map_err(Into::into)),
             folder: options.folder,
             outputs: self.folder.outputs(),
@@ -131,9 +152,12 @@ impl Engine {
             signals,
         })
         .await;
-        // A host that does not let go of its connection must not hold us; it ends with this process.
-        let _ = tokio::time::timeout(CLOSING, self.world.close()).await;
-        outcome.map_err(|error| Exit::Failed.because(error))
+        let lost = execute::lost(&self.world);
+        closed(&self.world, Exit::Done).await;
+        match lost {
+            Some(fault) => Err(Exit::Held.because(fault)),
+            None => outcome.map_err(|error| Exit::Failed.because(error)),
+        }
     }
 }
 

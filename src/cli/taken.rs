@@ -3,12 +3,13 @@
 use super::args::{Format, Manner};
 use super::exit::Exit;
 use super::kept::{self, Kept, Refusal};
+use super::lease::hold;
 use super::operator::operator_name;
 use super::pipeline::show;
-use super::run::{Engine, Options, connected};
+use super::run::{Engine, Options, closed, connected};
 use super::runs;
 use crate::execute::{Goal, Origin};
-use crate::journal::{Journal, RunFolder};
+use crate::journal::{Error, Journal, RunFolder};
 use crate::model::{Outcome, RunId, RunState};
 use std::path::PathBuf;
 
@@ -36,10 +37,15 @@ impl Taken {
     pub async fn engage(self, goal: Goal, manner: &Manner) -> Result<Outcome, Exit> {
         let Taken { run, folder, journal, state, kept } = self;
         let world = connected(&kept.prepared, &run, folder.path()).await?;
-        let origin = Origin { run, operator: operator_name(), inputs: kept.digests };
+        let (options, operator) = (Options::of(manner, kept.origin.folder), operator_name());
         let program = kept.prepared.program;
-        let engine = Engine { origin, goal, program, world, folder, journal, state };
-        engine.run(Options::of(manner, kept.origin.folder)).await
+        let leases = match hold(&world, &program, &run, &operator, &options.hold).await {
+            Ok(leases) => leases,
+            Err(exit) => return Err(closed(&world, exit).await),
+        };
+        let origin = Origin { run, operator, inputs: kept.digests };
+        let engine = Engine { origin, goal, program, world, leases, folder, journal, state };
+        engine.run(options).await
     }
 }
 
@@ -47,7 +53,10 @@ impl Taken {
 pub fn open(state: &Option<PathBuf>, run: &RunId) -> Result<(RunFolder, Journal, RunState), Exit> {
     let folder = runs::store(state).and_then(|store| runs::find(&store, run));
     let opened = folder.and_then(|folder| Ok((Journal::open(&folder.journal())?, folder)));
-    let ((journal, state), folder) = opened.map_err(|error| Exit::Failed.because(error))?;
+    let ((journal, state), folder) = opened.map_err(|error| match error {
+        Error::Held { .. } => Exit::Held.because(error),
+        error => Exit::Failed.because(error),
+    })?;
     Ok((folder, journal, state))
 }
 

@@ -4,6 +4,7 @@
 //! missed deadline leaves the outcome unknown; before it, they are plain failures.
 
 use super::commit::Refused;
+use super::leases;
 use super::output::TaskOutput;
 use super::task::{Prepared, TaskRun};
 use crate::action::{Cx, ErasedChange, ErasedSeen, Undoing};
@@ -107,6 +108,7 @@ impl<'a> Attempt<'a> {
             }
         };
         let phase = if self.step.effect == Effect::Reads { Phase::Look } else { Phase::Act };
+        self.check_leases(phase).await?;
         self.guarded(phase, self.prepared.action.apply(&cx, &before)).await
     }
 
@@ -116,6 +118,7 @@ impl<'a> Attempt<'a> {
         let acts = if self.taken_up { self.over().await? } else { 0 };
         let mut cx = self.cx(&output, acts);
         cx.taken_up = false;
+        self.check_leases(Phase::Act).await?;
         self.guarded(Phase::Act, self.prepared.action.undo(&cx, before)).await?;
         let seen = self.guarded(Phase::Look, self.prepared.action.inspect(&cx)).await;
         Ok(matches!(seen, Ok(ErasedSeen::Change(change)) if change.before == *before))
@@ -202,6 +205,9 @@ impl<'a> Attempt<'a> {
     }
 
     async fn act(&self, cx: &Cx<'_>, before: &Json) -> Ended {
+        if let Err(fault) = self.check_leases(Phase::Act).await {
+            return Ended::Failed(fault);
+        }
         match self.guarded(Phase::Act, self.prepared.action.apply(cx, before)).await {
             Ok(out) => Ended::Done { changed: true, out },
             Err(fault) if fault.is_unknown() => Ended::Unknown(fault),
@@ -219,6 +225,14 @@ impl<'a> Attempt<'a> {
             Undoing::No(_) => return None,
         };
         Some(Undo { summary: summary.to_owned(), data: change.before.clone() })
+    }
+
+    /// Whether nothing of the run is another's, as far as no host says so itself.
+    async fn check_leases(&self, phase: Phase) -> Result<(), Fault> {
+        match phase {
+            Phase::Look => Ok(()),
+            Phase::Act => leases::check(&self.task.shared.world, self.prepared.host.name()).await,
+        }
     }
 
     /// Lets no panic out, and waits no longer than the deadline. A host ends a script by itself when its time is

@@ -7,11 +7,12 @@
 use super::approvals;
 use super::commit::{Commits, Request, What};
 use super::ending;
+use super::leases;
 use super::leg::{Leg, Next};
 use super::record::{Append, Error, Record};
 use super::task::{Entry, Shared, TaskRun};
 use super::walk::Target;
-use super::{Limits, Schedule, Signals};
+use super::{Leases, Limits, Schedule, Signals};
 use crate::action::Question;
 use crate::compile::Program;
 use crate::model::{Event, Observer, Outcome, RunId, RunState, TaskEvent, TaskName};
@@ -38,6 +39,8 @@ pub struct Run {
     /// The fold: new for a new run, else that of its journal. Others may read it meanwhile.
     pub state: Arc<RwLock<RunState>>,
     pub limits: Limits,
+    /// Of every host of the world that can be held.
+    pub leases: Leases,
     pub append: Append,
     /// Where files of the operator's with a relative path go: the current folder.
     pub folder: PathBuf,
@@ -70,26 +73,17 @@ pub enum Goal {
     Back { to: Target, force: bool },
 }
 
-/// Runs a run to its end, or until the operator leaves: then it is `Interrupted` and its record stays open.
+/// Runs a run to its end, or until the operator leaves or a host is lost to another run: then it is `Interrupted` and its
+/// record stays open. Gives the hosts back.
 pub async fn run(run: Run) -> Result<Outcome, Error> {
     let program = run.program.clone();
     let (mut driver, opening) = Driver::new(run, &program);
-    driver.commit(Batch::of(opening))?;
-    let mut batch = Batch::default();
-    driver.set_out();
-    loop {
-        driver.start_ready(&mut batch);
-        driver.commit(std::mem::take(&mut batch))?;
-        if driver.is_over() {
-            let Some((leg, event)) = driver.turn() else { break };
-            driver.commit(Batch::of(event))?;
-            driver.leg = leg;
-            driver.set_out();
-        } else if driver.receive(&mut batch).await == Wish::Leave {
-            return Ok(Outcome::Interrupted);
-        }
-    }
-    driver.end()
+    let outcome = driver.drive(opening).await;
+    // Nothing may come after a host is given back. What runs there goes on, as after a crash.
+    driver.tasks.shutdown().await;
+    let at_work = leases::at_work(&driver.record.state());
+    driver.leases.give_back(&at_work).await;
+    outcome
 }
 
 struct Driver<'p> {
@@ -99,6 +93,7 @@ struct Driver<'p> {
     goal: Goal,
     leg: Leg,
     limits: Limits,
+    leases: Leases,
     schedule: Schedule<'p>,
     /// Cancelled once this leg is stopping.
     stopping: CancellationToken,
@@ -161,6 +156,7 @@ impl<'p> Driver<'p> {
             goal: run.goal,
             leg,
             limits: run.limits,
+            leases: run.leases,
             schedule,
             stopping: CancellationToken::new(),
             busy: HashSet::new(),
@@ -169,6 +165,29 @@ impl<'p> Driver<'p> {
             tasks,
         };
         (driver, opening)
+    }
+
+    async fn drive(&mut self, opening: Event) -> Result<Outcome, Error> {
+        self.commit(Batch::of(opening))?;
+        if !self.leases.holdings().is_empty() {
+            self.commit(Batch::of(Event::Holding { hosts: self.leases.holdings().clone() }))?;
+        }
+        let mut batch = Batch::default();
+        self.set_out();
+        loop {
+            self.start_ready(&mut batch);
+            self.commit(std::mem::take(&mut batch))?;
+            if self.is_over() {
+                let Some((leg, event)) = self.turn() else { break };
+                self.commit(Batch::of(event))?;
+                self.leg = leg;
+                self.set_out();
+            } else if self.receive(&mut batch).await == Wish::Leave {
+                self.commit(batch)?;
+                return Ok(Outcome::Interrupted);
+            }
+        }
+        self.end()
     }
 
     /// Plans the leg that begins.
@@ -184,6 +203,10 @@ impl<'p> Driver<'p> {
         tokio::select! {
             biased;
             () = self.signals.leave.cancelled() => return Wish::Leave,
+            fault = self.leases.lost() => {
+                batch.events.push(Event::TakenOver { fault });
+                return Wish::Leave;
+            }
             () = self.signals.stop.cancelled(), if !self.schedule.is_stopped() => self.stop(None, batch),
             _ = self.requests.recv_many(&mut requests, BATCH) => {}
             Some(ended) = self.tasks.join_next() => own_up(ended),
@@ -192,7 +215,10 @@ impl<'p> Driver<'p> {
             own_up(ended);
         }
         requests.into_iter().for_each(|request| self.accept(request, batch));
-        Wish::GoOn
+        match leases::lost(&self.shared.world) {
+            Some(_) => Wish::Leave,
+            None => Wish::GoOn,
+        }
     }
 
     /// Takes an event of a task, or refuses it by dropping the request.
@@ -282,7 +308,7 @@ impl<'p> Driver<'p> {
     }
 
     /// Says how it ended. Where an earlier engine's act was not taken up again, the record stays open.
-    fn end(mut self) -> Result<Outcome, Error> {
+    fn end(&mut self) -> Result<Outcome, Error> {
         let outcome = ending::outcome(self.program, &self.record.state(), self.leg, self.schedule.progress());
         let open = self.record.state().in_flight().any(|(_, task)| task.state.is_acting());
         if !open {

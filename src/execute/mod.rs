@@ -10,6 +10,7 @@ mod attempt;
 mod commit;
 mod driver;
 mod ending;
+mod leases;
 mod leg;
 mod output;
 mod record;
@@ -22,6 +23,7 @@ mod undo;
 pub mod walk;
 
 pub use driver::{Goal, Origin, Run, run};
+pub use leases::{Leases, Terms, lost};
 pub use output::file_name;
 pub use record::{Append, Error};
 pub use schedule::{Limits, Schedule, Slot};

@@ -1,6 +1,6 @@
 //! What happens in a run. The journal is a list of these; the run's state is a fold over them.
 
-use super::{Fault, RunId, StepId, TaskName, Undo};
+use super::{Fault, HostName, RunId, StepId, TaskName, Undo};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -69,6 +69,14 @@ pub enum Event {
         outcome: Outcome,
         tasks: Vec<TaskName>,
     },
+    /// The hosts that this engine holds: no other run can do anything there.
+    Holding {
+        hosts: IndexMap<HostName, Holding>,
+    },
+    /// A host is another run's now: this engine does nothing more.
+    TakenOver {
+        fault: Fault,
+    },
     /// Somebody allowed an `approve` step to pass.
     Approved {
         step: StepId,
@@ -83,6 +91,19 @@ pub enum Event {
     RunEnded {
         outcome: Outcome,
     },
+}
+
+/// A lease that was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holding {
+    /// Counts the leases of the host. What carries an older number is refused there.
+    pub number: u64,
+    /// The run that had the host and did not give it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<RunId>,
+    /// How many steps of other runs were still at work there, and were ended.
+    #[serde(default)]
+    pub ended: u32,
 }
 
 /// How a run ended.

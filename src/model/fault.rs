@@ -26,6 +26,8 @@ pub enum FaultKind {
     Etcd,
     /// A value that became known in the run does not fit.
     Value,
+    /// Another run has the lease of the host: nothing was done there.
+    Held,
     /// The operator said no, or interrupted.
     Cancelled,
     /// The controller's own disk or process failed.

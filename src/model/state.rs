@@ -3,7 +3,7 @@
 //! Every transition of the run and of its tasks passes through [`RunState::apply`]; anything that it
 //! refuses is not a journal that this program wrote. Knows no clock: all times are the events' own.
 
-use super::{Event, Outcome, RunId, Stamped, StepId, TaskEvent, TaskName, TaskRecord, TaskState};
+use super::{Event, Holding, HostName, Outcome, RunId, Stamped, StepId, TaskEvent, TaskName, TaskRecord, TaskState};
 use indexmap::{IndexMap, IndexSet};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
@@ -54,6 +54,8 @@ pub struct RunState {
     pub last: Option<Timestamp>,
     /// Who let each `approve` step pass.
     pub approved: IndexMap<StepId, String>,
+    /// What its last engine held.
+    pub holdings: IndexMap<HostName, Holding>,
     pub stopping: bool,
     /// The task whose failure stopped the run.
     pub stopped_by: Option<TaskName>,
@@ -108,6 +110,8 @@ impl RunState {
                 self.finish = Some(Finish { outcome: *outcome, tasks: tasks.iter().cloned().collect() });
             }
             Event::Task { task, what } => self.apply_task(task, what, stamped.at).map_err(illegal)?,
+            Event::Holding { hosts } => self.holdings = hosts.clone(),
+            Event::TakenOver { .. } => {}
             Event::Approved { step, by } => {
                 self.approved.insert(step.clone(), by.clone());
             }

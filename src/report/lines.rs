@@ -1,7 +1,8 @@
 //! A run as plain lines: one for each thing that happened. Right for a pipe, a log file, a dumb terminal.
 
 use super::words;
-use crate::model::{Event, Observer, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState};
+use crate::model::{Event, Holding, HostName, Observer, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState};
+use indexmap::IndexMap;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
@@ -50,6 +51,8 @@ pub fn line(stamped: &Stamped, state: &RunState, verbose: bool) -> Option<String
             Some(head(format!("{word}; now what `finally` says: {} tasks", tasks.len())))
         }
         Event::Task { task, what } => task_line(task, what, state, verbose).map(head),
+        Event::Holding { hosts } => holding(hosts, verbose).map(head),
+        Event::TakenOver { fault } => Some(head(format!("{}: this engine does nothing more", fault.message))),
         Event::Approved { step, by } => Some(head(format!("{step} approved by {by}"))),
         Event::Stopping { because: Some(task) } => {
             Some(head(format!("stopping because of {task}: nothing new starts")))
@@ -57,6 +60,21 @@ pub fn line(stamped: &Stamped, state: &RunState, verbose: bool) -> Option<String
         Event::Stopping { because: None } => Some(head("stopping as asked: nothing new starts".into())),
         Event::RunEnded { outcome } => Some(ended(*outcome, state)),
     }
+}
+
+/// What was taken over is always said.
+fn holding(hosts: &IndexMap<HostName, Holding>, verbose: bool) -> Option<String> {
+    let over = hosts.iter().filter_map(|(host, holding)| {
+        let from = holding.from.as_ref()?;
+        let ended =
+            if holding.ended > 0 { format!(" and {} of its steps ended", holding.ended) } else { String::new() };
+        Some(format!("{host} was taken over from run {from}{ended}"))
+    });
+    let mut said: Vec<String> = over.collect();
+    if said.is_empty() && verbose {
+        said.extend(hosts.iter().map(|(host, holding)| format!("holding {host} ({})", holding.number)));
+    }
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool) -> Option<String> {

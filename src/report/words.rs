@@ -73,6 +73,7 @@ pub fn of_fault(kind: FaultKind) -> &'static str {
         FaultKind::NoSpace => "no space",
         FaultKind::Etcd => "etcd",
         FaultKind::Value => "value",
+        FaultKind::Held => "held by another run",
         FaultKind::Cancelled => "cancelled",
         FaultKind::Controller => "controller",
     }

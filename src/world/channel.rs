@@ -4,7 +4,7 @@
 //! a call had reached the host is then not known here.
 
 use super::road::{Ending, Process, read_text};
-use super::wire::{Decoder, Frame, Prologue, Tag};
+use super::wire::{self, Decoder, Fence, Frame, Prologue, Tag};
 use crate::model::Fault;
 use std::collections::HashMap;
 use std::io::Read;
@@ -49,10 +49,16 @@ pub(super) enum NotOpen {
 
 impl Channel {
     /// Turns a fresh `sh` into the host's side and waits for its greeting: one round trip.
-    pub async fn open(process: Process, run: &str, run_dir: Option<&str>, own: bool) -> Result<Channel, NotOpen> {
+    pub async fn open(
+        process: Process,
+        run: &str,
+        run_dir: Option<&str>,
+        own: bool,
+        fence: Option<&Fence>,
+    ) -> Result<Channel, NotOpen> {
         let nonce = random().map_err(NotOpen::Unfit)?;
         let scratch = random().map_err(NotOpen::Unfit)?;
-        let prologue = Prologue { nonce: &nonce, scratch: &scratch, run, run_dir, own }.text();
+        let prologue = Prologue { nonce: &nonce, scratch: &scratch, run, run_dir, own, fence }.text();
 
         let (greet, greeting) = oneshot::channel();
         let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::from([(0, greet)]))));
@@ -80,6 +86,12 @@ impl Channel {
         self.waiting.lock().expect("no panic while it is held").as_mut().ok_or(Broken)?.insert(tag, reply);
         self.calls.send(call).await.map_err(|_| Broken)?;
         frame.await.map_err(|_| Broken)
+    }
+
+    /// From here on every start is checked against this lease.
+    pub async fn fence(&self, fence: &Fence) {
+        // A shell that has ended starts nothing more; the next one is opened with its fence.
+        let _ = self.calls.send(wire::fence(fence)).await;
     }
 
     /// Sends a call whose reply nobody awaits, if there is room for it.
@@ -153,7 +165,7 @@ fn read_hello(frame: &Frame) -> Result<Hello, Fault> {
 }
 
 /// 128 bits that nobody can guess, in hex.
-fn random() -> Result<String, Fault> {
+pub(super) fn random() -> Result<String, Fault> {
     let mut bytes = [0; 16];
     std::fs::File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut bytes))

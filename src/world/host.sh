@@ -1,6 +1,7 @@
 # The host's side of surefoot. It is sent on the standard input of `sh` (dash, bash or busybox) and then driven by calls, each a
-# command of sh: probe, start, poll, end_act. Given before this text: N a secret that marks our frames, X a random name, RUN the
-# run's id, R its folder (empty: by the rule below), own=1 for the user who logged in.
+# command of sh: probe, start, poll, end_act, and those of the lease. Given before this text: N a secret that marks our frames, X
+# a random name, RUN the run's id, R its folder (empty: by the rule below), own=1 for the user who logged in, and L F C, the lease
+# that every start is checked against (empty: none).
 #
 # A reply is a frame: "N tag words LF", the out bytes, "N LF", the err bytes, "N LF".
 # Everything that runs here is a background process, so that the next call is read at once.
@@ -99,22 +100,29 @@ probed() { # tag limit dir env feed script args...
 
 # --- act: at most once for an id, outlives this shell ---
 
+# Who looks after having taken the lease, and finds a claim without a state, makes that state `void`: it is created but once, and
+# who cannot create it does not start. A void claim stays, and the id goes on under a further name.
+named() { i=$R/jobs/$1; while read -r s a <"$i.st" && [ "$s" = void ]; do i=$i~; done; } # id
+
 start() { supervise "$@" </dev/null & jobs >/dev/null; }
 supervise() { # tag id limit dir env feed script args...
   trap : PIPE; trap hup=1 HUP
-  tag=$1 i=$R/jobs/$2 limit=$3 dir=$4 env=$5 feed=$6 script=$7 max=65536; shift 7
+  named "$2"; tag=$1 made= limit=$3 dir=$4 env=$5 feed=$6 script=$7 max=65536; shift 7
   [ ! -e "$i.sh" ] || { say $tag again; return; }
   if [ "$dir" ] && ! cd "$dir"; then say $tag refused folder; return; fi
   [ -e "$R/boot" ] || why=$(folder 2>&1) || { say $tag refused run $why; return; }
   mine=; set -C                                          # the creation of the script is the claim
   { mine=1; printf '%s\n' "$script"; } >"$i.sh" || {
-    if [ "$mine" ]; then void; elif [ -e "$i.sh" ]; then say $tag again; else refuse; fi; return; }
+    if [ "$mine" ]; then unclaim; elif [ -e "$i.sh" ]; then say $tag again; else refuse; fi; return; }
+  ! fenced || { void "$i" || :; say_fenced $tag; return; }  # after the claim: who took the lease before it is seen here
   mine=
-  { mine=1; set +C; carry_out "$@"; } 7>"$i.out" 8>"$i.err" || [ "$mine" ] || void
+  { mine=1; carry_out "$@"; } 7>"$i.out" 8>"$i.err" || [ "$mine" ] || unclaim
 }
 carry_out() { # args...
-  # A lease's fence belongs here: after the claim, before the state that permits the start.
-  printf '%-8s %10s %12s %10s %s\n' claimed 0 0 0 "$B" >"$i.st" || { void; return; }
+  made=
+  { made=1; printf '%-8s %10s %12s %10s %s\n' claimed 0 0 0 "$B"; } >"$i.st" || {
+    if [ ! "$made" ] && [ -e "$i.st" ]; then say_fenced $tag; else unclaim; fi; return; }
+  set +C
   launch "$SETSID" "$SH" "$i.sh" "$@"
   printf '%-8s %10s %12s %10s' running $p $t $U 1<>"$i.st"
   await
@@ -122,10 +130,12 @@ carry_out() { # args...
   until [ ! -e "$i.st" ] || printf '%-8s' "$word" 1<>"$i.st"; do sleep 1; done
   answer $tag "$word"
 }
-void() { rm -f "$i.sh" "$i.out" "$i.err" "$i.st"; refuse; }
+void() { ( set -C; umask 022; printf '%-8s\n' void >"$1.st" ); } # job: true where it was not started, and will not be
+unclaim() { rm -f "$i.out" "$i.err" ${made:+"$i.st"} "$i.sh"; refuse; }
 refuse() { if [ -w "$R/jobs" ]; then say $tag refused space; else say $tag refused run "$R" cannot be written; fi; }
 folder() { # ours alone: /var/tmp is everybody's
   LC_ALL=C mkdir -p "$R/jobs" && [ -O "${R%/*}" ] && case $R in /var/tmp/*) [ ! -h "${R%/*}" ];; esac || return
+  [ ! "$F" ] || echo "$L" >"$R/lease" || return
   echo "$B" >"$R/boot" && sync "$R/boot"                 # on disk: it must survive what it tells of
 }
 
@@ -142,13 +152,16 @@ recorded() { # reads the state; true while it is not final. A line that is being
   while :; do
     p=0 t=0 x=0 b=
     read -r s p t x b <"$i.st" || s=
-    case $s in rc=[0-9]*|timeout) return 1;; running|ending|claimed) return 0;; '') s=claimed x=0 b=$B; return 0;; esac
+    case $s in rc=[0-9]*|timeout|void) return 1;; running|ending|claimed) return 0;; '') s=claimed x=0 b=$B; return 0;; esac
   done
 }
 
 poll() { polled "$@" </dev/null & jobs >/dev/null; }
-polled() { # tag id out-block err-block blocks: the state first, so that what follows a final state is everything
-  trap : PIPE; i=$R/jobs/$2; look
+polled() { # tag id out-block err-block blocks take: the state first, so that what follows a final state is everything
+  trap : PIPE; named "$2"
+  # With `take` nothing of ours can be starting it: what an earlier engine has only claimed will not be started any more.
+  if [ "$6" = 1 ] && [ "$F" ] && [ -e "$i.sh" ] && [ ! -e "$i.st" ] && ! fenced && void "$i"; then named "$2"; fi
+  look
   lock
   { printf '%s %s %s\n' "$N" "$1" "$s"; part "$i.out" $3 $5; printf '%s\n' "$N"; part "$i.err" $4 $5; printf '%s\n' "$N"; } >&6
   unlock
@@ -157,11 +170,98 @@ part() { [ ! -s "$1" ] || dd if="$1" bs=4096 skip="$2" count="$3"; }
 
 end_act() { ended "$@" </dev/null & jobs >/dev/null; }
 ended() { # tag id grace
-  trap : PIPE; i=$R/jobs/$2 p=0 t=0
+  trap : PIPE; named "$2"; p=0 t=0
+  ! fenced || { say_fenced "$1"; return; }
   recorded
   end "$p" "$t" "$3" "$i;"; say "$1" ended $r
 }
 end_probe() { ( end 0 0 1 "$D/$1;" ) </dev/null & jobs >/dev/null; }
+
+# --- the lease: numbered files of one folder. Who has the newest number holds the host ---
+#
+#   7       TOKEN TTL UPTIME BOOT RUN, then the claim as the engine wrote it, in one line; made with `ln`, never changed
+#   7.beat  UPTIME BOOT of the last renewal
+#   7.over  somebody is about to take it over: no renewal counts any more
+#   7.end   it was given back
+# All times are this host's own: seconds since its boot.
+
+fence() { L=$1 F=$2 C=$3; } # folder number token
+fenced() { # whether the lease is another's. In this order: files of old numbers go away lowest first
+  [ "$F" ] || return
+  [ ! -e "$L/$((F+1))" ] && read -r a b <"$L/$F" && [ "$a" = "$C" ] || return 0
+  return 1
+}
+newest() { n=0; for f in "$L"/*; do f=${f##*/}; case $f in *[!0-9]*) ;; *) [ "$f" -le $n ] || n=$f;; esac; done; }
+look_at_lease() { # number: $token $run $claim, and $left, the seconds that it lasts unless renewed: negative, it has run out
+  { read -r token ttl up boot run; read -r claim; } <"$L/$1" || return
+  read -r f g <"$L/$1.beat" && case $f in ''|*[!0-9]*) ;; *) up=$f boot=$g;; esac
+  [ "$boot" = "$B" ] || up=0                             # of another boot: it cannot have begun later than this one
+  now; left=$((ttl+up-now))
+}
+now() { read -r now a </proc/uptime; now=${now%.*}; }
+say_lease() { # tag words: with the claim as output
+  lock; printf '%s %s\n%s\n%s\n%s\n' "$N" "$*" "$claim" "$N" "$N" >&6; unlock
+}
+say_fenced() { claim=; newest; [ $n = 0 ] || [ "$n" = "$F" ] || look_at_lease $n; say_lease "$1" fenced; } # tag
+
+hold() { held "$@" </dev/null & jobs >/dev/null; }
+held() { # tag token ttl over dead claim: takes the next number. `over` may be taken over once it has run out, or is known to be dead
+  trap : PIPE; own=$6
+  if [ "$uid" = 0 ]; then L=/var/lib/surefoot/lease; else L=/var/tmp/surefoot-$uid/lease; fi
+  why=$(place 2>&1) || { say $1 refused run $why; return; }
+  newest; before=$n claim=
+  if [ $n != 0 ]; then
+    look_at_lease $n || { say $1 refused run "$L/$n" cannot be read; return; }
+    [ "$token" != "$2" ] || { say_lease $1 won $n "$L"; return; }        # the reply to an earlier call was lost
+    if [ ! -e "$L/$n.end" ]; then
+      [ "$4" = $n ] || { say_lease $1 held $n $left; return; }
+      [ "$5" = 1 ] || [ $left -lt 0 ] || { say_lease $1 held $n $left; return; }
+      : >"$L/$n.over"; look_at_lease $n                  # a renewal came before this, or it sees this
+      [ "$5" = 1 ] || [ $left -lt 0 ] || { rm -f "$L/$n.over"; say_lease $1 held $n $left; return; }
+    else claim=; fi
+  fi
+  now; n=$((n+1)); umask 022
+  if printf '%s %s %s %s %s\n%s\n' "$2" "$3" $now "$B" "$RUN" "$own" >"$L/.$X" && printf '%12s %s\n' $now "$B" >"$L/.$X.b" \
+    && sync "$L/.$X" && ln "$L/.$X" "$L/$n"; then
+    mv "$L/.$X.b" "$L/$n.beat"; sweep $before; rm -f "$L/.$X"; say_lease $1 won $n "$L"
+  elif rm -f "$L/.$X" "$L/.$X.b"; [ -e "$L/$n" ]; then look_at_lease $n; say_lease $1 held $n $left
+  else say $1 refused space; fi
+}
+place() { # seen by every user's shell, written by its own
+  [ ! -O "$L" ] || return 0
+  umask 022; LC_ALL=C mkdir -p "$L" && [ -O "${L%/*}" ] && [ ! -h "${L%/*}" ] && chmod 711 "${L%/*}"
+}
+sweep() { # number: it and those before go away, the lowest first
+  [ $1 -gt 0 ] || return; k=$1
+  while [ -e "$L/$((k-1))" ]; do k=$((k-1)); done
+  while [ $k -le $1 ]; do rm -f "$L/$k" "$L/$k".*; k=$((k+1)); done
+}
+
+renew() { renewed "$@" </dev/null & jobs >/dev/null; }
+renewed() { # tag
+  trap : PIPE; now k=0
+  fenced || printf '%12s %s\n' $now "$B" 1<>"$L/$F.beat" || { say $1 refused space; return; }
+  while [ -e "$L/$F.over" ] && [ $k -lt 25 ] && ! fenced; do sleep 0.2; k=$((k+1)); done   # or it is let go again
+  if [ -e "$L/$F.over" ] || fenced; then say_fenced $1; else say $1 renewed; fi
+}
+release() { ! fenced && : >"$L/$F.end"; say $1 released; } # tag
+
+evict() { evicted "$@" </dev/null & jobs >/dev/null; }
+evicted() { # tag: ends what other runs under this lease still do, and says what would not go
+  trap : PIPE; gone=0 stay=
+  for d in "${L%/*}"/*/jobs "${R%/*}"/*/jobs /var/tmp/surefoot-*/*/jobs; do
+    [ "${d%/*/jobs}/$RUN/jobs" != "$d" ] && read -r a <"${d%/jobs}/lease" && [ "$a" = "$L" ] || continue
+    for f in "$d"/*.sh; do
+      i=${f%.sh} p=0 t=0
+      [ -e "$f" ] || continue
+      [ -e "$i.st" ] || ! void "$i" || continue
+      recorded || continue
+      [ "$b" = "$B" ] || continue                        # of another boot: nothing of it is left
+      end "$p" "$t" 5 "$i;"; gone=$((gone+1)) stay=$stay$r
+    done
+  done
+  say $1 evicted $gone $stay
+}
 
 # --- the channel: replies go through a pump, so that no background process holds the connection open ---
 

@@ -42,17 +42,22 @@ pub(super) struct Job<'a, R> {
     boot: Option<String>,
     /// It is known to have been claimed: it must not be started again, and its record must be there.
     claimed: bool,
+    /// Nothing of ours can be starting it.
+    taking: bool,
 }
 
 impl<'a, R: Road> Job<'a, R> {
     pub fn new(machine: &'a Machine<R>, id: &'a ActId, user: Option<&'a str>, sink: &'a dyn Sink) -> Self {
         let (out, err) = (Flow::new(Stream::Out), Flow::new(Stream::Err));
-        Job { machine, id, user, out, err, sink, boot: None, claimed: false }
+        Job { machine, id, user, out, err, sink, boot: None, claimed: false, taking: false }
     }
 
     /// Starts it, or takes it up where it was started before.
     pub async fn run(mut self, script: &Script) -> Result<Output, Fault> {
         loop {
+            if !self.claimed {
+                self.may_start().await?;
+            }
             let channel = self.channel().await?;
             let ended = match self.claimed {
                 false => self.start(&channel, script).await?,
@@ -66,6 +71,7 @@ impl<'a, R: Road> Job<'a, R> {
 
     /// Takes it up; none where it was surely never started.
     pub async fn attach(mut self) -> Result<Option<Output>, Fault> {
+        self.taking = true;
         loop {
             let channel = self.channel().await?;
             match self.follow(&channel).await {
@@ -81,8 +87,10 @@ impl<'a, R: Road> Job<'a, R> {
         let left = loop {
             let channel = self.channel().await?;
             let tag = channel.tag();
-            if let Ok(frame) = channel.call(tag, wire::end_act(tag, self.id.as_str(), grace)).await {
-                break frame.words.strip_prefix("ended").unwrap_or(&frame.words).trim().to_owned();
+            match channel.call(tag, wire::end_act(tag, self.id.as_str(), grace)).await {
+                Ok(frame) if frame.words == "fenced" => return Err(self.machine.fenced(&frame.out)),
+                Ok(frame) => break frame.words.strip_prefix("ended").unwrap_or(&frame.words).trim().to_owned(),
+                Err(Broken) => {}
             }
         };
         if left.is_empty() {
@@ -90,6 +98,14 @@ impl<'a, R: Road> Job<'a, R> {
         }
         let message = format!("{}: processes of {} could not be ended: {left}", self.machine.name, self.id.as_str());
         Err(Fault::new(FaultKind::Denied, message).hint("look at them on the host: do they belong to another user?"))
+    }
+
+    /// The lease is ours. Where an earlier connection broke, the act may have been started under it.
+    async fn may_start(&self) -> Result<(), Fault> {
+        match self.machine.ours().await {
+            Err(fault) if self.boot.is_some() => Err(self.lost("the host is not ours any more").detail(fault.message)),
+            other => other,
+        }
     }
 
     /// A live shell. Once the act has been asked for, a host that cannot be had again leaves its outcome unknown.
@@ -137,6 +153,9 @@ impl<'a, R: Road> Job<'a, R> {
                 biased;
                 frame = &mut reply => {
                     let frame = frame?;
+                    if frame.words == "fenced" {
+                        return Ok(format!("fenced {}", String::from_utf8_lossy(&frame.out)));
+                    }
                     let all = frame.out.len().max(frame.err.len()) < WITH_REPLY;
                     self.feed([0, 0], [frame.out, frame.err]);
                     if all {
@@ -168,7 +187,7 @@ impl<'a, R: Road> Job<'a, R> {
     async fn look(&mut self, channel: &Channel) -> Result<(String, bool), Broken> {
         let [out, err] = [self.out.offset / BLOCK, self.err.offset / BLOCK];
         let tag = channel.tag();
-        let frame = channel.call(tag, wire::poll(tag, self.id.as_str(), out, err, LOOK_BLOCKS)).await?;
+        let frame = channel.call(tag, wire::poll(tag, self.id.as_str(), [out, err], LOOK_BLOCKS, self.taking)).await?;
         let more = frame.out.len().max(frame.err.len()) as u64 == LOOK_BLOCKS * BLOCK;
         self.feed([out * BLOCK, err * BLOCK], [frame.out, frame.err]);
         Ok((frame.words, more))
@@ -182,6 +201,9 @@ impl<'a, R: Road> Job<'a, R> {
 
     fn output(self, words: &str, script: Option<&Script>) -> Result<Output, Fault> {
         let limit = script.and_then(|script| script.timeout);
+        if let Some(claim) = words.strip_prefix("fenced") {
+            return Err(self.machine.fenced(claim.as_bytes()));
+        }
         let code = match words {
             "none" | "gone" | "lost" | "claimed" => {
                 return Err(self.lost("its record on the host is gone or broken off"));

@@ -3,7 +3,9 @@
 //! Invariant: at most one live shell for each user, and all of them belong to the newest connection.
 
 use super::channel::{Broken, Channel, Hello, NotOpen};
+use super::guarded::Guarded;
 use super::job::Job;
+use super::lease::{Claim, Hold, Lease, Over, Standing};
 use super::quote::quote;
 use super::road::{Ending, Process, Road};
 use super::{ActId, Host, Incoming, Output, Script, Sink, Tunnel, transfer, wire};
@@ -11,7 +13,7 @@ use crate::model::{Fault, FaultKind, HostName, RunId};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -39,7 +41,9 @@ pub struct Machine<R> {
     pub(super) address: String,
     pub(super) road: R,
     pub(super) setting: Setting,
-    link: Mutex<Link>,
+    pub(super) link: Mutex<Link>,
+    /// None where nobody holds this machine: then nothing is checked.
+    pub(super) lease: RwLock<Option<Arc<Lease>>>,
     first: Hello,
 }
 
@@ -62,17 +66,17 @@ pub(super) struct Setting {
 
 /// The shells of one connection.
 #[derive(Default)]
-struct Link {
-    main: Option<Arc<Channel>>,
-    others: HashMap<String, Arc<Channel>>,
+pub(super) struct Link {
+    pub main: Option<Arc<Channel>>,
+    pub others: HashMap<String, Arc<Channel>>,
 }
 
 impl<R: Road> Machine<R> {
     pub(super) async fn join(name: HostName, address: String, road: R, setting: Setting) -> Result<Self, Fault> {
-        let main = open_main(&name, &road, &setting).await?;
+        let main = open_main(&name, &road, &setting, None).await?;
         let first = main.hello.clone();
         let link = Link { main: Some(Arc::new(main)), others: HashMap::new() };
-        Ok(Machine { name, address, road, setting, link: Mutex::new(link), first })
+        Ok(Machine { name, address, road, setting, link: Mutex::new(link), lease: RwLock::default(), first })
     }
 
     pub fn facts(&self) -> Facts {
@@ -103,7 +107,9 @@ impl<R: Road> Machine<R> {
 
     async fn open_other(&self, user: &str) -> Result<Channel, Fault> {
         let process = self.road.start(&shell(Some(user))).await?;
-        let opened = Channel::open(process, self.setting.run.as_str(), None, false).await;
+        let lease = self.lease();
+        let fence = lease.as_ref().map(|lease| &lease.fence);
+        let opened = Channel::open(process, self.setting.run.as_str(), None, false, fence).await;
         opened.map_err(|why| not_open(&self.name, Some(user), None, why))
     }
 
@@ -111,7 +117,7 @@ impl<R: Road> Machine<R> {
         let deadline = Instant::now() + self.setting.patience;
         let mut pause = Duration::from_millis(100);
         loop {
-            match open_main(&self.name, &self.road, &self.setting).await {
+            match open_main(&self.name, &self.road, &self.setting, self.lease()).await {
                 Ok(main) => return Ok(main),
                 Err(fault) if fault.kind != FaultKind::Unreachable || Instant::now() + pause > deadline => {
                     return Err(fault);
@@ -192,6 +198,7 @@ impl<R: Road> Host for Machine<R> {
     }
 
     async fn kill(&self, id: &ActId, user: Option<&str>) -> Result<(), Fault> {
+        self.ours().await?;
         Job::new(self, id, user, &super::Silent).kill(GRACE).await
     }
 
@@ -213,8 +220,29 @@ impl<R: Road> Host for Machine<R> {
 
     async fn dial(&self, address: &str) -> Result<Box<dyn Tunnel>, Fault> {
         self.channel(None).await?;
+        self.ours().await?;
         let (host, port) = super::split_address(address)?;
-        self.road.dial(host, port).await
+        let tunnel = self.road.dial(host, port).await?;
+        Ok(match self.lease() {
+            Some(lease) => Box::new(Guarded { tunnel, lease }),
+            None => tunnel,
+        })
+    }
+
+    async fn hold(&self, claim: &Claim, ttl: Duration, root: bool, over: Option<Over>) -> Result<Hold, Fault> {
+        self.take(claim, ttl, root, over).await
+    }
+
+    async fn renew(&self) -> Result<(), Fault> {
+        self.keep().await
+    }
+
+    async fn release(&self) -> Result<(), Fault> {
+        self.give_back().await
+    }
+
+    fn standing(&self) -> Standing {
+        self.lease().map_or(Standing::Free, |lease| lease.standing())
     }
 
     async fn close(&self) {
@@ -231,10 +259,16 @@ fn shell(user: Option<&str>) -> String {
     }
 }
 
-async fn open_main<R: Road>(name: &HostName, road: &R, setting: &Setting) -> Result<Channel, Fault> {
+async fn open_main<R: Road>(
+    name: &HostName,
+    road: &R,
+    setting: &Setting,
+    lease: Option<Arc<Lease>>,
+) -> Result<Channel, Fault> {
     let user = setting.user.as_deref();
     let process = road.connect(&shell(user)).await?;
-    let open = Channel::open(process, setting.run.as_str(), setting.run_dir.as_deref(), user.is_none());
+    let fence = lease.as_ref().map(|lease| &lease.fence);
+    let open = Channel::open(process, setting.run.as_str(), setting.run_dir.as_deref(), user.is_none(), fence);
     let opened = tokio::time::timeout(GREETING, open).await.map_err(|_| {
         let message = format!("{name}: it was reached, but gives no shell within {GREETING:?}");
         Fault::new(FaultKind::Unreachable, message).hint("try `ssh HOST sh -c true`: what keeps the login waiting?")

@@ -5,7 +5,10 @@
 
 mod channel;
 pub mod fake;
+mod guarded;
+mod holding;
 mod job;
+mod lease;
 mod local;
 mod machine;
 pub mod quote;
@@ -15,6 +18,7 @@ mod ssh;
 mod transfer;
 mod wire;
 
+pub use lease::{Claim, Engine, Held, Hold, Over, Standing};
 pub use local::LocalHost;
 pub use machine::Facts;
 pub use script::{ActId, Output, Script};
@@ -26,6 +30,7 @@ use async_trait::async_trait;
 use indexmap::IndexMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Where a running act says how far it is. Called often: must not block.
@@ -105,6 +110,26 @@ pub trait Host: Send + Sync {
 
     /// Connects to `address` (`host:port`) from the host. A port that refuses is `Missing`.
     async fn dial(&self, address: &str) -> Result<Box<dyn Tunnel>, Fault>;
+
+    /// Takes the lease of this host for `ttl` (whole seconds): from here on every start is refused once another has it.
+    /// `root`: it belongs to root's place there, whoever logs in. What other runs still do under the lease is ended.
+    async fn hold(&self, _claim: &Claim, _ttl: Duration, _root: bool, _over: Option<Over>) -> Result<Hold, Fault> {
+        Ok(Hold::Won { number: 0, ended: 0 })
+    }
+
+    /// Makes the lease last from now on again. A fault of kind `Held`: another has it, and it will not come back.
+    async fn renew(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Gives the lease back.
+    async fn release(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn standing(&self) -> Standing {
+        Standing::Free
+    }
 
     /// Ends the connection and what belongs to it. Acts that still run are left running.
     async fn close(&self);

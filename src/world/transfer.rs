@@ -15,9 +15,11 @@ use std::task::{Context, Poll, ready};
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 
-/// `$1` file, `$2` size. Its size tells whether the input came to its end or was cut off. It is read for its checksum
-/// while the disk works; openssl takes a fifth of the time of most sha256sums, and longer to start.
+/// `$1` file, `$2` size, `$3` to `$5` the lease, checked as `host.sh` does it, or nothing. Its size tells whether the input
+/// came to its end or was cut off. It is read for its checksum while the disk works; openssl takes a fifth of the time of
+/// most sha256sums, and longer to start.
 const PUT: &str = r#"export LC_ALL=C; umask 077; set -C
+if [ "$3" ]; then { [ ! -e "$3/$(($4+1))" ] && read -r a b <"$3/$4" && [ "$a" = "$5" ]; } || exit 75; fi
 exec 3>"$1" || exit 1
 digest() { if [ "$1" -gt 16777216 ] && command -v openssl >/dev/null; then openssl dgst -sha256 -r; else sha256sum; fi; }
 if why=$(dd bs=1048576 2>&1 >&3) && [ "$(wc -c <"$1")" -eq "$2" ]; then
@@ -30,6 +32,9 @@ const GET: &str = r#"export LC_ALL=C
 [ ! -d "$1" ] || { echo "Is a directory" >&2; exit 1; }
 exec 3<"$1" || exit 1
 wc -c <"$1" && exec cat <&3"#;
+
+/// How [`PUT`] ends where the host is another's.
+const FENCED: i32 = 75;
 
 const CHUNK: usize = 512 << 10;
 
@@ -54,13 +59,18 @@ pub(super) async fn write<R: Road>(
     sink: &dyn Sink,
 ) -> Result<String, Fault> {
     let Incoming { name, size, bytes } = from;
-    let Process { stdin, stdout, stderr, exit } = machine.stream(user, PUT, &[to, &size.to_string()]).await?;
+    machine.ours().await?;
+    let [place, number, token] = machine.lease().map(|lease| lease.fence.words()).unwrap_or_default();
+    let args = [to, &size.to_string(), &place, &number, &token];
+    let Process { stdin, stdout, stderr, exit } = machine.stream(user, PUT, &args).await?;
     let (stdout, stderr) = (tokio::spawn(read_text(stdout)), tokio::spawn(read_text(stderr)));
     let sent = send(bytes, size, stdin, sink).await;
     let code = exit.await;
     let (stdout, stderr) = (stdout.await.unwrap_or_default(), stderr.await.unwrap_or_default());
     match (code, sent) {
         (Some(0), Ok(())) => Ok(stdout.split(' ').next().unwrap_or_default().to_owned()),
+        // Who has it now, the host tells.
+        (Some(FENCED), _) => Err(machine.keep().await.err().unwrap_or_else(|| machine.fenced(b""))),
         (Some(_), Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(local(Path::new(&name), &error)),
         (Some(_), _) => Err(remote(&machine.name, to, &stderr)),
         (None, _) => {

@@ -1,6 +1,7 @@
 //! The calls to `host.sh` and the frames that come back, as text and bytes. Knows no process and no socket.
 
 use super::Script;
+use super::lease::Over;
 use super::quote::{quote, quote_bytes};
 use crate::model::Fault;
 use bytes::{Buf, Bytes, BytesMut};
@@ -29,17 +30,38 @@ pub(super) struct Prologue<'a> {
     pub run_dir: Option<&'a str>,
     /// Whether the shell is the login user's own.
     pub own: bool,
+    /// What every start is checked against.
+    pub fence: Option<&'a Fence>,
+}
+
+/// The lease that a shell acts under.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Fence {
+    /// The folder of leases on the host.
+    pub place: String,
+    pub number: u64,
+    /// Nobody else's.
+    pub token: String,
+}
+
+impl Fence {
+    /// As further arguments of a call.
+    pub fn words(&self) -> [String; 3] {
+        [self.place.clone(), self.number.to_string(), self.token.clone()]
+    }
 }
 
 impl Prologue<'_> {
     pub fn text(&self) -> String {
+        let [place, number, token] = self.fence.map(Fence::words).unwrap_or_default();
         format!(
-            "N={} X={} RUN={} R={} own={}\n{PROGRAM}",
+            "N={} X={} RUN={} R={} own={} L={} F={number} C={token}\n{PROGRAM}",
             quote(self.nonce),
             quote(self.scratch),
             quote(self.run),
             quote(self.run_dir.unwrap_or_default()),
             u8::from(self.own),
+            quote(&place),
         )
     }
 }
@@ -52,9 +74,39 @@ pub(super) fn start(tag: Tag, id: &str, script: &Script) -> Result<String, Fault
     Ok(format!("start {tag} {} {}\n", quote(id), words(script)?))
 }
 
-/// Asks for an act's state and for at most `blocks` of each output from the given blocks on.
-pub(super) fn poll(tag: Tag, id: &str, out: u64, err: u64, blocks: u64) -> String {
-    format!("poll {tag} {} {out} {err} {blocks}\n", quote(id))
+/// Asks for an act's state and for at most `blocks` of each output from the given blocks on. With `take`, what was
+/// claimed under an earlier lease and not started is not started any more.
+pub(super) fn poll(tag: Tag, id: &str, [out, err]: [u64; 2], blocks: u64, take: bool) -> String {
+    format!("poll {tag} {} {out} {err} {blocks} {}\n", quote(id), u8::from(take))
+}
+
+/// From here on every start is checked. No reply.
+pub(super) fn fence(fence: &Fence) -> String {
+    let [place, number, token] = fence.words();
+    format!("fence {} {number} {token}\n", quote(&place))
+}
+
+/// Asks for the lease. `claim` is one line.
+pub(super) fn hold(tag: Tag, token: &str, ttl: Duration, over: Option<Over>, claim: &str) -> Result<String, Fault> {
+    let (number, dead) = match over {
+        None => (0, 0),
+        Some(Over::RunOut(number)) => (number, 0),
+        Some(Over::Dead(number)) => (number, 1),
+    };
+    Ok(format!("hold {tag} {token} {} {number} {dead} {}\n", ttl.as_secs(), word(claim)?))
+}
+
+pub(super) fn renew(tag: Tag) -> String {
+    format!("renew {tag}\n")
+}
+
+pub(super) fn release(tag: Tag) -> String {
+    format!("release {tag}\n")
+}
+
+/// Ends what other runs still do under this lease.
+pub(super) fn evict(tag: Tag) -> String {
+    format!("evict {tag}\n")
 }
 
 pub(super) fn end_act(tag: Tag, id: &str, grace: Duration) -> String {

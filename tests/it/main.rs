@@ -10,6 +10,7 @@ mod execute;
 mod inventories;
 mod journal;
 mod lab;
+mod lease;
 mod load;
 mod readme;
 mod restore;

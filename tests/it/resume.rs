@@ -17,7 +17,7 @@ struct Bed {
 
 impl Bed {
     fn new() -> Bed {
-        let (sshd, folder) = (Sshd::start(), tempfile::tempdir().unwrap());
+        let (sshd, folder) = (Sshd::with_run_disk("size=64m"), tempfile::tempdir().unwrap());
         let bed = Bed { sshd, folder };
         let config = bed.sshd.ssh_config();
         bed.write("site.yaml", &format!("hosts:\n  h: {{ ssh_config: {} }}\n", config.display()));

@@ -4,6 +4,7 @@ mod acts;
 mod connecting;
 mod files;
 mod killing;
+mod leases;
 mod machines;
 mod outliving;
 mod probes;

@@ -19,7 +19,7 @@ use std::time::Duration;
 use surefoot::action::{Action, Change, Cx, Kind, Seen, Undoing};
 use surefoot::check::Step;
 use surefoot::compile::Program;
-use surefoot::execute::{Append, Error, Goal, Limits, Origin, Run, Signals, run};
+use surefoot::execute::{Append, Error, Goal, Leases, Limits, Origin, Run, Signals, run};
 use surefoot::model::*;
 use surefoot::template::Late;
 use surefoot::world::{ActId, Host, Incoming, Output, Script, Sink, Tunnel, World};
@@ -306,6 +306,7 @@ impl Theatre {
             world: Arc::new(world),
             state: Arc::new(RwLock::new(state)),
             limits: Limits::default(),
+            leases: Leases::default(),
             append,
             folder: self.root.path().to_owned(),
             outputs: self.root.path().to_owned(),

@@ -16,7 +16,7 @@ use std::time::Duration;
 use surefoot::action::{Action, Change, Cx, Kind, Question, Seen, Undoing, unseen};
 use surefoot::check::{Need, Retry, Runbook, Step, check};
 use surefoot::compile::{Program, compile};
-use surefoot::execute::{Append, Error, Goal, Limits, Origin, Run, Signals, run};
+use surefoot::execute::{Append, Error, Goal, Leases, Limits, Origin, Run, Signals, run};
 use surefoot::journal::{RunFolder, Store};
 use surefoot::load::{HostEntry, Inventory};
 use surefoot::model::*;
@@ -455,6 +455,7 @@ impl Stage {
             world: Arc::new(world),
             state: state.clone(),
             limits: self.limits,
+            leases: Leases::default(),
             append,
             folder: root.path().to_owned(),
             outputs,

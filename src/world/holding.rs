@@ -1,0 +1,144 @@
+//! How a machine's lease is taken, kept and given back: calls to `host.sh`, asked again over a new connection where one
+//! breaks, since each of them may come twice.
+
+use super::channel::{Broken, Channel, random};
+use super::lease::{Claim, Held, Hold, Lease, Over, Standing, clock};
+use super::machine::Machine;
+use super::road::Road;
+use super::wire::{self, Fence, Frame, Tag};
+use crate::model::{Fault, FaultKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+impl<R: Road> Machine<R> {
+    pub(super) async fn take(
+        &self,
+        claim: &Claim,
+        ttl: Duration,
+        root: bool,
+        over: Option<Over>,
+    ) -> Result<Hold, Fault> {
+        let as_root = root && self.facts().uid != 0;
+        let (token, text) = (random()?, serde_json::to_string(claim).expect("a claim has text for keys"));
+        let (frame, asked) = loop {
+            let channel = self.lease_channel(as_root).await?;
+            let (tag, asked) = (channel.tag(), clock());
+            if let Ok(frame) = channel.call(tag, wire::hold(tag, &token, ttl, over, &text)?).await {
+                break (frame, asked);
+            }
+        };
+        let words: Vec<&str> = frame.words.split(' ').collect();
+        match words[..] {
+            ["won", number, place] => {
+                let number = number.parse().map_err(|_| self.strange(&frame.words))?;
+                let fence = Fence { place: place.to_owned(), number, token };
+                self.fence(Arc::new(Lease::new(fence, as_root, ttl, asked))).await;
+                // A claim that comes with the lease was not given back.
+                let left_over = !frame.out.trim_ascii().is_empty();
+                Ok(Hold::Won { number, ended: if left_over { self.evict().await? } else { 0 } })
+            }
+            ["held", number, left] => {
+                let (number, left) = number.parse().ok().zip(left.parse().ok()).ok_or(self.strange(&frame.words))?;
+                Ok(Hold::Held(Held { number, left, claim: serde_json::from_slice(&frame.out).ok() }))
+            }
+            ["refused", ..] => Err(refused(super::job::code_of(&self.name, &frame.words, None))),
+            _ => Err(self.strange(&frame.words)),
+        }
+    }
+
+    /// Makes every shell check its starts from here on.
+    async fn fence(&self, lease: Arc<Lease>) {
+        let link = self.link.lock().await;
+        *self.lease.write().expect("no panic while it is held") = Some(lease.clone());
+        for channel in link.main.iter().chain(link.others.values()) {
+            channel.fence(&lease.fence).await;
+        }
+    }
+
+    /// Ends what other runs still do here.
+    async fn evict(&self) -> Result<u32, Fault> {
+        let frame = self.ask(wire::evict).await?;
+        let mut words = frame.words.split(' ');
+        let (word, ended, left) = (words.next(), words.next(), words.collect::<Vec<_>>());
+        match (word, ended.and_then(|ended| ended.parse().ok())) {
+            (Some("evicted"), Some(ended)) if left.is_empty() => Ok(ended),
+            (Some("evicted"), Some(_)) => {
+                let message = format!("{}: processes of another run could not be ended: {}", self.name, left.join(" "));
+                Err(Fault::new(FaultKind::Denied, message).hint("look at them on the host; then take it over again"))
+            }
+            _ => Err(self.strange(&frame.words)),
+        }
+    }
+
+    pub(super) async fn keep(&self) -> Result<(), Fault> {
+        let Some(lease) = self.lease() else { return Ok(()) };
+        if let Standing::Lost(fault) = lease.standing() {
+            return Err(fault);
+        }
+        let asked = clock();
+        let frame = self.ask(wire::renew).await?;
+        match frame.words.as_str() {
+            "renewed" => {
+                lease.renewed(asked);
+                Ok(())
+            }
+            "fenced" => Err(lease.lose(&self.name, &frame.out)),
+            words => Err(refused(super::job::code_of(&self.name, words, None))),
+        }
+    }
+
+    pub(super) async fn give_back(&self) -> Result<(), Fault> {
+        match self.lease() {
+            Some(_) => self.ask(wire::release).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Ok: this engine may act here now. It asks the host only where its lease may have run out.
+    pub(super) async fn ours(&self) -> Result<(), Fault> {
+        match self.lease().map(|lease| lease.standing()) {
+            None | Some(Standing::Held | Standing::Free) => Ok(()),
+            Some(Standing::Lost(fault)) => Err(fault),
+            Some(Standing::Doubtful) => self.keep().await,
+        }
+    }
+
+    /// What the host says where it refuses to act for us: its words after `fenced`.
+    pub(super) fn fenced(&self, claim: &[u8]) -> Fault {
+        match self.lease() {
+            Some(lease) => lease.lose(&self.name, claim),
+            None => Fault::new(FaultKind::Held, format!("{} is held by another run", self.name)),
+        }
+    }
+
+    pub(super) fn lease(&self) -> Option<Arc<Lease>> {
+        self.lease.read().expect("no panic while it is held").clone()
+    }
+
+    /// A call about the lease that we have. Its reply may come under a later connection.
+    async fn ask(&self, call: impl Fn(Tag) -> String) -> Result<Frame, Fault> {
+        let as_root = self.lease().is_some_and(|lease| lease.as_root);
+        loop {
+            let channel = self.lease_channel(as_root).await?;
+            let tag = channel.tag();
+            match channel.call(tag, call(tag)).await {
+                Ok(frame) => return Ok(frame),
+                Err(Broken) => continue,
+            }
+        }
+    }
+
+    /// The shell whose place the lease is kept in.
+    async fn lease_channel(&self, as_root: bool) -> Result<Arc<Channel>, Fault> {
+        self.channel(as_root.then_some("root")).await
+    }
+
+    fn strange(&self, words: &str) -> Fault {
+        Fault::controller(format!("{}: a reply that this version does not know: {words}", self.name))
+    }
+}
+
+/// Why a host could not write what it should.
+fn refused(code: Result<i32, Fault>) -> Fault {
+    code.err().unwrap_or_else(|| Fault::controller("a lease ends with no exit code"))
+}
