@@ -161,7 +161,7 @@ polled() { # tag id out-block err-block blocks take: the state first, so that wh
   trap : PIPE; named "$2"
   # With `take` nothing of ours can be starting it: what an earlier engine has only claimed will not be started any more.
   if [ "$6" = 1 ] && [ "$F" ] && [ -e "$i.sh" ] && [ ! -e "$i.st" ] && ! fenced && void "$i"; then named "$2"; fi
-  look
+  while look; [ "$s" = void ]; do named "$2"; done       # its own start may just have found out that it is refused
   lock
   { printf '%s %s %s\n' "$N" "$1" "$s"; part "$i.out" $3 $5; printf '%s\n' "$N"; part "$i.err" $4 $5; printf '%s\n' "$N"; } >&6
   unlock
