@@ -28,6 +28,8 @@ mod send;
 mod service;
 mod sh;
 mod systemd;
+mod tls;
+mod unarchive;
 mod r#use;
 mod value;
 mod wait;
@@ -52,6 +54,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<fetch::Fetch>(),
     Kind::of::<send::Send>(),
     Kind::of::<download::Download>(),
+    Kind::of::<unarchive::Unarchive>(),
     Kind::of::<file::File>(),
     Kind::of::<env_file::EnvFile>(),
     Kind::of::<r#move::Move>(),
@@ -62,6 +65,8 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<assert::Assert>(),
     Kind::of::<approve::Approve>(),
     Kind::of::<checkpoint::Checkpoint>(),
+    Kind::of::<tls::Ca>(),
+    Kind::of::<tls::Cert>(),
     Kind::of::<etcd::Config>(),
     Kind::of::<etcd::Configure>(),
     Kind::of::<etcd::Identity>(),
@@ -69,6 +74,10 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<etcd::Health>(),
     Kind::of::<etcd::Consistent>(),
     Kind::of::<etcd::Alarm>(),
+    Kind::of::<etcd::Compact>(),
+    Kind::of::<etcd::Defrag>(),
+    Kind::of::<etcd::Metrics>(),
+    Kind::of::<etcd::Member>(),
     Kind::of::<etcd::Content>(),
     Kind::of::<etcd::Probe>(),
     Kind::of::<etcd::Get>(),

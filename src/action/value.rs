@@ -60,6 +60,16 @@ impl FromStr for Period {
     }
 }
 
+impl std::fmt::Display for Period {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let millis = self.0.as_millis();
+        let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
+        let whole = units.into_iter().find(|(length, _)| millis > 0 && millis.is_multiple_of(*length));
+        let (length, unit) = whole.unwrap_or((1, "ms"));
+        write!(f, "{}{unit}", millis / length)
+    }
+}
+
 /// Permission bits in octal: `"0600"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mode(pub u32);
@@ -131,6 +141,19 @@ through_text!(Period);
 through_text!(Mode);
 through_text!(HostPath);
 
+macro_rules! into_text {
+    ($type:ident) => {
+        impl Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+    };
+}
+
+into_text!(Period);
+into_text!(Mode);
+
 /// A file or folder on the controller. The compiler makes a runbook's literals absolute, from its own folder.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(transparent)]
@@ -201,6 +224,11 @@ mod tests {
         assert_eq!(seconds("500ms"), Ok(0.5));
         assert_eq!(seconds("1h30m"), Ok(5400.0));
         assert_eq!(seconds("2d"), Ok(172_800.0));
+        let shown = |text: &str| text.parse::<Period>().map(|p| p.to_string());
+        assert_eq!(
+            ["90s", "1h30m", "2d", "1500ms", "0s"].map(|t| shown(t).unwrap()),
+            ["90s", "90m", "2d", "1500ms", "0ms"]
+        );
         assert!(seconds("10").is_err() && seconds("-3s").is_err() && seconds("soon").is_err());
     }
 

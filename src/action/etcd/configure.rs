@@ -132,11 +132,9 @@ impl Configure {
     }
 }
 
-/// What was at the path; a step may change several files, so what is kept of each has a name of its own.
+/// What was at the path.
 fn original(cx: &Cx<'_>, path: &str, was: &IndexMap<String, Was>) -> Original {
-    let mut original = Original::of(cx, path, was.get(path).cloned().unwrap_or(Was::Absent));
-    original.keep.kept += &path.replace('/', "-");
-    original
+    Original::among(cx, path, was.get(path).cloned().unwrap_or(Was::Absent))
 }
 
 async fn reload(cx: &Cx<'_>, needed: bool) -> Result<(), Fault> {

@@ -5,15 +5,19 @@
 
 mod alarm;
 mod client;
+mod compact;
 mod config;
 mod configure;
 mod consistent;
 mod content;
+mod defrag;
 mod file;
 mod get;
 mod health;
 mod identity;
 mod layout;
+mod member;
+mod metrics;
 mod probe;
 mod put;
 mod restore;
@@ -23,13 +27,17 @@ mod snapshot_status;
 mod status;
 
 pub use alarm::Alarm;
+pub use compact::Compact;
 pub use config::Config;
 pub use configure::Configure;
 pub use consistent::Consistent;
 pub use content::Content;
+pub use defrag::Defrag;
 pub use get::Get;
 pub use health::Health;
 pub use identity::Identity;
+pub use member::Member;
+pub use metrics::Metrics;
 pub use probe::Probe;
 pub use put::Put;
 pub use restore::Restore;

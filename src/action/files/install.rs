@@ -66,6 +66,13 @@ impl Original {
         Original { keep: Keep::of(cx, path), was }
     }
 
+    /// Of one of several files that a step changes: what is kept of each has a name of its own.
+    pub fn among(cx: &Cx<'_>, path: &str, was: Was) -> Original {
+        let mut original = Original::of(cx, path, was);
+        original.keep.kept += &path.replace('/', "-");
+        original
+    }
+
     pub fn path(&self) -> &str {
         &self.keep.path
     }

@@ -35,7 +35,7 @@ macro_rules! script {
         )
     };
 }
-use script;
+pub(super) use script;
 
 /// What is at a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

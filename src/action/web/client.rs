@@ -45,11 +45,16 @@ impl Connection {
             })?;
             stream = Box::new(agreed) as Box<dyn Tunnel>;
         }
+        Connection::over(url.clone(), stream).await
+    }
+
+    /// Over a stream that leads to the server already.
+    pub async fn over(url: Url, stream: Box<dyn Tunnel>) -> Result<Connection, Fault> {
         let opened = handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = opened.map_err(|error| broken(url, &error))?;
+        let (sender, connection) = opened.map_err(|error| broken(&url, &error))?;
         // How it ends, the answer or its body tells.
         let driver = tokio::spawn(async move { drop(connection.await) });
-        Ok(Connection { url: url.clone(), sender, _driver: AbortOnDropHandle::new(driver) })
+        Ok(Connection { url, sender, _driver: AbortOnDropHandle::new(driver) })
     }
 
     /// Where this fails, the server may have done what was asked.

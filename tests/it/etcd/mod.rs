@@ -3,3 +3,4 @@
 mod configure;
 mod guards;
 mod restore;
+mod upkeep;

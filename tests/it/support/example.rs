@@ -6,7 +6,7 @@ use surefoot::action::Kind;
 pub fn runbook(kind: &Kind) -> String {
     let step = kind.example.replace('\n', "\n    ");
     format!(
-        "runbook: example\nparams:\n  snapshot: {{ type: file }}\n  mirror: {{ type: string }}\n  sha256: {{ type: string }}\n\
+        "runbook: example\nparams:\n  snapshot: {{ type: file }}\n  mirror: {{ type: string }}\n  sha256: {{ type: string }}\n  archive: {{ type: file }}\n\
          hosts:\n  members: {{ min: 1 }}\n  source: {{ min: 1, max: 1 }}\nsteps:\n  - id: example\n    {step}\n"
     )
 }

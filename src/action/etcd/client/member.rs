@@ -31,6 +31,12 @@ pub enum Keys {
     Prefix(String),
 }
 
+/// For work that takes as long as it takes: until the step's `timeout`, without one a year.
+pub fn patience(cx: &Cx<'_>) -> Duration {
+    const YEAR: Duration = Duration::from_secs(365 * 86_400);
+    cx.deadline.map_or(YEAR, |deadline| deadline.saturating_duration_since(tokio::time::Instant::now()))
+}
+
 /// A 64-bit id as etcd prints it: lower-case hex without padding.
 pub fn hex(id: u64) -> String {
     format!("{id:x}")

@@ -10,10 +10,12 @@ mod access;
 mod certificate;
 mod fault;
 mod member;
+mod page;
 mod tunnel;
 
 pub use fault::fault;
-pub use member::{ANSWER, Keys, Member, hex};
+pub use member::{ANSWER, Keys, Member, hex, patience};
+pub use page::page;
 
 use crate::action::{Cx, Hosts};
 use crate::model::{Fault, FaultKind};

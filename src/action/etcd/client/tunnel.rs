@@ -36,7 +36,8 @@ pub async fn open(host: &Arc<dyn Host>, access: Access) -> Result<Channel, Fault
     endpoint.connect_with_connector(connector).await.map_err(|error| fault::connecting(host.name(), &error))
 }
 
-async fn connect(
+/// One connection.
+pub async fn connect(
     host: Arc<dyn Host>,
     address: String,
     tls: Option<TlsConnector>,

@@ -1,0 +1,116 @@
+//! `etcd.compact`: the history before a revision is forgotten.
+
+use super::client::{self, Keys, Member, patience};
+use crate::action::{Action, Change, Cx, Hosts, Seen, Undoing};
+use crate::model::{Effect, Fault};
+use etcd_client::{CompactionOptions, GetOptions};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Forgets the values that keys had before a revision. Values of today stay, and reads at a later revision.
+///
+/// A watch or a read that asks for an older revision is told `required revision has been compacted`. The database does
+/// not become smaller: free pages are used again, and `etcd.defrag` gives them back. The request goes through raft, so
+/// one is enough for the whole cluster; it ends when the asked member has freed its pages (`physical`), the others free
+/// theirs by themselves soon after: watch their `db_size_in_use` (`etcd.status`).
+///
+/// Kubernetes compacts by itself every 5 minutes: leave it to that. Nothing is done where the history before the
+/// revision is gone already. It takes as long as it takes: only the step's `timeout` ends the waiting for it, and etcd
+/// carries on even then. `value` where the revision lies in the future; `etcd` where no member answers.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Compact {
+    /// The first of them that answers is asked; without it, the step's own host.
+    #[serde(default)]
+    pub members: Option<Hosts>,
+    /// The oldest revision that remains readable. Default: the newest, less `keep`.
+    #[serde(default)]
+    pub revision: Option<i64>,
+    /// How many revisions before the newest remain readable.
+    #[serde(default)]
+    pub keep: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CompactOut {
+    /// The oldest revision that is readable now.
+    pub revision: i64,
+}
+
+/// What was decided when it looked: the newest revision moves on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Target {
+    revision: i64,
+}
+
+/// The least revision that can be compacted to: etcd begins at 1, and an empty one has nothing to forget.
+const FIRST: i64 = 2;
+
+impl Compact {
+    async fn target(&self, member: &Member) -> Result<i64, Fault> {
+        let newest = member.status().await?.header().map_or(0, etcd_client::ResponseHeader::revision);
+        match self.revision {
+            Some(revision) if revision > newest => Err(Fault::value(format!(
+                "revision {revision} is in the future: the newest on {} is {newest}",
+                member.host
+            ))),
+            Some(revision) => Ok(revision),
+            None => Ok(newest - self.keep.unwrap_or_default()),
+        }
+    }
+}
+
+/// Whether nothing before this revision can be read any more. A read of one key tells (etcd, mvcc: `ErrCompacted`).
+async fn is_compacted(member: &Member, revision: i64) -> Result<bool, Fault> {
+    let options = GetOptions::new().with_revision(revision - 1).with_serializable().with_count_only();
+    match member.get("look at the history", Keys::All.start(), options).await {
+        Err(fault) if says(&fault, "has been compacted") => Ok(true),
+        read => read.map(|_| false),
+    }
+}
+
+fn says(fault: &Fault, words: &str) -> bool {
+    fault.detail.as_deref().is_some_and(|detail| detail.contains(words))
+}
+
+impl Action for Compact {
+    const NAME: &'static str = "etcd.compact";
+    const EXAMPLE: &'static str = "etcd.compact: { members: members, keep: 1000 }\nirreversible: history is forgotten";
+    const EFFECT: Effect = Effect::Converges;
+    const UNDO: Undoing = Undoing::No("what is forgotten cannot come back: the step should say `irreversible`");
+    type Out = CompactOut;
+    type Before = Target;
+
+    fn validate(&self) -> Result<(), Fault> {
+        if self.revision.is_some() && self.keep.is_some() {
+            return Err(Fault::value("give either `revision` or `keep`"));
+        }
+        match self.revision.or(self.keep).is_some_and(|number| number < 0) {
+            true => Err(Fault::value("`revision` and `keep` are not negative")),
+            false => Ok(()),
+        }
+    }
+
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        let member = client::any(cx, self.members.as_ref()).await?;
+        let revision = self.target(&member).await?;
+        if revision < FIRST || is_compacted(&member, revision).await? {
+            return Ok(Seen::Clean(CompactOut { revision }));
+        }
+        let summary = format!("forget the history before revision {revision}");
+        Ok(Seen::Change(Change { summary, diff: None, before: Target { revision } }))
+    }
+
+    async fn apply(&self, cx: &Cx<'_>, target: &Target) -> Result<CompactOut, Fault> {
+        let member = client::any(cx, self.members.as_ref()).await?;
+        let mut client = member.client.clone();
+        let revision = target.revision;
+        let options = CompactionOptions::new().with_physical();
+        let compact = async move { client.compact(revision, Some(options)).await };
+        match member.call("compaction", patience(cx), compact).await {
+            // Somebody, or an earlier attempt, was faster.
+            Err(fault) if !says(&fault, "has been compacted") => Err(fault),
+            _ => Ok(CompactOut { revision }),
+        }
+    }
+}

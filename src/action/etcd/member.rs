@@ -1,0 +1,275 @@
+//! `etcd.member`: who belongs to a cluster.
+
+use super::client::{self, ANSWER, Member as Connection, hex};
+use super::status::statuses;
+use crate::action::{Action, Change, Cx, Hosts, Seen, Undoing};
+use crate::model::{Effect, Fault, FaultKind};
+use etcd_client::MemberAddOptions;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Adds a member to a cluster, as a learner or a voter; promotes a learner; removes a member. The leader is asked.
+///
+/// A member is known by its peer URL, and by its name once it has started: both must fit, so that no other is removed.
+/// Add as `learner`, start it, then `promoted` with `retry`: a learner that has not caught up cannot be promoted, and a
+/// voter that never comes counts against the quorum (in a cluster of one it blocks every write at once).
+/// What is given for a new member's configuration: `initial_cluster`, with `initial-cluster-state: existing`.
+///
+/// `refused` where etcd's own guards say no: a member is not healthy (`unhealthy cluster`: retry, it wants all voters up
+/// for 5 seconds), there is a learner already (one at a time), the learner is not in sync, the quorum would be lost; and
+/// where the URL's scheme is not that of the others, or name and URL are of two members. `etcd` where none answers.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Members of the cluster that run, to be asked.
+    pub members: Hosts,
+    /// The member's name (`ETCD_NAME`).
+    pub name: String,
+    /// Where its peers reach it: `http://10.0.0.14:2380`, or a list of such.
+    pub peer_urls: Urls,
+    #[serde(default)]
+    pub state: State,
+}
+
+/// One address, or several.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Urls {
+    One(String),
+    Several(Vec<String>),
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It is listed, as a voter or a learner; a new one is added as a voter.
+    #[default]
+    Present,
+    /// It is listed; a new one is added as a learner.
+    Learner,
+    /// It is listed and votes; a learner is promoted. A new one is not added.
+    Promoted,
+    /// It is not listed. Its identity is banned for ever: to come back, it must be added anew with empty data.
+    Absent,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct MemberOut {
+    /// In hex; none where it is not listed.
+    pub member_id: Option<String>,
+    /// Whether it is a learner.
+    pub is_learner: bool,
+    /// `NAME=URL` of every member, as `initial-cluster` has it.
+    pub initial_cluster: String,
+    /// How many vote.
+    pub voters: u64,
+}
+
+/// What is to be done, and to whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "to", rename_all = "snake_case")]
+pub enum Before {
+    /// The ids that were listed, in hex: a new one with the URL is ours.
+    Add {
+        listed: Vec<String>,
+    },
+    Promote {
+        id: String,
+    },
+    Remove {
+        id: String,
+    },
+}
+
+impl Member {
+    fn urls(&self) -> Vec<String> {
+        let mut urls = match &self.peer_urls {
+            Urls::One(url) => vec![url.clone()],
+            Urls::Several(urls) => urls.clone(),
+        };
+        urls.sort();
+        urls
+    }
+
+    /// The leader's client, and the members as the leader lists them.
+    async fn ask(&self, cx: &Cx<'_>) -> Result<(Connection, Vec<etcd_client::Member>), Fault> {
+        let hosts = client::hosts(cx, Some(&self.members))?;
+        let all = statuses(cx, &hosts).await?;
+        let leads = all.iter().find(|member| member.leader.is_some() && member.leader == member.member_id);
+        let Some(leader) = leads else {
+            let why: Vec<String> =
+                all.iter().filter_map(|m| Some(format!("{}: {}", m.host, m.why.as_ref()?))).collect();
+            let fault = Fault::new(FaultKind::Etcd, "none of the members leads the cluster");
+            return Err(fault.detail(why.join("\n")).hint("name all running members in `members`"));
+        };
+        let host = hosts.iter().find(|host| host.name().as_str() == leader.host).expect("it is one of those asked");
+        let connection = Connection::connect(cx, host).await?;
+        let members = connection.members().await?;
+        Ok((connection, members))
+    }
+
+    /// The listed member that this one is; a fault where name and address are of two.
+    fn find<'m>(&self, listed: &'m [etcd_client::Member]) -> Result<Option<&'m etcd_client::Member>, Fault> {
+        let urls = self.urls();
+        let by_url = listed.iter().find(|member| member.peer_urls().iter().any(|url| urls.contains(url)));
+        let by_name = listed.iter().find(|member| member.name() == self.name);
+        match (by_url, by_name) {
+            (Some(own), None) if own.name().is_empty() => Ok(Some(own)),
+            (Some(own), Some(named)) if own.id() == named.id() => Ok(Some(own)),
+            (None, None) => Ok(None),
+            (Some(other), _) => Err(Fault::refused(format!(
+                "the peer URL {} is that of the member `{}`, not of `{}`",
+                urls.join(","),
+                other.name(),
+                self.name
+            ))),
+            (None, Some(named)) => Err(Fault::refused(format!(
+                "the member `{}` has the peer URL {}, not {}",
+                self.name,
+                named.peer_urls().join(","),
+                urls.join(",")
+            ))),
+        }
+    }
+
+    fn work(&self, listed: &[etcd_client::Member]) -> Result<Option<(String, Before)>, Fault> {
+        let (name, own) = (&self.name, self.find(listed)?);
+        let id = |member: &etcd_client::Member| hex(member.id());
+        Ok(match (self.state, own) {
+            (State::Present | State::Learner, Some(_)) | (State::Absent, None) => None,
+            (State::Promoted, Some(own)) if !own.is_learner() => None,
+            (State::Promoted, Some(own)) => Some((format!("promote {name}"), Before::Promote { id: id(own) })),
+            (State::Promoted, None) => {
+                let fault = Fault::missing(format!("{name} is no member of the cluster"));
+                return Err(fault.hint("add it as a learner first"));
+            }
+            (State::Absent, Some(own)) => {
+                if listed.len() == 1 {
+                    return Err(Fault::refused(format!("{name} is the only member")));
+                }
+                Some((format!("remove {name} ({})", id(own)), Before::Remove { id: id(own) }))
+            }
+            (State::Present | State::Learner, None) => {
+                self.same_scheme(listed)?;
+                let what = if self.state == State::Learner { "learner" } else { "voter" };
+                let summary = format!("add {name} as a {what} ({})", self.urls().join(","));
+                Some((summary, Before::Add { listed: listed.iter().map(id).collect() }))
+            }
+        })
+    }
+
+    /// A peer without TLS cannot join peers with it, nor the other way round; etcd takes the URL and never connects.
+    fn same_scheme(&self, listed: &[etcd_client::Member]) -> Result<(), Fault> {
+        let scheme = |url: &String| url.split_once("://").map(|(scheme, _)| scheme.to_owned());
+        let theirs = listed.iter().flat_map(|member| member.peer_urls()).find_map(scheme);
+        match self.urls().iter().all(|url| scheme(url) == theirs) {
+            true => Ok(()),
+            false => Err(Fault::refused(format!("the peers speak {}", theirs.unwrap_or_default()))
+                .hint("give the new member's peer URL with the same scheme")),
+        }
+    }
+
+    fn out(&self, listed: &[etcd_client::Member]) -> Result<MemberOut, Fault> {
+        let own = self.find(listed)?;
+        let named = |member: &etcd_client::Member| {
+            let name = if own.is_some_and(|own| own.id() == member.id()) { &self.name } else { member.name() };
+            member.peer_urls().iter().map(|url| format!("{name}={url}")).collect::<Vec<_>>()
+        };
+        Ok(MemberOut {
+            member_id: own.map(|own| hex(own.id())),
+            is_learner: own.is_some_and(etcd_client::Member::is_learner),
+            initial_cluster: listed.iter().flat_map(named).collect::<Vec<_>>().join(","),
+            voters: listed.iter().filter(|member| !member.is_learner()).count() as u64,
+        })
+    }
+
+    async fn carry_out(&self, connection: &Connection, before: &Before) -> Result<(), Fault> {
+        let mut client = connection.client.clone();
+        match before {
+            Before::Add { .. } => {
+                let mut options = MemberAddOptions::new();
+                if self.state == State::Learner {
+                    options = options.with_is_learner();
+                }
+                let urls = self.urls();
+                let add = async move { client.member_add(urls, Some(options)).await };
+                connection.call("member add", ANSWER, add).await.map(drop)
+            }
+            Before::Promote { id } => {
+                let id = number(id)?;
+                let promote = async move { client.member_promote(id).await };
+                connection.call("member promote", ANSWER, promote).await.map(drop)
+            }
+            Before::Remove { id } => remove(connection, number(id)?).await,
+        }
+    }
+}
+
+async fn remove(connection: &Connection, id: u64) -> Result<(), Fault> {
+    let mut client = connection.client.clone();
+    connection.call("member remove", ANSWER, async move { client.member_remove(id).await }).await.map(drop)
+}
+
+fn number(id: &str) -> Result<u64, Fault> {
+    u64::from_str_radix(id, 16).map_err(|_| Fault::value(format!("`{id}` is no id of a member")))
+}
+
+/// What etcd's own guards refuse (etcd, api/v3rpc/rpctypes/error.go) is `refused` and not a failing etcd.
+fn guarded(fault: Fault) -> Fault {
+    let says = |words: &str| fault.detail.as_deref().is_some_and(|detail| detail.contains(words));
+    let hint = match () {
+        () if says("unhealthy cluster") => "every voter must have been up for 5 seconds: retry",
+        () if says("too many learner") => "promote or remove the other learner first",
+        () if says("in sync with leader") => "it has not caught up yet: retry",
+        () if says("not enough started members") => "start the members that are down first",
+        () if says("Peer URLs already exists") || says("member ID already exist") => "its URL is that of a member",
+        () => return fault,
+    };
+    Fault { kind: FaultKind::Refused, ..fault }.hint(hint)
+}
+
+impl Action for Member {
+    const NAME: &'static str = "etcd.member";
+    const EXAMPLE: &'static str =
+        "etcd.member: { members: members, name: etcd-4, peer_urls: \"http://10.0.0.14:2380\", state: absent }";
+    const EFFECT: Effect = Effect::Converges;
+    const UNDO: Undoing = Undoing::Known(
+        "removes the member that was added, and with it its promotion; what was removed or promoted stays so: say `irreversible`",
+    );
+    type Out = MemberOut;
+    type Before = Before;
+
+    fn validate(&self) -> Result<(), Fault> {
+        let urls = self.urls();
+        match urls.is_empty() || urls.iter().any(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+            true => Err(Fault::value("`peer_urls` begin with http:// or https://")),
+            false => Ok(()),
+        }
+    }
+
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        let (_, listed) = self.ask(cx).await?;
+        Ok(match self.work(&listed)? {
+            None => Seen::Clean(self.out(&listed)?),
+            Some((summary, before)) => Seen::Change(Change { summary, diff: None, before }),
+        })
+    }
+
+    async fn apply(&self, cx: &Cx<'_>, _: &Before) -> Result<MemberOut, Fault> {
+        let (connection, listed) = self.ask(cx).await?;
+        let Some((_, work)) = self.work(&listed)? else { return self.out(&listed) };
+        self.carry_out(&connection, &work).await.map_err(guarded)?;
+        self.out(&connection.members().await?)
+    }
+
+    async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
+        let Before::Add { listed: earlier } = before else {
+            return Err(Fault::refused("a member that was removed or promoted cannot be made what it was"));
+        };
+        let (connection, listed) = self.ask(cx).await?;
+        match self.find(&listed)? {
+            Some(own) if !earlier.contains(&hex(own.id())) => remove(&connection, own.id()).await.map_err(guarded),
+            _ => Ok(()),
+        }
+    }
+}

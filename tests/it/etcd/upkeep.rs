@@ -1,0 +1,233 @@
+//! `etcd.compact`, `etcd.defrag`, `etcd.metrics` and `etcd.member` on real clusters of both versions.
+
+use crate::support::cluster::Cluster;
+use serde_json::{Value as Json, json};
+use std::time::Duration;
+use surefoot::lab::{Etcd, Name};
+use surefoot::model::{FaultKind, Outputs};
+
+/// What a step changes until it is clean; gives its outputs.
+async fn until(cluster: &Cluster, kind: &str, parameters: Json) -> Outputs {
+    let end = tokio::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        match cluster.act("controller", kind, parameters.clone()).await {
+            Ok(out) => return out,
+            Err(fault) if fault.kind != FaultKind::Refused || tokio::time::Instant::now() > end => panic!("{fault:?}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
+        }
+    }
+}
+
+async fn revision(cluster: &Cluster) -> i64 {
+    cluster.act("controller", "etcd.health", json!({ "members": cluster.names_json() })).await.unwrap()["revision"]
+        .as_i64()
+        .unwrap()
+}
+
+/// History is forgotten once, and the database gives its pages back, on each member by itself.
+async fn history_goes_and_its_space_comes_back(stem: &str, etcd: Etcd, tls: bool) {
+    let cluster = Cluster::up(stem, 3, etcd, tls).await;
+    let members = cluster.names_json();
+    for _ in 0..3 {
+        let fill = json!({ "members": members, "fill": { "count": 3000, "size": 1500, "prefix": "/load/" } });
+        let step = cluster.step("controller", "etcd.put", fill);
+        let (before, _) = step.run().await.unwrap();
+        step.undo(&before).await.unwrap();
+    }
+    let now = revision(&cluster).await;
+    let future = cluster.act("controller", "etcd.compact", json!({ "members": members, "revision": now + 10 })).await;
+    assert_eq!(future.unwrap_err().kind, FaultKind::Value);
+    let step = cluster.step("controller", "etcd.compact", json!({ "members": members, "keep": 5 }));
+    let (before, out) = step.run().await.unwrap();
+    assert_eq!(out["revision"], now - 5);
+    assert!(step.is_clean().await);
+    // Done by somebody else meanwhile is done; and there is no way back.
+    step.apply(&before).await.unwrap();
+    assert!(step.undo(&before).await.is_err());
+    assert!(cluster.step("controller", "etcd.compact", json!({ "members": members, "revision": 3 })).is_clean().await);
+
+    let name = cluster.names[0].as_str();
+    let fresh = tokio::time::timeout(Duration::from_secs(60), async {
+        // The member that was not asked frees its pages a little later.
+        let step = cluster.step(name, "etcd.defrag", json!({ "waste": 50 }));
+        while step.is_clean().await {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        step.run().await.unwrap().1
+    });
+    let out = fresh.await.unwrap();
+    let size = |key: &str| out[key].as_i64().unwrap();
+    assert!(size("size") * 2 < size("size_before") && size("size_in_use") <= size("size"), "{out:?}");
+    assert!(cluster.step(name, "etcd.defrag", json!({ "waste": 50 })).is_clean().await);
+    cluster.settle(&members, None).await;
+
+    let metrics = cluster.act(name, "etcd.metrics", json!({ "for": "1s", "samples": 3 })).await.unwrap();
+    assert_eq!((&metrics["leader_changes"], &metrics["has_leader"]), (&json!(0), &json!(true)));
+    assert_eq!(metrics["db_size"].as_i64().unwrap(), size("size"));
+    assert!(metrics["quota"].as_u64().unwrap() >= 2 << 30);
+}
+
+#[tokio::test]
+async fn history_goes_on_3_4() {
+    history_goes_and_its_space_comes_back("upkeep34", Etcd::V3_4, false).await;
+}
+
+#[tokio::test]
+async fn history_goes_on_3_5_with_tls() {
+    history_goes_and_its_space_comes_back("upkeep35", Etcd::V3_5, true).await;
+}
+
+#[tokio::test]
+async fn a_defragmentation_needs_room_and_an_etcd() {
+    let cluster = Cluster::up("dfroom", 1, Etcd::V3_5, false).await;
+    let name = cluster.names[0].clone();
+    let keep = json!({ "fill": { "count": 4000, "size": 2000, "prefix": "/kept/" } });
+    cluster.act(name.as_str(), "etcd.put", keep).await.unwrap();
+    let fill = json!({ "fill": { "count": 2000, "size": 2000, "prefix": "/load/" } });
+    let step = cluster.step(name.as_str(), "etcd.put", fill);
+    let (before, _) = step.run().await.unwrap();
+    step.undo(&before).await.unwrap();
+    cluster.act(name.as_str(), "etcd.compact", json!({})).await.unwrap();
+    let step = cluster.step(name.as_str(), "etcd.defrag", json!({}));
+    assert!(!step.is_clean().await);
+    // On a disk of its own, on which all but 2 MB is taken.
+    cluster.inside(
+        &name,
+        "systemctl stop etcd; cp -a /var/lib/etcd /root/data; mount -t tmpfs -o size=200m,mode=700 tmpfs /var/lib/etcd
+         chown etcd: /var/lib/etcd; cp -a /root/data/. /var/lib/etcd/; systemctl start etcd
+         head -c 400m /dev/zero >/var/lib/etcd/filler 2>/dev/null || true; truncate -s -2M /var/lib/etcd/filler",
+    );
+    let all = cluster.step(name.as_str(), "etcd.defrag", json!({ "waste": 0 }));
+    match all.inspect().await {
+        Err(fault) => assert_eq!(fault.kind, FaultKind::NoSpace, "{fault:?}"),
+        Ok(seen) => {
+            panic!("{seen:?} with {}", cluster.inside(&name, "df -k /var/lib/etcd; ls -l /var/lib/etcd/*/member/snap"))
+        }
+    }
+    cluster.inside(&name, "rm /var/lib/etcd/filler");
+    all.run().await.unwrap();
+
+    cluster.stop();
+    assert_eq!(cluster.act(name.as_str(), "etcd.defrag", json!({})).await.unwrap_err().kind, FaultKind::Etcd);
+    assert_eq!(cluster.act(name.as_str(), "etcd.metrics", json!({})).await.unwrap_err().kind, FaultKind::Etcd);
+}
+
+/// What was measured in a window shows, what was before does not.
+async fn what_a_while_brought(stem: &str, etcd: Etcd) {
+    let cluster = Cluster::up(stem, 3, etcd, false).await;
+    let name = cluster.names[0].clone();
+    let load = async {
+        for n in 0..20 {
+            let put = json!({ "members": cluster.names_json(), "key": "k", "value": n.to_string() });
+            cluster.act("controller", "etcd.put", put).await.unwrap();
+        }
+    };
+    let measure = cluster.act(name.as_str(), "etcd.metrics", json!({ "for": "4s", "samples": 2 }));
+    let (measured, ()) = tokio::join!(measure, load);
+    let measured = measured.unwrap();
+    let [p50, p99, p999] =
+        ["wal_fsync_p50_ms", "wal_fsync_p99_ms", "wal_fsync_p999_ms"].map(|k| measured[k].as_f64().unwrap());
+    assert!(0.0 < p50 && p50 <= p99 && p99 <= p999 && p999 < 60_000.0, "{measured:?}");
+    for trip in measured["rtt"].as_array().unwrap() {
+        assert!(
+            u64::from_str_radix(trip["to"].as_str().unwrap(), 16).is_ok() && trip["mean_ms"].as_f64().unwrap() > 0.0
+        );
+    }
+    let restart = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        cluster.inside(&name, "systemctl restart etcd");
+    };
+    let measure = cluster.act(name.as_str(), "etcd.metrics", json!({ "for": "8s", "samples": 2 }));
+    let (measured, ()) = tokio::join!(measure, restart);
+    assert_eq!(measured.unwrap_err().kind, FaultKind::Refused);
+}
+
+#[tokio::test]
+async fn a_while_is_measured_on_3_4() {
+    what_a_while_brought("metric34", Etcd::V3_4).await;
+}
+
+#[tokio::test]
+async fn a_while_is_measured_on_3_5() {
+    what_a_while_brought("metric35", Etcd::V3_5).await;
+}
+
+/// Two members run; a third is added as a learner, started, promoted and removed again.
+async fn a_member_comes_and_goes(stem: &str, etcd: Etcd) {
+    let cluster = Cluster::hosts(stem, 3, etcd).await;
+    let (olds, new) = (cluster.names[..2].to_vec(), cluster.names[2].clone());
+    let pairs = |names: &[Name]| {
+        names.iter().map(|name| format!("{name}={}", cluster.peer_url(name))).collect::<Vec<_>>().join(",")
+    };
+    let write = |name: &Name, list: &str, state: &str| {
+        let peer = cluster.peer_url(name);
+        let client = peer.replace(":2380", ":2379");
+        let text = format!(
+            "ETCD_NAME={name}\nETCD_LISTEN_PEER_URLS={peer}\nETCD_INITIAL_ADVERTISE_PEER_URLS={peer}\nETCD_LISTEN_CLIENT_URLS={client},http://127.0.0.1:2379\n\
+             ETCD_ADVERTISE_CLIENT_URLS={client}\nETCD_INITIAL_CLUSTER=\"{list}\"\nETCD_INITIAL_CLUSTER_STATE={state}\n"
+        );
+        cluster.inside(name, &format!("cat >/etc/default/etcd <<'EOF'\n{text}EOF\nsystemctl start --no-block etcd"));
+    };
+    olds.iter().for_each(|name| write(name, &pairs(&olds), "new"));
+    let members: Json = olds.iter().map(|name| name.to_string()).collect();
+    cluster.settle(&members, None).await;
+    let member = |state: &str| json!({ "members": members, "name": new.as_str(), "peer_urls": cluster.peer_url(&new), "state": state });
+
+    // What would join another's URL, or without the others' TLS, or is not there, is refused.
+    let kind = async |more: Json| {
+        let mut all = member("learner");
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        cluster.act("controller", "etcd.member", all).await.unwrap_err().kind
+    };
+    assert_eq!(kind(json!({ "peer_urls": cluster.peer_url(&olds[0]) })).await, FaultKind::Refused);
+    assert_eq!(kind(json!({ "peer_urls": "https://10.0.0.1:2380" })).await, FaultKind::Refused);
+    assert_eq!(kind(json!({ "name": olds[0].as_str() })).await, FaultKind::Refused);
+    assert_eq!(kind(json!({ "state": "promoted" })).await, FaultKind::Missing);
+
+    // Added, and taken back.
+    let added = until(&cluster, "etcd.member", member("learner")).await;
+    assert_eq!((&added["is_learner"], &added["voters"]), (&json!(true), &json!(2)));
+    assert!(added["initial_cluster"].as_str().unwrap().contains(&format!("{new}={}", cluster.peer_url(&new))));
+    assert_eq!(added["initial_cluster"].as_str().unwrap().split(',').count(), 3);
+    assert!(cluster.step("controller", "etcd.member", member("learner")).is_clean().await);
+    assert_eq!(kind(json!({ "state": "promoted" })).await, FaultKind::Refused, "it has not started");
+    until(&cluster, "etcd.member", member("absent")).await;
+    assert!(cluster.step("controller", "etcd.member", member("absent")).is_clean().await);
+    cluster.settle(&members, None).await;
+    let step = cluster.step("controller", "etcd.member", member("learner"));
+    let (before, added) = step.run().await.unwrap();
+    step.undo(&before).await.unwrap();
+    assert!(cluster.step("controller", "etcd.member", member("absent")).is_clean().await);
+    step.undo(&before).await.unwrap();
+    drop(added);
+
+    // Added, started, promoted.
+    let added = until(&cluster, "etcd.member", member("learner")).await;
+    write(&new, added["initial_cluster"].as_str().unwrap(), "existing");
+    let promoted = until(&cluster, "etcd.member", member("promoted")).await;
+    assert_eq!((&promoted["is_learner"], &promoted["voters"]), (&json!(false), &json!(3)));
+    assert!(cluster.step("controller", "etcd.member", member("present")).is_clean().await);
+    cluster.settle(&cluster.names_json(), None).await;
+    let removal = cluster.step("controller", "etcd.member", member("absent"));
+    let (before, gone) = loop {
+        match removal.run().await {
+            Ok(done) => break done,
+            // The new voter has not been up for five seconds.
+            Err(fault) if fault.kind == FaultKind::Refused => tokio::time::sleep(Duration::from_millis(500)).await,
+            Err(fault) => panic!("{fault:?}"),
+        }
+    };
+    assert_eq!((&gone["member_id"], &gone["voters"]), (&Json::Null, &json!(2)));
+    assert_eq!(removal.undo(&before).await.unwrap_err().kind, FaultKind::Refused);
+    cluster.settle(&members, None).await;
+}
+
+#[tokio::test]
+async fn a_member_comes_and_goes_on_3_4() {
+    a_member_comes_and_goes("member34", Etcd::V3_4).await;
+}
+
+#[tokio::test]
+async fn a_member_comes_and_goes_on_3_5() {
+    a_member_comes_and_goes("member35", Etcd::V3_5).await;
+}
