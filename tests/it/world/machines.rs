@@ -68,3 +68,47 @@ async fn a_host_that_dies_and_boots_leaves_the_outcome_unknown() {
     assert_eq!(host.attach(&id("ended"), None, &Silent).await.expect("known").expect("it ran").code, 3);
     assert_eq!(host.act(&id("next"), Script::new("echo on"), &Silent).await.expect("it runs").text(), "on");
 }
+
+/// Daemons that leave their session, their parents and their environment behind.
+const HIDDEN: &str = "(setsid env -i sh -c '(setsid env -i sleep 4321 &)' &); env -i setsid sleep 4321 & sleep 1; \
+                      setsid -f env -i sleep 4321; pgrep -xc sleep; echo ready; sleep 1000";
+
+async fn sleepers(host: &SshHost) -> String {
+    said(host, "pgrep -fxc 'sleep 4321' || :").await
+}
+
+#[tokio::test]
+async fn whatever_a_step_started_is_ended_though_it_hides() {
+    let (lab, name) = lab("whides");
+    let host = SshHost::connect(&target(&lab, &name), &"hides".into()).await.expect("in");
+    let slow = Script::new(HIDDEN).timeout(Some(Duration::from_secs(4)));
+    assert_eq!(host.act(&id("slow"), slow, &Silent).await.expect_err("too slow").kind, FaultKind::Timeout);
+    assert_eq!(sleepers(&host).await, "0");
+    let (killed, sink) = (id("killed"), Recorder::default());
+    let act = host.act(&killed, Script::new(HIDDEN).timeout(Some(Duration::from_secs(1000))), &sink);
+    let kill = async {
+        sink.until("ready").await;
+        assert_eq!(sleepers(&host).await, "3");
+        // By another engine, which learns where they are from the record.
+        let other = SshHost::connect(&target(&lab, &name), &"hides".into()).await.expect("in");
+        other.kill(&killed, None).await.expect("all of them go");
+        assert_eq!(sleepers(&host).await, "0");
+    };
+    assert_eq!(tokio::join!(act, kill).0.expect("its code is known").code, 128 + 15);
+}
+
+#[tokio::test]
+async fn what_a_step_leaves_behind_on_purpose_is_left_and_nothing_else_is() {
+    let (lab, name) = lab("wleaves");
+    let host = SshHost::connect(&target(&lab, &name), &"leaves".into()).await.expect("in");
+    for n in 0..40 {
+        let script = if n == 7 { "setsid -f sleep 4321 >/dev/null 2>&1" } else { "true" };
+        let script = Script::new(script).timeout(Some(Duration::from_secs(1000)));
+        host.act(&numbered("many", n), script, &Silent).await.expect("it runs");
+    }
+    assert_eq!(sleepers(&host).await, "1");
+    host.close().await;
+    let host = SshHost::connect(&target(&lab, &name), &"looks".into()).await.expect("in");
+    let groups = "find /sys/fs/cgroup/surefoot/leaves -mindepth 1 -type d | wc -l; pgrep -fxc 'sleep 4321'";
+    assert_eq!(said(&*host, groups).await, "1\n1");
+}
