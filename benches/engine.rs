@@ -70,7 +70,7 @@ fn events(tasks: u32) -> Vec<Stamped> {
     let out = Arc::new(out);
     let of_task = |task: &TaskName| {
         let changing = TaskEvent::Changing { summary: "change it".into(), undo: None };
-        let done = TaskEvent::Done { changed: true, out: out.clone() };
+        let done = TaskEvent::Done { changed: true, out: out.clone(), withheld: false };
         [TaskEvent::Started { attempt: 1 }, changing, done].map(|what| Event::Task { task: task.clone(), what })
     };
     let started = Event::RunStarted {
@@ -126,6 +126,7 @@ fn run(steps: usize, hosts: usize) {
     let (folder, mut journal) = Store::at(root.path()).create(&id, &[]).expect("it is new");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be had");
     let run = Run {
+        secrets: Default::default(),
         goal: Goal::Start,
         origin: Origin { run: id, operator: "bench".into(), inputs: IndexMap::new() },
         program: Arc::new(program),

@@ -9,6 +9,7 @@
 //!
 //! - [`model`]: the words that every stage speaks: ids, places, diagnostics, faults, events, and the run's state, a fold
 //!   over its events and the only truth about it.
+//! - [`secret`]: what must not be seen, and how it is masked wherever it would show.
 //! - [`template`]: templates and expressions, evaluated late.
 //! - [`world`]: a host, over ssh or local; scripts that change nothing, and acts that happen at most once.
 //! - [`action`]: what a step can do, one file for each kind, and the contract that they share.
@@ -33,5 +34,6 @@ pub mod load;
 pub mod model;
 pub mod plan;
 pub mod report;
+pub mod secret;
 pub mod template;
 pub mod world;

@@ -19,6 +19,7 @@ pub struct EnvFile {
     path: HostPath,
     /// Variables with their values: texts, numbers, or true and false. They are quoted where they must be.
     #[serde(default)]
+    #[schemars(extend("x-secret" = true))]
     set: Map<String, Json>,
     /// Variables that must not be there.
     #[serde(default)]

@@ -16,6 +16,7 @@ pub struct File {
     /// The path. Its folder must exist.
     path: HostPath,
     /// The whole content of a file, to the byte. Templates in it are filled in.
+    #[schemars(extend("x-secret" = true))]
     content: Option<String>,
     /// What is there instead of a file.
     state: Option<State>,

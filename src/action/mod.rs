@@ -111,6 +111,10 @@ pub struct Change<B> {
 /// - A read implements `apply` alone.
 /// - What converges implements `inspect`, which changes nothing, and `apply`, which may be repeated.
 /// - `undo` puts back what `before` says, and bears a half-done `apply`.
+///
+/// A parameter may hold a secret where its field says `#[schemars(extend("x-secret" = true))]`, and nowhere else: the
+/// check sees to that. Such a value may leave the controller by a script's `stdin` or `env` only, or by a connection
+/// of its own, never by its `args` or text; and no `summary`, no `before` and no checksum in an argument may tell it.
 pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static {
     /// The key in a step.
     const NAME: &'static str;

@@ -23,9 +23,14 @@ impl Schemas {
     }
 
     /// What a schema stands for, where it only refers to another place in its root.
-    fn at<'s>(root: &'s Json, schema: &'s Json) -> &'s Json {
+    pub fn at<'s>(root: &'s Json, schema: &'s Json) -> &'s Json {
         let target = schema.get("$ref").and_then(Json::as_str).and_then(|at| root.pointer(at.strip_prefix('#')?));
         target.unwrap_or(schema)
+    }
+
+    /// The schemas any of which a value may fit.
+    pub fn alternatives(schema: &Json) -> Option<&[Json]> {
+        ["anyOf", "oneOf"].into_iter().find_map(|key| schema.get(key)?.as_array()).map(Vec::as_slice)
     }
 }
 
@@ -67,7 +72,7 @@ impl Walk<'_, '_> {
             }
             _ => {}
         }
-        match alternatives(schema) {
+        match Schemas::alternatives(schema) {
             Some(all) if let Some(named) = all_named(all) => self.plain(node, &named, what),
             Some(all) => self.one_of(node, all, what),
             None => self.plain(node, schema, what),
@@ -245,10 +250,6 @@ impl Walk<'_, '_> {
     }
 }
 
-fn alternatives(schema: &Json) -> Option<&[Json]> {
-    ["anyOf", "oneOf"].into_iter().find_map(|key| schema.get(key)?.as_array()).map(Vec::as_slice)
-}
-
 /// Alternatives that are all fixed values are one list of values.
 fn all_named(all: &[Json]) -> Option<Json> {
     let values = |schema: &Json| match schema.get("const") {
@@ -261,7 +262,7 @@ fn all_named(all: &[Json]) -> Option<Json> {
 
 /// The JSON types that a schema allows; none where it allows all.
 fn types(schema: &Json) -> Vec<&str> {
-    if let Some(all) = alternatives(schema) {
+    if let Some(all) = Schemas::alternatives(schema) {
         return all.iter().flat_map(types).collect();
     }
     match schema.get("type") {

@@ -88,6 +88,8 @@ pub enum ParamType {
     /// A file on the controller that exists: relative to the operator's current folder.
     File,
     Duration,
+    /// Text that must not be seen; a run is told only where it is found.
+    Secret,
 }
 
 impl ParamType {
@@ -101,6 +103,7 @@ impl ParamType {
         ("map", ParamType::Map),
         ("file", ParamType::File),
         ("duration", ParamType::Duration),
+        ("secret", ParamType::Secret),
     ];
 
     /// The names alone.
@@ -125,6 +128,7 @@ impl ParamType {
             ParamType::Map => "a map",
             ParamType::File => "a file",
             ParamType::Duration => "a length of time",
+            ParamType::Secret => "a secret",
         }
     }
 
@@ -135,6 +139,7 @@ impl ParamType {
             String => !matches!(given, List | Map),
             File | Duration => matches!(given, String | File | Duration),
             Float => matches!(given, Int | Float),
+            Secret => matches!(given, String | Secret),
             Int | Bool | List | Map => given == self,
         }
     }
@@ -142,7 +147,7 @@ impl ParamType {
     /// The JSON types that take such a value.
     pub(super) fn json_types(self) -> &'static [&'static str] {
         match self {
-            ParamType::String | ParamType::File | ParamType::Duration => &["string"],
+            ParamType::String | ParamType::File | ParamType::Duration | ParamType::Secret => &["string"],
             ParamType::Int => &["integer", "number"],
             ParamType::Float => &["number"],
             ParamType::Bool => &["boolean"],
@@ -191,6 +196,8 @@ pub struct Step {
     pub undo: Vec<Step>,
     /// The reason why nothing can take it back.
     pub irreversible: Option<String>,
+    /// Its outputs are secret.
+    pub secret: bool,
     pub reconcile: Option<Box<Step>>,
     pub gate: Gate,
     /// Whose list it stands in: 0 is the runbook itself, `n` the `n`th of its `uses`.
@@ -228,6 +235,7 @@ impl Step {
             on_failure: OnFailure::Stop,
             undo: Vec::new(),
             irreversible: None,
+            secret: false,
             reconcile: None,
             gate: Gate::Open,
             frame: 0,

@@ -13,6 +13,7 @@ mod params;
 mod reader;
 mod retry;
 mod roles;
+mod secrets;
 mod shapes;
 mod sites;
 mod step;
@@ -82,7 +83,9 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
 
     let ids = order::ids(reader, &drafts);
     let order = Order::of(reader, &drafts, &ids);
-    names::check(reader, &Names { drafts: &drafts, ids: &ids, order: &order, vars: &vars });
+    let names = Names { drafts: &drafts, ids: &ids, order: &order, vars: &vars };
+    names::check(reader, &names);
+    secrets::check(reader, &names);
     if !reader.has_errors() {
         // A name that could not be read may have been the use.
         params::unused(reader);

@@ -6,6 +6,7 @@ use super::shapes::PARAM;
 use crate::action::Period;
 use crate::load::{Fields, Given, Key, Node, Value, did_you_mean};
 use crate::model::{Diagnostic, Sources, Span};
+use crate::secret::{FORMS, Source};
 use crate::template::{Late, Template};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
@@ -35,6 +36,10 @@ fn declaration(reader: &mut Reader, key: &Key, node: &Node) -> Option<ParamSpec>
     let kind = kind.unwrap_or(ParamType::String);
     let default = default.and_then(|node| match typed(kind, node, reader.sources) {
         Ok(value) => Some(value),
+        Err(why) if kind == ParamType::Secret => {
+            reader.problems.push(literal_secret(node.span, format!("the default of `{}`: {why}", key.text)));
+            None
+        }
         Err(why) => {
             reader.error("E0501", node.span, format!("the default of `{}`: {why}", key.text));
             None
@@ -46,10 +51,6 @@ fn declaration(reader: &mut Reader, key: &Key, node: &Node) -> Option<ParamSpec>
 
 fn param_type(reader: &mut Reader, node: &Node) -> Option<ParamType> {
     let name = reader.literal(node, "`type`")?;
-    if name == "secret" {
-        reader.not_yet(node.span, "a parameter of type `secret`");
-        return None;
-    }
     let found = ParamType::NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
     if found.is_none() {
         let known = ParamType::NAMES.iter().map(|(known, _)| *known);
@@ -64,6 +65,14 @@ fn typed(kind: ParamType, node: &Node, sources: &Sources) -> Result<Json, String
     let text = || node.text(sources).map(Json::from).ok_or_else(wrong);
     match (kind, &node.value) {
         (ParamType::String | ParamType::File, _) => text(),
+        // `password:` alone.
+        (ParamType::Secret, Value::Null) => Ok(Source::Ask.to_string().into()),
+        (ParamType::Secret, _) => {
+            let source = node.text(sources).filter(|text| Source::parse(text, Path::new("")).is_some());
+            source
+                .map(Json::from)
+                .ok_or_else(|| format!("a secret is never written out: say where it is found, {FORMS}"))
+        }
         (ParamType::Duration, _) => {
             let value = text()?;
             value.as_str().unwrap_or("").parse::<Period>().map(|_| value.clone())
@@ -76,11 +85,20 @@ fn typed(kind: ParamType, node: &Node, sources: &Sources) -> Result<Json, String
     }
 }
 
+/// A secret that was written out. What stands there is not shown again.
+fn literal_secret(span: Span, message: String) -> Diagnostic {
+    let problem = Diagnostic::error("E0606", span, message).conceal();
+    problem.help("`env:NAME` is safest from a command line: other users of the machine can see arguments")
+}
+
 /// A relative file starts from `folder`. An empty one means none.
 fn anchored(kind: ParamType, value: Json, folder: &Path) -> Json {
     match value {
         Json::String(path) if kind == ParamType::File && !path.is_empty() => {
             Json::String(folder.join(path).to_string_lossy().into_owned())
+        }
+        Json::String(text) if kind == ParamType::Secret => {
+            Source::parse(&text, folder).map_or(Json::Null, |source| source.to_string().into())
         }
         other => other,
     }
@@ -108,6 +126,10 @@ pub(super) fn argument(reader: &mut Reader, name: &str, node: &Node, spec: &Para
         None => match (typed(kind, node, reader.sources), &node.value) {
             (Ok(_), Value::Seq(_) | Value::Map(_)) => reader.any(node),
             (Ok(value), _) => Late::Value(anchored(kind, value, &reader.folder)),
+            (Err(why), _) if kind == ParamType::Secret => {
+                reader.problems.push(literal_secret(node.span, format!("the parameter `{name}`: {why}")));
+                Late::Value(Json::Null)
+            }
             (Err(why), _) => {
                 reader.problems.push(wrong(node.span, why));
                 Late::Value(Json::Null)
@@ -136,7 +158,7 @@ pub fn fitting(kind: ParamType, value: Json) -> Result<Json, String> {
             return fitting(kind, Json::String(value.to_string()));
         }
         (ParamType::Duration, Json::String(text)) => return text.parse::<Period>().map(|_| value),
-        (ParamType::String | ParamType::File, Json::String(_)) => true,
+        (ParamType::String | ParamType::File | ParamType::Secret, Json::String(_)) => true,
         (ParamType::Int, Json::Number(number)) => !number.is_f64(),
         (ParamType::Float, Json::Number(_)) | (ParamType::Bool, Json::Bool(_)) => true,
         (ParamType::List, Json::Array(_)) | (ParamType::Map, Json::Object(_)) => true,
@@ -153,7 +175,8 @@ pub fn fitting(kind: ParamType, value: Json) -> Result<Json, String> {
     if fits { Ok(value) } else { Err(format!("{} is wanted, this is {is}", kind.said())) }
 }
 
-/// The parameters of one run as a map: what was given, then defaults. A relative file that was given starts from `current`,
+/// The parameters of one run as a map: what was given, then defaults. A secret is its [`Source`], as text; one that was
+/// not given is asked for. A relative file that was given starts from `current`,
 /// and every file must be there. Of what is given twice the last counts.
 pub fn params(runbook: &Runbook, given: &[Given], current: &Path, sources: &Sources) -> Result<Json, Vec<Diagnostic>> {
     let mut problems = Vec::new();
@@ -162,6 +185,10 @@ pub fn params(runbook: &Runbook, given: &[Given], current: &Path, sources: &Sour
         match runbook.params.get_key_value(&key.text) {
             Some((name, spec)) => match typed(spec.kind, value, sources) {
                 Ok(json) => drop(values.insert(name, (anchored(spec.kind, json, current), value.span))),
+                Err(why) if spec.kind == ParamType::Secret => {
+                    let problem = literal_secret(value.span, format!("the parameter `{name}`: {why}"));
+                    problems.push(problem.label(spec.span, "declared here"));
+                }
                 Err(why) => problems.push(
                     Diagnostic::error("E0604", value.span, format!("the parameter `{name}`: {why}"))
                         .label(spec.span, "declared here"),
@@ -180,6 +207,9 @@ pub fn params(runbook: &Runbook, given: &[Given], current: &Path, sources: &Sour
                 all.insert(name.clone(), value);
             }
             None if given_badly() => {}
+            None if spec.kind == ParamType::Secret => {
+                all.insert(name.clone(), Source::Ask.to_string().into());
+            }
             None => problems.push(not_given(name, spec)),
         }
     }

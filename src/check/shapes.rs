@@ -50,7 +50,8 @@ pub static PARAM: Shape = Shape {
     about: "A value that each run is given.",
     groups: &[fields! {
         required "type": Form::OneOf(&ParamType::WORDS), "string",
-            "What it is. `file` is a file on this machine that exists; `duration` a length of time such as `90s`.";
+            "What it is. `file` is a file on this machine that exists; `duration` a length of time such as `90s`. \
+             A `secret` is given by its source: `env:NAME`, `file:PATH`, `cmd:COMMAND`, or `ask`.";
         optional "default": Form::Any, "etcd",
             "Its value where a run gives none. Without it, a run must give one. A relative `file` starts from the \
              runbook's folder.";
@@ -159,6 +160,8 @@ const EVERY_STEP: &[Field] = fields! {
     optional "reads": Form::Bool, "true",
         "`true` on `sh` or `exec`: your word that it changes nothing. A plan may run it, it may be repeated, it \
          needs no undo.";
+    optional "secret": Form::Bool, "true",
+        "Its outputs are secret: masked wherever they would show, and not on record. What it prints is not kept.";
 };
 
 const PLACED: &[Field] = fields! {

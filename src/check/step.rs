@@ -186,6 +186,7 @@ fn finish(reader: &mut Reader, draft: &Draft, common: Common, kind: &'static Kin
         on_failure: common.on_failure,
         undo,
         irreversible: common.irreversible,
+        secret: common.secret,
         reconcile: reconcile.map(Box::new),
         gate: draft.gate,
         frame: 0,
@@ -196,13 +197,13 @@ fn finish(reader: &mut Reader, draft: &Draft, common: Common, kind: &'static Kin
 /// Keys whose features come later. They are refused, never ignored.
 fn not_yet(reader: &mut Reader, fields: &mut Fields) -> bool {
     let mut found = false;
-    for name in ["rolling", "steps", "secret"] {
+    for name in ["rolling", "steps"] {
         if let Some((key, _)) = fields.entry(name) {
             // `steps` belong to `rolling`: said once.
-            if !found || name == "secret" {
+            if !found {
                 reader.not_yet(key.span, &format!("`{name}`"));
             }
-            found |= name != "secret";
+            found = true;
         }
     }
     found

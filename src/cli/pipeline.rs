@@ -128,6 +128,8 @@ pub fn checked(
 
 /// Writes diagnostics: for people to standard error, as JSON lines to standard output. Gives the exit that they mean.
 pub fn show(problems: &[Diagnostic], sources: &Sources, format: Format) -> Exit {
+    let secrets = problems.iter().filter(|problem| problem.concealed).map(|problem| problem.labels[0].span);
+    let sources = &sources.concealing(&secrets.collect::<Vec<_>>());
     for problem in problems {
         match format {
             Format::Text => anstream::eprintln!("{}", report::render(problem, sources)),

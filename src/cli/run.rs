@@ -12,6 +12,7 @@ use crate::journal::{Journal, RunFolder, Store};
 use crate::model::{Observer, Outcome, RunId, RunState};
 use crate::plan::Plan;
 use crate::report::{self, JsonLines, Lines, Live};
+use crate::secret::Keyring;
 use crate::world::World;
 use std::collections::HashSet;
 use std::io::IsTerminal;
@@ -72,6 +73,10 @@ pub fn in_runtime(work: impl Future<Output = Exit>) -> Exit {
 
 /// Connects, journals and runs a new run.
 pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit {
+    let secrets = match secrets(&prepared) {
+        Ok(secrets) => secrets,
+        Err(exit) => return exit,
+    };
     let run = run_id::new();
     let world = match connected(&prepared, &run, &store.folder_of(&run)).await {
         Ok(world) => world,
@@ -92,8 +97,16 @@ pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit 
     };
     let origin = Origin { run, operator, inputs: kept::digests(&prepared.inputs) };
     let (goal, state) = (Goal::Start, RunState::default());
-    let engine = Engine { origin, goal, program: prepared.program, world, leases, folder, journal, state };
+    let engine = Engine { origin, goal, program: prepared.program, world, leases, folder, journal, state, secrets };
     engine.run(options).await.map_or_else(|exit| exit, Exit::from)
+}
+
+/// The secrets that a run needs, or an exit that was explained. May ask at the terminal.
+pub fn secrets(prepared: &Prepared) -> Result<Arc<Keyring>, Exit> {
+    Keyring::open(&prepared.program.secrets).map(Arc::new).map_err(|fault| {
+        anstream::eprint!("{}", report::words::fault(&fault, ""));
+        Exit::WrongInput.because("nothing was started: a secret is missing")
+    })
 }
 
 /// Every host of a run, or an exit that was explained.
@@ -125,6 +138,7 @@ pub struct Engine {
     pub folder: RunFolder,
     pub journal: Journal,
     pub state: RunState,
+    pub secrets: Arc<Keyring>,
 }
 
 impl Engine {
@@ -150,6 +164,7 @@ impl Engine {
             observers: vec![display.observer],
             questions,
             signals,
+            secrets: self.secrets,
         })
         .await;
         let lost = execute::lost(&self.world);

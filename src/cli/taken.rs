@@ -6,7 +6,7 @@ use super::kept::{self, Kept, Refusal};
 use super::lease::hold;
 use super::operator::operator_name;
 use super::pipeline::show;
-use super::run::{Engine, Options, closed, connected};
+use super::run::{Engine, Options, closed, connected, secrets};
 use super::runs;
 use crate::execute::{Goal, Origin};
 use crate::journal::{Error, Journal, RunFolder};
@@ -36,6 +36,7 @@ impl Taken {
     /// Connects, and lets an engine go on with it.
     pub async fn engage(self, goal: Goal, manner: &Manner) -> Result<Outcome, Exit> {
         let Taken { run, folder, journal, state, kept } = self;
+        let secrets = secrets(&kept.prepared)?;
         let world = connected(&kept.prepared, &run, folder.path()).await?;
         let (options, operator) = (Options::of(manner, kept.origin.folder), operator_name());
         let program = kept.prepared.program;
@@ -44,7 +45,7 @@ impl Taken {
             Err(exit) => return Err(closed(&world, exit).await),
         };
         let origin = Origin { run, operator, inputs: kept.digests };
-        let engine = Engine { origin, goal, program, world, leases, folder, journal, state };
+        let engine = Engine { origin, goal, program, world, leases, folder, journal, state, secrets };
         engine.run(options).await
     }
 }

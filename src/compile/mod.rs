@@ -9,14 +9,16 @@ mod settle;
 
 pub use program::{Frame, Node, Param, Program, Task};
 
-use crate::check::{Runbook, Step, Use};
+use crate::check::{ParamType, Runbook, Step, Use};
 use crate::load::Inventory;
 use crate::model::{Diagnostic, HostName, StepId, TaskName};
+use crate::secret::Source;
 use crate::template::Groups;
 use frames::Site;
 use indexmap::{IndexMap, IndexSet};
 use serde_json::{Value as Json, json};
 use settle::Settler;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Compiles a runbook. `params` is a map with the defaults filled in; `roles` binds each role to hosts.
@@ -30,13 +32,16 @@ pub fn compile(
     let site = Site { inventory, hosts: &hosts };
     let role_records = roles.iter().map(|(role, all)| (role.clone(), all.iter().map(|n| hosts[n].clone()).collect()));
     let role_records = Json::Object(role_records.collect());
+    let mut secrets = secrets(&runbook, &params);
+    let own = secrets.clone();
     let mut frames = vec![site.outermost(&runbook, &params, roles)];
-    let mut settlers = vec![Settler::new(&runbook.vars, &frames[0], &hosts, None)];
+    let mut settlers = vec![Settler::new(&runbook.vars, &frames[0], own.keys(), &hosts, None)];
     for used in &runbook.uses {
         let outer = &settlers[used.parent as usize];
         let frame = site.inner(used, &frames[used.parent as usize], outer);
         let frame = frame.map_err(|problems| led_there(problems, &runbook.uses, used.parent))?;
-        settlers.push(Settler::new(&used.vars, &frame, &hosts, Some(outer)));
+        settlers.push(Settler::new(&used.vars, &frame, std::iter::empty(), &hosts, Some(outer)));
+        secrets.extend(frame.sources());
         frames.push(frame);
     }
     let finally = runbook.steps.len() + runbook.verify.len();
@@ -69,6 +74,7 @@ pub fn compile(
         steps,
         tasks,
         params,
+        secrets,
         roles: role_records,
         reach,
         hosts,
@@ -104,6 +110,14 @@ pub fn step_order(runbook: &Runbook) -> Vec<(usize, usize, bool)> {
     let mut order: Vec<_> = all.chain(same_host).collect();
     order.sort_unstable();
     order
+}
+
+/// Where each parameter is found that is a secret.
+fn secrets(runbook: &Runbook, params: &Json) -> IndexMap<String, Source> {
+    let secret = runbook.params.iter().filter(|(_, spec)| spec.kind == ParamType::Secret);
+    // Files were made absolute as they were given.
+    let source = |name: &str| Source::parse(params[name].as_str()?, Path::new("/"));
+    secret.map(|(name, _)| (name.clone(), source(name).unwrap_or(Source::Ask))).collect()
 }
 
 /// `{name, address, vars}` of each host, the controller included.

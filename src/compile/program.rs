@@ -2,11 +2,12 @@
 
 use crate::check::{OnFailure, ParamType, Step, fitting};
 use crate::model::{HostName, StepId, TaskName};
+use crate::secret::{Keyring, Source};
 use crate::template::{Expr, Groups, Late, Scope, Vars};
 use indexmap::{IndexMap, IndexSet};
 use petgraph::graph::DiGraph;
 use serde_json::Value as Json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Steps times hosts, and their order. Only [`super`] can make one.
@@ -31,8 +32,10 @@ pub struct Program {
     pub by_step: Arc<IndexMap<StepId, Vec<TaskName>>>,
     /// The runbook's own, then one for each runbook that is used; the outer before the inner.
     pub frames: Vec<Frame>,
-    /// `params`, with defaults filled in.
+    /// `params`, with defaults filled in. In the place of a secret stands its source.
     pub params: Json,
+    /// Parameters that are secrets, and where each is found.
+    pub secrets: IndexMap<String, Source>,
     /// `hosts`: role to a list of `{name, address, vars}`.
     pub roles: Json,
     /// The hosts that tasks run on, that roles stand for, or that an action names: each is connected before the run.
@@ -73,13 +76,32 @@ pub struct Frame {
 impl Frame {
     /// Whether parameters of it are known only in the run.
     pub fn is_late(&self) -> bool {
-        self.params.iter().any(|param| param.value.as_value().is_none())
+        self.params.iter().any(Param::is_late)
     }
 
-    /// Its parameters. `outer` is what the step that uses it knows.
-    pub fn fill_in(&self, outer: &Scope) -> Result<Json, String> {
+    /// Where those of its parameters are found that are secrets with a source of their own, by their names in the whole
+    /// run.
+    pub(super) fn sources(&self) -> impl Iterator<Item = (String, Source)> {
+        let own = self.params.iter().filter(|param| param.kind == ParamType::Secret);
+        own.filter_map(|param| {
+            Some((self.full_name(param), Source::parse(param.value.as_value()?.as_str()?, Path::new("/"))?))
+        })
+    }
+
+    fn full_name(&self, param: &Param) -> String {
+        format!("{}{}", self.prefix, param.name)
+    }
+
+    /// Its parameters. `outer` is what the step that uses it knows. What a secret is given is one from here on.
+    pub fn fill_in(&self, outer: &Scope, secrets: &Keyring) -> Result<Json, String> {
         let values = self.params.iter().map(|param| {
-            let value = param.value.render(outer).map_err(|fault| fault.message);
+            let value = match secrets.params.get(&self.full_name(param)) {
+                Some(secret) => Ok(Json::from(secret.reveal())),
+                None => param.value.render(outer).map_err(|fault| fault.message),
+            };
+            if let (ParamType::Secret, Ok(Json::String(text))) = (param.kind, &value) {
+                secrets.masks.learn(text);
+            }
             let value = value.and_then(|value| fitting(param.kind, value));
             Ok((param.name.clone(), value.map_err(|why| format!("the parameter `{}`: {why}", param.name))?))
         });
@@ -96,8 +118,16 @@ pub struct Param {
 }
 
 impl Param {
+    /// Whether its value is known only in the run. A secret's always is.
+    pub(super) fn is_late(&self) -> bool {
+        self.kind == ParamType::Secret || self.value.as_value().is_none()
+    }
+
     /// Its value, where it is known already.
     pub(super) fn fitted(&self) -> Option<Json> {
+        if self.is_late() {
+            return None;
+        }
         fitting(self.kind, self.value.as_value()?.clone()).ok()
     }
 }

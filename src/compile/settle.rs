@@ -1,4 +1,4 @@
-//! Renders what is known before a run: parameters, hosts, items, and the vars made of those.
+//! Renders what is known before a run: parameters, hosts, items, and the vars made of those. Secrets are not.
 
 use super::frames::Hosts;
 use super::program::{Frame, Task};
@@ -35,14 +35,20 @@ pub(super) struct Settler<'a> {
 }
 
 impl<'a> Settler<'a> {
-    /// `outer` settles the frame around this one.
-    pub fn new(vars: &'a Vars, frame: &Frame, hosts: &'a Hosts, outer: Option<&Settler>) -> Self {
-        let late = frame.params.iter().filter(|param| param.value.as_value().is_none());
+    /// `secrets` are parameters of the first frame; `outer` settles the frame around this one.
+    pub fn new<'s>(
+        vars: &'a Vars,
+        frame: &'s Frame,
+        secrets: impl Iterator<Item = &'s String>,
+        hosts: &'a Hosts,
+        outer: Option<&Settler>,
+    ) -> Self {
+        let late = frame.params.iter().filter(|param| param.is_late()).map(|param| &param.name);
         let mut settler = Settler {
             scope: frame.scope.clone(),
             hosts,
             vars: HashMap::new(),
-            late: late.map(|param| param.name.clone()).collect(),
+            late: late.chain(secrets).cloned().collect(),
             may_be_skipped: frame.when.is_some() || outer.is_some_and(|outer| outer.may_be_skipped),
         };
         for name in vars.keys() {

@@ -2,13 +2,20 @@
 
 use super::commit::{Commits, What};
 use crate::action::Question;
+use crate::secret::Masks;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 /// Passes each question on to `operator`, for as long as the run asks.
-pub(super) async fn relay(mut asked: mpsc::Receiver<Question>, operator: mpsc::Sender<Question>, commits: Commits) {
+pub(super) async fn relay(
+    mut asked: mpsc::Receiver<Question>,
+    operator: mpsc::Sender<Question>,
+    commits: Commits,
+    masks: Masks,
+) {
     let mut open = JoinSet::new();
-    while let Some(question) = asked.recv().await {
+    while let Some(mut question) = asked.recv().await {
+        question.text = masks.text(question.text);
         open.spawn(pass_on(question, operator.clone(), commits.clone()));
         while open.try_join_next().is_some() {}
     }

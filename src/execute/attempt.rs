@@ -10,6 +10,7 @@ use super::task::{Prepared, TaskRun};
 use crate::action::{Cx, ErasedChange, ErasedSeen, Undoing};
 use crate::check::Step;
 use crate::model::{Effect, Fault, FaultKind, Outputs, TaskEvent, TaskName, Undo};
+use crate::secret::hidden;
 use crate::world::{Script, Silent, Sink};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -57,7 +58,7 @@ impl Ended {
     /// What to say of it, where it is not attempted again.
     pub fn event(self) -> TaskEvent {
         match self {
-            Ended::Done { changed, out } => TaskEvent::Done { changed, out: Arc::new(out) },
+            Ended::Done { changed, out } => TaskEvent::Done { changed, out: Arc::new(out), withheld: false },
             Ended::Unknown(fault) => TaskEvent::Unknown { fault },
             Ended::Failed(fault) | Ended::Stopped(fault) => TaskEvent::Failed { fault },
         }
@@ -109,7 +110,8 @@ impl<'a> Attempt<'a> {
         };
         let phase = if self.step.effect == Effect::Reads { Phase::Look } else { Phase::Act };
         self.check_leases(phase).await?;
-        self.guarded(phase, self.prepared.action.apply(&cx, &before)).await
+        let ended = self.guarded(phase, self.prepared.action.apply(&cx, &before)).await;
+        ended.map_err(|fault| if self.step.secret { hidden(fault) } else { fault })
     }
 
     /// Takes back what the action did, from what it saw before; then looks whether that is there again.
@@ -152,7 +154,8 @@ impl<'a> Attempt<'a> {
 
     fn output(&self) -> TaskOutput<'a> {
         let shared = &self.task.shared;
-        TaskOutput::new(self.name, self.number, &shared.outputs, &shared.observers)
+        let secret = self.step.secret || self.task.step().secret;
+        TaskOutput::new(self.name, self.number, &shared.outputs, &shared.observers, &shared.secrets.masks, secret)
     }
 
     /// `acts` is the number of its first act.
@@ -200,6 +203,9 @@ impl<'a> Attempt<'a> {
             Err(fault) => return Ok(Ended::Failed(fault)),
         };
         let undo = self.way_back(&change);
+        if let Err(fault) = undo.as_ref().map_or(Ok(()), |undo| self.can_be_recorded(undo)) {
+            return Ok(Ended::Failed(fault));
+        }
         self.task.commit(TaskEvent::Changing { summary: change.summary, undo }).await?;
         Ok(self.act(cx, &change.before).await)
     }
@@ -235,6 +241,15 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// A way back that loses something when it is masked would not lead back.
+    fn can_be_recorded(&self, undo: &Undo) -> Result<(), Fault> {
+        if self.task.shared.secrets.masks.json(undo.data.clone()) == undo.data {
+            return Ok(());
+        }
+        let message = "nothing was changed: what would take it back has a secret in it, so it cannot be on record";
+        Err(Fault::refused(message).hint("is the secret a common word, such as the name of a user or a unit?"))
+    }
+
     /// Lets no panic out, and waits no longer than the deadline. A host ends a script by itself when its time is
     /// up; this is for what does not come back.
     async fn guarded<T>(&self, phase: Phase, work: BoxFuture<'_, Result<T, Fault>>) -> Result<T, Fault> {
@@ -255,6 +270,9 @@ impl<'a> Attempt<'a> {
     fn accept(&self, out: &Outputs) -> Result<(), Fault> {
         if out.values().any(|value| depth_exceeds(value, DEEPEST)) {
             return Err(Fault::value(format!("its output is nested deeper than {DEEPEST} levels")));
+        }
+        if self.step.secret {
+            self.task.shared.secrets.learn_outputs(out)?;
         }
         let retry = self.step.retry.as_ref();
         let Some(until) = retry.and_then(|retry| retry.until.as_ref()) else { return Ok(()) };

@@ -16,6 +16,7 @@ use super::{Leases, Limits, Schedule, Signals};
 use crate::action::Question;
 use crate::compile::Program;
 use crate::model::{Event, Observer, Outcome, RunId, RunState, TaskEvent, TaskName};
+use crate::secret::Keyring;
 use crate::world::World;
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -50,6 +51,8 @@ pub struct Run {
     /// Answered by whoever may; where nobody listens the answer is no.
     pub questions: mpsc::Sender<Question>,
     pub signals: Signals,
+    /// What the program's secrets are.
+    pub secrets: Arc<Keyring>,
 }
 
 /// Where a run comes from.
@@ -132,8 +135,8 @@ impl<'p> Driver<'p> {
         let (questions, asked) = mpsc::channel(BATCH);
         let commits = Commits(to);
         let mut tasks = JoinSet::new();
-        tasks.spawn(approvals::relay(asked, run.questions, commits.clone()));
-        let record = Record::new(run.append, run.state.clone(), run.observers.clone());
+        tasks.spawn(approvals::relay(asked, run.questions, commits.clone(), run.secrets.masks.clone()));
+        let record = Record::new(run.append, run.state.clone(), run.observers.clone(), run.secrets.clone());
         let (leg, opening) = Leg::first(&run.goal, run.origin.clone(), program, &record.state());
         let started = record.state().started.unwrap_or_else(Timestamp::now).to_string();
         let schedule = leg.schedule(program, &record.state(), run.limits);
@@ -148,6 +151,7 @@ impl<'p> Driver<'p> {
             observers: run.observers,
             commits,
             questions,
+            secrets: run.secrets,
         };
         let driver = Driver {
             shared: Arc::new(shared),

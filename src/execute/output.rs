@@ -1,9 +1,10 @@
-//! What a task prints: kept in full in a file for each attempt and stream, and shown as it comes.
+//! What a task prints: masked, kept in full in a file for each attempt and stream, and shown as it comes.
 //!
 //! The files are not synced: values that the run needs again are in the journal, and the process may die without
 //! losing what it has written; only a power cut can shorten them.
 
 use crate::model::{Fault, Observer, TaskName};
+use crate::secret::{self, Masks};
 use crate::world::{Sink, Stream};
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -37,43 +38,72 @@ pub(super) struct TaskOutput<'a> {
     pub attempt: u32,
     pub folder: &'a Path,
     pub observers: &'a [Arc<dyn Observer>],
-    files: Mutex<Files>,
+    /// All of it is secret: none of it is kept or shown.
+    secret: bool,
+    kept: Mutex<Kept>,
 }
 
-#[derive(Default)]
-struct Files {
-    out: Option<File>,
-    err: Option<File>,
+struct Kept {
+    out: Channel,
+    err: Channel,
     failed: Option<io::Error>,
 }
 
+/// One of the two outputs.
+struct Channel {
+    masked: secret::Stream,
+    file: Option<File>,
+}
+
 impl<'a> TaskOutput<'a> {
-    pub fn new(task: &'a TaskName, attempt: u32, folder: &'a Path, observers: &'a [Arc<dyn Observer>]) -> Self {
-        TaskOutput { task, attempt, folder, observers, files: Mutex::default() }
+    pub fn new(
+        task: &'a TaskName,
+        attempt: u32,
+        folder: &'a Path,
+        observers: &'a [Arc<dyn Observer>],
+        masks: &Masks,
+        secret: bool,
+    ) -> Self {
+        let channel = || Channel { masked: masks.stream(), file: None };
+        let kept = Mutex::new(Kept { out: channel(), err: channel(), failed: None });
+        TaskOutput { task, attempt, folder, observers, secret, kept }
     }
 
     /// Whether all of it was kept.
     pub fn finish(&self) -> Result<(), Fault> {
-        self.files().failed.take().map_or(Ok(()), |e| {
+        self.pass_on_the_rest();
+        self.kept().failed.take().map_or(Ok(()), |e| {
             Err(Fault::controller(format!("it ran, and its output could not be kept: {e}"))
                 .hint(format!("make room in {}", self.folder.display())))
         })
     }
 
+    /// What was held back because a secret might have begun there.
+    fn pass_on_the_rest(&self) {
+        for stream in [Stream::Out, Stream::Err] {
+            let rest = self.kept().channel(stream).masked.end();
+            self.show(stream, &rest);
+        }
+    }
+
+    fn show(&self, stream: Stream, shown: &[u8]) {
+        if !shown.is_empty() {
+            self.keep(stream, shown);
+            self.observers.iter().for_each(|observer| observer.output(self.task, stream, shown));
+        }
+    }
+
     fn keep(&self, stream: Stream, bytes: &[u8]) {
-        let mut files = self.files();
-        if files.failed.is_some() {
+        let mut kept = self.kept();
+        if kept.failed.is_some() {
             return;
         }
-        let file = match stream {
-            Stream::Out => &mut files.out,
-            Stream::Err => &mut files.err,
-        };
+        let file = &mut kept.channel(stream).file;
         let written = match file {
             Some(file) => file.write_all(bytes),
             None => self.create(stream).and_then(|new| file.insert(new).write_all(bytes)),
         };
-        files.failed = written.err();
+        kept.failed = written.err();
     }
 
     /// Anew: what is taken up after a crash comes again from its beginning.
@@ -82,15 +112,33 @@ impl<'a> TaskOutput<'a> {
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
     }
 
-    fn files(&self) -> MutexGuard<'_, Files> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn channel(&mut self, stream: Stream) -> &mut Channel {
+        match stream {
+            Stream::Out => &mut self.out,
+            Stream::Err => &mut self.err,
+        }
+    }
+}
+
+/// An attempt that fails or is cut off has printed something, too.
+impl Drop for TaskOutput<'_> {
+    fn drop(&mut self) {
+        self.pass_on_the_rest();
     }
 }
 
 impl Sink for TaskOutput<'_> {
     fn output(&self, stream: Stream, bytes: &[u8]) {
-        self.keep(stream, bytes);
-        self.observers.iter().for_each(|observer| observer.output(self.task, stream, bytes));
+        if !self.secret {
+            let shown = self.kept().channel(stream).masked.push(bytes);
+            self.show(stream, &shown);
+        }
     }
 
     fn progress(&self, done: u64, total: Option<u64>) {
@@ -114,7 +162,7 @@ mod tests {
     fn each_stream_has_its_file_once_it_prints() {
         let folder = tempfile::tempdir().unwrap();
         let task = "say@a".parse().unwrap();
-        let output = TaskOutput::new(&task, 1, folder.path(), &[]);
+        let output = TaskOutput::new(&task, 1, folder.path(), &[], &Masks::default(), false);
         output.output(Stream::Out, b"one\n");
         output.output(Stream::Out, b"two\n");
         output.finish().unwrap();
@@ -123,9 +171,30 @@ mod tests {
     }
 
     #[test]
+    fn secrets_are_masked_in_pieces_and_what_fails_is_kept_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let (task, masks) = ("say@a".parse().unwrap(), Masks::default());
+        masks.learn("hunter2");
+        let output = TaskOutput::new(&task, 1, folder.path(), &[], &masks, false);
+        ["it is hun", "ter", "2, hunt"].iter().for_each(|piece| output.output(Stream::Out, piece.as_bytes()));
+        drop(output);
+        assert_eq!(std::fs::read(folder.path().join("say@a.1.out")).unwrap(), b"it is ***, hunt");
+    }
+
+    #[test]
+    fn of_a_secret_step_nothing_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let task = "say@a".parse().unwrap();
+        let output = TaskOutput::new(&task, 1, folder.path(), &[], &Masks::default(), true);
+        output.output(Stream::Out, b"hunter2");
+        output.finish().unwrap();
+        assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+    }
+
+    #[test]
     fn output_that_cannot_be_kept_is_a_fault() {
         let task = "say@a".parse().unwrap();
-        let output = TaskOutput::new(&task, 1, Path::new("/dev/null/none"), &[]);
+        let output = TaskOutput::new(&task, 1, Path::new("/dev/null/none"), &[], &Masks::default(), false);
         output.output(Stream::Out, b"one\n");
         assert_eq!(output.finish().unwrap_err().kind, crate::model::FaultKind::Controller);
     }

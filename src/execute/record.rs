@@ -1,6 +1,7 @@
-//! The one place where journal, state and displays meet: an event is written down, then folded, then shown.
+//! The one place where journal, state and displays meet: an event is masked, written down, then folded, then shown.
 
 use crate::model::{Event, Illegal, Observer, RunState, Stamped};
+use crate::secret::Keyring;
 use jiff::Timestamp;
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
@@ -27,11 +28,17 @@ pub(super) struct Record {
     append: Append,
     state: Arc<RwLock<RunState>>,
     observers: Vec<Arc<dyn Observer>>,
+    secrets: Arc<Keyring>,
 }
 
 impl Record {
-    pub fn new(append: Append, state: Arc<RwLock<RunState>>, observers: Vec<Arc<dyn Observer>>) -> Self {
-        Record { append, state, observers }
+    pub fn new(
+        append: Append,
+        state: Arc<RwLock<RunState>>,
+        observers: Vec<Arc<dyn Observer>>,
+        secrets: Arc<Keyring>,
+    ) -> Self {
+        Record { append, state, observers, secrets }
     }
 
     /// Takes events that come together; no one of them may make another impossible.
@@ -62,6 +69,7 @@ impl Record {
             Ok(()) => Ok(Stamped { seq, at, event }),
             Err(why) => Err(Illegal { seq, why }),
         };
-        events.into_iter().zip(state.next_seq()..).map(place).collect()
+        let sealed = events.into_iter().map(|event| self.secrets.seal(event));
+        sealed.zip(state.next_seq()..).map(place).collect()
     }
 }

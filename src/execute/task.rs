@@ -7,6 +7,7 @@ use crate::action::{Erased, Question, Settings};
 use crate::check::Step;
 use crate::compile::{Frame, Program, Task};
 use crate::model::{Fault, HostName, Observer, RunId, RunState, TaskEvent, TaskRecord, TaskState};
+use crate::secret::Keyring;
 use crate::template::{Late, Scope, Steps};
 use crate::world::{Host, World};
 use minijinja::Value;
@@ -31,6 +32,7 @@ pub(super) struct Shared {
     pub observers: Vec<Arc<dyn Observer>>,
     pub commits: Commits,
     pub questions: mpsc::Sender<Question>,
+    pub secrets: Arc<Keyring>,
 }
 
 /// A task that is being run.
@@ -163,15 +165,18 @@ impl TaskRun {
         let own = &program.frames[frame as usize];
         let host = shared.world.host(on).ok_or_else(|| Fault::value(format!("{on} is no host of this run")))?;
         let (state, tasks) = (shared.state.clone(), program.by_step.clone());
-        let steps = Steps { state, tasks, prefix: own.prefix.clone(), host: on.clone() };
+        let withheld = shared.secrets.withheld.clone();
+        let steps = Steps { state, tasks, prefix: own.prefix.clone(), host: on.clone(), withheld };
         let run = json!({ "id": shared.run, "started": shared.started, "dir": host.run_dir() });
         let scope = own.scope.with("steps", steps.value()).with("run", Value::from(Serde(run)));
         let record = program.hosts.get(on).map(|host| Value::from(Serde(host)));
         let scope = record.into_iter().fold(scope, |scope, host| scope.with("host", host));
-        if !own.is_late() {
-            return Ok(scope);
-        }
-        let params = own.fill_in(&self.outer_scope(own)?).map_err(Fault::value)?;
+        let params = match frame {
+            0 if program.secrets.is_empty() => return Ok(scope),
+            0 => shared.secrets.fill(&program.params),
+            _ if !own.is_late() => return Ok(scope),
+            _ => own.fill_in(&self.outer_scope(own)?, &shared.secrets).map_err(Fault::value)?,
+        };
         Ok(scope.with("params", Value::from(Serde(params))))
     }
 
@@ -224,6 +229,7 @@ impl TaskRun {
     }
 
     pub async fn commit(&self, what: TaskEvent) -> Result<(), Refused> {
+        let what = if self.step().secret { self.shared.secrets.withhold(&self.task().name, what) } else { what };
         self.shared.commits.send(What::Task(self.index, what)).await
     }
 }

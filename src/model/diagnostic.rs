@@ -26,6 +26,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Text that, put in place of the span, mends it.
     pub fix: Option<(Span, String)>,
+    /// What stands at the primary place is a secret: no snippet may show it.
+    pub concealed: bool,
 }
 
 impl Diagnostic {
@@ -37,6 +39,7 @@ impl Diagnostic {
             labels: vec![Label { span, text: String::new() }],
             help: None,
             fix: None,
+            concealed: false,
         }
     }
 
@@ -53,6 +56,11 @@ impl Diagnostic {
 
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help = Some(text.into());
+        self
+    }
+
+    pub fn conceal(mut self) -> Self {
+        self.concealed = true;
         self
     }
 

@@ -143,6 +143,9 @@ pub enum TaskEvent {
         changed: bool,
         #[serde(default, skip_serializing_if = "none")]
         out: Arc<Outputs>,
+        /// Whether there was more: what of the outputs is secret is masked here, and known to this engine only.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        withheld: bool,
     },
     /// This attempt failed and another follows.
     Retrying {

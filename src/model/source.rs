@@ -59,6 +59,18 @@ impl Sources {
         &self.files[file.0 as usize]
     }
 
+    /// The same texts with `*` for every character in these places.
+    pub fn concealing(&self, places: &[Span]) -> Sources {
+        let mut sources = self.clone();
+        for place in places {
+            let source = &mut sources.files[place.file.0 as usize];
+            let (before, rest) = source.text.split_at(place.start as usize);
+            let (secret, after) = rest.split_at(place.range().len());
+            source.text = format!("{before}{}{after}", "*".repeat(secret.len())).into();
+        }
+        sources
+    }
+
     pub fn path(&self, file: FileId) -> &Path {
         &self.get(file).path
     }

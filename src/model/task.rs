@@ -26,6 +26,8 @@ pub enum TaskState {
     Done {
         changed: bool,
         out: Arc<Outputs>,
+        /// Whether something in `out` is masked: only the engine that ran it knows the rest.
+        withheld: bool,
     },
     Failed {
         fault: Fault,
@@ -81,8 +83,8 @@ impl TaskRecord {
             (Running, TaskEvent::Changing { summary, .. }) => Changing { summary: summary.clone() },
             (Running, TaskEvent::Done { changed: true, .. }) => return None,
             // What was unknown may be found out from the record on its host.
-            (_, TaskEvent::Done { changed, out }) if acting || self.is_unknown() => {
-                Done { changed: *changed, out: out.clone() }
+            (_, TaskEvent::Done { changed, out, withheld }) if acting || self.is_unknown() => {
+                Done { changed: *changed, out: out.clone(), withheld: *withheld }
             }
             (_, TaskEvent::Retrying { attempt, fault }) if acting && *attempt == self.attempt => {
                 Waiting { fault: fault.clone() }
@@ -91,7 +93,7 @@ impl TaskRecord {
             (Changing { .. } | Unknown { .. }, TaskEvent::Unknown { fault }) => Unknown { fault: fault.clone() },
             (Changing { .. } | Unknown { .. }, TaskEvent::Reopened) => Pending,
             (Changing { .. } | Unknown { .. } | Stuck { .. }, TaskEvent::Settled { took_effect, .. }) => {
-                if *took_effect { Done { changed: true, out: Arc::default() } } else { Pending }
+                if *took_effect { Done { changed: true, out: Arc::default(), withheld: false } } else { Pending }
             }
             _ => return self.after_back(what),
         })

@@ -1,9 +1,10 @@
 //! `steps` in a template: the run's state as one task sees it.
 
 use crate::model::{HostName, Outputs, RunState, StepId, TaskName, TaskState};
+use crate::secret::Withheld;
 use indexmap::IndexMap;
-use minijinja::Value;
 use minijinja::value::{Enumerator, Object, Serde};
+use minijinja::{Error, ErrorKind, Value};
 use std::sync::{Arc, RwLock};
 
 /// A read-only view of the run's state from one host.
@@ -16,6 +17,8 @@ pub struct Steps {
     pub prefix: String,
     /// Whose outputs `out` means.
     pub host: HostName,
+    /// What the state has masked.
+    pub withheld: Withheld,
 }
 
 impl Steps {
@@ -26,6 +29,18 @@ impl Steps {
     fn state_of(&self, task: &TaskName) -> TaskState {
         let state = self.state.read().expect("no task panics while it holds the run's state");
         state.task(task).map(|record| record.state.forward().clone()).unwrap_or_default()
+    }
+
+    /// The outputs; `{}` for a task that did not run.
+    fn out(&self, task: &TaskName, state: &TaskState) -> Value {
+        match state {
+            TaskState::Done { withheld: true, .. } => match self.withheld.get(task) {
+                Some(out) => Value::from(Serde(out)),
+                None => Value::from(Error::new(ErrorKind::InvalidOperation, not_on_record(task))),
+            },
+            TaskState::Done { out, .. } => Value::from(Serde(out)),
+            _ => Value::from(Serde(Outputs::new())),
+        }
     }
 }
 
@@ -79,7 +94,7 @@ impl StepView {
             })
         };
         Some(match name {
-            "out" => out(&state?),
+            "out" => self.steps.out(task?, &state?),
             "changed" => {
                 let changed: fn(&TaskState) -> bool = |s| matches!(s, TaskState::Done { changed: true, .. });
                 Value::from(is(changed).is_true() || self.any_within(changed))
@@ -114,7 +129,7 @@ impl StepView {
             ("host", Value::from(task.host.as_str())),
             ("item", task.item.map_or(Value::from(()), Value::from)),
             ("state", Value::from(state.word())),
-            ("out", out(&state)),
+            ("out", self.steps.out(task, &state)),
             ("changed", Value::from(matches!(state, TaskState::Done { changed: true, .. }))),
         ])
     }
@@ -153,10 +168,6 @@ impl Object for TaskView {
     }
 }
 
-/// The outputs; `{}` for a task that did not run.
-fn out(state: &TaskState) -> Value {
-    match state {
-        TaskState::Done { out, .. } => Value::from(Serde(out)),
-        _ => Value::from(Serde(Outputs::new())),
-    }
+fn not_on_record(task: &TaskName) -> String {
+    format!("the outputs of {task} are secret, so they are not on record, and its host does not have them any more")
 }

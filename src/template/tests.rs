@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::{Event, FileId, Place, RunState, Span, Stamped, TaskEvent, TaskName};
+use crate::secret::Withheld;
 use minijinja::Value;
 use serde_json::json;
 use std::sync::{Arc, RwLock};
@@ -128,13 +129,17 @@ fn steps_show_this_hosts_outputs_and_every_hosts() {
     let what = TaskEvent::Changing { summary: "look".into(), undo: None };
     apply(Event::Task { task: tasks[1].clone(), what });
     let out = json!({"name": "bee"}).as_object().unwrap().clone();
-    apply(Event::Task { task: tasks[1].clone(), what: TaskEvent::Done { changed: true, out: out.into() } });
+    apply(Event::Task {
+        task: tasks[1].clone(),
+        what: TaskEvent::Done { changed: true, out: out.into(), withheld: false },
+    });
     let view = |host: &str| {
         let steps = Steps {
             state: Arc::new(RwLock::new(state.clone())),
             tasks: Arc::new([("look".into(), tasks.clone())].into_iter().collect()),
             prefix: String::new(),
             host: host.into(),
+            withheld: Withheld::default(),
         };
         scope().with("steps", steps.value())
     };

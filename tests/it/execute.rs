@@ -105,7 +105,9 @@ async fn what_is_as_it_should_be_is_left_alone() {
     let played = play(vec![set("set", "say fine", "say never")]).await;
     assert_eq!(played.story("set@a"), ["started", "done"]);
     assert!(played.times("say never").is_empty());
-    assert!(matches!(&played.task("set@a").state, TaskState::Done { changed: false, out } if out["stdout"] == "fine"));
+    assert!(
+        matches!(&played.task("set@a").state, TaskState::Done { changed: false, out, .. } if out["stdout"] == "fine")
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -33,7 +33,7 @@ fn task(name: &str, what: TaskEvent) -> Event {
 
 fn done(out: Value) -> TaskEvent {
     let Value::Object(out) = out else { panic!("outputs are an object") };
-    TaskEvent::Done { changed: true, out: Arc::new(out) }
+    TaskEvent::Done { changed: true, out: Arc::new(out), withheld: false }
 }
 
 fn changing() -> TaskEvent {

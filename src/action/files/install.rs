@@ -97,7 +97,7 @@ rm -f -- "$2"
 
 const INSTALL: &str = script!(
     r#"
-to=$1 temp=$2 kept=$(kept_as "$3") sum=$4 mode=$5 owner=$6 staged=$7 old=$8
+to=$1 temp=$2 kept=$(kept_as "$3") mode=$4 owner=$5 staged=$6 sum=$SUM old=$OLD
 trap 'rm -f -- "$temp"' EXIT
 dir=$(folder "$to")
 [ -d "$dir" ] || die 71 "its folder $dir does not exist"
@@ -134,7 +134,7 @@ flush "$1"
 
 const RESTORE: &str = script!(
     r#"
-to=$1 temp=$2 kept=$(kept_as "$3") sum=$4 mode=$5 owner=$6
+to=$1 temp=$2 kept=$(kept_as "$3") mode=$4 owner=$5 sum=$SUM
 trap 'rm -f -- "$temp"' EXIT
 dir=$(folder "$to")
 if [ -e "$kept" ]; then
@@ -193,7 +193,9 @@ pub async fn install(
     let temp = temp_of(cx, path);
     let (mode, owner) = (wanted.mode(owned, "0600"), wanted.owner(owned));
     let staged = if let Contents::Staged(sum) = contents { sum } else { "" };
-    let mut script = Script::new(INSTALL).args([path.as_str(), &temp, kept, sha256, &mode, &owner, staged, old]);
+    let mut script = Script::new(INSTALL).args([path.as_str(), &temp, kept, &mode, &owner, staged]);
+    // From the checksum of a short secret one can guess it: every user of a host can see arguments.
+    script = script.env("SUM", sha256).env("OLD", old);
     if let Contents::Bytes(bytes) = contents {
         script = script.stdin(bytes.to_vec());
     }
@@ -215,7 +217,7 @@ pub async fn restore(cx: &Cx<'_>, original: &Original) -> Result<(), Fault> {
         Was::Absent => Script::new(UNMAKE).args([path, &temp]),
         Was::File { owned, sha256, .. } => {
             let owner = Attributes::default().owner(Some(owned));
-            Script::new(RESTORE).args([path, &temp, kept, sha256, &owned.mode, &owner])
+            Script::new(RESTORE).args([path, &temp, kept, &owned.mode, &owner]).env("SUM", sha256)
         }
         Was::Directory { owned } => return attributes(cx, path, owned, &Attributes::default()).await,
         Was::Link { target } => return super::link(cx, path, target).await,

@@ -23,6 +23,7 @@ pub(super) struct Common<'n> {
     pub reads: Option<(&'n Key, bool)>,
     pub undo: Option<(&'n Key, &'n Node)>,
     pub irreversible: Option<String>,
+    pub secret: bool,
     pub reconcile: Option<(&'n Key, &'n Node)>,
     pub on_failure: OnFailure,
 }
@@ -52,6 +53,7 @@ impl<'n> Common<'n> {
                 true => fields.take("irreversible").and_then(|node| reader.literal(node, "`irreversible`")),
                 false => None,
             },
+            secret: fields.take("secret").and_then(|node| reader.boolean(node, "`secret`")).unwrap_or(false),
             reconcile: if runs_by_itself { entry(fields, "reconcile") } else { None },
             on_failure: match main {
                 true => fields.take("on_failure").map(|node| on_failure(reader, node)).unwrap_or_default(),

@@ -43,7 +43,7 @@ fn changing(undo: u32) -> TaskEvent {
 }
 
 fn done(changed: bool) -> TaskEvent {
-    TaskEvent::Done { changed, out: Arc::new(Outputs::new()) }
+    TaskEvent::Done { changed, out: Arc::new(Outputs::new()), withheld: false }
 }
 
 fn settled(took_effect: bool) -> TaskEvent {

@@ -269,7 +269,7 @@ fn an_opaque_step_is_taken_up_by_its_act_and_begins_once() {
         assert_eq!(theatre.acts("a").into_iter().collect::<Vec<_>>(), ["long.1.0"]);
         let state = theatre.state();
         let record = state.task(&"long@a".parse().unwrap()).unwrap().clone();
-        assert!(matches!(record.state, TaskState::Done { changed: true, ref out } if out["code"] == 0));
+        assert!(matches!(record.state, TaskState::Done { changed: true, ref out, .. } if out["code"] == 0));
         assert_eq!(record.attempt, 1);
     });
 }

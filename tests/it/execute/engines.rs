@@ -313,6 +313,7 @@ impl Theatre {
             observers: Vec::new(),
             questions: mpsc::channel(1).0,
             signals: signals.clone(),
+            secrets: Arc::default(),
         });
         let wait = |ms| tokio::time::sleep(Duration::from_millis(ms));
         match cut {

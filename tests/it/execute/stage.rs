@@ -461,6 +461,7 @@ impl Stage {
             outputs,
             observers,
             questions: self.questions,
+            secrets: Arc::default(),
             signals: self.signals,
         })
         .await;

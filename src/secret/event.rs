@@ -1,0 +1,52 @@
+//! An event with its secrets masked. Every field is named, so that a new one cannot be forgotten here.
+
+use super::Masks;
+use crate::model::{Event, TaskEvent, Undo};
+use std::sync::Arc;
+
+impl Masks {
+    /// What may be written down and shown of an event. Names of steps, hosts and runs are no secrets: the check
+    /// keeps secrets out of them.
+    pub fn event(&self, event: Event) -> Event {
+        if self.matcher().is_none() {
+            return event;
+        }
+        match event {
+            Event::Task { task, what } => Event::Task { task, what: self.task_event(what) },
+            Event::TakenOver { fault } => Event::TakenOver { fault: self.fault(fault) },
+            Event::Approved { step, by } => Event::Approved { step, by: self.text(by) },
+            Event::RunStarted { .. }
+            | Event::RunResumed { .. }
+            | Event::RollingBack { .. }
+            | Event::Finishing { .. }
+            | Event::Holding { .. }
+            | Event::Stopping { .. }
+            | Event::RunEnded { .. } => event,
+        }
+    }
+
+    fn task_event(&self, what: TaskEvent) -> TaskEvent {
+        match what {
+            TaskEvent::Changing { summary, undo } => {
+                let undo =
+                    undo.map(|Undo { summary, data }| Undo { summary: self.text(summary), data: self.json(data) });
+                TaskEvent::Changing { summary: self.text(summary), undo }
+            }
+            TaskEvent::Done { changed, out, withheld } => {
+                let masked = Arc::new(self.map((*out).clone()));
+                TaskEvent::Done { changed, withheld: withheld || masked != out, out: masked }
+            }
+            TaskEvent::Retrying { attempt, fault } => TaskEvent::Retrying { attempt, fault: self.fault(fault) },
+            TaskEvent::Failed { fault } => TaskEvent::Failed { fault: self.fault(fault) },
+            TaskEvent::Unknown { fault } => TaskEvent::Unknown { fault: self.fault(fault) },
+            TaskEvent::Stuck { fault } => TaskEvent::Stuck { fault: self.fault(fault) },
+            TaskEvent::Settled { took_effect, by } => TaskEvent::Settled { took_effect, by: self.text(by) },
+            TaskEvent::Kept { why } => TaskEvent::Kept { why: self.text(why) },
+            TaskEvent::Started { .. }
+            | TaskEvent::Skipped
+            | TaskEvent::Reopened
+            | TaskEvent::Undoing { .. }
+            | TaskEvent::Undone { .. } => what,
+        }
+    }
+}
