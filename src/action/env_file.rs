@@ -85,7 +85,7 @@ fn plain(name: &str, value: &Json) -> Result<String, Fault> {
 
 impl Action for EnvFile {
     const NAME: &'static str = "env_file";
-    const EXAMPLE: &'static str = "on: members\nenv_file: { path: /etc/default/etcd, set: { ETCD_HEARTBEAT_INTERVAL: 430 }, unset: [ETCD_DEBUG] }";
+    const EXAMPLE: &'static str = "on: members\nenv_file: { path: /etc/default/etcd, set: { ETCD_HEARTBEAT_INTERVAL: 430, ETCD_ELECTION_TIMEOUT: 4300 }, unset: [ETCD_DEBUG] }";
     const EFFECT: Effect = Effect::Converges;
     const UNDO: Undoing = Undoing::Known("puts back the file that was there, or removes the new one");
     type Out = EnvFileOut;

@@ -54,7 +54,7 @@ impl Exec {
 
 impl Action for Exec {
     const NAME: &'static str = "exec";
-    const EXAMPLE: &'static str = "on: members\nexec: [systemctl, reset-failed, etcd]";
+    const EXAMPLE: &'static str = "on: members\nexec: [systemctl, daemon-reload]";
     const EFFECT: Effect = Effect::Opaque;
     const CONVERGES_WITH: &'static [&'static str] = &["creates", "unless"];
     const UNDO: Undoing = Undoing::No("only its author knows what it does: give the step an `undo`");

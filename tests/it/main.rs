@@ -6,6 +6,7 @@ mod check;
 mod cli;
 mod diagnostic;
 mod etcd;
+mod examples;
 mod execute;
 mod inventories;
 mod journal;

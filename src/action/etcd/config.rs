@@ -87,7 +87,7 @@ pub struct TlsPaths {
 
 impl Action for Config {
     const NAME: &'static str = "etcd.config";
-    const EXAMPLE: &'static str = "etcd.config: { unit: etcd }";
+    const EXAMPLE: &'static str = "on: members\netcd.config: { unit: etcd }";
     const EFFECT: Effect = Effect::Reads;
     const UNDO: Undoing = Undoing::No("it changes nothing");
     type Out = ConfigOut;

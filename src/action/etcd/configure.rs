@@ -69,7 +69,8 @@ struct Planned {
 
 impl Action for Configure {
     const NAME: &'static str = "etcd.configure";
-    const EXAMPLE: &'static str = "etcd.configure: { set: { heartbeat-interval: 430, election-timeout: 4300 } }";
+    const EXAMPLE: &'static str =
+        "on: members\netcd.configure: { set: { heartbeat-interval: 430, election-timeout: 4300 } }";
     const EFFECT: Effect = Effect::Converges;
     const UNDO: Undoing = Undoing::Known("puts the files back, byte for byte");
     type Out = ConfigureOut;

@@ -53,7 +53,7 @@ struct Held {
 
 impl Action for Consistent {
     const NAME: &'static str = "etcd.consistent";
-    const EXAMPLE: &'static str = "etcd.consistent: { members: members, expect: { revision: 24173, keys: 24172 } }";
+    const EXAMPLE: &'static str = "etcd.consistent: { members: members }";
     const EFFECT: Effect = Effect::Reads;
     const UNDO: Undoing = Undoing::No("it changes nothing");
     type Out = ConsistentOut;
