@@ -24,6 +24,7 @@ mod r#move;
 mod poll;
 mod read;
 mod remove;
+mod rolling;
 mod send;
 mod service;
 mod sh;
@@ -86,6 +87,9 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<etcd::SnapshotStatus>(),
     Kind::of::<etcd::Restore>(),
 ];
+
+/// What a roll does before each batch. No step names it as its action: `rolling` makes a roll of a list of steps.
+pub static ROLLING: Kind = Kind::of::<rolling::Rolling>();
 
 /// What looking found.
 #[derive(Debug, Clone)]

@@ -204,6 +204,7 @@ pub struct Step {
     pub frame: u32,
     /// The frame that it is the end of: it uses that runbook, and is done once all of it is.
     pub closes: Option<u32>,
+    pub roll: Option<InRoll>,
 }
 
 impl Step {
@@ -240,6 +241,7 @@ impl Step {
             gate: Gate::Open,
             frame: 0,
             closes: None,
+            roll: None,
         }
     }
 }
@@ -249,6 +251,51 @@ impl Step {
     pub fn checkpoint(&self) -> Option<String> {
         let name = self.args.shown();
         self.kind.barrier.then(|| name.as_str().map_or_else(|| self.id.to_string(), str::to_owned))
+    }
+}
+
+/// A step's place in a roll. The steps of a roll stand together: those of its gate, its choice, the others.
+#[derive(Clone, Debug)]
+pub struct InRoll {
+    /// The step that chooses the batches; the roll is called by its id.
+    pub roll: StepId,
+    /// `when` of the roll, decided before its first step, on the controller.
+    pub when: Option<Expr>,
+    pub part: RollPart,
+}
+
+/// What a step is for in its roll.
+#[derive(Clone, Debug)]
+pub enum RollPart {
+    /// Looks before the first batch and after each.
+    Gate,
+    /// Chooses each batch.
+    Choice(Box<Choice>),
+    /// Runs on the hosts of each batch.
+    Batch,
+}
+
+/// What the choice of a roll's batches goes by. `first` and `last` are parameters of its step.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// A role, group or host: the hosts of the roll.
+    pub on: String,
+    /// How many hosts a batch has at most: a number, or a percentage as text.
+    pub batch: Late,
+    /// What follows a failure within the roll: `Stop`, or `Rollback`, which takes the failed batch back.
+    pub on_failure: OnFailure,
+}
+
+impl Choice {
+    /// How many hosts of so many a `batch` is: of a percentage as many as are full, and one at least.
+    pub fn size_of(batch: &Json, hosts: usize) -> Result<usize, String> {
+        let percent = |text: &str| text.strip_suffix('%')?.trim().parse().ok().filter(|part| (1..=100).contains(part));
+        let size = match batch {
+            Json::Number(number) => number.as_u64().filter(|number| *number > 0).map(|number| number as usize),
+            Json::String(text) => percent(text).map(|part: usize| (hosts * part / 100).max(1)),
+            _ => None,
+        };
+        size.ok_or_else(|| format!("`batch` is a number from 1 on, or a percentage such as `25%`, not {batch}"))
     }
 }
 

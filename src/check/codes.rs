@@ -27,6 +27,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0211", "a step changes something where only looking is allowed"),
     ("E0212", "the runbook requires another version of surefoot"),
     ("E0213", "a retry that never ends"),
+    ("E0220", "a checkpoint or a roll stands where none can be"),
     ("E0301", "a name with characters that names cannot have"),
     ("E0302", "two steps have the same id"),
     ("E0303", "a step that does not exist"),

@@ -20,7 +20,9 @@ mod step;
 mod uses;
 mod vars;
 
-pub use checked::{Gate, Need, OnFailure, ParamSpec, ParamType, Retry, Role, Runbook, Step, Use};
+pub use checked::{
+    Choice, Gate, InRoll, Need, OnFailure, ParamSpec, ParamType, Retry, Role, RollPart, Runbook, Step, Use,
+};
 pub use codes::CODES;
 pub use params::{fitting, params};
 pub use roles::{bind, in_order, misfits};

@@ -1,5 +1,6 @@
 //! The names in templates: whether each exists, and whether what it reads is certainly there by then.
 
+use super::checked::{InRoll, RollPart};
 use super::order::{Ids, Order};
 use super::reader::Reader;
 use super::sites::{self, Site, When};
@@ -16,6 +17,8 @@ const ROOTS: &[&str] = &["params", "host", "hosts", "vars", "steps", "run", "ite
 const STEP_FIELDS: &[&str] = &["out", "on", "all", "changed", "skipped", "failed", "unreachable"];
 const TASK_FIELDS: &[&str] = &["out", "changed", "skipped", "failed", "unreachable"];
 const HOST_FIELDS: &[&str] = &["name", "address", "vars"];
+const BATCH_FIELDS: &[&str] = &["index", "hosts", "done"];
+const BETWEEN_BATCHES: &[&str] = &["index", "done"];
 const RUN_FIELDS: &[&str] = &["id", "started", "dir"];
 
 /// The steps and their order, for what refers to them.
@@ -82,7 +85,11 @@ impl Names<'_> {
                 let problem = Diagnostic::error("E0308", span, "there is no `item`: this step has no `for_each`");
                 reader.problems.push(problem);
             }
-            "batch" => reader.not_yet(span, "`batch`"),
+            "batch" => match owner.step.and_then(|step| self.drafts[step].roll.as_ref()) {
+                Some(InRoll { part: RollPart::Batch, .. }) => field(reader, r, 1, BATCH_FIELDS, "`batch`", site),
+                Some(_) => field(reader, r, 1, BETWEEN_BATCHES, "`batch` of a gate", site),
+                None => reader.error("E0308", span, "there is no `batch`: this step is in no roll"),
+            },
             "out" if site.when == When::Attempt => self.own_out(reader, r, site, owner),
             _ => self.unknown_root(reader, root, site.part(r, 0)),
         }
@@ -220,7 +227,9 @@ impl Names<'_> {
         let (here, there) = (&self.drafts[step], &self.drafts[target]);
         let one_host = r.name(2) != Some("all") && r.name(2) != Some("on");
         let every_host = !(one_host && here.on == there.on);
-        if !self.order.is_finished(step, target, every_host) {
+        // The other hosts of a roll may come later.
+        let elsewhere = every_host && there.is_of_batch() && here.roll_id() == there.roll_id();
+        if elsewhere || !self.order.is_finished(step, target, every_host) {
             if !reader.too_early.insert((step, target)) {
                 return;
             }
@@ -249,7 +258,9 @@ impl Names<'_> {
 
     fn order_help(&self, here: &Draft, there: &Draft, below: bool, every_host: bool) -> String {
         let same = here.needs.iter().flatten().any(|(need, _)| need.step == there.id && need.same_host);
+        let one_roll = here.roll.is_some() && here.roll_id() == there.roll_id();
         match (below, same && every_host) {
+            (false, _) if one_roll => "within the roll, it is finished on the hosts of this batch only".to_owned(),
             (true, _) => format!("it stands below: move `{}` up", there.id),
             (_, true) => {
                 format!("`host: same` waits on this host only; the value is of all: add `{}` to `needs`", there.id)

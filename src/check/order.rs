@@ -67,6 +67,7 @@ impl<'d> Order<'d> {
             waits[n + i].push(all(i));
             let above = i.checked_sub(1).map(|above| all(n + above));
             waits[n + i].extend(above);
+            waits[i].extend(in_one_roll(drafts, i).then(|| all(i - 1)));
             match &draft.needs {
                 Some(needs) if draft.gate == super::Gate::Open => {
                     waits[i].extend(barrier.map(all));
@@ -214,5 +215,20 @@ fn resolve(
         reader.error("E0404", *span, message);
         return None;
     }
-    Some(Wait { node, same_host: need.same_host })
+    if !need.same_host || drafts[node].roll.is_none() && draft.roll.is_none() {
+        return Some(Wait { node: end(drafts, node), same_host: need.same_host });
+    }
+    let problem = Diagnostic::error("E0404", *span, "a roll waits, and is waited for, as a whole");
+    reader.problems.push(problem.help("leave `host: same` away"));
+    None
+}
+
+/// Whether a step follows another of its own roll.
+fn in_one_roll(drafts: &[Draft], step: usize) -> bool {
+    step > 0 && drafts[step].roll.is_some() && drafts[step].roll_id() == drafts[step - 1].roll_id()
+}
+
+/// The step that is waited for where this one is: of a roll, its last.
+fn end(drafts: &[Draft], step: usize) -> usize {
+    (step..).find(|step| step + 1 == drafts.len() || !in_one_roll(drafts, step + 1)).expect("a list ends")
 }

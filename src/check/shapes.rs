@@ -22,7 +22,7 @@ pub static RUNBOOK: Shape = Shape {
         optional "vars": Form::Map(NAME, &Form::Any), "{ token: \"restore-{{ run.id }}\" }",
             "Names for templates, made when they are read: `{{ vars.NAME }}`. They may read parameters, hosts and \
              steps.";
-        required "steps": Form::List(&Form::Either(&[Form::Step(&STEP), Form::Shape(&USE_STEP)])), "[{ id: stop, on: members, service: { unit: etcd, state: stopped } }]",
+        required "steps": Form::List(&Form::Either(&[Form::Step(&STEP), Form::Shape(&ROLL), Form::Shape(&USE_STEP)])), "[{ id: stop, on: members, service: { unit: etcd, state: stopped } }]",
             "What is done, from top to bottom: a step waits for all above it unless its `needs` says otherwise.";
         optional "verify": Form::List(&Form::Step(&VERIFY)), "[{ etcd.consistent: { members: members } }]",
             "Steps that only look: what must hold when it has worked. They run after all others.";
@@ -82,7 +82,76 @@ pub static STEP: Shape = Shape {
     name: "step",
     what: "a step",
     about: "One action, and when, where and how it is done.",
-    groups: &[EVERY_STEP, PLACED, SEVERAL, ACTING],
+    groups: &[EVERY_STEP, PLACED, SEVERAL, WAITING, ACTING],
+};
+
+/// A list of steps that run on some hosts at a time.
+pub static ROLL: Shape = Shape {
+    name: "roll",
+    what: "a roll",
+    about: "Steps that run in order on some hosts, then on the next, with a gate between. It stops at the first host \
+            that fails; the hosts after it are not touched.",
+    groups: &[
+        WAITING,
+        fields! {
+            optional "id": Form::Pattern(NAME), "roll",
+                "Name used by `needs`, templates and the journal: the hosts of the newest batch are \
+                 `steps.NAME.out.hosts`.";
+            optional "title": Form::Text, "Restart the members",
+                "One line for people.";
+            required "on": Form::Literal, "members",
+                "A role, group or host: the hosts of the roll.";
+            optional "when": Form::Expression, "params.restart",
+                "False means that the whole roll is skipped. Decided before its first step.";
+            optional "vars": Form::Map(NAME, &Form::Any), "{ behind: \"{{ batch.done | length }}\" }",
+                "Names for the templates of its steps: `{{ vars.NAME }}`.";
+            optional "become": Form::Either(&[Form::Text, Form::True]), "etcd",
+                "The user that its steps run as, where they do not say another.";
+            optional "on_failure": Form::OneOf(&["stop", "rollback"]), "rollback",
+                "`stop` (the default), or `rollback`: what was done to the failed batch is taken back; batches done \
+                 stay.";
+            required "rolling": Form::Shape(&ROLLING), "{ batch: 1 }",
+                "How many hosts at a time, in which order, and what must hold between.";
+            required "steps": Form::List(&Form::Step(&BATCH_STEP)), "[{ service: { unit: app, state: restarted } }]",
+                "What is done to each batch, on its hosts. `batch.hosts`, `batch.index` and `batch.done` are in \
+                 templates.";
+        },
+    ],
+};
+
+/// What is under `rolling`.
+pub static ROLLING: Shape = Shape {
+    name: "rolling",
+    what: "`rolling`",
+    about: "How a roll goes.",
+    groups: &[fields! {
+        optional "batch": Form::Either(&[Form::Whole { least: 1, most: u64::MAX }, Form::Text]), "1",
+            "How many hosts at a time; 1 by default. Or a percentage, such as `25%`: as many as are full, and one at \
+             least.";
+        optional "first": Form::Either(&[Form::Text, Form::List(&Form::Text)]), "etcd-2",
+            "The names of hosts that go first. Asked again before each batch, over the hosts not yet done.";
+        optional "last": Form::Either(&[Form::Text, Form::List(&Form::Text)]), "\"{{ steps.now.out.leader }}\"",
+            "The names of hosts that go last. Asked again before each batch, over the hosts not yet done.";
+        optional "gate": Form::List(&Form::Step(&GATE_STEP)), "[{ etcd.health: { members: members } }]",
+            "Steps that only look: before the first batch and after each, forward and back. `steps.NAME.out` is the \
+             newest.";
+    }],
+};
+
+/// A step of a roll.
+pub static BATCH_STEP: Shape = Shape {
+    name: "batch-step",
+    what: "a step",
+    about: "A step on the hosts of a batch.",
+    groups: &[EVERY_STEP, SEVERAL, ACTING],
+};
+
+/// A step of a roll's gate.
+pub static GATE_STEP: Shape = Shape {
+    name: "gate-step",
+    what: "a step",
+    about: "A step that only looks, between the batches of a roll.",
+    groups: &[EVERY_STEP, PLACED],
 };
 
 /// A step that uses another runbook.
@@ -177,9 +246,12 @@ const SEVERAL: &[Field] = fields! {
          not.";
 };
 
-const ACTING: &[Field] = fields! {
+const WAITING: &[Field] = fields! {
     optional "needs": Form::List(&Form::Either(&[Form::Literal, Form::Shape(&NEED)])), "[stop, { step: push, host: same }]",
         "The steps that it waits for. Without it: every step above it, on every host. `[]` starts at once.";
+};
+
+const ACTING: &[Field] = fields! {
     optional "undo": Form::Either(&[Form::List(&Form::Step(&INNER)), Form::Step(&INNER)]), "[{ sh: userdel app }]",
         "Steps that take this one back, instead of what the action knows by itself. They must bear a half-done \
          step.";

@@ -1,6 +1,6 @@
 //! Every template and expression of a step, and what each may refer to.
 
-use super::checked::Step;
+use super::checked::{InRoll, RollPart, Step};
 use crate::model::{Place, Span};
 use crate::template::{Call, Expr, Late, Ref, Template};
 use std::ops::Range;
@@ -55,6 +55,10 @@ pub(super) fn of_step(step: &Step) -> Vec<Site<'_>> {
     }
     if let Some(until) = step.retry.as_ref().and_then(|retry| retry.until.as_ref()) {
         of_expr(until, When::Attempt, &mut sites);
+    }
+    if let Some(InRoll { when, part: RollPart::Choice(choice), .. }) = &step.roll {
+        when.iter().for_each(|expr| of_expr(expr, When::Start, &mut sites));
+        of_late(&choice.batch, When::Compile, &mut sites);
     }
     step.undo.iter().for_each(|undo| collect(undo, When::Undo, &mut sites));
     step.reconcile.iter().for_each(|probe| collect(probe, When::Start, &mut sites));

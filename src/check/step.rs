@@ -3,15 +3,16 @@
 mod common;
 mod effect;
 mod keys;
+mod roll;
 
 pub(super) use keys::{check_name, on_failure, vars};
 
-use super::checked::{Gate, Need, Step};
+use super::checked::{Gate, InRoll, Need, RollPart, Step};
 use super::reader::{Reader, kind_names};
-use super::shapes::{FINALLY, INNER, STEP, USE_STEP, VERIFY};
+use super::shapes::{BATCH_STEP, FINALLY, GATE_STEP, INNER, STEP, USE_STEP, VERIFY};
 use super::uses::{self, Used};
 use super::{args, retry};
-use crate::action::{self, Kind, USE};
+use crate::action::{self, Kind, ROLLING, USE};
 use crate::load::{Fields, Key, Node, Shape, Value, closest, unknown_key};
 use crate::model::{Diagnostic, Effect, Span, StepId};
 use crate::template::Late;
@@ -24,6 +25,10 @@ pub(super) enum Within<'s> {
     Steps,
     Verify,
     Finally,
+    /// The gate of a roll.
+    Gate(&'s Owner),
+    /// What a roll does to each batch.
+    Batch(&'s Owner),
     Undo(&'s Owner),
     Reconcile(&'s Owner),
 }
@@ -34,6 +39,8 @@ impl Within<'_> {
             Within::Steps => &STEP,
             Within::Verify => &VERIFY,
             Within::Finally => &FINALLY,
+            Within::Gate(_) => &GATE_STEP,
+            Within::Batch(_) => &BATCH_STEP,
             Within::Undo(_) | Within::Reconcile(_) => &INNER,
         }
     }
@@ -47,7 +54,7 @@ pub(super) enum Part {
     Finally,
 }
 
-/// The step that an undo or a probe belongs to.
+/// The step that an undo or a probe belongs to, or the roll of a step.
 #[derive(PartialEq, Eq)]
 pub(super) struct Owner {
     id: StepId,
@@ -65,6 +72,7 @@ pub(super) struct Draft {
     pub needs: Option<Vec<(Need, Span)>>,
     pub gate: Gate,
     pub part: Part,
+    pub roll: Option<InRoll>,
     pub step: Option<Step>,
     /// The runbook that it uses.
     pub used: Option<Used>,
@@ -83,9 +91,20 @@ impl Draft {
             needs: None,
             gate: Gate::Open,
             part: Part::Steps,
+            roll: None,
             step: Some(step),
             used: None,
         }
+    }
+
+    /// The roll that it belongs to.
+    pub fn roll_id(&self) -> Option<&StepId> {
+        self.roll.as_ref().map(|place| &place.roll)
+    }
+
+    /// Whether it is what a roll does to each batch.
+    pub fn is_of_batch(&self) -> bool {
+        self.roll.as_ref().is_some_and(|place| matches!(place.part, RollPart::Batch))
     }
 }
 
@@ -95,7 +114,15 @@ pub(super) fn list(reader: &mut Reader, node: &Node, within: Within) -> Vec<Draf
         reader.error("E0202", node.span, format!("steps are a list, this is {}", node.kind()));
         return Vec::new();
     };
-    items.iter().enumerate().filter_map(|(index, item)| read(reader, item, index + 1, within)).collect()
+    let is_roll = |item: &&Node| within == Within::Steps && item.entries().iter().any(|(key, _)| key.text == "rolling");
+    let mut drafts = Vec::with_capacity(items.len());
+    for (item, ordinal) in items.iter().zip(1..) {
+        match is_roll(&item) {
+            true => drafts.extend(roll::read(reader, item, ordinal)),
+            false => drafts.extend(read(reader, item, ordinal, within)),
+        }
+    }
+    drafts
 }
 
 /// Reads one step, the `ordinal`th of its list.
@@ -104,9 +131,11 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
     let mut fields = Fields::of(node, if uses { &USE_STEP } else { within.shape() }, &mut reader.problems)?;
     let named = fields.take("id").and_then(|node| Some((keys::own_id(reader, node)?, node.span)));
     let on = match within {
-        Within::Undo(owner) | Within::Reconcile(owner) => owner.on.clone(),
+        Within::Undo(owner) | Within::Reconcile(owner) | Within::Batch(owner) => owner.on.clone(),
         Within::Steps if uses => None,
-        Within::Steps | Within::Verify | Within::Finally => fields.take("on").and_then(|node| keys::on(reader, node)),
+        Within::Steps | Within::Verify | Within::Finally | Within::Gate(_) => {
+            fields.take("on").and_then(|node| keys::on(reader, node))
+        }
     };
     let mut draft = Draft {
         id: named.as_ref().map_or_else(|| StepId::from(format!("step-{ordinal}")), |(id, _)| id.clone()),
@@ -119,8 +148,9 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
         part: match within {
             Within::Verify => Part::Verify,
             Within::Finally => Part::Finally,
-            Within::Steps | Within::Undo(_) | Within::Reconcile(_) => Part::Steps,
+            _ => Part::Steps,
         },
+        roll: None,
         step: None,
         used: None,
     };
@@ -133,8 +163,7 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
         return Some(draft);
     }
     let common = Common::read(reader, &mut fields, within);
-    let unsupported = not_yet(reader, &mut fields);
-    let action = the_action(reader, &fields, unsupported);
+    let action = the_action(reader, &fields);
     let Some((key, parameters)) = action else { return Some(draft) };
     let kind = action::find(&key.text)?;
     if kind.barrier && within == Within::Finally {
@@ -145,6 +174,10 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
         );
     }
     draft.kind = Some(kind);
+    if kind.barrier && matches!(within, Within::Gate(_) | Within::Batch(_)) {
+        let problem = Diagnostic::error("E0220", key.span, "a roll has no checkpoint inside");
+        reader.problems.push(problem.help("put it before or after the roll"));
+    }
     if draft.named.is_none() {
         draft.id = made_id(kind, ordinal, within);
         draft.span = key.span;
@@ -191,30 +224,21 @@ fn finish(reader: &mut Reader, draft: &Draft, common: Common, kind: &'static Kin
         gate: draft.gate,
         frame: 0,
         closes: None,
+        roll: None,
     }
-}
-
-/// Keys whose features come later. They are refused, never ignored.
-fn not_yet(reader: &mut Reader, fields: &mut Fields) -> bool {
-    let mut found = false;
-    for name in ["rolling", "steps"] {
-        if let Some((key, _)) = fields.entry(name) {
-            // `steps` belong to `rolling`: said once.
-            if !found {
-                reader.not_yet(key.span, &format!("`{name}`"));
-            }
-            found = true;
-        }
-    }
-    found
 }
 
 /// The one key that names an action.
-fn the_action<'n>(reader: &mut Reader, fields: &Fields<'n>, unsupported: bool) -> Option<(&'n Key, &'n Node)> {
+fn the_action<'n>(reader: &mut Reader, fields: &Fields<'n>) -> Option<(&'n Key, &'n Node)> {
     fields.missing(&mut reader.problems);
     let (actions, others): (Vec<_>, Vec<_>) = fields.rest().partition(|(key, _)| action::find(&key.text).is_some());
     let mut mistaken = false;
     for (key, _) in &others {
+        if key.text == ROLLING.name {
+            let problem = Diagnostic::error("E0220", key.span, "a roll cannot stand here");
+            reader.problems.push(problem.help("rolls stand in the list of the runbook's own `steps`"));
+            return None;
+        }
         if STEP.has(&key.text) || USE_STEP.has(&key.text) {
             let message = format!("`{}` has no meaning for a step here", key.text);
             reader.error("E0206", key.span, message);
@@ -233,7 +257,7 @@ fn the_action<'n>(reader: &mut Reader, fields: &Fields<'n>, unsupported: bool) -
     match actions.as_slice() {
         [(key, node)] => Some((key, node)),
         [] => {
-            if !mistaken && !unsupported {
+            if !mistaken {
                 let problem = Diagnostic::error("E0204", fields.span, "this step has no action");
                 reader.problems.push(problem.help("give it one, such as `sh: COMMAND`; `surefoot actions` lists them"));
             }
@@ -263,6 +287,8 @@ fn made_id(kind: &Kind, ordinal: usize, within: Within) -> StepId {
         Within::Steps => format!("{}-{ordinal}", kind.name),
         Within::Verify => format!("verify-{}-{ordinal}", kind.name),
         Within::Finally => format!("finally-{}-{ordinal}", kind.name),
+        Within::Gate(roll) => format!("{}-gate-{}-{ordinal}", roll.id, kind.name),
+        Within::Batch(roll) => format!("{}-{}-{ordinal}", roll.id, kind.name),
         Within::Undo(owner) => format!("{}-undo-{ordinal}", owner.id),
         Within::Reconcile(owner) => format!("{}-reconcile", owner.id),
     })

@@ -267,6 +267,9 @@ fn renamed(mut step: Step, own: &Use, first: u32) -> Step {
     for need in step.needs.iter_mut().flatten() {
         need.step = own.full_id(&need.step);
     }
+    if let Some(place) = &mut step.roll {
+        place.roll = own.full_id(&place.roll);
+    }
     step.undo = step.undo.into_iter().map(|undo| renamed(undo, own, first)).collect();
     step.reconcile = step.reconcile.map(|probe| Box::new(renamed(*probe, own, first)));
     step

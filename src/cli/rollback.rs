@@ -26,7 +26,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     };
     let way = match &goal {
         Goal::Back { to, force } => walk::way(program, &taken.state, to, *force),
-        _ => under_way(&taken.state),
+        _ => walk::under_way(program, &taken.state),
     };
     anstream::eprint!("{}", report::run::back(&back(program, &taken.state, &way)));
     if args.plan {
@@ -72,12 +72,6 @@ fn checkpoint(program: &Program, state: &RunState, name: &str) -> Result<StepId,
         true => Ok((*step).clone()),
         false => Err(Exit::WrongInput.because(format!("the run has not come to the checkpoint `{name}`"))),
     }
-}
-
-fn under_way(state: &RunState) -> Way {
-    let walk = state.back.as_ref();
-    let tasks = walk.map(|walk| walk.tasks.iter().cloned().collect()).unwrap_or_default();
-    Way { to: walk.and_then(|walk| walk.to.clone()), tasks, wall: None }
 }
 
 /// What a walk would do, the last first.

@@ -5,15 +5,17 @@
 mod frames;
 mod order;
 mod program;
+mod roll;
 mod settle;
 
 pub use program::{Frame, Node, Param, Program, Task};
+pub use roll::Roll;
 
-use crate::check::{ParamType, Runbook, Step, Use};
+use crate::check::{InRoll, OnFailure, ParamType, RollPart, Runbook, Step, Use};
 use crate::load::Inventory;
-use crate::model::{Diagnostic, HostName, StepId, TaskName};
+use crate::model::{Diagnostic, HostName, StepId};
 use crate::secret::Source;
-use crate::template::Groups;
+use crate::template::{Groups, StepTasks};
 use frames::Site;
 use indexmap::{IndexMap, IndexSet};
 use serde_json::{Value as Json, json};
@@ -46,6 +48,7 @@ pub fn compile(
     }
     let finally = runbook.steps.len() + runbook.verify.len();
     let steps: Vec<Step> = runbook.steps.into_iter().chain(runbook.verify).chain(runbook.finally).collect();
+    let mut rolls = rolls(&steps, &settlers, &frames, &runbook.uses)?;
     let mut tasks = Vec::new();
     let mut problems = Vec::new();
     for (index, step) in steps.iter().enumerate() {
@@ -53,7 +56,8 @@ pub fn compile(
             None => vec![HostName::controller()],
             Some(name) => frames[step.scope() as usize].groups.get(name).cloned().unwrap_or_default(),
         };
-        match settlers[step.scope() as usize].tasks(index as u32, step, &on) {
+        let roll = step.roll.as_ref().map(|place| &rolls[&place.roll]);
+        match settlers[step.scope() as usize].tasks(index as u32, step, &on, roll) {
             Ok(made) => tasks.extend(made),
             Err(more) => problems.extend(led_there(more, &runbook.uses, step.scope())),
         }
@@ -63,7 +67,8 @@ pub fn compile(
     }
     let reach = reach(&steps, &tasks, &frames);
     Ok(Program {
-        graph: order::graph(&steps, &tasks, finally),
+        graph: order::graph(&steps, &tasks, finally, &mut rolls),
+        rolls,
         finally,
         by_step: Arc::new(by_step(&steps, &tasks)),
         runbook: runbook.name,
@@ -81,6 +86,27 @@ pub fn compile(
     })
 }
 
+/// The rolls, without their tasks.
+fn rolls(
+    steps: &[Step],
+    settlers: &[Settler],
+    frames: &[Frame],
+    uses: &[Use],
+) -> Result<IndexMap<StepId, Roll>, Vec<Diagnostic>> {
+    let mut rolls = IndexMap::new();
+    let mut problems = Vec::new();
+    for step in steps {
+        let Some(InRoll { part: RollPart::Choice(choice), .. }) = &step.roll else { continue };
+        let frame = step.scope() as usize;
+        let hosts = frames[frame].groups.get(&choice.on).cloned().unwrap_or_default();
+        match settlers[frame].batch(step, choice, hosts.len()) {
+            Ok(size) => drop(rolls.insert(step.id.clone(), Roll::new(hosts, size, choice.on_failure))),
+            Err(problem) => problems.extend(led_there(vec![problem], uses, step.scope())),
+        }
+    }
+    if problems.is_empty() { Ok(rolls) } else { Err(problems) }
+}
+
 /// Mistakes within a frame, with the places that led there.
 fn led_there(problems: Vec<Diagnostic>, uses: &[Use], frame: u32) -> Vec<Diagnostic> {
     let around = |frame: &u32| frame.checked_sub(1).map(|used| uses[used as usize].parent);
@@ -96,12 +122,18 @@ fn led_there(problems: Vec<Diagnostic>, uses: &[Use], frame: u32) -> Vec<Diagnos
 pub fn step_order(runbook: &Runbook) -> Vec<(usize, usize, bool)> {
     let finally = runbook.steps.len() + runbook.verify.len();
     let steps: Vec<Step> = runbook.steps.iter().chain(&runbook.verify).chain(&runbook.finally).cloned().collect();
-    let graph = order::graph(&steps, &[], finally);
+    let roll = |at: usize| steps.get(at).and_then(|step| step.roll.as_ref()).map(|place| &place.roll);
+    let follows = |at: &usize| *at > 0 && roll(*at).is_some() && roll(*at) == roll(*at - 1);
+    let rolls = (0..steps.len()).filter_map(|at| Some((roll(at)?.clone(), Roll::new(Vec::new(), 1, OnFailure::Stop))));
+    let graph = order::graph(&steps, &[], finally, &mut rolls.collect());
     let step = |node| match graph[node] {
         Node::Task(step) | Node::Join(step) => step as usize,
     };
+    // A roll stands in the graph as its first step; in the list, as its steps one after the other.
+    let last = |at: usize| (at + 1..steps.len()).take_while(&follows).last().unwrap_or(at);
     let all = graph.edge_indices().filter_map(|edge| graph.edge_endpoints(edge));
-    let all = all.map(|(from, to)| (step(from), step(to), false));
+    let all = all.map(|(from, to)| (last(step(from)), step(to), false));
+    let all = all.chain((1..steps.len()).filter(&follows).map(|at| (at - 1, at, false)));
     let place = |id: &StepId| steps.iter().position(|step| step.id == *id);
     let same_host = steps.iter().enumerate().flat_map(|(to, step)| {
         let needs = step.needs.iter().flatten().filter(|need| need.same_host);
@@ -151,10 +183,12 @@ fn reach(steps: &[Step], tasks: &[Task], frames: &[Frame]) -> IndexSet<HostName>
     tasks.iter().map(|task| &task.name.host).chain(roles).cloned().chain(named).collect()
 }
 
-fn by_step(steps: &[Step], tasks: &[Task]) -> IndexMap<StepId, Vec<TaskName>> {
-    let mut found: IndexMap<StepId, Vec<TaskName>> = steps.iter().map(|s| (s.id.clone(), Vec::new())).collect();
+fn by_step(steps: &[Step], tasks: &[Task]) -> IndexMap<StepId, StepTasks> {
+    let again = |step: &Step| step.roll.as_ref().is_some_and(|place| !matches!(place.part, RollPart::Batch));
+    let none = |step: &Step| (step.id.clone(), StepTasks { names: Vec::new(), again: again(step) });
+    let mut found: IndexMap<StepId, StepTasks> = steps.iter().map(none).collect();
     for task in tasks {
-        found[&task.name.step].push(task.name.clone());
+        found[&task.name.step].names.push(task.name.clone());
     }
     found
 }

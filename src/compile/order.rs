@@ -7,19 +7,25 @@
 //! The steps of a used runbook are a list of their own within the list: they begin after what the step that uses it
 //! waits for, and that step is their end.
 
+use super::roll::Roll;
 use super::{Node, Task};
 use crate::check::{Gate, Step};
 use crate::model::{HostName, StepId};
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::HashMap;
 use std::ops::Range;
 
 /// The graph of all tasks. `tasks` are in the order of `steps`; the check has refused cycles and unknown needs.
 /// No arrow leads to the steps from `finally` on but from one of them to the next: they have no part in the order of
-/// the others.
-pub(super) fn graph(steps: &[Step], tasks: &[Task], finally: usize) -> DiGraph<Node, ()> {
-    let mut order = Order::new(steps, tasks);
+/// the others. Each roll takes its tasks in, and its places in the graph.
+pub(super) fn graph(
+    steps: &[Step],
+    tasks: &[Task],
+    finally: usize,
+    rolls: &mut IndexMap<StepId, Roll>,
+) -> DiGraph<Node, ()> {
+    let mut order = Order::new(steps, tasks, rolls);
     topological(&steps[..finally]).into_iter().for_each(|index| order.step(index));
     let mut before = Vec::new();
     for index in finally..steps.len() {
@@ -31,7 +37,8 @@ pub(super) fn graph(steps: &[Step], tasks: &[Task], finally: usize) -> DiGraph<N
 
 /// Steps in an order in which each comes after those that it needs. `needs` may point forward in the file.
 fn topological(steps: &[Step]) -> Vec<usize> {
-    let by_id: HashMap<&StepId, usize> = steps.iter().enumerate().map(|(i, s)| (&s.id, i)).collect();
+    let by_id: HashMap<&StepId, usize> =
+        steps.iter().enumerate().map(|(i, s)| (&s.id, first_of_roll(steps, i))).collect();
     let ends = ends(steps);
     let mut done = vec![false; steps.len()];
     let mut sorted = Vec::with_capacity(steps.len());
@@ -95,9 +102,17 @@ impl List {
     }
 }
 
+/// The steps of a roll are put in order together, with its first.
+fn first_of_roll(steps: &[Step], index: usize) -> usize {
+    let roll = |step: &Step| step.roll.as_ref().map(|place| place.roll.clone());
+    let Some(own) = roll(&steps[index]) else { return index };
+    (0..index).rev().take_while(|above| roll(&steps[*above]).as_ref() == Some(&own)).last().unwrap_or(index)
+}
+
 struct Order<'a> {
     steps: &'a [Step],
     tasks: &'a [Task],
+    rolls: &'a mut IndexMap<StepId, Roll>,
     graph: DiGraph<Node, ()>,
     /// Each step's range in `tasks`.
     ranges: Vec<Range<usize>>,
@@ -105,6 +120,8 @@ struct Order<'a> {
     /// Each task's node, and each step's end, once it is in the graph.
     nodes: Vec<NodeIndex>,
     ends: Vec<Option<NodeIndex>>,
+    /// The nodes that a roll begins with, by its first step, until that is linked.
+    begins: HashMap<usize, Vec<NodeIndex>>,
     /// By frame.
     lists: HashMap<u32, List>,
     /// The step that ends each frame.
@@ -112,7 +129,7 @@ struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    fn new(steps: &'a [Step], tasks: &'a [Task]) -> Self {
+    fn new(steps: &'a [Step], tasks: &'a [Task], rolls: &'a mut IndexMap<StepId, Roll>) -> Self {
         let mut graph = DiGraph::with_capacity(tasks.len() + steps.len(), tasks.len() * 2);
         let nodes = (0..tasks.len()).map(|task| graph.add_node(Node::Task(task as u32))).collect();
         let mut ranges = vec![0..0; steps.len()];
@@ -122,13 +139,19 @@ impl<'a> Order<'a> {
         }
         let by_id = steps.iter().enumerate().map(|(i, s)| (&s.id, i)).collect();
         let ends = vec![None; steps.len()];
-        let lists = HashMap::from([(0, List::default())]);
-        Order { steps, tasks, graph, ranges, by_id, nodes, ends, lists, last: self::ends(steps) }
+        let (begins, lists) = (HashMap::new(), HashMap::from([(0, List::default())]));
+        Order { steps, tasks, rolls, graph, ranges, by_id, nodes, ends, begins, lists, last: self::ends(steps) }
     }
 
     fn step(&mut self, index: usize) {
         let step = &self.steps[index];
         self.enter(step.frame);
+        if let Some(place) = &step.roll {
+            if self.ends[index].is_some() {
+                return;
+            }
+            self.lay_out(index, &place.roll);
+        }
         let before = match step.closes {
             Some(inner) => {
                 self.enter(inner);
@@ -147,6 +170,20 @@ impl<'a> Order<'a> {
 
     fn list(&mut self, frame: u32) -> &mut List {
         self.lists.entry(frame).or_default()
+    }
+
+    /// Takes all steps of a roll together: they end with it.
+    fn lay_out(&mut self, first: usize, id: &StepId) {
+        let is_own = |step: &Step| step.roll.as_ref().is_some_and(|place| place.roll == *id);
+        let own = first..first + self.steps[first..].iter().take_while(|step| is_own(step)).count();
+        let roll = self.rolls.get_mut(id).expect("every roll has a choice");
+        for index in own.clone() {
+            let tasks = self.ranges[index].clone().map(|task| (task as u32, self.tasks[task].name.item));
+            roll.admit(&self.steps[index], tasks);
+        }
+        let (begin, end) = roll.lay_out(&mut self.graph, Node::Join(first as u32), self.tasks);
+        self.begins.insert(first, begin);
+        self.ends[own].fill(Some(end));
     }
 
     /// Begins the list of a used runbook: it waits for what the step that uses it waits for.
@@ -182,7 +219,11 @@ impl<'a> Order<'a> {
     /// Arrows from `before` to each task of the step, or to its end where it has none.
     fn link(&mut self, index: usize, before: &[NodeIndex]) {
         let range = self.ranges[index].clone();
-        let first = if range.is_empty() { vec![self.end(index)] } else { self.nodes[range].to_vec() };
+        let first = match self.begins.remove(&index) {
+            Some(first) => first,
+            None if range.is_empty() => vec![self.end(index)],
+            None => self.nodes[range].to_vec(),
+        };
         for from in before {
             for to in &first {
                 self.graph.add_edge(*from, *to, ());

@@ -1,9 +1,10 @@
 //! The compiled form of a run.
 
-use crate::check::{OnFailure, ParamType, Step, fitting};
+use super::roll::Roll;
+use crate::check::{InRoll, OnFailure, ParamType, Step, fitting};
 use crate::model::{HostName, StepId, TaskName};
 use crate::secret::{Keyring, Source};
-use crate::template::{Expr, Groups, Late, Scope, Vars};
+use crate::template::{Expr, Groups, Late, Scope, StepTasks, Vars};
 use indexmap::{IndexMap, IndexSet};
 use petgraph::graph::DiGraph;
 use serde_json::Value as Json;
@@ -26,10 +27,13 @@ pub struct Program {
     pub finally: usize,
     /// In the order of the steps, then of the inventory, then of the items.
     pub tasks: Vec<Task>,
-    /// An arrow from what must be finished to what waits for it. Acyclic.
+    /// An arrow from what must be finished to what waits for it. Acyclic. The order of a roll is known in the run only:
+    /// each batch adds its own arrows. The nodes of the tasks come first, in their order.
     pub graph: DiGraph<Node, ()>,
+    /// By their ids; in the order of the file.
+    pub rolls: IndexMap<StepId, Roll>,
     /// Tasks by step, for templates.
-    pub by_step: Arc<IndexMap<StepId, Vec<TaskName>>>,
+    pub by_step: Arc<IndexMap<StepId, StepTasks>>,
     /// The runbook's own, then one for each runbook that is used; the outer before the inner.
     pub frames: Vec<Frame>,
     /// `params`, with defaults filled in. In the place of a secret stands its source.
@@ -151,4 +155,12 @@ pub enum Node {
     Task(u32),
     /// Nothing to do: the end of a step (its index) on all hosts, so that arrows do not multiply.
     Join(u32),
+}
+
+impl Program {
+    /// The roll that a task belongs to, and its place there.
+    pub fn roll_of(&self, task: &Task) -> Option<(&Roll, &InRoll)> {
+        let place = self.steps[task.step as usize].roll.as_ref()?;
+        Some((&self.rolls[&place.roll], place))
+    }
 }

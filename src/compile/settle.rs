@@ -1,14 +1,15 @@
 //! Renders what is known before a run: parameters, hosts, items, and the vars made of those. Secrets are not.
 
+use super::Roll;
 use super::frames::Hosts;
 use super::program::{Frame, Task};
 use crate::action::Kind;
-use crate::check::Step;
-use crate::model::{Diagnostic, HostName, TaskName};
-use crate::template::{Late, Ref, Scope, Seg, TemplateFault, Vars};
+use crate::check::{Choice, RollPart, Step};
+use crate::model::{Diagnostic, HostName, Place, TaskName};
+use crate::template::{Late, Ref, Scope, Seg, Template, TemplateFault, Vars};
 use minijinja::Value;
 use minijinja::value::Serde;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -95,8 +96,40 @@ impl<'a> Settler<'a> {
         }
     }
 
-    /// A step's tasks: hosts times items. Every template that fails on the way is told.
-    pub fn tasks(&mut self, index: u32, step: &Step, on: &[HostName]) -> Result<Vec<Task>, Vec<Diagnostic>> {
+    /// How many of so many hosts a batch of a roll has at most.
+    pub fn batch(&self, step: &Step, choice: &Choice, hosts: usize) -> Result<usize, Diagnostic> {
+        let mut late = false;
+        choice.batch.each_ref(&mut |r| late |= self.of(r) == Known::Late);
+        if late {
+            return Err(Diagnostic::error("E0502", step.span, "`batch` must be known before the run"));
+        }
+        let batch = choice.batch.render(&self.scope).map_err(diagnostic)?;
+        Choice::size_of(&batch, hosts).map_err(|why| Diagnostic::error("E0508", step.span, why))
+    }
+
+    /// A step's tasks: hosts times items, or times the batches of its roll. Every template that fails on the way is
+    /// told.
+    pub fn tasks(
+        &mut self,
+        index: u32,
+        step: &Step,
+        on: &[HostName],
+        roll: Option<&Roll>,
+    ) -> Result<Vec<Task>, Vec<Diagnostic>> {
+        let part = step.roll.as_ref().map(|place| &place.part);
+        match (roll, part) {
+            (Some(roll), Some(RollPart::Choice(_))) => Ok(choices(index, step, roll)),
+            (Some(roll), Some(RollPart::Gate)) => {
+                let tasks = self.plain(index, step, on)?;
+                let passes =
+                    |task: &Task| (0..roll.passes() as u32).map(|pass| numbered(task, pass)).collect::<Vec<_>>();
+                Ok(tasks.iter().flat_map(passes).collect())
+            }
+            _ => self.plain(index, step, on),
+        }
+    }
+
+    fn plain(&mut self, index: u32, step: &Step, on: &[HostName]) -> Result<Vec<Task>, Vec<Diagnostic>> {
         let shared = self.step_args(step).map_err(|fault| vec![diagnostic(fault)])?;
         if let Some(args) = &shared {
             decodes(step.kind, args, step).map_err(|d| vec![d])?;
@@ -183,11 +216,33 @@ impl<'a> Settler<'a> {
     /// Renders what is known. A template that cannot be rendered is a mistake, unless a `when` may keep it from ever
     /// being needed: then it waits.
     fn settle(&self, step: &Step, scope: &Scope, known: &dyn Fn(&Ref) -> bool) -> Result<Late, TemplateFault> {
+        let roll_may_be_skipped = step.roll.as_ref().is_some_and(|place| place.when.is_some());
         match step.args.settle(scope, known) {
-            Err(_) if step.when.is_some() || self.may_be_skipped => Ok(step.args.clone()),
+            Err(_) if step.when.is_some() || roll_may_be_skipped || self.may_be_skipped => Ok(step.args.clone()),
             settled => settled,
         }
     }
+}
+
+/// What chooses each batch of a roll, from those that were chosen before.
+fn choices(index: u32, step: &Step, roll: &Roll) -> Vec<Task> {
+    let done = Template::parse("{{ batch.done }}", Place::whole(step.span)).expect("it is a template");
+    let mut args = vec![
+        ("hosts".to_owned(), Late::Value(json!(roll.hosts))),
+        ("size".to_owned(), Late::Value(json!(roll.size))),
+        ("done".to_owned(), Late::Text(done)),
+    ];
+    if let Late::Map(named) = &step.args {
+        args.extend(named.iter().cloned());
+    }
+    let name = TaskName { step: step.id.clone(), host: HostName::controller(), item: None };
+    let task = Task { name, step: index, args: Arc::new(Late::Map(args)), item: None };
+    (0..roll.batches() as u32).map(|batch| numbered(&task, batch)).collect()
+}
+
+/// The same task for one batch of a roll.
+fn numbered(task: &Task, batch: u32) -> Task {
+    Task { name: TaskName { item: Some(batch), ..task.name.clone() }, ..task.clone() }
 }
 
 /// Parameters that are wholly known must make an action now, not in the middle of a run.

@@ -12,7 +12,7 @@ use super::leg::{Leg, Next};
 use super::record::{Append, Error, Record};
 use super::task::{Entry, Shared, TaskRun};
 use super::walk::Target;
-use super::{Leases, Limits, Schedule, Signals};
+use super::{Leases, Limits, Schedule, Signals, roll};
 use crate::action::Question;
 use crate::compile::Program;
 use crate::model::{Event, Observer, Outcome, RunId, RunState, TaskEvent, TaskName};
@@ -236,12 +236,15 @@ impl<'p> Driver<'p> {
             What::Task(index, what) => (index, what),
         };
         let task = &self.program.tasks[index as usize];
+        let state = self.record.state();
         // One that slept between two attempts may wake up in another leg.
-        let starts = self.leg.attempts(self.program, task) && !self.schedule.is_stopped();
+        let starts = self.leg.attempts(self.program, task, &state) && !self.schedule.is_stopped();
         if !starts && matches!(what, TaskEvent::Started { .. }) {
             return;
         }
-        let next = self.leg.after(self.program, task, &what);
+        let next = self.leg.after(self.program, task, &state, &what);
+        let released = roll::release(self.program, &state, task, &what);
+        drop(state);
         match what {
             TaskEvent::Started { .. } => drop(self.busy.insert(index)),
             TaskEvent::Changing { .. } => {}
@@ -251,9 +254,17 @@ impl<'p> Driver<'p> {
         batch.committed.push(committed);
         match next {
             Next::Stop => self.stop(Some(task.name.clone()), batch),
-            Next::Finish => self.schedule.finish(index),
+            Next::Finish => self.finish(index, released),
             Next::Wait => {}
         }
+    }
+
+    /// A task is behind; where it was the choice of a batch, the batch may begin.
+    fn finish(&mut self, index: u32, released: Option<roll::Released>) {
+        if let Some(batch) = released.filter(|_| self.leg == Leg::Forward) {
+            self.schedule.release(batch.tasks, &batch.arrows);
+        }
+        self.schedule.finish(index);
     }
 
     fn stop(&mut self, because: Option<TaskName>, batch: &mut Batch) {
@@ -267,8 +278,7 @@ impl<'p> Driver<'p> {
         while let Some(index) = self.schedule.start() {
             let task = &self.program.tasks[index as usize];
             let state = self.record.state();
-            let record = state.task(&task.name).expect("the run's first event names every task");
-            let (event, entry) = self.leg.enter(self.program, task, record);
+            let (event, entry) = self.leg.enter(self.program, task, &state);
             batch.events.extend(event.map(|what| Event::Task { task: task.name.clone(), what }));
             match entry {
                 Some(entry) => {

@@ -2,11 +2,12 @@
 
 use super::driver::Goal;
 use super::leg::Leg;
+use super::roll;
 use super::schedule::Progress;
 use super::walk::{self, Target};
 use crate::check::OnFailure;
 use crate::compile::{Program, Task};
-use crate::model::{Event, Outcome, RunState, StepId, TaskName, TaskRecord, TaskState};
+use crate::model::{Event, Outcome, RunState, TaskName, TaskRecord, TaskState};
 
 /// The leg that follows, and the event that opens it; none where the run has ended.
 pub(super) fn turn(
@@ -27,21 +28,13 @@ fn back(program: &Program, state: &RunState, leg: Leg, goal: &Goal) -> Option<Ev
     if matches!(leg, Leg::Back | Leg::Finally) || state.counts().unknown > 0 {
         return None;
     }
-    let (to, force) = match (leg, goal) {
-        (Leg::TakeUp, Goal::Back { to, force }) => (to.clone(), *force),
-        (Leg::TakeUp, _) => return go_on_back(state),
-        _ => (asked_by_failure(program, state)?, false),
+    let way = match (leg, goal) {
+        (Leg::TakeUp, Goal::Back { to, force }) => walk::way(program, state, to, *force),
+        (Leg::TakeUp, _) => walk::under_way(program, state),
+        _ => walk::way(program, state, &asked_by_failure(program, state)?, false),
     };
-    let way = walk::way(program, state, &to, force);
     let because = state.stopped_by.clone();
-    Some(Event::RollingBack { to: way.to, because, tasks: way.tasks })
-}
-
-/// The walk that was under way.
-fn go_on_back(state: &RunState) -> Option<Event> {
-    let walk = state.back.as_ref()?;
-    let tasks = walk.tasks.iter().cloned().collect();
-    Some(Event::RollingBack { to: walk.to.clone(), because: None, tasks })
+    Some(Event::RollingBack { to: way.to, because, tasks: way.tasks, gates: way.gates })
 }
 
 /// The end of a run that was neither interrupted nor came to something unknown, where there are `finally` steps.
@@ -60,24 +53,30 @@ fn asked_by_failure(program: &Program, state: &RunState) -> Option<Target> {
     if program.on_failure == OnFailure::Rollback {
         return Some(Target::LastCheckpoint);
     }
-    let steps: Vec<_> = failed.flat_map(|task| taken_back_with(program, task.step)).collect();
-    (!steps.is_empty()).then_some(Target::Steps(steps))
+    let tasks: Vec<TaskName> = failed.flat_map(|task| taken_back_with(program, state, task)).collect();
+    (!tasks.is_empty()).then_some(Target::Tasks(tasks))
 }
 
-/// The steps that a failed step wants to be taken back: itself, or all of a used runbook around it that says so.
-fn taken_back_with(program: &Program, step: u32) -> Vec<StepId> {
-    let step = &program.steps[step as usize];
+/// What a failed task wants to be taken back: all of a used runbook around it that says so, by the word of its roll the
+/// batch, or its step; in a roll, on the hosts of the batch.
+fn taken_back_with(program: &Program, state: &RunState, failed: &Task) -> Vec<TaskName> {
+    let step = &program.steps[failed.step as usize];
     let around = |frame: &u32| Some(program.frames[*frame as usize].parent).filter(|_| *frame > 0);
     let chain = std::iter::successors(Some(step.scope()), around).filter(|frame| *frame > 0);
     let asking = chain.filter(|frame| program.frames[*frame as usize].on_failure == OnFailure::Rollback);
-    match asking.last() {
-        Some(frame) => {
-            let prefix = &program.frames[frame as usize].prefix;
-            let within = program.steps.iter().map(|step| &step.id).filter(|id| id.as_str().starts_with(prefix));
-            within.cloned().collect()
+    let names = program.tasks.iter().map(|task| &task.name);
+    if let Some(frame) = asking.last() {
+        let prefix = &program.frames[frame as usize].prefix;
+        return names.filter(|name| name.step.as_str().starts_with(prefix)).cloned().collect();
+    }
+    let of_step = step.on_failure == OnFailure::Rollback;
+    match roll::batch_mates(program, state, failed) {
+        Some(mates) => {
+            let all = program.roll_of(failed).is_some_and(|(roll, _)| roll.on_failure == OnFailure::Rollback);
+            let mates = mates.into_iter().map(|task| &program.tasks[task as usize].name);
+            mates.filter(|name| all || of_step && name.step == step.id).cloned().collect()
         }
-        None if step.on_failure == OnFailure::Rollback => vec![step.id.clone()],
-        None => Vec::new(),
+        None => names.filter(|name| of_step && name.step == step.id).cloned().collect(),
     }
 }
 
@@ -113,7 +112,7 @@ fn own_outcome(program: &Program, state: &RunState, leg: Leg, progress: Progress
     let counts = state.counts();
     match leg {
         Leg::Back if progress == Progress::Stopped => Outcome::Interrupted,
-        Leg::Back if counts.stuck > 0 || counts.kept > 0 => Outcome::Stuck,
+        Leg::Back if counts.stuck > 0 || counts.kept > 0 || progress == Progress::Open => Outcome::Stuck,
         Leg::Back => Outcome::RolledBack,
         _ if counts.unknown > 0 => Outcome::Unknown,
         _ if failed(program, state).next().is_some() => Outcome::Failed,

@@ -4,9 +4,10 @@
 //! either. Decides from the program and the fold alone.
 
 use super::driver::{Goal, Origin};
+use super::schedule::Turn;
 use super::task::Entry;
 use super::walk::{self, TakingBack};
-use super::{Limits, Schedule, Slot};
+use super::{Limits, Schedule, Slot, roll};
 use crate::check::OnFailure;
 use crate::compile::{Program, Task};
 use crate::model::{Event, HostName, RunState, TaskEvent, TaskName, TaskRecord, TaskState};
@@ -55,13 +56,14 @@ impl Leg {
 
     /// The tasks of this leg, in their order.
     pub fn schedule<'p>(self, program: &'p Program, state: &RunState, limits: Limits) -> Schedule<'p> {
-        let open = program
-            .tasks
-            .iter()
-            .map(|task| state.task(&task.name).is_some_and(|record| self.is_open(program, task, record, state)));
-        let open: Vec<bool> = open.collect();
+        let turn = |task: &Task| {
+            let open = state.task(&task.name).is_some_and(|record| self.is_open(program, task, record, state));
+            if open { Turn::Open } else { Turn::Passed }
+        };
+        let mut turns: Vec<Turn> = program.tasks.iter().map(turn).collect();
+        roll::hold(program, state, &mut turns);
         let direction = if self == Leg::Back { Direction::Incoming } else { Direction::Outgoing };
-        Schedule::of(&program.graph, direction, slots(program), limits, &open)
+        Schedule::of(roll::graph(program, state), direction, slots(program), limits, &turns)
     }
 
     fn is_open(self, program: &Program, task: &Task, record: &TaskRecord, state: &RunState) -> bool {
@@ -72,34 +74,39 @@ impl Leg {
             Leg::Forward if program.is_finally(task) => left,
             Leg::Forward => !walk::is_behind(step, record),
             Leg::TakeUp => left,
-            Leg::Back => {
-                let passed = state.back.as_ref().is_some_and(|walk| walk.tasks.contains(&task.name));
-                passed && walk::taking_back(step, record) != TakingBack::Nothing
-            }
+            Leg::Back => state.back.as_ref().is_some_and(|walk| {
+                let over = walk.tasks.contains(&task.name);
+                over && walk::taking_back(step, record) != TakingBack::Nothing || walk.gates.contains(&task.name)
+            }),
             Leg::Finally => program.is_finally(task),
         }
     }
 
     /// Whether a task may be attempted in this leg.
-    pub fn attempts(self, program: &Program, task: &Task) -> bool {
+    pub fn attempts(self, program: &Program, task: &Task, state: &RunState) -> bool {
         match self {
             Leg::Forward => !program.is_finally(task),
             Leg::Finally => program.is_finally(task),
-            Leg::TakeUp | Leg::Back => false,
+            Leg::Back => state.back.as_ref().is_some_and(|walk| walk.gates.contains(&task.name)),
+            Leg::TakeUp => false,
         }
     }
 
     /// How a task is entered that may start: what is said of it first, and what then runs; nothing where it is over
     /// by that.
-    pub fn enter(self, program: &Program, task: &Task, record: &TaskRecord) -> (Option<TaskEvent>, Option<Entry>) {
+    pub fn enter(self, program: &Program, task: &Task, state: &RunState) -> (Option<TaskEvent>, Option<Entry>) {
         let step = &program.steps[task.step as usize];
+        let record = state.task(&task.name).expect("the run's first event names every task");
         let attempt = record.attempt + 1;
         match (self, &record.state) {
             (Leg::TakeUp, _) => (None, Some(Entry::TakeUp { go_on: false })),
             (Leg::Forward | Leg::Finally, TaskState::Changing { .. } | TaskState::Unknown { .. }) => {
-                (None, Some(Entry::TakeUp { go_on: self.attempts(program, task) }))
+                (None, Some(Entry::TakeUp { go_on: self.attempts(program, task, state) }))
             }
             (Leg::Forward | Leg::Finally, _) => (Some(TaskEvent::Started { attempt }), Some(Entry::Start)),
+            (Leg::Back, _) if self.attempts(program, task, state) => {
+                (Some(TaskEvent::Started { attempt }), Some(Entry::Start))
+            }
             // Its acts may be under way: the same attempt is taken up.
             (Leg::Back, TaskState::Undoing { .. }) => (None, Some(Entry::Undo { taken_up: true })),
             (Leg::Back, TaskState::Stuck { fault, .. }) if fault.is_unknown() => {
@@ -112,8 +119,8 @@ impl Leg {
         }
     }
 
-    pub fn after(self, program: &Program, task: &Task, what: &TaskEvent) -> Next {
-        let own = self.attempts(program, task);
+    pub fn after(self, program: &Program, task: &Task, state: &RunState, what: &TaskEvent) -> Next {
+        let own = self.attempts(program, task, state);
         match what {
             TaskEvent::Unknown { .. } if self == Leg::Forward && own => Next::Stop,
             TaskEvent::Failed { .. } if self == Leg::Forward && own => {

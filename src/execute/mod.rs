@@ -15,6 +15,7 @@ mod leg;
 mod output;
 mod record;
 mod retry;
+mod roll;
 mod schedule;
 mod signals;
 mod take_up;

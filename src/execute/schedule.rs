@@ -7,6 +7,7 @@
 use crate::compile::Node;
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::num::NonZeroUsize;
@@ -36,6 +37,16 @@ pub enum Slot {
     Host(u32),
 }
 
+/// What a schedule does with a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    Open,
+    /// It has finished before: it is passed like a join.
+    Passed,
+    /// Its place is not known yet: it waits until it is [released](Schedule::release).
+    Held,
+}
+
 /// How far a schedule has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
@@ -49,7 +60,7 @@ pub enum Progress {
 /// The tasks of a run, by their index, and what they wait for.
 #[derive(Debug)]
 pub struct Schedule<'g> {
-    graph: &'g DiGraph<Node, ()>,
+    graph: Cow<'g, DiGraph<Node, ()>>,
     /// `Outgoing`: along the arrows; `Incoming`: against them.
     direction: Direction,
     slots: Vec<Slot>,
@@ -80,49 +91,60 @@ struct Queue {
 impl<'g> Schedule<'g> {
     /// `slots` has an entry for each task; hosts are numbered from 0. All tasks, along the arrows.
     pub fn new(graph: &'g DiGraph<Node, ()>, slots: Vec<Slot>, limits: Limits) -> Self {
-        let open = vec![true; slots.len()];
-        Schedule::of(graph, Direction::Outgoing, slots, limits, &open)
+        let turns = vec![Turn::Open; slots.len()];
+        Schedule::of(Cow::Borrowed(graph), Direction::Outgoing, slots, limits, &turns)
     }
 
-    /// Only the tasks that are still `open`; the others are passed like joins.
+    /// `turns` says what to do with each task.
     pub fn of(
-        graph: &'g DiGraph<Node, ()>,
+        graph: Cow<'g, DiGraph<Node, ()>>,
         direction: Direction,
         slots: Vec<Slot>,
         limits: Limits,
-        open: &[bool],
+        turns: &[Turn],
     ) -> Self {
         let hosts = slots.iter().map(|slot| if let Slot::Host(host) = slot { *host as usize + 1 } else { 0 }).max();
+        let mut waits_for = vec![0; graph.node_count()];
+        let mut nodes = vec![NodeIndex::end(); slots.len()];
+        for edge in graph.raw_edges() {
+            let after = if direction == Direction::Outgoing { edge.target() } else { edge.source() };
+            waits_for[after.index()] += 1;
+        }
+        for node in graph.node_indices() {
+            if let Node::Task(task) = graph[node] {
+                nodes[task as usize] = node;
+                waits_for[node.index()] += u32::from(turns[task as usize] == Turn::Held);
+            }
+        }
+        let roots = graph.node_indices().filter(|node| waits_for[node.index()] == 0).collect();
         let mut schedule = Schedule {
             graph,
             direction,
             limits,
-            nodes: vec![NodeIndex::end(); slots.len()],
-            waits_for: vec![0; graph.node_count()],
+            nodes,
+            waits_for,
             free: BinaryHeap::new(),
             hosts: vec![Queue::default(); hosts.unwrap_or(0)],
             next: BTreeSet::new(),
             running: 0,
-            unfinished: open.iter().filter(|open| **open).count(),
-            passed: open.iter().map(|open| !open).collect(),
+            unfinished: turns.iter().filter(|turn| **turn != Turn::Passed).count(),
+            passed: turns.iter().map(|turn| *turn == Turn::Passed).collect(),
             stopped: false,
             slots,
         };
-        for edge in graph.raw_edges() {
-            let after = if direction == Direction::Outgoing { edge.target() } else { edge.source() };
-            schedule.waits_for[after.index()] += 1;
-        }
-        let mut roots = Vec::new();
-        for node in graph.node_indices() {
-            if let Node::Task(task) = graph[node] {
-                schedule.nodes[task as usize] = node;
-            }
-            if schedule.waits_for[node.index()] == 0 {
-                roots.push(node);
-            }
-        }
         schedule.open(roots);
         schedule
+    }
+
+    /// Lets held tasks go, which from now on wait for these arrows too. Nothing that an arrow leads from has finished.
+    pub fn release(&mut self, tasks: impl IntoIterator<Item = u32>, arrows: &[(NodeIndex, NodeIndex)]) {
+        for (from, to) in arrows {
+            self.graph.to_mut().add_edge(*from, *to, ());
+            self.waits_for[to.index()] += 1;
+        }
+        for task in tasks {
+            self.waits_for[self.nodes[task as usize].index()] -= 1;
+        }
     }
 
     /// The next task to start, the first in the file of those that may; it has its slot from now on.

@@ -2,7 +2,7 @@
 
 use super::attempt::{Attempt, Ended};
 use super::commit::{Commits, Refused, What};
-use super::retry;
+use super::{retry, roll};
 use crate::action::{Erased, Question, Settings};
 use crate::check::Step;
 use crate::compile::{Frame, Program, Task};
@@ -121,7 +121,7 @@ impl TaskRun {
     /// `None` where `when` is false.
     fn prepare(&self) -> Result<Option<Prepared>, Fault> {
         let (task, step) = (self.task(), self.step());
-        if self.is_left_out(step.scope())? {
+        if self.is_left_out(step.scope())? || !self.roll_takes_place()? {
             return Ok(None);
         }
         let scope = self.scope()?;
@@ -151,11 +151,25 @@ impl TaskRun {
         self.shared.world.host(name).ok_or_else(|| Fault::value(format!("{name} is no host of this run")))
     }
 
+    /// Whether the `when` of its roll holds. It reads what was finished before the roll began, as the controller sees
+    /// it: so it is the same for every task.
+    fn roll_takes_place(&self) -> Result<bool, Fault> {
+        let when = self.step().roll.as_ref().and_then(|place| place.when.as_ref());
+        let Some(when) = when else { return Ok(true) };
+        let scope = self.scope_in(self.step().scope(), &HostName::controller())?;
+        Ok(when.holds(&scope.with_vars(&self.step().vars))?)
+    }
+
     /// What templates of this task see.
     pub fn scope(&self) -> Result<Scope, Fault> {
         let task = self.task();
         let scope = self.scope_in(self.step().scope(), &task.name.host)?;
         let scope = task.item.iter().fold(scope, |scope, item| scope.with("item", Value::from(Serde(item))));
+        let batch = {
+            let state = self.shared.state.read().expect("no task panics while it holds the run's state");
+            roll::batch(&self.shared.program, &state, task)
+        };
+        let scope = batch.iter().fold(scope, |scope, batch| scope.with("batch", Value::from(Serde(batch))));
         Ok(scope.with_vars(&self.step().vars))
     }
 

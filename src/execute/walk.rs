@@ -4,10 +4,11 @@
 //! Pure: it reads the program and the fold, and does nothing. A standing wall (an irreversible step that has begun)
 //! is never crossed unless it is told to.
 
-use crate::check::{OnFailure, Step};
+use super::roll;
+use crate::check::{OnFailure, RollPart, Step};
 use crate::compile::{Node, Program, Task};
-use crate::model::{Effect, Outcome, RunState, StepId, TaskName, TaskRecord, TaskState, Walk};
-use petgraph::graph::NodeIndex;
+use crate::model::{Effect, HostName, Outcome, RunState, StepId, TaskName, TaskRecord, TaskState, Walk};
+use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::Dfs;
 use std::collections::HashSet;
 
@@ -19,8 +20,8 @@ pub enum Target {
     LastCheckpoint,
     /// The step of a checkpoint.
     Checkpoint(StepId),
-    /// Only what these steps did, as far as nothing was built on it.
-    Steps(Vec<StepId>),
+    /// Only what these tasks did, as far as nothing was built on it.
+    Tasks(Vec<TaskName>),
 }
 
 /// A way back.
@@ -30,6 +31,8 @@ pub struct Way {
     pub to: Option<StepId>,
     /// What it passes over, in the order of the file.
     pub tasks: Vec<TaskName>,
+    /// The gates of rolls that look again on it.
+    pub gates: Vec<TaskName>,
     /// The point of no return that it stops at.
     pub wall: Option<StepId>,
 }
@@ -66,24 +69,37 @@ pub fn has_passed(state: &RunState, checkpoint: &StepId) -> bool {
 /// The way back to a target; with `force` also across walls.
 pub fn way(program: &Program, state: &RunState, target: &Target, force: bool) -> Way {
     let to = match target {
-        Target::Start | Target::Steps(_) => None,
+        Target::Start | Target::Tasks(_) => None,
         Target::LastCheckpoint => last_checkpoint(program, state).cloned(),
         Target::Checkpoint(step) => Some(step.clone()),
     };
+    let graph = roll::graph(program, state);
     let mut inside = match (target, &to) {
-        (Target::Steps(steps), _) => built_on_by_none(program, state, steps),
-        (_, Some(checkpoint)) => below(program, |task| task.name.step == *checkpoint),
+        (Target::Tasks(tasks), _) => built_on_by_none(program, &graph, state, tasks),
+        (_, Some(checkpoint)) => below(program, &graph, |task| task.name.step == *checkpoint),
         (_, None) => indices(program, |task| !program.is_finally(task)).collect(),
     };
     let wall = standing_wall(program, state, &inside).filter(|_| !force);
     if let Some(wall) = wall {
-        let at_wall = |task: &Task| program.steps[task.step as usize].id == *wall;
-        let mut behind = below(program, at_wall);
+        let last = last_batch(program, state, wall);
+        let at_wall =
+            |task: &Task| task.name.step == *wall && last.as_ref().is_none_or(|l| l.contains(&task.name.host));
+        let mut behind = below(program, &graph, at_wall);
         behind.extend(indices(program, at_wall));
         inside.retain(|task| behind.contains(task));
     }
+    let gates = roll::gates(program, state, &inside);
+    inside.extend(roll::choices_of(program, state, &inside));
     let tasks = indices(program, |_| true).filter(|index| inside.contains(index));
-    Way { to, tasks: tasks.map(|index| program.tasks[index].name.clone()).collect(), wall: wall.cloned() }
+    Way { to, gates, tasks: tasks.map(|index| program.tasks[index].name.clone()).collect(), wall: wall.cloned() }
+}
+
+/// The walk back that the run is in, as it goes on.
+pub fn under_way(program: &Program, state: &RunState) -> Way {
+    let Some(walk) = &state.back else { return Way { to: None, tasks: Vec::new(), gates: Vec::new(), wall: None } };
+    let inside = indices(program, |task| walk.tasks.contains(&task.name)).collect();
+    let gates = roll::gates(program, state, &inside);
+    Way { to: walk.to.clone(), tasks: walk.tasks.iter().cloned().collect(), gates, wall: None }
 }
 
 /// What would become of a task on a way back.
@@ -112,11 +128,17 @@ pub(super) fn again(program: &Program, state: &RunState, forward: bool) -> Vec<T
             TaskState::Undone { .. } => true,
             TaskState::Stuck { .. } => step.effect == Effect::Converges,
             TaskState::Kept { was, .. } => !matches!(**was, TaskState::Done { .. }),
+            TaskState::Done { .. } | TaskState::Skipped if between_batches(step) => roll::is_due(program, state, task),
             TaskState::Done { .. } | TaskState::Skipped => passed_over && !record.has_changed(),
             _ => false,
         }
     };
     program.tasks.iter().filter(wanted).map(|task| task.name.clone()).collect()
+}
+
+/// Whether a step is the gate or the choice of a roll.
+fn between_batches(step: &Step) -> bool {
+    step.roll.as_ref().is_some_and(|place| !matches!(place.part, RollPart::Batch))
 }
 
 /// Whether a task is behind a run that goes forward.
@@ -133,15 +155,14 @@ fn indices(program: &Program, which: impl Fn(&Task) -> bool) -> impl Iterator<It
 }
 
 /// Every task that comes after one of these.
-fn below(program: &Program, which: impl Fn(&Task) -> bool) -> HashSet<usize> {
-    let from =
-        |node: &NodeIndex| matches!(program.graph[*node], Node::Task(task) if which(&program.tasks[task as usize]));
-    let first: Vec<NodeIndex> = program.graph.node_indices().filter(from).collect();
-    let mut walk = Dfs::empty(&program.graph);
-    walk.stack = first.iter().flat_map(|node| program.graph.neighbors(*node)).collect();
+fn below(program: &Program, graph: &DiGraph<Node, ()>, which: impl Fn(&Task) -> bool) -> HashSet<usize> {
+    let from = |node: &NodeIndex| matches!(graph[*node], Node::Task(task) if which(&program.tasks[task as usize]));
+    let first: Vec<NodeIndex> = graph.node_indices().filter(from).collect();
+    let mut walk = Dfs::empty(graph);
+    walk.stack = first.iter().flat_map(|node| graph.neighbors(*node)).collect();
     let mut found = HashSet::new();
-    while let Some(node) = walk.next(&program.graph) {
-        if let Node::Task(task) = program.graph[node] {
+    while let Some(node) = walk.next(graph) {
+        if let Node::Task(task) = graph[node] {
             found.insert(task as usize);
         }
     }
@@ -156,12 +177,25 @@ fn standing_wall<'p>(program: &'p Program, state: &RunState, inside: &HashSet<us
     walls.max().map(|step| &program.steps[step as usize].id)
 }
 
-/// The tasks of these steps that no other task with changes comes after.
-fn built_on_by_none(program: &Program, state: &RunState, steps: &[StepId]) -> HashSet<usize> {
-    let own: HashSet<usize> = indices(program, |task| steps.contains(&task.name.step)).collect();
+/// The hosts of the last batch that a step of a roll has begun to change; none for a step outside of rolls.
+fn last_batch(program: &Program, state: &RunState, step: &StepId) -> Option<Vec<HostName>> {
+    let index = program.steps.iter().position(|other| other.id == *step)?;
+    let roll = &program.rolls[&program.steps[index].roll.as_ref()?.roll];
+    let changed = |host: &HostName| state.of_step(step.as_str()).any(|(name, t)| name.host == *host && t.has_changed());
+    roll::batches(program, roll, state).into_iter().rev().find(|batch| batch.iter().any(changed))
+}
+
+/// Those of these tasks that no other task with changes comes after.
+fn built_on_by_none(
+    program: &Program,
+    graph: &DiGraph<Node, ()>,
+    state: &RunState,
+    tasks: &[TaskName],
+) -> HashSet<usize> {
+    let own: HashSet<usize> = indices(program, |task| tasks.contains(&task.name)).collect();
     let changed = |task: &usize| state.task(&program.tasks[*task].name).is_some_and(TaskRecord::has_changed);
     let free = |task: &&usize| {
-        let after = below(program, |other| other.name == program.tasks[**task].name);
+        let after = below(program, graph, |other| other.name == program.tasks[**task].name);
         !after.iter().any(|after| changed(after) && !own.contains(after))
     };
     own.iter().filter(free).copied().collect()

@@ -62,6 +62,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         because: Option<TaskName>,
         tasks: Vec<TaskName>,
+        /// Gates of rolls on the way: they look again, each in its place.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gates: Vec<TaskName>,
     },
     /// The run is over but for its `finally` steps: from here on only these tasks run, each anew.
     Finishing {

@@ -30,6 +30,8 @@ pub struct Walk {
     pub to: Option<StepId>,
     /// Every task that it passes over.
     pub tasks: IndexSet<TaskName>,
+    /// The gates of rolls that look again on it.
+    pub gates: IndexSet<TaskName>,
 }
 
 /// The end of a run that has `finally` steps.
@@ -100,9 +102,10 @@ impl RunState {
                 self.inputs = inputs.clone();
                 self.reopen(*forward, tasks.as_deref(), again);
             }
-            Event::RollingBack { to, because, tasks } => {
+            Event::RollingBack { to, because, tasks, gates } => {
                 (self.stopping, self.stopped_by) = (false, because.clone());
-                self.back = Some(Walk { to: to.clone(), tasks: tasks.iter().cloned().collect() });
+                let [tasks, gates] = [tasks, gates].map(|names| names.iter().cloned().collect());
+                self.back = Some(Walk { to: to.clone(), tasks, gates });
             }
             Event::Finishing { outcome, tasks } => {
                 self.stopping = false;

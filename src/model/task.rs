@@ -114,6 +114,12 @@ impl TaskRecord {
             (state, TaskEvent::Kept { why }) if self.is_undoable() => {
                 Kept { why: why.clone(), was: Box::new(state.clone()) }
             }
+            // A gate, which is passed again on the way back: the run knows which they are.
+            (Done { .. } | Skipped | Failed { .. }, TaskEvent::Started { attempt })
+                if !self.has_changed() && *attempt == self.attempt + 1 =>
+            {
+                Running
+            }
             (Undoing { .. }, TaskEvent::Undone { verified }) => Undone { verified: *verified },
             (Undoing { was }, TaskEvent::Stuck { fault }) => Stuck { fault: fault.clone(), was: was.clone() },
             _ => return None,
@@ -210,6 +216,16 @@ impl TaskState {
     /// Whether something of it is under way, as far as the record tells.
     pub fn is_acting(&self) -> bool {
         matches!(self, TaskState::Running | TaskState::Changing { .. } | TaskState::Undoing { .. })
+    }
+
+    /// Whether it has come to its end, going forward.
+    pub fn has_ended(&self) -> bool {
+        self.has_passed() || matches!(self, TaskState::Failed { .. })
+    }
+
+    /// Whether it is done, or was not to be done.
+    pub fn has_passed(&self) -> bool {
+        matches!(self, TaskState::Done { .. } | TaskState::Skipped)
     }
 
     /// Whether it has begun and not ended.

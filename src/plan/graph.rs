@@ -81,9 +81,9 @@ impl<'r> Graph<'r> {
 fn node(step: &Step) -> Node<'_> {
     let mark = match (step.gate, &step.irreversible) {
         (_, Some(_)) => Mark::Irreversible,
-        (Gate::Barrier, None) => Mark::Checkpoint,
-        (Gate::Open, None) if step.effect == Effect::Reads => Mark::Reads,
-        (Gate::Open, None) => Mark::Changes,
+        (Gate::Barrier, None) if step.roll.is_none() => Mark::Checkpoint,
+        _ if step.effect == Effect::Reads => Mark::Reads,
+        _ => Mark::Changes,
     };
     Node {
         id: step.id.as_str(),

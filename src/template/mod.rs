@@ -18,4 +18,4 @@ pub use late::{Late, TemplateFault};
 pub use parse::{Expr, SyntaxFault, Template};
 pub use refs::{Call, CallKind, Ref, Seg};
 pub use scope::{Groups, Scope, Vars};
-pub use steps::Steps;
+pub use steps::{StepTasks, Steps};

@@ -12,7 +12,7 @@ use std::sync::{Arc, RwLock};
 pub struct Steps {
     pub state: Arc<RwLock<RunState>>,
     /// Every step's tasks, in inventory order; a run's program makes it once.
-    pub tasks: Arc<IndexMap<StepId, Vec<TaskName>>>,
+    pub tasks: Arc<IndexMap<StepId, StepTasks>>,
     /// What the ids of the steps that are seen begin with: nothing, or the id of a step that uses a runbook and a dot.
     pub prefix: String,
     /// Whose outputs `out` means.
@@ -21,9 +21,32 @@ pub struct Steps {
     pub withheld: Withheld,
 }
 
+/// The tasks of one step.
+#[derive(Clone, Debug, Default)]
+pub struct StepTasks {
+    pub names: Vec<TaskName>,
+    /// Whether they are the same task again and again, as the gate of a roll is passed: then the newest counts.
+    pub again: bool,
+}
+
 impl Steps {
     pub fn value(self) -> Value {
         Value::from_object(self)
+    }
+
+    /// Of each host, the task that has passed last; where none has, its first.
+    fn newest(&self, tasks: &[TaskName]) -> Vec<TaskName> {
+        let state = self.state.read().expect("no task panics while it holds the run's state");
+        let passed =
+            |name: &TaskName| state.task(name).filter(|task| task.state.has_passed()).and_then(|task| task.since);
+        let mut newest: IndexMap<&HostName, &TaskName> = IndexMap::new();
+        for name in tasks {
+            let best = newest.entry(&name.host).or_insert(name);
+            if passed(name) > passed(best) {
+                *best = name;
+            }
+        }
+        newest.into_values().cloned().collect()
     }
 
     fn state_of(&self, task: &TaskName) -> TaskState {
@@ -47,7 +70,8 @@ impl Steps {
 impl Object for Steps {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let id = format!("{}{}", self.prefix, key.as_str()?);
-        let tasks = self.tasks.get(id.as_str())?.clone();
+        let step = self.tasks.get(id.as_str())?;
+        let tasks = if step.again { self.newest(&step.names) } else { step.names.clone() };
         Some(Value::from_object(StepView { steps: self.clone(), tasks, id }))
     }
 
@@ -68,7 +92,8 @@ impl StepView {
     /// Whether something is so of a task of the runbook that the step uses.
     fn any_within(&self, test: fn(&TaskState) -> bool) -> bool {
         let inside = |step: &str| step.strip_prefix(self.id.as_str()).is_some_and(|rest| rest.starts_with('.'));
-        let tasks = self.steps.tasks.iter().filter(|(step, _)| inside(step.as_str())).flat_map(|(_, tasks)| tasks);
+        let tasks =
+            self.steps.tasks.iter().filter(|(step, _)| inside(step.as_str())).flat_map(|(_, tasks)| &tasks.names);
         tasks.into_iter().any(|task| test(&self.steps.state_of(task)))
     }
 

@@ -136,7 +136,7 @@ fn steps_show_this_hosts_outputs_and_every_hosts() {
     let view = |host: &str| {
         let steps = Steps {
             state: Arc::new(RwLock::new(state.clone())),
-            tasks: Arc::new([("look".into(), tasks.clone())].into_iter().collect()),
+            tasks: Arc::new([("look".into(), StepTasks { names: tasks.clone(), again: false })].into_iter().collect()),
             prefix: String::new(),
             host: host.into(),
             withheld: Withheld::default(),

@@ -4,6 +4,7 @@ mod back_and_forth;
 mod engines;
 mod finally;
 mod random;
+mod rolls;
 mod stage;
 
 use serde_json::json;

@@ -33,7 +33,7 @@ impl<'n> Common<'n> {
     pub fn read(reader: &mut Reader, fields: &mut Fields<'n>, within: Within) -> Self {
         let text =
             |reader: &mut Reader, fields: &mut Fields<'n>, name| fields.take(name).map(|node| reader.text(node, name));
-        let main = within == Within::Steps;
+        let main = matches!(within, Within::Steps | Within::Batch(_));
         let runs_by_itself = main || within == Within::Finally;
         let entry = |fields: &mut Fields<'n>, name| fields.entry(name).map(|(key, node)| (key, node));
         Common {

@@ -23,7 +23,7 @@ impl Acting<'_, '_> {
     pub fn check(&self, reader: &mut Reader, within: Within) {
         self.author_word(reader);
         match within {
-            Within::Steps => {
+            Within::Steps | Within::Batch(_) => {
                 self.id(reader);
                 self.repeating(reader);
                 self.way_back(reader);
@@ -32,7 +32,7 @@ impl Acting<'_, '_> {
                 self.id(reader);
                 self.repeating(reader);
             }
-            Within::Verify | Within::Reconcile(_) => self.only_looks(reader, within),
+            Within::Verify | Within::Gate(_) | Within::Reconcile(_) => self.only_looks(reader, within),
             Within::Undo(_) => {}
         }
     }
@@ -55,7 +55,9 @@ impl Acting<'_, '_> {
         let message = "only looking is allowed here, this may change something";
         let problem = Diagnostic::error("E0211", self.action, message);
         reader.problems.push(match within {
-            Within::Verify if is_opaque(self.kind) => problem.help("say `reads: true` if the command changes nothing"),
+            Within::Verify | Within::Gate(_) if is_opaque(self.kind) => {
+                problem.help("say `reads: true` if the command changes nothing")
+            }
             _ => problem,
         });
     }

@@ -65,7 +65,7 @@ fn waits(graph: &DiGraph<Node, ()>, tasks: &[Task], from: &str, to: &str) -> boo
 fn a_runbook_reads_top_to_bottom_on_every_host() {
     let steps = [step("a", None, Gate::Open), step("b", None, Gate::Open), step("c", None, Gate::Open)];
     let tasks = tasks(&steps, &[2, 3, 1]);
-    let graph = graph(&steps, &tasks, steps.len());
+    let graph = graph(&steps, &tasks, steps.len(), &mut IndexMap::new());
     for (from, to) in [("a@h0", "b@h2"), ("a@h1", "b@h0"), ("b@h2", "c@h0"), ("a@h1", "c@h0")] {
         assert!(waits(&graph, &tasks, from, to), "{from} before {to}");
     }
@@ -76,7 +76,7 @@ fn a_runbook_reads_top_to_bottom_on_every_host() {
 fn empty_needs_start_at_once_and_later_steps_still_wait() {
     let steps = [step("a", None, Gate::Open), step("b", Some(vec![]), Gate::Open), step("c", None, Gate::Open)];
     let tasks = tasks(&steps, &[1, 1, 1]);
-    let graph = graph(&steps, &tasks, steps.len());
+    let graph = graph(&steps, &tasks, steps.len(), &mut IndexMap::new());
     assert!(!waits(&graph, &tasks, "a@h0", "b@h0"));
     assert!(waits(&graph, &tasks, "a@h0", "c@h0") && waits(&graph, &tasks, "b@h0", "c@h0"));
 }
@@ -86,7 +86,7 @@ fn the_same_host_is_the_only_one_waited_for() {
     let same = Need { step: "a".into(), same_host: true };
     let steps = [step("a", None, Gate::Open), step("b", Some(vec![same]), Gate::Open), step("c", None, Gate::Open)];
     let tasks = tasks(&steps, &[3, 2, 1]);
-    let graph = graph(&steps, &tasks, steps.len());
+    let graph = graph(&steps, &tasks, steps.len(), &mut IndexMap::new());
     assert!(waits(&graph, &tasks, "a@h0", "b@h0") && !waits(&graph, &tasks, "a@h1", "b@h0"));
     assert!(waits(&graph, &tasks, "a@h2", "c@h0"), "a host that b does not have is waited for by c");
 }
@@ -100,7 +100,7 @@ fn a_barrier_holds_back_even_what_needs_nothing() {
         step("c", Some(vec![]), Gate::Open),
     ];
     let tasks = tasks(&steps, &[2, 2, 1, 2]);
-    let graph = graph(&steps, &tasks, steps.len());
+    let graph = graph(&steps, &tasks, steps.len(), &mut IndexMap::new());
     for (from, to) in [("a@h0", "wall@h0"), ("b@h1", "wall@h0"), ("wall@h0", "c@h1"), ("a@h1", "c@h0")] {
         assert!(waits(&graph, &tasks, from, to), "{from} before {to}");
     }
@@ -110,14 +110,14 @@ fn a_barrier_holds_back_even_what_needs_nothing() {
 fn a_step_without_hosts_passes_the_order_on() {
     let steps = [step("a", None, Gate::Open), step("none", None, Gate::Open), step("c", None, Gate::Open)];
     let tasks = tasks(&steps, &[2, 0, 1]);
-    assert!(waits(&graph(&steps, &tasks, steps.len()), &tasks, "a@h1", "c@h0"));
+    assert!(waits(&graph(&steps, &tasks, steps.len(), &mut IndexMap::new()), &tasks, "a@h1", "c@h0"));
 }
 
 #[test]
 fn needs_may_point_forward() {
     let steps = [step("a", Some(vec![need("b")]), Gate::Open), step("b", Some(vec![]), Gate::Open)];
     let tasks = tasks(&steps, &[1, 1]);
-    assert!(waits(&graph(&steps, &tasks, steps.len()), &tasks, "b@h0", "a@h0"));
+    assert!(waits(&graph(&steps, &tasks, steps.len(), &mut IndexMap::new()), &tasks, "b@h0", "a@h0"));
 }
 
 proptest! {
@@ -131,7 +131,7 @@ proptest! {
         }).collect();
         let hosts: Vec<usize> = spec.iter().map(|(hosts, ..)| *hosts).collect();
         let tasks = tasks(&steps, &hosts);
-        let graph = graph(&steps, &tasks, steps.len());
+        let graph = graph(&steps, &tasks, steps.len(), &mut IndexMap::new());
         prop_assert!(!is_cyclic_directed(&graph));
         for (i, later) in steps.iter().enumerate() {
             for (j, earlier) in steps.iter().enumerate().take(i) {

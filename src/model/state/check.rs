@@ -17,7 +17,7 @@ impl RunState {
         match event {
             Event::RunStarted { tasks, .. } => once(tasks),
             Event::RunResumed { forward, tasks, again, .. } => self.check_resumed(*forward, tasks.as_deref(), again),
-            Event::RollingBack { tasks, .. } => self.check_back(tasks),
+            Event::RollingBack { tasks, gates, .. } => self.check_back(tasks).and_then(|()| self.check_gates(gates)),
             Event::Finishing { tasks, .. } => self.check_finishing(tasks),
             Event::Task { task, what } => self.check_task(task, what),
             Event::Stopping { .. } if self.stopping => Err("the run is stopping already".into()),
@@ -45,7 +45,11 @@ impl RunState {
 
     fn check_direction(&self, task: &TaskName, starts: bool, undoes: bool) -> Result<(), String> {
         match &self.back {
+            Some(walk) if starts && walk.gates.contains(task) => Ok(()),
             Some(_) if starts => Err(format!("{task} starts though the run is walked back")),
+            None if starts && self.task(task).is_some_and(|record| record.state.has_ended()) => {
+                Err(format!("{task} starts though it has ended"))
+            }
             Some(walk) if undoes && !walk.tasks.contains(task) => Err(format!("the walk does not pass {task}")),
             None if undoes => Err(format!("{task} is taken back though the run goes forward")),
             _ => Ok(()),
@@ -94,6 +98,14 @@ impl RunState {
         match tasks.iter().find(unknown) {
             Some(name) => Err(format!("the walk passes {name}, which is not known to have ended")),
             None => once(tasks),
+        }
+    }
+
+    fn check_gates(&self, gates: &[TaskName]) -> Result<(), String> {
+        let changed = |name: &&TaskName| self.task(name).is_none_or(TaskRecord::has_changed);
+        match gates.iter().find(changed) {
+            Some(name) => Err(format!("{name} is no gate: a gate only looks")),
+            None => once(gates),
         }
     }
 

@@ -51,7 +51,7 @@ fn settled(took_effect: bool) -> TaskEvent {
 }
 
 fn walk_back(state: &mut RunState) -> Result<(), Illegal> {
-    next(state, Event::RollingBack { to: None, because: None, tasks: vec![name("a@h"), name("b@h")] })
+    next(state, Event::RollingBack { to: None, because: None, tasks: vec![name("a@h"), name("b@h")], gates: vec![] })
 }
 
 fn resume(forward: bool, again: &[&str]) -> Event {

@@ -61,7 +61,7 @@ fn steps(recipes: &[Recipe]) -> Vec<Step> {
     recipes.iter().enumerate().map(make).collect()
 }
 
-fn cut() -> impl Strategy<Value = Option<Cut>> {
+pub fn cut() -> impl Strategy<Value = Option<Cut>> {
     prop_oneof![
         1 => Just(None),
         3 => (0u64..1_500).prop_map(|ms| Some(Cut::Killed(ms))),
@@ -70,24 +70,24 @@ fn cut() -> impl Strategy<Value = Option<Cut>> {
     ]
 }
 
-fn back_to(to: Target) -> Goal {
+pub fn back_to(to: Target) -> Goal {
     Goal::Back { to, force: false }
 }
 
 /// What the engines are asked for, one after the other, and how each is cut off.
-fn sittings() -> impl Strategy<Value = Vec<(bool, Option<Cut>)>> {
+pub fn sittings() -> impl Strategy<Value = Vec<(bool, Option<Cut>)>> {
     prop::collection::vec((prop::bool::weighted(0.3), cut()), 0..5)
 }
 
 /// Reads the journal as an auditor would.
-fn audit(theatre: &Theatre) {
+pub fn audit(theatre: &Theatre) {
     let mut state = RunState::default();
     for stamped in &theatre.events() {
         state.apply(stamped).unwrap();
         let Event::Task { task, what } = &stamped.event else { continue };
         let of = |name: &TaskName| state.task(name).unwrap();
         match what {
-            TaskEvent::Started { .. } => {
+            TaskEvent::Started { .. } if state.back.is_none() => {
                 let early = theatre.program.tasks.iter().find(|above| {
                     let done = matches!(of(&above.name).state, TaskState::Done { .. } | TaskState::Skipped);
                     !done && after(&theatre.program, &above.name).contains(task)
@@ -104,7 +104,7 @@ fn audit(theatre: &Theatre) {
 }
 
 /// Settles what is unknown or stuck with no one to say.
-fn settle(theatre: &Theatre) {
+pub fn settle(theatre: &Theatre) {
     let state = theatre.state();
     let open = |task: &TaskRecord| match &task.state {
         TaskState::Unknown { .. } => true,
@@ -117,7 +117,7 @@ fn settle(theatre: &Theatre) {
 }
 
 /// Engines without faults of their own, until the goal is reached.
-async fn reach(theatre: &Theatre, goal: Goal, outcome: Outcome) {
+pub async fn reach(theatre: &Theatre, goal: Goal, outcome: Outcome) {
     if theatre.state().started.is_none() {
         theatre.engage(Goal::Start, None).await.unwrap().unwrap();
         settle(theatre);
@@ -137,7 +137,7 @@ async fn reach(theatre: &Theatre, goal: Goal, outcome: Outcome) {
     panic!("{goal:?} never comes to {outcome:?}: {:#?}", theatre.state());
 }
 
-fn play(work: impl Future<Output = ()>) {
+pub fn play(work: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(work);
 }

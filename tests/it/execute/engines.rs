@@ -63,7 +63,7 @@ struct Machine {
 }
 
 /// Words: `sleep MS`, `put MARK`, `drop MARK`, `has MARK` (code 1 where it is not set), `fail N` (the first N calls
-/// end with code 3, there and then), `forget N` (the first N calls end and leave no record).
+/// end with code 3, there and then), `time` (says how often it was called), `forget N` (the first N calls end and leave no record).
 async fn words(ground: &Mutex<Ground>, script: &str) -> Result<Output, Fault> {
     let time = {
         let mut ground = ground.lock().unwrap();
@@ -81,6 +81,7 @@ async fn words(ground: &Mutex<Ground>, script: &str) -> Result<Output, Fault> {
             "drop" => drop(ground.lock().unwrap().marks.remove(next())),
             "has" => output.code = i32::from(!ground.lock().unwrap().marks.contains(next())),
             "fail" if time <= next().parse().unwrap() => return Ok(Output { code: 3, ..output }),
+            "time" => output.stdout = time.to_string().into(),
             "forget" if time <= next().parse().unwrap() => return Err(lost()),
             _ => {}
         }
@@ -350,6 +351,15 @@ impl Theatre {
 
     pub fn marks(&self, host: &str) -> Vec<String> {
         self.grounds[host].lock().unwrap().marks.iter().cloned().collect()
+    }
+
+    /// Somebody else changes a machine.
+    pub fn unmark(&self, host: &str, mark: &str) {
+        self.grounds[host].lock().unwrap().marks.remove(mark);
+    }
+
+    pub fn remark(&self, host: &str, mark: &str) {
+        self.grounds[host].lock().unwrap().marks.insert(mark.to_owned());
     }
 
     /// The acts that were begun on a machine, by their ids.

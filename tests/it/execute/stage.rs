@@ -13,8 +13,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
-use surefoot::action::{Action, Change, Cx, Kind, Question, Seen, Undoing, unseen};
-use surefoot::check::{Need, Retry, Runbook, Step, check};
+use surefoot::action::{Action, Change, Cx, Kind, Question, ROLLING, Seen, Undoing, unseen};
+use surefoot::check::{Choice, InRoll, Need, OnFailure, Retry, RollPart, Runbook, Step, check};
 use surefoot::compile::{Program, compile};
 use surefoot::execute::{Append, Error, Goal, Leases, Limits, Origin, Run, Signals, run};
 use surefoot::journal::{RunFolder, Store};
@@ -349,6 +349,27 @@ pub fn step(id: &str, kind: &'static Kind, words: &str) -> Step {
 pub fn set(id: &str, look: &str, run: &str) -> Step {
     let args = Late::Map(vec![("look".into(), late(look)), ("run".into(), late(run))]);
     Step { args, ..step(id, &SET, "") }
+}
+
+/// A roll over all hosts: its gate, its choice, what is done to each batch.
+pub fn roll(id: &str, batch: serde_json::Value, last: &str, gate: Vec<Step>, work: Vec<Step>) -> Vec<Step> {
+    let choice = Choice { on: "all".into(), batch: Late::Value(batch), on_failure: OnFailure::Stop };
+    let args = Late::Map(vec![("last".to_owned(), late(last))]);
+    let choice = (Step { args, on: None, ..step(id, &ROLLING, "") }, RollPart::Choice(Box::new(choice)));
+    let gate = gate.into_iter().map(|step| (step, RollPart::Gate));
+    let work = work.into_iter().map(|step| (step, RollPart::Batch));
+    let enter = |(step, part)| Step { roll: Some(InRoll { roll: id.into(), when: None, part }), ..step };
+    gate.chain([choice]).chain(work).map(enter).collect()
+}
+
+/// Gives a roll's failures a policy.
+pub fn on_failure(mut steps: Vec<Step>, policy: OnFailure) -> Vec<Step> {
+    for place in steps.iter_mut().filter_map(|step| step.roll.as_mut()) {
+        if let RollPart::Choice(choice) = &mut place.part {
+            choice.on_failure = policy;
+        }
+    }
+    steps
 }
 
 pub fn needs(steps: &[&str]) -> Option<Vec<Need>> {
