@@ -21,6 +21,7 @@
 //! - [`journal`]: the record on disk.
 //! - [`report`]: what people and programs see.
 //! - [`lab`]: throw-away hosts on this machine.
+//! - [`rehearse`]: the program itself in a lab, under every fault.
 //! - [`cli`]: arguments, commands, exit codes.
 
 pub mod action;
@@ -33,6 +34,7 @@ pub mod lab;
 pub mod load;
 pub mod model;
 pub mod plan;
+pub mod rehearse;
 pub mod report;
 pub mod secret;
 pub mod template;

@@ -317,7 +317,9 @@ goes wrong (damage) and the parameters. All questions are answered with yes.
 
 Examples:
   surefoot rehearse runbooks/etcd/restore-cluster.yaml
-  surefoot rehearse runbooks/etcd/restore-cluster.yaml --etcd 3.4 --hosts 5 --keep")]
+  surefoot rehearse runbooks/etcd/restore-cluster.yaml --etcd 3.4 --hosts 5 --keep
+  surefoot rehearse runbooks/etcd/restore-cluster.yaml --faults --sample 20
+  surefoot rehearse runbooks/etcd/restore-cluster.yaml --faults --only engine-killed --step restore")]
 pub struct Rehearse {
     #[arg(value_name = "RUNBOOK")]
     pub runbook: PathBuf,
@@ -334,14 +336,50 @@ pub struct Rehearse {
     #[arg(long)]
     pub etcd: Option<crate::lab::Etcd>,
     /// Leave the lab up afterwards
-    #[arg(long)]
+    #[arg(long, conflicts_with = "faults")]
     pub keep: bool,
+    #[command(flatten)]
+    pub faults: Faults,
     /// How the runs are shown [default: live on a terminal, else lines]
     #[arg(long, value_enum)]
     pub log: Option<Log>,
     /// Show starts, announced changes and repeated attempts too
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+/// The fault matrix.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Faults")]
+pub struct Faults {
+    /// Run it again and again, with one fault at a time: at the start and in the middle of every step
+    ///
+    /// After each run an operator is played (resume, rollback, settle), and the hosts are looked at: was anything lost,
+    /// started twice, or told that is not so? Ends with 1 where that is so.
+    #[arg(long)]
+    pub faults: bool,
+    /// Only this fault: engine-killed link-cut link-lost sshd-killed host-killed step-fails stopped
+    /// second-engine engine-frozen record-disk-full host-disk-full
+    #[arg(long, value_name = "FAULT", requires = "faults")]
+    pub only: Vec<crate::rehearse::Fault>,
+    /// Only at this step
+    #[arg(long, value_name = "ID", requires = "faults")]
+    pub step: Option<crate::model::StepId>,
+    /// Only so many cases, chosen at random
+    #[arg(long, value_name = "N", requires = "faults")]
+    pub sample: Option<usize>,
+    /// Repeats a choice [default: another each time, and printed]
+    #[arg(long, value_name = "S", requires = "sample")]
+    pub seed: Option<u64>,
+    /// Cases at once, each on a lab of its own
+    #[arg(long, value_name = "N", requires = "faults", default_value = "2")]
+    pub labs: NonZeroUsize,
+    /// Keep each result here as it comes, and leave out the cases that have passed already
+    #[arg(long, value_name = "FILE", requires = "faults")]
+    pub results: Option<PathBuf>,
+    /// Write all results as a table (Markdown)
+    #[arg(long, value_name = "FILE", requires = "faults")]
+    pub table: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -358,6 +396,8 @@ pub enum Log {
     Json,
     /// Lines that move
     Live,
+    /// Nothing; the exit code tells
+    Quiet,
 }
 
 #[derive(Subcommand, Debug)]

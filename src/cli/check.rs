@@ -46,7 +46,7 @@ fn runbook(path: &Path, inventory: Option<&Inventory>, sources: &mut Sources) ->
 fn rehearsal(path: &Path, sources: &mut Sources) -> Found {
     let rehearsal = load::rehearsal(path, sources)?;
     let inventory = Inventory::of_names((1..=rehearsal.hosts).map(|n| format!("etcd-{n}").into()));
-    let stages = [&rehearsal.setup, &rehearsal.damage].into_iter().flatten();
+    let stages = [&rehearsal.setup, &rehearsal.damage, &rehearsal.proof].into_iter().flatten();
     Ok(stages.flat_map(|stage| check(stage, Some(&inventory), sources).diagnostics).collect())
 }
 

@@ -1,16 +1,20 @@
 //! `surefoot rehearse`: a runbook on throw-away hosts first. Boots a lab, makes the runbook's starting state, breaks
 //! it, runs the runbook with all its checks, and takes the lab down.
 
+mod faults;
+
 use super::args::Rehearse as Args;
+use super::args::{Format, Log};
 use super::exit::Exit;
 use super::kept::Origin;
 use super::lab::say;
 use super::lease::Wish;
 use super::pipeline::{self, show};
 use super::run::{Options, in_runtime, start};
-use super::{args::Format, runs};
+use super::runs;
 use crate::check::check;
 use crate::execute::Limits;
+use crate::journal::Store;
 use crate::lab::{Lab, LabGuard, Spec, install_missing};
 use crate::load::{self, Document, Given, Inventory, Rehearsal};
 use crate::model::{Diagnostic, Sources};
@@ -40,7 +44,8 @@ fn load(args: &Args, sources: &mut Sources) -> Result<(Document, Rehearsal), Vec
 
 /// Every mistake of every stage, before anything is booted. The hosts are those that the lab will have.
 fn mistakes(document: &Document, rehearsal: &Rehearsal, inventory: &Inventory, sources: &Sources) -> Vec<Diagnostic> {
-    let stages = [&rehearsal.setup, &rehearsal.damage].into_iter().flatten().chain([document]);
+    let around = [&rehearsal.setup, &rehearsal.damage, &rehearsal.proof];
+    let stages = around.into_iter().flatten().chain([document]);
     let verdicts = stages.map(|stage| check(stage, Some(inventory), sources));
     verdicts.filter(|verdict| verdict.runbook.is_none()).flat_map(|verdict| verdict.diagnostics).collect()
 }
@@ -60,6 +65,9 @@ fn rehearse(
         return Ok(show(&problems, &sources, Format::Text));
     }
     install_missing(&|line| eprintln!("{line}"))?;
+    if args.faults.faults {
+        return faults::main(state, args, document, rehearsal, sources, &spec);
+    }
     title(&format!("a lab of {} hosts with etcd {etcd}", spec.hosts.len()));
     if !args.keep {
         let lab = LabGuard::up(&spec, &say)?;
@@ -78,26 +86,59 @@ fn stages(
     args: &Args,
     document: &Document,
     rehearsal: &Rehearsal,
+    sources: Sources,
+    lab: &Lab,
+) -> Result<Exit, Box<dyn Error>> {
+    let mut stages = before(rehearsal);
+    stages.push(("the runbook", document, &rehearsal.params));
+    let exit = carry_out(
+        &runs::store(state)?,
+        &Showing { log: args.log, verbose: args.verbose },
+        rehearsal,
+        &stages,
+        sources,
+        lab,
+    )?;
+    if exit == Exit::Done {
+        title("the rehearsal passed");
+    }
+    Ok(exit)
+}
+
+/// A name, its steps, its parameters.
+type Stage<'a> = (&'static str, &'a Document, &'a [Given]);
+
+/// What makes the runbook's starting state.
+fn before(rehearsal: &Rehearsal) -> Vec<Stage<'_>> {
+    let named = [("setup", &rehearsal.setup), ("damage", &rehearsal.damage)];
+    named.into_iter().filter_map(|(name, stage)| Some((name, stage.as_ref()?, [].as_slice()))).collect()
+}
+
+/// Where the files are that stages make on this machine.
+fn folder_of(lab: &Lab) -> PathBuf {
+    lab.folder().join("rehearsal")
+}
+
+fn carry_out(
+    store: &Store,
+    showing: &Showing,
+    rehearsal: &Rehearsal,
+    stages: &[Stage],
     mut sources: Sources,
     lab: &Lab,
 ) -> Result<Exit, Box<dyn Error>> {
-    let folder = &lab.folder().join("rehearsal");
+    let folder = &folder_of(lab);
     std::fs::create_dir_all(folder)?;
-    let store = runs::store(state)?;
     let inventory = match load::hosts(&lab.inventory(), &mut sources) {
         Ok(inventory) => inventory,
         Err(problems) => return Ok(show(&problems, &sources, Format::Text)),
     };
     let (binds, folder) = (rehearsal.binds.clone(), folder.clone());
     let origin = Origin { inventory: Some(lab.inventory()), folder: folder.clone(), binds, ..Origin::default() };
-    let named = [("setup", &rehearsal.setup), ("damage", &rehearsal.damage)];
-    let mut stages: Vec<(&str, &Document, &[Given])> =
-        named.into_iter().filter_map(|(name, stage)| Some((name, stage.as_ref()?, [].as_slice()))).collect();
-    stages.push(("the runbook", document, &rehearsal.params));
-    for (name, document, given) in stages {
-        title(name);
+    for &(name, document, given) in stages {
+        showing.title(name);
         let exit = match pipeline::prepared(document, &inventory, given, &origin, &mut sources) {
-            Ok(prepared) => in_runtime(start(&store, prepared, options(args, &folder))),
+            Ok(prepared) => in_runtime(start(store, prepared, options(showing, &folder))),
             Err(problems) => show(&problems, &sources, Format::Text),
         };
         if exit != Exit::Done {
@@ -105,14 +146,27 @@ fn stages(
             return Ok(exit);
         }
     }
-    title("the rehearsal passed");
     Ok(Exit::Done)
 }
 
-fn options(args: &Args, folder: &Path) -> Options {
+/// How the stages are shown.
+struct Showing {
+    log: Option<Log>,
+    verbose: bool,
+}
+
+impl Showing {
+    fn title(&self, text: &str) {
+        if self.log != Some(Log::Quiet) {
+            title(text);
+        }
+    }
+}
+
+fn options(showing: &Showing, folder: &Path) -> Options {
     Options {
-        log: args.log,
-        verbose: args.verbose,
+        log: showing.log,
+        verbose: showing.verbose,
         approve: vec!["all".to_owned()],
         limits: Limits::default(),
         hold: Wish::default(),

@@ -11,7 +11,7 @@ use crate::execute::{self, Goal, Leases, Limits, Origin, Signals};
 use crate::journal::{Journal, RunFolder, Store};
 use crate::model::{Observer, Outcome, RunId, RunState};
 use crate::plan::Plan;
-use crate::report::{self, JsonLines, Lines, Live};
+use crate::report::{self, JsonLines, Lines, Live, Quiet};
 use crate::secret::Keyring;
 use crate::world::World;
 use std::collections::HashSet;
@@ -194,6 +194,7 @@ impl Display {
                 let lines = Lines::new(anstream::AutoStream::auto(std::io::stderr()), options.verbose);
                 Display { observer: Arc::new(lines), live: None }
             }
+            Log::Quiet => Display { observer: Arc::new(Quiet), live: None },
             Log::Json => Display { observer: Arc::new(JsonLines::new(std::io::stdout())), live: None },
         }
     }

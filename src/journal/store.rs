@@ -35,6 +35,11 @@ impl Store {
             .ok_or(Error::NoHome)
     }
 
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     fn runs_folder(&self) -> PathBuf {
         self.root.join("runs")
     }

@@ -7,7 +7,8 @@ use super::fields::Fields;
 use super::node::{Key, Node, Value};
 use super::shape::{Form, NAME, Shape, fields};
 use super::{Document, Given, Library};
-use crate::model::{Diagnostic, FileId};
+use crate::model::{Diagnostic, FileId, StepId};
+use indexmap::IndexMap;
 use std::path::Path;
 
 /// A rehearsal, as its file says it.
@@ -25,6 +26,10 @@ pub struct Rehearsal {
     pub setup: Option<Document>,
     /// Breaks it.
     pub damage: Option<Document>,
+    /// Steps that prove, seen from outside, that the runbook has worked.
+    pub proof: Option<Document>,
+    /// What an operator looks at where the outcome of a step is unknown: a script that ends with 0 where it took effect.
+    pub settle: IndexMap<StepId, String>,
 }
 
 /// A rehearsal's keys.
@@ -36,11 +41,15 @@ pub static REHEARSAL: Shape = Shape {
         required "lab": Form::Shape(&LAB), "{ hosts: 3, etcd: \"3.5\" }",
             "The throw-away hosts. They are named etcd-1 and so on, and are all in the group `members`.";
         optional "hosts": Form::Any, "{ members: { min: 1 } }",
-            "The roles of `setup` and `damage`, as in a runbook.";
+            "The roles of `setup`, `damage` and `proof`, as in a runbook.";
         optional "setup": Form::List(&Form::Any), "[{ id: start, on: members, service: { unit: etcd, state: started } }]",
             "Steps that make the runbook's starting state.";
         optional "damage": Form::List(&Form::Any), "[{ id: down, on: members, service: { unit: etcd, state: stopped } }]",
             "Steps that then break it.";
+        optional "proof": Form::List(&Form::Any), "[{ etcd.health: { members: members } }]",
+            "With `--faults`: steps that must hold after each run that says that it is done. Relative files are those that `setup` has made.";
+        optional "settle": Form::Map(NAME, &Form::Literal), "{ migrate: test -e /srv/migrated }",
+            "With `--faults`: what an operator looks at on a host where the outcome of a step is unknown, a script for each step: it ends with 0 where the step took effect. `$1` is the run.";
         optional "params": Form::Map(NAME, &Form::Any), "{ snapshot: before.db }",
             "What the runbook is run with.";
         optional "bind": Form::Map(NAME, &Form::Either(&[Form::Literal, Form::List(&Form::Literal)])), "{ members: [etcd-1, etcd-2] }",
@@ -75,8 +84,11 @@ fn read(file: FileId, root: &Node, path: &Path, problems: &mut Vec<Diagnostic>) 
     let stage = |name: &str, node: &Node| document(file, path, name, node, roles);
     let setup = fields.take("setup").map(|node| stage("setup", node));
     let damage = fields.take("damage").map(|node| stage("damage", node));
+    let proof = fields.take("proof").map(|node| stage("proof", node));
+    let script = |(key, node): &(Key, Node)| Some((StepId::from(key.text.as_str()), node.as_str()?.to_owned()));
+    let settle = fields.take("settle").map(|node| node.entries().iter().filter_map(script).collect());
     fields.finish(problems);
-    Some(Rehearsal { hosts, etcd, params, binds, setup, damage })
+    Some(Rehearsal { hosts, etcd, params, binds, setup, damage, proof, settle: settle.unwrap_or_default() })
 }
 
 fn lab(node: &Node, problems: &mut Vec<Diagnostic>) -> (usize, String) {

@@ -8,6 +8,7 @@ mod lines;
 mod live;
 pub mod manual;
 pub mod plan;
+mod quiet;
 pub mod run;
 pub mod words;
 
@@ -15,3 +16,4 @@ pub use diagnostic::{json, render, summary};
 pub use events::JsonLines;
 pub use lines::Lines;
 pub use live::Live;
+pub use quiet::Quiet;

@@ -1,0 +1,161 @@
+//! `surefoot rehearse --faults`: prepares the labs, has the matrix carried out, and shows what came of it.
+
+use super::{Args, Showing, before, carry_out, folder_of, title};
+use crate::check::check;
+use crate::cli::args::{Format, Log};
+use crate::cli::exit::Exit;
+use crate::cli::pipeline::show;
+use crate::cli::runs;
+use crate::journal::Store;
+use crate::lab::{DataDisk, LabGuard, Name, Spec};
+use crate::load::{Document, Inventory, Rehearsal};
+use crate::model::{Effect, Sources};
+use crate::rehearse::{Choice, Matrix, Results, Scene, Subject, Verdict, markdown};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Of each host: holds what runs and services write, and can be full.
+const DISK: (&str, u32) = ("/var/lib", 768);
+
+pub fn main(
+    state: &Option<PathBuf>,
+    args: &Args,
+    document: &Document,
+    rehearsal: &Rehearsal,
+    sources: Sources,
+    spec: &Spec,
+) -> Result<Exit, Box<dyn Error>> {
+    let root = runs::store(state)?.root().join("rehearsals");
+    std::fs::create_dir_all(&root)?;
+    let folder = tempfile::Builder::new().prefix("faults-").tempdir_in(&root)?;
+    let subject = match subject(args, document, rehearsal, spec, &sources) {
+        Ok(subject) => subject,
+        Err(problems) => return Ok(show(&problems, &sources, Format::Text)),
+    };
+    title(&format!("{} labs of {} hosts with etcd {}", args.faults.labs, spec.hosts.len(), spec.etcd));
+    let scenes = scenes(args, rehearsal, &sources, spec, folder.path())?;
+    title("an undisturbed run");
+    let matrix = Matrix::new(subject, scenes, folder.path().to_owned())?;
+    let exit = cases(args, document, &sources, spec, &matrix)?;
+    if exit != Exit::Done {
+        eprintln!("the files of the cases that went wrong are kept in {}", folder.keep().display());
+    }
+    Ok(exit)
+}
+
+fn subject(
+    args: &Args,
+    document: &Document,
+    rehearsal: &Rehearsal,
+    spec: &Spec,
+    sources: &Sources,
+) -> Result<Subject, Vec<crate::model::Diagnostic>> {
+    let hosts = spec.hosts.iter().map(|host| host.name.as_str().into());
+    let verdict = check(document, Some(&Inventory::of_names(hosts)), sources);
+    let runbook = verdict.runbook.ok_or(verdict.diagnostics)?;
+    let params: serde_json::Map<_, _> =
+        rehearsal.params.iter().map(|given| (given.key.text.clone(), given.value.to_json())).collect();
+    let steps = runbook.steps.iter();
+    Ok(Subject {
+        program: std::env::current_exe().expect("a running program has a file"),
+        runbook: std::path::absolute(&args.runbook).unwrap_or_else(|_| args.runbook.clone()),
+        binds: rehearsal.binds.clone(),
+        params: serde_json::Value::Object(params).to_string(),
+        proof: rehearsal.proof.as_ref().map(|proof| proof.root.to_json().to_string()),
+        settle: rehearsal.settle.clone(),
+        opaque: steps.filter(|step| step.effect == Effect::Opaque).map(|step| step.id.clone()).collect(),
+        verify: runbook.verify.iter().map(|step| step.id.clone()).collect(),
+    })
+}
+
+/// The labs, prepared at once; the first shows how.
+fn scenes(
+    args: &Args,
+    rehearsal: &Rehearsal,
+    sources: &Sources,
+    spec: &Spec,
+    folder: &Path,
+) -> Result<Vec<Scene>, Box<dyn Error>> {
+    let prepare = |number: usize| -> Result<Scene, String> {
+        let log = if number == 1 { args.log } else { Some(Log::Quiet) };
+        let store = Store::at(folder.join(format!("preparation-{number}")));
+        let prepared =
+            prepare(&Showing { log, verbose: args.verbose }, rehearsal, sources.clone(), spec, number, &store);
+        prepared.map_err(|error| error.to_string())
+    };
+    let made: Result<Vec<Scene>, String> = std::thread::scope(|scope| {
+        let prepare = &prepare;
+        let threads: Vec<_> = (1..=args.faults.labs.get()).map(|n| scope.spawn(move || prepare(n))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("preparing does not panic")).collect()
+    });
+    Ok(made?)
+}
+
+fn prepare(
+    showing: &Showing,
+    rehearsal: &Rehearsal,
+    sources: Sources,
+    spec: &Spec,
+    number: usize,
+    store: &Store,
+) -> Result<Scene, Box<dyn Error>> {
+    let mut spec = spec.clone();
+    spec.name = format!("{}-{number}", spec.name).parse::<Name>()?;
+    for host in &mut spec.hosts {
+        host.disk = Some(DataDisk { path: DISK.0.into(), mebibytes: DISK.1 });
+    }
+    let lab = LabGuard::up(&spec, &|_| {})?;
+    match carry_out(store, showing, rehearsal, &before(rehearsal), sources, &lab)? {
+        Exit::Done => {
+            let files = folder_of(&lab);
+            Ok(Scene::save(lab, files)?)
+        }
+        exit => Err(format!("the preparation ended with {}", exit as u8).into()),
+    }
+}
+
+fn cases(
+    args: &Args,
+    document: &Document,
+    sources: &Sources,
+    spec: &Spec,
+    matrix: &Matrix,
+) -> Result<Exit, Box<dyn Error>> {
+    let asked = &args.faults;
+    let seed = asked.seed.unwrap_or_else(now);
+    let choice = Choice { faults: asked.only.clone(), step: asked.step.clone(), sample: asked.sample, seed };
+    let chosen = matrix.choose(&choice);
+    let how = match asked.sample {
+        Some(_) => format!(", chosen by --seed {seed}"),
+        None => String::new(),
+    };
+    title(&format!("{} of {} cases{how}", chosen.len(), matrix.cases().len()));
+    let results = asked.results.as_ref().map_or_else(|| Ok(Results::unkept()), |path| Results::kept(path))?;
+    let (start, done, all) = (Instant::now(), AtomicUsize::new(0), chosen.len());
+    let tell = |verdict: &Verdict| {
+        let number = done.fetch_add(1, Ordering::Relaxed) + 1;
+        anstream::println!("{number:>4}/{all}  {verdict}");
+        if !verdict.passed() {
+            let Verdict { fault, step, .. } = verdict;
+            anstream::println!("    again: --faults --only {fault} --step {step}");
+        }
+    };
+    let results = matrix.carry_out(chosen.clone(), results, &tell)?;
+    let verdicts = results.of(&chosen);
+    let wrong = verdicts.iter().filter(|verdict| !verdict.passed()).count();
+    title(&format!("{} cases in {:.0} s, {wrong} of them wrong", verdicts.len(), start.elapsed().as_secs_f64()));
+    if let Some(path) = &asked.table {
+        let cases = matrix.cases();
+        let name = sources.get(document.file).path.display().to_string();
+        let how = asked.sample.map_or_else(|| "every case".into(), |n| format!("a sample of {n}, seed {seed}"));
+        std::fs::write(path, markdown(&name, spec.hosts.len(), &cases, &results.of(&cases), &how))?;
+    }
+    Ok(if wrong == 0 { Exit::Done } else { Exit::Failed })
+}
+
+/// A seed that is another each time.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| u64::from(time.subsec_micros()))
+}

@@ -1,0 +1,52 @@
+//! The fault matrix: a runbook in the lab again and again, with one fault at a time, at one moment after the other.
+//!
+//! Each case starts the program itself as a child, on hosts that were brought back as they were prepared; holds it still
+//! (SIGSTOP) as soon as its record has come to the moment; breaks something; and then does what an operator would:
+//! resume, settle, roll back. What became of it is judged from outside: the hosts, the job records on them, the run's
+//! journal, the exit codes.
+//!
+//! Invariant: a case never helps the engine. The engine has no hooks for this, and knows nothing of it.
+
+mod case;
+mod engine;
+mod fault;
+mod hands;
+mod judge;
+mod matrix;
+mod picture;
+mod point;
+mod recovery;
+mod results;
+mod rivals;
+mod scene;
+mod starts;
+mod state_disk;
+mod table;
+
+pub use case::{Case, Outcome, Verdict};
+pub use fault::Fault;
+pub use matrix::{Choice, Matrix};
+pub use point::{Moment, Point};
+pub use results::Results;
+pub use scene::{Scene, Subject};
+pub use table::markdown;
+
+/// What keeps a case from being carried out or judged; never what a case finds.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Lab(#[from] crate::lab::LabError),
+    #[error(transparent)]
+    Journal(#[from] crate::journal::Error),
+    #[error("{what}: {source}")]
+    Io { what: String, source: std::io::Error },
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Error {
+    fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Error {
+        let what = what.into();
+        move |source| Error::Io { what, source }
+    }
+}
