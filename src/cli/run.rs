@@ -78,7 +78,7 @@ pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit 
         Err(exit) => return exit,
     };
     let run = run_id::new();
-    let world = match connected(&prepared, &run, &store.folder_of(&run)).await {
+    let world = match connected(&prepared, &run, &store.folder_of(&run), &secrets).await {
         Ok(world) => world,
         Err(exit) => return exit,
     };
@@ -103,17 +103,22 @@ pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit 
 
 /// The secrets that a run needs, or an exit that was explained. May ask at the terminal.
 pub fn secrets(prepared: &Prepared) -> Result<Arc<Keyring>, Exit> {
-    Keyring::open(&prepared.program.secrets).map(Arc::new).map_err(|fault| {
+    let hosts = prepared.program.reach.iter().filter_map(|name| prepared.inventory.hosts.get(name));
+    let logins = hosts.filter_map(|host| Some((&host.name, host.etcd.as_ref()?.login.as_ref()?)));
+    Keyring::open(&prepared.program.secrets, logins).map(Arc::new).map_err(|fault| {
         anstream::eprint!("{}", report::words::fault(&fault, ""));
         Exit::WrongInput.because("nothing was started: a secret is missing")
     })
 }
 
 /// Every host of a run, or an exit that was explained.
-pub async fn connected(prepared: &Prepared, run: &RunId, folder: &Path) -> Result<Arc<World>, Exit> {
+pub async fn connected(prepared: &Prepared, run: &RunId, folder: &Path, secrets: &Keyring) -> Result<Arc<World>, Exit> {
     let local_dir = folder.join("controller");
     match connect::connect(&prepared.program, &prepared.inventory, run, &local_dir).await {
-        Ok(world) => Ok(Arc::new(world)),
+        Ok(mut world) => {
+            secrets.logins.iter().for_each(|(host, login)| world.add_login(host.clone(), login.clone()));
+            Ok(Arc::new(world))
+        }
         Err(faults) => {
             faults.iter().for_each(|fault| anstream::eprint!("{}", report::words::fault(fault, "")));
             Err(Exit::Failed.because("nothing was started: not every host of the run can be used"))

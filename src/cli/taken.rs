@@ -37,7 +37,7 @@ impl Taken {
     pub async fn engage(self, goal: Goal, manner: &Manner) -> Result<Outcome, Exit> {
         let Taken { run, folder, journal, state, kept } = self;
         let secrets = secrets(&kept.prepared)?;
-        let world = connected(&kept.prepared, &run, folder.path()).await?;
+        let world = connected(&kept.prepared, &run, folder.path(), &secrets).await?;
         let (options, operator) = (Options::of(manner, kept.origin.folder), operator_name());
         let program = kept.prepared.program;
         let leases = match hold(&world, &program, &run, &operator, &options.hold).await {

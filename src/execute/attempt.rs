@@ -90,6 +90,12 @@ impl<'a> Attempt<'a> {
         self.checked(ended, &output)
     }
 
+    /// Changes nothing.
+    pub async fn look(&self) -> Result<ErasedSeen, Fault> {
+        let output = self.output();
+        self.guarded(Phase::Look, self.prepared.action.inspect(&self.cx(&output, 0))).await
+    }
+
     /// A step of an undo, or a probe: what it does was announced with its task.
     pub async fn part(&self) -> Result<Outputs, Fault> {
         let output = self.output();

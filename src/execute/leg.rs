@@ -72,8 +72,8 @@ impl Leg {
         match self {
             // What an earlier end of the run has left of `finally` must be over before anything goes on.
             Leg::Forward if program.is_finally(task) => left,
-            Leg::Forward => !walk::is_behind(step, record),
-            Leg::TakeUp => left,
+            Leg::Forward => !walk::is_behind(step, record) || is_withheld(record),
+            Leg::TakeUp => left || is_withheld(record),
             Leg::Back => state.back.as_ref().is_some_and(|walk| {
                 let over = walk.tasks.contains(&task.name);
                 over && walk::taking_back(step, record) != TakingBack::Nothing || walk.gates.contains(&task.name)
@@ -99,6 +99,7 @@ impl Leg {
         let record = state.task(&task.name).expect("the run's first event names every task");
         let attempt = record.attempt + 1;
         match (self, &record.state) {
+            (Leg::Forward | Leg::TakeUp, _) if is_withheld(record) => (None, Some(Entry::Recall)),
             (Leg::TakeUp, _) => (None, Some(Entry::TakeUp { go_on: false })),
             (Leg::Forward | Leg::Finally, TaskState::Changing { .. } | TaskState::Unknown { .. }) => {
                 (None, Some(Entry::TakeUp { go_on: self.attempts(program, task, state) }))
@@ -145,6 +146,11 @@ impl Leg {
             _ => Next::Wait,
         }
     }
+}
+
+/// Whether an earlier engine has kept some of its outputs off the record.
+fn is_withheld(record: &TaskRecord) -> bool {
+    matches!(record.state, TaskState::Done { withheld: true, .. })
 }
 
 /// The slot that each task takes.

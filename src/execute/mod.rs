@@ -13,6 +13,7 @@ mod ending;
 mod leases;
 mod leg;
 mod output;
+mod recall;
 mod record;
 mod retry;
 mod roll;

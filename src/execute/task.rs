@@ -52,6 +52,8 @@ pub(super) enum Entry {
     Start,
     /// What became of the act that an earlier engine began? Then it is attempted again where that is due, or left.
     TakeUp { go_on: bool },
+    /// It is done, and what it gave is to be learnt again.
+    Recall,
     /// Its undo is on disk as begun; `taken_up`: perhaps by an earlier engine.
     Undo { taken_up: bool },
 }
@@ -71,6 +73,7 @@ impl TaskRun {
         let _: Result<(), Refused> = match self.entry {
             Entry::Start => self.attempts().await,
             Entry::TakeUp { go_on } => self.take_up(go_on).await,
+            Entry::Recall => self.recall().await,
             Entry::Undo { taken_up } => self.undo(taken_up).await,
         };
     }

@@ -12,6 +12,7 @@ use super::fields::Fields;
 use super::hint::did_you_mean;
 use super::node::{Key, Node, Value};
 use crate::model::{Diagnostic, FileId, HostName, Sources, Span};
+use crate::secret::{FORMS, Login, Source};
 use crate::world::EtcdAccess;
 use indexmap::IndexMap;
 use keys::{DEFAULTS, ETCD, HOST};
@@ -252,8 +253,25 @@ impl Decoder<'_> {
         let cert = cert_node.and_then(|node| self.certificate(node));
         let key = key_node.and_then(|node| self.certificate(node));
         let endpoint = fields.take("endpoint").and_then(|node| self.text(node));
+        let (user, password) = (fields.take("user"), fields.take("password"));
+        if user.is_some() != password.is_some() {
+            let one = user.or(password).map_or(fields.span, |node| node.span);
+            self.problems.push(Diagnostic::error("E0203", one, "`user` and `password` are given together"));
+        }
+        let (user, password) = (user.and_then(|node| self.text(node)), password.and_then(|node| self.source(node)));
+        let login = user.zip(password).map(|(user, password)| Login { user, password });
         fields.finish(&mut self.problems);
-        Some(EtcdAccess { ca, cert, key, endpoint })
+        Some(EtcdAccess { ca, cert, key, endpoint, login })
+    }
+
+    /// Where a secret is found; files from the inventory's folder.
+    fn source(&mut self, node: &Node) -> Option<Source> {
+        let source = node.text(self.sources).and_then(|text| Source::parse(text, self.dir));
+        if source.is_none() {
+            let message = format!("a secret is never written out: say where it is found, {FORMS}");
+            self.problems.push(Diagnostic::error("E0606", node.span, message).conceal());
+        }
+        source
     }
 
     /// A path on the controller, from the inventory's folder, or `host:` and a path on the host.

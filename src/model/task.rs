@@ -86,6 +86,11 @@ impl TaskRecord {
             (_, TaskEvent::Done { changed, out, withheld }) if acting || self.is_unknown() => {
                 Done { changed: *changed, out: out.clone(), withheld: *withheld }
             }
+            // What the record does not have is learnt again.
+            (Done { changed: true, withheld: true, .. }, TaskEvent::Done { changed: false, .. }) => return None,
+            (Done { withheld: true, .. }, TaskEvent::Done { changed, out, withheld }) => {
+                Done { changed: *changed, out: out.clone(), withheld: *withheld }
+            }
             (_, TaskEvent::Retrying { attempt, fault }) if acting && *attempt == self.attempt => {
                 Waiting { fault: fault.clone() }
             }

@@ -1,11 +1,18 @@
 //! The secrets of one engine, fetched before it connects to anything.
 
 use super::{LONGEST, MASK, Masks, SHORTEST, Secret, Source, Withheld, masked_whole};
-use crate::model::{Event, Fault, Outputs, TaskEvent, TaskName};
+use crate::model::{Event, Fault, HostName, Outputs, TaskEvent, TaskName};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// A user of etcd; the password is a [`Source`] in an inventory, a [`Secret`] in an engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login<P = Secret> {
+    pub user: String,
+    pub password: P,
+}
 
 /// What the sources of a run give. Held in memory only, by one engine.
 #[derive(Debug, Default)]
@@ -13,17 +20,32 @@ pub struct Keyring {
     found: HashMap<Source, Secret>,
     /// Parameters that are secrets, by name.
     pub params: IndexMap<String, Secret>,
+    /// Whom the etcd of each host is asked as.
+    pub logins: IndexMap<HostName, Login>,
     pub masks: Masks,
     pub withheld: Withheld,
 }
 
 impl Keyring {
-    /// Fetches what the parameters name, each source once; but each that is asked for by itself.
-    pub fn open(params: &IndexMap<String, Source>) -> Result<Keyring, Fault> {
+    /// Fetches what the parameters and the inventory name, each source once. What is asked for is so once for each
+    /// parameter, and for each user of etcd.
+    pub fn open<'l>(
+        params: &IndexMap<String, Source>,
+        logins: impl IntoIterator<Item = (&'l HostName, &'l Login<Source>)>,
+    ) -> Result<Keyring, Fault> {
         let mut keyring = Keyring::default();
         for (name, source) in params {
             let secret = keyring.fetch(source, &format!("the secret `{name}`"))?;
             keyring.params.insert(name.clone(), secret);
+        }
+        let mut known: Vec<(&Login<Source>, Secret)> = Vec::new();
+        for (host, login) in logins {
+            let password = match known.iter().find(|(other, _)| *other == login) {
+                Some((_, password)) => password.clone(),
+                None => keyring.fetch(&login.password, &format!("the password of etcd's user `{}`", login.user))?,
+            };
+            known.push((login, password.clone()));
+            keyring.logins.insert(host.clone(), Login { user: login.user.clone(), password });
         }
         Ok(keyring)
     }
@@ -77,7 +99,7 @@ impl Keyring {
     /// The same of a step whose outputs are secret as a whole.
     pub fn withhold(&self, task: &TaskName, what: TaskEvent) -> TaskEvent {
         match what {
-            TaskEvent::Done { changed, out, .. } if !out.is_empty() => {
+            TaskEvent::Done { changed, out, withheld: false } if !out.is_empty() => {
                 self.withheld.keep(task.clone(), out.clone());
                 let out = out.iter().map(|(name, value)| (name.clone(), masked_whole(value))).collect::<Outputs>();
                 TaskEvent::Done { changed, out: Arc::new(out), withheld: true }

@@ -19,7 +19,7 @@ mod source;
 mod stream;
 mod withheld;
 
-pub use keyring::{Keyring, hidden};
+pub use keyring::{Keyring, Login, hidden};
 pub use source::{FORMS, Source};
 pub use stream::Stream;
 pub use withheld::Withheld;

@@ -26,6 +26,7 @@ pub use ssh::{SshHost, Target};
 
 pub use crate::model::Stream;
 use crate::model::{Fault, HostName};
+use crate::secret::{Login, Source};
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use std::path::Path;
@@ -141,17 +142,20 @@ pub struct World {
     hosts: IndexMap<HostName, Arc<dyn Host>>,
     /// How each host's etcd is reached, where the inventory says it.
     etcd: IndexMap<HostName, EtcdAccess>,
+    /// Whom each host's etcd is asked as, where it has users.
+    logins: IndexMap<HostName, Login>,
 }
 
-/// Certificates of an etcd client: paths on the controller, or on the host where they begin with `host:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(deny_unknown_fields)]
+/// How an etcd is reached. Certificates are paths on the controller, or on the host where they begin with `host:`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EtcdAccess {
     pub ca: Option<String>,
     pub cert: Option<String>,
     pub key: Option<String>,
     /// Where the client port listens, as seen from the host (`127.0.0.1:2379`); else its own configuration tells.
     pub endpoint: Option<String>,
+    /// Whom it is asked as, where it has users.
+    pub login: Option<Login<Source>>,
 }
 
 impl World {
@@ -161,6 +165,10 @@ impl World {
 
     pub fn add_etcd(&mut self, host: HostName, access: EtcdAccess) {
         self.etcd.insert(host, access);
+    }
+
+    pub fn add_login(&mut self, host: HostName, login: Login) {
+        self.logins.insert(host, login);
     }
 
     pub fn host(&self, name: &HostName) -> Option<&Arc<dyn Host>> {
@@ -173,6 +181,10 @@ impl World {
 
     pub fn etcd(&self, name: &HostName) -> Option<&EtcdAccess> {
         self.etcd.get(name)
+    }
+
+    pub fn login(&self, name: &HostName) -> Option<&Login> {
+        self.logins.get(name)
     }
 
     /// Closes every connection.

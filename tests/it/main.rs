@@ -18,6 +18,7 @@ mod long;
 mod readme;
 mod restore;
 mod resume;
+mod secrets;
 mod used;
 mod world;
 

@@ -72,6 +72,10 @@ pub(super) static ETCD: Shape = Shape {
             "The client's key. Goes with `cert`.";
         optional "endpoint": Form::Pattern(WORD), "127.0.0.1:2379",
             "Where its etcd answers, seen from the host.";
+        optional "user": Form::Pattern(WORD), "root",
+            "Whom it is asked as, where etcd has users. Goes with `password`.";
+        optional "password": Form::Literal, "env:ETCD_PASSWORD",
+            "Where the user's password is found: `env:NAME`, `file:PATH`, `cmd:COMMAND`, or `ask`.";
     }],
 };
 

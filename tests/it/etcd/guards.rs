@@ -103,6 +103,7 @@ async fn a_healthy_cluster_is_held_against_what_was_expected() {
         cert: Some(format!("host:/etc/etcd/{file}.pem")),
         key: Some(format!("host:/etc/etcd/{file}.key")),
         endpoint: None,
+        login: None,
     };
     let first = cluster.names[0].clone();
     cluster.access(&first, access(cluster.at("ca.pem"), "host"));

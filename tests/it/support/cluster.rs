@@ -11,6 +11,7 @@ use std::time::Duration;
 use surefoot::action::{Cx, ErasedSeen, Settings, find};
 use surefoot::lab::{Etcd, LabGuard, Name, Spec};
 use surefoot::model::{Fault, HostName, Outputs, RunId, TaskName};
+use surefoot::secret::Login;
 use surefoot::world::{EtcdAccess, Host, LocalHost, Silent, SshHost, Target, World};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -135,6 +136,13 @@ impl Cluster {
     /// Says in the inventory's place how a host's etcd is reached.
     pub fn access(&mut self, name: &Name, access: EtcdAccess) {
         self.world.add_etcd(HostName::from(name.as_str()), access);
+    }
+
+    /// From here on every etcd is asked as this user.
+    pub fn log_in_to_etcd(&mut self, login: &Login) {
+        for name in &self.names {
+            self.world.add_login(HostName::from(name.as_str()), login.clone());
+        }
     }
 
     /// Starts every etcd at once, and waits for none.

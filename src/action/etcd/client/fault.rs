@@ -18,7 +18,8 @@ pub fn fault(host: &HostName, what: &str, error: &Error) -> Fault {
     };
     let fault = Fault::new(kind, format!("etcd on {host}: {what} failed")).detail(words);
     match kind {
-        FaultKind::Denied => fault.hint("etcd's users are enabled, or the client certificate's name has no rights"),
+        FaultKind::Denied => fault
+            .hint("etcd has users: give the inventory's `etcd:` a `user` with the rights for this, and its `password`"),
         FaultKind::NoSpace => fault.hint("etcd is over its quota: free space, then disarm the alarm"),
         _ => fault,
     }
@@ -29,7 +30,9 @@ fn kind(status: &tonic::Status) -> FaultKind {
     match status.code() {
         PermissionDenied | Unauthenticated => FaultKind::Denied,
         ResourceExhausted if status.message().contains("database space exceeded") => FaultKind::NoSpace,
-        _ if status.message().contains("user name is empty") => FaultKind::Denied,
+        _ if ["user name is empty", "authentication failed"].iter().any(|why| status.message().contains(why)) => {
+            FaultKind::Denied
+        }
         _ => FaultKind::Etcd,
     }
 }

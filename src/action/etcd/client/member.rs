@@ -3,6 +3,7 @@
 use super::{access, fault, tunnel};
 use crate::action::Cx;
 use crate::model::{Fault, FaultKind, HostName};
+use crate::secret::Login;
 use crate::world::Host;
 use etcd_client::{AlarmAction, AlarmMember, AlarmType, Channel, Client, GetOptions, HashKvResponse, StatusResponse};
 use std::future::Future;
@@ -57,7 +58,10 @@ impl Member {
         let access = access::find(cx, host.as_ref()).await?;
         let channel = tunnel::open(host, access).await?;
         let client = Client::from_channel(Channel::Tonic(channel), None).await;
-        let client = client.map_err(|error| fault(host.name(), "connect", &error))?;
+        let mut client = client.map_err(|error| fault(host.name(), "connect", &error))?;
+        if let Some(login) = cx.world.login(host.name()) {
+            log_in(host.name(), &mut client, login).await?;
+        }
         Ok(Member { host: host.name().clone(), client })
     }
 
@@ -113,6 +117,19 @@ impl Member {
     pub async fn get(&self, what: &str, key: Vec<u8>, options: GetOptions) -> Result<etcd_client::GetResponse, Fault> {
         let mut kv = self.client.kv_client().max_decoding_message_size(DECODE);
         self.call(what, Duration::from_secs(30), async move { kv.get(key, Some(options)).await }).await
+    }
+}
+
+/// Goes on without where nobody can log in now: an etcd without quorum, or one that has no users, still answers what
+/// needs no login.
+async fn log_in(host: &HostName, client: &mut Client, login: &Login) -> Result<(), Fault> {
+    let credentials = (login.user.clone(), login.password.reveal().to_owned());
+    match tokio::time::timeout(ANSWER, client.update_user(Some(credentials))).await {
+        Ok(Err(error)) => match fault(host, "login", &error) {
+            refused if refused.kind == FaultKind::Denied => Err(refused),
+            _ => Ok(()),
+        },
+        Ok(Ok(())) | Err(_) => Ok(()),
     }
 }
 
