@@ -5,9 +5,11 @@ use crate::check::check;
 use crate::cli::args::{Format, Log};
 use crate::cli::exit::Exit;
 use crate::cli::pipeline::show;
+use crate::cli::run::in_runtime;
 use crate::cli::runs;
+use crate::execute::Signals;
 use crate::journal::Store;
-use crate::lab::{DataDisk, LabGuard, Name, Spec};
+use crate::lab::{DataDisk, Lab, LabGuard, Name, Spec};
 use crate::load::{Document, Inventory, Rehearsal};
 use crate::model::{Effect, Sources};
 use crate::rehearse::{Choice, Matrix, Results, Scene, Subject, Verdict, markdown};
@@ -36,6 +38,7 @@ pub fn main(
     };
     title(&format!("{} labs of {} hosts with etcd {}", args.faults.labs, spec.hosts.len(), spec.etcd));
     let scenes = scenes(args, rehearsal, &sources, spec, folder.path())?;
+    leave_when_told(scenes.iter().map(|scene| scene.lab.name().clone()).collect());
     title("an undisturbed run");
     let matrix = Matrix::new(subject, scenes, folder.path().to_owned())?;
     let exit = cases(args, document, &sources, spec, &matrix)?;
@@ -114,6 +117,26 @@ fn prepare(
         }
         exit => Err(format!("the preparation ended with {}", exit as u8).into()),
     }
+}
+
+/// Ctrl-C ends a matrix at once, with its labs: the preparation's runs have taken the signals for themselves, and would
+/// leave them unheard. What was found out is kept.
+fn leave_when_told(labs: Vec<Name>) {
+    std::thread::spawn(move || {
+        in_runtime(async {
+            let told = match Signals::listen() {
+                Ok(signals) => signals.stop,
+                Err(error) => return Exit::Failed.because(error),
+            };
+            told.cancelled().await;
+            for lab in &labs {
+                if let Err(error) = Lab::down(lab) {
+                    anstream::eprintln!("{lab} is still there: {error}");
+                }
+            }
+            std::process::exit(Exit::Interrupted as i32)
+        })
+    });
 }
 
 fn cases(
