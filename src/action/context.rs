@@ -91,8 +91,12 @@ impl Cx<'_> {
 
     /// A host of the run by its name, the task's own and the controller included.
     pub fn named(&self, name: &HostName) -> Result<&Arc<dyn Host>, Fault> {
+        let missing = || match self.world.absent().get(name) {
+            Some(fault) => Fault::new(FaultKind::Unreachable, format!("{name} is left out of this run: {fault}")),
+            None => Fault::value(format!("{name} is no host of this run")),
+        };
         let own = Some(self.host).filter(|host| host.name() == name);
-        own.or_else(|| self.world.host(name)).ok_or_else(|| Fault::value(format!("{name} is no host of this run")))
+        own.or_else(|| self.world.host(name)).ok_or_else(missing)
     }
 
     /// A path on the controller that a run writes to; relative ones are below the current folder.

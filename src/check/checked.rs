@@ -163,6 +163,8 @@ pub struct Role {
     pub max: Option<usize>,
     /// Whether its hosts may be in other roles too.
     pub shared: bool,
+    /// `unreachable: skip`: a host of it that cannot be reached is left out.
+    pub may_be_missing: bool,
     pub summary: Option<String>,
     pub span: Span,
 }

@@ -21,7 +21,7 @@ pub(super) fn declared(reader: &mut Reader, node: &Node) {
 }
 
 fn role(reader: &mut Reader, key: &Key, node: &Node) -> Role {
-    let mut role = Role { min: 1, max: None, shared: false, summary: None, span: key.span };
+    let mut role = Role { min: 1, max: None, shared: false, may_be_missing: false, summary: None, span: key.span };
     if node.value == Value::Null {
         return role;
     }
@@ -38,11 +38,19 @@ fn role(reader: &mut Reader, key: &Key, node: &Node) -> Role {
     }
     role.shared = fields.take("shared").and_then(|node| reader.boolean(node, "`shared`")).unwrap_or(false);
     role.summary = fields.take("summary").and_then(|node| reader.literal(node, "`summary`"));
-    if let Some((key, _)) = fields.entry("unreachable") {
-        reader.not_yet(key.span, "`unreachable`");
-    }
+    role.may_be_missing = fields.take("unreachable").is_some_and(|node| unreachable(reader, node));
     fields.finish(&mut reader.problems);
     role
+}
+
+/// `unreachable: skip`.
+fn unreachable(reader: &mut Reader, node: &Node) -> bool {
+    let word = reader.literal(node, "`unreachable`");
+    if let Some(other) = word.as_deref().filter(|word| *word != "skip") {
+        let message = format!("`unreachable` can be `skip`, not `{other}`: without it every host must be reachable");
+        reader.unknown("E0501", node.span, message, other, ["skip"]);
+    }
+    word.is_some()
 }
 
 /// A group's hosts in inventory order.

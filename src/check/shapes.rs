@@ -72,6 +72,9 @@ pub static ROLE: Shape = Shape {
             "How many hosts at most. With 1, its outputs are read as those of one host.";
         optional "shared": Form::Bool, "true",
             "Whether its hosts may be in other roles, too.";
+        optional "unreachable": Form::OneOf(&["skip"]), "skip",
+            "`skip`: a host of it that cannot be reached as the run begins is left out of all of it, by the operator's \
+             consent, and named at the end. Its tasks are `unreachable`.";
         optional "summary": Form::Literal, "Every machine that will be a member",
             "One line for people.";
     }],

@@ -255,6 +255,9 @@ pub struct Resume {
     /// A corrected runbook: what is done or under way must stand in it as it was
     #[arg(long, value_name = "FILE")]
     pub runbook: Option<PathBuf>,
+    /// Do not ask: go on without hosts that are missing and may be
+    #[arg(long)]
+    pub yes: bool,
     #[command(flatten)]
     pub manner: Manner,
 }

@@ -2,7 +2,7 @@
 
 use crate::compile::Program;
 use crate::load::{HostEntry, Inventory};
-use crate::model::{Fault, HostName, RunId};
+use crate::model::{Fault, FaultKind, HostName, RunId, RunState};
 use crate::world::{Host, LocalHost, Script, SshHost, Target, World};
 use futures_util::StreamExt;
 use futures_util::future::{join, join_all};
@@ -16,14 +16,20 @@ use std::sync::Arc;
 pub const HANDSHAKES: usize = 32;
 
 /// Every host, or every fault: a host that cannot be reached, a `become` that sudo refuses, two names for one machine.
+///
+/// The world does without the hosts that `state` has left out, though they may be back; and without those that may be
+/// missing, are, and have had no part in the run yet.
 pub async fn connect(
     program: &Program,
     inventory: &Inventory,
     run: &RunId,
     local_dir: &Path,
+    state: &RunState,
 ) -> Result<World, Vec<Fault>> {
     let mut world = World::default();
-    let entries = program.reach.iter().filter_map(|name| inventory.hosts.get(name));
+    state.left_out.iter().for_each(|(host, fault)| world.leave_out(host.clone(), fault.clone()));
+    let entries = program.reach.iter().filter(|name| !state.left_out.contains_key(*name));
+    let entries = entries.filter_map(|name| inventory.hosts.get(name));
     let attempts = entries.map(|entry| async move { (entry, SshHost::connect(&target(entry), run).await) });
     let attempts = stream::iter(attempts).buffered(HANDSHAKES).collect::<Vec<_>>();
     let local_dir = local_dir.to_string_lossy();
@@ -40,6 +46,9 @@ pub async fn connect(
                 }
                 world.add(host as Arc<dyn Host>);
             }
+            Err(fault) if fault.kind == FaultKind::Unreachable && is_free(program, state, &entry.name) => {
+                world.leave_out(entry.name.clone(), fault);
+            }
             Err(fault) => faults.push(fault),
         }
     }
@@ -51,6 +60,12 @@ pub async fn connect(
     }
     world.close().await;
     Err(faults)
+}
+
+/// Whether the run can do without a host.
+fn is_free(program: &Program, state: &RunState, host: &HostName) -> bool {
+    let begun = state.tasks().any(|(name, task)| name.host == *host && task.attempt > 0);
+    program.may_be_missing.contains(host) && !begun
 }
 
 /// Every user that a step becomes must be one that sudo lets us be, on each of its hosts.

@@ -170,6 +170,7 @@ fn options(showing: &Showing, folder: &Path) -> Options {
         approve: vec!["all".to_owned()],
         limits: Limits::default(),
         hold: Wish::default(),
+        yes: true,
         folder: folder.to_owned(),
     }
 }

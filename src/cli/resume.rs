@@ -38,7 +38,7 @@ fn go_on(taken: Taken, args: &Args) -> Exit {
              or say `surefoot settle {run} {task} done|undone`"
         ));
     }
-    in_runtime(async { taken.engage(Goal::Resume, &args.manner).await.map_or_else(|exit| exit, Exit::from) })
+    in_runtime(async { taken.engage(Goal::Resume, &args.manner, args.yes).await.map_or_else(|exit| exit, Exit::from) })
 }
 
 /// An opaque task that was half taken back: no look can tell where it is.

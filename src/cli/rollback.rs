@@ -43,7 +43,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         return exit;
     }
     in_runtime(async {
-        match taken.engage(goal, &args.manner).await {
+        match taken.engage(goal, &args.manner, args.yes).await {
             // It is what was asked for.
             Ok(Outcome::RolledBack) => Exit::Done,
             Ok(outcome) => outcome.into(),

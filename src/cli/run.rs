@@ -9,7 +9,7 @@ use super::{connect, kept, run_id, runs};
 use crate::compile::Program;
 use crate::execute::{self, Goal, Leases, Limits, Origin, Signals};
 use crate::journal::{Journal, RunFolder, Store};
-use crate::model::{Observer, Outcome, RunId, RunState};
+use crate::model::{Fault, Observer, Outcome, RunId, RunState};
 use crate::plan::Plan;
 use crate::report::{self, JsonLines, Lines, Live, Quiet};
 use crate::secret::Keyring;
@@ -31,15 +31,17 @@ pub struct Options {
     pub approve: Vec<String>,
     pub limits: Limits,
     pub hold: Wish,
+    /// `--yes`: what the operator would be asked before anything runs is accepted.
+    pub yes: bool,
     /// Where files of the operator's with a relative path go.
     pub folder: PathBuf,
 }
 
 impl Options {
-    pub fn of(manner: &Manner, folder: PathBuf) -> Options {
+    pub fn of(manner: &Manner, yes: bool, folder: PathBuf) -> Options {
         let limits = Limits { per_host: manner.per_host, in_all: manner.at_once };
         let hold = Wish { ttl: manner.lease, take_over: manner.take_over };
-        Options { log: manner.log, verbose: manner.verbose, approve: manner.approve.clone(), limits, hold, folder }
+        Options { log: manner.log, verbose: manner.verbose, approve: manner.approve.clone(), limits, hold, yes, folder }
     }
 }
 
@@ -59,7 +61,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         (Err(error), _) => return Exit::Failed.because(error),
         (_, Err(error)) => return Exit::Failed.because(error),
     };
-    in_runtime(start(&store, prepared, Options::of(&args.manner, folder)))
+    in_runtime(start(&store, prepared, Options::of(&args.manner, args.yes, folder)))
 }
 
 /// Runs a future to its end on a runtime of its own. One thread: a run waits for hosts and disks, and waking threads
@@ -78,7 +80,8 @@ pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit 
         Err(exit) => return exit,
     };
     let run = run_id::new();
-    let world = match connected(&prepared, &run, &store.folder_of(&run), &secrets).await {
+    let state = RunState::default();
+    let world = match connected(&prepared, &run, &store.folder_of(&run), &secrets, &state, options.yes).await {
         Ok(world) => world,
         Err(exit) => return exit,
     };
@@ -96,7 +99,7 @@ pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit 
         }
     };
     let origin = Origin { run, operator, inputs: kept::digests(&prepared.inputs) };
-    let (goal, state) = (Goal::Start, RunState::default());
+    let goal = Goal::Start;
     let engine = Engine { origin, goal, program: prepared.program, world, leases, folder, journal, state, secrets };
     engine.run(options).await.map_or_else(|exit| exit, Exit::from)
 }
@@ -111,19 +114,36 @@ pub fn secrets(prepared: &Prepared) -> Result<Arc<Keyring>, Exit> {
     })
 }
 
-/// Every host of a run, or an exit that was explained.
-pub async fn connected(prepared: &Prepared, run: &RunId, folder: &Path, secrets: &Keyring) -> Result<Arc<World>, Exit> {
+/// Every host of a run, or an exit that was explained. What is to be left out from now on needs consent: `yes`.
+pub async fn connected(
+    prepared: &Prepared,
+    run: &RunId,
+    folder: &Path,
+    secrets: &Keyring,
+    state: &RunState,
+    yes: bool,
+) -> Result<Arc<World>, Exit> {
     let local_dir = folder.join("controller");
-    match connect::connect(&prepared.program, &prepared.inventory, run, &local_dir).await {
-        Ok(mut world) => {
-            secrets.logins.iter().for_each(|(host, login)| world.add_login(host.clone(), login.clone()));
-            Ok(Arc::new(world))
-        }
+    let say = |fault: &Fault| anstream::eprint!("{}", report::words::fault(fault, ""));
+    let mut world = match connect::connect(&prepared.program, &prepared.inventory, run, &local_dir, state).await {
+        Ok(world) => world,
         Err(faults) => {
-            faults.iter().for_each(|fault| anstream::eprint!("{}", report::words::fault(fault, "")));
-            Err(Exit::Failed.because("nothing was started: not every host of the run can be used"))
+            faults.iter().for_each(say);
+            return Err(Exit::Failed.because("nothing was started: not every host of the run can be used"));
         }
+    };
+    let missing: Vec<_> = world.absent().iter().filter(|(host, _)| !state.left_out.contains_key(*host)).collect();
+    missing.iter().for_each(|(_, fault)| say(fault));
+    let names: Vec<&str> = missing.iter().map(|(host, _)| host.as_str()).collect();
+    if !names.is_empty()
+        && !yes
+        && let Err(exit) = confirm(&format!("Leave {} out of this run, to its end?", names.join(", ")))
+    {
+        world.close().await;
+        return Err(exit);
     }
+    secrets.logins.iter().for_each(|(host, login)| world.add_login(host.clone(), login.clone()));
+    Ok(Arc::new(world))
 }
 
 /// Closes the connections of a run that does not begin.

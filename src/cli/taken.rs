@@ -34,11 +34,11 @@ impl Taken {
     }
 
     /// Connects, and lets an engine go on with it.
-    pub async fn engage(self, goal: Goal, manner: &Manner) -> Result<Outcome, Exit> {
+    pub async fn engage(self, goal: Goal, manner: &Manner, yes: bool) -> Result<Outcome, Exit> {
         let Taken { run, folder, journal, state, kept } = self;
         let secrets = secrets(&kept.prepared)?;
-        let world = connected(&kept.prepared, &run, folder.path(), &secrets).await?;
-        let (options, operator) = (Options::of(manner, kept.origin.folder), operator_name());
+        let world = connected(&kept.prepared, &run, folder.path(), &secrets, &state, yes).await?;
+        let (options, operator) = (Options::of(manner, yes, kept.origin.folder), operator_name());
         let program = kept.prepared.program;
         let leases = match hold(&world, &program, &run, &operator, &options.hold).await {
             Ok(leases) => leases,

@@ -11,7 +11,7 @@ mod settle;
 pub use program::{Frame, Node, Param, Program, Task};
 pub use roll::Roll;
 
-use crate::check::{InRoll, OnFailure, ParamType, RollPart, Runbook, Step, Use};
+use crate::check::{InRoll, OnFailure, ParamType, Role, RollPart, Runbook, Step, Use};
 use crate::load::Inventory;
 use crate::model::{Diagnostic, HostName, StepId};
 use crate::secret::Source;
@@ -66,6 +66,7 @@ pub fn compile(
         return Err(problems);
     }
     let reach = reach(&steps, &tasks, &frames);
+    let may_be_missing = may_be_missing(&runbook.roles, &runbook.uses, &frames, &steps, &tasks);
     Ok(Program {
         graph: order::graph(&steps, &tasks, finally, &mut rolls),
         rolls,
@@ -82,6 +83,7 @@ pub fn compile(
         secrets,
         roles: role_records,
         reach,
+        may_be_missing,
         hosts,
     })
 }
@@ -181,6 +183,31 @@ fn reach(steps: &[Step], tasks: &[Task], frames: &[Frame]) -> IndexSet<HostName>
     }
     let roles = frames.iter().flat_map(|frame| frame.roles.values().flatten());
     tasks.iter().map(|task| &task.name.host).chain(roles).cloned().chain(named).collect()
+}
+
+/// The hosts of roles that may be missing, unless another role or a step by another name needs them. What a used
+/// runbook is given as a role that it cannot do without is needed.
+fn may_be_missing(
+    own: &IndexMap<String, Role>,
+    uses: &[Use],
+    frames: &[Frame],
+    steps: &[Step],
+    tasks: &[Task],
+) -> IndexSet<HostName> {
+    let declared: Vec<_> = [own].into_iter().chain(uses.iter().map(|used| &used.roles)).collect();
+    let skips = |frame: usize, role: &str| declared[frame].get(role).is_some_and(|role| role.may_be_missing);
+    let by_name = tasks.iter().filter(|task| {
+        let step = &steps[task.step as usize];
+        !step.on.as_deref().is_some_and(|on| skips(step.scope() as usize, on))
+    });
+    let roles = frames
+        .iter()
+        .enumerate()
+        .flat_map(|(frame, known)| known.roles.iter().map(move |(role, hosts)| (skips(frame, role), hosts)));
+    let (free, needed): (Vec<_>, Vec<_>) = roles.partition(|(skips, _)| *skips);
+    let needed = needed.into_iter().flat_map(|(_, hosts)| hosts);
+    let needed: IndexSet<&HostName> = by_name.map(|task| &task.name.host).chain(needed).collect();
+    free.into_iter().flat_map(|(_, hosts)| hosts).filter(|host| !needed.contains(host)).cloned().collect()
 }
 
 fn by_step(steps: &[Step], tasks: &[Task]) -> IndexMap<StepId, StepTasks> {

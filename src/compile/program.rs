@@ -44,6 +44,8 @@ pub struct Program {
     pub roles: Json,
     /// The hosts that tasks run on, that roles stand for, or that an action names: each is connected before the run.
     pub reach: IndexSet<HostName>,
+    /// Those of `reach` that the run can do without: hosts of roles that say `unreachable: skip`, and of nothing else.
+    pub may_be_missing: IndexSet<HostName>,
     /// `host` for each host, the controller included.
     pub hosts: IndexMap<HostName, Json>,
 }

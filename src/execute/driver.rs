@@ -176,6 +176,7 @@ impl<'p> Driver<'p> {
         if !self.leases.holdings().is_empty() {
             self.commit(Batch::of(Event::Holding { hosts: self.leases.holdings().clone() }))?;
         }
+        self.leave_out()?;
         let mut batch = Batch::default();
         self.set_out();
         loop {
@@ -192,6 +193,15 @@ impl<'p> Driver<'p> {
             }
         }
         self.end()
+    }
+
+    /// Says which hosts the run does without from here on.
+    fn leave_out(&mut self) -> Result<(), Error> {
+        let known = self.record.state().left_out.clone();
+        let world = self.shared.world.clone();
+        let new = world.absent().iter().filter(|(host, _)| !known.contains_key(*host));
+        let events = new.map(|(host, fault)| Event::LeftOut { host: host.clone(), fault: fault.clone() }).collect();
+        self.commit(Batch { events, ..Batch::default() })
     }
 
     /// Plans the leg that begins.

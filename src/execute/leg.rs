@@ -69,6 +69,9 @@ impl Leg {
     fn is_open(self, program: &Program, task: &Task, record: &TaskRecord, state: &RunState) -> bool {
         let step = &program.steps[task.step as usize];
         let left = matches!(record.state, TaskState::Changing { .. } | TaskState::Unknown { .. });
+        if record.state == TaskState::Unreachable {
+            return false;
+        }
         match self {
             // What an earlier end of the run has left of `finally` must be over before anything goes on.
             Leg::Forward if program.is_finally(task) => left,

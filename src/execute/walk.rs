@@ -144,7 +144,7 @@ fn between_batches(step: &Step) -> bool {
 /// Whether a task is behind a run that goes forward.
 pub(super) fn is_behind(step: &Step, record: &TaskRecord) -> bool {
     match &record.state {
-        TaskState::Done { .. } | TaskState::Skipped => true,
+        TaskState::Done { .. } | TaskState::Skipped | TaskState::Unreachable => true,
         TaskState::Failed { .. } => step.on_failure == OnFailure::Continue,
         _ => false,
     }

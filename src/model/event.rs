@@ -72,6 +72,11 @@ pub enum Event {
         outcome: Outcome,
         tasks: Vec<TaskName>,
     },
+    /// A host that may be missing cannot be reached: the run does without it to its end, whatever becomes of it.
+    LeftOut {
+        host: HostName,
+        fault: Fault,
+    },
     /// The hosts that this engine holds: no other run can do anything there.
     Holding {
         hosts: IndexMap<HostName, Holding>,

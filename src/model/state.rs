@@ -3,7 +3,9 @@
 //! Every transition of the run and of its tasks passes through [`RunState::apply`]; anything that it
 //! refuses is not a journal that this program wrote. Knows no clock: all times are the events' own.
 
-use super::{Event, Holding, HostName, Outcome, RunId, Stamped, StepId, TaskEvent, TaskName, TaskRecord, TaskState};
+use super::{
+    Event, Fault, Holding, HostName, Outcome, RunId, Stamped, StepId, TaskEvent, TaskName, TaskRecord, TaskState,
+};
 use indexmap::{IndexMap, IndexSet};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
@@ -18,6 +20,7 @@ pub struct Counts {
     pub failed: usize,
     pub unknown: usize,
     pub skipped: usize,
+    pub unreachable: usize,
     pub undone: usize,
     pub kept: usize,
     pub stuck: usize,
@@ -58,6 +61,8 @@ pub struct RunState {
     pub approved: IndexMap<StepId, String>,
     /// What its last engine held.
     pub holdings: IndexMap<HostName, Holding>,
+    /// Hosts that the run does without, and why.
+    pub left_out: IndexMap<HostName, Fault>,
     pub stopping: bool,
     /// The task whose failure stopped the run.
     pub stopped_by: Option<TaskName>,
@@ -107,6 +112,11 @@ impl RunState {
                 let [tasks, gates] = [tasks, gates].map(|names| names.iter().cloned().collect());
                 self.back = Some(Walk { to: to.clone(), tasks, gates });
             }
+            Event::LeftOut { host, fault } => {
+                self.left_out.insert(host.clone(), fault.clone());
+                let names: Vec<TaskName> = self.tasks.keys().cloned().collect();
+                self.expect_tasks(&names);
+            }
             Event::Finishing { outcome, tasks } => {
                 self.stopping = false;
                 self.run_anew(tasks);
@@ -133,7 +143,10 @@ impl RunState {
         let mut known = std::mem::take(&mut self.tasks);
         (self.steps, self.in_flight, self.counts) = (IndexMap::new(), BTreeSet::new(), Counts::default());
         for (index, name) in names.iter().enumerate() {
-            let record = known.swap_remove(name).unwrap_or_default();
+            let mut record = known.swap_remove(name).unwrap_or_default();
+            if self.left_out.contains_key(&name.host) {
+                record.state = TaskState::Unreachable;
+            }
             self.counts.enter(&record.state);
             if record.state.is_in_flight() {
                 self.in_flight.insert(index);
@@ -167,7 +180,8 @@ impl RunState {
     /// have ended is taken up instead.
     fn run_anew(&mut self, names: &[TaskName]) {
         for name in names {
-            let Some(task) = self.tasks.get_mut(name).filter(|task| !task.is_open()) else { continue };
+            let free = |task: &&mut TaskRecord| !task.is_open() && task.state != TaskState::Unreachable;
+            let Some(task) = self.tasks.get_mut(name).filter(free) else { continue };
             self.counts.leave(&task.state);
             task.reset();
             self.counts.enter(&task.state);
@@ -233,6 +247,7 @@ impl Counts {
             TaskState::Failed { .. } => &mut self.failed,
             TaskState::Unknown { .. } => &mut self.unknown,
             TaskState::Skipped => &mut self.skipped,
+            TaskState::Unreachable => &mut self.unreachable,
             TaskState::Undone { .. } => &mut self.undone,
             TaskState::Kept { .. } => &mut self.kept,
             TaskState::Stuck { .. } => &mut self.stuck,

@@ -36,6 +36,8 @@ pub enum TaskState {
         fault: Fault,
     },
     Skipped,
+    /// Its host is left out of the run.
+    Unreachable,
     /// It is being taken back.
     Undoing {
         was: Box<TaskState>,
@@ -203,6 +205,7 @@ impl TaskState {
             TaskState::Failed { .. } => "failed",
             TaskState::Unknown { .. } => "unknown",
             TaskState::Skipped => "skipped",
+            TaskState::Unreachable => "unreachable",
             TaskState::Undoing { .. } => "undoing",
             TaskState::Undone { .. } => "undone",
             TaskState::Kept { .. } => "kept",

@@ -46,6 +46,7 @@ pub fn line(stamped: &Stamped, state: &RunState, verbose: bool) -> Option<String
             let to = to.as_ref().map_or("the start".to_owned(), |step| format!("the checkpoint {step}"));
             Some(head(format!("walking back to {to}, over {} tasks", tasks.len())))
         }
+        Event::LeftOut { host, fault } => Some(head(format!("{host} is left out of this run: {fault}"))),
         Event::Finishing { outcome, tasks } => {
             let (word, _) = words::of_outcome(*outcome);
             Some(head(format!("{word}; now what `finally` says: {} tasks", tasks.len())))
@@ -121,6 +122,9 @@ pub fn ended(outcome: Outcome, state: &RunState) -> String {
         counts.unknown,
         counts.pending,
     );
+    for (host, fault) in &state.left_out {
+        text += &format!("  left out: {host} ({fault})\n");
+    }
     if state.back.is_some() {
         text += &format!("  {} undone, {} kept, {} stuck\n", counts.undone, counts.kept, counts.stuck);
     }

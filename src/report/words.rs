@@ -42,6 +42,7 @@ pub fn of_state(state: &TaskState) -> (&'static str, Style) {
         TaskState::Failed { .. } => ("failed", BAD),
         TaskState::Unknown { .. } => ("unknown", ODD),
         TaskState::Skipped => ("skipped", DIM),
+        TaskState::Unreachable => ("unreachable", ODD),
         TaskState::Undoing { .. } => ("undoing", BOLD),
         TaskState::Undone { .. } => ("undone", CHANGED),
         TaskState::Kept { .. } => ("kept", BAD),

@@ -13,6 +13,7 @@ impl Masks {
         }
         match event {
             Event::Task { task, what } => Event::Task { task, what: self.task_event(what) },
+            Event::LeftOut { host, fault } => Event::LeftOut { host, fault: self.fault(fault) },
             Event::TakenOver { fault } => Event::TakenOver { fault: self.fault(fault) },
             Event::Approved { step, by } => Event::Approved { step, by: self.text(by) },
             Event::RunStarted { .. }

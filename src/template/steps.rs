@@ -126,7 +126,7 @@ impl StepView {
             }
             "skipped" => is(|s| matches!(s, TaskState::Skipped)),
             "failed" => is(|s| matches!(s, TaskState::Failed { .. })),
-            "unreachable" => Value::from(false),
+            "unreachable" => is(|s| matches!(s, TaskState::Unreachable)),
             _ => return None,
         })
     }

@@ -144,6 +144,8 @@ pub struct World {
     etcd: IndexMap<HostName, EtcdAccess>,
     /// Whom each host's etcd is asked as, where it has users.
     logins: IndexMap<HostName, Login>,
+    /// Hosts that the run does without, and why.
+    absent: IndexMap<HostName, Fault>,
 }
 
 /// How an etcd is reached. Certificates are paths on the controller, or on the host where they begin with `host:`.
@@ -169,6 +171,15 @@ impl World {
 
     pub fn add_login(&mut self, host: HostName, login: Login) {
         self.logins.insert(host, login);
+    }
+
+    /// Does without a host.
+    pub fn leave_out(&mut self, host: HostName, fault: Fault) {
+        self.absent.insert(host, fault);
+    }
+
+    pub fn absent(&self) -> &IndexMap<HostName, Fault> {
+        &self.absent
     }
 
     pub fn host(&self, name: &HostName) -> Option<&Arc<dyn Host>> {

@@ -438,3 +438,17 @@ async fn a_run_without_tasks_is_done() {
     let nowhere = Stage { hosts: 0, ..Stage::default() };
     assert!(matches!(nowhere.play(vec![step("act", &ACT, "say x")]).await.result, Ok(Outcome::Done)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_left_out_is_seen_by_templates_and_holds_up_nothing() {
+    let seen = "say {{ steps.first.on['b'].unreachable }}-{{ steps.first.on['a'].unreachable }}-\
+                {{ steps.first.all | map(attribute='state') | join('+') }}";
+    let stage =
+        Stage { hosts: 2, absent: vec!["b"], finally: vec![step("last", &ACT, "say last")], ..Stage::default() };
+    let played = stage.play(vec![step("first", &ACT, "say x"), step("second", &ACT, seen)]).await;
+    assert!(matches!(played.result, Ok(Outcome::Done)));
+    assert_eq!(played.times("say true-false-done+unreachable").len(), 1);
+    assert_eq!(["first@b", "second@b", "last@b"].map(|task| played.word(task)), ["unreachable"; 3]);
+    assert_eq!((played.state.counts().unreachable, played.calls.len()), (3, 3));
+    assert_eq!(played.state.left_out["b"].kind, FaultKind::Unreachable);
+}

@@ -13,6 +13,7 @@ mod inventories;
 mod journal;
 mod lab;
 mod lease;
+mod left_out;
 mod load;
 mod long;
 mod readme;

@@ -1,74 +1,11 @@
 //! The program itself, killed and taken up again, on a real host behind a real sshd.
 
-use crate::support::sshd::Sshd;
+use crate::support::bed::Bed;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use surefoot::lab::{Etcd, LabGuard, Name, Spec};
-use tempfile::TempDir;
-
-/// A host, an inventory of it, and a folder of state.
-struct Bed {
-    sshd: Sshd,
-    folder: TempDir,
-}
-
-impl Bed {
-    fn new() -> Bed {
-        let (sshd, folder) = (Sshd::with_run_disk("size=64m"), tempfile::tempdir().unwrap());
-        let bed = Bed { sshd, folder };
-        let config = bed.sshd.ssh_config();
-        bed.write("site.yaml", &format!("hosts:\n  h: {{ ssh_config: {} }}\n", config.display()));
-        fs::create_dir(bed.at("host")).unwrap();
-        bed
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.at(name), text).unwrap();
-    }
-
-    /// A runbook with these steps; `$D` in them is a folder on the host.
-    fn runbook(&self, head: &str, steps: &str) {
-        let steps = steps.replace("$D", &self.at("host").display().to_string());
-        self.write("r.yaml", &format!("runbook: test\n{head}\nsteps:\n{steps}\n"));
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_surefoot"));
-        command.current_dir(self.folder.path()).env("SUREFOOT_STATE", self.at("state")).args(args);
-        command.stdin(Stdio::null());
-        command
-    }
-
-    /// Runs the program to its end; its exit code and all that it says.
-    fn surefoot(&self, args: &[&str]) -> (i32, String) {
-        let Output { status, stdout, stderr } = self.command(args).output().unwrap();
-        (status.code().unwrap(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
-    }
-
-    fn run(&self) -> (i32, String) {
-        self.surefoot(&["run", "r.yaml", "-i", "site.yaml", "--yes"])
-    }
-
-    /// Starts a run, and kills the engine once a file is on the host.
-    fn run_killed_at(&self, file: &str) {
-        let mut engine = self.command(&["run", "r.yaml", "-i", "site.yaml", "--yes"]);
-        let mut engine: Child = engine.stderr(Stdio::null()).spawn().unwrap();
-        wait_for(&self.at("host").join(file));
-        engine.kill().unwrap();
-        engine.wait().unwrap();
-    }
-
-    fn text(&self, name: &str) -> String {
-        fs::read_to_string(self.at("host").join(name)).unwrap_or_default()
-    }
-}
 
 #[test]
 fn a_rollback_brings_services_back_as_they_were() {
@@ -108,15 +45,6 @@ fn a_rollback_brings_services_back_as_they_were() {
     assert_eq!(states(), "inactive\ndisabled\nactive\nenabled");
 }
 
-/// The host has no way to tell us that a file is there: it is looked for, as an operator would.
-fn wait_for(file: &Path) {
-    let until = Instant::now() + Duration::from_secs(30);
-    while !file.exists() {
-        assert!(Instant::now() < until, "{} does not come", file.display());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// A step that counts its starts, prints, and ends when it may.
 const LONG: &str = "  - id: long
     on: h
@@ -124,6 +52,7 @@ const LONG: &str = "  - id: long
       echo start >>$D/starts
       seq 1 20000
       touch $D/begun
+      echo now >$D/tell
       until [ -e $D/go ]; do sleep 0.05; done
       echo end
     undo: { sh: rm -f $D/begun }
@@ -136,7 +65,7 @@ fn a_killed_engines_step_is_taken_up_whole_and_was_started_once() {
         "",
         &format!("{LONG}  - {{ id: after, on: h, reads: true, sh: \"echo {{{{ steps.long.out.code }}}}\" }}"),
     );
-    bed.run_killed_at("begun");
+    bed.run_killed();
     assert!(bed.surefoot(&["show", "last"]).1.contains("changing"));
     fs::remove_file(bed.at("r.yaml")).unwrap();
     bed.write("host/go", "");
@@ -154,7 +83,7 @@ fn a_killed_engines_step_is_taken_up_whole_and_was_started_once() {
 fn a_killed_run_is_walked_back_after_its_step_has_ended() {
     let bed = Bed::new();
     bed.runbook("", LONG);
-    bed.run_killed_at("begun");
+    bed.run_killed();
     bed.write("host/go", "");
     let (code, said) = bed.surefoot(&["rollback", "last", "--yes"]);
     assert_eq!(code, 0, "{said}");
@@ -237,7 +166,7 @@ fn an_outcome_that_nobody_knows_waits_for_the_operator() {
 fn a_damaged_record_is_refused() {
     let bed = Bed::new();
     bed.runbook("", LONG);
-    bed.run_killed_at("begun");
+    bed.run_killed();
     let run = fs::read_dir(bed.at("state/runs")).unwrap().next().unwrap().unwrap().path();
     let input = run.join("inputs/runbook.yaml");
     let whole = fs::read(&input).unwrap();

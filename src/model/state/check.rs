@@ -1,7 +1,7 @@
 //! Which event may come next in a run.
 
 use super::{RunState, Walk};
-use crate::model::{Event, Outcome, TaskEvent, TaskName, TaskRecord, TaskState};
+use crate::model::{Event, HostName, Outcome, TaskEvent, TaskName, TaskRecord, TaskState};
 use std::collections::HashSet;
 
 impl RunState {
@@ -19,6 +19,7 @@ impl RunState {
             Event::RunResumed { forward, tasks, again, .. } => self.check_resumed(*forward, tasks.as_deref(), again),
             Event::RollingBack { tasks, gates, .. } => self.check_back(tasks).and_then(|()| self.check_gates(gates)),
             Event::Finishing { tasks, .. } => self.check_finishing(tasks),
+            Event::LeftOut { host, .. } => self.check_left_out(host),
             Event::Task { task, what } => self.check_task(task, what),
             Event::Stopping { .. } if self.stopping => Err("the run is stopping already".into()),
             Event::RunEnded { outcome } => self.check_end(*outcome),
@@ -72,6 +73,15 @@ impl RunState {
         let unsure = |state: &TaskState| matches!(state, TaskState::Changing { .. } | TaskState::Unknown { .. });
         match again.iter().find(|name| self.task(name).is_none_or(|task| unsure(&task.state))) {
             Some(name) => Err(format!("{name} cannot simply be attempted again")),
+            None => Ok(()),
+        }
+    }
+
+    fn check_left_out(&self, host: &HostName) -> Result<(), String> {
+        let begun = |(name, task): &(&TaskName, &TaskRecord)| name.host == *host && task.attempt > 0;
+        match self.tasks().find(begun) {
+            _ if self.left_out.contains_key(host) => Err(format!("{host} is left out already")),
+            Some((name, _)) => Err(format!("{host} is left out though {name} has begun")),
             None => Ok(()),
         }
     }

@@ -95,7 +95,10 @@ fn audit(played: &Played) {
     }
     let policy = |task: &TaskName| program.steps.iter().find(|step| step.id == task.step).unwrap().on_failure;
     let last = |task: &TaskName| program.tasks.iter().any(|own| own.name == *task && program.is_finally(own));
-    let (mut finished, mut stopped, mut finishing) = (HashSet::new(), false, None);
+    let left_out = |task: &&TaskName| played.state.left_out.contains_key(&task.host);
+    let mut finished: HashSet<TaskName> =
+        played.state.tasks().map(|(name, _)| name).filter(left_out).cloned().collect();
+    let (mut stopped, mut finishing) = (false, None);
     for stamped in &played.events {
         let (task, what) = match &stamped.event {
             Event::Task { task, what } => (task, what),
@@ -110,6 +113,7 @@ fn audit(played: &Played) {
         };
         match what {
             TaskEvent::Started { .. } => {
+                assert!(!played.state.left_out.contains_key(&task.host), "{task} starts on a host that is left out");
                 assert!(!stopped, "{task} starts after the run has stopped");
                 assert_eq!(last(task), finishing.is_some(), "{task} starts in the other part of the run");
                 assert!(needed[task].iter().all(|above| finished.contains(above)), "{task} is early");
@@ -146,6 +150,7 @@ proptest! {
         recipes in prop::collection::vec(recipe(), 1..12),
         finally in prop::collection::vec(recipe(), 0..3),
         hosts in 1usize..4,
+        absent in prop::sample::subsequence(vec!["a", "b", "c"], 0..3),
         (per_host, in_all) in (1usize..4, 1usize..6),
         interrupt in prop::option::weighted(0.3, 0u64..1_500),
     ) {
@@ -160,7 +165,8 @@ proptest! {
                 });
             }
             let finally = steps(&finally, "f");
-            let stage = Stage { hosts, limits: limits(per_host, in_all), signals, finally, ..Stage::default() };
+            let limits = limits(per_host, in_all);
+            let stage = Stage { hosts, limits, signals, finally, absent, ..Stage::default() };
             stage.play(steps(&recipes, "s")).await
         });
         audit(&played);

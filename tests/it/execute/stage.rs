@@ -396,6 +396,8 @@ pub struct Stage {
     pub outputs: bool,
     pub observers: Vec<Arc<dyn Observer>>,
     pub finally: Vec<Step>,
+    /// Hosts that are not there.
+    pub absent: Vec<&'static str>,
 }
 
 /// A run that has been played.
@@ -424,6 +426,7 @@ impl Default for Stage {
             outputs: true,
             observers: Vec::new(),
             finally: Vec::new(),
+            absent: Vec::new(),
         }
     }
 }
@@ -449,6 +452,10 @@ impl Stage {
         let start = Instant::now();
         let mut world = World::default();
         for name in program.hosts.keys() {
+            if self.absent.contains(&name.as_str()) {
+                world.leave_out(name.clone(), Fault::new(FaultKind::Unreachable, "no route to host"));
+                continue;
+            }
             let (calls, scripts, journal) = (calls.clone(), scripts.clone(), folder.journal());
             world.add(Arc::new(Machine {
                 name: name.clone(),

@@ -1,5 +1,6 @@
 //! What several features' tests share.
 
+pub mod bed;
 pub mod bench;
 pub mod cluster;
 pub mod damaging;
