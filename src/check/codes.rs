@@ -23,7 +23,6 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0207", "a step needs an id"),
     ("E0208", "a change that cannot be repeated blindly is retried without `reconcile`"),
     ("E0209", "`reads` on an action that knows its effect by itself"),
-    ("E0210", "a part of the language that this version does not support yet"),
     ("E0211", "a step changes something where only looking is allowed"),
     ("E0212", "the runbook requires another version of surefoot"),
     ("E0213", "a retry that never ends"),

@@ -7,6 +7,7 @@
 mod args;
 mod checked;
 mod codes;
+mod defaults;
 mod names;
 mod order;
 mod params;
@@ -31,6 +32,7 @@ pub use shapes::RUNBOOK;
 use crate::load::{Document, Fields, Inventory, Key, Node, Value};
 use crate::model::{Diagnostic, Sources, StepId};
 use crate::template::Late;
+use defaults::Defaults;
 use names::Names;
 use order::Order;
 use reader::Reader;
@@ -65,6 +67,7 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
     fields.take("requires").into_iter().for_each(|node| requires(reader, node));
     fields.take("params").into_iter().for_each(|node| params::declared(reader, node));
     fields.take("hosts").into_iter().for_each(|node| roles::declared(reader, node));
+    reader.defaults = fields.take("defaults").map(|node| Defaults::read(reader, node)).unwrap_or_default();
     let vars = fields.take("vars").map(|node| step::vars(reader, node)).unwrap_or_default();
     let steps = fields.take("steps");
     let mut drafts: Vec<Draft> = steps.map(|node| step::list(reader, node, Within::Steps)).unwrap_or_default();
@@ -80,7 +83,6 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
     let gives = out.is_some();
     drafts.extend(out);
     let on_failure = fields.take("on_failure").map(|node| on_failure(reader, node)).unwrap_or_default();
-    not_yet(reader, &mut fields);
     fields.finish(&mut reader.problems);
 
     let ids = order::ids(reader, &drafts);
@@ -154,15 +156,6 @@ fn requires(reader: &mut Reader, node: &Node) {
             reader.error("E0212", node.span, format!("this runbook requires surefoot {text}, this is {own}"));
         }
         Some(_) => {}
-    }
-}
-
-/// Keys of a runbook whose features come later. They are refused, never ignored.
-fn not_yet(reader: &mut Reader, fields: &mut Fields) {
-    for name in ["defaults"] {
-        if let Some((key, _)) = fields.entry(name) {
-            reader.not_yet(key.span, &format!("`{name}`"));
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::args::Schemas;
 use super::checked::{ParamSpec, Role};
+use super::defaults::Defaults;
 use super::uses::Shelf;
 use crate::action::{self, KINDS, Kind};
 use crate::load::{Inventory, Node, closest, did_you_mean};
@@ -27,6 +28,7 @@ pub(super) struct Reader<'a> {
     pub used: HashSet<String>,
     /// Steps that have been told that another is not finished by then: once is enough.
     pub too_early: HashSet<(usize, usize)>,
+    pub defaults: Defaults,
     /// The runbooks that steps may use.
     pub shelf: Rc<Shelf<'a>>,
     /// The files that led here, the outermost first, with the place in each where it names the next.
@@ -45,6 +47,7 @@ impl<'a> Reader<'a> {
             roles: IndexMap::new(),
             used: HashSet::new(),
             too_early: HashSet::new(),
+            defaults: Defaults::default(),
             shelf,
             chain: Vec::new(),
             schemas: HashMap::new(),
@@ -82,11 +85,6 @@ impl<'a> Reader<'a> {
 
     pub fn has_errors(&self) -> bool {
         self.problems.iter().any(|problem| problem.severity == Severity::Error)
-    }
-
-    /// A key of the language whose feature this version does not have.
-    pub fn not_yet(&mut self, span: Span, what: &str) {
-        self.error("E0210", span, format!("{what} is not supported yet by this version"));
     }
 
     /// The parameters' and outputs' schemas of a kind.

@@ -22,6 +22,8 @@ pub static RUNBOOK: Shape = Shape {
         optional "vars": Form::Map(NAME, &Form::Any), "{ token: \"restore-{{ run.id }}\" }",
             "Names for templates, made when they are read: `{{ vars.NAME }}`. They may read parameters, hosts and \
              steps.";
+        optional "defaults": Form::Shape(&DEFAULTS), "{ timeout: 90s }",
+            "Keys that every step has which does not have them itself.";
         required "steps": Form::List(&Form::Either(&[Form::Step(&STEP), Form::Shape(&ROLL), Form::Shape(&USE_STEP)])), "[{ id: stop, on: members, service: { unit: etcd, state: stopped } }]",
             "What is done, from top to bottom: a step waits for all above it unless its `needs` says otherwise.";
         optional "verify": Form::List(&Form::Step(&VERIFY)), "[{ etcd.consistent: { members: members } }]",
@@ -80,12 +82,21 @@ pub static ROLE: Shape = Shape {
     }],
 };
 
+/// What steps say that do not say it themselves.
+pub static DEFAULTS: Shape = Shape {
+    name: "step-defaults",
+    what: "`defaults`",
+    about: "Keys of a step: each step has those that it does not have itself and that mean something for it. A key of its \
+            own replaces the default; one without a value means none.",
+    groups: &[EVERY_STEP, PLACED, SEVERAL, WAITING, ACTING],
+};
+
 /// A step of a runbook.
 pub static STEP: Shape = Shape {
     name: "step",
     what: "a step",
     about: "One action, and when, where and how it is done.",
-    groups: &[EVERY_STEP, PLACED, SEVERAL, WAITING, ACTING],
+    groups: &[NAMED, EVERY_STEP, PLACED, SEVERAL, WAITING, ACTING],
 };
 
 /// A list of steps that run on some hosts at a time.
@@ -146,7 +157,7 @@ pub static BATCH_STEP: Shape = Shape {
     name: "batch-step",
     what: "a step",
     about: "A step on the hosts of a batch.",
-    groups: &[EVERY_STEP, SEVERAL, ACTING],
+    groups: &[NAMED, EVERY_STEP, SEVERAL, ACTING],
 };
 
 /// A step of a roll's gate.
@@ -154,7 +165,7 @@ pub static GATE_STEP: Shape = Shape {
     name: "gate-step",
     what: "a step",
     about: "A step that only looks, between the batches of a roll.",
-    groups: &[EVERY_STEP, PLACED],
+    groups: &[NAMED, EVERY_STEP, PLACED],
 };
 
 /// A step that uses another runbook.
@@ -188,15 +199,19 @@ pub static USE_STEP: Shape = Shape {
 };
 
 /// A step of `verify`.
-pub static VERIFY: Shape =
-    Shape { name: "verify-step", what: "a step", about: "A step that only looks.", groups: &[EVERY_STEP, PLACED] };
+pub static VERIFY: Shape = Shape {
+    name: "verify-step",
+    what: "a step",
+    about: "A step that only looks.",
+    groups: &[NAMED, EVERY_STEP, PLACED],
+};
 
 /// A step of `finally`.
 pub static FINALLY: Shape = Shape {
     name: "finally-step",
     what: "a step",
     about: "A step that runs once the run is over, and is never taken back.",
-    groups: &[EVERY_STEP, PLACED, SEVERAL],
+    groups: &[NAMED, EVERY_STEP, PLACED, SEVERAL],
 };
 
 /// A step of an `undo`, or a probe: where its owner is.
@@ -204,12 +219,15 @@ pub static INNER: Shape = Shape {
     name: "inner-step",
     what: "a step",
     about: "A step on the hosts of the step that it belongs to.",
-    groups: &[EVERY_STEP],
+    groups: &[NAMED, EVERY_STEP],
+};
+
+const NAMED: &[Field] = fields! {
+    optional "id": Form::Pattern(NAME), "stop",
+        "Name used by `needs`, templates and the journal. A step that is opaque or has an `undo` must have one.";
 };
 
 const EVERY_STEP: &[Field] = fields! {
-    optional "id": Form::Pattern(NAME), "stop",
-        "Name used by `needs`, templates and the journal. A step that is opaque or has an `undo` must have one.";
     optional "title": Form::Text, "Stop {{ params.unit }}",
         "One line for people.";
     optional "when": Form::Expression, "params.force or steps.look.changed",

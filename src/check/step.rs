@@ -128,7 +128,9 @@ pub(super) fn list(reader: &mut Reader, node: &Node, within: Within) -> Vec<Draf
 /// Reads one step, the `ordinal`th of its list.
 fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Option<Draft> {
     let uses = within == Within::Steps && node.get("use").is_some();
-    let mut fields = Fields::of(node, if uses { &USE_STEP } else { within.shape() }, &mut reader.problems)?;
+    let shape = if uses { &USE_STEP } else { within.shape() };
+    let node = &*reader.defaults.fill_in(node, shape);
+    let mut fields = Fields::of(node, shape, &mut reader.problems)?;
     let named = fields.take("id").and_then(|node| Some((keys::own_id(reader, node)?, node.span)));
     let on = match within {
         Within::Undo(owner) | Within::Reconcile(owner) | Within::Batch(owner) => owner.on.clone(),
@@ -237,6 +239,11 @@ fn the_action<'n>(reader: &mut Reader, fields: &Fields<'n>) -> Option<(&'n Key, 
         if key.text == ROLLING.name {
             let problem = Diagnostic::error("E0220", key.span, "a roll cannot stand here");
             reader.problems.push(problem.help("rolls stand in the list of the runbook's own `steps`"));
+            return None;
+        }
+        if key.text == "steps" {
+            let problem = Diagnostic::error("E0206", key.span, "a step has no steps: only a roll has");
+            reader.problems.push(problem.help("put them into this list, add `rolling`, or `use` a runbook of them"));
             return None;
         }
         if STEP.has(&key.text) || USE_STEP.has(&key.text) {

@@ -25,9 +25,9 @@ pub fn main(args: &Args) -> Exit {
 }
 
 fn read(args: &Args, sources: &mut Sources) -> Result<Runbook, Vec<Diagnostic>> {
-    let inventory = args.inventory.as_ref().map(|path| load::inventory(path, sources)).transpose()?;
+    let hosts = args.inventory.as_ref().map(|given| load::hosts(given, sources)).transpose()?;
     let document = load::runbook(&args.runbook, sources)?;
-    checked(&document, inventory.as_ref(), sources)
+    checked(&document, hosts.as_ref().map(|hosts| &hosts.inventory), sources)
 }
 
 fn drawn(picture: &Graph, format: Picture) -> Result<String, Box<dyn std::error::Error>> {

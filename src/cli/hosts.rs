@@ -25,8 +25,11 @@ echo "etcd=$(etcd --version 2>/dev/null | head -n 1 | sed 's/.*: //')"
 
 pub fn main(inventory: &Path, format: Format) -> Exit {
     let mut sources = Sources::default();
-    let inventory = match load::inventory(inventory, &mut sources) {
-        Ok(inventory) => inventory,
+    let inventory = match load::hosts(inventory, &mut sources) {
+        Ok(loaded) => {
+            show(&loaded.warnings, &sources, Format::Text);
+            loaded.inventory
+        }
         Err(problems) => return show(&problems, &sources, Format::Text),
     };
     in_runtime(async {

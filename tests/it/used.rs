@@ -22,6 +22,11 @@ steps:
       echo start >>/starts
       until [ -e /go ]; do sleep 0.05; done
     undo: { sh: rm -f /starts }
+  - id: each
+    on: machines
+    rolling: { batch: 1 }
+    steps:
+      - { id: mark, sh: "echo {{ batch.index }} >/mark", undo: { sh: rm -f /mark } }
 verify:
   - { id: gone, on: machines, reads: true, sh: "! systemctl is-active -q {{ params.unit }}" }
 finally:
@@ -85,13 +90,16 @@ fn a_used_runbook_is_run_killed_taken_up_and_rolled_back() {
         [format!("etcd-1,etcd-2: Ada in {run}, true"), format!("etcd-1,etcd-2: Ada in {run}, true")]
     );
     assert_eq!(on_all("cat /starts"), ["start", "start"], "it was taken up, and not begun again");
+    let mut marks = on_all("cat /mark");
+    marks.sort();
+    assert_ne!(marks[0], marks[1], "its roll went over the hosts of the bound role, one by one");
     assert_eq!(on_all("systemctl is-active up down"), ["inactive\nactive", "inactive\nactive"]);
     assert_eq!(on_all("cat /swept"), ["up", "up"], "only what was begun is swept");
 
     let back = program.call(["rollback", "last", "--yes"]);
     assert_eq!(back.code, Some(0), "{}", back.err);
     assert_eq!(on_all("systemctl is-active up down"), ["active\nactive", "active\nactive"]);
-    assert_eq!(on_all("ls /told /starts 2>/dev/null"), ["", ""]);
+    assert_eq!(on_all("ls /told /starts /mark 2>/dev/null"), ["", ""]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::Within;
 use super::keys::{become_user, env, for_each, on_failure, vars};
 use crate::check::checked::OnFailure;
 use crate::check::reader::Reader;
-use crate::load::{Fields, Key, Node};
+use crate::load::{Fields, Key, Node, Value};
 use crate::template::{Late, Vars};
 use std::time::Duration;
 
@@ -35,7 +35,8 @@ impl<'n> Common<'n> {
             |reader: &mut Reader, fields: &mut Fields<'n>, name| fields.take(name).map(|node| reader.text(node, name));
         let main = matches!(within, Within::Steps | Within::Batch(_));
         let runs_by_itself = main || within == Within::Finally;
-        let entry = |fields: &mut Fields<'n>, name| fields.entry(name).map(|(key, node)| (key, node));
+        let given = |(_, node): &&(Key, Node)| node.value != Value::Null;
+        let entry = |fields: &mut Fields<'n>, name| fields.entry(name).filter(given).map(|(key, node)| (key, node));
         Common {
             title: text(reader, fields, "title"),
             when: fields.take("when"),

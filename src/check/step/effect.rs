@@ -80,7 +80,8 @@ impl Acting<'_, '_> {
         {
             let message = "repeating this command blindly may do its work twice";
             let help = "add `reconcile`, a probe that tells whether it took effect, or `reads: true`";
-            reader.problems.push(Diagnostic::error("E0208", retry.span, message).help(help));
+            let problem = Diagnostic::error("E0208", retry.span, message).label(self.action, "this command");
+            reader.problems.push(problem.help(help));
         }
     }
 

@@ -24,6 +24,7 @@ struct Shared {
 
 /// Reads a roll, the `ordinal`th of its list.
 pub(super) fn read(reader: &mut Reader, node: &Node, ordinal: usize) -> Vec<Draft> {
+    let node = &*reader.defaults.fill_in(node, &shapes::ROLL);
     let Some(mut fields) = Fields::of(node, &shapes::ROLL, &mut reader.problems) else { return Vec::new() };
     let named = fields.take("id").and_then(|node| Some((own_id(reader, node)?, node.span)));
     let (key, rolling) = fields.entry("rolling").expect("a roll is known by this key");

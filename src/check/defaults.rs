@@ -1,0 +1,47 @@
+//! `defaults`: keys of a step that every step has which does not have them itself.
+
+use super::reader::Reader;
+use super::shapes::{BATCH_STEP, DEFAULTS, GATE_STEP, ROLL, USE_STEP};
+use crate::action;
+use crate::load::{Fields, Key, Node, Shape, Value};
+use crate::model::Effect;
+use std::borrow::Cow;
+
+/// Keys and values, as they were written: each step reads them as its own.
+#[derive(Default)]
+pub(super) struct Defaults(Vec<(Key, Node)>);
+
+impl Defaults {
+    pub fn read(reader: &mut Reader, node: &Node) -> Defaults {
+        let Some(mut fields) = Fields::of(node, &DEFAULTS, &mut reader.problems) else { return Defaults::default() };
+        let entries = DEFAULTS.names().filter_map(|name| fields.entry(name).cloned()).collect();
+        fields.finish(&mut reader.problems);
+        Defaults(entries)
+    }
+
+    /// A step with the defaults that it leaves open, as far as they mean something for it.
+    pub fn fill_in<'n>(&self, step: &'n Node, shape: &Shape) -> Cow<'n, Node> {
+        let Value::Map(own) = &step.value else { return Cow::Borrowed(step) };
+        let kind = own.iter().find_map(|(key, _)| action::find(&key.text));
+        let in_roll = [BATCH_STEP.name, GATE_STEP.name].contains(&shape.name);
+        let of_many = [USE_STEP.name, ROLL.name].contains(&shape.name);
+        let fits = |key: &str| match key {
+            // The author's word about a command; what is no command knows by itself.
+            "reads" => kind.is_some_and(|kind| kind.effect([], false) == Effect::Opaque),
+            // A checkpoint is one place in the run, not one on each host.
+            "on" => !kind.is_some_and(|kind| kind.barrier),
+            // A roll has these itself, and lays them under its steps.
+            "become" | "vars" | "when" => !in_roll,
+            // Of one step it means another thing than of many.
+            "on_failure" => !of_many,
+            _ => true,
+        };
+        let missing = self.0.iter().filter(|(key, _)| shape.has(&key.text) && fits(&key.text));
+        let missing = missing.filter(|(key, _)| own.iter().all(|(other, _)| other.text != key.text));
+        let missing: Vec<(Key, Node)> = missing.cloned().collect();
+        match missing.is_empty() {
+            true => Cow::Borrowed(step),
+            false => Cow::Owned(Node { span: step.span, value: Value::Map([own.clone(), missing].concat()) }),
+        }
+    }
+}
