@@ -15,6 +15,7 @@
 //! - [`action`]: what a step can do, one file for each kind, and the contract that they share.
 //! - [`load`]: YAML to trees in which every value knows its place.
 //! - [`check`]: every mistake of a runbook, or a typed one without mistakes.
+//! - [`schema`]: what an editor can know of our files, from the tables that the check reads.
 //! - [`compile`]: steps times hosts to tasks, and what waits for what.
 //! - [`plan`]: what a run would do.
 //! - [`execute`]: runs a program, takes a run up again, walks it back: one loop, one event after the other.
@@ -36,6 +37,7 @@ pub mod model;
 pub mod plan;
 pub mod rehearse;
 pub mod report;
+pub mod schema;
 pub mod secret;
 pub mod template;
 pub mod world;

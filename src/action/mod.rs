@@ -39,7 +39,7 @@ mod web;
 pub use context::{Cx, Question, Settings};
 pub use kind::{Erased, ErasedChange, ErasedSeen, Kind, Undoing, find};
 pub use r#use::USE;
-pub use value::{Condition, HostPath, Hosts, LocalPath, Mode, Period, parse_format};
+pub use value::{Condition, HostPath, Hosts, LocalPath, Mode, Period, format_pattern, parse_format};
 
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;

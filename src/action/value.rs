@@ -21,6 +21,20 @@ pub fn parse_format(format: &str, text: &str) -> Result<(), String> {
     }
 }
 
+/// For editors: a regular expression that fits every text that [`parse_format`] takes, and few others; and what is
+/// wanted, in a sentence.
+pub fn format_pattern(format: &str) -> Option<(&'static str, &'static str)> {
+    match format {
+        "duration" => {
+            Some((r"^\+?([0-9.].*[A-Za-z0-9]|[Pp].+)$", "A length of time is wanted, such as 500ms, 90s or 1h30m."))
+        }
+        "mode" => Some(("^[0-7]{3,4}$", "Four octal digits in quotes are wanted, such as \"0600\".")),
+        "url" => Some(("^[Hh][Tt][Tt][Pp][Ss]?://", "An http:// or https:// address is wanted.")),
+        "host-path" => Some((r"^(?!(.*/)?\.\.(/|$))/.*[^/]", "An absolute path on the host is wanted.")),
+        _ => None,
+    }
+}
+
 macro_rules! text_format {
     ($type:ident, $format:literal, $description:literal, $example:literal) => {
         impl JsonSchema for $type {
@@ -54,6 +68,9 @@ impl FromStr for Period {
         let days = text.strip_suffix('d').and_then(|n| n.parse::<u32>().ok());
         if let Some(days) = days {
             return Ok(Period(Duration::from_secs(u64::from(days) * 86_400)));
+        }
+        if text.starts_with('-') {
+            return Err(bad());
         }
         let span: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
         Duration::try_from(span).map(Period).map_err(|_| bad())

@@ -8,6 +8,7 @@ mod args;
 mod checked;
 mod codes;
 mod defaults;
+mod explain;
 mod names;
 mod order;
 mod params;
@@ -25,9 +26,10 @@ pub use checked::{
     Choice, Gate, InRoll, Need, OnFailure, ParamSpec, ParamType, Retry, Role, RollPart, Runbook, Step, Use,
 };
 pub use codes::CODES;
+pub use explain::explanation;
 pub use params::{fitting, params};
 pub use roles::{bind, in_order, misfits};
-pub use shapes::RUNBOOK;
+pub use shapes::{RUNBOOK, STEP};
 
 use crate::load::{Document, Fields, Inventory, Key, Node, Value};
 use crate::model::{Diagnostic, Sources, StepId};

@@ -1,7 +1,7 @@
 //! The keys of a runbook, of its steps and of what is within them: read by the check, printed as its schema.
 
 use super::checked::ParamType;
-use crate::load::{Field, Form, NAME, Shape, fields};
+use crate::load::{Field, Form, NAME, SCALAR, Shape, fields};
 
 /// A runbook.
 pub static RUNBOOK: Shape = Shape {
@@ -9,11 +9,11 @@ pub static RUNBOOK: Shape = Shape {
     what: "a runbook",
     about: "A procedure: its parameters, the host roles that it needs, its steps.",
     groups: &[fields! {
-        required "runbook": Form::Pattern(RUNBOOK_NAME), "etcd/restore-cluster",
+        required "runbook": RUNBOOK_NAME, "etcd/restore-cluster",
             "Its name, with `/` between parts.";
         optional "summary": Form::Literal, "Rebuild every member from one snapshot",
             "One line for people.";
-        optional "requires": Form::Pattern(VERSION), "\">=0.1\"",
+        optional "requires": VERSION, "\">=0.1\"",
             "The version of surefoot that it needs at least.";
         optional "params": Form::Map(NAME, &Form::Declaration(&PARAM)), "{ unit: { type: string, default: etcd } }",
             "What a run is given: `-p NAME=VALUE`, `-P FILE`. Read as `{{ params.NAME }}`.";
@@ -24,7 +24,7 @@ pub static RUNBOOK: Shape = Shape {
              steps.";
         optional "defaults": Form::Shape(&DEFAULTS), "{ timeout: 90s }",
             "Keys that every step has which does not have them itself.";
-        required "steps": Form::List(&Form::Either(&[Form::Step(&STEP), Form::Shape(&ROLL), Form::Shape(&USE_STEP)])), "[{ id: stop, on: members, service: { unit: etcd, state: stopped } }]",
+        required "steps": Form::Some(&Form::Either(&[Form::Step(&STEP), Form::Shape(&ROLL), Form::Shape(&USE_STEP)])), "[{ id: stop, on: members, service: { unit: etcd, state: stopped } }]",
             "What is done, from top to bottom: a step waits for all above it unless its `needs` says otherwise.";
         optional "verify": Form::List(&Form::Step(&VERIFY)), "[{ etcd.consistent: { members: members } }]",
             "Steps that only look: what must hold when it has worked. They run after all others.";
@@ -41,9 +41,31 @@ pub static RUNBOOK: Shape = Shape {
     }],
 };
 
-/// Parts of letters, digits, `-`, `_` and `.`, with `/` between.
-const RUNBOOK_NAME: &str = "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$";
-const VERSION: &str = r"^\s*>=\s*[0-9]+(\.[0-9]+)*\s*$";
+const RUNBOOK_NAME: Form = Form::Pattern {
+    pattern: "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
+    wanted: "Letters, digits, -, _ and . are wanted, with / between.",
+    types: SCALAR,
+};
+const VERSION: Form = Form::Pattern {
+    pattern: r"^\s*>=\s*[0-9]+(\.[0-9]+)*\s*$",
+    wanted: "A version is wanted, such as \">=0.1\".",
+    types: &["string"],
+};
+const FILE: Form = Form::Pattern {
+    pattern: r"^(?![\s\S]*(\{\{|\{%|\{#))",
+    wanted: "A file is wanted. No template may stand here.",
+    types: &["string"],
+};
+const SHARE: Form = Form::Pattern {
+    pattern: r"%|\{\{",
+    wanted: "A number from 1 on or a percentage such as 25% is wanted.",
+    types: &["string"],
+};
+const ID: Form = Form::Pattern {
+    pattern: NAME,
+    wanted: "A name of a to z, digits and _ is wanted, a letter first.",
+    types: &["string", "boolean"],
+};
 
 /// A declared parameter.
 pub static PARAM: Shape = Shape {
@@ -108,7 +130,7 @@ pub static ROLL: Shape = Shape {
     groups: &[
         WAITING,
         fields! {
-            optional "id": Form::Pattern(NAME), "roll",
+            optional "id": ID, "roll",
                 "Name used by `needs`, templates and the journal: the hosts of the newest batch are \
                  `steps.NAME.out.hosts`.";
             optional "title": Form::Text, "Restart the members",
@@ -119,14 +141,14 @@ pub static ROLL: Shape = Shape {
                 "False means that the whole roll is skipped. Decided before its first step.";
             optional "vars": Form::Map(NAME, &Form::Any), "{ behind: \"{{ batch.done | length }}\" }",
                 "Names for the templates of its steps: `{{ vars.NAME }}`.";
-            optional "become": Form::Either(&[Form::Text, Form::True]), "etcd",
+            optional "become": Form::User, "etcd",
                 "The user that its steps run as, where they do not say another.";
             optional "on_failure": Form::OneOf(&["stop", "rollback"]), "rollback",
                 "`stop` (the default), or `rollback`: what was done to the failed batch is taken back; batches done \
                  stay.";
             required "rolling": Form::Shape(&ROLLING), "{ batch: 1 }",
                 "How many hosts at a time, in which order, and what must hold between.";
-            required "steps": Form::List(&Form::Step(&BATCH_STEP)), "[{ service: { unit: app, state: restarted } }]",
+            required "steps": Form::Some(&Form::Step(&BATCH_STEP)), "[{ service: { unit: app, state: restarted } }]",
                 "What is done to each batch, on its hosts. `batch.hosts`, `batch.index` and `batch.done` are in \
                  templates.";
         },
@@ -139,7 +161,7 @@ pub static ROLLING: Shape = Shape {
     what: "`rolling`",
     about: "How a roll goes.",
     groups: &[fields! {
-        optional "batch": Form::Either(&[Form::Whole { least: 1, most: u64::MAX }, Form::Text]), "1",
+        optional "batch": Form::Either(&[Form::Whole { least: 1, most: u64::MAX }, SHARE]), "1",
             "How many hosts at a time; 1 by default. Or a percentage, such as `25%`: as many as are full, and one at \
              least.";
         optional "first": Form::Either(&[Form::Text, Form::List(&Form::Text)]), "etcd-2",
@@ -175,14 +197,14 @@ pub static USE_STEP: Shape = Shape {
     about: "Another runbook as a step: all its steps, then those of its `verify`. It sees nothing of this one; this one \
             sees only its `out`.",
     groups: &[fields! {
-        required "use": Form::Literal, "../lib/stop-unit.yaml",
+        required "use": FILE, "../lib/stop-unit.yaml",
             "The other runbook's file, from this one's folder.";
         optional "with": Form::Map(NAME, &Form::Any), "{ unit: \"{{ params.unit }}\" }",
             "Its parameters. What decides over hosts or `for_each` in it must be known before the run; the rest may read \
              steps.";
         optional "bind": Form::Map(NAME, &Form::Either(&[Form::Text, Form::List(&Form::Text)])), "{ members: web }",
             "The hosts of its roles: roles, groups or hosts of here. A role that is left out has those of the same name.";
-        optional "id": Form::Pattern(NAME), "stop",
+        optional "id": ID, "stop",
             "Its name. The used runbook's steps are called by it, a dot, and their own.";
         optional "title": Form::Text, "Stop {{ params.unit }}",
             "One line for people.";
@@ -223,7 +245,7 @@ pub static INNER: Shape = Shape {
 };
 
 const NAMED: &[Field] = fields! {
-    optional "id": Form::Pattern(NAME), "stop",
+    optional "id": ID, "stop",
         "Name used by `needs`, templates and the journal. A step that is opaque or has an `undo` must have one.";
 };
 
@@ -234,7 +256,7 @@ const EVERY_STEP: &[Field] = fields! {
         "False means that the task is skipped.";
     optional "vars": Form::Map(NAME, &Form::Any), "{ path: \"/srv/{{ host.name }}\" }",
         "Names for this step's templates: `{{ vars.NAME }}`.";
-    optional "become": Form::Either(&[Form::Text, Form::True]), "etcd",
+    optional "become": Form::User, "etcd",
         "The user to run as, by sudo. `true` is root.";
     optional "env": Form::Map("^[A-Za-z_][A-Za-z0-9_]*$", &Form::Text), "{ ETCDCTL_API: \"3\" }",
         "Environment variables of its commands. Values that may hold anything belong here, not into a command's \

@@ -2,6 +2,7 @@
 
 use crate::execute::Limits;
 use crate::model::{RunId, TaskName};
+use crate::schema;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -93,6 +94,11 @@ pub enum Command {
     New { name: crate::lab::Name },
     /// List the actions, or print one action's manual
     Actions { name: Option<String> },
+    /// Explain a diagnostic code, with an example; without one, list them all
+    #[command(after_help = "Example:\n  surefoot explain E0208")]
+    Explain { code: Option<String> },
+    /// Print the JSON Schema of a kind of file, for editors
+    Schema(Schema),
     /// Throw-away hosts on this machine: real Debian, systemd, sshd and etcd (needs root)
     #[command(subcommand)]
     Lab(Lab),
@@ -157,6 +163,23 @@ pub struct Fmt {
     /// Write nothing; exit with 1 where a file would change
     #[arg(long)]
     pub check: bool,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+An editor with yaml-language-server completes, explains and checks a file whose first line names its schema:
+  # yaml-language-server: $schema=schemas/runbook.json
+
+Examples:
+  surefoot schema > runbook.schema.json
+  surefoot schema params --of restore.yaml > restore.params.schema.json")]
+pub struct Schema {
+    /// `runbook`, `inventory`, `params` (a file for -P) or `rehearsal`
+    #[arg(value_name = "FILE", default_value = "runbook", value_parser = clap::builder::PossibleValuesParser::new(schema::SCHEMAS.iter().map(|(name, _)| *name)))]
+    pub name: String,
+    /// With `params`: for the parameters of this runbook, by their names and types
+    #[arg(long, value_name = "RUNBOOK")]
+    pub of: Option<PathBuf>,
 }
 
 /// What a run is made from.

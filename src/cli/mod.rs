@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod connect;
 mod exit;
+mod explain;
 mod fmt;
 mod graph;
 mod hosts;
@@ -22,6 +23,7 @@ mod rollback;
 mod run;
 mod run_id;
 mod runs;
+mod schema;
 mod settle;
 mod taken;
 
@@ -52,6 +54,8 @@ fn dispatch(args: Args) -> Exit {
         Command::Fmt(fmt) => fmt::main(&fmt),
         Command::Hosts { inventory, format } => hosts::main(&inventory, format),
         Command::New { name } => new::main(&name),
+        Command::Explain { code } => explain::main(code.as_deref()),
+        Command::Schema(schema) => schema::main(&schema),
         Command::Lab(lab) => lab::main(lab),
         Command::Verify { run, seal } => runs::verify(&args.state, &run, seal.as_deref()),
         Command::Logs { run, task } => logs::main(&args.state, &run, task.as_ref()),

@@ -29,13 +29,13 @@ impl<'n> Fields<'n> {
 
     /// The value of a key. A key without a value counts as not given.
     pub fn take(&mut self, name: &'static str) -> Option<&'n Node> {
-        self.entry(name).map(|(_, node)| node).filter(|node| node.value != Value::Null)
+        self.entry(name).map(|(_, node)| node)
     }
 
     /// A key and its value.
     pub fn entry(&mut self, name: &'static str) -> Option<&'n (Key, Node)> {
         self.asked.push(name);
-        self.entries.iter().find(|(key, _)| key.text == name)
+        self.entries.iter().find(|(key, node)| key.text == name && node.value != Value::Null)
     }
 
     /// The entries that the table does not have and nobody has asked for.

@@ -26,7 +26,7 @@ pub use inventory::{HostEntry, INVENTORY, Inventory, Loaded};
 pub use node::{Key, Node, Value};
 pub use rehearsal::{REHEARSAL, Rehearsal};
 pub(crate) use shape::fields;
-pub use shape::{Field, Form, NAME, Shape};
+pub use shape::{Field, Form, NAME, SCALAR, SECRET, Shape};
 pub use used::{Copies, Library, used_path};
 
 use crate::model::{Diagnostic, FileId, Sources};
@@ -102,6 +102,11 @@ pub fn params(path: &Path, sources: &mut Sources) -> Result<Vec<Given>, Vec<Diag
     let Some(root) = root else { return Ok(Vec::new()) };
     node::expect_map(&root, "a parameters file")?;
     Ok(root.entries().iter().cloned().map(|(key, value)| Given { key, value }).collect())
+}
+
+/// The tree of a text that is no file.
+pub fn tree(text: &str, sources: &mut Sources) -> Result<Node, Vec<Diagnostic>> {
+    yaml::parse(sources.add("text", text), text)
 }
 
 /// Takes a `name=value` of the command line. The value is read as YAML where it is YAML, else as text.

@@ -40,15 +40,15 @@ pub static REHEARSAL: Shape = Shape {
     groups: &[fields! {
         required "lab": Form::Shape(&LAB), "{ hosts: 3, etcd: \"3.5\" }",
             "The throw-away hosts. They are named etcd-1 and so on, and are all in the group `members`.";
-        optional "hosts": Form::Any, "{ members: { min: 1 } }",
+        optional "hosts": Form::OfRunbook("hosts"), "{ members: { min: 1 } }",
             "The roles of `setup`, `damage` and `proof`, as in a runbook.";
-        optional "setup": Form::List(&Form::Any), "[{ id: start, on: members, service: { unit: etcd, state: started } }]",
+        optional "setup": Form::OfRunbook("steps"), "[{ id: start, on: members, service: { unit: etcd, state: started } }]",
             "Steps that make the runbook's starting state.";
-        optional "damage": Form::List(&Form::Any), "[{ id: down, on: members, service: { unit: etcd, state: stopped } }]",
+        optional "damage": Form::OfRunbook("steps"), "[{ id: down, on: members, service: { unit: etcd, state: stopped } }]",
             "Steps that then break it.";
-        optional "proof": Form::List(&Form::Any), "[{ etcd.health: { members: members } }]",
+        optional "proof": Form::OfRunbook("verify"), "[{ etcd.health: { members: members } }]",
             "With `--faults`: steps that must hold after each run that says that it is done. Relative files are those that `setup` has made.";
-        optional "settle": Form::Map(NAME, &Form::Literal), "{ migrate: test -e /srv/migrated }",
+        optional "settle": Form::Map(NAME, &Form::Text), "{ migrate: test -e /srv/migrated }",
             "With `--faults`: what an operator looks at on a host where the outcome of a step is unknown, a script for each step: it ends with 0 where the step took effect. `$1` is the run.";
         optional "params": Form::Map(NAME, &Form::Any), "{ snapshot: before.db }",
             "What the runbook is run with.";

@@ -33,8 +33,14 @@ pub struct Field {
 pub enum Form {
     /// Text that is known before the run: no template.
     Literal,
-    /// Such a text of this pattern.
-    Pattern(&'static str),
+    /// Such a text of this pattern; what is wanted, in a sentence. Scalars of these types can be one.
+    Pattern {
+        pattern: &'static str,
+        wanted: &'static str,
+        types: &'static [&'static str],
+    },
+    /// Text of this pattern that does not begin with a dash: ssh would take it for an option.
+    Word(&'static str),
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// Text, in which templates may stand.
@@ -42,7 +48,8 @@ pub enum Form {
     /// Any value, in whose texts templates may stand.
     Any,
     Bool,
-    True,
+    /// A user's name, or `true` for root.
+    User,
     /// A whole number.
     Whole {
         least: u64,
@@ -60,6 +67,8 @@ pub enum Form {
     Template,
     Null,
     List(&'static Form),
+    /// A list that is not empty.
+    Some(&'static Form),
     /// A list in which nothing stands twice.
     Set(&'static Form),
     /// Names of this pattern to values.
@@ -69,8 +78,20 @@ pub enum Form {
     Step(&'static Shape),
     /// What a parameter is declared as: its type says what its default may be.
     Declaration(&'static Shape),
+    /// What a runbook has under this key.
+    OfRunbook(&'static str),
     Either(&'static [Form]),
 }
+
+/// Scalars of any type are taken as the text that is written.
+pub const SCALAR: &[&str] = &["string", "number", "boolean"];
+
+/// Where a secret is found: `secret::Source`.
+pub const SECRET: Form = Form::Pattern {
+    pattern: r"^(ask:?\s*$|env:.|file:.|cmd:.)",
+    wanted: "A secret is never written out: env:NAME, file:PATH, cmd:COMMAND or ask says where it is.",
+    types: &["string"],
+};
 
 /// Text that templates can spell: `steps.NAME`, `params.NAME`.
 pub const NAME: &str = "^[a-z][a-z0-9_]{0,63}$";

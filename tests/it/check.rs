@@ -20,11 +20,11 @@ use surefoot::compile::{Node, Program, compile};
 use surefoot::load::{self, Inventory};
 use surefoot::model::{Diagnostic, Severity, Sources};
 
-fn folder(below: &str) -> PathBuf {
+pub fn folder(below: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check").join(below)
 }
 
-fn cases(below: &str) -> Vec<PathBuf> {
+pub fn cases(below: &str) -> Vec<PathBuf> {
     let files = std::fs::read_dir(folder(below)).unwrap().map(|entry| entry.unwrap().path());
     let is_case = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "yaml" || ext == "ini");
     let mut files: Vec<PathBuf> = files.filter(is_case).collect();
@@ -33,13 +33,13 @@ fn cases(below: &str) -> Vec<PathBuf> {
 }
 
 /// The values of a directive in the first comment lines.
-fn directives(path: &Path, name: &str) -> Vec<String> {
+pub fn directives(path: &Path, name: &str) -> Vec<String> {
     let text = String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
     let comments = text.lines().map_while(|line| line.strip_prefix("# ").map(str::to_owned));
     comments.filter_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned)).collect()
 }
 
-fn expected(path: &Path) -> Vec<String> {
+pub fn expected(path: &Path) -> Vec<String> {
     let of = |name: &str| directives(path, name).into_iter().map(|rest| format!("{name} {rest}")).collect::<Vec<_>>();
     let mut all = [of("error"), of("warning")].concat();
     all.sort();

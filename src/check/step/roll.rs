@@ -27,7 +27,9 @@ pub(super) fn read(reader: &mut Reader, node: &Node, ordinal: usize) -> Vec<Draf
     let node = &*reader.defaults.fill_in(node, &shapes::ROLL);
     let Some(mut fields) = Fields::of(node, &shapes::ROLL, &mut reader.problems) else { return Vec::new() };
     let named = fields.take("id").and_then(|node| Some((own_id(reader, node)?, node.span)));
-    let (key, rolling) = fields.entry("rolling").expect("a roll is known by this key");
+    let rolling = node.entries().iter().find(|(key, _)| key.text == "rolling");
+    let (key, rolling) = rolling.expect("a roll is known by this key");
+    fields.take("rolling");
     let roll = named.as_ref().map_or_else(|| StepId::from(format!("{}-{ordinal}", ROLLING.name)), |(id, _)| id.clone());
     let shared = Shared {
         when: fields.take("when").and_then(|node| reader.expression(node, "`when`")),

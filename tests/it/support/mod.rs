@@ -7,6 +7,7 @@ pub mod damaging;
 pub mod engine;
 pub mod example;
 pub mod files;
+pub mod language_server;
 pub mod program;
 pub mod scratch;
 pub mod sshd;

@@ -1,0 +1,28 @@
+//! `surefoot explain`: what a diagnostic code means, with an example that is wrong and one that is right.
+
+use super::exit::Exit;
+use crate::check::{CODES, explanation};
+use crate::load::closest;
+use crate::report::words::BOLD;
+
+pub fn main(code: Option<&str>) -> Exit {
+    let Some(code) = code else {
+        for (code, meaning) in CODES {
+            anstream::println!("{BOLD}{code}{BOLD:#}  {meaning}");
+        }
+        return Exit::Done;
+    };
+    let code = code.to_uppercase();
+    match explanation(&code) {
+        Some(text) => {
+            let (heading, body) = text.split_once('\n').unwrap_or((text, ""));
+            anstream::println!("{BOLD}{heading}{BOLD:#}\n{}", body.trim_end());
+            Exit::Done
+        }
+        None => {
+            let near = closest(&code, CODES.iter().map(|(code, _)| *code));
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            Exit::WrongInput.because(format!("no diagnostic has the code `{code}`{near}"))
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! JSON Schemas of our files, for editors: completion, hover, and most mistakes as they are typed.
+//!
+//! Made from what the check reads: the tables of keys, and the actions' structs. Whatever the check accepts, a schema
+//! accepts; what takes more than one value to know (names, order, types of parameters), a schema does not know.
+//! Draft 7, which every editor's YAML support has, with one word more that they understand: `patternErrorMessage`.
+
+mod action;
+mod form;
+mod values;
+
+pub use values::of_params;
+
+use crate::check::RUNBOOK;
+use crate::load::{INVENTORY, REHEARSAL, Shape};
+use form::Definitions;
+use serde_json::{Value as Json, json};
+
+/// Makes a schema.
+pub type Make = fn() -> Json;
+
+/// The schemas by the names that `surefoot schema` and the folder `schemas/` know them by.
+pub static SCHEMAS: &[(&str, Make)] = &[
+    ("runbook", || of_shape(&RUNBOOK, "runbook")),
+    ("inventory", || of_shape(&INVENTORY, "inventory")),
+    ("params", values::any_params),
+    ("rehearsal", || of_shape(&REHEARSAL, "rehearsal")),
+];
+
+fn of_shape(shape: &'static Shape, name: &str) -> Json {
+    let mut definitions = Definitions::default();
+    let root = definitions.shape(shape);
+    with_head(&format!("A surefoot {name}"), root, definitions)
+}
+
+/// A schema as it stands in a file.
+fn with_head(title: &str, root: Json, definitions: Definitions) -> Json {
+    let mut head = json!({ "$schema": "http://json-schema.org/draft-07/schema#", "title": title });
+    let all = head.as_object_mut().expect("made as a map");
+    all.extend(root.as_object().cloned().unwrap_or_default());
+    let definitions = definitions.done();
+    if !definitions.is_empty() {
+        all.insert("definitions".to_owned(), definitions.into());
+    }
+    head
+}
+
+/// The text of a schema's file.
+pub fn text(schema: &Json) -> String {
+    format!("{schema:#}\n")
+}
