@@ -8,6 +8,7 @@ mod approve;
 mod assert;
 mod checkpoint;
 mod command;
+mod command_line;
 mod context;
 mod copy;
 mod download;
@@ -18,6 +19,7 @@ mod exec;
 mod fetch;
 mod file;
 mod files;
+mod flags;
 mod http;
 mod kind;
 mod r#move;
@@ -58,6 +60,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<unarchive::Unarchive>(),
     Kind::of::<file::File>(),
     Kind::of::<env_file::EnvFile>(),
+    Kind::of::<flags::Flags>(),
     Kind::of::<r#move::Move>(),
     Kind::of::<remove::Remove>(),
     Kind::of::<service::Service>(),

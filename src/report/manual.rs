@@ -2,6 +2,7 @@
 
 use super::words::{BOLD, DIM};
 use crate::action::{Kind, Undoing};
+use crate::model::Effect;
 use serde_json::Value as Json;
 use std::fmt::Write;
 
@@ -17,7 +18,7 @@ pub fn list(kinds: &[Kind]) -> String {
     kinds.iter().map(line).collect()
 }
 
-/// One action's page: what it does, its parameters, its outputs, its undo, an example.
+/// One action's page: what it does, its parameters, its outputs, its effect, its undo, an example.
 pub fn page(kind: &Kind) -> String {
     let schema = (kind.schema)().to_value();
     let mut out = format!("{BOLD}{}{BOLD:#}\n\n", kind.name);
@@ -30,9 +31,28 @@ pub fn page(kind: &Kind) -> String {
         Undoing::Known(how) => how.to_owned(),
         Undoing::No(why) => format!("none: {why}"),
     };
+    let _ = write!(out, "\n{BOLD}Effect{BOLD:#}\n  {}\n", effect(kind));
     let _ = writeln!(out, "\n{BOLD}Undo{BOLD:#}\n  {undo}\n\n{BOLD}Example{BOLD:#}");
     indented(&mut out, "  ", kind.example);
     out
+}
+
+/// What a step of this kind does to the world, by the words that the language has for it.
+fn effect(kind: &Kind) -> String {
+    let mut text = match kind.effect([], false) {
+        Effect::Reads => "reads: it changes nothing, and a plan may run it",
+        Effect::Converges => "converges: it looks first, and changes only what is not yet so",
+        Effect::Opaque => "opaque: it cannot look first; `reads: true` is the author's word that it changes nothing",
+    }
+    .to_owned();
+    if let [first, rest @ ..] = kind.converges_with {
+        let names = rest.iter().fold(format!("`{first}`"), |names, name| format!("{names} or `{name}`"));
+        let _ = write!(text, "; with {names} it converges");
+    }
+    if let Some((name, values)) = kind.reads_with {
+        let _ = write!(text, "; with another `{name}` than {} it is opaque", values.join(" or "));
+    }
+    text
 }
 
 /// The maps among the forms that an action may be written in.
@@ -91,5 +111,17 @@ fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
 fn indented(out: &mut String, indent: &str, text: &str) {
     for line in text.lines() {
         let _ = writeln!(out, "{}", format!("{indent}{line}").trim_end());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::find;
+
+    #[test]
+    fn a_page_says_what_a_step_does_to_the_world() {
+        let says = |name: &str, word: &str| page(find(name).unwrap()).contains(&format!("\n  {word}"));
+        assert!(says("etcd.status", "reads") && says("flags", "converges") && says("sh", "opaque"));
     }
 }

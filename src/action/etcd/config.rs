@@ -104,7 +104,7 @@ impl Action for Config {
             None => None,
         };
         let running = process.map(|process| values(&process.settings)).unwrap_or_default();
-        let binary = loaded.unit.binary().unwrap_or("etcd").to_owned();
+        let binary = layout::binary(&loaded.unit).unwrap_or("etcd").to_owned();
         let (version, tool) = programs(cx, &binary).await?;
         Ok(out(loaded, running, binary, version, tool))
     }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 /// Never in two places: a flag beside its variable is fatal to etcd. No other byte of a file changes; its owner and
 /// mode stay. The running etcd is not restarted: stop, configure, start.
 ///
-/// `refused` where a value spans lines, or a flag stands more than once; `missing` where the unit is not there.
+/// `refused` where a value spans lines, or the unit has more than one command; `missing` where the unit is not there.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Configure {

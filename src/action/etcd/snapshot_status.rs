@@ -123,7 +123,8 @@ impl SnapshotStatus {
         }
         let sha256 = line("sha256").ok_or_else(unread)?.to_owned();
         let status: Option<ToolStatus> = line("status").and_then(|json| serde_json::from_str(json).ok());
-        let revision = status.as_ref().map(|status| status.revision);
+        // Of a database without keys the tools say 0, a server that runs on it 1.
+        let revision = status.as_ref().map(|status| status.revision.max(1));
         Ok(SnapshotStatusOut {
             sha256,
             size,

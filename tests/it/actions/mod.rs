@@ -5,6 +5,7 @@ mod download;
 mod env_file;
 mod fetch;
 mod file;
+mod flags;
 mod guards;
 mod moving;
 mod sending;

@@ -182,6 +182,54 @@ async fn systemd_reads_what_env_file_writes() {
     assert_eq!(seen("OTHER"), Some("it iswell"));
 }
 
+/// Says with which words it was started.
+const SAY: &str = "/usr/local/bin/say";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unit_runs_with_what_flags_writes() {
+    let scene = Scene::set("flags").await;
+    scene.write(SAY, "#!/bin/sh\nprintf '%s\\n' \"$@\" >/run/words");
+    scene.write("/etc/demo", "NAME=one\nOPTS=--in=side");
+    scene.inside(&format!("chmod 755 {SAY}"));
+    scene.unit("Type=oneshot\nExecStart=/bin/false --name=no");
+    let drop_in = "/etc/systemd/system/demo.service.d/own.conf";
+    let lines = "[Service]\nEnvironmentFile=/etc/demo\nExecStart=\nExecStart=/usr/local/bin/say \\\n  --name=${NAME} \\\n\
+        # of old\n  --debug \\\n  --beat 100 $OPTS";
+    scene.inside("mkdir -p /etc/systemd/system/demo.service.d");
+    scene.write(drop_in, lines);
+    scene.inside(&format!("chown 7:9 {drop_in}; chmod 640 {drop_in}; systemctl daemon-reload"));
+    let look =
+        || scene.inside(&format!("cat {drop_in} /usr/lib/systemd/system/demo.service; stat -c '%a %u %g' {drop_in}"));
+    let original = look();
+    let odd = "50% of $NAME \"x\" \\ 'y'";
+    let set = json!({ "name": "one", "beat": 430, "odd": odd, "fast": true });
+    let step = scene.bench.step("flags", json!({ "unit": "demo", "set": set, "remove": ["debug"] }));
+    let change = step.change().await;
+    assert!(change.diff.unwrap().contains("+  --beat 430 $OPTS"));
+    step.apply(&change.before).await.unwrap();
+    assert!(step.is_clean().await);
+    assert_eq!(scene.inside("systemctl show -P NeedDaemonReload demo"), "no");
+    scene.step(json!({ "unit": "demo", "state": "started" })).run().await.unwrap();
+    let words = ["--name=one", "--beat", "430", "--in=side", &format!("--odd={odd}"), "--fast"];
+    assert_eq!(scene.inside("cat /run/words"), words.join("\n"));
+    let inner = scene.bench.step("flags", json!({ "unit": "demo", "set": { "in": "x" } }));
+    assert_eq!(inner.inspect().await.unwrap_err().kind, FaultKind::Refused);
+    for _ in 0..2 {
+        step.undo(&change.before).await.unwrap();
+        assert_eq!(look(), original);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_unit_of_a_package_is_copied_and_systemd_told() {
+    let scene = Scene::set("flagscopy").await;
+    scene.unit("Type=oneshot\nExecStart=/bin/echo --a=1");
+    let step = scene.bench.step("flags", json!({ "unit": "demo", "set": { "a": 2 } }));
+    let (_, out) = step.run().await.unwrap();
+    assert_eq!(out["file"], "/etc/systemd/system/demo.service");
+    assert!(scene.inside("systemctl show -P ExecStart demo").contains("--a=2"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_user_keeps_its_own_originals() {
     let mut scene = Scene::set("become").await;

@@ -231,3 +231,17 @@ async fn a_member_comes_and_goes_on_3_4() {
 async fn a_member_comes_and_goes_on_3_5() {
     a_member_comes_and_goes("member35", Etcd::V3_5).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_without_a_key_gives_a_snapshot() {
+    let cluster = Cluster::up("upfresh", 1, Etcd::V3_4, false).await;
+    let taken = json!({ "from": cluster.names_json(), "to": cluster.at("fresh.db") });
+    let out = cluster.act("controller", "etcd.snapshot", taken).await.unwrap();
+    assert_eq!((&out["revision"], &out["keys"]), (&json!(1), &json!(0)));
+    let name = &cluster.names[0];
+    cluster.push("fresh.db", name, "/root/fresh.db").await;
+    for (on, file) in [("controller", cluster.at("fresh.db")), (name.as_str(), "/root/fresh.db".to_owned())] {
+        let status = cluster.act(on, "etcd.snapshot_status", json!({ "file": file })).await.unwrap();
+        assert_eq!(status["revision"], 1, "{on}");
+    }
+}

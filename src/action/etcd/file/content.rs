@@ -11,7 +11,7 @@ const REVISION: usize = 17;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
-    /// The newest revision in it.
+    /// The newest revision in it; 1 where no key was ever written, as etcd itself counts.
     pub revision: i64,
     /// Keys that live at that revision.
     pub keys: u64,
@@ -41,7 +41,7 @@ pub fn content(path: &Path) -> Result<Content, Fault> {
     if !buckets.iter().any(|(name, _)| name == b"key") {
         return Err(damaged(bad("it has no bucket `key`: not written by etcd")));
     }
-    let mut content = Content::default();
+    let mut content = Content { revision: 1, ..Content::default() };
     for (name, bucket) in &buckets {
         content.read(&bolt, name, bucket).map_err(damaged)?;
     }

@@ -12,14 +12,11 @@ mod process;
 mod settings;
 mod unit;
 mod urls;
-mod words;
 
 pub use edit::{Edit, Files, paths as edit_paths, plan};
 pub use process::{Process, running};
 pub use settings::{Defaults, Kept, Settings};
-#[cfg(test)]
-use unit::Unit;
-pub use unit::{Loaded, load};
+pub use unit::{Loaded, binary, load};
 pub use urls::{Endpoint, endpoints, is_local, loopback_first, ports};
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! A running etcd: its command line and environment, from /proc. They are the truth about what it runs with.
 
-use super::settings::{Environment, Settings};
-use super::words;
+use super::settings::Settings;
+use super::unit::after_etcd;
 use crate::action::Cx;
+use crate::action::command_line::Environment;
 use crate::action::read;
 use crate::model::{Fault, FaultKind};
 use crate::world::{Host, Script};
@@ -80,6 +81,6 @@ fn settings(words: &[u8], variables: &[u8], folder: &str) -> Settings {
         .collect();
     // These words are past the replacing of variables: a dollar sign is one.
     let words: Vec<String> = split(words).iter().map(|word| word.replace('$', "$$")).collect();
-    let flags = words::after_etcd(&words).map_or(&[][..], |(_, rest)| rest);
+    let flags = after_etcd(&words).map_or(&[][..], |(_, rest)| rest);
     Settings::of(flags, &environment, folder)
 }

@@ -1,11 +1,11 @@
 //! Settings by name, from environment, command line and configuration file.
 
-use super::{config_file, words};
+use super::config_file;
+use crate::action::command_line::{self, Environment, FlagSource};
 use crate::model::Fault;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Serialize;
-use words::FlagSource;
 
 /// What a host keeps one setting in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -28,9 +28,6 @@ pub struct Setting {
     #[serde(flatten)]
     pub kept: Kept,
 }
-
-/// The environment that etcd starts in: each variable with its value and the file that it comes from.
-pub type Environment = IndexMap<String, (String, Option<String>)>;
 
 /// Every setting that is set; what is not here has etcd's default.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,7 +53,7 @@ impl Settings {
             let kept = Kept::Variable { file: file.clone(), variable: variable.clone() };
             set.insert(name.to_ascii_lowercase().replace('_', "-"), Setting { value: value.clone(), kept });
         }
-        for flag in words::flags(words, &variables) {
+        for flag in command_line::flags(words, &variables) {
             let kept = match flag.from {
                 FlagSource::Line => Kept::Line,
                 FlagSource::Variable(variable) => Kept::Variable { file: file_of(&variable), variable },

@@ -1,6 +1,8 @@
 //! Layouts as `systemctl show` printed them on real hosts.
 
-use super::{Defaults, Kept, Settings, Unit};
+use super::unit::{binary, settings as settings_of};
+use super::{Defaults, Kept, Settings};
+use crate::action::command_line::Unit;
 use indexmap::IndexMap;
 
 /// Debian's package, stopped.
@@ -47,7 +49,7 @@ ActiveState=inactive"#;
 
 fn settings(shown: &str, file: &str, text: &str) -> (Unit, Settings) {
     let unit = Unit::parse(shown).unwrap();
-    let settings = unit.settings(&IndexMap::from([(file.to_owned(), text.to_owned())]));
+    let settings = settings_of(&unit, &IndexMap::from([(file.to_owned(), text.to_owned())]));
     (unit, settings)
 }
 
@@ -62,7 +64,7 @@ fn debians_package_has_its_own_defaults() {
         (unit.user.as_str(), unit.restart.as_str(), unit.pid, unit.active),
         ("etcd", "on-abnormal", None, false)
     );
-    assert_eq!(unit.binary(), Some("/usr/bin/etcd"));
+    assert_eq!(binary(&unit), Some("/usr/bin/etcd"));
     let defaults = Defaults(&settings);
     assert_eq!((defaults.name().as_str(), defaults.data_dir().as_str()), ("etcd-1", "/var/lib/etcd/default"));
     assert_eq!(defaults.advertise_peer(), ["http://localhost:2380"]);
@@ -99,7 +101,7 @@ fn flags_may_be_fed_from_variables_of_any_name() {
 #[test]
 fn a_shell_around_etcd_is_looked_through() {
     let (unit, settings) = settings(WRAPPED, "/etc/etcd/etcd.conf", "ETCD_NAME=default\nETCD_DATA_DIR=data\n");
-    assert_eq!(unit.binary(), Some("/usr/bin/etcd"));
+    assert_eq!(binary(&unit), Some("/usr/bin/etcd"));
     assert_eq!(Defaults(&settings).data_dir(), "/var/lib/etcd/data");
     assert_eq!(settings.set["name"].kept, file_variable("/etc/etcd/etcd.conf", "ETCD_NAME"));
 }

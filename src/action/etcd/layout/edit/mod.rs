@@ -1,12 +1,12 @@
 //! Changes of settings in the files where a host keeps them: texts in, texts out.
 
-mod flag;
 #[cfg(test)]
 mod tests;
 
 use super::config_file;
 use super::settings::{Kept, Settings};
 use super::unit::Loaded;
+use crate::action::command_line::{self, Held, Wanted};
 use crate::action::environment;
 use crate::model::Fault;
 use indexmap::IndexMap;
@@ -41,6 +41,10 @@ enum Place {
     },
     /// A flag on the command line of the unit.
     Line,
+    /// A flag within a variable of the unit itself.
+    Within {
+        variable: String,
+    },
     ConfigFile {
         file: String,
     },
@@ -55,6 +59,7 @@ enum Place {
 pub fn paths(loaded: &Loaded) -> Vec<String> {
     let unit = &loaded.unit;
     let mut paths = unit.files.clone();
+    paths.extend(unit.files.iter().map(|path| command_line::place_of(path)));
     paths.extend(unit.environment_files.iter().cloned());
     paths.extend(loaded.settings.path("config-file").or(loaded.settings.config_file.clone()));
     paths.push(drop_in(&unit.id));
@@ -95,14 +100,13 @@ fn write(loaded: &Loaded, files: &mut Files, name: &str, value: &str) -> Result<
         Place::Flags { file, variable } => {
             let old = text(files, &file);
             let held = environment::assignments(&old).into_iter().rfind(|set| set.key == variable);
-            let flags = flag::set(&held.map(|set| set.value).unwrap_or_default(), name, value)?;
+            let flags = held.map(|set| set.value).unwrap_or_default();
+            let flags = command_line::edit_text(&flags, &one(name, value))?;
             let new = assign(&file, &old, variable, &flags)?;
             files.insert(file, Some(new));
         }
-        Place::Line => {
-            let (file, new) = flag_in_unit(loaded, files, name, value)?;
-            files.insert(file, Some(new));
-        }
+        Place::Line => in_unit(loaded, files, Held::Command, &one(name, value))?,
+        Place::Within { variable } => in_unit(loaded, files, Held::Variable(&variable), &one(name, value))?,
         Place::ConfigFile { file } => {
             let new = config_file::set(&file, &text(files, &file), name, value)?;
             files.insert(file, Some(new));
@@ -137,8 +141,8 @@ fn place(loaded: &Loaded, name: &str) -> Place {
     match set.get(name).map(|setting| setting.kept.clone()) {
         Some(Kept::Variable { file, variable: own }) => variable(file, own),
         Some(Kept::Flags { file: Some(file), variable }) => Place::Flags { file, variable },
-        // Within a variable of the unit itself: the text is in the unit's files.
-        Some(Kept::Flags { file: None, .. } | Kept::Line) => Place::Line,
+        Some(Kept::Flags { file: None, variable }) => Place::Within { variable },
+        Some(Kept::Line) => Place::Line,
         Some(Kept::ConfigFile { file }) => Place::ConfigFile { file },
         None => variable(None, format!("ETCD_{}", name.to_ascii_uppercase().replace('-', "_"))),
     }
@@ -148,23 +152,17 @@ fn drop_in(unit: &str) -> String {
     format!("/etc/systemd/system/{unit}.d/{DROP_IN}")
 }
 
-/// In the unit's own file or a drop-in. Files of packages are left alone: the copy in /etc stands above them.
-fn flag_in_unit(loaded: &Loaded, files: &Files, name: &str, value: &str) -> Result<(String, String), Fault> {
-    let mut found = Vec::new();
-    for path in &loaded.unit.files {
-        let text = files.get(path).cloned().flatten().unwrap_or_default();
-        found.extend(flag::spots(&text, name).into_iter().map(|spot| (path.clone(), text.clone(), spot)));
+fn one(name: &str, value: &str) -> Wanted {
+    Wanted { set: vec![(name.to_owned(), value.to_owned())], remove: Vec::new() }
+}
+
+/// In the unit's own file or a drop-in, whichever counts.
+fn in_unit(loaded: &Loaded, files: &mut Files, held: Held<'_>, wanted: &Wanted) -> Result<(), Fault> {
+    let own = command_line::files(&loaded.unit.files, files);
+    if let Some(file) = command_line::edit_unit(&own, held, wanted, &str::to_owned)? {
+        files.insert(file.path, Some(file.text));
     }
-    let [(path, text, (from, to))] = &found[..] else {
-        let fault =
-            Fault::refused(format!("`--{name}` stands {} times in the files of {}", found.len(), loaded.unit.id));
-        return Err(fault.hint("set it by hand in one place, then run this again"));
-    };
-    let own = ["/lib/", "/usr/lib/"].iter().any(|folder| path.starts_with(folder));
-    let target = if own { format!("/etc/systemd/system/{}", loaded.unit.id) } else { path.clone() };
-    // In a unit, `%` begins a specifier.
-    let value = flag::word(value)?.replace('%', "%%");
-    Ok((target, format!("{}{value}{}", &text[..*from], &text[*to..])))
+    Ok(())
 }
 
 fn in_drop_in(text: &str, variable: &str, value: &str) -> String {

@@ -1,7 +1,8 @@
 //! Each way of keeping a setting, changed.
 
 use super::*;
-use crate::action::etcd::layout::{Unit, words};
+use crate::action::command_line::{Unit, split};
+use crate::action::etcd::layout::unit::settings as settings_of;
 use crate::model::FaultKind;
 
 const UNIT: &str = "/etc/systemd/system/etcd.service";
@@ -11,13 +12,13 @@ const ENV: &str = "/etc/default/etcd";
 fn loaded(command: &str, environment_files: &[&str], text: &str) -> (Loaded, Files) {
     let unit = Unit {
         id: "etcd.service".to_owned(),
-        command: words::split(command),
+        command: split(command),
         environment_files: environment_files.iter().map(|&path| path.to_owned()).collect(),
         files: vec![UNIT.to_owned()],
         ..Unit::default()
     };
     let texts = IndexMap::from([(ENV.to_owned(), text.to_owned())]);
-    let settings = unit.settings(&texts);
+    let settings = settings_of(&unit, &texts);
     let mut files: Files = [(UNIT.to_owned(), Some(format!("[Service]\n# --name=no\nExecStart={command}\n")))].into();
     files.insert(ENV.to_owned(), Some(text.to_owned()));
     files.insert(drop_in("etcd.service"), None);
@@ -66,10 +67,25 @@ fn without_an_environment_file_a_drop_in_holds_it() {
 }
 
 #[test]
-fn a_flag_that_stands_twice_is_refused() {
+fn of_two_commands_neither_is_touched() {
     let mut twice = loaded("/usr/bin/etcd --name a", &[ENV], "");
     twice.1[UNIT].as_mut().unwrap().push_str("ExecStartPre=/x --name b\n");
+    assert!(edits(&twice, "name", "c").unwrap()[0].new.ends_with("--name c\nExecStartPre=/x --name b\n"));
+    twice.1[UNIT].as_mut().unwrap().push_str("ExecStart=/x --name b\n");
     assert_eq!(edits(&twice, "name", "c").unwrap_err().kind, FaultKind::Refused);
+}
+
+#[test]
+fn a_unit_of_a_package_is_copied_with_all_its_changes() {
+    let (mut host, mut files) = loaded("/usr/bin/etcd --name a --logger=zap", &[ENV], "");
+    let packaged = "/lib/systemd/system/etcd.service";
+    let text = files.shift_remove(UNIT).flatten();
+    files.insert(packaged.to_owned(), text);
+    host.unit.files = vec![packaged.to_owned()];
+    let wanted = [("name", "b"), ("logger", "x")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let edits = plan(&host, &files, &wanted.into()).unwrap();
+    assert_eq!((edits.len(), edits[0].path.as_str(), edits[0].old.as_ref()), (1, UNIT, None));
+    assert!(edits[0].new.ends_with("ExecStart=/usr/bin/etcd --name b --logger=x\n"));
 }
 
 #[test]

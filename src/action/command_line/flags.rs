@@ -1,9 +1,10 @@
-//! Words of a command line, as systemd shows it, and the flags of etcd among them.
+//! The flags of a command line as systemd shows it, with the variables of its environment in their place.
 
+use super::words::split;
 use indexmap::IndexMap;
 use std::borrow::Cow;
 
-/// One flag of etcd's command line, its value as the variables of its environment make it.
+/// One flag, its value as the variables of the environment make it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flag {
     /// Without dashes: `data-dir`.
@@ -21,34 +22,6 @@ pub enum FlagSource {
     Variable(String),
     /// The flag stands, with others, within this variable: `$DAEMON_ARGS`.
     Within(String),
-}
-
-/// Splits as a shell does: at blanks, with quotes and backslashes taken away.
-pub fn split(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote: Option<char> = None;
-    let mut chars = line.chars();
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (None, '"' | '\'') => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (None | Some('"'), '\\') => word.get_or_insert_default().extend(chars.next()),
-            (None, c) if c.is_whitespace() => words.extend(word.take()),
-            (_, c) => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    words
-}
-
-/// The words after the program `etcd`, wherever it stands: `ExecStart` may wrap it (`bash -c "GOMAXPROCS=.. etcd .."`).
-pub fn after_etcd(words: &[String]) -> Option<(&str, &[String])> {
-    let at = words.iter().position(|word| word.rsplit('/').next() == Some("etcd"))?;
-    Some((&words[at], &words[at + 1..]))
 }
 
 /// The flags of these words. A variable that is not set counts as empty, as with systemd.
@@ -70,7 +43,7 @@ pub fn flags(words: &[String], variables: &IndexMap<String, String>) -> Vec<Flag
         let Some(flag) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else { continue };
         let (name, raw) = match flag.split_once('=') {
             Some((name, value)) => (name, value.to_owned()),
-            // etcd takes no other words: what does not begin with a dash is this flag's value.
+            // What does not begin with a dash is taken for this flag's value.
             None => match rest.next_if(|(next, _)| !next.starts_with('-')) {
                 Some((value, _)) => (flag, value),
                 None => (flag, "true".to_owned()),
@@ -83,6 +56,14 @@ pub fn flags(words: &[String], variables: &IndexMap<String, String>) -> Vec<Flag
         flags.push(Flag { name: name.to_owned(), value: expand(&raw, variables).into_owned(), from });
     }
     flags
+}
+
+/// The variable in which, with others, a flag of this name stands.
+pub fn within(words: &[String], variables: &IndexMap<String, String>, name: &str) -> Option<String> {
+    flags(words, variables).into_iter().find_map(|flag| match flag.from {
+        FlagSource::Within(variable) if flag.name == name => Some(variable),
+        _ => None,
+    })
 }
 
 /// The name where a word is one variable and nothing else, and whether it is in braces.
@@ -98,7 +79,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// `${NAME}` and `$NAME` replaced; `$$` is a dollar sign.
-fn expand<'a>(text: &'a str, variables: &IndexMap<String, String>) -> Cow<'a, str> {
+pub fn expand<'a>(text: &'a str, variables: &IndexMap<String, String>) -> Cow<'a, str> {
     if !text.contains('$') {
         return text.into();
     }
@@ -138,8 +119,7 @@ mod tests {
         let words = split("/opt/etcd/bin/etcd --name=${NAME} --data-dir ${BASE}/data -logger=zap --auto-tls $OPTS");
         let vars =
             variables(&[("NAME", "etcd-1"), ("BASE", "/opt"), ("OPTS", "--quota-backend-bytes=5  --snapshot-count 7")]);
-        let (_, words) = after_etcd(&words).unwrap();
-        let flags = flags(words, &vars);
+        let flags = flags(&words[1..], &vars);
         let seen: Vec<(&str, &str)> = flags.iter().map(|f| (f.name.as_str(), f.value.as_str())).collect();
         let expected = [
             ("name", "etcd-1"),
@@ -153,13 +133,6 @@ mod tests {
         assert_eq!(flags[0].from, FlagSource::Variable("NAME".to_owned()));
         assert_eq!(flags[1].from, FlagSource::Line);
         assert_eq!(flags[5].from, FlagSource::Within("OPTS".to_owned()));
-    }
-
-    #[test]
-    fn etcd_is_found_within_a_shell() {
-        let words = split(r#"/bin/bash -c GOMAXPROCS=$(nproc) /usr/bin/etcd --name="${ETCD_NAME}""#);
-        let (program, rest) = after_etcd(&words).unwrap();
-        assert_eq!((program, rest), ("/usr/bin/etcd", &["--name=${ETCD_NAME}".to_owned()][..]));
     }
 
     #[test]
