@@ -20,6 +20,7 @@
 //! - [`plan`]: what a run would do.
 //! - [`execute`]: runs a program, takes a run up again, walks it back: one loop, one event after the other.
 //! - [`journal`]: the record on disk.
+//! - [`tidy`]: what a run keeps on its hosts, and how that goes away.
 //! - [`report`]: what people and programs see.
 //! - [`lab`]: throw-away hosts on this machine.
 //! - [`rehearse`]: the program itself in a lab, under every fault.
@@ -40,4 +41,5 @@ pub mod report;
 pub mod schema;
 pub mod secret;
 pub mod template;
+pub mod tidy;
 pub mod world;

@@ -1,7 +1,7 @@
 //! `copy`: a file from the controller to a host.
 
 use super::files::{self, Attributes, Contents, LocalFile, Original, Was};
-use super::{Action, Change, Cx, HostPath, LocalPath, Mode, Seen, Undoing};
+use super::{Action, Change, Cx, HostPath, Leftover, LocalPath, Mode, Seen, Undoing};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -122,6 +122,10 @@ impl Action for Copy {
         let (source, arrived) = tokio::try_join!(self.source(), put)?;
         files::install(cx, before, Contents::Staged(&arrived), &source.sha256, &wanted).await?;
         Ok(self.out(source))
+    }
+
+    fn leaves(before: &Original, done: bool) -> Vec<Leftover> {
+        before.leaves(done)
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Original) -> Result<(), Fault> {

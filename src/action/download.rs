@@ -3,7 +3,7 @@
 use super::copy::Copied;
 use super::files::{self, Attributes, Contents, Original, Was};
 use super::web::{Connection, Tls, Url};
-use super::{Action, Change, Cx, HostPath, Mode, Seen, Undoing};
+use super::{Action, Change, Cx, HostPath, Leftover, Mode, Seen, Undoing};
 use crate::model::{Effect, Fault, FaultKind, HostName};
 use crate::world::Script;
 use bytes::Bytes;
@@ -206,6 +206,10 @@ impl Action for Download {
         files::install(cx, before, Contents::Staged(&arrived), &arrived, &wanted).await?;
         let size = files::look_at(cx, cx.host.as_ref(), before.path()).await?.size;
         Ok(self.out(size))
+    }
+
+    fn leaves(before: &Original, done: bool) -> Vec<Leftover> {
+        before.leaves(done)
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Original) -> Result<(), Fault> {

@@ -1,7 +1,7 @@
 //! `env_file`: variables in a file that systemd reads as a unit's environment.
 
 use super::files::{self, Attributes, Contents, Original, Was};
-use super::{Action, Change, Cx, HostPath, Seen, Undoing, environment};
+use super::{Action, Change, Cx, HostPath, Leftover, Seen, Undoing, environment};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -113,6 +113,10 @@ impl Action for EnvFile {
             files::install(cx, &seen, Contents::Bytes(new.as_bytes()), &sha256, &Attributes::default()).await?;
         }
         Ok(self.out(&new))
+    }
+
+    fn leaves(before: &Original, done: bool) -> Vec<Leftover> {
+        before.leaves(done)
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Original) -> Result<(), Fault> {

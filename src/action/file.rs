@@ -1,7 +1,7 @@
 //! `file`: a file with its content, a directory, a link, or nothing at a path.
 
 use super::files::{self, Attributes, Contents, Original, Was};
-use super::{Action, Change, Cx, HostPath, Mode, Seen, Undoing};
+use super::{Action, Change, Cx, HostPath, Leftover, Mode, Seen, Undoing};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -152,6 +152,10 @@ impl Action for File {
             (Wanted::Absent, _) => drop(files::set_aside(cx, &before.keep).await?),
         }
         Ok(FileOut { path: path.to_owned() })
+    }
+
+    fn leaves(before: &Original, done: bool) -> Vec<Leftover> {
+        before.leaves(done)
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Original) -> Result<(), Fault> {

@@ -1,6 +1,6 @@
 //! A type of action, erased into a row of a table.
 
-use super::{Action, Cx, KINDS, Seen};
+use super::{Action, Cx, KINDS, Leftover, Seen};
 use crate::model::{Effect, Fault, Outputs};
 use futures_util::future::BoxFuture;
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
@@ -29,6 +29,8 @@ pub struct Kind {
     pub schema: fn() -> Schema,
     /// Of the outputs.
     pub out_schema: fn() -> Schema,
+    /// From what a change saw before, and whether its task is done. What an older version wrote may tell nothing.
+    pub leaves: fn(&Json, bool) -> Vec<Leftover>,
     /// From rendered parameters. The text names what does not fit.
     pub decode: fn(Json) -> Result<Box<dyn Erased>, String>,
 }
@@ -46,6 +48,7 @@ impl Kind {
             limited: A::LIMITED,
             schema: || generator().into_root_schema_for::<A>(),
             out_schema: || generator().into_root_schema_for::<A::Out>(),
+            leaves: |before, done| from_json::<A>(before).map(|before| A::leaves(&before, done)).unwrap_or_default(),
             decode: |json| {
                 let action = serde_json::from_value::<A>(json).map_err(|error| error.to_string())?;
                 action.validate().map_err(|fault| fault.message)?;

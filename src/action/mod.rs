@@ -94,6 +94,15 @@ pub static KINDS: &[Kind] = &[
 /// What a roll does before each batch. No step names it as its action: `rolling` makes a roll of a list of steps.
 pub static ROLLING: Kind = Kind::of::<rolling::Rolling>();
 
+/// What a change may leave on its host, outside the run's folder there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leftover {
+    /// The run's own: `surefoot tidy` removes it.
+    Ours(String),
+    /// The operator's, who has asked for it: it is only named.
+    Theirs(String),
+}
+
 /// What looking found.
 #[derive(Debug, Clone)]
 pub enum Seen<A: Action> {
@@ -155,6 +164,11 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
 
     fn undo(&self, _cx: &Cx<'_>, _before: &Self::Before) -> impl Future<Output = Result<(), Fault>> + Send {
         async { Err(Fault::refused(format!("{} cannot be taken back", Self::NAME))) }
+    }
+
+    /// What a change that saw `before` may have left outside the run's folder, at most. `done`: the task has ended so.
+    fn leaves(_before: &Self::Before, _done: bool) -> Vec<Leftover> {
+        Vec::new()
     }
 
     /// What would run, in full, for a plan; `None` where the parameters say it all.

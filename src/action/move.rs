@@ -1,7 +1,7 @@
 //! `move`: a new name for a file or folder on a host.
 
 use super::files;
-use super::{Action, Change, Cx, HostPath, Seen, Undoing};
+use super::{Action, Change, Cx, HostPath, Leftover, Seen, Undoing};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,10 @@ impl Action for Move {
     async fn apply(&self, cx: &Cx<'_>, before: &Renaming) -> Result<Moved, Fault> {
         files::rename(cx, &before.from, &before.to).await?;
         Ok(self.out(true))
+    }
+
+    fn leaves(before: &Renaming, _done: bool) -> Vec<Leftover> {
+        vec![Leftover::Theirs(before.to.clone())]
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Renaming) -> Result<(), Fault> {

@@ -1,7 +1,7 @@
 //! `remove`: a file or folder of a host goes away, and can come back.
 
 use super::files::{self, Keep};
-use super::{Action, Change, Cx, HostPath, Seen, Undoing};
+use super::{Action, Change, Cx, HostPath, Leftover, Seen, Undoing};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,10 @@ impl Action for Remove {
             files::set_aside(cx, before).await?
         };
         Ok(Removed { path: before.path.clone(), aside: aside.unwrap_or_default() })
+    }
+
+    fn leaves(before: &Keep, _done: bool) -> Vec<Leftover> {
+        vec![Leftover::Ours(before.beside.clone())]
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Keep) -> Result<(), Fault> {

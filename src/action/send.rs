@@ -2,7 +2,7 @@
 
 use super::copy::Copied;
 use super::files::{self, Attributes, Contents, Original, Remote, Was};
-use super::{Action, Change, Cx, HostPath, Hosts, Mode, Seen, Undoing};
+use super::{Action, Change, Cx, HostPath, Hosts, Leftover, Mode, Seen, Undoing};
 use crate::model::{Effect, Fault};
 use crate::world::Host;
 use schemars::JsonSchema;
@@ -91,6 +91,10 @@ impl Action for Send {
         let arrived = cx.host.write(incoming, &temp, user, cx.sink).await?;
         files::install(cx, before, Contents::Staged(&arrived), &source.sha256, &wanted).await?;
         Ok(self.out(source))
+    }
+
+    fn leaves(before: &Original, done: bool) -> Vec<Leftover> {
+        before.leaves(done)
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Original) -> Result<(), Fault> {

@@ -5,7 +5,7 @@
 //! leads back, from wherever it was cut off.
 
 use super::files::{self, Keep, LocalFile, Was, script};
-use super::{Action, Change, Cx, HostPath, LocalPath, Mode, Seen, Undoing, read};
+use super::{Action, Change, Cx, HostPath, Leftover, LocalPath, Mode, Seen, Undoing, read};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
 use schemars::JsonSchema;
@@ -179,6 +179,12 @@ sync
 "#
 );
 
+/// Where it is unpacked: a folder within the destination.
+fn stage(keep: &Keep) -> String {
+    let name = keep.beside_as("unpacked");
+    format!("{}/{}", keep.path, name.rsplit('/').next().unwrap_or_default())
+}
+
 impl Unarchive {
     /// Where it is, and what.
     async fn archive(&self, cx: &Cx<'_>) -> Result<(String, LocalFile), Fault> {
@@ -215,11 +221,6 @@ impl Unarchive {
     fn owner(&self) -> String {
         let attributes = files::Attributes { mode: None, owner: self.owner.clone(), group: self.group.clone() };
         attributes.owner(None)
-    }
-
-    fn stage(&self, before: &Before) -> String {
-        let name = before.keep.beside.rsplit('/').next().unwrap_or_default();
-        format!("{}/{}", self.to, name.replace(".kept", ".unpacked"))
     }
 
     fn out(&self, sha256: &str) -> Unarchived {
@@ -279,7 +280,7 @@ impl Action for Unarchive {
             }
         };
         let marker = if self.creates.is_none() { file.sha256.as_str() } else { "" };
-        let ([mode, folders], stage) = (self.modes(), self.stage(before));
+        let ([mode, folders], stage) = (self.modes(), stage(&before.keep));
         let (strip, owner) = (self.strip.to_string(), self.owner());
         let kept = before.keep.kept.as_str();
         let args = [path.as_str(), self.to.as_str(), kept, &stage, &strip, &owner, &mode, &folders, marker];
@@ -288,9 +289,15 @@ impl Action for Unarchive {
         Ok(self.out(&file.sha256))
     }
 
+    fn leaves(before: &Before, done: bool) -> Vec<Leftover> {
+        let keep = &before.keep;
+        let scraps = [keep.beside_as("new"), stage(keep)].map(Leftover::Ours);
+        if done { Vec::new() } else { scraps.to_vec() }
+    }
+
     async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
         let there = if before.there { "yes" } else { "" };
-        let args = [self.to.as_str(), &before.keep.kept, &self.stage(before), there];
+        let args = [self.to.as_str(), &before.keep.kept, &stage(&before.keep), there];
         let output = cx.act(Script::new(TAKE_BACK).args(args)).await?;
         files::check(output, &format!("take back what was unpacked into {}", self.to)).map(drop)
     }

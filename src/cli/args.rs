@@ -43,6 +43,8 @@ pub enum Command {
     Rollback(Rollback),
     /// Decide an outcome that cannot be known
     Settle(Settle),
+    /// Remove what a run keeps on its hosts: job folders, originals, data set aside
+    Tidy(Tidy),
     /// Run a runbook on throw-away hosts of this machine first (needs root)
     Rehearse(Rehearse),
     /// List runs, the newest last
@@ -326,6 +328,30 @@ pub struct Settle {
     #[arg(value_name = "STEP@HOST")]
     pub task: TaskName,
     pub verdict: Verdict,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Shows first what goes away on each host, and how large it is. Afterwards the run can neither go on nor be walked back;
+its record stays. What the runbook itself has moved or made is never touched. A host that cannot be reached is named:
+the next `surefoot tidy` goes on there.
+
+Examples:
+  surefoot tidy last
+  surefoot tidy 20260102-030405-abcd --yes")]
+pub struct Tidy {
+    /// The run's id, or its end; `last` is the newest
+    #[arg(value_name = "RUN")]
+    pub run: RunId,
+    /// Also of a run that could go on, or is walked back in part only
+    #[arg(long)]
+    pub force: bool,
+    /// Do not ask before removing anything
+    #[arg(long)]
+    pub yes: bool,
+    /// Take hosts over whose lease has ended without being given back; what their run still does there is ended
+    #[arg(long)]
+    pub take_over: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

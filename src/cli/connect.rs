@@ -26,40 +26,62 @@ pub async fn connect(
     local_dir: &Path,
     state: &RunState,
 ) -> Result<World, Vec<Fault>> {
-    let mut world = World::default();
+    let names = program.reach.iter().filter(|name| !state.left_out.contains_key(*name));
+    let Reached { mut world, faults } = reach(names, inventory, run, local_dir).await.map_err(|fault| vec![fault])?;
     state.left_out.iter().for_each(|(host, fault)| world.leave_out(host.clone(), fault.clone()));
-    let entries = program.reach.iter().filter(|name| !state.left_out.contains_key(*name));
-    let entries = entries.filter_map(|name| inventory.hosts.get(name));
+    let mut others = Vec::new();
+    for (host, fault) in faults {
+        match fault.kind {
+            FaultKind::Unreachable if is_free(program, state, &host) => world.leave_out(host, fault),
+            _ => others.push(fault),
+        }
+    }
+    if others.is_empty() {
+        others = sudo(program, &world).await;
+    }
+    if others.is_empty() {
+        return Ok(world);
+    }
+    world.close().await;
+    Err(others)
+}
+
+/// Those hosts that can be had, and why the others cannot.
+pub struct Reached {
+    pub world: World,
+    pub faults: Vec<(HostName, Fault)>,
+}
+
+/// The controller, and those of these hosts that can be reached under one name.
+pub async fn reach(
+    names: impl Iterator<Item = &HostName>,
+    inventory: &Inventory,
+    run: &RunId,
+    local_dir: &Path,
+) -> Result<Reached, Fault> {
+    let entries = names.filter_map(|name| inventory.hosts.get(name));
     let attempts = entries.map(|entry| async move { (entry, SshHost::connect(&target(entry), run).await) });
     let attempts = stream::iter(attempts).buffered(HANDSHAKES).collect::<Vec<_>>();
     let local_dir = local_dir.to_string_lossy();
     let (controller, attempts) = join(LocalHost::open(&local_dir, run), attempts).await;
-    world.add(controller.map_err(|fault| vec![fault])?);
+    let mut world = World::default();
+    world.add(controller?);
     let mut faults = Vec::new();
     let mut machines: Vec<(HostName, String)> = Vec::new();
     for (entry, attempt) in attempts {
         match attempt {
             Ok(host) => {
-                faults.extend(same_machine(&mut machines, &entry.name, host.facts().machine));
+                let twin = same_machine(&mut machines, &entry.name, host.facts().machine);
+                faults.extend(twin.map(|fault| (entry.name.clone(), fault)));
                 if let Some(access) = &entry.etcd {
                     world.add_etcd(entry.name.clone(), access.clone());
                 }
                 world.add(host as Arc<dyn Host>);
             }
-            Err(fault) if fault.kind == FaultKind::Unreachable && is_free(program, state, &entry.name) => {
-                world.leave_out(entry.name.clone(), fault);
-            }
-            Err(fault) => faults.push(fault),
+            Err(fault) => faults.push((entry.name.clone(), fault)),
         }
     }
-    if faults.is_empty() {
-        faults = sudo(program, &world).await;
-    }
-    if faults.is_empty() {
-        return Ok(world);
-    }
-    world.close().await;
-    Err(faults)
+    Ok(Reached { world, faults })
 }
 
 /// Whether the run can do without a host.

@@ -26,6 +26,7 @@ mod runs;
 mod schema;
 mod settle;
 mod taken;
+mod tidy;
 
 use args::{Args, Command};
 use clap::Parser;
@@ -65,6 +66,7 @@ fn dispatch(args: Args) -> Exit {
         Command::Resume(resume) => resume::main(&args.state, &resume),
         Command::Rollback(rollback) => rollback::main(&args.state, &rollback),
         Command::Settle(settle) => settle::main(&args.state, &settle),
+        Command::Tidy(tidy) => tidy::main(&args.state, &tidy),
         Command::Rehearse(rehearse) => rehearse::main(&args.state, &rehearse),
     }
 }

@@ -1,11 +1,13 @@
 //! `surefoot runs`, `surefoot show` and `surefoot verify`: what the journals say.
 
 use super::exit::Exit;
-use super::{kept, rollback};
+use super::kept::{self, Kept};
+use super::rollback;
 use crate::execute::walk::{self, Target};
 use crate::journal::{Error, RunFolder, Store};
 use crate::model::{RunId, RunState};
 use crate::report;
+use crate::tidy::{Announced, Keeping, announced};
 use std::path::PathBuf;
 
 /// The state folder that was asked for, or the user's own.
@@ -40,10 +42,19 @@ pub fn list(state: &Option<PathBuf>) -> Exit {
 
 pub fn show(state: &Option<PathBuf>, run: &RunId) -> Exit {
     let found = store(state).and_then(|store| find(&store, run));
-    let shown = found.and_then(|folder| Ok((folder.replay(|_, _| {})?.state, folder)));
+    let mut seen = Announced::new();
+    let shown = found.and_then(|folder| {
+        let replay = folder.replay(|stamped, _| seen.extend(announced(&stamped.event)))?;
+        Ok((replay.state, folder))
+    });
     match shown {
         Ok((state, folder)) => {
-            anstream::print!("{}{}", report::run::text(&state), way_back(&folder, &state));
+            anstream::print!("{}", report::run::text(&state));
+            // Not where the run's inputs are not to be had.
+            if let Ok(kept) = kept::take_up(&folder, &state) {
+                let keeping = Keeping::of(&kept.prepared.program, &kept.prepared.inventory, &state, &seen);
+                anstream::print!("{}{}", way_back(&kept, &state), report::tidy::keeping(&keeping));
+            }
             Exit::Done
         }
         Err(error) => Exit::Failed.because(error),
@@ -64,9 +75,11 @@ pub fn verify(state: &Option<PathBuf>, run: &RunId, seal: Option<&str>) -> Exit 
     Exit::Done
 }
 
-/// What a rollback would do now, to the last safe place; nothing where the run's inputs are not to be had.
-fn way_back(folder: &RunFolder, state: &RunState) -> String {
-    let Ok(kept) = kept::take_up(folder, state) else { return String::new() };
+/// What a rollback would do now, to the last safe place; nothing where there is no way back any more.
+fn way_back(kept: &Kept, state: &RunState) -> String {
+    if state.tidy.is_some() {
+        return String::new();
+    }
     let program = &kept.prepared.program;
     let way = walk::way(program, state, &Target::LastCheckpoint, false);
     report::run::back(&rollback::back(program, state, &way))

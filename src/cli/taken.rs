@@ -22,14 +22,26 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// Opens a run, or explains why it cannot be.
+    /// Opens a run to go on with it, or explains why it cannot be.
     pub fn open(state: &Option<PathBuf>, run: &RunId) -> Result<Taken, Exit> {
+        let taken = Taken::of_record(state, run)?;
+        if let Some(tidy) = &taken.state.tidy {
+            let (run, by) = (&taken.run, &tidy.by);
+            return Err(Exit::WrongInput.because(format!(
+                "{run} was tidied by {by}: what it kept on its hosts is gone, so it can neither go on nor be walked back"
+            )));
+        }
+        kept::changed_since(&taken.kept).iter().for_each(|line| anstream::eprintln!("note: {line}"));
+        Ok(taken)
+    }
+
+    /// The same of a run that may have been tidied.
+    pub fn of_record(state: &Option<PathBuf>, run: &RunId) -> Result<Taken, Exit> {
         let (folder, journal, state) = open(state, run)?;
         let Some(run) = state.run.clone() else {
             return Err(Exit::Failed.because("this run has not begun: there is nothing to go on with"));
         };
         let kept = kept::take_up(&folder, &state).map_err(refused)?;
-        kept::changed_since(&kept).iter().for_each(|line| anstream::eprintln!("note: {line}"));
         Ok(Taken { run, folder, journal, state, kept })
     }
 

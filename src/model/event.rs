@@ -99,6 +99,16 @@ pub enum Event {
     RunEnded {
         outcome: Outcome,
     },
+    /// What the run keeps on its hosts is about to be removed: from here on it is neither taken up nor walked back.
+    Tidying {
+        by: String,
+        /// What is removed on each host, as far as it is known.
+        hosts: IndexMap<HostName, Vec<String>>,
+    },
+    /// Nothing of the run is left on these hosts.
+    Tidied {
+        hosts: Vec<HostName>,
+    },
 }
 
 /// A lease that was taken.

@@ -46,6 +46,16 @@ pub struct Finish {
     pub tasks: IndexSet<TaskName>,
 }
 
+/// What the run keeps on its hosts is removed, or was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tidy {
+    pub by: String,
+    /// How often it was begun.
+    pub times: u32,
+    /// The hosts on which nothing is left.
+    pub clean: IndexSet<HostName>,
+}
+
 /// A run, as its events tell it.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct RunState {
@@ -55,7 +65,7 @@ pub struct RunState {
     /// SHA-256 of each input file by its role.
     pub inputs: IndexMap<String, String>,
     pub started: Option<Timestamp>,
-    /// The time of the last event.
+    /// The time of the last event before it was tidied.
     pub last: Option<Timestamp>,
     /// Who let each `approve` step pass.
     pub approved: IndexMap<StepId, String>,
@@ -71,6 +81,8 @@ pub struct RunState {
     pub back: Option<Walk>,
     /// Only its `finally` steps are left to run, or were.
     pub finish: Option<Finish>,
+    /// It can neither go on nor be walked back any more.
+    pub tidy: Option<Tidy>,
     tasks: IndexMap<TaskName, TaskRecord>,
     steps: IndexMap<StepId, Vec<usize>>,
     in_flight: BTreeSet<usize>,
@@ -133,8 +145,16 @@ impl RunState {
                 self.stopped_by = because.clone();
             }
             Event::RunEnded { outcome } => self.outcome = Some(*outcome),
+            Event::Tidying { by, .. } => {
+                let tidy = self.tidy.take();
+                let (times, clean) = tidy.map(|tidy| (tidy.times, tidy.clean)).unwrap_or_default();
+                self.tidy = Some(Tidy { by: by.clone(), times: times + 1, clean });
+            }
+            Event::Tidied { hosts } => self.tidy.iter_mut().for_each(|tidy| tidy.clean.extend(hosts.iter().cloned())),
         }
-        self.last = Some(stamped.at);
+        if self.tidy.is_none() {
+            self.last = Some(stamped.at);
+        }
         self.next += 1;
         Ok(())
     }

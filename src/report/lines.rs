@@ -60,7 +60,13 @@ pub fn line(stamped: &Stamped, state: &RunState, verbose: bool) -> Option<String
         }
         Event::Stopping { because: None } => Some(head("stopping as asked: nothing new starts".into())),
         Event::RunEnded { outcome } => Some(ended(*outcome, state)),
+        Event::Tidying { by, .. } => Some(head(format!("what the run keeps on its hosts is removed, by {by}"))),
+        Event::Tidied { hosts } => Some(head(format!("nothing is left on {}", names(hosts)))),
     }
+}
+
+fn names(hosts: &[HostName]) -> String {
+    hosts.iter().map(|host| host.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// What was taken over is always said.

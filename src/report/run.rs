@@ -1,7 +1,7 @@
 //! One run, as its journal tells it: `show` and `runs`.
 
 use super::{lines, words};
-use crate::model::{RunState, StepId, TaskName, TaskRecord, TaskState};
+use crate::model::{Holding, HostName, RunState, StepId, TaskName, TaskRecord, TaskState};
 use std::fmt::Write;
 
 /// Everything about a run, a line for each task.
@@ -92,7 +92,22 @@ fn header(state: &RunState) -> String {
     for (step, by) in &state.approved {
         let _ = writeln!(out, "  {step} was approved by {by}");
     }
+    out += &holders(state);
+    if let Some(tidy) = &state.tidy {
+        let _ = writeln!(out, "  tidied by {}: it can neither go on nor be walked back", tidy.by);
+    }
     out + "\n"
+}
+
+/// Who has the hosts, or had them to the end.
+fn holders(state: &RunState) -> String {
+    let of = |(host, holding): (&HostName, &Holding)| {
+        let from = holding.from.as_ref().map(|run| format!(", taken over from {run}")).unwrap_or_default();
+        format!("{host} (lease {}{from})", holding.number)
+    };
+    let hosts: Vec<String> = state.holdings.iter().map(of).collect();
+    let word = if state.outcome.is_none() { "holds" } else { "held" };
+    if hosts.is_empty() { String::new() } else { format!("  its engine {word} {}\n", hosts.join(", ")) }
 }
 
 fn detail(task: &TaskRecord) -> String {

@@ -22,7 +22,9 @@ impl Masks {
             | Event::Finishing { .. }
             | Event::Holding { .. }
             | Event::Stopping { .. }
-            | Event::RunEnded { .. } => event,
+            | Event::RunEnded { .. }
+            | Event::Tidying { .. }
+            | Event::Tidied { .. } => event,
         }
     }
 

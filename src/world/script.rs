@@ -77,6 +77,11 @@ impl ActId {
         ActId(format!("{step}{item}.{attempt}.{ordinal}"))
     }
 
+    /// Of tidying up after the run, the `times`th time. No step's id has a `+`.
+    pub fn tidy(times: u32) -> Self {
+        ActId(format!("+tidy.{times}"))
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -82,6 +82,23 @@ fn every_event() -> Vec<Stamped> {
     events
 }
 
+/// A run that was tidied after its end, in two goes.
+fn tidied() -> Vec<Stamped> {
+    let tidying = |hosts: &[&str]| Event::Tidying {
+        by: "ana@desk".into(),
+        hosts: hosts
+            .iter()
+            .map(|host| ((*host).into(), vec!["/var/lib/surefoot/20260102-030405-abcd".into()]))
+            .collect(),
+    };
+    let mut events: Vec<Event> = recorded().into_iter().map(|stamped| stamped.event).collect();
+    events.push(tidying(&["etcd-1", "etcd-2"]));
+    events.push(Event::Tidied { hosts: vec!["etcd-1".into()] });
+    events.push(tidying(&["etcd-2"]));
+    events.push(Event::Tidied { hosts: vec!["etcd-2".into()] });
+    stamp(events)
+}
+
 fn fold(events: &[Stamped]) -> RunState {
     let mut state = RunState::default();
     events.iter().for_each(|event| state.apply(event).unwrap());
@@ -119,8 +136,32 @@ fn what_is_appended_is_what_is_read() {
 /// Journals that users have on their disks: what folds once folds for ever.
 #[test]
 fn a_journal_of_version_1_still_folds() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/v1/every-event");
-    assert_eq!(replay(&root.join("journal"), |_, _| {}).unwrap().state, fold(&every_event()));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/v1");
+    for (name, events) in [("every-event", every_event()), ("tidied", tidied())] {
+        assert_eq!(replay(&root.join(name).join("journal"), |_, _| {}).unwrap().state, fold(&events), "{name}");
+    }
+}
+
+#[test]
+fn a_run_that_was_tidied_neither_goes_on_nor_back() {
+    let events = tidied();
+    let state = fold(&events);
+    let tidy = state.tidy.clone().unwrap();
+    assert_eq!((tidy.times, tidy.clean.len()), (2, 2));
+    assert_eq!(state.last, fold(&recorded()).last);
+    let resumed = Event::RunResumed {
+        version: "0.1.0".into(),
+        operator: "ana@desk".into(),
+        inputs: state.inputs.clone(),
+        forward: false,
+        tasks: None,
+        again: Vec::new(),
+    };
+    let settled = task("stop@etcd-2", TaskEvent::Settled { took_effect: true, by: "ana".into() });
+    for event in [resumed, settled] {
+        assert!(fold(&recorded()).check(&event).is_ok() && state.check(&event).is_err(), "{event:?}");
+    }
+    assert!(fold(&recorded()).check(&Event::Tidied { hosts: Vec::new() }).is_err(), "nobody has begun");
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod restore;
 mod resume;
 mod schema;
 mod secrets;
+mod tidy;
 mod used;
 mod world;
 

@@ -3,7 +3,7 @@
 use super::config::default_unit;
 use super::layout::{self, Edit};
 use crate::action::files::{self, Attributes, Contents, Original, Was};
-use crate::action::{Action, Change, Cx, Mode, Seen, Undoing};
+use crate::action::{Action, Change, Cx, Leftover, Mode, Seen, Undoing};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
 use indexmap::IndexMap;
@@ -105,6 +105,10 @@ impl Action for Configure {
         }
         reload(cx, before.reload).await?;
         Ok(ConfigureOut { files: edits.into_iter().map(|edit| edit.path).collect() })
+    }
+
+    fn leaves(before: &Before, done: bool) -> Vec<Leftover> {
+        before.files.iter().flat_map(|original| original.leaves(done)).collect()
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {

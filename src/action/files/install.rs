@@ -1,7 +1,7 @@
 //! Contents that come to be at a path at once or not at all, and the way back.
 
 use super::{Keep, Owned, Was, check, script, temp_of};
-use crate::action::{Cx, Mode};
+use crate::action::{Cx, Leftover, Mode};
 use crate::model::Fault;
 use crate::world::Script;
 use serde::{Deserialize, Serialize};
@@ -75,6 +75,11 @@ impl Original {
 
     pub fn path(&self) -> &str {
         &self.keep.path
+    }
+
+    /// Contents that were being made ready, where the task was cut off: for [`crate::action::Action::leaves`].
+    pub fn leaves(&self, done: bool) -> Vec<Leftover> {
+        if done { Vec::new() } else { vec![Leftover::Ours(self.keep.beside_as("new"))] }
     }
 }
 

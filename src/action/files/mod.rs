@@ -163,6 +163,11 @@ impl Keep {
     pub fn of(cx: &Cx<'_>, path: &str) -> Keep {
         Keep { path: path.to_owned(), kept: task_name(cx), beside: ours(cx, path, "kept") }
     }
+
+    /// The same name with another ending than `kept`.
+    pub fn beside_as(&self, ending: &str) -> String {
+        format!("{}.{ending}", self.beside.strip_suffix(".kept").unwrap_or(&self.beside))
+    }
 }
 
 /// Where new contents for a path are made ready; the same for each attempt of the task.

@@ -4,7 +4,7 @@ use super::authority::{Authority, parse_key};
 use super::reading::Certificate;
 use super::{DAY, unmade, validity};
 use crate::action::files::{self, Attributes, Contents, Original, Was};
-use crate::action::{Action, Change, Cx, HostPath, Mode, Period, Seen, Undoing};
+use crate::action::{Action, Change, Cx, HostPath, Leftover, Mode, Period, Seen, Undoing};
 use crate::model::{Effect, Fault};
 use jiff::Timestamp;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose};
@@ -262,6 +262,10 @@ impl Action for Cert {
             files::install(cx, &seen, Contents::Bytes(text.as_bytes()), &files::sha256(text), wanted).await?;
         }
         Ok(self.out(&Certificate::parse(&pem)?))
+    }
+
+    fn leaves(before: &Before, done: bool) -> Vec<Leftover> {
+        [&before.cert, &before.key].into_iter().flat_map(|original| original.leaves(done)).collect()
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {

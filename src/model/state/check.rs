@@ -11,7 +11,11 @@ impl RunState {
             return Err("a run starts once, first".into());
         }
         let settles = matches!(event, Event::Task { what: TaskEvent::Settled { .. }, .. });
-        if self.outcome.is_some() && !settles && !matches!(event, Event::RunResumed { .. }) {
+        let tidies = matches!(event, Event::Tidying { .. } | Event::Tidied { .. });
+        if self.tidy.is_some() && !tidies {
+            return Err("the run was tidied: what would lead on or back is gone".into());
+        }
+        if self.outcome.is_some() && !settles && !tidies && !matches!(event, Event::RunResumed { .. }) {
             return Err("the run has ended".into());
         }
         match event {
@@ -23,6 +27,7 @@ impl RunState {
             Event::Task { task, what } => self.check_task(task, what),
             Event::Stopping { .. } if self.stopping => Err("the run is stopping already".into()),
             Event::RunEnded { outcome } => self.check_end(*outcome),
+            Event::Tidied { .. } if self.tidy.is_none() => Err("nobody has begun to tidy".into()),
             _ => Ok(()),
         }
     }

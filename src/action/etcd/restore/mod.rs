@@ -4,7 +4,7 @@ mod script;
 mod words;
 
 use super::identity::{IdentityOut, identity};
-use crate::action::{Action, Change, Cx, Seen, Undoing};
+use crate::action::{Action, Change, Cx, Leftover, Seen, Undoing};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
 use schemars::JsonSchema;
@@ -80,7 +80,8 @@ impl Action for Restore {
     const EFFECT: Effect = Effect::Converges;
     const UNDO: Undoing = Undoing::Known("removes the directory that it made");
     type Out = RestoreOut;
-    type Before = ();
+    /// The directories that it makes, by their final names; none in a record of an older version.
+    type Before = Option<Vec<String>>;
 
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         self.own_ids()?;
@@ -89,7 +90,7 @@ impl Action for Restore {
         let output = cx.probe(script).await?.ok("look for the directory")?;
         if output.stdout.is_empty() {
             let summary = format!("restore {} into {}", self.file, self.into);
-            return Ok(Seen::Change(Change { summary, diff: None, before: () }));
+            return Ok(Seen::Change(Change { summary, diff: None, before: Some(self.parts()) }));
         }
         let made = serde_json::from_slice::<Record>(&output.stdout).ok().filter(|record| record.asked == *self);
         let refused = || {
@@ -99,7 +100,7 @@ impl Action for Restore {
         made.map(|record| Seen::Clean(record.out)).ok_or_else(refused)
     }
 
-    async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<RestoreOut, Fault> {
+    async fn apply(&self, cx: &Cx<'_>, _: &Option<Vec<String>>) -> Result<RestoreOut, Fault> {
         let (predicted, member_id) = self.own_ids()?;
         let tool = self.tool(cx).await?;
         let made = cx.act(self.script(&tool)).await?;
@@ -118,7 +119,17 @@ impl Action for Restore {
         Ok(out)
     }
 
-    async fn undo(&self, cx: &Cx<'_>, (): &()) -> Result<(), Fault> {
+    /// Once it is done, the directories are what was asked for.
+    fn leaves(before: &Option<Vec<String>>, done: bool) -> Vec<Leftover> {
+        let made = before.iter().flatten();
+        made.flat_map(|dir| match done {
+            true => vec![Leftover::Theirs(dir.clone())],
+            false => vec![Leftover::Ours(format!("{dir}.part")), Leftover::Ours(dir.clone())],
+        })
+        .collect()
+    }
+
+    async fn undo(&self, cx: &Cx<'_>, _: &Option<Vec<String>>) -> Result<(), Fault> {
         let script = Script::new(script::UNDO).arg(record(cx)).args(self.parts());
         cx.act(script).await?.ok("remove the restored directory").map(drop)
     }
