@@ -36,6 +36,7 @@ impl Action for Assert {
     const EFFECT: Effect = Effect::Reads;
     const UNDO: Undoing = Undoing::No("it changes nothing");
     const LIMITED: bool = false;
+    const GUARD: bool = true;
     type Out = ();
     type Before = ();
 

@@ -90,6 +90,10 @@ impl Action for Copy {
     type Out = Copied;
     type Before = Original;
 
+    fn touches(&self) -> Vec<String> {
+        vec![self.to.as_str().to_owned()]
+    }
+
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let (bytes, wanted, to) = (self.size().await?, self.wanted(), self.to.as_str());
         let was = files::look(cx, to, &wanted).await?;

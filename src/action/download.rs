@@ -167,6 +167,10 @@ impl Action for Download {
         self.tls.as_ref().map_or(Ok(()), Tls::validate)
     }
 
+    fn touches(&self) -> Vec<String> {
+        vec![self.to.as_str().to_owned()]
+    }
+
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let to = self.to.as_str();
         let was = files::look(cx, to, &self.wanted(&Was::Absent)).await?;

@@ -95,6 +95,10 @@ impl Action for EnvFile {
         self.wanted().map(drop)
     }
 
+    fn touches(&self) -> Vec<String> {
+        vec![self.path.as_str().to_owned()]
+    }
+
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let path = self.path.as_str();
         let Edited { was, old, new } = self.edited(cx).await?;

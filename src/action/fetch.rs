@@ -76,6 +76,10 @@ impl Action for Fetch {
     type Out = Fetched;
     type Before = Destination;
 
+    fn touches(&self) -> Vec<String> {
+        vec![self.from.as_str().to_owned(), format!("controller:{}", self.to.display())]
+    }
+
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let (to, Remote { sha256, size }) = (cx.local(&self.to), self.source(cx).await?);
         match files::look_locally(&to).await? {

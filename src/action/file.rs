@@ -123,6 +123,15 @@ impl Action for File {
         self.wanted().map(drop)
     }
 
+    fn touches(&self) -> Vec<String> {
+        vec![self.path.as_str().to_owned()]
+    }
+
+    /// What is gone may come back by what runs.
+    fn lasts(&self) -> bool {
+        self.state != Some(State::Absent)
+    }
+
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let (path, wanted) = (self.path.as_str(), self.wanted()?);
         let (was, text) = files::look_inside(cx, path, &self.attributes()).await?;

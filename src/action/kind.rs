@@ -25,6 +25,7 @@ pub struct Kind {
     pub undo: Undoing,
     pub barrier: bool,
     pub limited: bool,
+    pub guard: bool,
     /// Of the parameters, with the manual in its descriptions.
     pub schema: fn() -> Schema,
     /// Of the outputs.
@@ -46,6 +47,7 @@ impl Kind {
             undo: A::UNDO,
             barrier: A::BARRIER,
             limited: A::LIMITED,
+            guard: A::GUARD,
             schema: || generator().into_root_schema_for::<A>(),
             out_schema: || generator().into_root_schema_for::<A::Out>(),
             leaves: |before, done| from_json::<A>(before).map(|before| A::leaves(&before, done)).unwrap_or_default(),
@@ -104,6 +106,8 @@ pub enum ErasedSeen {
 /// An action with its type forgotten.
 pub trait Erased: Send + Sync {
     fn command(&self) -> Option<String>;
+    fn touches(&self) -> Vec<String>;
+    fn lasts(&self) -> bool;
     fn inspect<'a>(&'a self, cx: &'a Cx<'_>) -> BoxFuture<'a, Result<ErasedSeen, Fault>>;
     fn apply<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<Outputs, Fault>>;
     fn undo<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<(), Fault>>;
@@ -112,6 +116,14 @@ pub trait Erased: Send + Sync {
 impl<A: Action> Erased for A {
     fn command(&self) -> Option<String> {
         Action::command(self)
+    }
+
+    fn touches(&self) -> Vec<String> {
+        Action::touches(self)
+    }
+
+    fn lasts(&self) -> bool {
+        Action::lasts(self)
     }
 
     fn inspect<'a>(&'a self, cx: &'a Cx<'_>) -> BoxFuture<'a, Result<ErasedSeen, Fault>> {

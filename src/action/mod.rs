@@ -146,6 +146,8 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     const BARRIER: bool = false;
     /// Whether its tasks take a slot of the limits. Those that mostly wait for others do not.
     const LIMITED: bool = true;
+    /// Whether it must still hold when a run is resumed after it.
+    const GUARD: bool = false;
     /// What it gives to later steps: its schema is what `steps.X.out.NAME` is checked against.
     type Out: Serialize + JsonSchema + Send;
     /// What it saw before the change; `()` where there is nothing to put back.
@@ -169,6 +171,17 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     /// What a change that saw `before` may have left outside the run's folder, at most. `done`: the task has ended so.
     fn leaves(_before: &Self::Before, _done: bool) -> Vec<Leftover> {
         Vec::new()
+    }
+
+    /// The things on its host that it makes so: paths, or such as `unit etcd`. A task that touches one of them later has
+    /// the last word on it. With none it is never looked at again, and may have touched anything.
+    fn touches(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether another look finds it done, rather than to be done again.
+    fn lasts(&self) -> bool {
+        true
     }
 
     /// What would run, in full, for a plan; `None` where the parameters say it all.

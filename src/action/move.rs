@@ -60,6 +60,15 @@ impl Action for Move {
     type Out = Moved;
     type Before = Renaming;
 
+    fn touches(&self) -> Vec<String> {
+        vec![self.from.as_str().to_owned(), self.to.as_str().to_owned()]
+    }
+
+    /// What is gone may come back by what runs: a unit makes its data folder again.
+    fn lasts(&self) -> bool {
+        false
+    }
+
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let (from, to) = (self.from.as_str(), self.to.as_str());
         let [old, new] = files::exist(cx, [from, to]).await?;

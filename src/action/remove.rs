@@ -36,6 +36,15 @@ impl Action for Remove {
     type Out = Removed;
     type Before = Keep;
 
+    fn touches(&self) -> Vec<String> {
+        vec![self.path.as_str().to_owned()]
+    }
+
+    /// What is gone may come back by what runs: a unit makes its data folder again.
+    fn lasts(&self) -> bool {
+        false
+    }
+
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let path = self.path.as_str();
         let [there] = files::exist(cx, [path]).await?;

@@ -57,6 +57,10 @@ impl Action for Send {
     type Out = Copied;
     type Before = Original;
 
+    fn touches(&self) -> Vec<String> {
+        vec![self.to.as_str().to_owned()]
+    }
+
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let (wanted, to) = (self.wanted(), self.to.as_str());
         let from = self.source(cx)?;

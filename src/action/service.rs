@@ -253,6 +253,14 @@ impl Action for Service {
         }
     }
 
+    fn touches(&self) -> Vec<String> {
+        vec![format!("unit {}", self.unit.trim_end_matches(".service"))]
+    }
+
+    fn lasts(&self) -> bool {
+        !matches!(self.state, Some(State::Restarted | State::Reloaded))
+    }
+
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let unit = Unit::look(cx, &self.unit).await?;
         self.guard(&unit)?;

@@ -246,6 +246,10 @@ impl Action for Unarchive {
         }
     }
 
+    fn touches(&self) -> Vec<String> {
+        [Some(&self.to), self.creates.as_ref()].into_iter().flatten().map(|path| path.as_str().to_owned()).collect()
+    }
+
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         if self.creates.is_some() && self.is_there(cx, "").await? {
             return Ok(Seen::Clean(self.out("")));

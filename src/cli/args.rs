@@ -270,6 +270,10 @@ pub struct Manner {
 Everything that the run needs is in its folder. Steps that are done stay done. What the engine left under way is taken
 up where it is, and never started twice; what failed is tried again. A run that was being walked back goes on with that.
 
+What is done is looked at first, where that changes nothing: what converges, `reconcile`, `assert`. Of steps that touch
+the same thing the last one counts. Where something is not as it was left, nothing is begun without `--yes` or consent;
+it is not mended.
+
 Examples:
   surefoot resume last
   surefoot resume 20260102-030405-abcd --runbook restore.yaml")]
@@ -280,7 +284,7 @@ pub struct Resume {
     /// A corrected runbook: what is done or under way must stand in it as it was
     #[arg(long, value_name = "FILE")]
     pub runbook: Option<PathBuf>,
-    /// Do not ask: go on without hosts that are missing and may be
+    /// Do not ask: go on without hosts that are missing and may be, and over what is not as it was left
     #[arg(long)]
     pub yes: bool,
     #[command(flatten)]

@@ -3,12 +3,14 @@
 use super::args::Resume as Args;
 use super::exit::Exit;
 use super::kept;
+use super::operator::confirm;
 use super::run::in_runtime;
-use super::taken::{Taken, refused};
+use super::taken::{self, Taken, refused};
 use crate::check::Step;
 use crate::compile::{Program, Task};
 use crate::execute::Goal;
-use crate::model::{Effect, Outcome, RunState, TaskRecord, TaskState};
+use crate::model::{Effect, Outcome, RunId, RunState, TaskRecord, TaskState};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
@@ -25,12 +27,12 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
             anstream::eprintln!("{} is done: there is nothing to go on with", taken.run);
             Exit::Done
         }
-        Ok(taken) => go_on(taken, args),
+        Ok(taken) => go_on(state, taken, args),
         Err(exit) => exit,
     }
 }
 
-fn go_on(taken: Taken, args: &Args) -> Exit {
+fn go_on(state: &Option<PathBuf>, taken: Taken, args: &Args) -> Exit {
     if let Some(task) = stuck(&taken) {
         let run = &taken.run;
         return Exit::Unknown.because(format!(
@@ -38,7 +40,39 @@ fn go_on(taken: Taken, args: &Args) -> Exit {
              or say `surefoot settle {run} {task} done|undone`"
         ));
     }
-    in_runtime(async { taken.engage(Goal::Resume, &args.manner, args.yes).await.map_or_else(|exit| exit, Exit::from) })
+    let run = taken.run.clone();
+    match engage(taken, args, args.yes) {
+        Exit::Interrupted if !args.yes => ask(state, &run, args),
+        exit => exit,
+    }
+}
+
+fn engage(taken: Taken, args: &Args, drifted: bool) -> Exit {
+    let goal = Goal::Resume { drifted };
+    in_runtime(async { taken.engage(goal, &args.manner, args.yes).await.map_or_else(|exit| exit, Exit::from) })
+}
+
+/// Where drift has stopped it, and not the operator: whether to go on over it.
+fn ask(state: &Option<PathBuf>, run: &RunId, args: &Args) -> Exit {
+    let found = match taken::open(state, run) {
+        Ok((_, _, found)) => found,
+        Err(exit) => return exit,
+    };
+    let names: Vec<String> = found.drifted().map(|(name, _)| name.to_string()).collect();
+    if found.stopping || names.is_empty() {
+        return Exit::Interrupted;
+    }
+    let names = names.join(", ");
+    if !io::stdin().is_terminal() {
+        let why = format!("nothing was begun: not as it was left: {names}; to go on over that, add `--yes`");
+        return Exit::Interrupted.because(why);
+    }
+    match confirm(&format!("{names}: not as it was left, and not mended. Go on?"))
+        .and_then(|()| Taken::open(state, run))
+    {
+        Ok(taken) => engage(taken, args, true),
+        Err(_) => Exit::Interrupted,
+    }
 }
 
 /// An opaque task that was half taken back: no look can tell where it is.

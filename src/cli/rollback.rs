@@ -54,7 +54,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
 
 fn goal(program: &Program, state: &RunState, args: &Args) -> Result<Goal, Exit> {
     let to = match &args.to {
-        None if walk::is_walking(state) => return Ok(Goal::Resume),
+        None if walk::is_walking(state) => return Ok(Goal::Resume { drifted: true }),
         None => Target::Start,
         Some(name) => Target::Checkpoint(checkpoint(program, state, name)?),
     };

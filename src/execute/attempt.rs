@@ -96,6 +96,13 @@ impl<'a> Attempt<'a> {
         self.guarded(Phase::Look, self.prepared.action.inspect(&self.cx(&output, 0))).await
     }
 
+    /// Whether what only looks succeeds once more.
+    pub async fn holds(&self) -> Result<(), Fault> {
+        let output = self.output();
+        let cx = self.cx(&output, 0);
+        self.guarded(Phase::Look, self.prepared.action.apply(&cx, &Json::Null)).await.map(drop)
+    }
+
     /// A step of an undo, or a probe: what it does was announced with its task.
     pub async fn part(&self) -> Result<Outputs, Fault> {
         let output = self.output();

@@ -70,8 +70,9 @@ pub struct Origin {
 pub enum Goal {
     /// Run it from its first task on.
     Start,
-    /// Go on where it stopped: forward, or, where it was being walked back, with that.
-    Resume,
+    /// Go on where it stopped: forward, or, where it was being walked back, with that. What is done is looked at first;
+    /// unless `drifted` is accepted, nothing is begun where something of it is not as it was left.
+    Resume { drifted: bool },
     /// Walk it back. A walk that was under way to the same place goes on.
     Back { to: Target, force: bool },
 }
@@ -184,7 +185,7 @@ impl<'p> Driver<'p> {
             self.commit(std::mem::take(&mut batch))?;
             if self.is_over() {
                 let Some((leg, event)) = self.turn() else { break };
-                self.commit(Batch::of(event))?;
+                self.commit(Batch { events: event.into_iter().collect(), ..Batch::default() })?;
                 self.leg = leg;
                 self.set_out();
             } else if self.receive(&mut batch).await == Wish::Leave {
@@ -324,7 +325,7 @@ impl<'p> Driver<'p> {
     }
 
     /// The leg that follows at the end of a leg, and the event that opens it; none where the run has ended.
-    fn turn(&self) -> Option<(Leg, Event)> {
+    fn turn(&self) -> Option<(Leg, Option<Event>)> {
         match self.signals.stop.is_cancelled() {
             true => None,
             false => ending::turn(self.program, &self.record.state(), self.leg, &self.goal, self.schedule.progress()),

@@ -16,10 +16,14 @@ pub(super) fn turn(
     leg: Leg,
     goal: &Goal,
     progress: Progress,
-) -> Option<(Leg, Event)> {
+) -> Option<(Leg, Option<Event>)> {
+    if leg == Leg::Look {
+        let stands = state.drifted().next().is_none() || *goal == (Goal::Resume { drifted: true });
+        return stands.then_some((Leg::Forward, None));
+    }
     match back(program, state, leg, goal) {
-        Some(event) => Some((Leg::Back, event)),
-        None => finally(program, state, leg, progress).map(|event| (Leg::Finally, event)),
+        Some(event) => Some((Leg::Back, Some(event))),
+        None => finally(program, state, leg, progress).map(|event| (Leg::Finally, Some(event))),
     }
 }
 
@@ -111,6 +115,7 @@ pub(super) fn outcome(program: &Program, state: &RunState, leg: Leg, progress: P
 fn own_outcome(program: &Program, state: &RunState, leg: Leg, progress: Progress) -> Outcome {
     let counts = state.counts();
     match leg {
+        Leg::Look => Outcome::Interrupted,
         Leg::Back if progress == Progress::Stopped => Outcome::Interrupted,
         Leg::Back if counts.stuck > 0 || counts.kept > 0 || progress == Progress::Open => Outcome::Stuck,
         Leg::Back => Outcome::RolledBack,

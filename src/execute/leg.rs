@@ -1,9 +1,10 @@
 //! A part of a run in one direction: what it gives out, how each task is entered, and what a task's event means.
 //!
-//! Forward; or first taking up what an earlier engine left under way, and then back; and `finally` at the end of
+//! Forward, once what is done was looked at again; or first taking up what an earlier engine left under way, and then back; and `finally` at the end of
 //! either. Decides from the program and the fold alone.
 
 use super::driver::{Goal, Origin};
+use super::look_again::can_be_looked_at;
 use super::schedule::Turn;
 use super::task::Entry;
 use super::walk::{self, TakingBack};
@@ -16,6 +17,8 @@ use petgraph::Direction;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leg {
+    /// Looks at what is done, before a resumed run goes forward.
+    Look,
     Forward,
     /// Finds out what became of what was under way, before a walk back.
     TakeUp,
@@ -45,12 +48,12 @@ impl Leg {
                 let runbook = program.runbook.clone();
                 return (Leg::Forward, Event::RunStarted { run, runbook, version, operator, inputs, tasks });
             }
-            Goal::Resume => !walk::is_walking(state),
+            Goal::Resume { .. } => !walk::is_walking(state),
             Goal::Back { .. } => false,
         };
         let again = walk::again(program, state, forward);
         let tasks = (!tasks.iter().eq(state.tasks().map(|(name, _)| name))).then_some(tasks);
-        let leg = if forward { Leg::Forward } else { Leg::TakeUp };
+        let leg = if forward { Leg::Look } else { Leg::TakeUp };
         (leg, Event::RunResumed { version, operator, inputs, forward, tasks, again })
     }
 
@@ -73,6 +76,8 @@ impl Leg {
             return false;
         }
         match self {
+            // What the record has withheld is learnt first: others are looked at by it.
+            Leg::Look => (can_be_looked_at(step, record) || is_withheld(record)) && !program.is_finally(task),
             // What an earlier end of the run has left of `finally` must be over before anything goes on.
             Leg::Forward if program.is_finally(task) => left,
             Leg::Forward => !walk::is_behind(step, record) || is_withheld(record),
@@ -91,7 +96,7 @@ impl Leg {
             Leg::Forward => !program.is_finally(task),
             Leg::Finally => program.is_finally(task),
             Leg::Back => state.back.as_ref().is_some_and(|walk| walk.gates.contains(&task.name)),
-            Leg::TakeUp => false,
+            Leg::Look | Leg::TakeUp => false,
         }
     }
 
@@ -102,6 +107,7 @@ impl Leg {
         let record = state.task(&task.name).expect("the run's first event names every task");
         let attempt = record.attempt + 1;
         match (self, &record.state) {
+            (Leg::Look, _) => (None, Some(Entry::LookAgain)),
             (Leg::Forward | Leg::TakeUp, _) if is_withheld(record) => (None, Some(Entry::Recall)),
             (Leg::TakeUp, _) => (None, Some(Entry::TakeUp { go_on: false })),
             (Leg::Forward | Leg::Finally, TaskState::Changing { .. } | TaskState::Unknown { .. }) => {
@@ -125,15 +131,19 @@ impl Leg {
 
     pub fn after(self, program: &Program, task: &Task, state: &RunState, what: &TaskEvent) -> Next {
         let own = self.attempts(program, task, state);
+        let step = &program.steps[task.step as usize];
+        let looks = state.task(&task.name).is_some_and(|record| can_be_looked_at(step, record));
         match what {
             TaskEvent::Unknown { .. } if self == Leg::Forward && own => Next::Stop,
-            TaskEvent::Failed { .. } if self == Leg::Forward && own => {
-                match program.steps[task.step as usize].on_failure {
-                    OnFailure::Continue => Next::Finish,
-                    OnFailure::Stop | OnFailure::Rollback => Next::Stop,
-                }
+            TaskEvent::Failed { .. } if self == Leg::Forward && own => match step.on_failure {
+                OnFailure::Continue => Next::Finish,
+                OnFailure::Stop | OnFailure::Rollback => Next::Stop,
+            },
+            // What it gave was learnt again, and it is yet to be looked at.
+            TaskEvent::Done { .. } if self == Leg::Look && looks => Next::Wait,
+            TaskEvent::Looked { .. } | TaskEvent::Done { .. } | TaskEvent::Skipped | TaskEvent::Undone { .. } => {
+                Next::Finish
             }
-            TaskEvent::Done { .. } | TaskEvent::Skipped | TaskEvent::Undone { .. } => Next::Finish,
             TaskEvent::Settled { took_effect: true, .. } => Next::Finish,
             // Each step of `finally` has its turn.
             TaskEvent::Failed { .. } | TaskEvent::Unknown { .. } if self == Leg::Finally => Next::Finish,
@@ -152,7 +162,7 @@ impl Leg {
 }
 
 /// Whether an earlier engine has kept some of its outputs off the record.
-fn is_withheld(record: &TaskRecord) -> bool {
+pub(super) fn is_withheld(record: &TaskRecord) -> bool {
     matches!(record.state, TaskState::Done { withheld: true, .. })
 }
 

@@ -12,6 +12,7 @@ mod driver;
 mod ending;
 mod leases;
 mod leg;
+mod look_again;
 mod output;
 mod recall;
 mod record;

@@ -54,6 +54,8 @@ pub(super) enum Entry {
     TakeUp { go_on: bool },
     /// It is done, and what it gave is to be learnt again.
     Recall,
+    /// It is done: is it still so?
+    LookAgain,
     /// Its undo is on disk as begun; `taken_up`: perhaps by an earlier engine.
     Undo { taken_up: bool },
 }
@@ -74,6 +76,7 @@ impl TaskRun {
             Entry::Start => self.attempts().await,
             Entry::TakeUp { go_on } => self.take_up(go_on).await,
             Entry::Recall => self.recall().await,
+            Entry::LookAgain => self.look_again().await,
             Entry::Undo { taken_up } => self.undo(taken_up).await,
         };
     }
@@ -235,6 +238,11 @@ impl TaskRun {
     pub fn record(&self) -> TaskRecord {
         let state = self.shared.state.read().expect("no task panics while it holds the run's state");
         state.task(&self.task().name).cloned().unwrap_or_default()
+    }
+
+    /// Another task, for what it would do.
+    pub fn at(&self, index: u32) -> TaskRun {
+        TaskRun { shared: self.shared.clone(), stopping: self.stopping.clone(), index, entry: self.entry }
     }
 
     pub fn task(&self) -> &Task {

@@ -137,7 +137,7 @@ pub(super) fn again(program: &Program, state: &RunState, forward: bool) -> Vec<T
 }
 
 /// Whether a step is the gate or the choice of a roll.
-fn between_batches(step: &Step) -> bool {
+pub(super) fn between_batches(step: &Step) -> bool {
     step.roll.as_ref().is_some_and(|place| !matches!(place.part, RollPart::Batch))
 }
 

@@ -124,6 +124,18 @@ pub struct Holding {
     pub ended: u32,
 }
 
+/// What another look at a done task found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// What it did is still there.
+    AsLeft,
+    /// It was not looked at: a task after it may have changed the same thing.
+    Overtaken,
+    /// What it did is not there any more, or cannot be seen.
+    Drifted { why: String },
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -179,6 +191,10 @@ pub enum TaskEvent {
     },
     /// Its `when` was false.
     Skipped,
+    /// It is done, and was looked at again before a resumed run goes on.
+    Looked {
+        found: Found,
+    },
     /// It converges, and its acts are over: it is to be looked at and attempted again.
     Reopened,
     /// Whether it took effect was not known, and now is.

@@ -12,7 +12,7 @@ mod task;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use effect::{Effect, Undo};
-pub use event::{Event, Holding, Outcome, Outputs, Stamped, TaskEvent};
+pub use event::{Event, Found, Holding, Outcome, Outputs, Stamped, TaskEvent};
 pub use fault::{Fault, FaultKind};
 pub use id::{HostName, RunId, StepId, TaskName};
 pub use observer::{Observer, Stream};

@@ -179,6 +179,7 @@ impl RunState {
     /// An engine takes the run up: what had only looked, or failed, may be attempted again.
     fn reopen(&mut self, forward: bool, tasks: Option<&[TaskName]>, again: &[TaskName]) {
         (self.stopping, self.stopped_by, self.outcome, self.finish) = (false, None, None, None);
+        self.tasks.values_mut().for_each(|task| task.drift = None);
         for name in again {
             if let Some(task) = self.tasks.get_mut(name) {
                 (task.state, task.started, task.since) = (TaskState::Pending, None, None);
@@ -251,6 +252,11 @@ impl RunState {
 
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// The done tasks that are not as they were left, and what a look at them found.
+    pub fn drifted(&self) -> impl Iterator<Item = (&TaskName, &str)> {
+        self.tasks.iter().filter_map(|(name, task)| Some((name, task.drift.as_deref()?)))
     }
 
     /// From the first event to the last.

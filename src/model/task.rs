@@ -1,6 +1,6 @@
 //! The state of one task, and which event may follow which.
 
-use super::{Fault, Outputs, TaskEvent, Undo};
+use super::{Fault, Found, Outputs, TaskEvent, Undo};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
@@ -72,6 +72,8 @@ pub struct TaskRecord {
     pub undo: Option<Undo>,
     /// The first attempt that announced a change which has not been taken back.
     pub announced: Option<u32>,
+    /// What a look at it found before the run was last resumed, where it is not as it was left.
+    pub drift: Option<String>,
 }
 
 impl TaskRecord {
@@ -84,6 +86,7 @@ impl TaskRecord {
             (Running, TaskEvent::Skipped) if self.announced.is_none() => Skipped,
             (Running, TaskEvent::Changing { summary, .. }) => Changing { summary: summary.clone() },
             (Running, TaskEvent::Done { changed: true, .. }) => return None,
+            (done @ Done { .. }, TaskEvent::Looked { .. }) => done.clone(),
             // What was unknown may be found out from the record on its host.
             (_, TaskEvent::Done { changed, out, withheld }) if acting || self.is_unknown() => {
                 Done { changed: *changed, out: out.clone(), withheld: *withheld }
@@ -136,6 +139,18 @@ impl TaskRecord {
     /// Takes an event in that leads to `next`.
     pub(super) fn enter(&mut self, next: TaskState, what: &TaskEvent, at: Timestamp) {
         match what {
+            // When it was done stays on record.
+            TaskEvent::Looked { found } => {
+                self.drift = match found {
+                    Found::Drifted { why } => Some(why.clone()),
+                    Found::AsLeft | Found::Overtaken => None,
+                };
+                return;
+            }
+            TaskEvent::Done { .. } if matches!(self.state, TaskState::Done { .. }) => {
+                self.state = next;
+                return;
+            }
             TaskEvent::Started { attempt } => {
                 self.attempt = *attempt;
                 self.started.get_or_insert(at);

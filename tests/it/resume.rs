@@ -210,3 +210,22 @@ fn a_corrected_runbook_must_keep_what_is_done() {
     let (code, said) = bed.surefoot(&["show", "last"]);
     assert!(code == 0 && said.contains("more@h"), "{said}");
 }
+
+#[test]
+fn what_somebody_has_changed_meanwhile_stops_a_resume_until_it_is_accepted() {
+    let bed = Bed::new();
+    let steps = "  - { id: one, on: h, file: { path: $D/one, content: x } }
+  - { id: two, on: h, file: { path: $D/two, content: x } }
+  - { id: three, on: h, remove: { path: $D/two } }
+  - { id: four, on: h, reads: true, sh: test -e $D/go }
+  - { id: five, on: h, file: { path: $D/five, content: x } }";
+    bed.runbook("", steps);
+    assert_eq!(bed.run().0, 1);
+    bed.write("host/go", "");
+    bed.write("host/one", "by hand");
+    let (code, said) = bed.surefoot(&["resume", "last"]);
+    assert!(code == 130 && said.contains("one@h") && !said.contains("two@h"), "{said}");
+    assert!(!bed.at("host/five").exists() && bed.surefoot(&["show", "last"]).1.contains("not as it was left"));
+    assert_eq!(bed.surefoot(&["resume", "last", "--yes"]).0, 0);
+    assert_eq!((bed.text("one"), bed.text("five")), ("by hand".into(), "x".into()), "it is told, not mended");
+}

@@ -225,6 +225,10 @@ impl Action for Cert {
         }
     }
 
+    fn touches(&self) -> Vec<String> {
+        vec![self.cert.as_str().to_owned(), self.key.as_str().to_owned()]
+    }
+
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let authority = self.authority(cx).await?;
         let Found { before, pem, key_pem } = self.look(cx).await?;

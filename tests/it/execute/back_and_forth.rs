@@ -171,7 +171,7 @@ proptest! {
                     break;
                 }
                 let back = back || theatre.state().counts().stuck > 0;
-                let goal = if back { back_to(Target::Start) } else { Goal::Resume };
+                let goal = if back { back_to(Target::Start) } else { Goal::Resume { drifted: false } };
                 if let Some(ended) = theatre.engage(goal, cut).await {
                     ended.unwrap();
                 }
@@ -179,7 +179,7 @@ proptest! {
             }
             let (goal, outcome) = match ends_back {
                 true => (back_to(Target::Start), Outcome::RolledBack),
-                false => (Goal::Resume, Outcome::Done),
+                false => (Goal::Resume { drifted: false }, Outcome::Done),
             };
             reach(&theatre, goal, outcome).await;
             audit(&theatre);
@@ -216,7 +216,7 @@ fn cut_at_every_entry_and_taken_up_again_a_run_ends_in_the_same_state() {
             let theatre = Theatre::new(steps, 2, |_| {});
             if let Some(cut) = cut {
                 theatre.engage(Goal::Start, Some(Cut::Events(cut))).await;
-                assert!(matches!(theatre.engage(Goal::Resume, None).await, Some(Ok(Outcome::Done))));
+                assert!(matches!(theatre.engage(Goal::Resume { drifted: false }, None).await, Some(Ok(Outcome::Done))));
             } else {
                 assert!(matches!(theatre.engage(Goal::Start, None).await, Some(Ok(Outcome::Done))));
             }
@@ -265,7 +265,7 @@ fn an_opaque_step_is_taken_up_by_its_act_and_begins_once() {
     play(async {
         let theatre = Theatre::new(vec![deed("long", "sleep 1000", "sleep 1")], 1, |_| {});
         assert!(theatre.engage(Goal::Start, Some(Cut::Killed(500))).await.is_none());
-        assert!(matches!(theatre.engage(Goal::Resume, None).await, Some(Ok(Outcome::Done))));
+        assert!(matches!(theatre.engage(Goal::Resume { drifted: false }, None).await, Some(Ok(Outcome::Done))));
         assert_eq!(theatre.acts("a").into_iter().collect::<Vec<_>>(), ["long.1.0"]);
         let state = theatre.state();
         let record = state.task(&"long@a".parse().unwrap()).unwrap().clone();
@@ -281,11 +281,54 @@ fn what_began_after_an_act_whose_record_is_gone_is_found() {
         theatre.engage(Goal::Start, None).await.unwrap().unwrap();
         // The first act of its undo is lost under the second engine, which begins another in its place.
         assert!(theatre.engage(back_to(Target::Start), Some(Cut::Killed(50))).await.is_none());
-        assert!(theatre.engage(Goal::Resume, Some(Cut::Killed(200))).await.is_none());
+        assert!(theatre.engage(Goal::Resume { drifted: false }, Some(Cut::Killed(200))).await.is_none());
         assert!(theatre.acts("a").contains("one.2.1"));
-        assert!(matches!(theatre.engage(Goal::Resume, None).await, Some(Ok(Outcome::RolledBack))));
+        assert!(matches!(theatre.engage(Goal::Resume { drifted: false }, None).await, Some(Ok(Outcome::RolledBack))));
         assert!(theatre.marks("a").is_empty());
     });
+}
+
+/// What is found of done steps that somebody else has undone meanwhile: those that a resume stops at.
+fn drifted(steps: Vec<Step>, undone: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    play(async {
+        let steps = steps.into_iter().chain([deed("last", "fail 1", "sleep 1")]).collect();
+        let theatre = Theatre::new(steps, 1, |_| {});
+        assert!(matches!(theatre.engage(Goal::Start, None).await, Some(Ok(Outcome::Failed))));
+        undone.iter().for_each(|mark| theatre.unmark("a", mark));
+        let before = theatre.acts("a").len();
+        let outcome = theatre.engage(Goal::Resume { drifted: false }, None).await.unwrap().unwrap();
+        found = theatre.state().drifted().map(|(name, _)| name.step.to_string()).collect();
+        assert_eq!(outcome, if found.is_empty() { Outcome::Done } else { Outcome::Interrupted });
+        assert!(found.is_empty() || theatre.acts("a").len() == before, "nothing is begun");
+        let accepted = theatre.engage(Goal::Resume { drifted: true }, None).await;
+        assert!(matches!(accepted, Some(Ok(Outcome::Done))));
+    });
+    found
+}
+
+#[test]
+fn what_is_not_as_it_was_left_stops_a_resume_until_it_is_accepted() {
+    let steps = || vec![mark("one", "sleep 1", "sleep 1"), mark("two", "sleep 1", "sleep 1")];
+    assert_eq!(drifted(steps(), &[]), [""; 0]);
+    assert_eq!(drifted(steps(), &["one"]), ["one"]);
+    assert_eq!(drifted(steps(), &["one", "two"]), ["one", "two"]);
+}
+
+#[test]
+fn a_probe_and_not_the_steps_after_it_tells_of_an_opaque_step() {
+    let probe = |id: &str| Some(Box::new(step(&format!("{id}-reconcile"), &LOOK, &format!("has {id}"))));
+    let one = Step { reconcile: probe("one"), ..deed("one", "sleep 1", "sleep 1") };
+    assert_eq!(drifted(vec![one.clone(), deed("two", "sleep 1", "sleep 1")], &["one", "two"]), ["one"]);
+    assert_eq!(drifted(vec![one, deed("two", "sleep 1", "sleep 1")], &["two"]), [""; 0]);
+}
+
+#[test]
+fn what_a_later_step_may_have_undone_by_design_is_no_drift() {
+    let opaque = vec![mark("one", "sleep 1", "sleep 1"), deed("two", "sleep 1 drop one", "sleep 1")];
+    assert_eq!(drifted(opaque, &[]), [""; 0]);
+    let same = Step { id: "again".into(), ..mark("one", "sleep 1 drop one", "sleep 1") };
+    assert_eq!(drifted(vec![mark("one", "sleep 1", "sleep 1"), same], &[]), [""; 0]);
 }
 
 #[test]
@@ -294,12 +337,12 @@ fn an_unknown_outcome_waits_for_a_word_and_is_never_undone_by_itself() {
         let gone = Step { on_failure: OnFailure::Rollback, ..deed("gone", "sleep 10 forget 1", "sleep 1") };
         let theatre = Theatre::new(vec![deed("first", "sleep 1", "sleep 1"), gone], 1, |_| {});
         assert!(matches!(theatre.engage(Goal::Start, None).await, Some(Ok(Outcome::Unknown))));
-        for goal in [Goal::Resume, back_to(Target::Start)] {
+        for goal in [Goal::Resume { drifted: false }, back_to(Target::Start)] {
             assert!(matches!(theatre.engage(goal, None).await, Some(Ok(Outcome::Unknown))));
         }
         assert_eq!(theatre.marks("a"), ["first"]);
         theatre.settle(&"gone@a".parse().unwrap());
-        assert!(matches!(theatre.engage(Goal::Resume, None).await, Some(Ok(Outcome::Done))));
+        assert!(matches!(theatre.engage(Goal::Resume { drifted: false }, None).await, Some(Ok(Outcome::Done))));
         assert_eq!(theatre.marks("a"), ["first", "gone"]);
     });
 }
@@ -313,7 +356,7 @@ fn a_probe_settles_an_unknown_outcome() {
             let gone = Step { reconcile: probe, ..deed("gone", run, "sleep 1") };
             let theatre = Theatre::new(vec![gone], 1, |_| {});
             theatre.engage(Goal::Start, None).await.unwrap().unwrap();
-            assert!(matches!(theatre.engage(Goal::Resume, None).await, Some(Ok(Outcome::Done))));
+            assert!(matches!(theatre.engage(Goal::Resume { drifted: false }, None).await, Some(Ok(Outcome::Done))));
             let state = theatre.state();
             assert_eq!(state.task(&"gone@a".parse().unwrap()).unwrap().attempt, attempts);
             assert_eq!(theatre.marks("a"), ["gone"]);
@@ -328,7 +371,7 @@ fn a_failure_rolls_the_run_back_to_its_start() {
         let theatre = Theatre::new(steps, 2, |program| program.on_failure = OnFailure::Rollback);
         assert!(matches!(theatre.engage(Goal::Start, None).await, Some(Ok(Outcome::RolledBack))));
         assert!(theatre.marks("a").is_empty() && theatre.marks("b").is_empty());
-        assert!(matches!(theatre.engage(Goal::Resume, None).await, Some(Ok(Outcome::Done))));
+        assert!(matches!(theatre.engage(Goal::Resume { drifted: false }, None).await, Some(Ok(Outcome::Done))));
         assert_eq!(theatre.marks("b"), ["a1", "b1"]);
     });
 }
@@ -387,7 +430,7 @@ fn what_nothing_can_take_back_is_kept_and_named() {
         assert!(matches!(theatre.engage(back_to(Target::Start), None).await, Some(Ok(Outcome::Stuck))));
         assert_eq!(theatre.marks("a"), ["kept"]);
         assert_eq!(theatre.state().counts().kept, 1);
-        assert!(matches!(theatre.engage(Goal::Resume, None).await, Some(Ok(Outcome::Done))));
+        assert!(matches!(theatre.engage(Goal::Resume { drifted: false }, None).await, Some(Ok(Outcome::Done))));
         assert_eq!(theatre.acts("a").iter().filter(|act| act.starts_with("kept")).count(), 1, "it stands");
     });
 }

@@ -205,6 +205,10 @@ impl Action for Mark {
     type Out = ();
     type Before = String;
 
+    fn touches(&self) -> Vec<String> {
+        vec![self.mark.clone()]
+    }
+
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let set = cx.probe(Script::new(format!("has {}", self.mark))).await?.code == 0;
         let change = Change { summary: format!("set {}", self.mark), diff: None, before: "absent".into() };

@@ -73,7 +73,7 @@ async fn it_runs_again_after_a_resume_and_after_a_walk_back_and_stays() {
     let ran = |theatre: &Theatre| theatre.acts("a").iter().filter(|act| act.starts_with("last")).count();
     assert!(matches!(theatre.engage(Goal::Start, None).await, Some(Ok(Outcome::RolledBack))));
     assert_eq!((theatre.marks("a"), ran(&theatre)), (vec!["last".to_owned()], 1));
-    assert!(matches!(theatre.engage(Goal::Resume, None).await, Some(Ok(Outcome::Done))));
+    assert!(matches!(theatre.engage(Goal::Resume { drifted: false }, None).await, Some(Ok(Outcome::Done))));
     assert_eq!((theatre.marks("a").len(), ran(&theatre)), (3, 2));
     assert!(matches!(theatre.engage(back(), None).await, Some(Ok(Outcome::RolledBack))));
     assert_eq!((theatre.marks("a"), ran(&theatre)), (vec!["last".to_owned()], 3));
@@ -82,11 +82,11 @@ async fn it_runs_again_after_a_resume_and_after_a_walk_back_and_stays() {
 #[tokio::test(start_paused = true)]
 async fn cut_off_in_it_a_run_comes_to_it_again_and_nothing_begins_twice() {
     let last = Step { undo: Vec::new(), ..deed("last", "sleep 1000", "") };
-    for goal in [Goal::Resume, back()] {
+    for goal in [Goal::Resume { drifted: false }, back()] {
         let work = vec![mark("one", "sleep 1", "sleep 1")];
         let theatre = Theatre::with_finally(work, vec![last.clone()], 1, |_| {});
         assert!(theatre.engage(Goal::Start, Some(Cut::Killed(500))).await.is_none());
-        let forward = goal == Goal::Resume;
+        let forward = goal == Goal::Resume { drifted: false };
         let outcome = theatre.engage(goal, None).await.unwrap().unwrap();
         assert_eq!(outcome, if forward { Outcome::Done } else { Outcome::RolledBack });
         assert_eq!(theatre.marks("a"), if forward { vec!["last", "one"] } else { vec!["last"] });

@@ -172,7 +172,7 @@ fn a_roll_goes_host_by_host_with_its_gate_before_between_and_after() {
         assert_eq!(story(&theatre).join(" "), format!("{expected} {back}"));
         audit_roll(&theatre);
 
-        assert_eq!(ends(&theatre, Goal::Resume).await, Outcome::Done);
+        assert_eq!(ends(&theatre, Goal::Resume { drifted: false }).await, Outcome::Done);
         assert_eq!(story(&theatre).join(" "), format!("{expected} {back} {expected}"), "and forward again, all of it");
         audit_roll(&theatre);
     });
@@ -221,7 +221,7 @@ fn the_failed_batch_is_taken_back_those_done_stay_and_those_after_are_not_touche
         assert!(told.ends_with("x@b !y@b -y@b -x@b gate@controller[1]"), "{told}");
         audit_roll(&theatre);
 
-        assert_eq!(ends(&theatre, Goal::Resume).await, Outcome::Done);
+        assert_eq!(ends(&theatre, Goal::Resume { drifted: false }).await, Outcome::Done);
         let told = story(&theatre).join(" ");
         let again = "gate@controller[1] gate@controller[1] roll@controller[1] x@b y@b z@b gate@controller[2] roll@";
         assert!(told.contains(again), "its gate looks again, its batch is chosen anew: {told}");
@@ -239,7 +239,7 @@ fn a_gate_that_fails_after_a_batch_fails_the_batch() {
         assert_eq!(ends(&theatre, Goal::Start).await, Outcome::RolledBack);
         assert_eq!((theatre.marks("a").len(), theatre.marks("b").len(), theatre.marks("c").len()), (1, 0, 0));
         audit_roll(&theatre);
-        assert_eq!(ends(&theatre, Goal::Resume).await, Outcome::Done);
+        assert_eq!(ends(&theatre, Goal::Resume { drifted: false }).await, Outcome::Done);
         audit_roll(&theatre);
     });
 }
@@ -281,7 +281,7 @@ fn cut_at_every_entry_and_taken_up_again_a_roll_ends_in_the_same_state_and_choos
             };
             theatre.engage(first.clone(), cut.map(Cut::Events)).await;
             if theatre.state().outcome != Some(outcome) {
-                let then = if first == Goal::Start { Goal::Resume } else { first };
+                let then = if first == Goal::Start { Goal::Resume { drifted: false } } else { first };
                 assert_eq!(ends(&theatre, then).await, outcome, "cut at {cut:?}");
             }
             audit_roll(&theatre);
@@ -384,7 +384,7 @@ proptest! {
                     break;
                 }
                 let back = back || theatre.state().counts().stuck > 0;
-                let goal = if back { back_to(Target::Start) } else { Goal::Resume };
+                let goal = if back { back_to(Target::Start) } else { Goal::Resume { drifted: false } };
                 if let Some(ended) = theatre.engage(goal, cut).await {
                     ended.unwrap();
                 }
@@ -392,7 +392,7 @@ proptest! {
             }
             let (goal, outcome) = match ends_back {
                 true => (back_to(Target::Start), Outcome::RolledBack),
-                false => (Goal::Resume, Outcome::Done),
+                false => (Goal::Resume { drifted: false }, Outcome::Done),
             };
             reach(&theatre, goal, outcome).await;
             audit_roll(&theatre);

@@ -587,6 +587,7 @@ impl Played {
                 TaskEvent::Unknown { .. } => "unknown",
                 TaskEvent::Skipped => "skipped",
                 TaskEvent::Reopened => "reopened",
+                TaskEvent::Looked { .. } => "looked",
                 TaskEvent::Settled { .. } => "settled",
                 TaskEvent::Undoing { .. } => "undoing",
                 TaskEvent::Undone { .. } => "undone",

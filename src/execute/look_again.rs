@@ -1,0 +1,112 @@
+//! A task that is done, looked at again before a resumed run goes on: is what it did still there?
+//!
+//! A later step may undo an earlier one by design (stopped, then started), so only the last word on a thing counts: a
+//! task is passed over where one that changed something after it, on the same host, touches the same thing; or may
+//! touch it, because only its author knows what it does. A `reconcile` and a guard speak for themselves.
+//!
+//! Not looked at: the gates and choices of a roll, which look anew where they are due; and `finally`, which runs again.
+
+use super::commit::Refused;
+use super::leg::is_withheld;
+use super::task::{Prepared, TaskRun};
+use super::walk::between_batches;
+use crate::action::{Erased, ErasedSeen};
+use crate::check::Step;
+use crate::model::{Effect, Fault, Found, TaskEvent, TaskRecord, TaskState};
+use tokio::time::Instant;
+
+/// Whether there is a way to look at a done task of this step again that changes nothing.
+pub(super) fn can_be_looked_at(step: &Step, record: &TaskRecord) -> bool {
+    let looks = step.effect == Effect::Converges || step.reconcile.is_some() || step.kind.guard;
+    matches!(record.state, TaskState::Done { .. }) && looks && !between_batches(step)
+}
+
+impl TaskRun {
+    pub(super) async fn look_again(&self) -> Result<(), Refused> {
+        if is_withheld(&self.record()) {
+            self.recall().await?;
+        }
+        if !can_be_looked_at(self.step(), &self.record()) {
+            return Ok(());
+        }
+        let found = match self.found().await {
+            Ok(found) => found,
+            Err(fault) => Found::Drifted { why: format!("a look at it fails: {fault}") },
+        };
+        self.commit(TaskEvent::Looked { found }).await
+    }
+
+    async fn found(&self) -> Result<Found, Fault> {
+        let (step, record) = (self.step(), self.record());
+        if let Some(probe) = step.reconcile.as_deref() {
+            return Ok(match self.part(probe, &probe.id, record.attempt, false).await {
+                Ok(_) => Found::AsLeft,
+                Err(answer) => Found::Drifted { why: format!("its `reconcile`: {answer}") },
+            });
+        }
+        let prepared = self.fill_in(step, &self.task().args, self.scope()?)?;
+        if step.effect == Effect::Converges && self.is_overtaken(&*prepared.action, &record) {
+            return Ok(Found::Overtaken);
+        }
+        let deadline = step.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let attempt = self.attempt(&prepared, record.attempt, deadline);
+        if step.effect == Effect::Reads {
+            return Ok(match attempt.holds().await {
+                Ok(()) => Found::AsLeft,
+                Err(fault) => Found::Drifted { why: fault.to_string() },
+            });
+        }
+        Ok(match attempt.look().await? {
+            ErasedSeen::Clean(_) => Found::AsLeft,
+            ErasedSeen::Change(change) => {
+                Found::Drifted { why: format!("it would have to be done again: {}", change.summary) }
+            }
+        })
+    }
+
+    /// Whether the last word on what the task has made so is another's, or is not known to be its own.
+    fn is_overtaken(&self, action: &dyn Erased, record: &TaskRecord) -> bool {
+        let own = action.touches();
+        if own.is_empty() || !action.lasts() {
+            return true;
+        }
+        let program = &self.shared.program;
+        let others = (0..program.tasks.len() as u32).filter(|index| *index != self.index);
+        let mut later = others.filter(|index| {
+            let other = &program.tasks[*index as usize].name;
+            let state = self.shared.state.read().expect("no task panics while it holds the run's state");
+            let changed = state.task(other).is_some_and(|other| other.has_changed() && other.since >= record.since);
+            changed && other.host == self.task().name.host
+        });
+        later.any(|index| self.at(index).may_touch(&own))
+    }
+
+    fn may_touch(&self, things: &[String]) -> bool {
+        if self.step().effect == Effect::Opaque {
+            return true;
+        }
+        let filled = self.scope().and_then(|scope| self.fill_in(self.step(), &self.task().args, scope));
+        // Where it cannot be told, it may be the same thing.
+        filled.map_or(true, |Prepared { action, .. }| {
+            let own = action.touches();
+            own.is_empty()
+                || own.iter().any(|own| things.iter().any(|thing| is_within(own, thing) || is_within(thing, own)))
+        })
+    }
+}
+
+/// Whether a thing is another, or lies in it as a file in a folder.
+fn is_within(thing: &str, other: &str) -> bool {
+    thing.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_lies_in_its_folder_and_in_no_other() {
+        assert!(is_within("/etc/etcd/conf", "/etc/etcd") && is_within("/etc", "/etc"));
+        assert!(!is_within("/etc/etcd", "/etc/etcd/conf") && !is_within("/etc/etcd2", "/etc/etcd"));
+    }
+}
