@@ -1,7 +1,7 @@
 //! What may be written after `surefoot`.
 
 use crate::execute::Limits;
-use crate::model::{RunId, TaskName};
+use crate::model::{RunId, StepId, TaskName};
 use crate::schema;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::num::NonZeroUsize;
@@ -45,6 +45,8 @@ pub enum Command {
     Settle(Settle),
     /// Remove what a run keeps on its hosts: job folders, originals, data set aside
     Tidy(Tidy),
+    /// Let an `approve` step of a live run pass, from another terminal
+    Approve(Approve),
     /// Run a runbook on throw-away hosts of this machine first (needs root)
     Rehearse(Rehearse),
     /// List runs, the newest last
@@ -356,6 +358,20 @@ pub struct Tidy {
     /// Take hosts over whose lease has ended without being given back; what their run still does there is ended
     #[arg(long)]
     pub take_over: bool,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Your name goes on record. The run must be alive and waiting at the step; a run that has stopped is gone on with by
+`surefoot resume RUN --approve STEP`.
+
+Example:
+  surefoot approve last go-ahead")]
+pub struct Approve {
+    /// The run's id, or its end; `last` is the newest
+    #[arg(value_name = "RUN")]
+    pub run: RunId,
+    pub step: StepId,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,9 +1,11 @@
 //! The command line: arguments in, exit code out. One file for each command.
 
 mod actions;
+mod approve;
 mod args;
 mod check;
 mod connect;
+mod control;
 mod exit;
 mod explain;
 mod fmt;
@@ -67,6 +69,7 @@ fn dispatch(args: Args) -> Exit {
         Command::Rollback(rollback) => rollback::main(&args.state, &rollback),
         Command::Settle(settle) => settle::main(&args.state, &settle),
         Command::Tidy(tidy) => tidy::main(&args.state, &tidy),
+        Command::Approve(approve) => approve::main(&args.state, &approve),
         Command::Rehearse(rehearse) => rehearse::main(&args.state, &rehearse),
     }
 }

@@ -2,9 +2,11 @@
 
 use super::exit::Exit;
 use crate::action::Question;
+use crate::model::{StepId, TaskName};
 use crate::report::Live;
+use indexmap::IndexMap;
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
 /// `user@machine`.
@@ -23,38 +25,67 @@ pub fn confirm(question: &str) -> Result<(), Exit> {
 }
 
 /// Answers a run's questions.
+#[derive(Clone)]
 pub struct Operator {
-    approved: Vec<String>,
+    approved: Arc<[String]>,
     live: Option<Arc<Live>>,
+    waiting: Waiting,
+}
+
+/// Questions that wait for an answer, whoever gives it first.
+#[derive(Clone, Default)]
+pub struct Waiting(Arc<Mutex<IndexMap<TaskName, Question>>>);
+
+impl Waiting {
+    fn add(&self, question: Question) {
+        self.open().insert(question.task.clone(), question);
+    }
+
+    /// Whether a question waited for this answer.
+    fn answer(&self, task: &TaskName, answer: Option<String>) -> bool {
+        self.open().shift_remove(task).is_some_and(|question| question.answer.send(answer).is_ok())
+    }
+
+    /// Says yes to every question of a step; whether any waited.
+    pub fn approve(&self, step: &StepId, by: &str) -> bool {
+        let tasks: Vec<TaskName> = self.open().keys().filter(|task| task.step == *step).cloned().collect();
+        let answered: Vec<bool> = tasks.iter().map(|task| self.answer(task, Some(by.to_owned()))).collect();
+        answered.contains(&true)
+    }
+
+    fn open(&self) -> MutexGuard<'_, IndexMap<TaskName, Question>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Operator {
     /// `approved`: steps that may pass, or `all`.
-    pub fn new(approved: Vec<String>, live: Option<Arc<Live>>) -> Self {
-        Operator { approved, live }
+    pub fn new(approved: Vec<String>, live: Option<Arc<Live>>, waiting: Waiting) -> Self {
+        Operator { approved: approved.into(), live, waiting }
     }
 
     /// Answers as long as the run asks. A question dropped unanswered means no.
     pub async fn answer(self, mut asked: mpsc::Receiver<Question>) {
-        let me = Arc::new(self);
         while let Some(question) = asked.recv().await {
             let step = question.task.step.as_str();
-            if me.approved.iter().any(|name| name == "all" || name == step) {
+            if self.approved.iter().any(|name| name == "all" || name == step) {
                 // The task may have ended meanwhile; then nobody needs the answer.
                 let _ = question.answer.send(Some(format!("{}, beforehand", operator_name())));
             } else if io::stdin().is_terminal() {
-                let me = me.clone();
+                let (me, task, text) = (self.clone(), question.task.clone(), question.text.clone());
+                self.waiting.add(question);
                 // Reading blocks; a question that is never answered must not hold the others up.
-                tokio::task::spawn_blocking(move || me.at_terminal(question));
+                tokio::task::spawn_blocking(move || me.at_terminal(&task, &text));
             }
         }
     }
 
-    fn at_terminal(&self, question: Question) {
+    fn at_terminal(&self, task: &TaskName, text: &str) {
         self.live.iter().for_each(|live| live.hide());
-        let answer = yes(&format!("\n{}: {}", question.task.step, question.text)).then(operator_name);
+        let answer = yes(&format!("\n{}: {text}", task.step)).then(operator_name);
         self.live.iter().for_each(|live| live.unhide());
-        let _ = question.answer.send(answer);
+        // Another terminal may have answered meanwhile.
+        self.waiting.answer(task, answer);
     }
 }
 

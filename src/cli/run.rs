@@ -1,9 +1,10 @@
 //! `surefoot run`.
 
 use super::args::{Log, Manner, Run as Args};
+use super::control::{Answer, Control, Request};
 use super::exit::Exit;
 use super::lease::{Wish, hold};
-use super::operator::{Operator, confirm, operator_name};
+use super::operator::{Operator, Waiting, confirm, operator_name};
 use super::pipeline::{Prepared, prepare};
 use super::{connect, kept, run_id, runs};
 use crate::compile::Program;
@@ -68,7 +69,12 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
 /// would cost more than what they do. Checksums and files have threads of their own.
 pub fn in_runtime(work: impl Future<Output = Exit>) -> Exit {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(work),
+        Ok(runtime) => {
+            let exit = runtime.block_on(work);
+            // A prompt whose question was answered elsewhere still reads from the terminal: nobody waits for it.
+            runtime.shutdown_background();
+            exit
+        }
         Err(error) => Exit::Failed.because(error),
     }
 }
@@ -173,7 +179,10 @@ impl Engine {
         let signals = Signals::listen().map_err(|error| Exit::Failed.because(error))?;
         let display = Display::new(&options);
         let (questions, asked) = tokio::sync::mpsc::channel(16);
-        tokio::spawn(Operator::new(options.approve, display.live.clone()).answer(asked));
+        let waiting = Waiting::default();
+        tokio::spawn(Operator::new(options.approve, display.live.clone(), waiting.clone()).answer(asked));
+        let control = Control::listen(self.folder.path(), move |request| carry_out(request, &waiting));
+        let _control = control.map_err(|error| Exit::Failed.because(error))?;
         let mut journal = self.journal;
         let outcome = execute::run(execute::Run {
             origin: self.origin,
@@ -198,6 +207,14 @@ impl Engine {
             Some(fault) => Err(Exit::Held.because(fault)),
             None => outcome.map_err(|error| Exit::Failed.because(error)),
         }
+    }
+}
+
+/// Does what another terminal asks for.
+fn carry_out(request: Request, waiting: &Waiting) -> Answer {
+    match request {
+        Request::Approve { step, by } if waiting.approve(&step, &by) => Answer::Done,
+        Request::Approve { step, .. } => Answer::Refused { why: format!("{step} does not wait for an answer") },
     }
 }
 

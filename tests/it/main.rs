@@ -4,6 +4,7 @@ mod actions;
 mod authoring;
 mod check;
 mod cli;
+mod control;
 mod diagnostic;
 mod etcd;
 mod examples;
