@@ -1,7 +1,7 @@
 //! A part of a run in one direction: what it gives out, how each task is entered, and what a task's event means.
 //!
-//! Forward, once what is done was looked at again; or first taking up what an earlier engine left under way, and then back; and `finally` at the end of
-//! either. Decides from the program and the fold alone.
+//! Forward, once what is done was looked at again; or first taking up what an earlier engine left under way, and then
+//! back; and `finally` at the end of either. Decides from the program and the fold alone.
 
 use super::driver::{Goal, Origin};
 use super::look_again::can_be_looked_at;
