@@ -12,6 +12,7 @@ mod execute;
 mod explain;
 mod faults;
 mod inventories;
+mod guide;
 mod journal;
 mod lab;
 mod lease;
