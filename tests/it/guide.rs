@@ -13,7 +13,7 @@ mkdir -p /srv/pages
 cat >/usr/local/bin/pages <<'EOT'
 use IO::Socket::INET;
 my $door = IO::Socket::INET->new(LocalPort => 8000, Listen => 5, ReuseAddr => 1) or die;
-while (my $guest = $door->accept) { open(my $page, '<', '/srv/pages/index.html'); print $guest <$page>; close $guest }
+while (my $guest = $door->accept) { open(my $page, '<', '/srv/pages/index.html'); print {$guest} <$page>; close $guest }
 EOT
 printf '[Service]\nExecStart=/usr/bin/perl /usr/local/bin/pages\n' >/etc/systemd/system/pages.service
 systemctl daemon-reload && systemctl start pages
