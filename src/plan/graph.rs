@@ -61,21 +61,40 @@ pub struct Edge {
 
 impl<'r> Graph<'r> {
     pub fn of(runbook: &'r Runbook) -> Graph<'r> {
+        let steps = || runbook.steps.iter().chain(&runbook.verify).chain(&runbook.finally);
         let edges = compile::step_order(runbook);
-        let nodes: Vec<Node> = runbook.steps.iter().chain(&runbook.verify).chain(&runbook.finally).map(node).collect();
-        let parts = [("verify", runbook.verify.len()), ("finally", runbook.finally.len())];
-        let mut start = runbook.steps.len();
-        let groups = parts.into_iter().map(|(title, len)| {
-            start += len;
-            Group { title: title.to_owned(), nodes: start - len..start }
-        });
         Graph {
             runbook: &runbook.name,
-            groups: groups.filter(|group| !group.nodes.is_empty()).collect(),
-            nodes,
+            nodes: steps().map(node).collect(),
             edges: edges.into_iter().map(|(from, to, same_host)| Edge { from, to, same_host }).collect(),
+            groups: groups(steps().enumerate().map(|(place, step)| title(runbook, place, step))),
         }
     }
+}
+
+/// Neighbours of one title.
+fn groups(titles: impl Iterator<Item = Option<String>>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (place, title) in titles.enumerate() {
+        let Some(title) = title else { continue };
+        match groups.last_mut() {
+            Some(last) if last.title == title && last.nodes.end == place => last.nodes.end += 1,
+            _ => groups.push(Group { title, nodes: place..place + 1 }),
+        }
+    }
+    groups
+}
+
+/// What a step belongs to, from the inside out: its roll, the step that uses its runbook, `verify` or `finally`.
+fn title(runbook: &Runbook, place: usize, step: &Step) -> Option<String> {
+    let used = || step.frame.checked_sub(1).map(|used| format!("use {}", runbook.uses[used as usize].id));
+    let verify = runbook.steps.len();
+    let part = || match place {
+        place if place < verify => None,
+        place if place < verify + runbook.verify.len() => Some("verify".to_owned()),
+        _ => Some("finally".to_owned()),
+    };
+    step.roll.as_ref().map(|of| format!("rolling {}", of.roll)).or_else(used).or_else(part)
 }
 
 fn node(step: &Step) -> Node<'_> {

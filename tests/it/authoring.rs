@@ -94,6 +94,35 @@ fn a_graph_is_drawn_in_every_format() {
 }
 
 #[test]
+fn what_belongs_together_stands_together_in_a_graph() {
+    let program = Program::new();
+    let look = |id: &str| format!("{{ id: {id}, reads: true, sh: 'true' }}");
+    program.write("used.yaml", &format!("runbook: used\nsteps:\n  - {}\n  - {}\n", look("one"), look("two")));
+    let roll = format!(
+        "  - id: roll\n    on: web\n    rolling: {{ gate: [{}] }}\n    steps:\n      - {}\n",
+        look("gate"),
+        look("act")
+    );
+    program.write(
+        "book.yaml",
+        &format!("runbook: a/b\nhosts: {{ web: {{}} }}\nsteps:\n  - {}\n  - {{ id: inner, use: used.yaml }}\n{roll}", look("first")),
+    );
+    let called = program.call(["graph", "book.yaml", "--format", "json"]);
+    assert_eq!(called.code, Some(0), "{}", called.err);
+    let json: Json = serde_json::from_str(&called.out).unwrap();
+    let ids: Vec<_> = json["nodes"].as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap()).collect();
+    let group = |title: &str| -> Vec<&str> {
+        let groups = json["groups"].as_array().unwrap();
+        let nodes = &groups.iter().find(|group| group["title"] == title).unwrap()["nodes"];
+        let place = |end: &str| usize::try_from(nodes[end].as_u64().unwrap()).unwrap();
+        ids[place("start")..place("end")].to_vec()
+    };
+    assert!(group("use inner").starts_with(&["inner.one", "inner.two"]), "{ids:?}");
+    assert!(["gate", "act"].iter().all(|id| group("rolling roll").contains(id)), "{ids:?}");
+    assert!(!group("rolling roll").contains(&"first"));
+}
+
+#[test]
 fn hosts_are_told_with_what_runs_there_and_why_one_cannot_be_reached() {
     let program = Program::new();
     let name = Name::of_this_process("hosts").unwrap();
