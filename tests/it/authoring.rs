@@ -105,7 +105,10 @@ fn what_belongs_together_stands_together_in_a_graph() {
     );
     program.write(
         "book.yaml",
-        &format!("runbook: a/b\nhosts: {{ web: {{}} }}\nsteps:\n  - {}\n  - {{ id: inner, use: used.yaml }}\n{roll}", look("first")),
+        &format!(
+            "runbook: a/b\nhosts: {{ web: {{}} }}\nsteps:\n  - {}\n  - {{ id: inner, use: used.yaml }}\n{roll}",
+            look("first")
+        ),
     );
     let called = program.call(["graph", "book.yaml", "--format", "json"]);
     assert_eq!(called.code, Some(0), "{}", called.err);

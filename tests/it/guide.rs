@@ -43,7 +43,10 @@ fn site(stem: &str) -> Site {
     let program = Program::new();
     let ssh_config = lab.ssh_config();
     let defaults = format!("defaults: {{ ssh_config: \"{}\" }}", ssh_config.display());
-    program.write("site.yaml", &format!("{defaults}\nhosts: {{ web-1: {{}}, web-2: {{}} }}\ngroups: {{ web: [web-1, web-2] }}\n"));
+    program.write(
+        "site.yaml",
+        &format!("{defaults}\nhosts: {{ web-1: {{}}, web-2: {{}} }}\ngroups: {{ web: [web-1, web-2] }}\n"),
+    );
     for block in blocks(WRITING, "yaml") {
         let name = block.lines().next().and_then(|line| line.strip_prefix("# ")).expect("a file says its name");
         program.write(name, block);
@@ -89,7 +92,8 @@ fn the_guide_for_operators_can_be_followed() {
 fn what_the_guides_name_exists() {
     let program = Program::new();
     let help = program.call(["--help"]).out;
-    let commands = |guide: &'static str| guide.split("`surefoot ").skip(1).filter_map(|rest| rest.split([' ', '`']).next());
+    let commands =
+        |guide: &'static str| guide.split("`surefoot ").skip(1).filter_map(|rest| rest.split([' ', '`']).next());
     for name in commands(WRITING).chain(commands(OPERATING)) {
         assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{name} "))), "`surefoot {name}`");
     }

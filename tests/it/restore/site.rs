@@ -116,7 +116,11 @@ impl Site {
 
     /// Waits until the cluster is healthy; gives its id, and the digest of what each member holds.
     pub fn look(&self) -> (Json, Vec<Json>) {
-        let ran = self.run(&own("look.yaml"), &[]).done();
+        self.look_with(&[])
+    }
+
+    pub fn look_with(&self, words: &[&str]) -> (Json, Vec<Json>) {
+        let ran = self.run(&own("look.yaml"), words).done();
         let digest = |host: &Name| ran.out(&format!("content@{host}"))["digest"].clone();
         (ran.out("healthy@controller")["cluster_id"].clone(), self.members.iter().map(digest).collect())
     }
@@ -176,7 +180,7 @@ impl Site {
     }
 }
 
-fn own(runbook: &str) -> PathBuf {
+pub fn own(runbook: &str) -> PathBuf {
     Path::new(FOLDER).join(runbook)
 }
 
