@@ -2,7 +2,7 @@
 
 use super::command_line::{self, Held, Unit, Wanted};
 use super::files::{self, Attributes, Contents, Original, Was};
-use super::{Action, Change, Cx, HostPath, Mode, Seen, Undoing};
+use super::{Action, Change, Cx, HostPath, Leftover, Mode, Seen, Undoing};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
 use indexmap::IndexMap;
@@ -191,6 +191,10 @@ impl Action for Flags {
         }
         self.reload(cx).await?;
         Ok(FlagsOut { file: edit.map(|edit| edit.path) })
+    }
+
+    fn leaves(before: &Before, done: bool) -> Vec<Leftover> {
+        before.file.as_ref().map(|file| file.leaves(done)).unwrap_or_default()
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
