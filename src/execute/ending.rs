@@ -104,8 +104,8 @@ pub(super) fn outcome(program: &Program, state: &RunState, leg: Leg, progress: P
     };
     let any = |test: fn(&TaskRecord) -> bool| finish.tasks.iter().filter_map(|name| state.task(name)).any(test);
     match finish.outcome {
-        _ if progress == Progress::Stopped => Outcome::Interrupted,
         Outcome::Done | Outcome::Failed if any(TaskRecord::is_unknown) => Outcome::Unknown,
+        _ if progress == Progress::Stopped => Outcome::Interrupted,
         Outcome::Done if any(|task| matches!(task.state, TaskState::Failed { .. })) => Outcome::Failed,
         own => own,
     }
