@@ -15,7 +15,7 @@ use super::walk::Target;
 use super::{Leases, Limits, Schedule, Signals, roll};
 use crate::action::Question;
 use crate::compile::Program;
-use crate::model::{Event, Observer, Outcome, RunId, RunState, TaskEvent, TaskName};
+use crate::model::{Event, HostName, Observer, Outcome, RunId, RunState, TaskEvent, TaskName};
 use crate::secret::Keyring;
 use crate::world::World;
 use indexmap::IndexMap;
@@ -229,11 +229,24 @@ impl<'p> Driver<'p> {
         while let Some(ended) = self.tasks.try_join_next() {
             own_up(ended);
         }
+        if let Some(fault) = leases::taken(&self.shared.world, &self.failing(&requests)).await {
+            batch.events.push(Event::TakenOver { fault });
+            return Wish::Leave;
+        }
         requests.into_iter().for_each(|request| self.accept(request, batch));
         match leases::lost(&self.shared.world) {
             Some(_) => Wish::Leave,
             None => Wish::GoOn,
         }
+    }
+
+    /// The hosts of tasks that say they have failed.
+    fn failing(&self, requests: &[Request]) -> HashSet<HostName> {
+        let failed = requests.iter().filter_map(|request| match &request.what {
+            What::Task(index, TaskEvent::Failed { .. }) => Some(&self.program.tasks[*index as usize].name.host),
+            _ => None,
+        });
+        failed.cloned().collect()
     }
 
     /// Takes an event of a task, or refuses it by dropping the request.

@@ -47,7 +47,9 @@ fn finally(program: &Program, state: &RunState, leg: Leg, progress: Progress) ->
     let tasks: Vec<TaskName> = tasks.map(|task| task.name.clone()).collect();
     let outcome = own_outcome(program, state, leg, progress);
     let is_over = !matches!(outcome, Outcome::Interrupted | Outcome::Unknown);
-    (leg != Leg::Finally && is_over && !tasks.is_empty()).then_some(Event::Finishing { outcome, tasks })
+    let is_there = |name: &TaskName| state.task(name).is_some_and(|task| task.state != TaskState::Unreachable);
+    let any = tasks.iter().any(is_there);
+    (leg != Leg::Finally && is_over && any).then_some(Event::Finishing { outcome, tasks })
 }
 
 /// Where the failures of a leg forward want to be walked back to.

@@ -136,6 +136,18 @@ async fn beat(host: Arc<dyn Host>, every: Duration) -> Fault {
     }
 }
 
+/// How long a host whose lease may have run out is asked about it.
+const ASKING: Duration = Duration::from_secs(5);
+
+/// Whether one of these hosts is another's now. A lease that may have run out is asked about: what failed there may have
+/// been ended by whoever took the host over.
+pub(super) async fn taken(world: &World, hosts: &HashSet<HostName>) -> Option<Fault> {
+    let doubtful = hosts.iter().filter_map(|name| world.host(name));
+    let doubtful = doubtful.filter(|host| matches!(host.standing(), Standing::Doubtful));
+    let asked = tokio::time::timeout(ASKING, join_all(doubtful.map(|host| host.renew()))).await;
+    asked.ok()?.into_iter().filter_map(Result::err).find(|fault| fault.kind == FaultKind::Held)
+}
+
 /// The host that this engine has lost, where there is one.
 pub fn lost(world: &World) -> Option<Fault> {
     world.hosts().find_map(|host| match host.standing() {
