@@ -61,7 +61,8 @@ fn follow(guide: &'static str, site: &Site) -> usize {
         let words = line.strip_prefix("surefoot ").expect("the guides' commands are surefoot's").split_whitespace();
         let mut command: Command = site.program.command(words);
         let output = command.env("PAGE_PASSWORD", "correct horse").output().unwrap();
-        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "{line}: {}{}", text(&output.stdout), text(&output.stderr));
     });
     ran.count()
 }

@@ -1,20 +1,26 @@
 //! A private folder for one master's control socket: short, because a socket's path may be no longer than about
-//! 100 bytes, and named after our process, so that what a killed engine left behind can be told and removed.
+//! 100 bytes, and locked while we live, so that what a killed engine left behind can be told and removed. A process's
+//! number would not do: engines in other containers may share the folder and not see one another.
 
 use crate::model::Fault;
-use rustix::process::{Pid, test_kill_process};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
+use std::time::Duration;
 use std::{env, fs, io, process};
 use tempfile::{Builder, TempDir};
 
 pub(super) struct ControlFolder {
     /// Removed when dropped.
     _folder: TempDir,
+    /// Held by us alone until we end, however that comes.
+    _lock: fs::File,
     socket: PathBuf,
 }
 
 const PREFIX: &str = "surefoot-ssh-";
+const LOCK: &str = "lock";
+/// A folder without a lock has just been made, or its engine was killed in that moment.
+const JUST_MADE: Duration = Duration::from_secs(60);
 
 impl ControlFolder {
     pub fn create() -> Result<Self, Fault> {
@@ -22,9 +28,12 @@ impl ControlFolder {
         static SWEEP: Once = Once::new();
         SWEEP.call_once(|| sweep(&place));
         let folder = Builder::new().prefix(&format!("{PREFIX}{}-", process::id())).tempdir_in(&place);
-        let folder = folder.map_err(|error| Fault::controller(format!("{}: {error}", place.display())))?;
+        let fault = |error: io::Error| Fault::controller(format!("{}: {error}", place.display()));
+        let folder = folder.map_err(fault)?;
+        let lock = fs::File::create_new(folder.path().join(LOCK)).map_err(fault)?;
+        lock.lock().map_err(fault)?;
         let socket = folder.path().join("s");
-        Ok(ControlFolder { _folder: folder, socket })
+        Ok(ControlFolder { _folder: folder, _lock: lock, socket })
     }
 
     pub fn socket(&self) -> &Path {
@@ -49,8 +58,15 @@ fn sweep(place: &Path) {
 }
 
 fn is_stale(entry: &fs::DirEntry) -> io::Result<bool> {
-    let name = entry.file_name();
-    let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok());
-    let Some(owner) = owner.and_then(Pid::from_raw) else { return Ok(false) };
-    Ok(entry.file_type()?.is_dir() && test_kill_process(owner) == Err(rustix::io::Errno::SRCH))
+    let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+    if !ours || !entry.file_type()?.is_dir() {
+        return Ok(false);
+    }
+    match fs::File::open(entry.path().join(LOCK)) {
+        Ok(lock) => Ok(lock.try_lock().is_ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(entry.metadata()?.modified()?.elapsed().is_ok_and(|age| age > JUST_MADE))
+        }
+        Err(error) => Err(error),
+    }
 }

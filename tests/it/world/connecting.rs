@@ -1,7 +1,6 @@
 use super::*;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
 use surefoot::model::{Fault, FaultKind};
 use surefoot::world::Target;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -195,17 +194,20 @@ async fn nothing_is_left_after_close() {
 
 #[tokio::test]
 async fn what_a_killed_engine_left_is_removed_by_the_next() {
-    let mut dead = Command::new("true").stdout(Stdio::null()).spawn().expect("it starts");
-    dead.wait().expect("it ends");
     // The sweep is once for each process, so a process of its own has to do it.
     let place = tempfile::tempdir().expect("a folder");
-    let stale = place.path().join(format!("surefoot-ssh-{}-abc", dead.id()));
-    std::fs::create_dir(&stale).expect("a new folder");
+    let [_, live] = ["stale", "live"].map(|name| {
+        let folder = place.path().join(format!("surefoot-ssh-{name}"));
+        std::fs::create_dir(&folder).expect("a new folder");
+        std::fs::File::create_new(folder.join("lock")).expect("a new file")
+    });
+    live.lock().expect("nobody else has it");
     let bench = Bench::new();
     let mut engine = crate::support::engine::command("world::outliving::engine_that_connects", &bench.sshd, &bench.run);
     engine.env("XDG_RUNTIME_DIR", place.path());
     crate::support::sshd::run(&mut engine);
-    assert_eq!(std::fs::read_dir(place.path()).expect("there").count(), 0, "the stale one, and its own");
+    let left = std::fs::read_dir(place.path()).expect("there").flatten().map(|entry| entry.file_name());
+    assert_eq!(left.collect::<Vec<_>>(), ["surefoot-ssh-live"], "neither the stale one nor its own");
 }
 
 fn control_folders() -> Vec<String> {
