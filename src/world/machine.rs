@@ -119,10 +119,14 @@ impl<R: Road> Machine<R> {
         loop {
             match open_main(&self.name, &self.road, &self.setting, self.lease()).await {
                 Ok(main) => return Ok(main),
-                Err(fault) if fault.kind != FaultKind::Unreachable || Instant::now() + pause > deadline => {
-                    return Err(fault);
+                // A host that is starting may refuse a login that it let in before.
+                Err(fault) if matches!(fault.kind, FaultKind::Unreachable | FaultKind::Denied) => {
+                    if Instant::now() + pause > deadline {
+                        return Err(fault);
+                    }
+                    tokio::time::sleep(pause).await;
                 }
-                Err(_) => tokio::time::sleep(pause).await,
+                Err(fault) => return Err(fault),
             }
             pause = (pause * 2).min(Duration::from_secs(5));
         }

@@ -1,10 +1,8 @@
 //! The machines that a run touches, as the engine and the actions see them: [`Host`].
 //!
-//! Knows nothing of steps, runbooks or etcd. Three hosts implement the trait: `ssh`, `local` (the
-//! controller) and `fake` (scripted answers, for an action's cases and for schedules).
+//! Knows nothing of steps, runbooks or etcd. Two kinds of host implement the trait: `ssh`, and `local`, the controller.
 
 mod channel;
-pub mod fake;
 mod guarded;
 mod holding;
 mod job;

@@ -36,6 +36,16 @@ fn a_host_that_is_missing_is_left_out_by_consent_and_stays_out_though_it_comes_b
 }
 
 #[test]
+fn a_host_that_is_there_with_another_key_is_not_left_out() {
+    let bed = bed("{ unreachable: skip }");
+    let config = fs::read_to_string(bed.sshd.ssh_config()).unwrap();
+    bed.write("gone.config", &config.replace("Host h\n", "Host gone\n").replace("/known_hosts\n", "/none\n"));
+    let (code, said) = bed.run();
+    assert!(code == 1 && said.contains("host key"), "{said}");
+    assert!(!bed.at("host/one").exists() && !bed.at("state/runs").exists());
+}
+
+#[test]
 fn a_host_of_another_role_must_be_there() {
     let bed = bed("{}");
     let (code, said) = bed.run();

@@ -119,6 +119,6 @@ impl Road for Ssh {
     fn explain(&self, ending: &Ending) -> Option<Fault> {
         // 255 is ssh's own failure; a command that was reached has its own code.
         let failed = ending.code.is_none_or(|code| code == 255);
-        failed.then(|| refusal::unreachable(&self.target, &ending.stderr))
+        failed.then(|| refusal::refusal(&self.target, &ending.stderr))
     }
 }

@@ -3,8 +3,9 @@
 use super::Target;
 use crate::model::{Fault, FaultKind};
 
-/// A part of what ssh says (OpenSSH 7 to 10), what that means, and a hint. The first that fits counts.
-const SAYINGS: &[(&str, &str, &str)] = &[
+/// What keeps a host from being trusted, or us from being let in: it is there, and nobody may go on without it as if it
+/// were not.
+const DENIALS: &[(&str, &str, &str)] = &[
     (
         "REMOTE HOST IDENTIFICATION HAS CHANGED",
         "its host key is not the one that is known",
@@ -27,6 +28,10 @@ const SAYINGS: &[(&str, &str, &str)] = &[
         "it refused the login",
         "is the key loaded (`ssh-add -l`) or named, is the user right, and is the key in its authorized_keys?",
     ),
+];
+
+/// A part of what ssh says (OpenSSH 7 to 10), what that means, and a hint. The first that fits counts.
+const SAYINGS: &[(&str, &str, &str)] = &[
     (
         "Could not resolve hostname",
         "its name is not known",
@@ -50,13 +55,16 @@ const SAYINGS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// A host to which no connection could be made.
-pub(super) fn unreachable(target: &Target, stderr: &str) -> Fault {
-    let known = SAYINGS.iter().find(|(text, _, _)| stderr.contains(text));
+/// Why no connection to a host could be made.
+pub(super) fn refusal(target: &Target, stderr: &str) -> Fault {
+    let saying = |sayings: &'static [(&str, &str, &str)]| sayings.iter().find(|(text, _, _)| stderr.contains(text));
+    let denial = saying(DENIALS);
+    let kind = if denial.is_some() { FaultKind::Denied } else { FaultKind::Unreachable };
+    let known = denial.or_else(|| saying(SAYINGS));
     let (_, what, hint) = known.copied().unwrap_or(("", "it cannot be reached", "try `ssh` by hand"));
     let address = match target.port {
         Some(port) => format!("{}:{port}", target.address()),
         None => target.address().to_owned(),
     };
-    Fault::new(FaultKind::Unreachable, format!("{} ({address}): {what}", target.name)).hint(hint).detail(stderr)
+    Fault::new(kind, format!("{} ({address}): {what}", target.name)).hint(hint).detail(stderr)
 }

@@ -72,15 +72,15 @@ fn a_host_that_is_down_or_not_the_one_we_know_is_named_and_nothing_is_started() 
     let site = serving("gdown");
     let before = site.picture();
     let runs = site.program.store().runs().unwrap();
-    let refused = |host: &str| {
+    let refused = |host: &str, word: &str| {
         let called = site.program.call(["run", RESTORE, "-i", "site.yaml", "-p", "snapshot=before.db", "--yes"]);
         eprintln!("{}", called.err);
         assert_eq!((called.code, called.out.as_str()), (Some(1), ""), "{}", called.err);
-        assert!(called.err.contains("unreachable") && called.err.contains(host), "{}", called.err);
+        assert!(called.err.contains(word) && called.err.contains(host), "{}", called.err);
         assert_eq!(site.program.store().runs().unwrap(), runs);
     };
     site.lab.apply(&site.members[2], Break::LinkDown).unwrap();
-    refused("etcd-3");
+    refused("etcd-3", "unreachable");
     site.lab.apply(&site.members[2], Break::LinkUp).unwrap();
 
     // Another machine has taken its address: the host key is not the one in known_hosts.
@@ -89,7 +89,7 @@ fn a_host_that_is_down_or_not_the_one_we_know_is_named_and_nothing_is_started() 
     let odd: Vec<String> =
         keys.lines().map(|line| line.replace("etcd-2,", "").replace(&address(&site, 1), "192.0.2.1")).collect();
     std::fs::write(&known, odd.join("\n") + "\n").unwrap();
-    refused("etcd-2");
+    refused("etcd-2", "host key");
     assert_eq!(site.picture(), before);
 }
 

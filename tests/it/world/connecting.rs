@@ -9,10 +9,10 @@ async fn refusal(target: Target) -> Fault {
     SshHost::connect(&target, &"refused".into()).await.map(|_| ()).expect_err("no way in")
 }
 
-/// What tells one refusal from another is its hint.
-async fn hint(target: Target) -> String {
+/// What tells one refusal from another is its hint. A host that is there and does not fit is not a host that is missing.
+async fn hint(kind: FaultKind, target: Target) -> String {
     let fault = refusal(target).await;
-    assert_eq!(fault.kind, FaultKind::Unreachable);
+    assert_eq!(fault.kind, kind, "{fault:?}");
     assert!(fault.message.contains("h (127.0.0.1") || fault.message.contains("h (h"), "{}", fault.message);
     assert!(fault.detail.is_some(), "ssh's own words");
     fault.hint.expect("a hint")
@@ -30,13 +30,15 @@ async fn each_way_of_not_getting_in_has_its_own_hint() {
         Target { ssh_config: Some(path), ..Target::new("h") }
     };
 
-    let refused = hint(Target { port: Some(closed), ..good.clone() }).await;
-    let unresolved = hint(with("unresolved", config.replace("HostName 127.0.0.1", "HostName h.invalid"))).await;
-    let denied = hint(with("denied", config.replace("/id\n", "/host_key\n"))).await;
-    let stranger = hint(with("stranger", config.replace("/known_hosts\n", "/none\n"))).await;
-    let broken = hint(with("broken", format!("Nonsense yes\n{config}"))).await;
+    let refused = hint(FaultKind::Unreachable, Target { port: Some(closed), ..good.clone() }).await;
+    let unresolved =
+        hint(FaultKind::Unreachable, with("unresolved", config.replace("HostName 127.0.0.1", "HostName h.invalid")))
+            .await;
+    let denied = hint(FaultKind::Denied, with("denied", config.replace("/id\n", "/host_key\n"))).await;
+    let stranger = hint(FaultKind::Denied, with("stranger", config.replace("/known_hosts\n", "/none\n"))).await;
+    let broken = hint(FaultKind::Unreachable, with("broken", format!("Nonsense yes\n{config}"))).await;
     sshd.know(&std::fs::read_to_string(sshd.path().join("id.pub")).expect("there"));
-    let changed = hint(sshd.target()).await;
+    let changed = hint(FaultKind::Denied, sshd.target()).await;
 
     let mut hints = vec![refused, unresolved, denied, stranger, broken, changed];
     hints.sort();
