@@ -1,0 +1,140 @@
+//! Commands of throw-away hosts: the lab, and rehearsals in it.
+
+use super::Log;
+use crate::lab::{Break, DataDisk, Etcd, Name};
+use crate::model::StepId;
+use clap::Subcommand;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+NAME.rehearse.yaml beside the runbook NAME.yaml says which hosts, how its starting state is made (setup), what then
+goes wrong (damage) and the parameters. All questions are answered with yes.
+
+Examples:
+  surefoot rehearse runbooks/etcd/restore-cluster.yaml
+  surefoot rehearse runbooks/etcd/restore-cluster.yaml --etcd 3.4 --hosts 5 --keep
+  surefoot rehearse runbooks/etcd/restore-cluster.yaml --faults --sample 20
+  surefoot rehearse runbooks/etcd/restore-cluster.yaml --faults --only engine-killed --step restore")]
+pub struct Rehearse {
+    #[arg(value_name = "RUNBOOK")]
+    pub runbook: PathBuf,
+    /// Another rehearsal than the one beside the runbook
+    #[arg(long, value_name = "FILE")]
+    pub with: Option<PathBuf>,
+    /// The lab's name
+    #[arg(long, value_name = "NAME", default_value = "rehearsal")]
+    pub lab: Name,
+    /// Another number of hosts than the rehearsal says
+    #[arg(long, value_name = "N")]
+    pub hosts: Option<usize>,
+    /// Another etcd than the rehearsal says: `3.4`, `3.5`
+    #[arg(long)]
+    pub etcd: Option<Etcd>,
+    /// Leave the lab up afterwards
+    #[arg(long, conflicts_with = "faults")]
+    pub keep: bool,
+    #[command(flatten)]
+    pub faults: Faults,
+    /// How the runs are shown [default: live on a terminal, else lines]
+    #[arg(long, value_enum)]
+    pub log: Option<Log>,
+    /// Show starts, announced changes and repeated attempts too
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// The fault matrix.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Faults")]
+pub struct Faults {
+    /// Run it again and again, with one fault at a time: at the start and in the middle of every step
+    ///
+    /// After each run an operator is played (resume, rollback, settle), and the hosts are looked at: was anything lost,
+    /// started twice, or told that is not so? Ends with 1 where that is so.
+    #[arg(long)]
+    pub faults: bool,
+    /// Only this fault: engine-killed link-cut link-lost sshd-killed host-killed step-fails stopped
+    /// second-engine engine-frozen record-disk-full host-disk-full
+    #[arg(long, value_name = "FAULT", requires = "faults")]
+    pub only: Vec<crate::rehearse::Fault>,
+    /// Only at this step
+    #[arg(long, value_name = "ID", requires = "faults")]
+    pub step: Option<StepId>,
+    /// Only so many cases, chosen at random
+    #[arg(long, value_name = "N", requires = "faults")]
+    pub sample: Option<usize>,
+    /// Repeats a choice [default: another each time, and printed]
+    #[arg(long, value_name = "S", requires = "sample")]
+    pub seed: Option<u64>,
+    /// Cases at once, each on a lab of its own
+    #[arg(long, value_name = "N", requires = "faults", default_value = "2")]
+    pub labs: NonZeroUsize,
+    /// Keep each result here as it comes, and leave out the cases that have passed already
+    #[arg(long, value_name = "FILE", requires = "faults")]
+    pub results: Option<PathBuf>,
+    /// Write all results as a table (Markdown)
+    #[arg(long, value_name = "FILE", requires = "faults")]
+    pub table: Option<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
+#[command(after_help = "Examples:
+  surefoot lab up --hosts 3 --etcd 3.5
+  surefoot lab ssh etcd-1 systemctl status
+  surefoot lab break etcd-2 link-down
+  surefoot lab down")]
+pub enum Lab {
+    /// Boot hosts etcd-1 to etcd-N, about a second each
+    Up {
+        #[command(flatten)]
+        lab: LabName,
+        #[arg(long, default_value_t = 3)]
+        hosts: usize,
+        /// `3.4` (Debian bookworm), `3.5` (Debian trixie) or `none`
+        #[arg(long, default_value = "3.5")]
+        etcd: Etcd,
+        /// Mount a disk of that size in MiB there on each host
+        #[arg(long, value_name = "PATH=MIB")]
+        disk: Option<DataDisk>,
+        /// Take down a lab of that name first
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Take a lab down and remove all of it
+    Down {
+        #[command(flatten)]
+        lab: LabName,
+    },
+    /// List labs
+    List,
+    /// Show a lab's hosts
+    Show {
+        #[command(flatten)]
+        lab: LabName,
+    },
+    /// Open a shell on a host, or run a command there
+    Ssh {
+        #[command(flatten)]
+        lab: LabName,
+        host: Name,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+    /// Break a host, or mend it: link-down link-up kill boot sshd-stop sshd-start sshd-kill freeze thaw
+    /// slow-disk=BYTES fast-disk fill-disk free-disk
+    Break {
+        #[command(flatten)]
+        lab: LabName,
+        host: Name,
+        what: Break,
+    },
+}
+
+#[derive(clap::Args, Debug)]
+pub struct LabName {
+    /// Several labs may be up under different names
+    #[arg(long = "lab", value_name = "NAME", default_value = "lab")]
+    pub name: Name,
+}

@@ -1,0 +1,132 @@
+//! What may be written after `surefoot`.
+
+mod authoring;
+mod lab;
+mod operating;
+mod running;
+
+use crate::model::{RunId, TaskName};
+pub use authoring::{Check, Fmt, Graph, Picture, Schema};
+use clap::{Parser, Subcommand, ValueEnum};
+pub use lab::{Lab, Rehearse};
+pub use operating::{Approve, Rollback, Settle, Tidy, Verdict};
+pub use running::{Inputs, Manner, Plan, Resume, Run};
+use std::path::PathBuf;
+
+/// Runs procedures written in YAML across hosts over SSH, checkpointed at every step.
+#[derive(Parser, Debug)]
+#[command(name = "surefoot", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Args {
+    /// Where runs are kept [default: $XDG_STATE_HOME/surefoot, else ~/.local/state/surefoot]
+    #[arg(long, global = true, value_name = "DIR", env = "SUREFOOT_STATE")]
+    pub state: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  surefoot check runbooks/etcd/*.yaml
+  surefoot plan runbooks/etcd/restore-cluster.yaml -i site.yaml -p snapshot=backup.db --offline
+  surefoot run runbooks/etcd/restore-cluster.yaml -i site.yaml -p snapshot=backup.db
+  surefoot rehearse runbooks/etcd/restore-cluster.yaml
+
+Exit codes: 0 done; 1 failed and stopped; 2 wrong input, nothing touched; 3 failed and rolled back;
+4 rolled back in part; 5 an outcome is unknown; 6 another run holds a host; 130 interrupted, resumable.";
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Find every mistake in runbooks without touching a host
+    Check(Check),
+    /// Show what a run would do
+    Plan(Plan),
+    /// Run a runbook
+    Run(Run),
+    /// Go on with a run where it stopped
+    Resume(Resume),
+    /// Walk a run back: undo what it did, the last first
+    Rollback(Rollback),
+    /// Decide an outcome that cannot be known
+    Settle(Settle),
+    /// Remove what a run keeps on its hosts: job folders, originals, data set aside
+    Tidy(Tidy),
+    /// Let an `approve` step of a live run pass, from another terminal
+    Approve(Approve),
+    /// Run a runbook on throw-away hosts of this machine first (needs root)
+    Rehearse(Rehearse),
+    /// List runs, the newest last
+    Runs,
+    /// Show one run: what was done, and what was not
+    Show {
+        /// The run's id, or its end; `last` is the newest
+        #[arg(value_name = "RUN")]
+        run: RunId,
+    },
+    /// Say whether a run's record is whole
+    ///
+    /// The record's lines are chained by checksums; the last one seals them all. Noted elsewhere (in the incident's
+    /// ticket, say), it proves later that no line was changed, removed or added.
+    #[command(after_help = "Example:\n  surefoot verify last --seal 0f343b0931126a20f133d67c2b018a3b")]
+    Verify {
+        #[arg(value_name = "RUN")]
+        run: RunId,
+        /// The seal that it must end with
+        #[arg(long)]
+        seal: Option<String>,
+    },
+    /// Print what tasks printed
+    #[command(after_help = "Example:\n  surefoot logs last push@etcd-1")]
+    Logs {
+        #[arg(value_name = "RUN")]
+        run: RunId,
+        /// One task; every task where it is left out
+        #[arg(value_name = "STEP@HOST")]
+        task: Option<TaskName>,
+    },
+    /// Draw the order of a runbook's steps
+    Graph(Graph),
+    /// Lay runbooks and inventories out in one style; comments stay
+    Fmt(Fmt),
+    /// Show which hosts can be reached, as whom, and what runs there
+    #[command(after_help = "Nothing is changed on the hosts.\n\nExample:\n  surefoot hosts -i site.yaml")]
+    Hosts {
+        /// Hosts, groups, and how to reach them
+        #[arg(short, long, value_name = "FILE")]
+        inventory: PathBuf,
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Write a first runbook that checks, plans and rehearses
+    #[command(
+        after_help = "Writes NAME.yaml and NAME.rehearse.yaml here, and never over a file.\n\nExample:\n  surefoot new rotate-logs"
+    )]
+    New { name: crate::lab::Name },
+    /// List the actions, or print one action's manual
+    Actions { name: Option<String> },
+    /// Explain a diagnostic code, with an example; without one, list them all
+    #[command(after_help = "Example:\n  surefoot explain E0208")]
+    Explain { code: Option<String> },
+    /// Print the JSON Schema of a kind of file, for editors
+    Schema(Schema),
+    /// Throw-away hosts on this machine: real Debian, systemd, sshd and etcd (needs root)
+    #[command(subcommand)]
+    Lab(Lab),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Log {
+    /// One line for each thing that happens
+    Lines,
+    /// One JSON event on each line of standard output
+    Json,
+    /// Lines that move
+    Live,
+    /// Nothing; the exit code tells
+    Quiet,
+}

@@ -1,0 +1,94 @@
+//! Commands for a run that is there: walk it back, decide, approve, clean up.
+
+use super::Manner;
+use crate::model::{RunId, StepId, TaskName};
+use clap::ValueEnum;
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+A step is taken back once all that came after it is; what nothing can take back is named at the end. A walk that was
+cut off goes on. From a checkpoint `surefoot resume` goes forward again.
+
+Examples:
+  surefoot rollback last --plan
+  surefoot rollback last --to staged --yes")]
+pub struct Rollback {
+    /// The run's id, or its end; `last` is the newest
+    #[arg(value_name = "RUN")]
+    pub run: RunId,
+    /// The checkpoint to walk back to [default: the start, or where a walk that was cut off leads]
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub to: Option<String>,
+    /// Only show the way
+    #[arg(long)]
+    pub plan: bool,
+    /// Cross points of no return: what lies there stays as it is
+    #[arg(long)]
+    pub force: bool,
+    /// Do not ask before starting
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Look at the host first. What is settled is on record with your name; `surefoot resume` or `rollback` goes on from it.
+
+Example:
+  surefoot settle last migrate@db-1 undone")]
+pub struct Settle {
+    /// The run's id, or its end; `last` is the newest
+    #[arg(value_name = "RUN")]
+    pub run: RunId,
+    #[arg(value_name = "STEP@HOST")]
+    pub task: TaskName,
+    pub verdict: Verdict,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Shows first what goes away on each host, and how large it is. Afterwards the run can neither go on nor be walked back;
+its record stays. What the runbook itself has moved or made is never touched. A host that cannot be reached is named:
+the next `surefoot tidy` goes on there.
+
+Examples:
+  surefoot tidy last
+  surefoot tidy 20260102-030405-abcd --yes")]
+pub struct Tidy {
+    /// The run's id, or its end; `last` is the newest
+    #[arg(value_name = "RUN")]
+    pub run: RunId,
+    /// Also of a run that could go on, or is walked back in part only
+    #[arg(long)]
+    pub force: bool,
+    /// Do not ask before removing anything
+    #[arg(long)]
+    pub yes: bool,
+    /// Take hosts over whose lease has ended without being given back; what their run still does there is ended
+    #[arg(long)]
+    pub take_over: bool,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Your name goes on record. The run must be alive and waiting at the step; a run that has stopped is gone on with by
+`surefoot resume RUN --approve STEP`.
+
+Example:
+  surefoot approve last go-ahead")]
+pub struct Approve {
+    /// The run's id, or its end; `last` is the newest
+    #[arg(value_name = "RUN")]
+    pub run: RunId,
+    pub step: StepId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Verdict {
+    /// It took effect
+    Done,
+    /// Nothing of it is there
+    Undone,
+}

@@ -1,0 +1,116 @@
+//! Commands that plan a run, start one, or go on with one.
+
+use super::{Format, Log};
+use crate::cli::lease;
+use crate::execute::Limits;
+use crate::model::RunId;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a run is made from.
+#[derive(clap::Args, Debug)]
+pub struct Inputs {
+    #[arg(value_name = "RUNBOOK")]
+    pub runbook: PathBuf,
+    /// Hosts, groups, and how to reach them; without it only the controller is there
+    ///
+    /// A file: surefoot's own inventory, or one of Ansible's (INI, or YAML with `all:` or of groups only; group_vars and
+    /// host_vars beside it count). An executable file that is not named like data: a program that prints one as JSON when
+    /// it is called with `--list`. `ssh:`, or `ssh:FILE`: every host that your ssh config names. Such as `-i site.yaml`,
+    /// `-i /etc/ansible/hosts`, `-i ./inventory.py`, `-i ssh:`.
+    #[arg(short, long, value_name = "HOSTS")]
+    pub inventory: Option<PathBuf>,
+    /// One parameter; may be given several times
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub params: Vec<String>,
+    /// A file of parameters
+    #[arg(short = 'P', long, value_name = "FILE")]
+    pub params_file: Option<PathBuf>,
+    /// The hosts of a role: a group or hosts [default: the group of the same name]
+    #[arg(long, value_name = "ROLE=HOST,...")]
+    pub bind: Vec<String>,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example:\n  surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db --offline")]
+pub struct Plan {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Do not connect: what depends on hosts stays open. The only kind of plan so far
+    #[arg(long, required = true)]
+    pub offline: bool,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Ctrl-C once: nothing new starts, what runs is let finish. Twice: leaves at once; the run can be resumed.
+A run holds its hosts: another one, from any machine, is refused there (exit code 6) and told who has them.
+
+Examples:
+  surefoot run restore.yaml -i site.yaml -p snapshot=backup.db
+  surefoot run restore.yaml -i site.yaml -P params.yaml --yes --approve all --log json
+  surefoot run restore.yaml -i site.yaml -P params.yaml --take-over   # from a run that died")]
+pub struct Run {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Do not ask before starting
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
+/// How a run is shown, answered and limited.
+#[derive(clap::Args, Debug)]
+pub struct Manner {
+    /// Approve this step beforehand, or `all`
+    #[arg(long, value_name = "STEP")]
+    pub approve: Vec<String>,
+    /// How the run is shown [default: live on a terminal, else lines]
+    #[arg(long, value_enum)]
+    pub log: Option<Log>,
+    /// Show starts, announced changes and repeated attempts too
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Tasks at once on one host
+    #[arg(long, value_name = "N", default_value_t = Limits::default().per_host)]
+    pub per_host: NonZeroUsize,
+    /// How long each host stays held by this run once its engine is silent, in whole seconds
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = lease::ttl)]
+    pub lease: Duration,
+    /// Take hosts over whose lease has ended without being given back; what their run still does there is ended
+    #[arg(long)]
+    pub take_over: bool,
+    /// Tasks at once in all
+    #[arg(long, value_name = "N", default_value_t = Limits::default().in_all)]
+    pub at_once: NonZeroUsize,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Everything that the run needs is in its folder. Steps that are done stay done. What the engine left under way is taken
+up where it is, and never started twice; what failed is tried again. A run that was being walked back goes on with that.
+
+What is done is looked at first, where that changes nothing: what converges, `reconcile`, `assert`. Of steps that touch
+the same thing the last one counts. Where something is not as it was left, nothing is begun without `--yes` or consent;
+it is not mended.
+
+Examples:
+  surefoot resume last
+  surefoot resume 20260102-030405-abcd --runbook restore.yaml")]
+pub struct Resume {
+    /// The run's id, or its end; `last` is the newest
+    #[arg(value_name = "RUN")]
+    pub run: RunId,
+    /// A corrected runbook: what is done or under way must stand in it as it was
+    #[arg(long, value_name = "FILE")]
+    pub runbook: Option<PathBuf>,
+    /// Do not ask: go on without hosts that are missing and may be, and over what is not as it was left
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub manner: Manner,
+}
