@@ -31,6 +31,7 @@ pub use params::{fitting, params};
 pub use roles::{bind, in_order, misfits};
 pub use shapes::{RUNBOOK, STEP};
 
+use crate::action::USE;
 use crate::load::{Document, Fields, Inventory, Key, Node, Value};
 use crate::model::{Diagnostic, Sources, StepId};
 use crate::template::Late;
@@ -133,7 +134,7 @@ fn out(reader: &mut Reader, key: &Key, node: &Node) -> Draft {
         }
         _ => reader.error("E0202", node.span, format!("`out` is a map of names to values, this is {}", node.kind())),
     }
-    Draft::last(StepId::from(key.text.as_str()), key.span, Late::Map(values))
+    Draft::made(Step::plain(StepId::from(key.text.as_str()), key.span, &USE, Late::Map(values)))
 }
 
 /// Such as `etcd/restore-cluster`.

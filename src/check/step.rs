@@ -79,13 +79,12 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Something that is read after all steps, by no step of the runbook.
-    pub fn last(id: StepId, span: Span, args: Late) -> Self {
-        let step = Step::plain(id.clone(), span, &USE, args);
+    /// One that no text of the author's makes by itself: what is read after all steps, or a roll's choice.
+    pub fn made(step: Step) -> Self {
         Draft {
-            id,
+            id: step.id.clone(),
             named: None,
-            span,
+            span: step.span,
             kind: None,
             on: None,
             needs: None,

@@ -4,7 +4,7 @@
 //! done to the batch. What the roll says for all of its steps is laid under what they say themselves.
 
 use super::keys::{become_user, needs, on, on_failure, own_id, vars};
-use super::{Draft, Owner, Part, Within, list};
+use super::{Draft, Owner, Within, list};
 use crate::action::ROLLING;
 use crate::check::checked::{Choice, Gate, InRoll, OnFailure, RollPart, Step};
 use crate::check::reader::Reader;
@@ -178,19 +178,7 @@ impl Shared {
     /// The step that chooses the batches.
     fn choice(&self, span: Span, named: Option<Span>, title: Option<Late>, (choice, args): (Choice, Late)) -> Draft {
         let step = Step { title, ..Step::plain(self.roll.clone(), span, &ROLLING, args) };
-        let mut draft = Draft {
-            id: self.roll.clone(),
-            named,
-            span,
-            kind: Some(&ROLLING),
-            on: None,
-            needs: None,
-            gate: Gate::Open,
-            part: Part::Steps,
-            roll: None,
-            step: Some(step),
-            used: None,
-        };
+        let mut draft = Draft { named, kind: Some(&ROLLING), ..Draft::made(step) };
         self.enter(&mut draft, RollPart::Choice(Box::new(choice)));
         draft
     }

@@ -1,0 +1,177 @@
+//! Actions of the stage: one for each way that an action can be.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use surefoot::action::{Action, Change, Cx, Kind, Seen, Undoing, unseen};
+use surefoot::model::*;
+use surefoot::world::{Output, Script};
+
+#[derive(Serialize, JsonSchema)]
+pub struct Said {
+    code: i32,
+    stdout: String,
+}
+
+fn said(output: Output) -> Result<Said, Fault> {
+    let output = output.ok("the words")?;
+    Ok(Said { code: output.code, stdout: output.text().into_owned() })
+}
+
+/// Reads: what it says is what the machine says.
+#[derive(Deserialize, JsonSchema)]
+pub struct Look {
+    run: String,
+}
+
+impl Action for Look {
+    const NAME: &'static str = "look";
+    const EXAMPLE: &'static str = "look: { run: say hello }";
+    const EFFECT: Effect = Effect::Reads;
+    const UNDO: Undoing = Undoing::No("it reads");
+    type Out = Said;
+    type Before = ();
+
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        unseen("look")
+    }
+
+    async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<Said, Fault> {
+        said(cx.probe(Script::new(self.run.clone())).await?)
+    }
+}
+
+/// Reads, and takes no slot.
+#[derive(Deserialize, JsonSchema)]
+pub struct Await {
+    run: String,
+}
+
+impl Action for Await {
+    const NAME: &'static str = "await";
+    const EXAMPLE: &'static str = "await: { run: sleep 100 }";
+    const EFFECT: Effect = Effect::Reads;
+    const UNDO: Undoing = Undoing::No("it reads");
+    const LIMITED: bool = false;
+    type Out = Said;
+    type Before = ();
+
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        unseen("await")
+    }
+
+    async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<Said, Fault> {
+        said(cx.probe(Script::new(self.run.clone())).await?)
+    }
+}
+
+/// Opaque.
+#[derive(Deserialize, JsonSchema)]
+pub struct Act {
+    run: String,
+}
+
+impl Action for Act {
+    const NAME: &'static str = "act";
+    const EXAMPLE: &'static str = "act: { run: print hello }";
+    const EFFECT: Effect = Effect::Opaque;
+    const UNDO: Undoing = Undoing::No("nobody knows what it does");
+    type Out = Said;
+    type Before = ();
+
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        unseen(format!("act {}", self.run))
+    }
+
+    async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<Said, Fault> {
+        said(cx.act(Script::new(self.run.clone())).await?)
+    }
+}
+
+/// Converges: clean where `look` ends with 0; what it saw before is `look`'s output.
+#[derive(Deserialize, JsonSchema)]
+pub struct Set {
+    look: String,
+    run: String,
+}
+
+impl Action for Set {
+    const NAME: &'static str = "set";
+    const EXAMPLE: &'static str = "set: { look: exit 1, run: print hello }";
+    const EFFECT: Effect = Effect::Converges;
+    const UNDO: Undoing = Undoing::Known("set it back");
+    type Out = Said;
+    type Before = String;
+
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        let seen = cx.probe(Script::new(self.look.clone())).await?;
+        let before = seen.text().into_owned();
+        Ok(match seen.code {
+            0 => Seen::Clean(said(seen)?),
+            _ => Seen::Change(Change { summary: "set it".into(), diff: None, before }),
+        })
+    }
+
+    async fn apply(&self, cx: &Cx<'_>, _: &String) -> Result<Said, Fault> {
+        said(cx.act(Script::new(self.run.clone())).await?)
+    }
+}
+
+/// Asks.
+#[derive(Deserialize, JsonSchema)]
+pub struct Ask {
+    run: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Answer {
+    by: String,
+}
+
+impl Action for Ask {
+    const NAME: &'static str = "ask";
+    const EXAMPLE: &'static str = "ask: { run: Go on? }";
+    const EFFECT: Effect = Effect::Reads;
+    const UNDO: Undoing = Undoing::No("it asks");
+    const LIMITED: bool = false;
+    type Out = Answer;
+    type Before = ();
+
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        unseen("ask")
+    }
+
+    async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<Answer, Fault> {
+        Ok(Answer { by: cx.ask(&self.run).await? })
+    }
+}
+
+/// Gives lists in lists.
+#[derive(Deserialize, JsonSchema)]
+pub struct Deep {
+    levels: usize,
+}
+
+impl Action for Deep {
+    const NAME: &'static str = "deep";
+    const EXAMPLE: &'static str = "deep: { levels: 5 }";
+    const EFFECT: Effect = Effect::Reads;
+    const UNDO: Undoing = Undoing::No("it reads");
+    type Out = serde_json::Value;
+    type Before = ();
+
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+        unseen("deep")
+    }
+
+    async fn apply(&self, _: &Cx<'_>, (): &()) -> Result<serde_json::Value, Fault> {
+        Ok(json!({ "lists": (1..self.levels).fold(json!([]), |inner, _| json!([inner])) }))
+    }
+}
+
+pub static LOOK: Kind = Kind::of::<Look>();
+pub static AWAIT: Kind = Kind::of::<Await>();
+pub static ACT: Kind = Kind::of::<Act>();
+pub static SET: Kind = Kind::of::<Set>();
+pub static ASK: Kind = Kind::of::<Ask>();
+pub static DEEP: Kind = Kind::of::<Deep>();
