@@ -87,5 +87,5 @@ pub fn back(program: &Program, state: &RunState, way: &Way) -> Back {
         Some(BackStep { task: task.name.clone(), undone, what })
     });
     let to = program.steps.iter().find(|step| Some(&step.id) == way.to.as_ref()).and_then(Step::checkpoint);
-    Back { to, wall: way.wall.clone(), steps: steps.collect() }
+    Back { to, wall: way.wall.clone(), unknown: way.unknown.clone(), steps: steps.collect() }
 }

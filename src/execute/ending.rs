@@ -27,9 +27,9 @@ pub(super) fn turn(
     }
 }
 
-/// What turns the run back. What is unknown turns nothing back.
+/// What turns the run back. What is unknown turns nothing back, and holds up what it may have been built on.
 fn back(program: &Program, state: &RunState, leg: Leg, goal: &Goal) -> Option<Event> {
-    if matches!(leg, Leg::Back | Leg::Finally) || state.counts().unknown > 0 {
+    if matches!(leg, Leg::Back | Leg::Finally) {
         return None;
     }
     let way = match (leg, goal) {
@@ -37,6 +37,9 @@ fn back(program: &Program, state: &RunState, leg: Leg, goal: &Goal) -> Option<Ev
         (Leg::TakeUp, _) => walk::under_way(program, state),
         _ => walk::way(program, state, &asked_by_failure(program, state)?, false),
     };
+    if !way.unknown.is_empty() {
+        return None;
+    }
     let because = state.stopped_by.clone();
     Some(Event::RollingBack { to: way.to, because, tasks: way.tasks, gates: way.gates })
 }
@@ -106,7 +109,7 @@ pub(super) fn outcome(program: &Program, state: &RunState, leg: Leg, progress: P
     };
     let any = |test: fn(&TaskRecord) -> bool| finish.tasks.iter().filter_map(|name| state.task(name)).any(test);
     match finish.outcome {
-        Outcome::Done | Outcome::Failed if any(TaskRecord::is_unknown) => Outcome::Unknown,
+        Outcome::Done | Outcome::Failed | Outcome::RolledBack if any(TaskRecord::is_unknown) => Outcome::Unknown,
         _ if progress == Progress::Stopped => Outcome::Interrupted,
         Outcome::Done if any(|task| matches!(task.state, TaskState::Failed { .. })) => Outcome::Failed,
         own => own,
@@ -119,6 +122,7 @@ fn own_outcome(program: &Program, state: &RunState, leg: Leg, progress: Progress
     match leg {
         Leg::Look => Outcome::Interrupted,
         Leg::Back if progress == Progress::Stopped => Outcome::Interrupted,
+        Leg::Back if counts.unknown > 0 => Outcome::Unknown,
         Leg::Back if counts.stuck > 0 || counts.kept > 0 || progress == Progress::Open => Outcome::Stuck,
         Leg::Back => Outcome::RolledBack,
         _ if counts.unknown > 0 => Outcome::Unknown,

@@ -35,6 +35,8 @@ pub struct Way {
     pub gates: Vec<TaskName>,
     /// The point of no return that it stops at.
     pub wall: Option<StepId>,
+    /// Tasks of unknown outcome that hold it up: on it, or after something on it.
+    pub unknown: Vec<TaskName>,
 }
 
 /// What it would take to take a task back.
@@ -50,7 +52,13 @@ pub enum TakingBack<'a> {
 
 /// Whether a run was in the middle of a walk back when its engine left.
 pub fn is_walking(state: &RunState) -> bool {
-    state.back.is_some() && !matches!(state.outcome, Some(Outcome::RolledBack | Outcome::Stuck))
+    let changed = |name: &TaskName| state.task(name).is_some_and(TaskRecord::has_changed);
+    state.back.as_ref().is_some_and(|walk| match state.outcome {
+        Some(Outcome::RolledBack | Outcome::Stuck) => false,
+        // What is unknown may lie outside of the walk, which may be over.
+        Some(Outcome::Unknown) => walk.tasks.iter().any(changed),
+        _ => true,
+    })
 }
 
 /// The last checkpoint that the run has passed.
@@ -74,8 +82,8 @@ pub fn way(program: &Program, state: &RunState, target: &Target, force: bool) ->
         Target::Checkpoint(step) => Some(step.clone()),
     };
     let graph = roll::graph(program, state);
-    let mut inside = match (target, &to) {
-        (Target::Tasks(tasks), _) => built_on_by_none(program, &graph, state, tasks),
+    let mut inside: HashSet<usize> = match (target, &to) {
+        (Target::Tasks(tasks), _) => indices(program, |task| tasks.contains(&task.name)).collect(),
         (_, Some(checkpoint)) => below(program, &graph, |task| task.name.step == *checkpoint),
         (_, None) => indices(program, |task| !program.is_finally(task)).collect(),
     };
@@ -88,18 +96,25 @@ pub fn way(program: &Program, state: &RunState, target: &Target, force: bool) ->
         behind.extend(indices(program, at_wall));
         inside.retain(|task| behind.contains(task));
     }
+    let unknown = unknown_after(program, &graph, state, &inside);
+    if let Target::Tasks(_) = target {
+        inside = built_on_by_none(program, &graph, state, inside);
+    }
     let gates = roll::gates(program, state, &inside);
     inside.extend(roll::choices_of(program, state, &inside));
     let tasks = indices(program, |_| true).filter(|index| inside.contains(index));
-    Way { to, gates, tasks: tasks.map(|index| program.tasks[index].name.clone()).collect(), wall: wall.cloned() }
+    let tasks = tasks.map(|index| program.tasks[index].name.clone()).collect();
+    Way { to, gates, tasks, wall: wall.cloned(), unknown }
 }
 
 /// The walk back that the run is in, as it goes on.
 pub fn under_way(program: &Program, state: &RunState) -> Way {
-    let Some(walk) = &state.back else { return Way { to: None, tasks: Vec::new(), gates: Vec::new(), wall: None } };
+    let nowhere = Way { to: None, tasks: Vec::new(), gates: Vec::new(), wall: None, unknown: Vec::new() };
+    let Some(walk) = &state.back else { return nowhere };
     let inside = indices(program, |task| walk.tasks.contains(&task.name)).collect();
     let gates = roll::gates(program, state, &inside);
-    Way { to: walk.to.clone(), tasks: walk.tasks.iter().cloned().collect(), gates, wall: None }
+    let unknown = unknown_after(program, &roll::graph(program, state), state, &inside);
+    Way { to: walk.to.clone(), tasks: walk.tasks.iter().cloned().collect(), gates, unknown, ..nowhere }
 }
 
 /// What would become of a task on a way back.
@@ -185,14 +200,28 @@ fn last_batch(program: &Program, state: &RunState, step: &StepId) -> Option<Vec<
     roll::batches(program, roll, state).into_iter().rev().find(|batch| batch.iter().any(changed))
 }
 
+/// The tasks of unknown outcome among these and after them.
+fn unknown_after(
+    program: &Program,
+    graph: &DiGraph<Node, ()>,
+    state: &RunState,
+    inside: &HashSet<usize>,
+) -> Vec<TaskName> {
+    let is_unknown = |task: &&Task| state.task(&task.name).is_some_and(TaskRecord::is_unknown);
+    let inside: HashSet<&TaskName> = inside.iter().map(|task| &program.tasks[*task].name).collect();
+    let after = below(program, graph, |task| inside.contains(&task.name));
+    let all = program.tasks.iter().enumerate();
+    let held = all.filter(|(index, task)| inside.contains(&task.name) || after.contains(index)).map(|(_, task)| task);
+    held.filter(is_unknown).map(|task| task.name.clone()).collect()
+}
+
 /// Those of these tasks that no other task with changes comes after.
 fn built_on_by_none(
     program: &Program,
     graph: &DiGraph<Node, ()>,
     state: &RunState,
-    tasks: &[TaskName],
+    own: HashSet<usize>,
 ) -> HashSet<usize> {
-    let own: HashSet<usize> = indices(program, |task| tasks.contains(&task.name)).collect();
     let changed = |task: &usize| state.task(&program.tasks[*task].name).is_some_and(TaskRecord::has_changed);
     let free = |task: &&usize| {
         let after = below(program, graph, |other| other.name == program.tasks[**task].name);

@@ -140,6 +140,9 @@ pub fn ended(outcome: Outcome, state: &RunState) -> String {
     }
     if outcome != Outcome::Done {
         text += &not_done(state);
+        if counts.unknown > 0 {
+            text += &format!("  `surefoot settle {run} STEP@HOST done|undone` says what you know of an unknown one.\n");
+        }
         text += &format!("  `surefoot show {run}` says more; `surefoot logs {run} STEP@HOST` shows a task's output.\n");
     }
     text

@@ -39,6 +39,8 @@ pub struct Back {
     pub to: Option<String>,
     /// The point of no return that holds it up.
     pub wall: Option<StepId>,
+    /// Tasks of unknown outcome that hold it up.
+    pub unknown: Vec<TaskName>,
     /// The last first.
     pub steps: Vec<BackStep>,
 }
@@ -59,6 +61,10 @@ pub fn back(back: &Back) -> String {
     let mut out = format!("\n{bold}a rollback to {to}{bold:#}\n");
     if let Some(wall) = &back.wall {
         let _ = writeln!(out, "  cannot pass {wall}, a point of no return");
+    }
+    for task in &back.unknown {
+        let _ =
+            writeln!(out, "  waits for {task}, whose outcome is unknown: `surefoot settle` says what you know of it");
     }
     for step in &back.steps {
         let word = if step.undone { "undoes" } else { "keeps " };

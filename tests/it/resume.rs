@@ -163,6 +163,34 @@ fn an_outcome_that_nobody_knows_waits_for_the_operator() {
 }
 
 #[test]
+fn what_is_unknown_before_a_checkpoint_holds_no_rollback_up_that_ends_there() {
+    let bed = Bed::new();
+    let one = "  - { id: one, on: h, file: { path: $D/one, content: x } }\n";
+    let gone = "  - id: gone
+    on: h
+    sh: \"echo start >>$D/starts; kill -9 $PPID $$\"
+    undo: { sh: rm -f $D/starts }\n";
+    let rest = "  - { id: staged, checkpoint: staged }
+  - { id: two, on: h, file: { path: $D/two, content: x } }
+  - { id: look, on: h, reads: true, sh: test -e $D/go }\n";
+    bed.runbook("", &format!("{one}{rest}"));
+    assert_eq!(bed.run().0, 1);
+    bed.runbook("", &format!("{one}{gone}{rest}"));
+    assert_eq!(bed.surefoot(&["resume", "last", "--runbook", "r.yaml"]).0, 5);
+    let (code, plan) = bed.surefoot(&["rollback", "last", "--plan"]);
+    assert!(code == 0 && plan.contains("settle"), "{plan}");
+    assert_eq!(bed.surefoot(&["rollback", "last", "--yes"]).0, 5);
+    assert!(bed.at("host/two").exists() && bed.at("host/one").exists(), "what lies after it is held up too");
+    assert!(!bed.surefoot(&["rollback", "last", "--to", "staged", "--plan"]).1.contains("settle"));
+    let (code, said) = bed.surefoot(&["rollback", "last", "--to", "staged", "--yes"]);
+    assert!(code == 5 && said.contains("gone@h") && said.contains("settle"), "{said}");
+    assert!(!bed.at("host/two").exists() && bed.at("host/one").exists());
+    assert_eq!(bed.surefoot(&["settle", "last", "gone@h", "done"]).0, 0);
+    assert_eq!(bed.surefoot(&["rollback", "last", "--yes"]).0, 0);
+    assert!(!bed.at("host/one").exists() && !bed.at("host/starts").exists());
+}
+
+#[test]
 fn a_damaged_record_is_refused() {
     let bed = Bed::new();
     bed.runbook("", LONG);

@@ -21,11 +21,12 @@ struct Recipe {
     rolls_back: bool,
 }
 
+fn words(weight: u32) -> impl Strategy<Value = String> {
+    let ending = prop_oneof![weight => Just(""), 1 => Just(" fail 1"), 1 => Just(" forget 1")];
+    (0u64..4, ending).prop_map(|(pause, ending)| format!("sleep {}{ending}", pause * 100))
+}
+
 fn recipe() -> impl Strategy<Value = Recipe> {
-    let words = |weight| {
-        let ending = prop_oneof![weight => Just(""), 1 => Just(" fail 1"), 1 => Just(" forget 1")];
-        (0u64..4, ending).prop_map(|(pause, ending)| format!("sleep {}{ending}", pause * 100))
-    };
     let needs = prop::option::weighted(0.5, prop::collection::vec((any::<usize>(), any::<bool>()), 0..3));
     let flags = (any::<bool>(), prop::bool::weighted(0.15), prop::bool::weighted(0.3), prop::bool::weighted(0.2));
     let tries = prop::option::weighted(0.3, 2u32..3);
@@ -158,12 +159,13 @@ proptest! {
         rolls_back in prop::bool::weighted(0.3),
         sittings in sittings(),
         ends_back in any::<bool>(),
-        finally in any::<bool>(),
+        finally in prop::option::of(words(1)),
+        settles in any::<bool>(),
     ) {
         play(async {
             let policy = if rolls_back { OnFailure::Rollback } else { OnFailure::Stop };
-            let last = Step { undo: Vec::new(), ..deed("last", "sleep 30", "") };
-            let last = finally.then_some(last).into_iter().collect();
+            let last = |words: &String| Step { undo: Vec::new(), ..deed("last", words, "") };
+            let last = finally.iter().map(last).collect();
             let theatre =
                 Theatre::with_finally(steps(&recipes), last, hosts, |program| program.on_failure = policy);
             for (back, cut) in sittings {
@@ -175,7 +177,9 @@ proptest! {
                 if let Some(ended) = theatre.engage(goal, cut).await {
                     ended.unwrap();
                 }
-                settle(&theatre);
+                if settles {
+                    settle(&theatre);
+                }
             }
             let (goal, outcome) = match ends_back {
                 true => (back_to(Target::Start), Outcome::RolledBack),
@@ -184,8 +188,10 @@ proptest! {
             reach(&theatre, goal, outcome).await;
             audit(&theatre);
             for host in ["a", "b"].into_iter().take(hosts) {
-                let mut expected = all_marks(&theatre);
-                expected.retain(|mark| !ends_back || mark == "last");
+                let (mut expected, state) = (all_marks(&theatre), theatre.state());
+                let last = state.task(&format!("last@{host}").parse().unwrap());
+                let last = last.is_some_and(|last| matches!(last.state, TaskState::Done { .. }));
+                expected.retain(|mark| !ends_back || mark == "last" && last);
                 assert_eq!(theatre.marks(host), expected, "on {host}");
             }
         });
@@ -344,6 +350,38 @@ fn an_unknown_outcome_waits_for_a_word_and_is_never_undone_by_itself() {
         theatre.settle(&"gone@a".parse().unwrap());
         assert!(matches!(theatre.engage(Goal::Resume { drifted: false }, None).await, Some(Ok(Outcome::Done))));
         assert_eq!(theatre.marks("a"), ["first", "gone"]);
+    });
+}
+
+#[test]
+fn what_is_unknown_holds_up_only_what_it_may_have_been_built_on() {
+    play(async {
+        let steps = vec![
+            mark("one", "sleep 1", "sleep 1"),
+            Step { needs: needs(&[]), ..mark("other", "sleep 1", "sleep 1") },
+            Step { needs: needs(&["one"]), ..deed("gone", "sleep 10 forget 1", "sleep 1") },
+        ];
+        let theatre = Theatre::new(steps, 1, |_| {});
+        assert!(matches!(theatre.engage(Goal::Start, None).await, Some(Ok(Outcome::Unknown))));
+        let only = |task: &str| back_to(Target::Tasks(vec![task.parse().unwrap()]));
+        assert!(matches!(theatre.engage(only("one@a"), None).await, Some(Ok(Outcome::Unknown))));
+        assert_eq!(theatre.marks("a"), ["one", "other"]);
+        assert!(matches!(theatre.engage(only("other@a"), None).await, Some(Ok(Outcome::Unknown))), "it is still said");
+        assert_eq!(theatre.marks("a"), ["one"]);
+        theatre.settle(&"gone@a".parse().unwrap());
+        assert!(matches!(theatre.engage(Goal::Resume { drifted: false }, None).await, Some(Ok(Outcome::Done))));
+        assert_eq!(theatre.marks("a"), ["gone", "one", "other"]);
+    });
+}
+
+#[test]
+fn a_failed_step_is_taken_back_while_another_is_unknown_elsewhere() {
+    play(async {
+        let bad = Step { on_failure: OnFailure::Rollback, ..mark("bad", "sleep 100 fail 1", "sleep 1") };
+        let gone = Step { needs: needs(&[]), ..deed("gone", "sleep 10 forget 1", "sleep 1") };
+        let theatre = Theatre::new(vec![bad, gone], 1, |_| {});
+        assert!(matches!(theatre.engage(Goal::Start, None).await, Some(Ok(Outcome::Unknown))));
+        assert_eq!(untimed(&theatre.state()), [("bad@a".to_owned(), "undone"), ("gone@a".to_owned(), "unknown")]);
     });
 }
 

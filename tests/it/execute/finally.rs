@@ -93,3 +93,15 @@ async fn cut_off_in_it_a_run_comes_to_it_again_and_nothing_begins_twice() {
         assert_eq!(theatre.acts("a").into_iter().filter(|act| act.starts_with("last")).count(), 2);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn its_unknown_outcome_holds_no_walk_back_up_and_is_said() {
+    let last = Step { undo: Vec::new(), ..deed("last", "forget 1", "") };
+    let theatre = Theatre::with_finally(vec![mark("one", "sleep 1", "sleep 1")], vec![last], 1, |_| {});
+    assert!(matches!(theatre.engage(Goal::Start, None).await, Some(Ok(Outcome::Unknown))));
+    assert!(matches!(theatre.engage(back(), None).await, Some(Ok(Outcome::Unknown))));
+    assert_eq!((theatre.marks("a"), theatre.state().counts().undone), (vec![], 1));
+    theatre.settle(&"last@a".parse().unwrap());
+    assert!(matches!(theatre.engage(back(), None).await, Some(Ok(Outcome::RolledBack))));
+    assert_eq!(theatre.marks("a"), ["last"], "it runs once the walk is over");
+}
