@@ -76,6 +76,8 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<etcd::Identity>(),
     Kind::of::<etcd::Status>(),
     Kind::of::<etcd::Health>(),
+    Kind::of::<etcd::Quorum>(),
+    Kind::of::<etcd::MoveLeader>(),
     Kind::of::<etcd::Consistent>(),
     Kind::of::<etcd::Alarm>(),
     Kind::of::<etcd::Compact>(),

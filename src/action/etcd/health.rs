@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// Entries that a member may have yet to apply. A server refuses requests above 5000 (etcd, server/etcdserver/
 /// v3_server.go, `maxGapBetweenApplyAndCommitIndex`).
-const LAG: u64 = 1000;
+pub(super) const LAG: u64 = 1000;
 
 /// Every member answers; all are of one cluster, with one leader, in one term, without complaints; the leader's list of
 /// members is these hosts and no more; none lags; and a linearizable read passes through each voter.

@@ -2,7 +2,7 @@
 
 use super::client::{self, Member, hex, is_silence};
 use crate::action::{Action, Cx, Hosts, Seen, Undoing, unseen};
-use crate::model::{Effect, Fault, HostName};
+use crate::model::{Effect, Fault, FaultKind, HostName};
 use crate::world::Host;
 use futures_util::future::join_all;
 use schemars::JsonSchema;
@@ -94,6 +94,23 @@ pub async fn statuses(cx: &Cx<'_>, hosts: &[Arc<dyn Host>]) -> Result<Vec<Member
         member.leader_host = place.or(member.leader_host.take());
     }
     Ok(members)
+}
+
+/// The leader among those asked, with its host.
+pub fn leader<'m>(
+    members: &'m [MemberStatus],
+    hosts: &'m [Arc<dyn Host>],
+) -> Result<(&'m MemberStatus, &'m Arc<dyn Host>), Fault> {
+    let mut asked = members.iter().zip(hosts);
+    asked.find(|(member, _)| member.member_id.is_some() && member.member_id == member.leader).ok_or_else(|| {
+        let word = |member: &MemberStatus| match (&member.why, &member.leader) {
+            (Some(why), _) => format!("{}: {why}", member.host),
+            (None, Some(id)) => format!("{}: it follows {id}", member.host),
+            (None, None) => format!("{}: it has no leader", member.host),
+        };
+        let lines: Vec<String> = members.iter().map(word).collect();
+        Fault::new(FaultKind::Etcd, "the leader is on none of the hosts asked").detail(lines.join("\n"))
+    })
 }
 
 async fn status(cx: &Cx<'_>, host: &Arc<dyn Host>) -> Result<MemberStatus, Fault> {

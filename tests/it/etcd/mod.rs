@@ -3,5 +3,6 @@
 mod auth;
 mod configure;
 mod guards;
+mod lead;
 mod restore;
 mod upkeep;
