@@ -45,7 +45,7 @@ fn runbook(path: &Path, inventory: Option<&Inventory>, sources: &mut Sources) ->
 /// The steps around a rehearsal, on the hosts that its lab will have.
 fn rehearsal(path: &Path, sources: &mut Sources) -> Found {
     let rehearsal = load::rehearsal(path, sources)?;
-    let inventory = Inventory::of_names((1..=rehearsal.hosts).map(|n| format!("etcd-{n}").into()));
+    let inventory = Inventory::of_names(rehearsal.lab.hosts.iter().map(|name| name.as_str().into()));
     let stages = [&rehearsal.setup, &rehearsal.damage, &rehearsal.proof].into_iter().flatten();
     Ok(stages.flat_map(|stage| check(stage, Some(&inventory), sources).diagnostics).collect())
 }

@@ -15,11 +15,12 @@ pub fn main(verb: Verb) -> Exit {
 
 fn run(verb: Verb) -> Result<(), Box<dyn Error>> {
     match verb {
-        Verb::Up { lab, hosts, etcd, disk, replace } => {
+        Verb::Up { lab, hosts, etcd, disk, packages, replace } => {
             if replace {
                 Lab::down(&lab.name)?;
             }
             let mut spec = Spec::cluster(lab.name, hosts, etcd);
+            spec.packages = packages.into_iter().collect();
             for host in &mut spec.hosts {
                 host.disk = disk.clone();
             }
@@ -54,7 +55,10 @@ fn up(spec: &Spec) -> Result<(), Box<dyn Error>> {
 /// One line for each thing that a lab's boot has to tell.
 pub fn say(progress: Progress) {
     match progress {
-        Progress::BuildingRoot(etcd) => eprintln!("building the Debian root for etcd {etcd}, once: about 20 seconds"),
+        Progress::BuildingRoot { etcd, packages } => {
+            let more: String = packages.iter().map(|package| format!(", {package}")).collect();
+            eprintln!("building the Debian root with etcd {etcd}{more}, once: about half a minute");
+        }
         Progress::HostUp(host, took) => eprintln!("{host} is up after {} ms", took.as_millis()),
     }
 }

@@ -57,8 +57,7 @@ fn rehearse(
     rehearsal: &Rehearsal,
     sources: Sources,
 ) -> Result<Exit, Box<dyn Error>> {
-    let etcd = args.etcd.map_or_else(|| rehearsal.etcd.parse(), Ok)?;
-    let spec = Spec::cluster(args.lab.clone(), args.hosts.unwrap_or(rehearsal.hosts), etcd);
+    let spec = spec(args, rehearsal);
     let hosts = spec.hosts.iter().map(|host| host.name.as_str().into());
     let problems = mistakes(document, rehearsal, &Inventory::of_names(hosts), &sources);
     if !problems.is_empty() {
@@ -68,7 +67,7 @@ fn rehearse(
     if args.faults.faults {
         return faults::main(state, args, document, rehearsal, sources, &spec);
     }
-    title(&format!("a lab of {} hosts with etcd {etcd}", spec.hosts.len()));
+    title(&format!("a lab of {} hosts with etcd {}", spec.hosts.len(), spec.etcd));
     if !args.keep {
         let lab = LabGuard::up(&spec, &say)?;
         return stages(state, args, document, rehearsal, sources, &lab);
@@ -78,6 +77,14 @@ fn rehearse(
     let (name, folder) = (lab.name(), lab.folder().join("rehearsal"));
     eprintln!("the lab is kept: `surefoot lab down --lab {name}` removes it; files are in {}", folder.display());
     exit
+}
+
+/// The lab that the rehearsal says, as far as the operator does not say another.
+fn spec(args: &Args, rehearsal: &Rehearsal) -> Spec {
+    let mut wish = rehearsal.lab.clone();
+    wish.hosts = args.hosts.map_or(wish.hosts, Spec::numbered);
+    wish.etcd = args.etcd.unwrap_or(wish.etcd);
+    wish.spec(args.lab.clone())
 }
 
 /// Setup, damage, the runbook itself. The first that fails ends the rehearsal.

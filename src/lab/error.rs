@@ -15,6 +15,8 @@ pub enum LabError {
     BadName(String),
     #[error("there is no etcd {0:?} for a lab; there is 3.4, 3.5 and none")]
     BadEtcd(String),
+    #[error("{0:?} is not the name of a Debian package: two or more of a-z, 0-9, `+`, `-` and `.`")]
+    BadPackage(String),
     #[error("{given:?} breaks nothing; there is {known}", given = .0, known = super::Break::spellings().collect::<Vec<_>>().join(", "))]
     BadBreak(String),
     #[error("{0}")]

@@ -17,7 +17,7 @@ pub(super) fn up(spec: &Spec, owner: Option<Process>, say: Say) -> Result<Lab, L
     if !missing.is_empty() {
         return Err(LabError::NotPossible(missing));
     }
-    let lower = root::ensure(spec.etcd, say)?;
+    let lower = root::ensure(spec, say)?;
     // A lab that cannot be removed is no reason not to bring up another.
     let _ = reap();
     let (folder, record, _lock) = store::create(spec)?;

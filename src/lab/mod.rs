@@ -24,6 +24,7 @@ mod mounts;
 mod network;
 mod nspawn;
 mod owner;
+mod package;
 mod requirements;
 mod root;
 mod run;
@@ -32,6 +33,7 @@ mod spec;
 mod store;
 mod throttle;
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,6 +42,7 @@ use std::time::Duration;
 pub use breaks::Break;
 pub use error::LabError;
 pub use guard::LabGuard;
+pub use package::Package;
 pub use requirements::{Missing, install_missing, requirements};
 pub use spec::{DataDisk, Etcd, HostSpec, Name, Spec};
 
@@ -50,8 +53,8 @@ use store::{Folder, Record};
 /// What [`Lab::up`] is doing; `Display` is one line for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// The Debian root for this etcd is not in the cache: it is being built, which takes about 20 seconds.
-    BuildingRoot(Etcd),
+    /// The Debian root with this is not in the cache: it is being built, which takes about half a minute.
+    BuildingRoot { etcd: Etcd, packages: BTreeSet<Package> },
     /// The host's sshd answers and its systemd has finished booting, this long after its start.
     HostUp(Name, Duration),
 }

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use sha2::{Digest, Sha256};
 
 use super::run::{run, tail};
-use super::{Etcd, LabError, Progress, Say, mounts, store};
+use super::{Etcd, LabError, Progress, Say, Spec, mounts, store};
 
 pub(super) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -19,7 +19,7 @@ const CACHE: &str = "/var/cache/surefoot/lab";
 const PACKAGES: &str =
     "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,iproute2,sudo,procps,curl,openssl,ca-certificates";
 
-const ETCD_PACKAGES: &str = "etcd-server,etcd-client";
+const ETCD_PACKAGES: &str = ",etcd-server,etcd-client";
 
 /// Manuals and translations, which nobody reads on a host that lives for a minute.
 const LEFT_OUT: [&str; 4] = [
@@ -30,7 +30,8 @@ const LEFT_OUT: [&str; 4] = [
 ];
 
 /// Runs in the finished root. Everything that must differ between hosts is removed here and given to each host when
-/// it is made; what a first boot would do once (and slowly) is marked as done.
+/// it is made; what a first boot would do once (and slowly) is marked as done. Services of the packages that a lab asks
+/// for wait until they are started: a host boots as fast with them, and a procedure begins where it says.
 const CUSTOMISE: &str = r"set -eu
 useradd --create-home --shell /bin/bash ops
 install -d -m 0700 /root/.ssh
@@ -41,16 +42,18 @@ rm -f /etc/ssh/ssh_host_* /etc/hostname /etc/resolv.conf /etc/machine-id
 : >/etc/machine-id
 echo 'HostKey /etc/ssh/ssh_host_ed25519_key' >/etc/ssh/sshd_config.d/lab.conf
 echo 'LANG=C.UTF-8' >/etc/default/locale
-if [ -e /lib/systemd/system/etcd.service ]; then systemctl disable etcd.service; fi
+for unit in /etc/systemd/system/multi-user.target.wants/*.service; do
+  case $unit in */ssh.service) ;; *) systemctl disable $(basename $unit) ;; esac
+done
 systemctl mask sshd-keygen.service console-getty.service apt-daily.timer apt-daily-upgrade.timer \
   e2scrub_all.timer e2scrub_reap.service fstrim.timer dpkg-db-backup.timer systemd-pstore.service
 touch /etc/.updated /var/.updated
 ";
 
-/// The root for this etcd; it is built first when it is not in the cache. Processes that want the same root at once
+/// The root with what a lab asks for; it is built first when it is not in the cache. Processes that want the same root at once
 /// wait for the one that builds it.
-pub(super) fn ensure(etcd: Etcd, say: Say) -> Result<PathBuf, LabError> {
-    let id = id(etcd);
+pub(super) fn ensure(spec: &Spec, say: Say) -> Result<PathBuf, LabError> {
+    let id = id(spec);
     let root = Path::new(CACHE).join(&id);
     if root.exists() {
         return Ok(root);
@@ -60,29 +63,40 @@ pub(super) fn ensure(etcd: Etcd, say: Say) -> Result<PathBuf, LabError> {
     let lock = File::create(&lock_path).map_err(LabError::io("make", &lock_path))?;
     lock.lock().map_err(LabError::io("lock", &lock_path))?;
     if !root.exists() {
-        say(Progress::BuildingRoot(etcd));
+        say(Progress::BuildingRoot { etcd: spec.etcd, packages: spec.packages.clone() });
         let unfinished = Path::new(CACHE).join(format!("{id}.unfinished"));
-        mounts::unmount_below(&unfinished)?;
-        store::remove(&unfinished)?;
-        build(etcd, &unfinished, lock)?;
+        discard(&unfinished)?;
+        if let Err(error) = build(spec, &unfinished, lock) {
+            // The first error is the one to tell; the next attempt tries this again.
+            let _ = discard(&unfinished);
+            return Err(error);
+        }
         fs::rename(&unfinished, &root).map_err(LabError::io("make", &root))?;
     }
     Ok(root)
 }
 
-fn packages(etcd: Etcd) -> String {
-    match etcd {
-        Etcd::None => PACKAGES.to_owned(),
-        Etcd::V3_4 | Etcd::V3_5 => format!("{PACKAGES},{ETCD_PACKAGES}"),
-    }
+fn discard(unfinished: &Path) -> Result<(), LabError> {
+    mounts::unmount_below(unfinished)?;
+    store::remove(unfinished)
 }
 
-fn id(etcd: Etcd) -> String {
+/// As mmdebstrap takes them.
+fn packages(spec: &Spec) -> String {
+    let etcd = match spec.etcd {
+        Etcd::None => "",
+        Etcd::V3_4 | Etcd::V3_5 => ETCD_PACKAGES,
+    };
+    let more = spec.packages.iter().flat_map(|package| [",", package.as_str()]);
+    [PACKAGES, etcd].into_iter().chain(more).collect()
+}
+
+fn id(spec: &Spec) -> String {
     let mut hash = Sha256::new();
-    hash.update(packages(etcd));
+    hash.update(packages(spec));
     hash.update(LEFT_OUT.concat());
     hash.update(CUSTOMISE);
-    let mut id = format!("{}-", etcd.debian());
+    let mut id = format!("{}-", spec.etcd.debian());
     for byte in &hash.finalize()[..6] {
         write!(id, "{byte:02x}").expect("a string takes all that is written");
     }
@@ -91,15 +105,15 @@ fn id(etcd: Etcd) -> String {
 
 /// The lock goes to mmdebstrap as its standard input: should we die, the root stays locked for as long as mmdebstrap
 /// still works on it.
-fn build(etcd: Etcd, target: &Path, lock: File) -> Result<(), LabError> {
+fn build(spec: &Spec, target: &Path, lock: File) -> Result<(), LabError> {
     let mut command = Command::new("mmdebstrap");
     command.args(["--mode=root", "--variant=minbase", "--components=main", "--format=directory"]);
-    command.arg(format!("--keyring={KEYRING}")).arg(format!("--include={}", packages(etcd)));
+    command.arg(format!("--keyring={KEYRING}")).arg(format!("--include={}", packages(spec)));
     command.args(LEFT_OUT.map(|option| format!("--dpkgopt={option}")));
     command.args(apt_options()?.into_iter().map(|option| format!("--aptopt={option}")));
     command.arg("--customize-hook=printf %s \"$SUREFOOT_CUSTOMISE\" | chroot \"$1\" sh");
     command.env("SUREFOOT_CUSTOMISE", CUSTOMISE).env("LC_ALL", "C");
-    command.arg(etcd.debian()).arg(target).arg(mirror());
+    command.arg(spec.etcd.debian()).arg(target).arg(mirror());
     let failed = |status: String, stderr: String| LabError::Command { command: "mmdebstrap".into(), status, stderr };
     let output = command.stdin(Stdio::from(lock)).output().map_err(|e| failed(e.to_string(), String::new()))?;
     if output.status.success() {

@@ -1,12 +1,13 @@
-//! What a lab should be: its name, its hosts and which etcd they carry.
+//! What a lab should be: its name, its hosts and what they carry.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::LabError;
+use super::{LabError, Package};
 
 /// The name of a lab or of a host in it: a lower-case letter, then up to 23 lower-case letters, digits or dashes.
 /// It becomes part of host names, paths, cgroups and namespaces, so nothing else is let in.
@@ -138,16 +139,24 @@ pub struct Spec {
     pub name: Name,
     pub hosts: Vec<HostSpec>,
     pub etcd: Etcd,
+    /// Installed on every host. Their services do not start with the host: who wants one starts it.
+    #[serde(default)]
+    pub packages: BTreeSet<Package>,
 }
 
 /// The most hosts that a lab may have: their addresses are .11 and up in a /24.
 const MOST_HOSTS: usize = 200;
 
 impl Spec {
-    /// `count` hosts named etcd-1, etcd-2 and so on, none with a data disk.
+    /// `count` hosts named etcd-1, etcd-2 and so on, none with a data disk, and no other packages.
     pub fn cluster(name: Name, count: usize, etcd: Etcd) -> Spec {
-        let host = |n: usize| HostSpec { name: Name(format!("etcd-{n}")), disk: None };
-        Spec { name, hosts: (1..=count).map(host).collect(), etcd }
+        let hosts = Spec::numbered(count).into_iter().map(|name| HostSpec { name, disk: None });
+        Spec { name, hosts: hosts.collect(), etcd, packages: BTreeSet::new() }
+    }
+
+    /// etcd-1, etcd-2 and so on: hosts without names of their own.
+    pub fn numbered(count: usize) -> Vec<Name> {
+        (1..=count).map(|n| Name(format!("etcd-{n}"))).collect()
     }
 
     pub(super) fn check(&self) -> Result<(), LabError> {

@@ -24,7 +24,7 @@ pub use format::{Unformatted, formatted};
 pub use hint::{closest, did_you_mean};
 pub use inventory::{HostEntry, INVENTORY, Inventory, Loaded};
 pub use node::{Key, Node, Value};
-pub use rehearsal::{REHEARSAL, Rehearsal};
+pub use rehearsal::{LabWish, REHEARSAL, Rehearsal};
 pub(crate) use shape::fields;
 pub use shape::{Field, Form, NAME, SCALAR, SECRET, Shape};
 pub use used::{Copies, Library, used_path};

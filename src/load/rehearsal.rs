@@ -3,6 +3,10 @@
 //! Its `setup` and `damage` are steps of the runbook language: each becomes a document of its own, checked and run
 //! like any other.
 
+mod lab;
+
+pub use lab::LabWish;
+
 use super::fields::Fields;
 use super::node::{Key, Node, Value};
 use super::shape::{Form, NAME, Shape, fields};
@@ -14,10 +18,7 @@ use std::path::Path;
 /// A rehearsal, as its file says it.
 #[derive(Clone, Debug)]
 pub struct Rehearsal {
-    /// How many hosts, named etcd-1 and so on.
-    pub hosts: usize,
-    /// `3.4`, `3.5` or `none`; what the lab takes it to be is the lab's to check.
-    pub etcd: String,
+    pub lab: LabWish,
     /// What the runbook is run with.
     pub params: Vec<Given>,
     /// `ROLE=HOST,...`, as `--bind` takes it.
@@ -38,8 +39,8 @@ pub static REHEARSAL: Shape = Shape {
     what: "a rehearsal",
     about: "What `surefoot rehearse` does around a runbook, on throw-away hosts of this machine.",
     groups: &[fields! {
-        required "lab": Form::Shape(&LAB), "{ hosts: 3, etcd: \"3.5\" }",
-            "The throw-away hosts. They are named etcd-1 and so on, and are all in the group `members`.";
+        required "lab": Form::Shape(&lab::LAB), "{ hosts: 3, etcd: \"3.5\" }",
+            "The throw-away hosts.";
         optional "hosts": Form::OfRunbook("hosts"), "{ members: { min: 1 } }",
             "The roles of `setup`, `damage` and `proof`, as in a runbook.";
         optional "setup": Form::OfRunbook("steps"), "[{ id: start, on: members, service: { unit: etcd, state: started } }]",
@@ -57,18 +58,6 @@ pub static REHEARSAL: Shape = Shape {
     }],
 };
 
-static LAB: Shape = Shape {
-    name: "lab",
-    what: "`lab`",
-    about: "Throw-away hosts.",
-    groups: &[fields! {
-        optional "hosts": Form::Whole { least: 0, most: u64::MAX }, "3",
-            "How many; 3 by default.";
-        optional "etcd": Form::OneOf(&["3.4", "3.5", "none"]), "\"3.5\"",
-            "Which etcd they have; `none` by default.";
-    }],
-};
-
 pub(super) fn decode(file: FileId, root: &Node, path: &Path) -> Result<Rehearsal, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let rehearsal = read(file, root, path, &mut problems);
@@ -77,7 +66,7 @@ pub(super) fn decode(file: FileId, root: &Node, path: &Path) -> Result<Rehearsal
 
 fn read(file: FileId, root: &Node, path: &Path, problems: &mut Vec<Diagnostic>) -> Option<Rehearsal> {
     let mut fields = Fields::of(root, &REHEARSAL, problems)?;
-    let (hosts, etcd) = fields.take("lab").map(|node| lab(node, problems)).unwrap_or_default();
+    let lab = fields.take("lab").map(|node| lab::decode(node, problems)).unwrap_or_default();
     let roles = fields.take("hosts");
     let params = fields.take("params").map(given).unwrap_or_default();
     let binds = fields.take("bind").map(|node| binds(node, problems)).unwrap_or_default();
@@ -88,29 +77,7 @@ fn read(file: FileId, root: &Node, path: &Path, problems: &mut Vec<Diagnostic>) 
     let script = |(key, node): &(Key, Node)| Some((StepId::from(key.text.as_str()), node.as_str()?.to_owned()));
     let settle = fields.take("settle").map(|node| node.entries().iter().filter_map(script).collect());
     fields.finish(problems);
-    Some(Rehearsal { hosts, etcd, params, binds, setup, damage, proof, settle: settle.unwrap_or_default() })
-}
-
-fn lab(node: &Node, problems: &mut Vec<Diagnostic>) -> (usize, String) {
-    let Some(mut fields) = Fields::of(node, &LAB, problems) else { return Default::default() };
-    let hosts = fields.take("hosts").map(|node| match &node.value {
-        Value::Number(number) => number.as_u64().and_then(|n| usize::try_from(n).ok()).ok_or(node),
-        _ => Err(node),
-    });
-    let etcd = fields.take("etcd").map(|node| node.as_str().map(str::to_owned).ok_or(node));
-    let mut wrong = |node: &Node, wanted: &str| {
-        problems.push(Diagnostic::error("E0501", node.span, format!("{wanted}, not {}", node.kind())));
-    };
-    let hosts = hosts.unwrap_or(Ok(3)).unwrap_or_else(|node| {
-        wrong(node, "`hosts` is a number of hosts");
-        0
-    });
-    let etcd = etcd.unwrap_or(Ok("none".to_owned())).unwrap_or_else(|node| {
-        wrong(node, "`etcd` is text such as \"3.5\"");
-        String::new()
-    });
-    fields.finish(problems);
-    (hosts, etcd)
+    Some(Rehearsal { lab, params, binds, setup, damage, proof, settle: settle.unwrap_or_default() })
 }
 
 fn given(node: &Node) -> Vec<Given> {

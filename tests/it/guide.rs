@@ -35,7 +35,7 @@ struct Site {
 fn site(stem: &str) -> Site {
     let host = |name: &str| HostSpec { name: name.parse().unwrap(), disk: None };
     let name = Name::of_this_process(stem).unwrap();
-    let spec = Spec { name, hosts: vec![host("web-1"), host("web-2")], etcd: Etcd::None };
+    let spec = Spec { name, hosts: vec![host("web-1"), host("web-2")], etcd: Etcd::None, packages: Default::default() };
     let lab = LabGuard::up(&spec, &|_| {}).unwrap();
     for host in lab.hosts() {
         assert!(lab.enter(host, &["sh", "-c", PAGES]).unwrap().status().unwrap().success());

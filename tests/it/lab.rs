@@ -108,6 +108,18 @@ fn a_lab_without_etcd_has_none() {
 }
 
 #[test]
+fn packages_are_there_and_their_services_wait() {
+    let mut spec = spec("packages", 1, Etcd::None);
+    spec.packages = ["nginx-light", "haproxy"].map(|name| name.parse().unwrap()).into();
+    let lab = LabGuard::up(&spec, &|_| {}).unwrap();
+    assert_eq!(inside(&lab, &host(1), "systemctl is-active nginx haproxy ssh || true"), "inactive\ninactive\nactive");
+    assert_eq!(
+        inside(&lab, &host(1), "systemctl start nginx && curl -so /dev/null -w '%{http_code}' localhost"),
+        "200"
+    );
+}
+
+#[test]
 fn systemd_is_process_1_and_every_host_is_itself() {
     let lab = up("systemd", 2, Etcd::V3_5);
     for name in [host(1), host(2)] {

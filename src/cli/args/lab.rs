@@ -1,7 +1,7 @@
 //! Commands of throw-away hosts: the lab, and rehearsals in it.
 
 use super::Log;
-use crate::lab::{Break, DataDisk, Etcd, Name};
+use crate::lab::{Break, DataDisk, Etcd, Name, Package};
 use crate::model::StepId;
 use clap::Subcommand;
 use std::num::NonZeroUsize;
@@ -82,6 +82,7 @@ pub struct Faults {
 #[derive(Subcommand, Debug)]
 #[command(after_help = "Examples:
   surefoot lab up --hosts 3 --etcd 3.5
+  surefoot lab up --hosts 2 --etcd none --package nginx-light --package haproxy
   surefoot lab ssh etcd-1 systemctl status
   surefoot lab break etcd-2 link-down
   surefoot lab down")]
@@ -98,6 +99,9 @@ pub enum Lab {
         /// Mount a disk of that size in MiB there on each host
         #[arg(long, value_name = "PATH=MIB")]
         disk: Option<DataDisk>,
+        /// Install a Debian package on each host; its service waits until it is started
+        #[arg(long = "package", value_name = "NAME")]
+        packages: Vec<Package>,
         /// Take down a lab of that name first
         #[arg(long)]
         replace: bool,
