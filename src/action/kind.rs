@@ -15,6 +15,15 @@ pub enum Undoing {
     No(&'static str),
 }
 
+/// A parameter with which an action that knows how to take itself back cannot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stays {
+    pub with: &'static str,
+    /// As text.
+    pub values: &'static [&'static str],
+    pub why: &'static str,
+}
+
 /// One row of the table of kinds.
 pub struct Kind {
     pub name: &'static str,
@@ -22,7 +31,8 @@ pub struct Kind {
     effect: Effect,
     pub converges_with: &'static [&'static str],
     pub reads_with: Option<(&'static str, &'static [&'static str])>,
-    pub undo: Undoing,
+    undo: Undoing,
+    pub stays: Option<Stays>,
     pub barrier: bool,
     pub limited: bool,
     pub guard: bool,
@@ -45,6 +55,7 @@ impl Kind {
             converges_with: A::CONVERGES_WITH,
             reads_with: A::READS_WITH,
             undo: A::UNDO,
+            stays: A::STAYS,
             barrier: A::BARRIER,
             limited: A::LIMITED,
             guard: A::GUARD,
@@ -70,6 +81,16 @@ impl Kind {
             Some((key, values)) if key == name && !text.is_some_and(|text| values.contains(&text)) => Effect::Opaque,
             _ => effect,
         })
+    }
+
+    /// Whether a step with these parameters knows how to take itself back, by those that are known yet.
+    pub fn undoing<'a>(&self, known: impl Fn(&str) -> Option<&'a Json>) -> Undoing {
+        let stays = |stays: &Stays| match known(stays.with) {
+            Some(Json::String(text)) => stays.values.contains(&text.as_str()),
+            Some(other) => stays.values.contains(&other.to_string().as_str()),
+            None => false,
+        };
+        self.stays.filter(stays).map_or(self.undo, |stays| Undoing::No(stays.why))
     }
 }
 

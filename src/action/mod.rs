@@ -39,7 +39,7 @@ mod wait;
 mod web;
 
 pub use context::{Cx, Question, Settings};
-pub use kind::{Erased, ErasedChange, ErasedSeen, Kind, Undoing, find};
+pub use kind::{Erased, ErasedChange, ErasedSeen, Kind, Stays, Undoing, find};
 pub use r#use::USE;
 pub use value::{Condition, HostPath, Hosts, LocalPath, Mode, Period, format_pattern, parse_format};
 
@@ -144,6 +144,8 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     /// Of an action that reads: a parameter, and its values with which it does. With another value it is opaque.
     const READS_WITH: Option<(&'static str, &'static [&'static str])> = None;
     const UNDO: Undoing;
+    /// Of an action that knows how to take itself back: the parameter with which it cannot.
+    const STAYS: Option<Stays> = None;
     /// Whether everything above it finishes first and nothing below it starts before, whatever `needs` says.
     const BARRIER: bool = false;
     /// Whether its tasks take a slot of the limits. Those that mostly wait for others do not.

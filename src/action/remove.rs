@@ -1,7 +1,7 @@
 //! `remove`: a file or folder of a host goes away, and can come back.
 
 use super::files::{self, Keep};
-use super::{Action, Change, Cx, HostPath, Leftover, Seen, Undoing};
+use super::{Action, Change, Cx, HostPath, Leftover, Seen, Stays, Undoing};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,9 @@ impl Action for Remove {
     const NAME: &'static str = "remove";
     const EXAMPLE: &'static str = "on: members\nremove: { path: /var/lib/etcd }";
     const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("puts back what was set aside; with `permanent` there is no way back");
+    const UNDO: Undoing = Undoing::Known("puts back what was set aside");
+    const STAYS: Option<Stays> =
+        Some(Stays { with: "permanent", values: &["true"], why: "what is deleted cannot come back" });
     type Out = Removed;
     type Before = Keep;
 

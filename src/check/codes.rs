@@ -70,7 +70,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0710", "a part of an Ansible inventory that cannot be read"),
     ("E0711", "a part of an Ansible inventory that surefoot does not have"),
     ("E0712", "the program that lists the hosts fails"),
-    ("W0201", "an opaque change that says neither how it is undone nor that it cannot be"),
+    ("W0201", "a change that nothing takes back and that does not say so"),
     ("W0301", "a parameter that nothing uses"),
     ("W0501", "a number that loses digits which it would keep as text"),
     ("W0701", "a variable of an Ansible inventory that is ignored"),

@@ -187,8 +187,10 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
     let given = parameters.entries().iter().map(|(key, node)| (key.text.as_str(), node.as_str()));
     let reads = common.reads.is_some_and(|(_, reads)| reads) || matches!(within, Within::Reconcile(_));
     let effect = kind.effect(given, reads && is_opaque(kind));
-    let acting =
-        Acting { common: &common, kind, effect, action: key.span, step: node.span, named: draft.named.is_some() };
+    let known = parameters.to_json();
+    let undoing = kind.undoing(|name| known.get(name));
+    let (action, step, named) = (key.span, node.span, draft.named.is_some());
+    let acting = Acting { common: &common, kind, effect, undoing, action, step, named };
     acting.check(reader, within);
     let args = args::parameters(reader, parameters, kind);
     draft.step = Some(finish(reader, &draft, common, kind, effect, args));

@@ -79,7 +79,7 @@ pub fn back(program: &Program, state: &RunState, way: &Way) -> Back {
     let inside = program.tasks.iter().rev().filter(|task| way.tasks.contains(&task.name));
     let steps = inside.filter_map(|task| {
         let record = state.task(&task.name)?;
-        let (undone, what) = match walk::taking_back(&program.steps[task.step as usize], record) {
+        let (undone, what) = match walk::taking_back(program, task, record) {
             TakingBack::Nothing => return None,
             TakingBack::Undo(what) => (true, what.to_owned()),
             TakingBack::Keep(why) => (false, why.to_owned()),

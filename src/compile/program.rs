@@ -51,6 +51,13 @@ pub struct Program {
 }
 
 impl Program {
+    /// The tasks of a step, by its index.
+    pub fn tasks_of(&self, step: u32) -> &[Task] {
+        let start = self.tasks.partition_point(|task| task.step < step);
+        let end = self.tasks.partition_point(|task| task.step <= step);
+        &self.tasks[start..end]
+    }
+
     /// Whether a task runs once all others are over.
     pub fn is_finally(&self, task: &Task) -> bool {
         task.step as usize >= self.finally

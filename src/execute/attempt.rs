@@ -237,7 +237,7 @@ impl<'a> Attempt<'a> {
     /// What would take the change back: the step's own word, else what the action knows.
     fn way_back(&self, change: &ErasedChange) -> Option<Undo> {
         let step = self.step;
-        let summary = match step.kind.undo {
+        let summary = match self.prepared.undoing {
             _ if step.irreversible.is_some() => return None,
             _ if !step.undo.is_empty() => "as the step's `undo` says",
             Undoing::Known(summary) => summary,

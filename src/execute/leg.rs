@@ -84,7 +84,8 @@ impl Leg {
             Leg::TakeUp => left || is_withheld(record),
             Leg::Back => state.back.as_ref().is_some_and(|walk| {
                 let over = walk.tasks.contains(&task.name);
-                over && walk::taking_back(step, record) != TakingBack::Nothing || walk.gates.contains(&task.name)
+                over && walk::taking_back(program, task, record) != TakingBack::Nothing
+                    || walk.gates.contains(&task.name)
             }),
             Leg::Finally => program.is_finally(task),
         }
@@ -103,7 +104,6 @@ impl Leg {
     /// How a task is entered that may start: what is said of it first, and what then runs; nothing where it is over
     /// by that.
     pub fn enter(self, program: &Program, task: &Task, state: &RunState) -> (Option<TaskEvent>, Option<Entry>) {
-        let step = &program.steps[task.step as usize];
         let record = state.task(&task.name).expect("the run's first event names every task");
         let attempt = record.attempt + 1;
         match (self, &record.state) {
@@ -122,7 +122,7 @@ impl Leg {
             (Leg::Back, TaskState::Stuck { fault, .. }) if fault.is_unknown() => {
                 (Some(TaskEvent::Undoing { attempt: record.attempt }), Some(Entry::Undo { taken_up: true }))
             }
-            (Leg::Back, _) => match walk::taking_back(step, record) {
+            (Leg::Back, _) => match walk::taking_back(program, task, record) {
                 TakingBack::Keep(why) => (Some(TaskEvent::Kept { why: why.to_owned() }), None),
                 _ => (Some(TaskEvent::Undoing { attempt }), Some(Entry::Undo { taken_up: false })),
             },

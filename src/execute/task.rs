@@ -3,7 +3,7 @@
 use super::attempt::{Attempt, Ended};
 use super::commit::{Commits, Refused, What};
 use super::{retry, roll};
-use crate::action::{Erased, Question, Settings};
+use crate::action::{Erased, Question, Settings, Undoing};
 use crate::check::Step;
 use crate::compile::{Frame, Program, Task};
 use crate::model::{Fault, HostName, Observer, RunId, RunState, TaskEvent, TaskRecord, TaskState};
@@ -64,6 +64,8 @@ pub(super) enum Entry {
 /// same for all attempts.
 pub(super) struct Prepared {
     pub action: Box<dyn Erased>,
+    /// Whether the action knows how to take itself back.
+    pub undoing: Undoing,
     pub settings: Settings,
     pub scope: Scope,
     pub host: Arc<dyn Host>,
@@ -139,8 +141,9 @@ impl TaskRun {
 
     /// Fills every template of a step in.
     pub fn fill_in(&self, step: &Step, args: &Late, scope: Scope) -> Result<Prepared, Fault> {
-        let action = (step.kind.decode)(args.render(&scope)?);
-        let action = action.map_err(|why| Fault::value(format!("`{}`: {why}", step.kind.name)))?;
+        let args = args.render(&scope)?;
+        let undoing = step.kind.undoing(|name| args.get(name));
+        let action = (step.kind.decode)(args).map_err(|why| Fault::value(format!("`{}`: {why}", step.kind.name)))?;
         let env = step.env.iter().map(|(name, value)| Ok((name.clone(), text(value, &scope)?)));
         let maybe = |value: &Option<Late>| value.as_ref().map(|value| text(value, &scope)).transpose();
         let settings = Settings {
@@ -149,7 +152,7 @@ impl TaskRun {
             cwd: maybe(&step.cwd)?,
             user: maybe(&step.user)?,
         };
-        Ok(Prepared { action, settings, scope, host: self.host()?.clone() })
+        Ok(Prepared { action, undoing, settings, scope, host: self.host()?.clone() })
     }
 
     fn host(&self) -> Result<&Arc<dyn Host>, Fault> {

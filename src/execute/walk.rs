@@ -118,9 +118,10 @@ pub fn under_way(program: &Program, state: &RunState) -> Way {
 }
 
 /// What would become of a task on a way back.
-pub fn taking_back<'a>(step: &'a Step, record: &'a TaskRecord) -> TakingBack<'a> {
+pub fn taking_back<'a>(program: &'a Program, task: &Task, record: &'a TaskRecord) -> TakingBack<'a> {
     use crate::action::Undoing;
-    match (&step.irreversible, &record.undo, step.kind.undo) {
+    let step = &program.steps[task.step as usize];
+    match (&step.irreversible, &record.undo, step.kind.undoing(|name| task.args.entry(name))) {
         _ if !record.has_changed() || matches!(record.state, TaskState::Kept { .. }) => TakingBack::Nothing,
         (Some(reason), ..) => TakingBack::Keep(reason),
         _ if !step.undo.is_empty() => TakingBack::Undo("as the step's `undo` says"),

@@ -78,7 +78,8 @@ pub struct PlannedTask<'p> {
 impl<'p> Plan<'p> {
     /// A plan without looking at any host.
     pub fn offline(program: &'p Program) -> Plan<'p> {
-        let mut steps: Vec<PlannedStep> = program.steps.iter().map(planned_step).collect();
+        let mut steps: Vec<PlannedStep> =
+            program.steps.iter().zip(0..).map(|(step, index)| planned_step(step, program.tasks_of(index))).collect();
         for (step, after) in steps.iter_mut().zip(direct_predecessors(program)) {
             step.after = after.into_iter().map(|index| &program.steps[index].id).collect();
         }
@@ -102,13 +103,13 @@ impl<'p> Plan<'p> {
     }
 }
 
-fn planned_step(step: &Step) -> PlannedStep<'_> {
+fn planned_step<'p>(step: &'p Step, tasks: &[Task]) -> PlannedStep<'p> {
     PlannedStep {
         id: &step.id,
         title: step.title.as_ref().and_then(|title| title.shown().as_str().map(str::to_owned)),
         action: step.kind.name,
         effect: step.effect,
-        undo: way(step),
+        undo: way(step, tasks),
         finally: false,
         on: step.on.as_deref(),
         when: step.when.as_ref().map(|expr| &*expr.source),
@@ -117,7 +118,8 @@ fn planned_step(step: &Step) -> PlannedStep<'_> {
     }
 }
 
-fn way(step: &Step) -> Way<'_> {
+/// How any task of a step would be taken back, or why one of them cannot be.
+fn way<'p>(step: &'p Step, tasks: &[Task]) -> Way<'p> {
     if let Some(reason) = &step.irreversible {
         return Way::Irreversible(reason);
     }
@@ -127,7 +129,8 @@ fn way(step: &Step) -> Way<'_> {
     if !step.undo.is_empty() {
         return Way::Steps(step.undo.iter().map(|s| &s.id).collect());
     }
-    match step.kind.undo {
+    let mut ways = tasks.iter().map(|task| step.kind.undoing(|name| task.args.entry(name)));
+    match ways.find(|way| matches!(way, Undoing::No(_))).unwrap_or(step.kind.undoing(|name| step.args.entry(name))) {
         Undoing::Known(how) => Way::Known(how),
         Undoing::No(why) => Way::None(why),
     }

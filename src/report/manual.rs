@@ -27,10 +27,13 @@ pub fn page(kind: &Kind) -> String {
     section(&mut out, "Parameters", shapes.iter().flat_map(|shape| fields(shape)));
     let outputs = (kind.out_schema)().to_value();
     section(&mut out, "Outputs", fields(&outputs).into_iter());
-    let undo = match kind.undo {
+    let mut undo = match kind.undoing(|_| None) {
         Undoing::Known(how) => how.to_owned(),
         Undoing::No(why) => format!("none: {why}"),
     };
+    if let Some(stays) = kind.stays {
+        let _ = write!(undo, "; none with `{}: {}`: {}", stays.with, stays.values.join("` or `"), stays.why);
+    }
     let _ = write!(out, "\n{BOLD}Effect{BOLD:#}\n  {}\n", effect(kind));
     let _ = writeln!(out, "\n{BOLD}Undo{BOLD:#}\n  {undo}\n\n{BOLD}Example{BOLD:#}");
     indented(&mut out, "  ", kind.example);

@@ -131,6 +131,15 @@ impl Late {
         }
     }
 
+    /// The value of an entry, where it is a map and nothing in the entry waits.
+    pub fn entry(&self, name: &str) -> Option<&Json> {
+        match self {
+            Late::Value(map) => map.get(name),
+            Late::Map(entries) => entries.iter().find(|(key, _)| key == name)?.1.as_value(),
+            _ => None,
+        }
+    }
+
     /// Calls `see` for each reference in it.
     pub fn each_ref<'a>(&'a self, see: &mut dyn FnMut(&'a Ref)) {
         match self {

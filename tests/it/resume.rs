@@ -191,6 +191,29 @@ fn what_is_unknown_before_a_checkpoint_holds_no_rollback_up_that_ends_there() {
 }
 
 #[test]
+fn what_nothing_takes_back_as_it_is_written_is_shown_as_that() {
+    let bed = Bed::new();
+    let steps = "  - { id: aside, on: h, remove: { path: $D/aside } }
+  - { id: gone, on: h, remove: { path: $D/gone, permanent: true } }
+  - { id: mended, on: h, remove: { path: $D/mended, permanent: true }, undo: { sh: touch $D/mended } }";
+    bed.runbook("", steps);
+    ["host/aside", "host/gone", "host/mended"].iter().for_each(|file| bed.write(file, ""));
+    let (code, plan) = bed.surefoot(&["plan", "r.yaml", "-i", "site.yaml", "--offline", "--format", "json"]);
+    let plan: serde_json::Value = serde_json::Deserializer::from_str(&plan).into_iter().next().unwrap().unwrap();
+    let ways: Vec<_> = plan["steps"].as_array().unwrap().iter().map(|step| step["undo"]["way"].clone()).collect();
+    assert!(code == 0 && ways == ["known", "none", "steps"], "{ways:?}");
+    assert_eq!(bed.run().0, 0);
+    let (_, way) = bed.surefoot(&["rollback", "last", "--plan"]);
+    let kept: Vec<&str> = way.lines().filter(|line| line.contains("keeps")).collect();
+    assert!(kept.len() == 1 && kept[0].contains("gone@h"), "{way}");
+    let (_, shown) = bed.surefoot(&["show", "last"]);
+    let undoable = |task: &str| shown.lines().any(|line| line.contains(task) && line.contains("undo:"));
+    assert_eq!(["aside@h", "gone@h", "mended@h"].map(undoable), [true, false, true], "{shown}");
+    assert_eq!(bed.surefoot(&["rollback", "last", "--yes"]).0, 4);
+    assert!(bed.at("host/aside").exists() && bed.at("host/mended").exists() && !bed.at("host/gone").exists());
+}
+
+#[test]
 fn a_damaged_record_is_refused() {
     let bed = Bed::new();
     bed.runbook("", LONG);

@@ -43,7 +43,7 @@ impl Action for Alarm {
     const NAME: &'static str = "etcd.alarm";
     const EXAMPLE: &'static str = "etcd.alarm: { members: members, state: disarmed }";
     const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::No("an alarm that still holds is raised again by etcd itself");
+    const UNDO: Undoing = Undoing::Known("nothing to take back: an alarm that still holds is raised again by etcd");
     type Out = AlarmOut;
     type Before = ();
 
@@ -75,6 +75,10 @@ impl Action for Alarm {
         }
         let alarms = words(&alarms);
         Ok(AlarmOut { disarmed: alarms.clone(), alarms })
+    }
+
+    async fn undo(&self, _: &Cx<'_>, (): &()) -> Result<(), Fault> {
+        Ok(())
     }
 }
 

@@ -77,7 +77,7 @@ impl Action for Compact {
     const NAME: &'static str = "etcd.compact";
     const EXAMPLE: &'static str = "etcd.compact: { members: members, keep: 1000 }\nirreversible: history is forgotten";
     const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::No("what is forgotten cannot come back: the step should say `irreversible`");
+    const UNDO: Undoing = Undoing::No("what is forgotten cannot come back");
     type Out = CompactOut;
     type Before = Target;
 

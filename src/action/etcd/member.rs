@@ -2,7 +2,7 @@
 
 use super::client::{self, ANSWER, Member as Connection, hex};
 use super::status::statuses;
-use crate::action::{Action, Change, Cx, Hosts, Seen, Undoing};
+use crate::action::{Action, Change, Cx, Hosts, Seen, Stays, Undoing};
 use crate::model::{Effect, Fault, FaultKind};
 use etcd_client::MemberAddOptions;
 use schemars::JsonSchema;
@@ -233,9 +233,12 @@ impl Action for Member {
     const EXAMPLE: &'static str =
         "etcd.member: { members: members, name: etcd-4, peer_urls: \"http://10.0.0.14:2380\", state: absent }";
     const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known(
-        "removes the member that was added, and with it its promotion; what was removed or promoted stays so: say `irreversible`",
-    );
+    const UNDO: Undoing = Undoing::Known("removes the member that was added");
+    const STAYS: Option<Stays> = Some(Stays {
+        with: "state",
+        values: &["promoted", "absent"],
+        why: "a member that was removed or promoted cannot be made what it was",
+    });
     type Out = MemberOut;
     type Before = Before;
 

@@ -2,7 +2,7 @@
 
 use super::Within;
 use super::common::Common;
-use crate::action::Kind;
+use crate::action::{Kind, Undoing};
 use crate::check::reader::Reader;
 use crate::model::{Diagnostic, Effect, Span};
 
@@ -11,6 +11,7 @@ pub(super) struct Acting<'a, 'n> {
     pub common: &'a Common<'n>,
     pub kind: &'static Kind,
     pub effect: Effect,
+    pub undoing: Undoing,
     /// Where the action's name stands.
     pub action: Span,
     /// Where the step stands.
@@ -86,9 +87,20 @@ impl Acting<'_, '_> {
     }
 
     fn way_back(&self, reader: &mut Reader) {
-        if self.effect == Effect::Opaque && self.common.undo.is_none() && self.common.irreversible.is_none() {
-            let message = "this command says neither how to take it back nor that nothing can";
-            reader.warn("W0201", self.action, message, "add `undo`, `irreversible: REASON`, or `reads: true`");
+        if self.common.undo.is_some() || self.common.irreversible.is_some() {
+            return;
+        }
+        match (self.effect, self.undoing) {
+            (Effect::Reads, _) => {}
+            (effect, _) if effect == Effect::Opaque || is_opaque(self.kind) => {
+                let message = "this command says neither how to take it back nor that nothing can";
+                reader.warn("W0201", self.action, message, "add `undo`, `irreversible: REASON`, or `reads: true`");
+            }
+            (_, Undoing::No(why)) => {
+                let message = format!("nothing takes this back: {why}");
+                reader.warn("W0201", self.action, message, "add `undo`, or `irreversible: REASON`");
+            }
+            (_, Undoing::Known(_)) => {}
         }
     }
 }
