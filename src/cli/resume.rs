@@ -49,7 +49,9 @@ fn go_on(state: &Option<PathBuf>, taken: Taken, args: &Args) -> Exit {
 
 fn engage(taken: Taken, args: &Args, drifted: bool) -> Exit {
     let goal = Goal::Resume { drifted };
-    in_runtime(async { taken.engage(goal, &args.manner, args.yes).await.map_or_else(|exit| exit, Exit::from) })
+    in_runtime(async {
+        taken.engage(goal, &args.manner, args.yes).await.map_or_else(|exit| exit, |ended| ended.outcome.into())
+    })
 }
 
 /// Where drift has stopped it, and not the operator: whether to go on over it.

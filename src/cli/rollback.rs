@@ -3,7 +3,7 @@
 use super::args::Rollback as Args;
 use super::exit::Exit;
 use super::operator::confirm;
-use super::run::in_runtime;
+use super::run::{Ended, in_runtime};
 use super::taken::Taken;
 use crate::check::Step;
 use crate::compile::Program;
@@ -44,9 +44,12 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     }
     in_runtime(async {
         match taken.engage(goal, &args.manner, args.yes).await {
+            Ok(Ended { outcome: Outcome::RolledBack, finally_failed: true }) => {
+                Exit::Failed.because("the run was walked back, but a step of `finally` failed after it")
+            }
             // It is what was asked for.
-            Ok(Outcome::RolledBack) => Exit::Done,
-            Ok(outcome) => outcome.into(),
+            Ok(Ended { outcome: Outcome::RolledBack, .. }) => Exit::Done,
+            Ok(ended) => ended.outcome.into(),
             Err(exit) => exit,
         }
     })

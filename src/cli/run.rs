@@ -107,7 +107,7 @@ pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit 
     let origin = Origin { run, operator, inputs: kept::digests(&prepared.inputs) };
     let goal = Goal::Start;
     let engine = Engine { origin, goal, program: prepared.program, world, leases, folder, journal, state, secrets };
-    engine.run(options).await.map_or_else(|exit| exit, Exit::from)
+    engine.run(options).await.map_or_else(|exit| exit, |ended| ended.outcome.into())
 }
 
 /// The secrets that a run needs, or an exit that was explained. May ask at the terminal.
@@ -159,6 +159,13 @@ pub async fn closed(world: &World, exit: Exit) -> Exit {
     exit
 }
 
+/// What an engine came to.
+pub struct Ended {
+    pub outcome: Outcome,
+    /// Whether a step of `finally` has failed. It hides no other outcome.
+    pub finally_failed: bool,
+}
+
 /// A run with all that it needs, new or taken up.
 pub struct Engine {
     pub origin: Origin,
@@ -174,7 +181,7 @@ pub struct Engine {
 
 impl Engine {
     /// Runs it, shows it, and closes its connections. An exit was explained.
-    pub async fn run(self, options: Options) -> Result<Outcome, Exit> {
+    pub async fn run(self, options: Options) -> Result<Ended, Exit> {
         // Only now: until here Ctrl-C ends us, and nothing has been done that must be finished.
         let signals = Signals::listen().map_err(|error| Exit::Failed.because(error))?;
         let display = Display::new(&options);
@@ -184,12 +191,13 @@ impl Engine {
         let control = Control::listen(self.folder.path(), move |request| carry_out(request, &waiting));
         let _control = control.map_err(|error| Exit::Failed.because(error))?;
         let mut journal = self.journal;
+        let state = Arc::new(RwLock::new(self.state));
         let outcome = execute::run(execute::Run {
             origin: self.origin,
             goal: self.goal,
             program: Arc::new(self.program),
             world: self.world.clone(),
-            state: Arc::new(RwLock::new(self.state)),
+            state: state.clone(),
             limits: options.limits,
             leases: self.leases,
             append: Box::new(move |events| journal.append(events).map_err(Into::into)),
@@ -205,7 +213,11 @@ impl Engine {
         closed(&self.world, Exit::Done).await;
         match lost {
             Some(fault) => Err(Exit::Held.because(fault)),
-            None => outcome.map_err(|error| Exit::Failed.because(error)),
+            None => {
+                let outcome = outcome.map_err(|error| Exit::Failed.because(error))?;
+                let state = state.read().expect("the engine has ended without a panic");
+                Ok(Ended { outcome, finally_failed: state.finally_has_failed() })
+            }
         }
     }
 }

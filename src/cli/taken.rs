@@ -6,11 +6,11 @@ use super::kept::{self, Kept, Refusal};
 use super::lease::hold;
 use super::operator::operator_name;
 use super::pipeline::show;
-use super::run::{Engine, Options, closed, connected, secrets};
+use super::run::{Ended, Engine, Options, closed, connected, secrets};
 use super::runs;
 use crate::execute::{Goal, Origin};
 use crate::journal::{Error, Journal, RunFolder};
-use crate::model::{Outcome, RunId, RunState};
+use crate::model::{RunId, RunState};
 use std::path::PathBuf;
 
 pub struct Taken {
@@ -46,7 +46,7 @@ impl Taken {
     }
 
     /// Connects, and lets an engine go on with it.
-    pub async fn engage(self, goal: Goal, manner: &Manner, yes: bool) -> Result<Outcome, Exit> {
+    pub async fn engage(self, goal: Goal, manner: &Manner, yes: bool) -> Result<Ended, Exit> {
         let Taken { run, folder, journal, state, kept } = self;
         let secrets = secrets(&kept.prepared)?;
         let world = connected(&kept.prepared, &run, folder.path(), &secrets, &state, yes).await?;

@@ -111,7 +111,7 @@ pub(super) fn outcome(program: &Program, state: &RunState, leg: Leg, progress: P
     match finish.outcome {
         Outcome::Done | Outcome::Failed | Outcome::RolledBack if any(TaskRecord::is_unknown) => Outcome::Unknown,
         _ if progress == Progress::Stopped => Outcome::Interrupted,
-        Outcome::Done if any(|task| matches!(task.state, TaskState::Failed { .. })) => Outcome::Failed,
+        Outcome::Done if state.finally_has_failed() => Outcome::Failed,
         own => own,
     }
 }

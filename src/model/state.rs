@@ -259,6 +259,12 @@ impl RunState {
         self.tasks.iter().filter_map(|(name, task)| Some((name, task.drift.as_deref()?)))
     }
 
+    /// Whether a step of `finally` has failed at the end of the run.
+    pub fn finally_has_failed(&self) -> bool {
+        let mut tasks = self.finish.iter().flat_map(|finish| &finish.tasks).filter_map(|name| self.task(name));
+        tasks.any(|task| matches!(task.state, TaskState::Failed { .. }))
+    }
+
     /// From the first event to the last.
     pub fn elapsed(&self) -> SignedDuration {
         self.started.zip(self.last).map(|(start, last)| last.duration_since(start)).unwrap_or_default()

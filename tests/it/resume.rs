@@ -191,6 +191,23 @@ fn what_is_unknown_before_a_checkpoint_holds_no_rollback_up_that_ends_there() {
 }
 
 #[test]
+fn a_rollback_that_did_what_was_asked_says_that_finally_failed() {
+    let bed = Bed::new();
+    let steps = "  - { id: one, on: h, file: { path: $D/one, content: x } }
+  - { id: fails, on: h, reads: true, sh: test -e $D/never }
+finally:
+  - { id: last, on: h, reads: true, sh: test -e $D/go }";
+    bed.runbook("on_failure: rollback", steps);
+    assert_eq!(bed.run().0, 3, "what failed first is not hidden");
+    bed.runbook("", steps);
+    assert_eq!(bed.run().0, 1);
+    let (code, said) = bed.surefoot(&["rollback", "last", "--yes"]);
+    assert!(code == 1 && said.contains("last@h") && !bed.at("host/one").exists(), "{said}");
+    bed.write("host/go", "");
+    assert_eq!(bed.surefoot(&["rollback", "last", "--yes"]).0, 0);
+}
+
+#[test]
 fn what_nothing_takes_back_as_it_is_written_is_shown_as_that() {
     let bed = Bed::new();
     let steps = "  - { id: aside, on: h, remove: { path: $D/aside } }
