@@ -25,6 +25,7 @@ mod resume;
 mod schema;
 mod secrets;
 mod tidy;
+mod tune;
 mod used;
 mod world;
 

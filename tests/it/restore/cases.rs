@@ -1,6 +1,6 @@
 //! The forward cases: not every combination, but each value of each dimension several times.
 
-use super::layout::Layout;
+use crate::support::site::Layout;
 use std::fmt;
 use surefoot::lab::Etcd;
 

@@ -44,7 +44,7 @@ impl Scene {
             let config = after.out(&format!("config@{host}"));
             assert_eq!((&config["pending"], &config["user"]), (&json!([]), &json!(self.case.layout.user())));
             assert_eq!(config["running"]["initial-cluster-state"], "existing");
-            assert_ne!(config["running"]["initial-cluster-token"], super::OLD_TOKEN);
+            assert_ne!(config["running"]["initial-cluster-token"], crate::support::site::TOKEN);
         }
         assert_eq!(after.out("alarms@controller")["alarms"], json!([]));
         assert_eq!(after.out("backup@controller")["keys"], json!(self.case.keys));

@@ -1,8 +1,8 @@
 //! What stops a restore before it does harm: each guard with a run in which it bites, and the cluster as it was.
 
-use super::layout::Layout;
-use super::site::{RESTORE, Site};
+use super::RESTORE;
 use crate::support::program::Ran;
+use crate::support::site::{Layout, Site};
 use std::path::Path;
 use surefoot::lab::{Break, DataDisk, Etcd, Name, Spec};
 use surefoot::model::{FaultKind, Outcome, TaskState};
@@ -13,10 +13,7 @@ pub(super) const BEFORE: [&str; 2] = ["-p", "snapshot=before.db"];
 
 /// Three members with Debian's layout, serving.
 pub(super) fn serving(stem: &str) -> Site {
-    let spec = Spec::cluster(Name::of_this_process(stem).unwrap(), 3, Etcd::V3_5);
-    let mut site = Site::boot(&spec, 3, Layout::Debian, false);
-    site.set_up(&site.members.clone(), KEYS, true);
-    site
+    Site::serving(stem, KEYS)
 }
 
 pub(super) fn stopped(stem: &str) -> Site {

@@ -1,7 +1,7 @@
 //! Runs that fail in the middle: what they leave, and how it goes on from there.
 
 use super::guards::{BEFORE, serving, stopped, stopped_by};
-use super::site::own;
+use crate::support::site::own;
 use surefoot::lab::{Break, HostState, Name};
 use surefoot::model::{FaultKind, TaskEvent};
 

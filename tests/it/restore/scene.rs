@@ -1,7 +1,7 @@
 //! How a case begins: a cluster, its snapshot, and what then happened to it.
 
 use super::cases::{Case, Onto, Twist};
-use super::site::Site;
+use crate::support::site::Site;
 use etcd_client::{AlarmAction, AlarmType, Client};
 use serde_json::{Value as Json, json};
 use surefoot::lab::{Name, Spec};

@@ -2,7 +2,7 @@
 //! and where it is forced, it must be seen.
 
 use super::guards::{stopped, stopped_by};
-use super::site::Site;
+use crate::support::site::Site;
 use surefoot::model::{FaultKind, TaskState};
 
 /// Swaps the old data back in, as a host does whose swap was undone, or whose disk was rolled back.
@@ -32,7 +32,7 @@ fn a_member_with_old_data_that_joins_by_the_old_token_is_seen() {
     let text = std::fs::read_to_string(&struck).unwrap();
     let token = "token: restore-{{ run.id }}";
     assert_eq!(text.matches(token).count(), 1);
-    std::fs::write(&struck, text.replace(token, &format!("token: {}", super::OLD_TOKEN))).unwrap();
+    std::fs::write(&struck, text.replace(token, &format!("token: {}", crate::support::site::TOKEN))).unwrap();
     let ran = restore(&site, &struck);
     // They came up as one cluster: only their data tells.
     assert!(matches!(ran.words("healthy")[..], ["done"]), "{}", ran.story());

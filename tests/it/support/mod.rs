@@ -10,5 +10,7 @@ pub mod files;
 pub mod language_server;
 pub mod program;
 pub mod scratch;
+pub mod site;
 pub mod sshd;
 pub mod web;
+pub mod writer;

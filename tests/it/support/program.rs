@@ -85,6 +85,14 @@ impl Program {
         Ran::of(self.call(all))
     }
 
+    /// Goes on with a run by another command; gives the events of that, and the state of all of it.
+    pub fn follow(&self, command: &str, run: &RunId, words: &[&str]) -> Ran {
+        let called = self.call([&[command, run.as_str(), "--log", "json"], words].concat());
+        let events = called.out.lines().filter_map(event).collect();
+        let state = self.store().find(run).unwrap().replay(|_, _| {}).unwrap().state;
+        Ran { code: called.code, events, state, err: called.err }
+    }
+
     /// Starts a run whose events can be awaited.
     pub fn start<S: AsRef<std::ffi::OsStr>>(&self, runbook: &Path, words: impl IntoIterator<Item = S>) -> Running {
         let mut command = self.command(["run"]);
@@ -164,6 +172,12 @@ impl Running {
         self.read_until(|event| matches!(event, Event::Task { task, what } if *task == name && fits(what)));
     }
 
+    /// Reads until an event of any task is like that.
+    #[track_caller]
+    pub fn until_task(&mut self, mut fits: impl FnMut(&TaskName, &TaskEvent) -> bool) {
+        self.read_until(|event| matches!(event, Event::Task { task, what } if fits(task, what)));
+    }
+
     /// Reads until the run starts nothing new.
     #[track_caller]
     pub fn until_stopping(&mut self) {
@@ -171,7 +185,7 @@ impl Running {
     }
 
     #[track_caller]
-    fn read_until(&mut self, fits: impl Fn(&Event) -> bool) {
+    fn read_until(&mut self, mut fits: impl FnMut(&Event) -> bool) {
         loop {
             let from = self.seen.len();
             assert_ne!(self.out.read_line(&mut self.seen).unwrap(), 0, "ended before that: {}", self.seen);

@@ -1,6 +1,6 @@
 //! Members as they are, to be compared with how they were.
 
-use super::site::Site;
+use super::Site;
 use surefoot::lab::Name;
 
 impl Site {

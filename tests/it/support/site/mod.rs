@@ -1,18 +1,23 @@
 //! A site: hosts of a lab with an etcd cluster as somebody has set it up, and the program beside them.
 
-use super::layout::Layout;
-use super::node::Node;
-use super::tls;
+mod layout;
+mod node;
+mod picture;
+mod tls;
+
 use crate::support::program::{Program, Ran};
+pub use layout::Layout;
+use node::Node;
 use serde_json::{Value as Json, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use surefoot::lab::{LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, LabGuard, Name, Spec};
 
-pub const RESTORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/etcd/restore-cluster.yaml");
-/// The runbooks of these tests.
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/restore");
+/// Of the clusters that are set up.
+pub const TOKEN: &str = "first";
+/// The runbooks that set one up and look at it.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/site");
 
 pub struct Site {
     pub lab: LabGuard,
@@ -38,6 +43,14 @@ impl Site {
             tls::certify(&site, &hosts);
         }
         site.inventory(&[], json!({}));
+        site
+    }
+
+    /// Three members with Debian's layout, serving these many keys, and more than are in `before.db`.
+    pub fn serving(stem: &str, keys: u64) -> Site {
+        let spec = Spec::cluster(Name::of_this_process(stem).unwrap(), 3, Etcd::V3_5);
+        let mut site = Site::boot(&spec, 3, Layout::Debian, false);
+        site.set_up(&site.members.clone(), keys, true);
         site
     }
 
@@ -95,11 +108,6 @@ impl Site {
         self.program.write("site.yaml", &inventory.to_string());
     }
 
-    /// The shipped runbook, every question answered with yes.
-    pub fn restore(&self, words: &[&str]) -> Ran {
-        self.run(Path::new(RESTORE), &[words, &["--approve", "all"]].concat())
-    }
-
     /// A runbook for the members, by `site.yaml`.
     pub fn run(&self, runbook: &Path, words: &[&str]) -> Ran {
         self.program.run(runbook, [&["-i", "site.yaml"], words].concat())
@@ -119,29 +127,16 @@ impl Site {
         self.look_with(&[])
     }
 
+    /// The host that leads.
+    pub fn leader(&self) -> String {
+        let ran = self.run(&own("look.yaml"), &[]).done();
+        ran.out("healthy@controller")["leader"].as_str().unwrap().to_owned()
+    }
+
     pub fn look_with(&self, words: &[&str]) -> (Json, Vec<Json>) {
         let ran = self.run(&own("look.yaml"), words).done();
         let digest = |host: &Name| ran.out(&format!("content@{host}"))["digest"].clone();
         (ran.out("healthy@controller")["cluster_id"].clone(), self.members.iter().map(digest).collect())
-    }
-
-    /// The shipped runbook with one place of it replaced, as a file.
-    pub fn altered(&self, place: &str, by: &str) -> PathBuf {
-        let text = std::fs::read_to_string(RESTORE).unwrap();
-        assert_eq!(text.matches(place).count(), 1, "{place}");
-        self.program.write("altered.yaml", &text.replace(place, by))
-    }
-
-    /// The shipped runbook with one more step, a script on one host, before a step of its own: what may happen there
-    /// at that very moment. `FILE` is the snapshot on the host, `DATA` its data directory.
-    pub fn struck(&self, before: &str, host: &Name, script: &str) -> PathBuf {
-        let place = format!("  - id: {before}\n");
-        // JSON is YAML.
-        let step = json!({
-            "id": "strike", "on": host.as_str(), "sh": script, "irreversible": "a throw-away host",
-            "env": { "FILE": "{{ vars.staged }}", "DATA": self.layout.data_dir(), "RUN": "{{ run.id }}" },
-        });
-        self.altered(&place, &format!("  - {step}\n{place}"))
     }
 
     /// A script on a host, as root, past ssh: to set a scene, or to look.
@@ -185,7 +180,7 @@ pub fn own(runbook: &str) -> PathBuf {
 }
 
 /// What Debian calls the etcd that hosts with this one have.
-pub fn package_version(etcd: surefoot::lab::Etcd) -> String {
+pub fn package_version(etcd: Etcd) -> String {
     let spec = Spec::cluster(Name::of_this_process("version").unwrap(), 1, etcd);
     let site = Site::boot(&spec, 1, Layout::Debian, false);
     site.inside(&site.members[0], "dpkg-query -f '${Version}' -W etcd-server")

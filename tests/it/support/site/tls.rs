@@ -1,6 +1,6 @@
 //! An authority and a certificate for each host. Keys are made in memory and written to their hosts, nowhere else.
 
-use super::site::Site;
+use super::Site;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use surefoot::lab::Name;
 

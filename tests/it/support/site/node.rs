@@ -35,7 +35,7 @@ impl Node {
         let member = |(name, address): &(String, String)| format!("{name}={}://{address}:2380", self.scheme());
         let mut settings = self.own_settings();
         settings.push(("initial-cluster", self.cluster.iter().map(member).collect::<Vec<_>>().join(",")));
-        settings.push(("initial-cluster-token", super::OLD_TOKEN.to_owned()));
+        settings.push(("initial-cluster-token", super::TOKEN.to_owned()));
         settings.push(("initial-cluster-state", "new".to_owned()));
         settings
     }

@@ -1,0 +1,108 @@
+//! `runbooks/etcd/tune-leader.yaml` on a real cluster with a client that writes all the time: a roll forward, broken
+//! off, failing and walked back.
+
+use crate::support::program::{Ran, Running};
+use crate::support::site::Site;
+use crate::support::writer::Writer;
+use rustix::process::Signal;
+use serde_json::json;
+use std::path::Path;
+use surefoot::model::{Event, TaskEvent};
+
+const TUNE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/etcd/tune-leader.yaml");
+const QUICK: [&str; 12] = [
+    "-i",
+    "site.yaml",
+    "--approve",
+    "go",
+    "-p",
+    "sample=2s",
+    "-p",
+    "settle=1s",
+    "-p",
+    "soak=2s",
+    "-p",
+    "election=5000",
+];
+
+/// The election timeout with which each member runs.
+fn election(site: &Site) -> Vec<String> {
+    let look = "tr '\\0' '\\n' </proc/$(systemctl show etcd -P MainPID)/environ | sed -n s/ETCD_ELECTION_TIMEOUT=//p";
+    site.members.iter().map(|host| site.inside(host, look)).collect()
+}
+
+/// The hosts of a step, in the order in which its tasks ended so.
+fn order(ran: &Ran, step: &str, fits: impl Fn(&TaskEvent) -> bool) -> Vec<String> {
+    let of_step = ran.events.iter().filter_map(|stamped| match &stamped.event {
+        Event::Task { task, what } if task.step.as_str() == step && fits(what) => Some(task.host.to_string()),
+        _ => None,
+    });
+    of_step.collect()
+}
+
+fn start(site: &Site, runbook: &Path) -> Running {
+    site.program.start(runbook, QUICK)
+}
+
+#[test]
+fn a_roll_goes_forward_is_broken_off_and_walks_back_under_a_writing_client() {
+    let site = Site::serving("tunes", 200);
+    let leader = site.leader();
+    let writer = Writer::start(&site);
+
+    // The engine dies while the second member is down.
+    let mut running = start(&site, Path::new(TUNE));
+    let mut stopped = 0;
+    running.until_task(|task, what| {
+        stopped += usize::from(task.step.as_str() == "stop" && matches!(what, TaskEvent::Done { .. }));
+        stopped == 2
+    });
+    running.signal(Signal::KILL);
+    let cut = running.end();
+    let resumed = site.program.follow("resume", cut.run(), &["--approve", "go"]);
+    assert_eq!(resumed.code, Some(0), "{}", resumed.story());
+    assert_eq!(election(&site), ["5000"; 3]);
+    let mut stops = order(&cut, "stop", |what| matches!(what, TaskEvent::Started { .. }));
+    stops.extend(order(&resumed, "stop", |what| matches!(what, TaskEvent::Started { .. })));
+    assert_eq!((stops.len(), stops.last()), (3, Some(&leader)), "each once, the leader last: {stops:?}");
+    assert_ne!(site.leader(), leader, "it was handed over");
+
+    // Back: one after the other, with the gates between.
+    let back = site.program.follow("rollback", cut.run(), &["--yes"]);
+    assert!(matches!(back.code, Some(3 | 4)), "{}", back.story());
+    assert_eq!(election(&site), [""; 3]);
+    let undone = order(&back, "stop", |what| matches!(what, TaskEvent::Undone { .. }));
+    assert_eq!(undone, stops.iter().rev().cloned().collect::<Vec<_>>(), "the last first");
+    let gates = order(&back, "now", |what| matches!(what, TaskEvent::Done { .. }));
+    assert!(gates.len() >= 3, "a gate for each batch: {gates:?}");
+
+    let written = writer.stop();
+    eprintln!("{} writes, the longest gap {:?}", written.acknowledged, written.longest_gap);
+    assert_eq!(written.lost, 0);
+    assert!(written.acknowledged > 100, "{written:?}");
+}
+
+#[test]
+fn a_member_that_fails_is_put_back_and_the_others_stay_as_they_are() {
+    let site = Site::serving("tunef", 200);
+    let text = std::fs::read_to_string(TUNE).unwrap();
+    // On the second member something goes wrong once it is stopped and has its new settings.
+    let place = "      - id: start\n";
+    let strike = json!({ "id": "strike", "sh": "exit 9", "reads": true, "when": "batch.done | length == 1" });
+    assert_eq!(text.matches(place).count(), 1);
+    let runbook = site.program.write("altered.yaml", &text.replace(place, &format!("      - {strike}\n{place}")));
+    let leader = site.leader();
+    let writer = Writer::start(&site);
+    let ran = start(&site, &runbook).end();
+    assert_eq!(ran.code, Some(3), "what carries the word is walked back: {}", ran.story());
+    let stops = order(&ran, "stop", |what| matches!(what, TaskEvent::Done { .. }));
+    let back = order(&ran, "stop", |what| matches!(what, TaskEvent::Undone { .. }));
+    assert_eq!((stops.len(), &back[..]), (2, &stops[1..]), "the failed batch alone is walked back");
+    assert!(!stops.contains(&leader), "the leader was not touched");
+    let now = election(&site);
+    for (host, election) in site.members.iter().zip(&now) {
+        assert_eq!(election, if host.as_str() == stops[0] { "5000" } else { "" }, "{now:?}");
+    }
+    assert_eq!(writer.stop().lost, 0);
+    site.look();
+}
