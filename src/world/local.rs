@@ -2,7 +2,7 @@
 
 use super::Tunnel;
 use super::machine::{Machine, Setting};
-use super::road::{Ending, Process, Road};
+use super::road::{Ending, NotBegun, Process, Road};
 use crate::model::{Fault, HostName, RunId};
 use async_trait::async_trait;
 use std::process::Stdio;
@@ -27,10 +27,10 @@ pub struct Local;
 #[async_trait]
 impl Road for Local {
     async fn connect(&self, command: &str) -> Result<Process, Fault> {
-        self.start(command).await
+        Ok(self.start(command).await?)
     }
 
-    async fn start(&self, command: &str) -> Result<Process, Fault> {
+    async fn start(&self, command: &str) -> Result<Process, NotBegun> {
         // In a session of its own: a Ctrl-C on our terminal is ours alone.
         let child = Command::new("setsid")
             .args(["sh", "-c", command])
@@ -42,7 +42,7 @@ impl Road for Local {
         Ok(Process::from(child))
     }
 
-    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Tunnel>, Fault> {
+    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Tunnel>, NotBegun> {
         let stream = TcpStream::connect((host, port))
             .await
             .map_err(|error| Fault::missing(format!("controller: nothing answers at {host}:{port}: {error}")))?;

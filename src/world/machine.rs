@@ -7,7 +7,7 @@ use super::guarded::Guarded;
 use super::job::Job;
 use super::lease::{Claim, Hold, Lease, Over, Standing};
 use super::quote::quote;
-use super::road::{Ending, Process, Road};
+use super::road::{Ending, NotBegun, Process, Road};
 use super::{ActId, Host, Incoming, Output, Script, Sink, Tunnel, transfer, wire};
 use crate::model::{Fault, FaultKind, HostName, RunId};
 use async_trait::async_trait;
@@ -89,24 +89,42 @@ impl<R: Road> Machine<R> {
         let mut link = self.link.lock().await;
         let main = match link.main.clone().filter(|main| main.is_open()) {
             Some(main) => main,
-            None => {
-                *link = Link::default();
-                let main = Arc::new(self.reconnect().await?);
-                link.main = Some(main.clone());
-                main
-            }
+            None => self.renew_link(&mut link).await?,
         };
         let Some(user) = user.filter(|user| self.setting.user.as_deref() != Some(user)) else { return Ok(main) };
         if let Some(other) = link.others.get(user).filter(|other| other.is_open()) {
             return Ok(other.clone());
         }
-        let other = Arc::new(self.open_other(user).await?);
+        let process = match self.road.start(&shell(Some(user))).await {
+            Err(NotBegun::Gone(_)) => {
+                self.renew_link(&mut link).await?;
+                self.road.start(&shell(Some(user))).await?
+            }
+            started => started?,
+        };
+        let other = Arc::new(self.open_other(user, process).await?);
         link.others.insert(user.to_owned(), other.clone());
         Ok(other)
     }
 
-    async fn open_other(&self, user: &str) -> Result<Channel, Fault> {
-        let process = self.road.start(&shell(Some(user))).await?;
+    /// Connects anew. What waits on the old shells is told that they have ended.
+    async fn renew_link(&self, link: &mut Link) -> Result<Arc<Channel>, Fault> {
+        *link = Link::default();
+        let main = Arc::new(self.reconnect().await?);
+        link.main = Some(main.clone());
+        Ok(main)
+    }
+
+    /// Connects anew, unless somebody has done so since `main` was the shell of the connection.
+    async fn replace(&self, main: &Arc<Channel>) -> Result<(), Fault> {
+        let mut link = self.link.lock().await;
+        match &link.main {
+            Some(other) if !Arc::ptr_eq(other, main) => Ok(()),
+            _ => self.renew_link(&mut link).await.map(drop),
+        }
+    }
+
+    async fn open_other(&self, user: &str, process: Process) -> Result<Channel, Fault> {
         let lease = self.lease();
         let fence = lease.as_ref().map(|lease| &lease.fence);
         let opened = Channel::open(process, self.setting.run.as_str(), None, false, fence).await;
@@ -134,10 +152,17 @@ impl<R: Road> Machine<R> {
 
     /// A process of its own over the connection, for a stream of bytes: `script` with its arguments.
     pub(super) async fn stream(&self, user: Option<&str>, script: &str, args: &[&str]) -> Result<Process, Fault> {
-        self.channel(None).await?;
         let user = user.or(self.setting.user.as_deref());
         let words: Vec<String> = [script, "sh"].iter().chain(args).map(|word| quote(word)).collect();
-        self.road.start(&format!("{} -c {}", shell(user), words.join(" "))).await
+        let command = format!("{} -c {}", shell(user), words.join(" "));
+        let main = self.channel(None).await?;
+        match self.road.start(&command).await {
+            Err(NotBegun::Gone(_)) => {
+                self.replace(&main).await?;
+                Ok(self.road.start(&command).await?)
+            }
+            started => Ok(started?),
+        }
     }
 
     async fn probe_once(&self, script: &Script) -> Result<Result<wire::Frame, Broken>, Fault> {
@@ -223,10 +248,16 @@ impl<R: Road> Host for Machine<R> {
     }
 
     async fn dial(&self, address: &str) -> Result<Box<dyn Tunnel>, Fault> {
-        self.channel(None).await?;
+        let main = self.channel(None).await?;
         self.ours().await?;
         let (host, port) = super::split_address(address)?;
-        let tunnel = self.road.dial(host, port).await?;
+        let tunnel = match self.road.dial(host, port).await {
+            Err(NotBegun::Gone(_)) => {
+                self.replace(&main).await?;
+                self.road.dial(host, port).await?
+            }
+            dialled => dialled?,
+        };
         Ok(match self.lease() {
             Some(lease) => Box::new(Guarded { tunnel, lease }),
             None => tunnel,

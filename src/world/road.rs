@@ -16,16 +16,36 @@ pub trait Road: Send + Sync + 'static {
     async fn connect(&self, command: &str) -> Result<Process, Fault>;
 
     /// Starts a further process over the connection. `command` is a line for the login shell.
-    async fn start(&self, command: &str) -> Result<Process, Fault>;
+    async fn start(&self, command: &str) -> Result<Process, NotBegun>;
 
     /// Connects to a TCP address from the machine.
-    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Tunnel>, Fault>;
+    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Tunnel>, NotBegun>;
 
     /// Ends the connection.
     async fn close(&self);
 
     /// Why the first process ended before it spoke: the road's own failure, or the command's (`None`).
     fn explain(&self, ending: &Ending) -> Option<Fault>;
+}
+
+/// Why nothing was begun over a connection.
+pub enum NotBegun {
+    /// There is none any more, and nothing was asked over it: a new one may serve.
+    Gone(Fault),
+    Refused(Fault),
+}
+
+impl From<Fault> for NotBegun {
+    fn from(fault: Fault) -> Self {
+        NotBegun::Refused(fault)
+    }
+}
+
+impl From<NotBegun> for Fault {
+    fn from(why: NotBegun) -> Self {
+        let (NotBegun::Gone(fault) | NotBegun::Refused(fault)) = why;
+        fault
+    }
 }
 
 pub type Reader = Box<dyn AsyncRead + Send + Unpin>;

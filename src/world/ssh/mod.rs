@@ -14,7 +14,7 @@ pub use target::Target;
 
 use super::Tunnel;
 use super::machine::{Machine, Setting};
-use super::road::{Ending, Process, Road};
+use super::road::{Ending, NotBegun, Process, Road};
 use crate::model::{Fault, FaultKind, RunId};
 use async_trait::async_trait;
 use master::Master;
@@ -73,7 +73,7 @@ impl Road for Ssh {
         Ok(process)
     }
 
-    async fn start(&self, command: &str) -> Result<Process, Fault> {
+    async fn start(&self, command: &str) -> Result<Process, NotBegun> {
         let master = self.standing().await?;
         loop {
             let permit = timeout(SESSION_WAIT, master.permit()).await.map_err(|_| self.too_few_sessions())?;
@@ -92,21 +92,24 @@ impl Road for Ssh {
                 }
                 // The command was not started: it is safe to ask again, when one of ours has ended.
                 Err(Refusal::Peer) if master.narrow(permit) => {}
-                Err(Refusal::Peer) => return Err(self.too_few_sessions()),
-                Err(Refusal::Master(error)) => return Err(self.broken(error)),
+                Err(Refusal::Peer) => return Err(self.too_few_sessions().into()),
+                Err(Refusal::Gone(error)) => return Err(NotBegun::Gone(self.broken(error))),
+                Err(Refusal::Master(error)) => return Err(self.broken(error).into()),
             }
         }
     }
 
-    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Tunnel>, Fault> {
+    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Tunnel>, NotBegun> {
         let master = self.standing().await?;
         match mux::open_forward(master.socket(), host, port).await {
             Ok(forward) => Ok(Box::new(forward)),
             Err(Refusal::Peer) => {
                 let message = format!("{}: nothing answers at {host}:{port} there", self.target.name);
-                Err(Fault::missing(message).hint("is it running, and does sshd allow tunnels (AllowTcpForwarding)?"))
+                let hint = "is it running, and does sshd allow tunnels (AllowTcpForwarding)?";
+                Err(Fault::missing(message).hint(hint).into())
             }
-            Err(Refusal::Master(error)) => Err(self.broken(error)),
+            Err(Refusal::Gone(error)) => Err(NotBegun::Gone(self.broken(error))),
+            Err(Refusal::Master(error)) => Err(self.broken(error).into()),
         }
     }
 

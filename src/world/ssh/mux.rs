@@ -33,7 +33,9 @@ const MAX_PACKET: u32 = 256 << 10;
 pub(super) enum Refusal {
     /// The other side would not open it: too many sessions, or a port that refuses.
     Peer,
-    /// There is no master at the socket, or it does not speak as it should.
+    /// There is no master at the socket: nothing was asked.
+    Gone(io::Error),
+    /// It does not speak as it should.
     Master(io::Error),
 }
 
@@ -142,9 +144,9 @@ fn inward() -> io::Result<(Receiver, OwnedFd)> {
 }
 
 async fn connect(control: &Path) -> Result<UnixStream, Refusal> {
-    let mut stream = UnixStream::connect(control).await?;
-    Packet::new(HELLO).number(VERSION).write(&mut stream).await?;
-    match read_packet(&mut stream).await?.numbers() {
+    let mut stream = UnixStream::connect(control).await.map_err(Refusal::Gone)?;
+    Packet::new(HELLO).number(VERSION).write(&mut stream).await.map_err(Refusal::Gone)?;
+    match read_packet(&mut stream).await.map_err(Refusal::Gone)?.numbers() {
         [HELLO, VERSION, _] => Ok(stream),
         other => Err(Refusal::Master(io::Error::other(format!("a greeting of an unknown kind: {other:x?}")))),
     }

@@ -169,6 +169,57 @@ async fn a_tunnel_carries_bytes_both_ways_and_a_port_that_refuses_is_missing() {
 }
 
 #[tokio::test]
+async fn a_master_that_is_gone_is_replaced() {
+    let bench = Bench::new();
+    let host = bench.host().await;
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = server.local_addr().expect("bound").to_string();
+    let (file, there) =
+        (bench.sshd.path().join("id.pub"), |n: u32| format!("{}/sent-{n}", bench.sshd.path().display()));
+    for (n, end) in [remove_socket as fn(&Bench), kill_master].into_iter().enumerate() {
+        let n = 3 * n as u32;
+        end(&bench);
+        host.dial(&address).await.expect("a tunnel");
+        end(&bench);
+        host.put(&file, &there(n), None, &Silent).await.expect("a file");
+        end(&bench);
+        let nobody = Script::new("id -un").user(Some("nobody"));
+        assert_eq!(host.probe(nobody).await.expect("a shell of another user").text(), "nobody");
+        // What runs goes on over the new connection.
+        let (name, sink) = (numbered("slow", n), Recorder::default());
+        let cut = async {
+            sink.until("begin").await;
+            end(&bench);
+            host.dial(&address).await.expect("a tunnel");
+        };
+        let act = host.act(&name, Script::new("echo begin; sleep 1; exit 7"), &sink);
+        assert_eq!(tokio::join!(act, cut).0.expect("it is taken up").code, 7);
+    }
+}
+
+/// The ssh that holds the connection to a bench's host: its number and its socket.
+fn master(bench: &Bench) -> (i32, String) {
+    let ours = format!("{}/ssh_config ", bench.sshd.path().display());
+    let processes = std::fs::read_dir("/proc").expect("Linux").flatten();
+    let mut found = processes.filter_map(|entry| {
+        let line = String::from_utf8_lossy(&std::fs::read(entry.path().join("cmdline")).ok()?).replace('\0', " ");
+        let socket = line.strip_prefix("ssh -M -S ")?.split(' ').next()?.to_owned();
+        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+        line.contains(&ours).then_some((pid, socket))
+    });
+    found.find(|(pid, _)| is_alive(pid.cast_unsigned())).expect("a master")
+}
+
+fn remove_socket(bench: &Bench) {
+    std::fs::remove_file(master(bench).1).expect("a socket");
+}
+
+fn kill_master(bench: &Bench) {
+    use rustix::process::{Pid, Signal, kill_process};
+    kill_process(Pid::from_raw(master(bench).0).expect("not 0"), Signal::KILL).expect("it lives");
+}
+
+#[tokio::test]
 async fn a_server_that_hangs_up_ends_its_tunnel() {
     let bench = Bench::new();
     let host = bench.host().await;
