@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// How a step runs its commands: its `env`, `stdin`, `cwd` and `become`.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +48,8 @@ pub struct Cx<'a> {
     pub acts: AtomicU32,
     /// Whether an earlier engine may have begun the acts of this attempt: they are taken up, not started twice.
     pub taken_up: bool,
+    /// Cancelled once what runs is ended: no act begins after that.
+    pub end: CancellationToken,
 }
 
 impl Cx<'_> {
@@ -68,6 +71,7 @@ impl Cx<'_> {
         {
             return Ok(output);
         }
+        self.may_begin()?;
         self.host.act(&id, script, self.sink).await
     }
 
@@ -80,7 +84,15 @@ impl Cx<'_> {
         {
             return Err(Fault::new(FaultKind::Lost, "it had begun, and what became of it is not known"));
         }
+        self.may_begin()?;
         self.host.act(&id, script, self.sink).await.map(drop)
+    }
+
+    fn may_begin(&self) -> Result<(), Fault> {
+        match self.end.is_cancelled() {
+            true => Err(Fault::new(FaultKind::Ended, "it was cancelled before it began")),
+            false => Ok(()),
+        }
     }
 
     /// An id for the next act of this attempt.
@@ -91,12 +103,7 @@ impl Cx<'_> {
 
     /// A host of the run by its name, the task's own and the controller included.
     pub fn named(&self, name: &HostName) -> Result<&Arc<dyn Host>, Fault> {
-        let missing = || match self.world.absent().get(name) {
-            Some(fault) => Fault::new(FaultKind::Unreachable, format!("{name} is left out of this run: {fault}")),
-            None => Fault::value(format!("{name} is no host of this run")),
-        };
-        let own = Some(self.host).filter(|host| host.name() == name);
-        own.or_else(|| self.world.host(name)).ok_or_else(missing)
+        if self.host.name() == name { Ok(self.host) } else { self.world.named(name) }
     }
 
     /// A path on the controller that a run writes to; relative ones are below the current folder.
@@ -130,10 +137,10 @@ impl Cx<'_> {
     }
 }
 
-/// Whatever keeps us from taking an act up, it may have run; unless it was ended at its timeout.
+/// Whatever keeps us from taking an act up, it may have run; unless it was ended.
 fn not_learnt(fault: Fault) -> Fault {
     match fault.kind {
-        FaultKind::Timeout => fault,
+        FaultKind::Timeout | FaultKind::Ended => fault,
         _ => Fault { kind: FaultKind::Lost, ..fault },
     }
 }

@@ -33,6 +33,11 @@ pub enum Request {
         /// `user@machine`.
         by: String,
     },
+    /// Ends what runs. The engine ends soon after its answer.
+    Cancel {
+        /// `user@machine`.
+        by: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

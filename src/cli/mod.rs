@@ -3,6 +3,7 @@
 mod actions;
 mod approve;
 mod args;
+mod cancel;
 mod check;
 mod connect;
 mod control;
@@ -69,6 +70,7 @@ fn dispatch(args: Args) -> Exit {
         Command::Rollback(rollback) => rollback::main(&args.state, &rollback),
         Command::Settle(settle) => settle::main(&args.state, &settle),
         Command::Tidy(tidy) => tidy::main(&args.state, &tidy),
+        Command::Cancel(cancel) => cancel::main(&args.state, &cancel),
         Command::Approve(approve) => approve::main(&args.state, &approve),
         Command::Rehearse(rehearse) => rehearse::main(&args.state, &rehearse),
     }

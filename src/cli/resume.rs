@@ -8,7 +8,7 @@ use super::run::in_runtime;
 use super::taken::{self, Taken, refused};
 use crate::check::Step;
 use crate::compile::{Program, Task};
-use crate::execute::Goal;
+use crate::execute::{Goal, walk};
 use crate::model::{Effect, Outcome, RunId, RunState, TaskRecord, TaskState};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -33,7 +33,8 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
 }
 
 fn go_on(state: &Option<PathBuf>, taken: Taken, args: &Args) -> Exit {
-    if let Some(task) = stuck(&taken) {
+    // A walk back tries again what it could not take back.
+    if let Some(task) = stuck(&taken).filter(|_| !walk::is_walking(&taken.state)) {
         let run = &taken.run;
         return Exit::Unknown.because(format!(
             "{task} could not be taken back, and nobody knows what is left of it: try `surefoot rollback {run}` again, \

@@ -1,12 +1,13 @@
 //! `surefoot run`.
 
 use super::args::{Log, Manner, Run as Args};
+use super::connect::{self, Reached};
 use super::control::{Answer, Control, Request};
 use super::exit::Exit;
 use super::lease::{Wish, hold};
 use super::operator::{Operator, Waiting, confirm, operator_name};
 use super::pipeline::{Prepared, prepare};
-use super::{connect, kept, run_id, runs};
+use super::{kept, run_id, runs};
 use crate::compile::Program;
 use crate::execute::{self, Goal, Leases, Limits, Origin, Signals};
 use crate::journal::{Journal, RunFolder, Store};
@@ -39,6 +40,12 @@ pub struct Options {
 }
 
 impl Options {
+    /// With nobody to answer, and no limits of its own.
+    pub fn silent(folder: PathBuf) -> Options {
+        let (log, verbose, approve) = (None, false, Vec::new());
+        Options { log, verbose, approve, limits: Limits::default(), hold: Wish::default(), yes: true, folder }
+    }
+
     pub fn of(manner: &Manner, yes: bool, folder: PathBuf) -> Options {
         let limits = Limits { per_host: manner.per_host, in_all: manner.at_once };
         let hold = Wish { ttl: manner.lease, take_over: manner.take_over };
@@ -152,6 +159,25 @@ pub async fn connected(
     Ok(Arc::new(world))
 }
 
+/// Those hosts of a run that can be reached; the others are named.
+pub async fn reachable(
+    prepared: &Prepared,
+    run: &RunId,
+    folder: &Path,
+    secrets: &Keyring,
+    state: &RunState,
+) -> Result<Arc<World>, Exit> {
+    let names = prepared.program.reach.iter().filter(|name| !state.left_out.contains_key(*name));
+    let reached = connect::reach(names, &prepared.inventory, run, &folder.join("controller")).await;
+    let Reached { mut world, faults } = reached.map_err(|fault| Exit::Failed.because(fault))?;
+    for (host, fault) in faults {
+        anstream::eprint!("{}", report::words::fault(&fault, ""));
+        world.leave_out(host, fault);
+    }
+    secrets.logins.iter().for_each(|(host, login)| world.add_login(host.clone(), login.clone()));
+    Ok(Arc::new(world))
+}
+
 /// Closes the connections of a run that does not begin.
 pub async fn closed(world: &World, exit: Exit) -> Exit {
     // A host that does not let go of its connection must not hold us; it ends with this process.
@@ -188,7 +214,8 @@ impl Engine {
         let (questions, asked) = tokio::sync::mpsc::channel(16);
         let waiting = Waiting::default();
         tokio::spawn(Operator::new(options.approve, display.live.clone(), waiting.clone()).answer(asked));
-        let control = Control::listen(self.folder.path(), move |request| carry_out(request, &waiting));
+        let wishes = signals.clone();
+        let control = Control::listen(self.folder.path(), move |request| carry_out(request, &waiting, &wishes));
         let _control = control.map_err(|error| Exit::Failed.because(error))?;
         let mut journal = self.journal;
         let state = Arc::new(RwLock::new(self.state));
@@ -223,8 +250,12 @@ impl Engine {
 }
 
 /// Does what another terminal asks for.
-fn carry_out(request: Request, waiting: &Waiting) -> Answer {
+fn carry_out(request: Request, waiting: &Waiting, signals: &Signals) -> Answer {
     match request {
+        Request::Cancel { by } => {
+            signals.cancel(by);
+            Answer::Done
+        }
         Request::Approve { step, by } if waiting.approve(&step, &by) => Answer::Done,
         Request::Approve { step, .. } => Answer::Refused { why: format!("{step} does not wait for an answer") },
     }

@@ -3,15 +3,18 @@
 use super::args::{Format, Manner};
 use super::exit::Exit;
 use super::kept::{self, Kept, Refusal};
-use super::lease::hold;
+use super::lease::{Wish, hold};
 use super::operator::operator_name;
 use super::pipeline::show;
-use super::run::{Ended, Engine, Options, closed, connected, secrets};
+use super::run::{Ended, Engine, Options, closed, connected, reachable, secrets};
 use super::runs;
 use crate::execute::{Goal, Origin};
 use crate::journal::{Error, Journal, RunFolder};
 use crate::model::{RunId, RunState};
+use crate::secret::Keyring;
+use crate::world::World;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub struct Taken {
     pub run: RunId,
@@ -47,11 +50,31 @@ impl Taken {
 
     /// Connects, and lets an engine go on with it.
     pub async fn engage(self, goal: Goal, manner: &Manner, yes: bool) -> Result<Ended, Exit> {
+        let (prepared, folder) = (&self.kept.prepared, self.folder.path());
+        let secrets = secrets(prepared)?;
+        let world = connected(prepared, &self.run, folder, &secrets, &self.state, yes).await?;
+        let options = Options::of(manner, yes, self.kept.origin.folder.clone());
+        self.begin(goal, world, secrets, options).await
+    }
+
+    /// Connects the hosts that can be reached, and ends what an earlier engine has left at work there.
+    pub async fn cancel(self, hold: Wish) -> Result<Ended, Exit> {
+        let (prepared, folder) = (&self.kept.prepared, self.folder.path());
+        let secrets = secrets(prepared)?;
+        let world = reachable(prepared, &self.run, folder, &secrets, &self.state).await?;
+        let options = Options { hold, ..Options::silent(self.kept.origin.folder.clone()) };
+        self.begin(Goal::Cancel, world, secrets, options).await
+    }
+
+    async fn begin(
+        self,
+        goal: Goal,
+        world: Arc<World>,
+        secrets: Arc<Keyring>,
+        options: Options,
+    ) -> Result<Ended, Exit> {
         let Taken { run, folder, journal, state, kept } = self;
-        let secrets = secrets(&kept.prepared)?;
-        let world = connected(&kept.prepared, &run, folder.path(), &secrets, &state, yes).await?;
-        let (options, operator) = (Options::of(manner, yes, kept.origin.folder), operator_name());
-        let program = kept.prepared.program;
+        let (program, operator) = (kept.prepared.program, operator_name());
         let leases = match hold(&world, &program, &run, &operator, &options.hold).await {
             Ok(leases) => leases,
             Err(exit) => return Err(closed(&world, exit).await),

@@ -4,6 +4,7 @@
 //! missed deadline leaves the outcome unknown; before it, they are plain failures.
 
 use super::commit::Refused;
+use super::end::cancelled;
 use super::leases;
 use super::output::TaskOutput;
 use super::task::{Prepared, TaskRun};
@@ -18,6 +19,7 @@ use minijinja::Value;
 use minijinja::value::Serde;
 use serde_json::Value as Json;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -50,17 +52,26 @@ pub(super) enum Ended {
     },
     Failed(Fault),
     Unknown(Fault),
-    /// It only waited, and the run is stopping.
+    /// The operator has stopped it; where it had begun to change something, nothing of that runs any more.
     Stopped(Fault),
 }
 
 impl Ended {
-    /// What to say of it, where it is not attempted again.
-    pub fn event(self) -> TaskEvent {
+    /// Of what did not do its work, and whose outcome is known.
+    fn of(fault: Fault) -> Ended {
+        match fault.kind {
+            FaultKind::Ended => Ended::Stopped(fault),
+            _ => Ended::Failed(fault),
+        }
+    }
+
+    /// What to say of it, the `attempt`th, where this engine does not attempt it again.
+    pub fn event(self, attempt: u32) -> TaskEvent {
         match self {
             Ended::Done { changed, out } => TaskEvent::Done { changed, out: Arc::new(out), withheld: false },
             Ended::Unknown(fault) => TaskEvent::Unknown { fault },
-            Ended::Failed(fault) | Ended::Stopped(fault) => TaskEvent::Failed { fault },
+            Ended::Failed(fault) => TaskEvent::Failed { fault },
+            Ended::Stopped(fault) => TaskEvent::Retrying { attempt, fault },
         }
     }
 }
@@ -93,14 +104,15 @@ impl<'a> Attempt<'a> {
     /// Changes nothing.
     pub async fn look(&self) -> Result<ErasedSeen, Fault> {
         let output = self.output();
-        self.guarded(Phase::Look, self.prepared.action.inspect(&self.cx(&output, 0))).await
+        let cx = self.cx(&output, 0);
+        self.guarded(&cx, Phase::Look, self.prepared.action.inspect(&cx)).await
     }
 
     /// Whether what only looks succeeds once more.
     pub async fn holds(&self) -> Result<(), Fault> {
         let output = self.output();
         let cx = self.cx(&output, 0);
-        self.guarded(Phase::Look, self.prepared.action.apply(&cx, &Json::Null)).await.map(drop)
+        self.guarded(&cx, Phase::Look, self.prepared.action.apply(&cx, &Json::Null)).await.map(drop)
     }
 
     /// A step of an undo, or a probe: what it does was announced with its task.
@@ -115,7 +127,7 @@ impl<'a> Attempt<'a> {
         let before = match self.step.effect {
             Effect::Reads => Json::Null,
             Effect::Converges | Effect::Opaque => {
-                match self.guarded(Phase::Look, self.prepared.action.inspect(&cx)).await? {
+                match self.guarded(&cx, Phase::Look, self.prepared.action.inspect(&cx)).await? {
                     ErasedSeen::Clean(out) => return Ok(out),
                     ErasedSeen::Change(change) => change.before,
                 }
@@ -123,7 +135,7 @@ impl<'a> Attempt<'a> {
         };
         let phase = if self.step.effect == Effect::Reads { Phase::Look } else { Phase::Act };
         self.check_leases(phase).await?;
-        let ended = self.guarded(phase, self.prepared.action.apply(&cx, &before)).await;
+        let ended = self.guarded(&cx, phase, self.prepared.action.apply(&cx, &before)).await;
         ended.map_err(|fault| if self.step.secret { hidden(fault) } else { fault })
     }
 
@@ -134,19 +146,19 @@ impl<'a> Attempt<'a> {
         let mut cx = self.cx(&output, acts);
         cx.taken_up = false;
         self.check_leases(Phase::Act).await?;
-        self.guarded(Phase::Act, self.prepared.action.undo(&cx, before)).await?;
-        let seen = self.guarded(Phase::Look, self.prepared.action.inspect(&cx)).await;
+        self.guarded(&cx, Phase::Act, self.prepared.action.undo(&cx, before)).await?;
+        let seen = self.guarded(&cx, Phase::Look, self.prepared.action.inspect(&cx)).await;
         Ok(matches!(seen, Ok(ErasedSeen::Change(change)) if change.before == *before))
     }
 
     /// Waits until no act of this attempt runs any more, whatever it came to. Gives the number of the next act.
     pub async fn over(&self) -> Result<u32, Fault> {
-        let (host, user) = (&self.prepared.host, self.prepared.settings.user.as_deref());
+        let host = &self.prepared.host;
         let cx = self.cx(&Silent, 0);
         let mut gone = false;
         loop {
             let next = cx.acts.load(Ordering::Relaxed);
-            gone = match host.attach(&cx.act_id(), user, &Silent).await {
+            gone = match self.outcome_of(&cx.act_id()).await {
                 Ok(Some(_)) => false,
                 Ok(None) => return Ok(next),
                 // Its record is gone, or it was cut off: where the host answers, nothing of it runs. Another may have
@@ -158,8 +170,8 @@ impl<'a> Attempt<'a> {
                     }
                     true
                 }
-                // It was ended at its timeout.
-                Err(fault) if fault.kind == FaultKind::Timeout => false,
+                // It was ended, at its timeout or by the operator.
+                Err(fault) if matches!(fault.kind, FaultKind::Timeout | FaultKind::Ended) => false,
                 Err(fault) => return Err(Fault { kind: FaultKind::Lost, ..fault }),
             };
         }
@@ -187,6 +199,7 @@ impl<'a> Attempt<'a> {
             questions: &shared.questions,
             acts: AtomicU32::new(acts),
             taken_up: self.taken_up,
+            end: shared.end.clone(),
         }
     }
 
@@ -197,11 +210,11 @@ impl<'a> Attempt<'a> {
     }
 
     async fn read(&self, cx: &Cx<'_>) -> Ended {
-        let read = self.guarded(Phase::Look, self.prepared.action.apply(cx, &Json::Null));
+        let read = self.guarded(cx, Phase::Look, self.prepared.action.apply(cx, &Json::Null));
         let only_waits = !self.step.kind.limited;
         tokio::select! {
             biased;
-            read = read => read.map_or_else(Ended::Failed, |out| Ended::Done { changed: false, out }),
+            read = read => read.map_or_else(Ended::of, |out| Ended::Done { changed: false, out }),
             () = self.task.stopping.cancelled(), if only_waits => {
                 Ended::Stopped(Fault::new(FaultKind::Cancelled, "it was waiting when the run stopped"))
             }
@@ -210,10 +223,10 @@ impl<'a> Attempt<'a> {
 
     async fn change(&self, cx: &Cx<'_>) -> Result<Ended, Refused> {
         let action = &self.prepared.action;
-        let change = match self.guarded(Phase::Look, action.inspect(cx)).await {
+        let change = match self.guarded(cx, Phase::Look, action.inspect(cx)).await {
             Ok(ErasedSeen::Change(change)) => change,
             Ok(ErasedSeen::Clean(out)) => return Ok(Ended::Done { changed: false, out }),
-            Err(fault) => return Ok(Ended::Failed(fault)),
+            Err(fault) => return Ok(Ended::of(fault)),
         };
         let undo = self.way_back(&change);
         if let Err(fault) = undo.as_ref().map_or(Ok(()), |undo| self.can_be_recorded(undo)) {
@@ -227,10 +240,10 @@ impl<'a> Attempt<'a> {
         if let Err(fault) = self.check_leases(Phase::Act).await {
             return Ended::Failed(fault);
         }
-        match self.guarded(Phase::Act, self.prepared.action.apply(cx, before)).await {
+        match self.guarded(cx, Phase::Act, self.prepared.action.apply(cx, before)).await {
             Ok(out) => Ended::Done { changed: true, out },
             Err(fault) if fault.is_unknown() => Ended::Unknown(fault),
-            Err(fault) => Ended::Failed(fault),
+            Err(fault) => Ended::of(fault),
         }
     }
 
@@ -263,9 +276,25 @@ impl<'a> Attempt<'a> {
         Err(Fault::refused(message).hint("is the secret a common word, such as the name of a user or a unit?"))
     }
 
+    /// Does it, until the operator wants what runs to be ended. After that nothing is begun; an opaque act that is taken
+    /// up is still asked for, since what it came to must be known.
+    async fn guarded<T>(&self, cx: &Cx<'_>, phase: Phase, work: BoxFuture<'_, Result<T, Fault>>) -> Result<T, Fault> {
+        let end = &self.task.shared.end;
+        let asks = cx.taken_up && self.step.effect == Effect::Opaque;
+        if end.is_cancelled() && !asks {
+            return Err(cancelled());
+        }
+        let mut work = pin!(self.bounded(phase, work));
+        tokio::select! {
+            biased;
+            result = &mut work => result,
+            () = end.cancelled() => self.end(cx, work).await,
+        }
+    }
+
     /// Lets no panic out, and waits no longer than the deadline. A host ends a script by itself when its time is
     /// up; this is for what does not come back.
-    async fn guarded<T>(&self, phase: Phase, work: BoxFuture<'_, Result<T, Fault>>) -> Result<T, Fault> {
+    async fn bounded<T>(&self, phase: Phase, work: BoxFuture<'_, Result<T, Fault>>) -> Result<T, Fault> {
         let work = AssertUnwindSafe(work).catch_unwind();
         let end = self.deadline.and_then(|deadline| deadline.checked_add(phase.grace()));
         let ended = match end {

@@ -75,6 +75,8 @@ pub enum Goal {
     Resume { drifted: bool },
     /// Walk it back. A walk that was under way to the same place goes on.
     Back { to: Target, force: bool },
+    /// End what an earlier engine has left under way, and begin nothing.
+    Cancel,
 }
 
 /// Runs a run to its end, or until the operator leaves or a host is lost to another run: then it is `Interrupted` and its
@@ -95,6 +97,7 @@ struct Driver<'p> {
     program: &'p Program,
     record: Record,
     goal: Goal,
+    operator: String,
     leg: Leg,
     limits: Limits,
     leases: Leases,
@@ -115,6 +118,8 @@ struct Batch {
     committed: Vec<oneshot::Sender<()>>,
     /// Tasks to start.
     starts: Vec<(u32, Entry)>,
+    /// What runs is ended.
+    end: bool,
 }
 
 #[derive(PartialEq, Eq)]
@@ -153,12 +158,14 @@ impl<'p> Driver<'p> {
             commits,
             questions,
             secrets: run.secrets,
+            end: CancellationToken::new(),
         };
         let driver = Driver {
             shared: Arc::new(shared),
             program,
             record,
             goal: run.goal,
+            operator: run.origin.operator,
             leg,
             limits: run.limits,
             leases: run.leases,
@@ -177,8 +184,12 @@ impl<'p> Driver<'p> {
         if !self.leases.holdings().is_empty() {
             self.commit(Batch::of(Event::Holding { hosts: self.leases.holdings().clone() }))?;
         }
-        self.leave_out()?;
         let mut batch = Batch::default();
+        match self.goal {
+            // What cannot be reached now is no less of the run for that.
+            Goal::Cancel => self.cancel(&mut batch),
+            _ => self.leave_out()?,
+        }
         self.set_out();
         loop {
             self.start_ready(&mut batch);
@@ -221,6 +232,14 @@ impl<'p> Driver<'p> {
             fault = self.leases.lost() => {
                 batch.events.push(Event::TakenOver { fault });
                 return Wish::Leave;
+            }
+            () = self.signals.end.cancelled(), if !self.shared.end.is_cancelled() => {
+                self.stop(None, batch);
+                self.cancel(batch);
+                // What only looks leaves nothing behind, and is let go.
+                if self.leg == Leg::Look {
+                    self.busy.clear();
+                }
             }
             () = self.signals.stop.cancelled(), if !self.schedule.is_stopped() => self.stop(None, batch),
             _ = self.requests.recv_many(&mut requests, BATCH) => {}
@@ -298,6 +317,13 @@ impl<'p> Driver<'p> {
         }
     }
 
+    /// Ends what runs, once that is on record.
+    fn cancel(&mut self, batch: &mut Batch) {
+        let by = self.signals.by.get().unwrap_or(&self.operator).clone();
+        batch.events.push(Event::Cancelling { by });
+        batch.end = true;
+    }
+
     fn start_ready(&mut self, batch: &mut Batch) {
         while let Some(index) = self.schedule.start() {
             let task = &self.program.tasks[index as usize];
@@ -320,6 +346,9 @@ impl<'p> Driver<'p> {
         if self.schedule.is_stopped() {
             self.stopping.cancel();
         }
+        if batch.end {
+            self.shared.end.cancel();
+        }
         for committed in batch.committed {
             let _ = committed.send(()); // a task that was cut off does not wait any more
         }
@@ -333,7 +362,7 @@ impl<'p> Driver<'p> {
     /// Whether nothing runs and nothing will: all is done, or it was stopped, or what could not be taken back holds
     /// up the rest.
     fn is_over(&self) -> bool {
-        let halted = self.schedule.is_stopped() || self.leg == Leg::Back;
+        let halted = self.schedule.is_stopped() || matches!(self.leg, Leg::Back | Leg::End);
         self.schedule.is_complete() || halted && self.busy.is_empty()
     }
 

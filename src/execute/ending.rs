@@ -17,6 +17,9 @@ pub(super) fn turn(
     goal: &Goal,
     progress: Progress,
 ) -> Option<(Leg, Option<Event>)> {
+    if leg == Leg::End {
+        return None;
+    }
     if leg == Leg::Look {
         let stands = state.drifted().next().is_none() || *goal == (Goal::Resume { drifted: true });
         return stands.then_some((Leg::Forward, None));
@@ -121,6 +124,8 @@ fn own_outcome(program: &Program, state: &RunState, leg: Leg, progress: Progress
     let counts = state.counts();
     match leg {
         Leg::Look => Outcome::Interrupted,
+        Leg::End if state.tasks().any(|(_, task)| task.may_run()) => Outcome::Unknown,
+        Leg::End => Outcome::Interrupted,
         Leg::Back if progress == Progress::Stopped => Outcome::Interrupted,
         Leg::Back if counts.unknown > 0 => Outcome::Unknown,
         Leg::Back if counts.stuck > 0 || counts.kept > 0 || progress == Progress::Open => Outcome::Stuck,

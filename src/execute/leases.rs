@@ -96,11 +96,8 @@ impl Leases {
 
 /// The hosts on which something of a run may still be going on.
 pub(super) fn at_work(state: &RunState) -> HashSet<HostName> {
-    let may_run = |task: &TaskRecord| match &task.state {
-        TaskState::Changing { .. } | TaskState::Undoing { .. } | TaskState::Unknown { .. } => true,
-        TaskState::Stuck { fault, .. } => fault.is_unknown(),
-        _ => false,
-    };
+    // What only looked changes nothing.
+    let may_run = |task: &TaskRecord| task.may_run() && task.state != TaskState::Running;
     state.tasks().filter(|(_, task)| may_run(task)).map(|(name, _)| name.host.clone()).collect()
 }
 

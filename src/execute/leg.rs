@@ -22,6 +22,8 @@ pub(super) enum Leg {
     Forward,
     /// Finds out what became of what was under way, before a walk back.
     TakeUp,
+    /// Ends what was under way, and nothing else.
+    End,
     Back,
     /// The steps of `finally`, once all others are over.
     Finally,
@@ -49,11 +51,16 @@ impl Leg {
                 return (Leg::Forward, Event::RunStarted { run, runbook, version, operator, inputs, tasks });
             }
             Goal::Resume { .. } => !walk::is_walking(state),
-            Goal::Back { .. } => false,
+            Goal::Back { .. } | Goal::Cancel => false,
         };
-        let again = walk::again(program, state, forward);
+        // What is to be ended is taken as it is.
+        let again = if *goal == Goal::Cancel { Vec::new() } else { walk::again(program, state, forward) };
         let tasks = (!tasks.iter().eq(state.tasks().map(|(name, _)| name))).then_some(tasks);
-        let leg = if forward { Leg::Look } else { Leg::TakeUp };
+        let leg = match goal {
+            Goal::Cancel => Leg::End,
+            _ if forward => Leg::Look,
+            _ => Leg::TakeUp,
+        };
         (leg, Event::RunResumed { version, operator, inputs, forward, tasks, again })
     }
 
@@ -82,6 +89,7 @@ impl Leg {
             Leg::Forward if program.is_finally(task) => left,
             Leg::Forward => !walk::is_behind(step, record) || is_withheld(record),
             Leg::TakeUp => left || is_withheld(record),
+            Leg::End => record.may_run(),
             Leg::Back => state.back.as_ref().is_some_and(|walk| {
                 let over = walk.tasks.contains(&task.name);
                 over && walk::taking_back(program, task, record) != TakingBack::Nothing
@@ -97,7 +105,7 @@ impl Leg {
             Leg::Forward => !program.is_finally(task),
             Leg::Finally => program.is_finally(task),
             Leg::Back => state.back.as_ref().is_some_and(|walk| walk.gates.contains(&task.name)),
-            Leg::Look | Leg::TakeUp => false,
+            Leg::Look | Leg::TakeUp | Leg::End => false,
         }
     }
 
@@ -109,18 +117,18 @@ impl Leg {
         match (self, &record.state) {
             (Leg::Look, _) => (None, Some(Entry::LookAgain)),
             (Leg::Forward | Leg::TakeUp, _) if is_withheld(record) => (None, Some(Entry::Recall)),
-            (Leg::TakeUp, _) => (None, Some(Entry::TakeUp { go_on: false })),
+            // Its acts may be under way: the same attempt is taken up.
+            (Leg::Back | Leg::End, TaskState::Undoing { .. }) => (None, Some(Entry::Undo { taken_up: true })),
+            (Leg::Back | Leg::End, TaskState::Stuck { fault, .. }) if fault.is_unknown() => {
+                (Some(TaskEvent::Undoing { attempt: record.attempt }), Some(Entry::Undo { taken_up: true }))
+            }
+            (Leg::TakeUp | Leg::End, _) => (None, Some(Entry::TakeUp { go_on: false })),
             (Leg::Forward | Leg::Finally, TaskState::Changing { .. } | TaskState::Unknown { .. }) => {
                 (None, Some(Entry::TakeUp { go_on: self.attempts(program, task, state) }))
             }
             (Leg::Forward | Leg::Finally, _) => (Some(TaskEvent::Started { attempt }), Some(Entry::Start)),
             (Leg::Back, _) if self.attempts(program, task, state) => {
                 (Some(TaskEvent::Started { attempt }), Some(Entry::Start))
-            }
-            // Its acts may be under way: the same attempt is taken up.
-            (Leg::Back, TaskState::Undoing { .. }) => (None, Some(Entry::Undo { taken_up: true })),
-            (Leg::Back, TaskState::Stuck { fault, .. }) if fault.is_unknown() => {
-                (Some(TaskEvent::Undoing { attempt: record.attempt }), Some(Entry::Undo { taken_up: true }))
             }
             (Leg::Back, _) => match walk::taking_back(program, task, record) {
                 TakingBack::Keep(why) => (Some(TaskEvent::Kept { why: why.to_owned() }), None),
@@ -151,11 +159,13 @@ impl Leg {
             TaskEvent::Failed { .. }
             | TaskEvent::Unknown { .. }
             | TaskEvent::Reopened
+            | TaskEvent::Retrying { .. }
             | TaskEvent::Settled { took_effect: false, .. }
                 if !own =>
             {
                 Next::Finish
             }
+            TaskEvent::Stuck { .. } if self == Leg::End => Next::Finish,
             _ => Next::Wait,
         }
     }

@@ -31,6 +31,8 @@ impl TaskRun {
         }
         let found = match self.found().await {
             Ok(found) => found,
+            // It was not looked at to the end, and says nothing of what is there.
+            Err(_) if self.shared.end.is_cancelled() => return Err(Refused),
             Err(fault) => Found::Drifted { why: format!("a look at it fails: {fault}") },
         };
         self.commit(TaskEvent::Looked { found }).await

@@ -9,6 +9,7 @@ mod approvals;
 mod attempt;
 mod commit;
 mod driver;
+mod end;
 mod ending;
 mod leases;
 mod leg;

@@ -1,10 +1,11 @@
 //! Ctrl-C and its kin.
 //!
-//! Once (Ctrl-C or SIGTERM): nothing new starts, what runs is let finish. Twice: leave at once; what runs on hosts
-//! goes on there, and the run can be resumed as after a crash. SIGHUP is left as it is: without `nohup` it ends the
-//! process, which a run survives.
+//! Once (Ctrl-C or SIGTERM): nothing new starts, what runs is let finish. Twice: what runs is ended on its hosts, with
+//! all that it started. Three times: leave at once; what still runs on hosts goes on there, and the run can be resumed as
+//! after a crash. SIGHUP is left as it is: without `nohup` it ends the process, which a run survives.
 
 use std::io;
+use std::sync::{Arc, OnceLock};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +14,10 @@ use tokio_util::sync::CancellationToken;
 pub struct Signals {
     /// Start nothing new.
     pub stop: CancellationToken,
+    /// End what runs on the hosts.
+    pub end: CancellationToken,
+    /// Who wants that, where it is not who has started the engine.
+    pub by: Arc<OnceLock<String>>,
     /// Go away now.
     pub leave: CancellationToken,
 }
@@ -25,15 +30,30 @@ impl Signals {
         let signals = Signals::default();
         let heard = signals.clone();
         tokio::spawn(async move {
-            for wish in [heard.stop, heard.leave] {
+            loop {
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
                 }
-                wish.cancel();
+                heard.urge();
             }
         });
         Ok(signals)
+    }
+
+    /// Ends what runs, as somebody at another terminal asks.
+    pub fn cancel(&self, by: String) {
+        let _ = self.by.set(by); // who asks again is not the first
+        self.stop.cancel();
+        self.end.cancel();
+    }
+
+    /// Wants one thing more.
+    fn urge(&self) {
+        match [&self.stop, &self.end].into_iter().find(|wish| !wish.is_cancelled()) {
+            Some(wish) => wish.cancel(),
+            None => self.leave.cancel(),
+        }
     }
 }
 
@@ -43,12 +63,15 @@ mod tests {
     use rustix::process::{Signal, getpid, kill_process};
 
     #[tokio::test]
-    async fn the_first_signal_stops_and_the_second_leaves() {
+    async fn the_first_signal_stops_the_second_ends_and_the_third_leaves() {
         let signals = Signals::listen().unwrap();
         kill_process(getpid(), Signal::INT).unwrap();
         signals.stop.cancelled().await;
-        assert!(!signals.leave.is_cancelled());
+        assert!(!signals.end.is_cancelled());
         kill_process(getpid(), Signal::TERM).unwrap();
+        signals.end.cancelled().await;
+        assert!(!signals.leave.is_cancelled());
+        kill_process(getpid(), Signal::INT).unwrap();
         signals.leave.cancelled().await;
     }
 }

@@ -6,60 +6,66 @@
 
 use super::attempt::Ended;
 use super::commit::Refused;
+use super::end::cancelled;
 use super::task::{Prepared, TaskRun};
 use crate::model::{Effect, Fault, FaultKind, TaskEvent, TaskRecord, TaskState};
-use crate::world::{ActId, Silent};
+use crate::world::ActId;
 use tokio::time::Instant;
 
 impl TaskRun {
     /// With `go_on` it is then attempted again where that is due.
     pub(super) async fn take_up(&self, go_on: bool) -> Result<(), Refused> {
         let record = self.record();
-        let scope = self.scope();
-        // `when` held as it was first asked.
-        let prepared = match scope.and_then(|scope| self.fill_in(self.step(), &self.task().args, scope)) {
-            Ok(prepared) => prepared,
-            Err(fault) => return self.commit(TaskEvent::Unknown { fault }).await,
-        };
-        let found = match self.step().effect {
-            Effect::Opaque => self.find_opaque(&prepared, &record, go_on).await,
-            Effect::Reads | Effect::Converges => match self.attempt(&prepared, record.attempt, None).over().await {
-                Ok(_) => TaskEvent::Reopened,
-                Err(fault) => TaskEvent::Unknown { fault },
-            },
-        };
-        let found = match found {
-            TaskEvent::Unknown { fault } => self.reconcile(&record, fault).await,
-            found => found,
+        let found = match self.find(&record, go_on).await {
+            // What only looks has nothing that must be known.
+            Err(fault) if record.state == TaskState::Running => TaskEvent::Retrying { attempt: record.attempt, fault },
+            Err(fault) if self.shared.end.is_cancelled() => TaskEvent::Unknown { fault },
+            Err(fault) => self.reconcile(&record, fault).await,
+            Ok(found) => found,
         };
         self.commit(found).await?;
-        if go_on && self.record().state == TaskState::Pending {
+        if go_on && matches!(self.record().state, TaskState::Pending | TaskState::Waiting { .. }) {
             self.commit(TaskEvent::Started { attempt: record.attempt + 1 }).await?;
             self.attempts().await?;
         }
         Ok(())
     }
 
-    async fn find_opaque(&self, prepared: &Prepared, record: &TaskRecord, go_on: bool) -> TaskEvent {
+    /// What became of it; a fault where that is not known.
+    async fn find(&self, record: &TaskRecord, go_on: bool) -> Result<TaskEvent, Fault> {
+        // `when` held as it was first asked.
+        let prepared = self.fill_in(self.step(), &self.task().args, self.scope()?)?;
+        let may_look_again = self.step().effect != Effect::Opaque || record.state == TaskState::Running;
+        if !may_look_again {
+            return self.find_opaque(&prepared, record, go_on).await;
+        }
+        self.attempt(&prepared, record.attempt, None).over().await?;
+        Ok(match self.shared.end.is_cancelled() {
+            true => TaskEvent::Retrying { attempt: record.attempt, fault: cancelled() },
+            false => TaskEvent::Reopened,
+        })
+    }
+
+    async fn find_opaque(&self, prepared: &Prepared, record: &TaskRecord, go_on: bool) -> Result<TaskEvent, Fault> {
         let going_on = go_on && matches!(record.state, TaskState::Changing { .. });
+        let deadline = self.step().timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut attempt = self.attempt(prepared, record.attempt, deadline);
         if !going_on {
             let id = ActId::new(self.step().id.as_str(), self.task().name.item, record.attempt, 0);
-            match prepared.host.attach(&id, prepared.settings.user.as_deref(), &Silent).await {
+            match attempt.outcome_of(&id).await {
                 Ok(None) if matches!(record.state, TaskState::Changing { .. }) => {
-                    return TaskEvent::Settled { took_effect: false, by: "the record of its host".into() };
+                    return Ok(TaskEvent::Settled { took_effect: false, by: "the record of its host".into() });
                 }
                 // It was known to have begun, so a record that has nothing of it is no proof.
-                Ok(None) => return TaskEvent::Unknown { fault: unknown_of(record) },
-                Err(fault) => return found_fault(fault),
+                Ok(None) => return Err(unknown_of(record)),
+                Err(fault) => return found_fault(fault, record.attempt),
                 Ok(Some(_)) => {}
             }
         }
-        let deadline = self.step().timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut attempt = self.attempt(prepared, record.attempt, deadline);
         attempt.taken_up = true;
         match attempt.go_on().await {
-            Ended::Unknown(fault) => TaskEvent::Unknown { fault },
-            ended => ended.event(),
+            Ended::Unknown(fault) => Err(fault),
+            ended => Ok(ended.event(record.attempt)),
         }
     }
 
@@ -78,11 +84,12 @@ impl TaskRun {
     }
 }
 
-/// Whatever a host says of an act that it cannot show: the outcome is not known, unless it was ended in its time.
-fn found_fault(fault: Fault) -> TaskEvent {
+/// Whatever a host says of an act that it cannot show: the outcome is not known, unless it was ended.
+fn found_fault(fault: Fault, attempt: u32) -> Result<TaskEvent, Fault> {
     match fault.kind {
-        FaultKind::Timeout => TaskEvent::Failed { fault },
-        _ => TaskEvent::Unknown { fault },
+        FaultKind::Ended => Ok(TaskEvent::Retrying { attempt, fault }),
+        FaultKind::Timeout => Ok(TaskEvent::Failed { fault }),
+        _ => Err(fault),
     }
 }
 

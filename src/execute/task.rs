@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub commits: Commits,
     pub questions: mpsc::Sender<Question>,
     pub secrets: Arc<Keyring>,
+    /// Cancelled once what runs on the hosts is to be ended, and that is on record.
+    pub end: CancellationToken,
 }
 
 /// A task that is being run.
@@ -97,9 +99,8 @@ impl TaskRun {
             let number = before + tries;
             let ended = self.attempt(&prepared, number, self.deadline(first)).run().await?;
             let fault = match ended {
-                Ended::Stopped(fault) => return self.commit(TaskEvent::Retrying { attempt: number, fault }).await,
                 Ended::Failed(fault) => fault,
-                ended => return self.commit(ended.event()).await,
+                ended => return self.commit(ended.event(number)).await,
             };
             let retry = self.step().retry.as_ref().filter(|_| retry::may_repeat(&fault));
             let Some(pause) = retry.and_then(|retry| retry::pause(retry, tries, first.elapsed())) else {
@@ -152,12 +153,8 @@ impl TaskRun {
             cwd: maybe(&step.cwd)?,
             user: maybe(&step.user)?,
         };
-        Ok(Prepared { action, undoing, settings, scope, host: self.host()?.clone() })
-    }
-
-    fn host(&self) -> Result<&Arc<dyn Host>, Fault> {
-        let name = &self.task().name.host;
-        self.shared.world.host(name).ok_or_else(|| Fault::value(format!("{name} is no host of this run")))
+        let host = self.shared.world.named(&self.task().name.host)?.clone();
+        Ok(Prepared { action, undoing, settings, scope, host })
     }
 
     /// Whether the `when` of its roll holds. It reads what was finished before the roll began, as the controller sees
@@ -186,7 +183,7 @@ impl TaskRun {
     fn scope_in(&self, frame: u32, on: &HostName) -> Result<Scope, Fault> {
         let (shared, program) = (&self.shared, &self.shared.program);
         let own = &program.frames[frame as usize];
-        let host = shared.world.host(on).ok_or_else(|| Fault::value(format!("{on} is no host of this run")))?;
+        let host = shared.world.named(on)?;
         let (state, tasks) = (shared.state.clone(), program.by_step.clone());
         let withheld = shared.secrets.withheld.clone();
         let steps = Steps { state, tasks, prefix: own.prefix.clone(), host: on.clone(), withheld };

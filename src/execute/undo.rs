@@ -8,7 +8,7 @@ use super::commit::Refused;
 use super::retry;
 use super::task::TaskRun;
 use crate::check::Step;
-use crate::model::{Fault, Outputs, StepId, TaskEvent, TaskName};
+use crate::model::{Fault, FaultKind, Outputs, StepId, TaskEvent, TaskName};
 use tokio::time::Instant;
 
 impl TaskRun {
@@ -19,6 +19,10 @@ impl TaskRun {
         };
         self.commit(match undone {
             Ok(verified) => TaskEvent::Undone { verified },
+            // What an earlier engine has begun may still be going on there.
+            Err(fault) if taken_up && fault.kind == FaultKind::Unreachable => {
+                TaskEvent::Stuck { fault: Fault { kind: FaultKind::Lost, ..fault } }
+            }
             Err(fault) => TaskEvent::Stuck { fault },
         })
         .await
@@ -69,8 +73,10 @@ impl TaskRun {
             let Some(pause) = retry.and_then(|retry| retry::pause(retry, tries, first.elapsed())) else {
                 return Err(fault);
             };
-            tokio::time::sleep(pause).await;
-            tries += 1;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => tries += 1,
+                () = self.shared.end.cancelled() => return Err(fault),
+            }
         }
     }
 }

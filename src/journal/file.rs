@@ -46,6 +46,11 @@ impl Journal {
         Ok((journal, state))
     }
 
+    /// Blocks until no other process writes to a journal.
+    pub fn wait(path: &Path) -> Result<(), Error> {
+        File::open(path).and_then(|file| file.lock()).map_err(at(path))
+    }
+
     fn held(path: &Path, file: File, link: Link) -> Result<Journal, Error> {
         let asked = Instant::now();
         while let Err(error) = file.try_lock() {

@@ -45,7 +45,7 @@ pub enum Event {
         operator: String,
         /// SHA-256 of each input file by its role, as this engine reads them.
         inputs: IndexMap<String, String>,
-        /// Whether it goes on; otherwise it is taken up to be walked back.
+        /// Whether it goes on; otherwise it is taken up to be walked back, or ended.
         forward: bool,
         /// Every task of the run, in the order of the file, where the runbook was corrected meanwhile.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,6 +95,10 @@ pub enum Event {
         /// The task whose failure stopped the run; none where the operator did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         because: Option<TaskName>,
+    },
+    /// What runs on the hosts is ended from here on, with all that it started.
+    Cancelling {
+        by: String,
     },
     RunEnded {
         outcome: Outcome,
@@ -177,7 +181,8 @@ pub enum TaskEvent {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         withheld: bool,
     },
-    /// This attempt failed and another follows.
+    /// This attempt failed, or was stopped by the operator, and another follows: from this engine, or once the run is
+    /// resumed.
     Retrying {
         attempt: u32,
         fault: Fault,

@@ -30,6 +30,8 @@ pub enum FaultKind {
     Held,
     /// The operator said no, or interrupted.
     Cancelled,
+    /// The operator wanted what ran to be ended: nothing of it runs any more.
+    Ended,
     /// The controller's own disk or process failed.
     Controller,
 }

@@ -136,7 +136,7 @@ impl RunState {
             }
             Event::Task { task, what } => self.apply_task(task, what, stamped.at).map_err(illegal)?,
             Event::Holding { hosts } => self.holdings = hosts.clone(),
-            Event::TakenOver { .. } => {}
+            Event::TakenOver { .. } | Event::Cancelling { .. } => {}
             Event::Approved { step, by } => {
                 self.approved.insert(step.clone(), by.clone());
             }

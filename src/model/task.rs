@@ -19,7 +19,8 @@ pub enum TaskState {
     Changing {
         summary: String,
     },
-    /// Between two attempts, after this fault. It stays here when the run stops meanwhile.
+    /// Between two attempts, after this fault. It stays here when the run stops meanwhile, and where the operator has ended
+    /// the attempt.
     Waiting {
         fault: Fault,
     },
@@ -96,7 +97,9 @@ impl TaskRecord {
             (Done { withheld: true, .. }, TaskEvent::Done { changed, out, withheld }) => {
                 Done { changed: *changed, out: out.clone(), withheld: *withheld }
             }
-            (_, TaskEvent::Retrying { attempt, fault }) if acting && *attempt == self.attempt => {
+            (_, TaskEvent::Retrying { attempt, fault })
+                if (acting || self.is_unknown()) && *attempt == self.attempt =>
+            {
                 Waiting { fault: fault.clone() }
             }
             (_, TaskEvent::Failed { fault }) if acting || self.is_unknown() => Failed { fault: fault.clone() },
@@ -191,6 +194,15 @@ impl TaskRecord {
     pub fn is_undoable(&self) -> bool {
         use TaskState::*;
         self.has_changed() && matches!(self.state, Pending | Waiting { .. } | Done { .. } | Failed { .. })
+    }
+
+    /// Whether something of it may be going on on its host, as far as the record tells.
+    pub fn may_run(&self) -> bool {
+        match &self.state {
+            TaskState::Unknown { .. } => true,
+            TaskState::Stuck { fault, .. } => fault.is_unknown(),
+            state => state.is_acting(),
+        }
     }
 
     /// Whether something of it is under way, or not known to have ended.

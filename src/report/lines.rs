@@ -2,7 +2,7 @@
 
 use super::words;
 use crate::model::{
-    Event, Found, Holding, HostName, Observer, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState,
+    Event, FaultKind, Found, Holding, HostName, Observer, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState,
 };
 use indexmap::IndexMap;
 use std::io::Write;
@@ -41,7 +41,7 @@ pub fn line(stamped: &Stamped, state: &RunState, verbose: bool) -> Option<String
             Some(head(format!("run {run} of {runbook} started: {} tasks", tasks.len())))
         }
         Event::RunResumed { forward, again, operator, .. } => {
-            let what = if *forward { "goes on" } else { "is taken up to be walked back" };
+            let what = if *forward { "goes on" } else { "is taken up" };
             Some(head(format!("the run {what}, by {operator}: {} tasks are attempted again", again.len())))
         }
         Event::RollingBack { to, tasks, .. } => {
@@ -61,6 +61,7 @@ pub fn line(stamped: &Stamped, state: &RunState, verbose: bool) -> Option<String
             Some(head(format!("stopping because of {task}: nothing new starts")))
         }
         Event::Stopping { because: None } => Some(head("stopping as asked: nothing new starts".into())),
+        Event::Cancelling { by } => Some(head(format!("{by} cancels it: what runs on the hosts is ended there"))),
         Event::RunEnded { outcome } => Some(ended(*outcome, state)),
         Event::Tidying { by, .. } => Some(head(format!("what the run keeps on its hosts is removed, by {by}"))),
         Event::Tidied { hosts } => Some(head(format!("nothing is left on {}", names(hosts)))),
@@ -93,6 +94,7 @@ fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool)
         TaskEvent::Started { attempt } => verbose.then(|| format!("{head} (attempt {attempt})")),
         TaskEvent::Changing { summary, .. } => verbose.then(|| format!("{head}: {summary}")),
         TaskEvent::Done { .. } | TaskEvent::Skipped => Some(format!("{head}{}", took(task, state))),
+        TaskEvent::Retrying { fault, .. } if fault.kind == FaultKind::Ended => Some(format!("{head}: {fault}")),
         TaskEvent::Retrying { attempt, fault } => verbose.then(|| format!("{head}: attempt {attempt}: {fault}")),
         TaskEvent::Reopened => verbose.then(|| format!("{head}: nothing of it runs, it is looked at again")),
         TaskEvent::Looked { found: Found::Drifted { why } } => Some(format!("{head}: {why}")),
@@ -162,7 +164,8 @@ fn not_done(state: &RunState) -> String {
         named("unknown", |s| matches!(s, TaskState::Unknown { .. })),
         named("kept", |s| matches!(s, TaskState::Kept { .. })),
         named("stuck", |s| matches!(s, TaskState::Stuck { .. })),
-        named("in flight", TaskState::is_in_flight),
+        named("in flight", TaskState::is_acting),
+        named("to be attempted again", |s| matches!(s, TaskState::Waiting { .. })),
         named("not started", |s| matches!(s, TaskState::Pending)),
     ]
     .concat()

@@ -18,6 +18,7 @@ pub fn of_event(what: &TaskEvent) -> (&'static str, Style) {
         TaskEvent::Changing { .. } => ("changing", DIM),
         TaskEvent::Done { changed: true, .. } => ("changed", CHANGED),
         TaskEvent::Done { changed: false, .. } => ("ok", GOOD),
+        TaskEvent::Retrying { fault, .. } if fault.kind == FaultKind::Ended => ("ended", ODD),
         TaskEvent::Retrying { .. } => ("again", ODD),
         TaskEvent::Failed { .. } => ("failed", BAD),
         TaskEvent::Unknown { .. } => ("unknown", ODD),
@@ -38,6 +39,7 @@ pub fn of_state(state: &TaskState) -> (&'static str, Style) {
         TaskState::Pending => ("not started", DIM),
         TaskState::Running => ("running", BOLD),
         TaskState::Changing { .. } => ("changing", BOLD),
+        TaskState::Waiting { fault } if fault.kind == FaultKind::Ended => ("ended", ODD),
         TaskState::Waiting { .. } => ("between attempts", ODD),
         TaskState::Done { changed: true, .. } => ("changed", CHANGED),
         TaskState::Done { changed: false, .. } => ("ok", GOOD),
@@ -78,6 +80,7 @@ pub fn of_fault(kind: FaultKind) -> &'static str {
         FaultKind::Value => "value",
         FaultKind::Held => "held by another run",
         FaultKind::Cancelled => "cancelled",
+        FaultKind::Ended => "ended",
         FaultKind::Controller => "controller",
     }
 }

@@ -22,6 +22,7 @@ impl Masks {
             | Event::Finishing { .. }
             | Event::Holding { .. }
             | Event::Stopping { .. }
+            | Event::Cancelling { .. }
             | Event::RunEnded { .. }
             | Event::Tidying { .. }
             | Event::Tidied { .. } => event,

@@ -47,7 +47,7 @@ launch() { # program...: starts it as $p
 await() { # until $p has ended: $rc. A SIGHUP (sudo's terminal goes away) interrupts `wait`
   w=; [ "$limit" = 0 ] || { watch & w=$!; }
   while hup=; wait $p; rc=$?; [ "$hup" ] && [ $rc = 129 ]; do :; done
-  word=rc=$rc
+  if [ -e "$i.end" ]; then word=end=$rc; else word=rc=$rc; fi
   [ ! "$w" ] || { read -r s a <"$i.st"; if [ "$s" = ending ]; then wait $w; word=timeout; else kill $w; fi; }
 }
 watch() { # after $limit seconds ends $p and all that it started
@@ -153,7 +153,7 @@ folder() { # ours alone: /var/tmp is everybody's
   echo "$B" >"$R/boot" && sync "$R/boot"                 # on disk: it must survive what it tells of
 }
 
-look() { # $s: none, gone (none, but a crash may have eaten it), claimed, running, ending, orphan (no supervisor, so its code will be lost), lost, rc=N, timeout
+look() { # $s: none, gone (none, but a crash may have eaten it), claimed, running, ending, orphan (no supervisor, so its code will be lost), lost, rc=N, timeout, end=N (ended by end_act)
   s=none; [ -e "$i.sh" ] || { read -r b <"$R/boot" && [ "$b" != "$B" ] && s=gone; return; }
   recorded || return; watched && return
   recorded || return                                     # again: it may just have ended
@@ -166,7 +166,7 @@ recorded() { # reads the state; true while it is not final. A line that is being
   while :; do
     p=0 t=0 x=0 b= c=
     read -r s p t x b c <"$i.st" || s=
-    case $s in rc=[0-9]*|timeout|void) return 1;; running|ending|claimed) return 0;; '') s=claimed x=0 b=$B; return 0;; esac
+    case $s in rc=[0-9]*|end=[0-9]*|timeout|void) return 1;; running|ending|claimed) return 0;; '') s=claimed x=0 b=$B; return 0;; esac
   done
 }
 
@@ -183,11 +183,13 @@ polled() { # tag id out-block err-block blocks take: the state first, so that wh
 part() { [ ! -s "$1" ] || dd if="$1" bs=4096 skip="$2" count="$3"; }
 
 end_act() { ended "$@" </dev/null & jobs >/dev/null; }
-ended() { # tag id grace
-  trap : PIPE; named "$2"; p=0 t=0
+ended() { # tag id grace: what has ended by itself is left as it is, with whatever it has left running
+  trap : PIPE; named "$2"; r= k=0
   ! fenced || { say_fenced "$1"; return; }
-  recorded
-  end "$p" "$t" "$3" "$i;"; say "$1" ended $r
+  # A claim is about to be started, unless its supervisor is dead.
+  while [ -e "$i.sh" ] && recorded && [ "$p" = 0 ] && [ $k -lt 20 ]; do sleep 0.1; k=$((k+1)); done
+  [ ! -e "$i.sh" ] || case $s in rc=*|void) ;; *) true >"$i.end"; end "$p" "$t" "$3" "$i;";; esac
+  say "$1" ended $r
 }
 end_probe() { ( end 0 0 1 "$D/$1;" ) </dev/null & jobs >/dev/null; }
 

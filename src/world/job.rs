@@ -228,6 +228,9 @@ pub(super) fn code_of(host: &HostName, words: &str, limit: Option<Duration>) -> 
     if let Some(code) = word.strip_prefix("rc=").and_then(|code| code.parse().ok()) {
         return Ok(code);
     }
+    if let Some(code) = word.strip_prefix("end=").and_then(|code| code.parse().ok()) {
+        return Err(ended(host, code));
+    }
     Err(match (word, rest) {
         ("timeout", _) => {
             let after = limit.map(|limit| format!(" after {limit:?}")).unwrap_or_default();
@@ -246,6 +249,14 @@ pub(super) fn code_of(host: &HostName, words: &str, limit: Option<Duration>) -> 
         }
         _ => Fault::controller(format!("{host}: a reply that this version does not know: {words}")),
     })
+}
+
+/// What an act came to that was ended while it ran. Code 0 may mean that it was done, or that it took its end well.
+fn ended(host: &HostName, code: i32) -> Fault {
+    match code {
+        0 => Fault::new(FaultKind::Lost, format!("{host}: it was ended while it ran, and yet says 0: was it done?")),
+        code => Fault::new(FaultKind::Ended, format!("{host}: it was ended with all that it started")).code(code),
+    }
 }
 
 /// One stream: how much of it has come, and its beginning.

@@ -23,7 +23,7 @@ pub use script::{ActId, Output, Script};
 pub use ssh::{SshHost, Target};
 
 pub use crate::model::Stream;
-use crate::model::{Fault, HostName};
+use crate::model::{Fault, FaultKind, HostName};
 use crate::secret::{Login, Source};
 use async_trait::async_trait;
 use indexmap::IndexMap;
@@ -89,8 +89,9 @@ pub trait Host: Send + Sync {
     /// started. It never starts anything: after a crash, ask this before [`Host::act`].
     async fn attach(&self, id: &ActId, user: Option<&str>, sink: &dyn Sink) -> Result<Option<Output>, Fault>;
 
-    /// Ends an act that runs as `user`, with every process that it started: TERM, after 5 seconds KILL.
-    /// `Ok` says that none is left; also where it had ended or was never started.
+    /// Ends an act that runs as `user`, with every process that it started: TERM, after 5 seconds KILL. `Ok` says that
+    /// none is left; whoever asks for the act is told from then on that it was ended. One that had ended by itself, or
+    /// was never started, stays as it is.
     async fn kill(&self, id: &ActId, user: Option<&str>) -> Result<(), Fault>;
 
     /// Writes a local file to a new file on the host (0600, owned by `user` or the login user) and syncs
@@ -182,6 +183,14 @@ impl World {
 
     pub fn host(&self, name: &HostName) -> Option<&Arc<dyn Host>> {
         self.hosts.get(name)
+    }
+
+    /// A host that must be there, or why it is not.
+    pub fn named(&self, name: &HostName) -> Result<&Arc<dyn Host>, Fault> {
+        self.host(name).ok_or_else(|| match self.absent.get(name) {
+            Some(fault) => Fault::new(FaultKind::Unreachable, format!("{name} is left out of this run: {fault}")),
+            None => Fault::value(format!("{name} is no host of this run")),
+        })
     }
 
     pub fn hosts(&self) -> impl Iterator<Item = &Arc<dyn Host>> {

@@ -9,7 +9,7 @@ use crate::model::{RunId, TaskName};
 pub use authoring::{Check, Fmt, Graph, Picture, Schema};
 use clap::{Parser, Subcommand, ValueEnum};
 pub use lab::{Lab, Rehearse};
-pub use operating::{Approve, Rollback, Settle, Tidy, Verdict};
+pub use operating::{Approve, Cancel, Rollback, Settle, Tidy, Verdict};
 pub use running::{Inputs, Manner, Plan, Resume, Run};
 use std::path::PathBuf;
 
@@ -52,6 +52,8 @@ pub enum Command {
     Tidy(Tidy),
     /// Let an `approve` step of a live run pass, from another terminal
     Approve(Approve),
+    /// End what a run does on its hosts, whether its engine lives or not
+    Cancel(Cancel),
     /// Run a runbook on throw-away hosts of this machine first (needs root)
     Rehearse(Rehearse),
     /// List runs, the newest last

@@ -1,4 +1,4 @@
-//! Commands for a run that is there: walk it back, decide, approve, clean up.
+//! Commands for a run that is there: walk it back, decide, approve, cancel, clean up.
 
 use super::Manner;
 use crate::model::{RunId, StepId, TaskName};
@@ -83,6 +83,29 @@ pub struct Approve {
     #[arg(value_name = "RUN")]
     pub run: RunId,
     pub step: StepId,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+The same as Ctrl-C twice where the run was started: nothing new starts, and every process that its steps have started on
+their hosts is ended and seen to be gone. Where the engine is dead, this takes the hosts as `surefoot resume` does, ends
+what still runs there, and starts nothing. What had ended by itself meanwhile counts as what it came to.
+
+Your name goes on record. Afterwards `surefoot resume` goes on with the run, and `surefoot rollback` walks it back.
+
+Exit codes: 0 nothing of the run is at work any more, and what became of each step is on record; 5 that is not known of
+a step, which is named; 6 another run holds a host. The run itself ends with 130.
+
+Examples:
+  surefoot cancel last
+  surefoot cancel 20260102-030405-abcd")]
+pub struct Cancel {
+    /// The run's id, or its end; `last` is the newest
+    #[arg(value_name = "RUN")]
+    pub run: RunId,
+    /// Take hosts over whose lease has ended without being given back; what their run still does there is ended
+    #[arg(long)]
+    pub take_over: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

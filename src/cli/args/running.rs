@@ -46,7 +46,9 @@ pub struct Plan {
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-Ctrl-C once: nothing new starts, what runs is let finish. Twice: leaves at once; the run can be resumed.
+Ctrl-C once: nothing new starts, what runs is let finish. Twice: what runs on the hosts is ended, with every process that
+it started. Three times: leaves at once; what runs on the hosts goes on. The run can be resumed after each of them.
+`surefoot cancel` does from another terminal what Ctrl-C does twice.
 A run holds its hosts: another one, from any machine, is refused there (exit code 6) and told who has them.
 
 Examples:

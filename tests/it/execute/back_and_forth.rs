@@ -22,7 +22,7 @@ struct Recipe {
 }
 
 fn words(weight: u32) -> impl Strategy<Value = String> {
-    let ending = prop_oneof![weight => Just(""), 1 => Just(" fail 1"), 1 => Just(" forget 1")];
+    let ending = prop_oneof![weight => Just(""), 1 => Just(" fail 1"), 1 => Just(" forget 1"), 1 => Just(" deaf")];
     (0u64..4, ending).prop_map(|(pause, ending)| format!("sleep {}{ending}", pause * 100))
 }
 
@@ -67,6 +67,7 @@ pub fn cut() -> impl Strategy<Value = Option<Cut>> {
         1 => Just(None),
         3 => (0u64..1_500).prop_map(|ms| Some(Cut::Killed(ms))),
         1 => (0u64..1_500).prop_map(|ms| Some(Cut::Stopped(ms))),
+        2 => (0u64..1_500).prop_map(|ms| Some(Cut::Ended(ms))),
         3 => (0usize..40).prop_map(|events| Some(Cut::Events(events))),
     ]
 }
@@ -75,9 +76,42 @@ pub fn back_to(to: Target) -> Goal {
     Goal::Back { to, force: false }
 }
 
+/// What an engine is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    On,
+    Back,
+    Cancel,
+}
+
 /// What the engines are asked for, one after the other, and how each is cut off.
-pub fn sittings() -> impl Strategy<Value = Vec<(bool, Option<Cut>)>> {
-    prop::collection::vec((prop::bool::weighted(0.3), cut()), 0..5)
+pub fn sittings() -> impl Strategy<Value = Vec<(Ask, Option<Cut>)>> {
+    let ask = prop_oneof![5 => Just(Ask::On), 2 => Just(Ask::Back), 2 => Just(Ask::Cancel)];
+    prop::collection::vec((ask, cut()), 0..5)
+}
+
+/// Lets the engines work, each as far as it comes.
+pub async fn sit(theatre: &Theatre, sittings: Vec<(Ask, Option<Cut>)>, settles: bool) {
+    for (ask, cut) in sittings {
+        let state = theatre.state();
+        let goal = match ask {
+            // There is nothing to cancel.
+            Ask::Cancel if state.outcome.is_some() && !state.tasks().any(|(_, task)| task.may_run()) => continue,
+            Ask::Cancel => Goal::Cancel,
+            Ask::On if state.outcome == Some(Outcome::Done) => return,
+            Ask::On if state.counts().stuck == 0 => Goal::Resume { drifted: false },
+            Ask::On | Ask::Back => back_to(Target::Start),
+        };
+        let begun = theatre.begun();
+        let cancels = goal == Goal::Cancel && state.started.is_some();
+        if let Some(ended) = theatre.engage(goal, cut).await {
+            ended.unwrap();
+        }
+        assert!(!cancels || theatre.begun() == begun, "who cancels begins nothing");
+        if settles {
+            settle(theatre);
+        }
+    }
 }
 
 /// Reads the journal as an auditor would.
@@ -168,19 +202,7 @@ proptest! {
             let last = finally.iter().map(last).collect();
             let theatre =
                 Theatre::with_finally(steps(&recipes), last, hosts, |program| program.on_failure = policy);
-            for (back, cut) in sittings {
-                if theatre.state().outcome == Some(Outcome::Done) && !back {
-                    break;
-                }
-                let back = back || theatre.state().counts().stuck > 0;
-                let goal = if back { back_to(Target::Start) } else { Goal::Resume { drifted: false } };
-                if let Some(ended) = theatre.engage(goal, cut).await {
-                    ended.unwrap();
-                }
-                if settles {
-                    settle(&theatre);
-                }
-            }
+            sit(&theatre, sittings, settles).await;
             let (goal, outcome) = match ends_back {
                 true => (back_to(Target::Start), Outcome::RolledBack),
                 false => (Goal::Resume { drifted: false }, Outcome::Done),

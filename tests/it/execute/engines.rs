@@ -24,8 +24,16 @@ use surefoot::model::*;
 use surefoot::template::Late;
 use surefoot::world::{ActId, Host, Incoming, Output, Script, Sink, Tunnel, World};
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 type Ended = Option<Result<Output, Fault>>;
+
+/// An act that was begun.
+#[derive(Clone)]
+struct Act {
+    ended: watch::Receiver<Ended>,
+    kill: CancellationToken,
+}
 
 /// What is on a machine, and what has happened to it; it outlives engines.
 #[derive(Default)]
@@ -33,7 +41,7 @@ struct Ground {
     /// The marks that are set.
     marks: BTreeSet<String>,
     /// Each act that was begun, and what it came to.
-    acts: HashMap<String, watch::Receiver<Ended>>,
+    acts: HashMap<String, Act>,
     /// Acts whose record is gone.
     forgotten: BTreeSet<String>,
     /// Calls of the same words so far.
@@ -63,7 +71,8 @@ struct Machine {
 }
 
 /// Words: `sleep MS`, `put MARK`, `drop MARK`, `has MARK` (code 1 where it is not set), `fail N` (the first N calls
-/// end with code 3, there and then), `time` (says how often it was called), `forget N` (the first N calls end and leave no record).
+/// end with code 3, there and then), `time` (says how often it was called), `forget N` (the first N calls end and leave no record),
+/// `deaf` (where it is ended, nobody can tell what it had done).
 async fn words(ground: &Mutex<Ground>, script: &str) -> Result<Output, Fault> {
     let time = {
         let mut ground = ground.lock().unwrap();
@@ -106,23 +115,37 @@ impl Machine {
         let ground = self.ground.lock().unwrap();
         assert!(!ground.acts.contains_key(id.as_str()), "{} begins twice", id.as_str());
         let own = |other: &&String| other.split(['.', '+', '-']).next() == Some(step);
-        let running = ground.acts.iter().find(|(other, ended)| own(other) && ended.borrow().is_none());
+        let running = ground.acts.iter().find(|(other, act)| own(other) && act.runs());
         assert!(running.is_none(), "{} begins while {:?} runs", id.as_str(), running.unwrap().0);
     }
 
     fn begin(&self, id: &ActId, script: &Script) -> watch::Receiver<Ended> {
         self.audit(id);
         let (tell, ended) = watch::channel(None);
-        self.ground.lock().unwrap().acts.insert(id.as_str().to_owned(), ended.clone());
+        let kill = CancellationToken::new();
+        let act = Act { ended: ended.clone(), kill: kill.clone() };
+        self.ground.lock().unwrap().acts.insert(id.as_str().to_owned(), act);
         let (ground, text, id) = (self.ground.clone(), script.text.to_string(), id.as_str().to_owned());
         tokio::spawn(async move {
-            let result = words(&ground, &text).await;
+            let result = tokio::select! {
+                result = words(&ground, &text) => result,
+                () = kill.cancelled() => Err(match text.contains("deaf") {
+                    true => lost(),
+                    false => Fault::new(FaultKind::Ended, "it was ended"),
+                }),
+            };
             if result.is_err() {
                 ground.lock().unwrap().forgotten.insert(id);
             }
             tell.send_replace(Some(result));
         });
         ended
+    }
+}
+
+impl Act {
+    fn runs(&self) -> bool {
+        self.ended.borrow().is_none()
     }
 }
 
@@ -157,13 +180,18 @@ impl Host for Machine {
     async fn attach(&self, id: &ActId, _: Option<&str>, _: &dyn Sink) -> Result<Option<Output>, Fault> {
         let known = self.ground.lock().unwrap().acts.get(id.as_str()).cloned();
         match known {
-            Some(ended) => end_of(ended).await.map(Some),
+            Some(act) => end_of(act.ended).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn kill(&self, _: &ActId, _: Option<&str>) -> Result<(), Fault> {
-        unreachable!("no step here has a timeout")
+    async fn kill(&self, id: &ActId, _: Option<&str>) -> Result<(), Fault> {
+        let known = self.ground.lock().unwrap().acts.get(id.as_str()).cloned();
+        if let Some(act) = known {
+            act.kill.cancel();
+            let _ = end_of(act.ended).await; // whatever it came to
+        }
+        Ok(())
     }
 
     async fn put(&self, _: &Path, _: &str, _: Option<&str>, _: &dyn Sink) -> Result<String, Fault> {
@@ -247,6 +275,8 @@ pub enum Cut {
     Killed(u64),
     /// It is asked to stop after so many milliseconds.
     Stopped(u64),
+    /// What runs is to be ended after so many milliseconds.
+    Ended(u64),
     /// Its journal takes so many more events.
     Events(usize),
 }
@@ -330,17 +360,34 @@ impl Theatre {
                     None
                 }
             },
-            Some(Cut::Stopped(ms)) => {
+            Some(Cut::Stopped(ms) | Cut::Ended(ms)) => {
                 let stopper = tokio::spawn(async move {
                     wait(ms).await;
-                    signals.stop.cancel();
+                    match cut {
+                        Some(Cut::Ended(_)) => signals.cancel("bert@desk".to_owned()),
+                        _ => signals.stop.cancel(),
+                    }
                 });
                 let ended = engine.await;
                 stopper.abort();
+                self.assert_nothing_runs();
                 Some(ended)
             }
             Some(Cut::Events(_)) => Some(engine.await).filter(|ended| !matches!(ended, Err(Error::Record(_)))),
-            None => Some(engine.await),
+            None => {
+                let ended = engine.await;
+                self.assert_nothing_runs();
+                Some(ended)
+            }
+        }
+    }
+
+    /// As it must be after an engine that was not cut off.
+    fn assert_nothing_runs(&self) {
+        for (host, ground) in &self.grounds {
+            let ground = ground.lock().unwrap();
+            let running = ground.acts.iter().find(|(_, act)| act.runs());
+            assert!(running.is_none(), "{} still runs on {host}", running.unwrap().0);
         }
     }
 
@@ -369,6 +416,11 @@ impl Theatre {
     /// The acts that were begun on a machine, by their ids.
     pub fn acts(&self, host: &str) -> BTreeSet<String> {
         self.grounds[host].lock().unwrap().acts.keys().cloned().collect()
+    }
+
+    /// How many acts were begun so far, on all machines.
+    pub fn begun(&self) -> usize {
+        self.grounds.values().map(|ground| ground.lock().unwrap().acts.len()).sum()
     }
 
     /// The operator looks at the machine and settles a task by what is there.

@@ -154,16 +154,16 @@ proptest! {
         hosts in 1usize..4,
         absent in prop::sample::subsequence(vec!["a", "b", "c"], 0..3),
         (per_host, in_all) in (1usize..4, 1usize..6),
-        interrupt in prop::option::weighted(0.3, 0u64..1_500),
+        interrupt in prop::option::weighted(0.3, (0u64..1_500, any::<bool>())),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         let played = runtime.block_on(async {
             let signals = Signals::default();
-            if let Some(after) = interrupt {
-                let stop = signals.stop.clone();
+            if let Some((after, ends)) = interrupt {
+                let signals = signals.clone();
                 tokio::spawn(async move {
                     tokio::time::sleep(std::time::Duration::from_millis(after)).await;
-                    stop.cancel();
+                    if ends { signals.cancel("bert@desk".to_owned()) } else { signals.stop.cancel() }
                 });
             }
             let finally = steps(&finally, "f");

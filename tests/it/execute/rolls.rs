@@ -1,6 +1,6 @@
 //! Rolls: batch by batch, with a gate between, forward and back; whatever cuts them off.
 
-use super::back_and_forth::{audit, back_to, play, reach, settle, sittings};
+use super::back_and_forth::{audit, back_to, play, reach, sit, sittings};
 use super::engines::{Cut, Theatre, deed, mark};
 use super::stage::{LOOK, needs, on_failure, roll, step};
 use proptest::prelude::*;
@@ -379,17 +379,7 @@ proptest! {
                 .collect();
             let policy = if rolls_back { OnFailure::Rollback } else { OnFailure::Stop };
             let theatre = Theatre::new(steps, hosts, |program| program.on_failure = policy);
-            for (back, cut) in sittings {
-                if theatre.state().outcome == Some(Outcome::Done) && !back {
-                    break;
-                }
-                let back = back || theatre.state().counts().stuck > 0;
-                let goal = if back { back_to(Target::Start) } else { Goal::Resume { drifted: false } };
-                if let Some(ended) = theatre.engage(goal, cut).await {
-                    ended.unwrap();
-                }
-                settle(&theatre);
-            }
+            sit(&theatre, sittings, true).await;
             let (goal, outcome) = match ends_back {
                 true => (back_to(Target::Start), Outcome::RolledBack),
                 false => (Goal::Resume { drifted: false }, Outcome::Done),

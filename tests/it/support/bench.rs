@@ -11,6 +11,7 @@ use surefoot::world::{Host, LocalHost, Sink, World};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// A run with one host, and a folder to work in.
 pub struct Bench {
@@ -130,6 +131,7 @@ impl Step<'_> {
             questions: &bench.questions,
             acts: AtomicU32::new(0),
             taken_up,
+            end: CancellationToken::new(),
         };
         call(&cx).await
     }

@@ -16,6 +16,7 @@ use surefoot::world::{EtcdAccess, Host, LocalHost, Silent, SshHost, Target, Worl
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 pub const TOKEN: &str = "first";
 
@@ -239,6 +240,7 @@ impl Step<'_> {
             questions: &questions,
             acts: AtomicU32::new(0),
             taken_up: false,
+            end: CancellationToken::new(),
         };
         call(&cx).await
     }

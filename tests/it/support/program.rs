@@ -184,6 +184,12 @@ impl Running {
         self.read_until(|event| matches!(event, Event::Stopping { .. }));
     }
 
+    /// Reads until what runs is ended.
+    #[track_caller]
+    pub fn until_cancelling(&mut self) {
+        self.read_until(|event| matches!(event, Event::Cancelling { .. }));
+    }
+
     #[track_caller]
     fn read_until(&mut self, mut fits: impl FnMut(&Event) -> bool) {
         loop {

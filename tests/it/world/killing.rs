@@ -53,9 +53,12 @@ async fn kill_ends_every_process_of_an_act() {
         host.kill(&name, None).await.expect("all of them go");
         assert!(family(&mark, &session(&sink)).is_empty());
     };
-    // Ended by a signal, and it says so.
-    assert_eq!(tokio::join!(act, kill).0.expect("its code is known").code, 128 + 15);
+    // Ended by a signal, and not by itself.
+    let fault = tokio::join!(act, kill).0.expect_err("it was ended");
+    assert_eq!((fault.kind, fault.code), (FaultKind::Ended, Some(128 + 15)));
     host.kill(&name, None).await.expect("none is left");
+    // Whoever takes it up is told the same.
+    assert_eq!(host.attach(&name, None, &Silent).await.expect_err("it was ended").kind, FaultKind::Ended);
     host.kill(&id("never"), None).await.expect("none was there");
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use surefoot::model::*;
 use surefoot::world::{ActId, Host, Incoming, Output, Script, Sink, Tunnel};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// What a machine was asked, and when.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +30,8 @@ pub(super) struct Machine {
     pub calls: Arc<Mutex<Vec<Call>>>,
     pub scripts: Arc<Mutex<Vec<Script>>>,
     pub times: Mutex<HashMap<String, u32>>,
+    /// Acts that were ended.
+    pub killed: Mutex<HashMap<String, CancellationToken>>,
 }
 
 impl Machine {
@@ -105,15 +108,20 @@ impl Host for Machine {
     async fn act(&self, id: &ActId, script: Script, sink: &dyn Sink) -> Result<Output, Fault> {
         let step = id.as_str().split(['.', '+']).next().unwrap();
         assert!(matches!(self.on_disk(step), TaskState::Changing { .. }), "{} is not announced", id.as_str());
-        self.play(script, Some(sink)).await
+        let killed = self.killed.lock().unwrap().entry(id.as_str().to_owned()).or_default().clone();
+        tokio::select! {
+            output = self.play(script, Some(sink)) => output,
+            () = killed.cancelled() => Err(Fault::new(FaultKind::Ended, "it was ended")),
+        }
     }
 
     async fn attach(&self, _: &ActId, _: Option<&str>, _: &dyn Sink) -> Result<Option<Output>, Fault> {
         unreachable!("only a resumed run takes acts up")
     }
 
-    async fn kill(&self, _: &ActId, _: Option<&str>) -> Result<(), Fault> {
-        unreachable!("the machine ends its scripts by itself")
+    async fn kill(&self, id: &ActId, _: Option<&str>) -> Result<(), Fault> {
+        self.killed.lock().unwrap().entry(id.as_str().to_owned()).or_default().cancel();
+        Ok(())
     }
 
     async fn put(&self, _: &Path, _: &str, _: Option<&str>, _: &dyn Sink) -> Result<String, Fault> {

@@ -108,6 +108,7 @@ impl Stage {
                 calls,
                 scripts,
                 times: Mutex::default(),
+                killed: Mutex::default(),
             }));
         }
         let mut room = self.disk.unwrap_or(usize::MAX);
