@@ -94,7 +94,8 @@ async fn whatever_a_step_started_is_ended_though_it_hides() {
         other.kill(&killed, None).await.expect("all of them go");
         assert_eq!(sleepers(&host).await, "0");
     };
-    assert_eq!(tokio::join!(act, kill).0.expect("its code is known").code, 128 + 15);
+    let fault = tokio::join!(act, kill).0.expect_err("it was ended");
+    assert_eq!((fault.kind, fault.code), (FaultKind::Ended, Some(128 + 15)));
 }
 
 #[tokio::test]
