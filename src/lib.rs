@@ -23,6 +23,7 @@
 //! - [`tidy`]: what a run keeps on its hosts, and how that goes away.
 //! - [`report`]: what people and programs see.
 //! - [`lab`]: throw-away hosts on this machine.
+//! - [`testing`]: a runbook's tests: the engine on hosts that answer as their script says.
 //! - [`rehearse`]: the program itself in a lab, under every fault.
 //! - [`cli`]: arguments, commands, exit codes.
 
@@ -41,5 +42,6 @@ pub mod report;
 pub mod schema;
 pub mod secret;
 pub mod template;
+pub mod testing;
 pub mod tidy;
 pub mod world;

@@ -132,6 +132,7 @@ fn run(steps: usize, hosts: usize) {
         goal: Goal::Start,
         origin: Origin { run: id, operator: "bench".into(), inputs: IndexMap::new() },
         program: Arc::new(program),
+        actions: execute::real_actions(),
         world: Arc::new(world),
         state: Arc::new(RwLock::new(RunState::default())),
         limits: Limits::default(),

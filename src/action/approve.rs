@@ -1,6 +1,6 @@
 //! `approve`: a question to the operator.
 
-use super::{Action, Change, Cx, Seen, Undoing};
+use super::{Action, Change, Cx, Seen, Tested, Undoing};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,7 @@ impl Action for Approve {
     // Not a read: a plan makes the reads that it can, and must not ask.
     const EFFECT: Effect = Effect::Converges;
     const UNDO: Undoing = Undoing::Known("nothing to take back: it only asked");
+    const TESTED: Tested = Tested::Asked;
     const LIMITED: bool = false;
     type Out = Approved;
     type Before = ();

@@ -1,6 +1,6 @@
 //! `assert`: guards.
 
-use super::{Action, Condition, Cx, Seen, Undoing, unseen};
+use super::{Action, Condition, Cx, Seen, Tested, Undoing, unseen};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -35,6 +35,7 @@ impl Action for Assert {
         "assert: { that: \"hosts.members | length is odd\", else: An even number of members adds no tolerance }";
     const EFFECT: Effect = Effect::Reads;
     const UNDO: Undoing = Undoing::No("it changes nothing");
+    const TESTED: Tested = Tested::AsItIs;
     const LIMITED: bool = false;
     const GUARD: bool = true;
     type Out = ();

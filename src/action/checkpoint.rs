@@ -1,6 +1,6 @@
 //! `checkpoint`: a place to walk back to.
 
-use super::{Action, Cx, Seen, Undoing, unseen};
+use super::{Action, Cx, Seen, Tested, Undoing, unseen};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -18,6 +18,7 @@ impl Action for Checkpoint {
     const EXAMPLE: &'static str = "checkpoint: staged";
     const EFFECT: Effect = Effect::Reads;
     const UNDO: Undoing = Undoing::No("it changes nothing");
+    const TESTED: Tested = Tested::AsItIs;
     const BARRIER: bool = true;
     const LIMITED: bool = false;
     type Out = ();

@@ -1,7 +1,7 @@
 //! `exec`: a program on a host, without a shell.
 
 use super::command::{self, CommandOut};
-use super::{Action, Cx, HostPath, Seen, Undoing};
+use super::{Action, Cx, HostPath, Seen, Tested, Undoing};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
 use crate::world::quote::quote;
@@ -58,6 +58,7 @@ impl Action for Exec {
     const EFFECT: Effect = Effect::Opaque;
     const CONVERGES_WITH: &'static [&'static str] = &["creates", "unless"];
     const UNDO: Undoing = Undoing::No("only its author knows what it does: give the step an `undo`");
+    const TESTED: Tested = Tested::ByCommand;
     type Out = CommandOut;
     type Before = ();
 

@@ -24,6 +24,19 @@ pub struct Stays {
     pub why: &'static str,
 }
 
+/// What stands in for an action where a runbook is tested without hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tested {
+    /// Nothing: it touches no host, and runs as it is.
+    AsItIs,
+    /// Nothing but the operator, whose answer the test says.
+    Asked,
+    /// It runs, and the test says how its command ends.
+    ByCommand,
+    /// It does not run: the test says what it finds and gives.
+    ByWord,
+}
+
 /// One row of the table of kinds.
 pub struct Kind {
     pub name: &'static str,
@@ -36,6 +49,7 @@ pub struct Kind {
     pub barrier: bool,
     pub limited: bool,
     pub guard: bool,
+    pub tested: Tested,
     /// Of the parameters, with the manual in its descriptions.
     pub schema: fn() -> Schema,
     /// Of the outputs.
@@ -59,6 +73,7 @@ impl Kind {
             barrier: A::BARRIER,
             limited: A::LIMITED,
             guard: A::GUARD,
+            tested: A::TESTED,
             schema: || generator().into_root_schema_for::<A>(),
             out_schema: || generator().into_root_schema_for::<A::Out>(),
             leaves: |before, done| from_json::<A>(before).map(|before| A::leaves(&before, done)).unwrap_or_default(),

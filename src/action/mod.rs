@@ -39,7 +39,7 @@ mod wait;
 mod web;
 
 pub use context::{Cx, Question, Settings};
-pub use kind::{Erased, ErasedChange, ErasedSeen, Kind, Stays, Undoing, find};
+pub use kind::{Erased, ErasedChange, ErasedSeen, Kind, Stays, Tested, Undoing, find};
 pub use r#use::USE;
 pub use value::{Condition, HostPath, Hosts, LocalPath, Mode, Period, format_pattern, parse_format};
 
@@ -152,6 +152,7 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     const LIMITED: bool = true;
     /// Whether it must still hold when a run is resumed after it.
     const GUARD: bool = false;
+    const TESTED: Tested = Tested::ByWord;
     /// What it gives to later steps: its schema is what `steps.X.out.NAME` is checked against.
     type Out: Serialize + JsonSchema + Send;
     /// What it saw before the change; `()` where there is nothing to put back.

@@ -3,7 +3,7 @@
 //! The key that makes a roll of a list of steps; what runs as a task of its own is the choice of each batch, so that
 //! the order is on record, and what was chosen once is not chosen again when the run is taken up.
 
-use super::{Action, Cx, Seen, Undoing, unseen};
+use super::{Action, Cx, Seen, Tested, Undoing, unseen};
 use crate::model::{Effect, Fault, HostName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,7 @@ impl Action for Rolling {
     const EXAMPLE: &'static str = "rolling: { batch: 1, last: etcd-1 }";
     const EFFECT: Effect = Effect::Reads;
     const UNDO: Undoing = Undoing::No("it only chooses");
+    const TESTED: Tested = Tested::AsItIs;
     const LIMITED: bool = false;
     type Out = Batch;
     type Before = ();

@@ -1,7 +1,7 @@
 //! `sh`: shell text on a host.
 
 use super::command::{self, CommandOut};
-use super::{Action, Cx, HostPath, Seen, Undoing};
+use super::{Action, Cx, HostPath, Seen, Tested, Undoing};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
 use schemars::JsonSchema;
@@ -46,6 +46,7 @@ impl Action for Sh {
     const EFFECT: Effect = Effect::Opaque;
     const CONVERGES_WITH: &'static [&'static str] = &["creates", "unless"];
     const UNDO: Undoing = Undoing::No("only its author knows what it does: give the step an `undo`");
+    const TESTED: Tested = Tested::ByCommand;
     type Out = CommandOut;
     type Before = ();
 

@@ -1,6 +1,6 @@
 //! `use`: the end of a used runbook. No row of the table of kinds: the key `use` names a file, not parameters.
 
-use super::{Action, Cx, Kind, Seen, Undoing, unseen};
+use super::{Action, Cx, Kind, Seen, Tested, Undoing, unseen};
 use crate::model::{Effect, Fault, Outputs};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -18,6 +18,7 @@ impl Action for Use {
     const EXAMPLE: &'static str = "use: ../lib/stop-unit.yaml";
     const EFFECT: Effect = Effect::Reads;
     const UNDO: Undoing = Undoing::No("its own steps are taken back");
+    const TESTED: Tested = Tested::AsItIs;
     const LIMITED: bool = false;
     type Out = Outputs;
     type Before = ();

@@ -1,7 +1,7 @@
 //! Every diagnostic code with its one-line meaning. A test holds the table against the code.
 
 /// Codes and meanings, in order. `E01` what is written, `E02` shape, `E03` names, `E04` order, `E05` types and
-/// templates, `E06` parameters, `E07` hosts; `W` warnings.
+/// templates, `E06` parameters, `E07` hosts, `E08` tests; `W` warnings.
 pub const CODES: &[(&str, &str)] = &[
     ("E0100", "the file is not YAML"),
     ("E0101", "a file cannot be read"),
@@ -70,6 +70,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0710", "a part of an Ansible inventory that cannot be read"),
     ("E0711", "a part of an Ansible inventory that surefoot does not have"),
     ("E0712", "the program that lists the hosts fails"),
+    ("E0801", "a task that a step does not have"),
+    ("E0802", "an answer or an expectation that does not fit a step's action"),
+    ("E0803", "two cases of a test have the same name"),
+    ("E0804", "a host is missing in a test, and its run cannot do without it"),
     ("W0201", "a change that nothing takes back and that does not say so"),
     ("W0301", "a parameter that nothing uses"),
     ("W0501", "a number that loses digits which it would keep as text"),

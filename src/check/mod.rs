@@ -27,7 +27,7 @@ pub use checked::{
 };
 pub use codes::CODES;
 pub use explain::explanation;
-pub use params::{fitting, params};
+pub use params::{fitting, params, params_unopened};
 pub use roles::{bind, in_order, misfits};
 pub use shapes::{RUNBOOK, STEP};
 

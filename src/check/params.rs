@@ -179,8 +179,41 @@ pub fn fitting(kind: ParamType, value: Json) -> Result<Json, String> {
 /// not given is asked for. A relative file that was given starts from `current`,
 /// and every file must be there. Of what is given twice the last counts.
 pub fn params(runbook: &Runbook, given: &[Given], current: &Path, sources: &Sources) -> Result<Json, Vec<Diagnostic>> {
+    let (values, mut problems) = valued(runbook, given, current, sources);
+    for (name, (value, span)) in &values {
+        problems.extend(missing_file(runbook.params[*name].kind, value, name, *span));
+    }
+    problems.extend(runbook.uses.iter().flat_map(missing_files));
+    as_map(values, problems)
+}
+
+/// The same for a run that opens no file: none need be there.
+pub fn params_unopened(
+    runbook: &Runbook,
+    given: &[Given],
+    current: &Path,
+    sources: &Sources,
+) -> Result<Json, Vec<Diagnostic>> {
+    let (values, problems) = valued(runbook, given, current, sources);
+    as_map(values, problems)
+}
+
+/// Values by name, each with its place.
+type Valued<'r> = IndexMap<&'r str, (Json, Span)>;
+
+fn as_map(values: Valued, problems: Vec<Diagnostic>) -> Result<Json, Vec<Diagnostic>> {
+    let all = values.into_iter().map(|(name, (value, _))| (name.to_owned(), value));
+    if problems.is_empty() { Ok(Json::Object(all.collect())) } else { Err(problems) }
+}
+
+fn valued<'r>(
+    runbook: &'r Runbook,
+    given: &[Given],
+    current: &Path,
+    sources: &Sources,
+) -> (Valued<'r>, Vec<Diagnostic>) {
     let mut problems = Vec::new();
-    let mut values: IndexMap<&str, (Json, Span)> = IndexMap::new();
+    let mut values: Valued = IndexMap::new();
     for Given { key, value } in given {
         match runbook.params.get_key_value(&key.text) {
             Some((name, spec)) => match typed(spec.kind, value, sources) {
@@ -197,24 +230,20 @@ pub fn params(runbook: &Runbook, given: &[Given], current: &Path, sources: &Sour
             None => problems.push(undeclared(key, runbook)),
         }
     }
-    let mut all = serde_json::Map::new();
+    let mut all = IndexMap::new();
     for (name, spec) in &runbook.params {
         let given_badly = || given.iter().any(|given| given.key.text == *name);
         let found = values.swap_remove(name.as_str()).or_else(|| spec.default.clone().map(|value| (value, spec.span)));
         match found {
-            Some((value, span)) => {
-                problems.extend(missing_file(spec.kind, &value, name, span));
-                all.insert(name.clone(), value);
-            }
+            Some(found) => drop(all.insert(name.as_str(), found)),
             None if given_badly() => {}
             None if spec.kind == ParamType::Secret => {
-                all.insert(name.clone(), Source::Ask.to_string().into());
+                all.insert(name, (Source::Ask.to_string().into(), spec.span));
             }
             None => problems.push(not_given(name, spec)),
         }
     }
-    problems.extend(runbook.uses.iter().flat_map(missing_files));
-    if problems.is_empty() { Ok(Json::Object(all)) } else { Err(problems) }
+    (all, problems)
 }
 
 /// Files that a used runbook is given by name, and that are not there.

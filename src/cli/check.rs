@@ -6,6 +6,7 @@ use super::pipeline::show;
 use crate::check::check;
 use crate::load::{self, Inventory};
 use crate::model::{Diagnostic, Sources};
+use crate::testing;
 use std::path::Path;
 
 pub fn main(args: &Check) -> Exit {
@@ -22,9 +23,10 @@ pub fn main(args: &Check) -> Exit {
         }
     };
     for path in &args.runbooks {
-        let found = match path.to_string_lossy().ends_with(".rehearse.yaml") {
-            true => rehearsal(path, &mut sources),
-            false => runbook(path, inventory.as_ref(), &mut sources),
+        let found = match path.to_string_lossy() {
+            name if name.ends_with(".rehearse.yaml") => rehearsal(path, &mut sources),
+            name if name.ends_with(".test.yaml") => testing::prepare(path, &mut sources).map(|_| Vec::new()),
+            _ => runbook(path, inventory.as_ref(), &mut sources),
         };
         problems.extend(found.unwrap_or_else(|more| more));
     }

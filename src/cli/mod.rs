@@ -29,6 +29,7 @@ mod runs;
 mod schema;
 mod settle;
 mod taken;
+mod test;
 mod tidy;
 
 use args::{Args, Command};
@@ -72,6 +73,7 @@ fn dispatch(args: Args) -> Exit {
         Command::Tidy(tidy) => tidy::main(&args.state, &tidy),
         Command::Cancel(cancel) => cancel::main(&args.state, &cancel),
         Command::Approve(approve) => approve::main(&args.state, &approve),
+        Command::Test(test) => test::main(&test),
         Command::Rehearse(rehearse) => rehearse::main(&args.state, &rehearse),
     }
 }

@@ -1,4 +1,4 @@
-//! `surefoot new`: a first runbook, and its rehearsal.
+//! `surefoot new`: a first runbook, its test, and its rehearsal.
 
 use super::exit::Exit;
 use crate::lab::Name;
@@ -6,10 +6,12 @@ use std::io::Write;
 use std::path::Path;
 
 const RUNBOOK: &str = include_str!("new/runbook.yaml");
+const TEST: &str = include_str!("new/test.yaml");
 const REHEARSAL: &str = include_str!("new/rehearse.yaml");
 
 pub fn main(name: &Name) -> Exit {
-    let files = [(format!("{name}.yaml"), RUNBOOK), (format!("{name}.rehearse.yaml"), REHEARSAL)];
+    let file = |kind: &str, text| (format!("{name}.{kind}"), text);
+    let files = [file("yaml", RUNBOOK), file("test.yaml", TEST), file("rehearse.yaml", REHEARSAL)];
     if let Some((file, _)) = files.iter().find(|(file, _)| Path::new(file).exists()) {
         return Exit::WrongInput.because(format!("{file} is there already"));
     }
@@ -19,8 +21,9 @@ pub fn main(name: &Name) -> Exit {
         }
     }
     println!(
-        "{name}.yaml is a runbook, {name}.rehearse.yaml says how it is tried on throw-away hosts. Next:\n\n  \
-         surefoot check {name}.yaml\n  surefoot graph {name}.yaml\n  surefoot rehearse {name}.yaml"
+        "{name}.yaml is a runbook, {name}.test.yaml says how it behaves, {name}.rehearse.yaml how it is tried on throw-away \
+         hosts. Next:\n\n  surefoot check {name}.yaml\n  surefoot graph {name}.yaml\n  surefoot test {name}.test.yaml\n  \
+         surefoot rehearse {name}.yaml"
     );
     Exit::Done
 }

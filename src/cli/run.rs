@@ -223,6 +223,7 @@ impl Engine {
             origin: self.origin,
             goal: self.goal,
             program: Arc::new(self.program),
+            actions: execute::real_actions(),
             world: self.world.clone(),
             state: state.clone(),
             limits: options.limits,

@@ -10,7 +10,7 @@ use super::ending;
 use super::leases;
 use super::leg::{Leg, Next};
 use super::record::{Append, Error, Record};
-use super::task::{Entry, Shared, TaskRun};
+use super::task::{Actions, Entry, Shared, TaskRun};
 use super::walk::Target;
 use super::{Leases, Limits, Schedule, Signals, roll};
 use crate::action::Question;
@@ -35,6 +35,7 @@ pub struct Run {
     pub origin: Origin,
     pub goal: Goal,
     pub program: Arc<Program>,
+    pub actions: Actions,
     /// With every host of the program, connected.
     pub world: Arc<World>,
     /// The fold: new for a new run, else that of its journal. Others may read it meanwhile.
@@ -150,6 +151,7 @@ impl<'p> Driver<'p> {
             run: run.origin.run,
             started,
             program: run.program,
+            actions: run.actions,
             world: run.world,
             state: run.state,
             folder: run.folder,

@@ -32,3 +32,4 @@ pub use output::file_name;
 pub use record::{Append, Error};
 pub use schedule::{Limits, Schedule, Slot};
 pub use signals::Signals;
+pub use task::{Actions, real_actions};

@@ -6,7 +6,7 @@ use super::{retry, roll};
 use crate::action::{Erased, Question, Settings, Undoing};
 use crate::check::Step;
 use crate::compile::{Frame, Program, Task};
-use crate::model::{Fault, HostName, Observer, RunId, RunState, TaskEvent, TaskRecord, TaskState};
+use crate::model::{Fault, HostName, Observer, RunId, RunState, TaskEvent, TaskName, TaskRecord, TaskState};
 use crate::secret::Keyring;
 use crate::template::{Late, Scope, Steps};
 use crate::world::{Host, World};
@@ -19,12 +19,21 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+/// Makes the action of a step of a task, its own or one of its undo or its probe, from rendered parameters.
+pub type Actions = Arc<dyn Fn(&TaskName, &Step, Json) -> Result<Box<dyn Erased>, String> + Send + Sync>;
+
+/// Each kind's own: what every run on hosts has.
+pub fn real_actions() -> Actions {
+    Arc::new(|_, step, args| (step.kind.decode)(args))
+}
+
 /// What the tasks of a run share.
 pub(super) struct Shared {
     pub run: RunId,
     /// When the run started, as templates see it.
     pub started: String,
     pub program: Arc<Program>,
+    pub actions: Actions,
     pub world: Arc<World>,
     pub state: Arc<RwLock<RunState>>,
     pub folder: PathBuf,
@@ -144,7 +153,8 @@ impl TaskRun {
     pub fn fill_in(&self, step: &Step, args: &Late, scope: Scope) -> Result<Prepared, Fault> {
         let args = args.render(&scope)?;
         let undoing = step.kind.undoing(|name| args.get(name));
-        let action = (step.kind.decode)(args).map_err(|why| Fault::value(format!("`{}`: {why}", step.kind.name)))?;
+        let action = (self.shared.actions)(&self.task().name, step, args);
+        let action = action.map_err(|why| Fault::value(format!("`{}`: {why}", step.kind.name)))?;
         let env = step.env.iter().map(|(name, value)| Ok((name.clone(), text(value, &scope)?)));
         let maybe = |value: &Option<Late>| value.as_ref().map(|value| text(value, &scope)).transpose();
         let settings = Settings {

@@ -24,7 +24,7 @@ pub use format::{Unformatted, formatted};
 pub use hint::{closest, did_you_mean};
 pub use inventory::{HostEntry, INVENTORY, Inventory, Loaded};
 pub use node::{Key, Node, Value};
-pub use rehearsal::{LabWish, REHEARSAL, Rehearsal};
+pub use rehearsal::{LabWish, REHEARSAL, Rehearsal, binds, given};
 pub(crate) use shape::fields;
 pub use shape::{Field, Form, NAME, SCALAR, SECRET, Shape};
 pub use used::{Copies, Library, used_path};
@@ -82,6 +82,19 @@ pub fn inventory_from(path: &Path, folder: &Path, sources: &mut Sources) -> Resu
     let file = file::read(path, sources)?;
     let root = yaml::parse(file, &sources.get(file).text)?;
     inventory::decode(&root, folder, sources)
+}
+
+/// The same where it stands in another file, whose folder relative paths start from.
+pub fn inventory_within(node: &Node, folder: &Path, sources: &Sources) -> Result<Inventory, Vec<Diagnostic>> {
+    inventory::decode(node, folder, sources)
+}
+
+/// Reads a file whose keys somebody else reads: a map.
+pub fn map(path: &Path, what: &str, sources: &mut Sources) -> Result<Node, Vec<Diagnostic>> {
+    let file = file::read(path, sources)?;
+    let root = yaml::parse(file, &sources.get(file).text)?;
+    node::expect_map(&root, what)?;
+    Ok(root)
 }
 
 /// Reads what a rehearsal does around a runbook.

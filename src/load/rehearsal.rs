@@ -80,11 +80,13 @@ fn read(file: FileId, root: &Node, path: &Path, problems: &mut Vec<Diagnostic>) 
     Some(Rehearsal { lab, params, binds, setup, damage, proof, settle: settle.unwrap_or_default() })
 }
 
-fn given(node: &Node) -> Vec<Given> {
+/// A map of parameters, as they are given.
+pub fn given(node: &Node) -> Vec<Given> {
     node.entries().iter().cloned().map(|(key, value)| Given { key, value }).collect()
 }
 
-fn binds(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<String> {
+/// A map of roles to hosts, each as `--bind` takes it.
+pub fn binds(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<String> {
     let names = |node: &Node| match &node.value {
         Value::String(name) => Some(name.clone()),
         Value::Seq(items) => items.iter().map(Node::as_str).collect::<Option<Vec<_>>>().map(|names| names.join(",")),

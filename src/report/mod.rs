@@ -10,6 +10,7 @@ pub mod manual;
 pub mod plan;
 mod quiet;
 pub mod run;
+pub mod testing;
 pub mod tidy;
 pub mod words;
 

@@ -12,6 +12,7 @@ pub use values::of_params;
 
 use crate::check::RUNBOOK;
 use crate::load::{INVENTORY, REHEARSAL, Shape};
+use crate::testing::TEST;
 use form::Definitions;
 use serde_json::{Value as Json, json};
 
@@ -24,6 +25,7 @@ pub static SCHEMAS: &[(&str, Make)] = &[
     ("inventory", || of_shape(&INVENTORY, "inventory")),
     ("params", values::any_params),
     ("rehearsal", || of_shape(&REHEARSAL, "rehearsal")),
+    ("test", || of_shape(&TEST, "test")),
 ];
 
 fn of_shape(shape: &'static Shape, name: &str) -> Json {

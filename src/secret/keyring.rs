@@ -50,6 +50,13 @@ impl Keyring {
         Ok(keyring)
     }
 
+    /// Of values that are no one's secrets: a test makes them up. They are masked all the same.
+    pub fn made_up(params: impl IntoIterator<Item = (String, Secret)>) -> Keyring {
+        let keyring = Keyring { params: params.into_iter().collect(), ..Keyring::default() };
+        keyring.params.values().for_each(|secret| keyring.masks.learn(secret.reveal()));
+        keyring
+    }
+
     /// The value of a source; it is masked from here on. `what` it is for is said where it cannot be had.
     pub fn fetch(&mut self, source: &Source, what: &str) -> Result<Secret, Fault> {
         if let Some(found) = self.found.get(source) {

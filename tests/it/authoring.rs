@@ -8,14 +8,16 @@ use surefoot::load::formatted;
 use surefoot::model::Sources;
 
 #[test]
-fn a_new_runbook_checks_is_in_style_and_rehearses() {
+fn a_new_runbook_checks_is_in_style_passes_its_test_and_rehearses() {
     let program = Program::new();
     assert_eq!(program.call(["new", "rotate"]).code, Some(0));
     assert_eq!(program.call(["new", "rotate"]).code, Some(2), "never over a file");
-    let files = ["rotate.yaml", "rotate.rehearse.yaml"];
-    let checked = program.call(["check", files[0], files[1]]);
+    let files = ["rotate.yaml", "rotate.test.yaml", "rotate.rehearse.yaml"];
+    let checked = program.call(["check", files[0], files[1], files[2]]);
     assert_eq!((checked.code, checked.err.as_str()), (Some(0), ""));
-    assert_eq!(program.call(["fmt", "--check", files[0], files[1]]).code, Some(0));
+    assert_eq!(program.call(["fmt", "--check", files[0], files[1], files[2]]).code, Some(0));
+    let tested = program.call(["test", files[1]]);
+    assert_eq!(tested.code, Some(0), "{}{}", tested.out, tested.err);
     let lab = Name::of_this_process("new").unwrap();
     let rehearsed = program.call(["rehearse", files[0], "--lab", lab.as_str()]);
     assert_eq!(rehearsed.code, Some(0), "{}", rehearsed.err);

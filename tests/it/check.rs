@@ -19,6 +19,7 @@ use surefoot::check::{self, Verdict};
 use surefoot::compile::{Node, Program, compile};
 use surefoot::load::{self, Inventory};
 use surefoot::model::{Diagnostic, Severity, Sources};
+use surefoot::testing;
 
 pub fn folder(below: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check").join(below)
@@ -143,8 +144,13 @@ fn each_inventory_has_the_mistakes_that_it_says_and_no_others() {
 }
 
 #[test]
+fn each_test_file_has_the_mistakes_that_it_says_and_no_others() {
+    hold(&cases("testing"), |path, sources| testing::prepare(path, sources).err().unwrap_or_default());
+}
+
+#[test]
 fn every_code_has_a_case() {
-    let all = [cases(""), cases("inventory")].concat();
+    let all = [cases(""), cases("inventory"), cases("testing")].concat();
     let used: BTreeSet<String> =
         all.iter().flat_map(|path| expected(path)).map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
     // Those of the compile stage, and those whose input cannot be a text file, have tests of their own.
@@ -181,7 +187,10 @@ fn every_shipped_runbook_is_without_any_mistake() {
     while let Some(path) = open.pop() {
         if path.is_dir() {
             open.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
-        } else if path.to_string_lossy().ends_with(".yaml") && !path.to_string_lossy().ends_with(".rehearse.yaml") {
+            continue;
+        }
+        let name = path.to_string_lossy();
+        if name.ends_with(".yaml") && !name.ends_with(".rehearse.yaml") && !name.ends_with(".test.yaml") {
             runbooks.push(path);
         }
     }

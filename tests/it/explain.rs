@@ -6,7 +6,9 @@ use surefoot::check::{self, CODES, explanation};
 use surefoot::compile::compile;
 use surefoot::load;
 use surefoot::model::{Diagnostic, Severity, Sources};
+use surefoot::testing;
 
+const WRITING: &str = include_str!("../../docs/writing.md");
 const PAGE: &str = include_str!("../../docs/diagnostics.md");
 
 /// Codes that one YAML text of ours cannot have: a file that is missing or no text, several files, inventories of others.
@@ -37,10 +39,21 @@ fn problems(info: &str, text: &str) -> Vec<Diagnostic> {
     let mut sources = Sources::default();
     match info.split_once(' ').map(|(_, kind)| kind) {
         Some("inventory") => load::inventory(&file("hosts.yaml", text), &mut sources).err().unwrap_or_default(),
+        Some("test") => {
+            file("page.yaml", page());
+            let test = file("page.test.yaml", text);
+            testing::prepare(&test, &mut sources).err().unwrap_or_default()
+        }
         Some("run") => run(&file("book.yaml", text), &file("hosts.yaml", blocks(PAGE)[0].1), &mut sources),
         Some("runbook") => checked(&file("book.yaml", text), &mut sources),
         _ => checked(&file("book.yaml", &steps()), &mut sources),
     }
+}
+
+/// The runbook that examples of tests are about.
+fn page() -> &'static str {
+    let start = "```yaml\n# page.yaml\n";
+    WRITING.split(start).nth(1).and_then(|rest| rest.split("```").next()).expect("the guide has it")
 }
 
 fn checked(path: &Path, sources: &mut Sources) -> Vec<Diagnostic> {

@@ -25,6 +25,7 @@ mod restore;
 mod resume;
 mod schema;
 mod secrets;
+mod testing;
 mod tidy;
 mod tune;
 mod used;

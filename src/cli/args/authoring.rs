@@ -8,13 +8,34 @@ use std::path::PathBuf;
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  surefoot check runbooks/etcd/restore-cluster.yaml")]
 pub struct Check {
-    /// Runbooks, and rehearsals (NAME.rehearse.yaml)
+    /// Runbooks, their tests (NAME.test.yaml) and rehearsals (NAME.rehearse.yaml)
     #[arg(required = true, value_name = "RUNBOOK")]
     pub runbooks: Vec<PathBuf>,
     /// Lets steps name its hosts and groups beside the runbook's own roles
     #[arg(short, long, value_name = "HOSTS")]
     pub inventory: Option<PathBuf>,
     /// One JSON object on each line, for editors and CI
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+A test file says, case by case, what each step is answered and what must then happen: which tasks run, in which
+order, what they send, how it ends, what is taken back. The engine is the real one; no host is touched, and no time
+passes. Exits with 1 where a case fails, with 2 where a file has mistakes.
+
+Examples:
+  surefoot test restore-cluster.test.yaml
+  surefoot test restore-cluster.test.yaml --only 'space'")]
+pub struct Test {
+    /// Test files (NAME.test.yaml)
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Only the cases that have this in their name
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
+    /// One JSON object on each line, one for each case
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
@@ -75,7 +96,7 @@ Examples:
   surefoot schema > runbook.schema.json
   surefoot schema params --of restore.yaml > restore.params.schema.json")]
 pub struct Schema {
-    /// `runbook`, `inventory`, `params` (a file for -P) or `rehearsal`
+    /// `runbook`, `inventory`, `params` (a file for -P), `rehearsal` or `test`
     #[arg(value_name = "FILE", default_value = "runbook", value_parser = clap::builder::PossibleValuesParser::new(schema::SCHEMAS.iter().map(|(name, _)| *name)))]
     pub name: String,
     /// With `params`: for the parameters of this runbook, by their names and types

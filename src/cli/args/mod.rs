@@ -6,7 +6,7 @@ mod operating;
 mod running;
 
 use crate::model::{RunId, TaskName};
-pub use authoring::{Check, Fmt, Graph, Picture, Schema};
+pub use authoring::{Check, Fmt, Graph, Picture, Schema, Test};
 use clap::{Parser, Subcommand, ValueEnum};
 pub use lab::{Lab, Rehearse};
 pub use operating::{Approve, Cancel, Rollback, Settle, Tidy, Verdict};
@@ -54,6 +54,8 @@ pub enum Command {
     Approve(Approve),
     /// End what a run does on its hosts, whether its engine lives or not
     Cancel(Cancel),
+    /// Try a runbook without hosts, case by case
+    Test(Test),
     /// Run a runbook on throw-away hosts of this machine first (needs root)
     Rehearse(Rehearse),
     /// List runs, the newest last
@@ -98,9 +100,9 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Write a first runbook that checks, plans and rehearses
+    /// Write a first runbook that checks, plans, passes its test and rehearses
     #[command(
-        after_help = "Writes NAME.yaml and NAME.rehearse.yaml here, and never over a file.\n\nExample:\n  surefoot new rotate-logs"
+        after_help = "Writes NAME.yaml, NAME.test.yaml and NAME.rehearse.yaml here, and never over a file.\n\nExample:\n  surefoot new rotate-logs"
     )]
     New { name: crate::lab::Name },
     /// List the actions, or print one action's manual

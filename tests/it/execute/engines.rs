@@ -19,7 +19,7 @@ use std::time::Duration;
 use surefoot::action::{Action, Change, Cx, Kind, Seen, Undoing};
 use surefoot::check::Step;
 use surefoot::compile::Program;
-use surefoot::execute::{Append, Error, Goal, Leases, Limits, Origin, Run, Signals, run};
+use surefoot::execute::{Append, Error, Goal, Leases, Limits, Origin, Run, Signals, real_actions, run};
 use surefoot::model::*;
 use surefoot::template::Late;
 use surefoot::world::{ActId, Host, Incoming, Output, Script, Sink, Tunnel, World};
@@ -338,6 +338,7 @@ impl Theatre {
             origin: Origin { run: id(), operator: "ana@desk".into(), inputs: IndexMap::new() },
             goal,
             program: self.program.clone(),
+            actions: real_actions(),
             world: Arc::new(world),
             state: Arc::new(RwLock::new(state)),
             limits: Limits::default(),

@@ -45,8 +45,23 @@ fn places(name: &str) -> (Json, &'static str) {
         "defaults" => (serde_json::json!({ "hosts": {}, "defaults": {} }), "/defaults"),
         "host" => (serde_json::json!({ "hosts": { "text": {} } }), "/hosts/text"),
         "etcd" => (serde_json::json!({ "hosts": { "text": {} }, "etcd": { "text": {} } }), "/etcd/text"),
+        "test" => (tested(serde_json::json!({})), ""),
+        "case" => (tested(serde_json::json!({})), "/cases/0"),
+        "answer" => (tested(serde_json::json!({ "answers": { "a": {} } })), "/answers/a"),
+        "expect" => (tested(serde_json::json!({ "cases": [{ "case": "c", "expect": {} }] })), "/cases/0/expect"),
+        "then" => (
+            tested(serde_json::json!({ "cases": [{ "case": "c", "then": [{ "do": "rollback" }] }] })),
+            "/cases/0/then/0",
+        ),
         other => panic!("say where a map of the shape `{other}` stands"),
     }
+}
+
+/// A test file of the runbook that lies beside each document.
+fn tested(extra: Json) -> Json {
+    let mut base = serde_json::json!({ "runbook": "used.yaml", "cases": [{ "case": "c" }] });
+    base.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    base
 }
 
 fn values() -> Vec<Json> {
@@ -86,6 +101,7 @@ fn codes(text: &str, name: &str) -> Vec<&'static str> {
     std::fs::write(dir.path().join("used.yaml"), "runbook: used\nsteps: [{ checkpoint: a }]\n").unwrap();
     let mut sources = Sources::default();
     let problems = match name {
+        "test" => testing::prepare(&path, &mut sources).err().unwrap_or_default(),
         "inventory" => load::inventory(&path, &mut sources).err().unwrap_or_default(),
         _ => match load::runbook(&path, &mut sources) {
             Ok(document) => check::check(&document, None, &sources).diagnostics,
@@ -96,9 +112,13 @@ fn codes(text: &str, name: &str) -> Vec<&'static str> {
 }
 
 fn hold(name: &str, root: &'static Shape) {
-    let validator = validator(name);
     let mut all = Vec::new();
     shapes(root, &mut all);
+    hold_shapes(name, &all);
+}
+
+fn hold_shapes(name: &str, all: &[&'static Shape]) {
+    let validator = validator(name);
     let mut wrong = String::new();
     for (shape, field) in all.iter().flat_map(|shape| shape.fields().map(move |field: &Field| (shape, field))) {
         let (base, at) = places(shape.name);
@@ -126,4 +146,14 @@ fn of_a_runbook() {
 #[test]
 fn of_an_inventory() {
     hold("inventory", &INVENTORY);
+}
+
+#[test]
+fn of_a_test() {
+    let (mut all, mut of_inventories) = (Vec::new(), Vec::new());
+    shapes(&TEST, &mut all);
+    shapes(&INVENTORY, &mut of_inventories);
+    all.retain(|shape| of_inventories.iter().all(|other| other.name != shape.name));
+    assert_eq!(all.len(), 5);
+    hold_shapes("test", &all);
 }

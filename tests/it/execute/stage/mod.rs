@@ -17,7 +17,7 @@ pub use steps::{expr, late, needs, on_failure, program, retry, roll, set, step};
 use surefoot::action::Question;
 use surefoot::check::Step;
 use surefoot::compile::Program;
-use surefoot::execute::{Append, Error, Goal, Leases, Limits, Origin, Run, Signals, run};
+use surefoot::execute::{Append, Error, Goal, Leases, Limits, Origin, Run, Signals, real_actions, run};
 use surefoot::journal::{RunFolder, Store};
 use surefoot::model::*;
 use surefoot::world::{Script, World};
@@ -125,6 +125,7 @@ impl Stage {
             origin: Origin { run: id, operator: "ana@desk".into(), inputs: IndexMap::new() },
             goal: Goal::Start,
             program: program.clone(),
+            actions: real_actions(),
             world: Arc::new(world),
             state: state.clone(),
             limits: self.limits,

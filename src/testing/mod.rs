@@ -1,0 +1,131 @@
+//! `surefoot test`: a runbook tried without hosts.
+//!
+//! ```text
+//! read -> fit -> play (the engine itself, in a scene) -> story -> judge
+//! ```
+//!
+//! - `read`: a test file as its tables (`shapes`) say, to a [`Suite`].
+//! - `fit`: what it says of steps and hosts, held against the compiled runbook.
+//! - `play`: each case is run by [`crate::execute`], with the actions and hosts of a `scene`, which answer as the case
+//!   says. The clock is paused: what waits, waits no time.
+//! - `story`: what the run's events tell; `judge`: where that is not what the case expects.
+//!
+//! Invariant: nothing outside this process is touched, and no second engine decides what happens. Does not know how
+//! results are shown.
+
+mod action;
+mod fit;
+mod host;
+mod judge;
+mod play;
+mod read;
+mod scene;
+mod shapes;
+mod story;
+mod suite;
+
+pub use judge::Mismatch;
+pub use play::{Played, play};
+pub use shapes::TEST;
+pub use suite::{Case, Suite};
+
+use crate::check::{self, ParamType, Runbook};
+use crate::compile::{Program, compile};
+use crate::load::{self, Given, did_you_mean};
+use crate::model::{Diagnostic, Severity, Sources, Span};
+use crate::secret::{LONGEST, SHORTEST, Secret};
+use indexmap::IndexMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A case that can be played.
+pub struct Prepared {
+    pub case: Case,
+    pub program: Arc<Program>,
+    /// What the runbook's secrets are in this case: made up.
+    pub secrets: IndexMap<String, Secret>,
+}
+
+/// Reads a test file and the runbook that it tests; every mistake in either, or its cases. Secrets that it makes up are
+/// concealed in the sources.
+pub fn prepare(path: &Path, sources: &mut Sources) -> Result<Vec<Prepared>, Vec<Diagnostic>> {
+    let suite = read::suite(path, sources)?;
+    let document = load::runbook(&suite.runbook, sources)?;
+    let verdict = check::check(&document, Some(&suite.inventory), sources);
+    let Some(runbook) = verdict.runbook else {
+        return Err(verdict.diagnostics.into_iter().filter(|one| one.severity == Severity::Error).collect());
+    };
+    let mut problems = Vec::new();
+    let mut cases = Vec::new();
+    let mut concealed = Vec::new();
+    for case in &suite.cases {
+        match one(case, &suite, &runbook, sources, &mut concealed) {
+            Ok(prepared) => cases.push(prepared),
+            // What is said for all cases is told once.
+            Err(more) => more.into_iter().for_each(|one| {
+                if !problems.contains(&one) {
+                    problems.push(one);
+                }
+            }),
+        }
+    }
+    *sources = sources.concealing(&concealed);
+    if problems.is_empty() { Ok(cases) } else { Err(problems) }
+}
+
+fn one(
+    case: &Case,
+    suite: &Suite,
+    runbook: &Runbook,
+    sources: &mut Sources,
+    concealed: &mut Vec<Span>,
+) -> Result<Prepared, Vec<Diagnostic>> {
+    let is_secret = |one: &&Given| runbook.params.get(&one.key.text).is_some_and(|p| p.kind == ParamType::Secret);
+    let (made_up, given): (Vec<&Given>, Vec<&Given>) = suite.params.iter().chain(&case.params).partition(is_secret);
+    concealed.extend(made_up.iter().map(|one| one.value.span));
+    let given: Vec<Given> = given.into_iter().cloned().collect();
+    let secrets = made_up.into_iter().map(|one| secret(one, sources)).collect::<Result<_, _>>();
+    let roles = check::bind(runbook, &suite.inventory, &suite.binds, sources);
+    let params = check::params_unopened(runbook, &given, &suite.folder, sources);
+    let (secrets, roles, params) = match (secrets, roles, params) {
+        (Ok(secrets), Ok(roles), Ok(params)) => (secrets, roles, params),
+        (secrets, roles, params) => {
+            let problems = [secrets.err().map(|one| vec![one]), roles.err(), params.err()];
+            return Err(problems.into_iter().flatten().flatten().collect());
+        }
+    };
+    let program = compile(runbook.clone(), params, roles, &suite.inventory)?;
+    let problems = fit::mistakes(case, &program);
+    if problems.is_empty() {
+        Ok(Prepared { case: case.clone(), program: Arc::new(program), secrets })
+    } else {
+        Err(problems)
+    }
+}
+
+/// A made-up secret: as long as a real one may be, so that it can be masked.
+fn secret(given: &Given, sources: &Sources) -> Result<(String, Secret), Diagnostic> {
+    let name = &given.key.text;
+    match given.value.text(sources).filter(|text| (SHORTEST..=LONGEST).contains(&text.len())) {
+        Some(text) => Ok((name.clone(), Secret::new(text))),
+        None => {
+            let message = format!("the secret `{name}` is made up here: a text of {SHORTEST} bytes or more");
+            Err(Diagnostic::error("E0604", given.value.span, message).conceal())
+        }
+    }
+}
+
+/// A name that is not known, with those that are.
+fn unknown<'n>(
+    code: &'static str,
+    span: Span,
+    message: String,
+    wrong: &str,
+    known: impl IntoIterator<Item = &'n str> + Clone,
+) -> Diagnostic {
+    let problem = Diagnostic::error(code, span, message);
+    match did_you_mean(wrong, known) {
+        Some(help) => problem.help(help),
+        None => problem,
+    }
+}
