@@ -142,6 +142,46 @@ fn a_journal_of_version_1_still_folds() {
     }
 }
 
+/// The state of a journal that a real run has left, and the kinds of its events.
+fn left_by_a_run(name: &str) -> (RunState, Vec<String>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/v1").join(name).join("journal");
+    let mut kinds = Vec::new();
+    let replayed = replay(&path, |stamped, _| {
+        let json = serde_json::to_value(&stamped.event).unwrap();
+        kinds.push(json["task_event"].as_str().or(json["event"].as_str()).unwrap().to_owned());
+    });
+    (replayed.unwrap().state, kinds)
+}
+
+#[test]
+fn a_run_that_left_a_host_out_came_to_finally_and_was_resumed_still_folds() {
+    let (state, kinds) = left_by_a_run("left-out");
+    let count = |kind: &str| kinds.iter().filter(|own| *own == kind).count();
+    assert_eq!(["left_out", "holding", "finishing", "looked"].map(count), [1, 2, 2, 1]);
+    assert_eq!(state.left_out["etcd-2"].kind, FaultKind::Unreachable);
+    assert_eq!(state.holdings["etcd-1"].number, 2);
+    let words = ["write@etcd-1", "spare@etcd-2", "look@etcd-1", "last@etcd-1"]
+        .map(|name| state.task(&name.parse().unwrap()).unwrap().state.word());
+    assert_eq!(words, ["done", "unreachable", "done", "done"]);
+    assert_eq!(
+        (state.outcome, state.finish.as_ref().map(|finish| finish.outcome)),
+        (Some(Outcome::Done), Some(Outcome::Done))
+    );
+    assert!(state.task(&"write@etcd-1".parse().unwrap()).unwrap().drift.is_none());
+}
+
+#[test]
+fn a_run_that_was_taken_over_and_the_one_that_took_over_still_fold() {
+    let (state, kinds) = left_by_a_run("taken-over");
+    assert_eq!(kinds.last().unwrap(), "taken_over");
+    let long = &state.task(&"long@etcd-1".parse().unwrap()).unwrap().state;
+    assert_eq!((long.word(), state.outcome), ("changing", None), "it can be taken up");
+    let (next, _) = left_by_a_run("taking-over");
+    let holding = &next.holdings["etcd-1"];
+    assert_eq!((&holding.from, holding.ended), (&state.run, 1));
+    assert!(holding.number > state.holdings["etcd-1"].number && next.outcome == Some(Outcome::Done));
+}
+
 #[test]
 fn a_run_that_was_tidied_neither_goes_on_nor_back() {
     let events = tidied();
