@@ -3,6 +3,7 @@
 //! What every landing runs is a sample of the forward cases by a seed that is printed (`SUREFOOT_SEED` repeats it), and
 //! every guard; `SUREFOOT_FULL=1` runs all cases and writes `docs/restore-cases.md`.
 
+mod back;
 mod cases;
 mod checks;
 mod files;
