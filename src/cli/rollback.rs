@@ -84,7 +84,7 @@ pub fn back(program: &Program, state: &RunState, way: &Way) -> Back {
         let record = state.task(&task.name)?;
         let (undone, what) = match walk::taking_back(program, task, record) {
             TakingBack::Nothing => return None,
-            TakingBack::Undo(what) => (true, what.to_owned()),
+            TakingBack::Undo(what) => (true, what.into_owned()),
             TakingBack::Keep(why) => (false, why.to_owned()),
         };
         Some(BackStep { task: task.name.clone(), undone, what })

@@ -8,6 +8,7 @@ use super::end::cancelled;
 use super::leases;
 use super::output::TaskOutput;
 use super::task::{Prepared, TaskRun};
+use super::walk::own_undo;
 use crate::action::{Cx, ErasedChange, ErasedSeen, Undoing};
 use crate::check::Step;
 use crate::model::{Effect, Fault, FaultKind, Outputs, TaskEvent, TaskName, Undo};
@@ -252,11 +253,11 @@ impl<'a> Attempt<'a> {
         let step = self.step;
         let summary = match self.prepared.undoing {
             _ if step.irreversible.is_some() => return None,
-            _ if !step.undo.is_empty() => "as the step's `undo` says",
-            Undoing::Known(summary) => summary,
+            _ if !step.undo.is_empty() => own_undo(step),
+            Undoing::Known(summary) => summary.to_owned(),
             Undoing::No(_) => return None,
         };
-        Some(Undo { summary: summary.to_owned(), data: change.before.clone() })
+        Some(Undo { summary, data: change.before.clone() })
     }
 
     /// Whether nothing of the run is another's, as far as no host says so itself.

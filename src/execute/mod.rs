@@ -33,3 +33,4 @@ pub use record::{Append, Error};
 pub use schedule::{Limits, Schedule, Slot};
 pub use signals::Signals;
 pub use task::{Actions, real_actions};
+pub use undo::undo_part;

@@ -11,6 +11,11 @@ use crate::check::Step;
 use crate::model::{Fault, FaultKind, Outputs, StepId, TaskEvent, TaskName};
 use tokio::time::Instant;
 
+/// What the acts and outputs of a step of an `undo` are named by, from 1: an id of its own might be another step's.
+pub fn undo_part(step: &StepId, place: usize) -> StepId {
+    StepId::from(format!("{step}-undo-{place}"))
+}
+
 impl TaskRun {
     pub(super) async fn undo(&self, taken_up: bool) -> Result<(), Refused> {
         let undone = match self.step().undo.is_empty() {
@@ -40,11 +45,13 @@ impl TaskRun {
 
     /// One after the other. Nobody knows how to look whether they did what they should.
     async fn undo_by_steps(&self, taken_up: bool) -> Result<bool, Fault> {
-        let number = self.record().attempt;
-        for (place, step) in self.step().undo.iter().enumerate() {
-            // Named by its place: an id of its own might be another step's.
-            let name = StepId::from(format!("{}-undo-{}", self.step().id, place + 1));
-            self.part(step, &name, number, taken_up).await?;
+        let (number, parts) = (self.record().attempt, &self.step().undo);
+        for (place, part) in (1..).zip(parts) {
+            let name = undo_part(&self.step().id, place);
+            self.part(part, &name, number, taken_up).await.map_err(|fault| {
+                let message = format!("{} (step {place} of {} of its `undo`): {}", part.id, parts.len(), fault.message);
+                Fault { message, ..fault }
+            })?;
         }
         Ok(false)
     }

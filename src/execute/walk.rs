@@ -10,6 +10,7 @@ use crate::compile::{Node, Program, Task};
 use crate::model::{Effect, HostName, Outcome, RunState, StepId, TaskName, TaskRecord, TaskState, Walk};
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::Dfs;
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// Where a walk back is to lead.
@@ -40,12 +41,12 @@ pub struct Way {
 }
 
 /// What it would take to take a task back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TakingBack<'a> {
     /// It has changed nothing, or nothing any more.
     Nothing,
     /// One line of what would be done.
-    Undo(&'a str),
+    Undo(Cow<'a, str>),
     /// Why what it did would stay.
     Keep(&'a str),
 }
@@ -124,11 +125,17 @@ pub fn taking_back<'a>(program: &'a Program, task: &Task, record: &'a TaskRecord
     match (&step.irreversible, &record.undo, step.kind.undoing(|name| task.args.entry(name))) {
         _ if !record.has_changed() || matches!(record.state, TaskState::Kept { .. }) => TakingBack::Nothing,
         (Some(reason), ..) => TakingBack::Keep(reason),
-        _ if !step.undo.is_empty() => TakingBack::Undo("as the step's `undo` says"),
-        (None, Some(undo), _) => TakingBack::Undo(&undo.summary),
+        _ if !step.undo.is_empty() => TakingBack::Undo(own_undo(step).into()),
+        (None, Some(undo), _) => TakingBack::Undo(undo.summary.as_str().into()),
         (None, None, Undoing::No(why)) => TakingBack::Keep(why),
         (None, None, Undoing::Known(_)) => TakingBack::Keep("what was there before is not on record"),
     }
+}
+
+/// The steps of a step's own `undo`, by name.
+pub(super) fn own_undo(step: &Step) -> String {
+    let names: Vec<&str> = step.undo.iter().map(|part| part.id.as_str()).collect();
+    format!("its own steps: {}", names.join(", "))
 }
 
 /// What a resumed run attempts again from the start: what had only begun to look, what failed, what was taken back.

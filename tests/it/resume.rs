@@ -231,6 +231,36 @@ fn what_nothing_takes_back_as_it_is_written_is_shown_as_that() {
 }
 
 #[test]
+fn the_steps_of_an_undo_are_called_by_their_names() {
+    let bed = Bed::new();
+    let steps = "  - id: work
+    on: h
+    sh: echo forth; touch $D/work
+    undo:
+      - { id: first, sh: echo back one }
+      - { id: second, sh: echo back two; test -e $D/go }
+      - { id: third, sh: echo back three; rm $D/work }";
+    bed.runbook("", steps);
+    assert_eq!(bed.run().0, 0);
+    let (_, way) = bed.surefoot(&["rollback", "last", "--plan"]);
+    assert!(way.contains("first, second, third"), "{way}");
+    let (code, said) = bed.surefoot(&["rollback", "last", "--yes"]);
+    assert!(code == 4 && said.contains("second"), "{said}");
+    let (_, shown) = bed.surefoot(&["show", "last"]);
+    assert!(shown.contains("second (step 2 of 3"), "{shown}");
+    bed.write("host/go", "");
+    assert_eq!(bed.surefoot(&["rollback", "last", "--yes"]).0, 0);
+    let titles =
+        |logs: &str| logs.lines().filter(|line| line.starts_with("==> ")).map(str::to_owned).collect::<Vec<_>>();
+    let back = |part: &str, attempt: u32| format!("==> work@h, {part} of its undo, attempt {attempt}, output");
+    let parts = [back("first", 2), back("first", 3), back("second", 2), back("second", 3), back("third", 3)];
+    let (_, logs) = bed.surefoot(&["logs", "last", "work@h"]);
+    assert!(logs.starts_with("forth\n") && titles(&logs) == parts, "{logs}");
+    let (_, logs) = bed.surefoot(&["logs", "last"]);
+    assert!(titles(&logs)[0] == "==> work@h, attempt 1, output" && titles(&logs)[1..] == parts, "{logs}");
+}
+
+#[test]
 fn a_damaged_record_is_refused() {
     let bed = Bed::new();
     bed.runbook("", LONG);
