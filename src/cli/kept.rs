@@ -179,7 +179,7 @@ fn prepared(
     let verdict = check::check(document, Some(&inventory), sources);
     let runbook = verdict.runbook.ok_or(verdict.diagnostics)?;
     let program = pipeline::bound(runbook, &inventory, &given, &origin.binds, &origin.folder, sources)?;
-    Ok(Prepared { program, inventory, inputs: Vec::new() })
+    Ok(Prepared { program, inventory, inputs: Vec::new(), sources: sources.clone() })
 }
 
 /// What has changed since in the files that the run was started with: one line each.

@@ -16,6 +16,8 @@ pub struct Prepared {
     pub inventory: Inventory,
     /// What a new run keeps of them.
     pub inputs: kept::Inputs,
+    /// The texts that the program was made from, for what goes wrong in the run.
+    pub sources: Sources,
 }
 
 /// Makes a program, or shows every mistake on the way.
@@ -29,11 +31,11 @@ pub fn prepare(inputs: &Inputs) -> Result<Prepared, Exit> {
 }
 
 fn from_files(inputs: &Inputs, sources: &mut Sources) -> Result<Prepared, Vec<Diagnostic>> {
+    let document = load::runbook(&inputs.runbook, sources);
     let inventory = match &inputs.inventory {
         Some(given) => load::hosts(given, sources),
         None => Ok(Loaded::default()),
     };
-    let document = load::runbook(&inputs.runbook, sources);
     let given = given(inputs, sources);
     let (inventory, document, given) = match (inventory, document, given) {
         (Ok(inventory), Ok(document), Ok(given)) => (inventory, document, given),
@@ -65,7 +67,7 @@ pub fn prepared(
     let origin = Origin { translated: hosts.translated, ..origin.clone() };
     let origin = Origin::of(document, sources, origin);
     let inputs = kept::inputs(&program, document, hosts, &origin, sources);
-    Ok(Prepared { program, inventory: hosts.inventory.clone(), inputs })
+    Ok(Prepared { program, inventory: hosts.inventory.clone(), inputs, sources: sources.clone() })
 }
 
 /// The parameters of the file, then those of the command line.

@@ -11,9 +11,9 @@ use super::{kept, run_id, runs};
 use crate::compile::Program;
 use crate::execute::{self, Goal, Leases, Limits, Origin, Signals};
 use crate::journal::{Journal, RunFolder, Store};
-use crate::model::{Fault, Observer, Outcome, RunId, RunState};
+use crate::model::{Fault, Observer, Outcome, RunId, RunState, Sources};
 use crate::plan::Plan;
-use crate::report::{self, JsonLines, Lines, Live, Quiet};
+use crate::report::{self, JsonLines, Lines, Live, Places, Quiet};
 use crate::secret::Keyring;
 use crate::world::World;
 use std::collections::HashSet;
@@ -113,7 +113,8 @@ pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit 
     };
     let origin = Origin { run, operator, inputs: kept::digests(&prepared.inputs) };
     let goal = Goal::Start;
-    let engine = Engine { origin, goal, program: prepared.program, world, leases, folder, journal, state, secrets };
+    let Prepared { program, sources, .. } = prepared;
+    let engine = Engine { origin, goal, program, sources, world, leases, folder, journal, state, secrets };
     engine.run(options).await.map_or_else(|exit| exit, |ended| ended.outcome.into())
 }
 
@@ -197,6 +198,8 @@ pub struct Engine {
     pub origin: Origin,
     pub goal: Goal,
     pub program: Program,
+    /// What the program was made from.
+    pub sources: Sources,
     pub world: Arc<World>,
     pub leases: Leases,
     pub folder: RunFolder,
@@ -210,7 +213,8 @@ impl Engine {
     pub async fn run(self, options: Options) -> Result<Ended, Exit> {
         // Only now: until here Ctrl-C ends us, and nothing has been done that must be finished.
         let signals = Signals::listen().map_err(|error| Exit::Failed.because(error))?;
-        let display = Display::new(&options);
+        let places = Places::of(&self.program, self.sources, self.secrets.masks.clone());
+        let display = Display::new(&options, Arc::new(places));
         let (questions, asked) = tokio::sync::mpsc::channel(16);
         let waiting = Waiting::default();
         tokio::spawn(Operator::new(options.approve, display.live.clone(), waiting.clone()).answer(asked));
@@ -269,19 +273,19 @@ struct Display {
 }
 
 impl Display {
-    fn new(options: &Options) -> Display {
+    fn new(options: &Options, places: Arc<Places>) -> Display {
         let log = options.log.unwrap_or(if std::io::stderr().is_terminal() { Log::Live } else { Log::Lines });
         match log {
             Log::Live => {
-                let live = Arc::new(Live::new());
+                let live = Arc::new(Live::new(places));
                 Display { observer: live.clone(), live: Some(live) }
             }
             Log::Lines => {
-                let lines = Lines::new(anstream::AutoStream::auto(std::io::stderr()), options.verbose);
+                let lines = Lines::new(anstream::AutoStream::auto(std::io::stderr()), options.verbose, places);
                 Display { observer: Arc::new(lines), live: None }
             }
             Log::Quiet => Display { observer: Arc::new(Quiet), live: None },
-            Log::Json => Display { observer: Arc::new(JsonLines::new(std::io::stdout())), live: None },
+            Log::Json => Display { observer: Arc::new(JsonLines::new(std::io::stdout(), places)), live: None },
         }
     }
 }

@@ -6,7 +6,8 @@ use super::rollback;
 use crate::execute::walk::{self, Target};
 use crate::journal::{Error, RunFolder, Store};
 use crate::model::{RunId, RunState};
-use crate::report;
+use crate::report::{self, Places};
+use crate::secret::Masks;
 use crate::tidy::{Announced, Keeping, announced};
 use std::path::PathBuf;
 
@@ -49,9 +50,13 @@ pub fn show(state: &Option<PathBuf>, run: &RunId) -> Exit {
     });
     match shown {
         Ok((state, folder)) => {
-            anstream::print!("{}", report::run::text(&state));
-            // Not where the run's inputs are not to be had.
-            if let Ok(kept) = kept::take_up(&folder, &state) {
+            // None where the run's inputs are not to be had.
+            let kept = kept::take_up(&folder, &state).ok();
+            let places = kept
+                .as_ref()
+                .map(|Kept { prepared, .. }| Places::of(&prepared.program, prepared.sources.clone(), Masks::default()));
+            anstream::print!("{}", report::run::text(&state, &places.unwrap_or_default()));
+            if let Some(kept) = kept {
                 let keeping = Keeping::of(&kept.prepared.program, &kept.prepared.inventory, &state, &seen);
                 anstream::print!("{}{}", way_back(&kept, &state), report::tidy::keeping(&keeping));
             }

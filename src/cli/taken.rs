@@ -74,13 +74,13 @@ impl Taken {
         options: Options,
     ) -> Result<Ended, Exit> {
         let Taken { run, folder, journal, state, kept } = self;
-        let (program, operator) = (kept.prepared.program, operator_name());
+        let (program, sources, operator) = (kept.prepared.program, kept.prepared.sources, operator_name());
         let leases = match hold(&world, &program, &run, &operator, &options.hold).await {
             Ok(leases) => leases,
             Err(exit) => return Err(closed(&world, exit).await),
         };
         let origin = Origin { run, operator, inputs: kept.digests };
-        let engine = Engine { origin, goal, program, world, leases, folder, journal, state, secrets };
+        let engine = Engine { origin, goal, program, sources, world, leases, folder, journal, state, secrets };
         engine.run(options).await
     }
 }

@@ -57,6 +57,7 @@ impl Site<'_> {
             params,
             step_vars: used.step_vars.clone(),
             when: used.when.clone(),
+            used_at: Some(used.span),
             on_failure: used.on_failure,
             ..Frame::default()
         };
@@ -114,6 +115,7 @@ impl Default for Frame {
             groups: Default::default(),
             step_vars: Vars::default(),
             when: None,
+            used_at: None,
             on_failure: OnFailure::Stop,
         }
     }

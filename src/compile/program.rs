@@ -2,7 +2,7 @@
 
 use super::roll::Roll;
 use crate::check::{InRoll, OnFailure, ParamType, Step, fitting};
-use crate::model::{HostName, StepId, TaskName};
+use crate::model::{Fault, HostName, Span, StepId, TaskName};
 use crate::secret::{Keyring, Source};
 use crate::template::{Expr, Groups, Late, Scope, StepTasks, Vars};
 use indexmap::{IndexMap, IndexSet};
@@ -58,6 +58,12 @@ impl Program {
         &self.tasks[start..end]
     }
 
+    /// Where the runbooks are named that led to a step, the inner before the outer.
+    pub fn led_there(&self, step: &Step) -> impl Iterator<Item = Span> {
+        let around = move |frame: &&Frame| Some(&self.frames[frame.parent as usize]);
+        std::iter::successors(self.frames.get(step.frame as usize), around).map_while(|frame| frame.used_at)
+    }
+
     /// Whether a task runs once all others are over.
     pub fn is_finally(&self, task: &Task) -> bool {
         task.step as usize >= self.finally
@@ -82,6 +88,8 @@ pub struct Frame {
     pub step_vars: Vars,
     /// Where it is false, all of the frame is skipped; an expression of the parent's.
     pub when: Option<Expr>,
+    /// Where the step that uses it names its file.
+    pub used_at: Option<Span>,
     /// What follows a failure in it: `Stop`, or `Rollback` of all that it did.
     pub on_failure: OnFailure,
 }
@@ -106,19 +114,23 @@ impl Frame {
     }
 
     /// Its parameters. `outer` is what the step that uses it knows. What a secret is given is one from here on.
-    pub fn fill_in(&self, outer: &Scope, secrets: &Keyring) -> Result<Json, String> {
+    pub fn fill_in(&self, outer: &Scope, secrets: &Keyring) -> Result<Json, Fault> {
         let values = self.params.iter().map(|param| {
             let value = match secrets.params.get(&self.full_name(param)) {
                 Some(secret) => Ok(Json::from(secret.reveal())),
-                None => param.value.render(outer).map_err(|fault| fault.message),
+                None => param.value.render(outer).map_err(Fault::from),
             };
             if let (ParamType::Secret, Ok(Json::String(text))) = (param.kind, &value) {
                 secrets.masks.learn(text);
             }
-            let value = value.and_then(|value| fitting(param.kind, value));
-            Ok((param.name.clone(), value.map_err(|why| format!("the parameter `{}`: {why}", param.name))?))
+            let value = value.and_then(|value| fitting(param.kind, value).map_err(Fault::value));
+            let value = value.map_err(|fault| {
+                let message = format!("the parameter `{}`: {}", param.name, fault.message);
+                Fault { message, at: fault.at.or(param.value.place()), ..fault }
+            });
+            Ok((param.name.clone(), value?))
         });
-        values.collect::<Result<_, String>>().map(Json::Object)
+        values.collect::<Result<_, Fault>>().map(Json::Object)
     }
 }
 

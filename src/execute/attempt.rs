@@ -322,7 +322,7 @@ impl<'a> Attempt<'a> {
         let scope = self.prepared.scope.with("out", Value::from(Serde(out)));
         match until.holds(&scope)? {
             true => Ok(()),
-            false => Err(Fault::value(format!("not yet: {}", until.source))),
+            false => Err(Fault::value(format!("not yet: {}", until.source)).at(until.place.span)),
         }
     }
 }

@@ -205,7 +205,7 @@ impl TaskRun {
             0 if program.secrets.is_empty() => return Ok(scope),
             0 => shared.secrets.fill(&program.params),
             _ if !own.is_late() => return Ok(scope),
-            _ => own.fill_in(&self.outer_scope(own)?, &shared.secrets).map_err(Fault::value)?,
+            _ => own.fill_in(&self.outer_scope(own)?, &shared.secrets)?,
         };
         Ok(scope.with("params", Value::from(Serde(params))))
     }

@@ -50,7 +50,7 @@ impl TaskRun {
             let name = undo_part(&self.step().id, place);
             self.part(part, &name, number, taken_up).await.map_err(|fault| {
                 let message = format!("{} (step {place} of {} of its `undo`): {}", part.id, parts.len(), fault.message);
-                Fault { message, ..fault }
+                Fault { message, ..fault.at(part.span) }
             })?;
         }
         Ok(false)

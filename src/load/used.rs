@@ -41,6 +41,7 @@ pub(super) fn read(path: &Path, copies: Option<&Copies>, sources: &mut Sources) 
         }
     };
     let file = file::read(place, sources)?;
+    sources.rename(file, path);
     let root = yaml::parse(file, &sources.get(file).text)?;
     node::expect_map(&root, "a runbook")?;
     Ok(Document { file, path: used_path(Path::new("/"), super::absolute(path)), root, used: Library::new() })

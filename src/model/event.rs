@@ -226,6 +226,19 @@ pub enum TaskEvent {
     },
 }
 
+impl TaskEvent {
+    /// What went wrong.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            TaskEvent::Retrying { fault, .. }
+            | TaskEvent::Failed { fault }
+            | TaskEvent::Unknown { fault }
+            | TaskEvent::Stuck { fault } => Some(fault),
+            _ => None,
+        }
+    }
+}
+
 fn none(out: &Arc<Outputs>) -> bool {
     out.is_empty()
 }

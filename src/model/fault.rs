@@ -1,5 +1,6 @@
 //! A refusing world: what went wrong with a host, a command or a guard. Journaled; worded for people in `report`.
 
+use super::Span;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -51,11 +52,14 @@ pub struct Fault {
     /// The command's exit code, where one ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<i32>,
+    /// The place in the runbook that caused it, where that is a part of the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Span>,
 }
 
 impl Fault {
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Fault { kind, message: message.into(), hint: None, detail: None, code: None }
+        Fault { kind, message: message.into(), hint: None, detail: None, code: None, at: None }
     }
 
     pub fn refused(message: impl Into<String>) -> Self {
@@ -87,6 +91,12 @@ impl Fault {
 
     pub fn code(mut self, code: i32) -> Self {
         self.code = Some(code);
+        self
+    }
+
+    /// Points at the place, unless a narrower one is known.
+    pub fn at(mut self, place: Span) -> Self {
+        self.at.get_or_insert(place);
         self
     }
 

@@ -1,15 +1,19 @@
 //! Source texts and places in them.
 
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Which of the loaded files: an index into [`Sources`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+///
+/// A runbook and what it uses are loaded before all else, always in the same order: so a place in them that is on record
+/// is found again in the run's own copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FileId(pub u32);
 
 /// A place: a file and a range of its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Span {
     pub file: FileId,
     pub start: u32,
@@ -53,6 +57,16 @@ impl Sources {
     pub fn add(&mut self, path: impl Into<PathBuf>, text: impl Into<Arc<str>>) -> FileId {
         self.files.push(Source { path: path.into(), text: text.into() });
         FileId(self.files.len() as u32 - 1)
+    }
+
+    /// What a file is called where it is shown: a copy by its original.
+    pub fn rename(&mut self, file: FileId, path: impl Into<PathBuf>) {
+        self.files[file.0 as usize].path = path.into();
+    }
+
+    /// Whether there is such a place: one that is on record may be of another text.
+    pub fn has(&self, span: Span) -> bool {
+        self.files.get(span.file.0 as usize).is_some_and(|source| source.text.get(span.range()).is_some())
     }
 
     pub fn get(&self, file: FileId) -> &Source {

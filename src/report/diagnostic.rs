@@ -12,7 +12,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code);
-    let mut report = vec![places(Group::with_title(title), diagnostic, sources)];
+    let mut report = vec![places(Group::with_title(title), &diagnostic.labels, sources)];
     match (&diagnostic.fix, &diagnostic.help) {
         (Some((span, text)), help) => report.push(patch(*span, text, help.as_deref(), sources)),
         (None, Some(help)) => {
@@ -24,10 +24,16 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
     Renderer::styled().render(&report) + "\n"
 }
 
+/// The snippets alone, for what is no mistake of the text. Ends with a line break.
+pub(super) fn snippets(labels: &[Label], sources: &Sources, styled: bool) -> String {
+    let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
+    renderer.render(&[places(Group::with_level(Level::ERROR), labels, sources)]) + "\n"
+}
+
 /// Adds a snippet for each file that the labels point into.
-fn places<'a>(mut group: Group<'a>, diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
+fn places<'a>(mut group: Group<'a>, labels: &'a [Label], sources: &'a Sources) -> Group<'a> {
     let mut files: Vec<FileId> = Vec::new();
-    for label in &diagnostic.labels {
+    for label in labels {
         if !files.contains(&label.span.file) {
             files.push(label.span.file);
         }
@@ -39,7 +45,7 @@ fn places<'a>(mut group: Group<'a>, diagnostic: &'a Diagnostic, sources: &'a Sou
             group = group.element(Origin::path(path));
             continue;
         }
-        let labels = diagnostic.labels.iter().enumerate().filter(|(_, label)| label.span.file == file);
+        let labels = labels.iter().enumerate().filter(|(_, label)| label.span.file == file);
         let annotations = labels.map(|(index, label)| annotation(index, label, source));
         group = group.element(Snippet::source(&*source.text).path(path).annotations(annotations));
     }
@@ -80,7 +86,7 @@ pub fn json(diagnostic: &Diagnostic, sources: &Sources) -> Value {
     })
 }
 
-fn place(span: Span, text: &str, sources: &Sources) -> Value {
+pub(super) fn place(span: Span, text: &str, sources: &Sources) -> Value {
     let source = sources.get(span.file);
     let (line, column) = source.position(span.start as usize);
     let (end_line, end_column) = source.position(span.end as usize);

@@ -1,18 +1,30 @@
 //! A run as JSON: each event on a line of its own, as the journal holds it.
 
-use crate::model::{Observer, RunState, Stamped, TaskName};
-use serde_json::json;
+use super::Places;
+use crate::model::{Event, Observer, RunState, Stamped, TaskName};
+use serde::Serialize;
+use serde_json::{Map, Value as Json, json};
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Writes events as they are on disk, and progress beside them as `{"signal": "progress", ...}`.
+/// Writes events as they are on disk, and progress beside them as `{"signal": "progress", ...}`. An event with a fault
+/// has `places` beside it, as a diagnostic has them, and a `snippet` of the runbook.
 pub struct JsonLines<W> {
     to: Mutex<W>,
+    places: Arc<Places>,
+}
+
+#[derive(Serialize)]
+struct Placed<'a> {
+    #[serde(flatten)]
+    stamped: &'a Stamped,
+    #[serde(flatten)]
+    place: Map<String, Json>,
 }
 
 impl<W: Write + Send> JsonLines<W> {
-    pub fn new(to: W) -> Self {
-        JsonLines { to: Mutex::new(to) }
+    pub fn new(to: W, places: Arc<Places>) -> Self {
+        JsonLines { to: Mutex::new(to), places }
     }
 
     fn line(&self, json: &impl serde::Serialize) {
@@ -27,7 +39,11 @@ impl<W: Write + Send> JsonLines<W> {
 
 impl<W: Write + Send> Observer for JsonLines<W> {
     fn event(&self, stamped: &Stamped, _: &RunState) {
-        self.line(stamped);
+        let place = match &stamped.event {
+            Event::Task { task, what } => what.fault().map(|fault| self.places.json(task, fault)),
+            _ => None,
+        };
+        self.line(&Placed { stamped, place: place.into_iter().flatten().collect() });
     }
 
     fn progress(&self, task: &TaskName, done: u64, total: Option<u64>) {

@@ -1,29 +1,33 @@
 //! A run as plain lines: one for each thing that happened. Right for a pipe, a log file, a dumb terminal.
 
-use super::words;
+use super::{Places, words};
 use crate::model::{
     Event, FaultKind, Found, Holding, HostName, Observer, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState,
 };
 use indexmap::IndexMap;
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Below a line's words.
+const INDENT: &str = "            ";
 
 /// Writes lines as the run goes on.
 pub struct Lines<W> {
     to: Mutex<W>,
     /// Starts and announced changes are shown too.
     verbose: bool,
+    places: Arc<Places>,
 }
 
 impl<W: Write + Send> Lines<W> {
-    pub fn new(to: W, verbose: bool) -> Self {
-        Lines { to: Mutex::new(to), verbose }
+    pub fn new(to: W, verbose: bool, places: Arc<Places>) -> Self {
+        Lines { to: Mutex::new(to), verbose, places }
     }
 }
 
 impl<W: Write + Send> Observer for Lines<W> {
     fn event(&self, stamped: &Stamped, state: &RunState) {
-        if let Some(text) = line(stamped, state, self.verbose) {
+        if let Some(text) = line(stamped, state, self.verbose, &self.places) {
             let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
             // A display that is gone (a closed pipe) must not end the run.
             let _ = write!(to, "{text}").and_then(|()| to.flush());
@@ -32,7 +36,7 @@ impl<W: Write + Send> Observer for Lines<W> {
 }
 
 /// The text for an event, with its line breaks; `None` where it is not worth a line.
-pub fn line(stamped: &Stamped, state: &RunState, verbose: bool) -> Option<String> {
+pub fn line(stamped: &Stamped, state: &RunState, verbose: bool, places: &Places) -> Option<String> {
     let dim = words::DIM;
     let at = stamped.at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S");
     let head = |text: String| format!("{dim}{at}{dim:#}  {text}\n");
@@ -53,7 +57,7 @@ pub fn line(stamped: &Stamped, state: &RunState, verbose: bool) -> Option<String
             let (word, _) = words::of_outcome(*outcome);
             Some(head(format!("{word}; now what `finally` says: {} tasks", tasks.len())))
         }
-        Event::Task { task, what } => task_line(task, what, state, verbose).map(head),
+        Event::Task { task, what } => task_line(task, what, state, verbose, places).map(head),
         Event::Holding { hosts } => holding(hosts, verbose).map(head),
         Event::TakenOver { fault } => Some(head(format!("{}: this engine does nothing more", fault.message))),
         Event::Approved { step, by } => Some(head(format!("{step} approved by {by}"))),
@@ -87,7 +91,7 @@ fn holding(hosts: &IndexMap<HostName, Holding>, verbose: bool) -> Option<String>
     (!said.is_empty()).then(|| said.join("; "))
 }
 
-fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool) -> Option<String> {
+fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool, places: &Places) -> Option<String> {
     let (word, style) = words::of_event(what);
     let head = format!("{style}{word:8}{style:#} {task}");
     match what {
@@ -107,7 +111,7 @@ fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool)
         TaskEvent::Undone { verified } => Some(if *verified { format!("{head}, and looked at") } else { head }),
         TaskEvent::Kept { why } => Some(format!("{head}: {why}")),
         TaskEvent::Failed { fault } | TaskEvent::Unknown { fault } | TaskEvent::Stuck { fault } => {
-            let body = words::fault(fault, "            ");
+            let body = words::fault(fault, INDENT) + &words::indented(&places.snippet(task, fault), INDENT);
             Some(format!("{head}{}\n{}", took(task, state), body.trim_end()))
         }
     }

@@ -1,11 +1,11 @@
 //! A run on a terminal: finished tasks scroll up as lines, and below them one live line for each host that is at
 //! work says what it does, for how long, and how much of it is done.
 
-use super::{lines, words};
+use super::{Places, lines, words};
 use crate::model::{Event, Observer, RunState, Stamped, Stream, TaskEvent, TaskName, TaskState};
 use indexmap::IndexMap;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Lines that move.
@@ -13,6 +13,7 @@ pub struct Live {
     screen: MultiProgress,
     overall: ProgressBar,
     rows: Mutex<IndexMap<TaskName, Row>>,
+    places: Arc<Places>,
 }
 
 /// One task at work.
@@ -27,12 +28,12 @@ struct Row {
 
 impl Live {
     /// On standard error, so that standard output stays free.
-    pub fn new() -> Self {
+    pub fn new(places: Arc<Places>) -> Self {
         let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let overall = screen.add(ProgressBar::new(0));
         overall.set_style(style("{bar:24} {pos} of {len} tasks  {elapsed}  {wide_msg}"));
         overall.enable_steady_tick(Duration::from_millis(500));
-        Live { screen, overall, rows: Mutex::default() }
+        Live { screen, overall, rows: Mutex::default(), places }
     }
 
     /// Shows nothing that moves until `unhide`: somebody is being asked. Lines still come.
@@ -86,12 +87,6 @@ impl Live {
     }
 }
 
-impl Default for Live {
-    fn default() -> Self {
-        Live::new()
-    }
-}
-
 impl Row {
     fn show(&self, task: &TaskName) {
         let dim = words::DIM;
@@ -134,7 +129,7 @@ impl Observer for Live {
         if matches!(stamped.event, Event::RunEnded { .. }) {
             self.overall.finish_and_clear();
         }
-        if let Some(text) = lines::line(stamped, state, false) {
+        if let Some(text) = lines::line(stamped, state, false, &self.places) {
             self.screen.suspend(|| anstream::eprint!("{text}"));
         }
     }

@@ -1,17 +1,16 @@
 //! One run, as its journal tells it: `show` and `runs`.
 
-use super::{lines, words};
+use super::{Places, lines, words};
 use crate::model::{Holding, HostName, RunState, StepId, TaskName, TaskRecord, TaskState};
 use std::fmt::Write;
 
 /// Everything about a run, a line for each task.
-pub fn text(state: &RunState) -> String {
+pub fn text(state: &RunState, places: &Places) -> String {
     let mut out = header(state);
     let width = state.tasks().map(|(name, _)| name.to_string().chars().count()).max().unwrap_or(0);
     for (name, task) in state.tasks() {
         let (word, style) = words::of_state(&task.state);
-        let name = name.to_string();
-        let _ = writeln!(out, "  {name:width$}  {style}{word}{style:#}{}", detail(task));
+        let _ = writeln!(out, "  {:width$}  {style}{word}{style:#}{}", name.to_string(), detail(task));
         if let Some(drift) = &task.drift {
             let _ = writeln!(out, "      not as it was left: {drift}");
         }
@@ -19,7 +18,10 @@ pub fn text(state: &RunState) -> String {
             TaskState::Failed { fault }
             | TaskState::Unknown { fault }
             | TaskState::Waiting { fault }
-            | TaskState::Stuck { fault, .. } => out += &words::fault(fault, "      "),
+            | TaskState::Stuck { fault, .. } => {
+                out += &words::fault(fault, "      ");
+                out += &words::indented(&places.snippet(name, fault), "      ");
+            }
             TaskState::Kept { why, .. } => {
                 let _ = writeln!(out, "      {why}");
             }

@@ -90,7 +90,12 @@ pub fn fault(fault: &Fault, indent: &str) -> String {
     let mut lines = vec![format!("{BAD}{}{BAD:#}: {}", of_fault(fault.kind), fault.message)];
     lines.extend(fault.detail.iter().flat_map(|detail| detail.lines()).map(|line| format!("  {DIM}|{DIM:#} {line}")));
     lines.extend(fault.hint.iter().map(|hint| format!("  {BOLD}hint{BOLD:#}: {hint}")));
-    lines.iter().flat_map(|l| l.lines()).map(|line| format!("{indent}{line}\n")).collect()
+    indented(&lines.join("\n"), indent)
+}
+
+/// Each line behind `indent`.
+pub fn indented(text: &str, indent: &str) -> String {
+    text.lines().map(|line| format!("{indent}{line}\n")).collect()
 }
 
 /// `0.3 s`, `42 s`, `3 m 05 s`, `2 h 04 m`.

@@ -33,7 +33,7 @@ pub struct TemplateFault {
 
 impl From<TemplateFault> for Fault {
     fn from(fault: TemplateFault) -> Fault {
-        Fault::new(FaultKind::Value, fault.message)
+        Fault::new(FaultKind::Value, fault.message).at(fault.span)
     }
 }
 
@@ -112,7 +112,8 @@ impl Late {
         TemplateFault { message, span: self.place().unwrap_or(Span::new(FileId(0), 0..0)) }
     }
 
-    fn place(&self) -> Option<Span> {
+    /// Where its first template stands.
+    pub fn place(&self) -> Option<Span> {
         match self {
             Late::Value(_) => None,
             Late::Text(t) => Some(t.place.span),

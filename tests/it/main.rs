@@ -20,6 +20,7 @@ mod lease;
 mod left_out;
 mod load;
 mod long;
+mod places;
 mod readme;
 mod restore;
 mod resume;
