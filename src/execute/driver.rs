@@ -107,6 +107,8 @@ struct Driver<'p> {
     stopping: CancellationToken,
     /// Tasks that were started and have neither ended nor paused since.
     busy: HashSet<u32>,
+    /// Tasks of this leg that wait for their next attempt.
+    pausing: HashSet<u32>,
     requests: mpsc::Receiver<Request>,
     signals: Signals,
     tasks: JoinSet<()>,
@@ -174,6 +176,7 @@ impl<'p> Driver<'p> {
             schedule,
             stopping: CancellationToken::new(),
             busy: HashSet::new(),
+            pausing: HashSet::new(),
             requests,
             signals: run.signals,
             tasks,
@@ -222,6 +225,7 @@ impl<'p> Driver<'p> {
     fn set_out(&mut self) {
         let schedule = self.leg.schedule(self.program, &self.record.state(), self.limits);
         self.schedule = schedule;
+        self.pausing.clear();
         self.stopping = CancellationToken::new();
     }
 
@@ -290,9 +294,14 @@ impl<'p> Driver<'p> {
         let next = self.leg.after(self.program, task, &state, &what);
         let released = roll::release(self.program, &state, task, &what);
         drop(state);
+        self.pausing.remove(&index);
         match what {
             TaskEvent::Started { .. } => drop(self.busy.insert(index)),
             TaskEvent::Changing { .. } => {}
+            TaskEvent::Retrying { .. } => {
+                self.busy.remove(&index);
+                self.pausing.insert(index);
+            }
             _ => drop(self.busy.remove(&index)),
         }
         batch.events.push(Event::Task { task: task.name.clone(), what });
@@ -364,7 +373,12 @@ impl<'p> Driver<'p> {
     /// Whether nothing runs and nothing will: all is done, or it was stopped, or what could not be taken back holds
     /// up the rest.
     fn is_over(&self) -> bool {
-        let halted = self.schedule.is_stopped() || matches!(self.leg, Leg::Back | Leg::End);
+        // On a way back the gate of a roll may be between two attempts: the batches before it wait for it.
+        let halted = match self.leg {
+            _ if self.schedule.is_stopped() => true,
+            Leg::Back => self.pausing.is_empty(),
+            leg => leg == Leg::End,
+        };
         self.schedule.is_complete() || halted && self.busy.is_empty()
     }
 

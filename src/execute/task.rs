@@ -117,7 +117,11 @@ impl TaskRun {
             };
             last = Some(fault.clone());
             self.commit(TaskEvent::Retrying { attempt: number, fault }).await?;
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                // Another leg enters it anew.
+                () = self.stopping.cancelled() => return Ok(()),
+            }
             tries += 1;
             self.commit(TaskEvent::Started { attempt: number + 1 }).await?;
         }

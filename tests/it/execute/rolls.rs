@@ -2,10 +2,11 @@
 
 use super::back_and_forth::{audit, back_to, play, reach, sit, sittings};
 use super::engines::{Cut, Theatre, deed, mark};
-use super::stage::{LOOK, needs, on_failure, roll, step};
+use super::stage::{LOOK, needs, on_failure, retry, roll, step};
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::time::Duration;
 use surefoot::check::{OnFailure, Step};
 use surefoot::compile::Roll;
 use surefoot::execute::Goal;
@@ -260,6 +261,26 @@ fn a_gate_that_fails_on_the_way_back_holds_it_up_until_it_passes() {
         theatre.remark("controller", "good");
         assert_eq!(ends(&theatre, back_to(Target::Start)).await, Outcome::RolledBack);
         assert!(theatre.marks("a").is_empty());
+        audit_roll(&theatre);
+    });
+}
+
+#[test]
+fn a_gate_between_two_attempts_is_waited_for_on_the_way_back() {
+    play(async {
+        let patient = Step { retry: Some(retry(Some(10), 100)), ..gate("has good") };
+        let before = Step { on: None, ..mark("good", "", "") };
+        let steps = [before].into_iter().chain(roll("roll", json!(1), "", vec![patient], vec![mark("x", "", "")]));
+        let theatre = Theatre::new(steps.collect(), 2, |_| {});
+        assert_eq!(ends(&theatre, Goal::Start).await, Outcome::Done);
+        theatre.unmark("controller", "good");
+        let mends = async {
+            tokio::time::sleep(Duration::from_millis(450)).await;
+            theatre.remark("controller", "good");
+        };
+        let (outcome, ()) = tokio::join!(ends(&theatre, back_to(Target::Start)), mends);
+        assert_eq!(outcome, Outcome::RolledBack);
+        assert!(theatre.marks("a").is_empty() && theatre.marks("b").is_empty());
         audit_roll(&theatre);
     });
 }
