@@ -34,6 +34,8 @@ pub(super) fn command(folder: &Folder, record: &Record, index: usize, groups: &[
     // The host sees cgroup v2 only, as on a Debian of its own. Its files are not locked: they are its own, and the
     // lock's file would stay behind.
     command.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1").env("SYSTEMD_NSPAWN_LOCK", "0");
+    // Its network is its own, and so are the kernel's settings for it (`net.*`).
+    command.env("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "network");
     command
 }
 

@@ -139,7 +139,8 @@ impl Work {
             return Ok(true);
         }
         let (inventory, state) = (self.inventory.to_string_lossy(), self.folder.join("proof-state"));
-        let words = ["run", "proof.yaml", "-i", &inventory, "--yes", "--log", "json"];
+        let mut words = vec!["run", "proof.yaml", "-i", &inventory, "--yes", "--log", "json"];
+        words.extend(subject.binds.iter().flat_map(|bind| ["--bind", bind]));
         Ok(self.call(subject, &state, &words)?.end() == Ended::Code(0))
     }
 

@@ -49,6 +49,19 @@ fn only_true_and_false_are_booleans() {
 }
 
 #[test]
+fn what_a_lab_cannot_be_is_told_with_its_place() {
+    let lab = b"lab:\n  hosts: [web-1, Web-2]\n  etcd: '3.3'\n  packages: [nginx-light, 'nginx=1.2']\n  disk: log\n";
+    let (_dir, path) = written(lab);
+    let mut sources = Sources::default();
+    let found = load::rehearsal(&path, &mut sources).unwrap_err();
+    let found: Vec<_> = found.iter().map(|problem| (problem.code, at(problem, &sources))).collect();
+    assert_eq!(
+        found,
+        [("E0501", "2:18"), ("E0501", "3:9"), ("E0501", "4:27"), ("E0501", "5:9")].map(|(c, p)| (c, p.to_owned()))
+    );
+}
+
+#[test]
 fn integers_of_64_bits_are_exact_and_larger_ones_refused() {
     let (root, _) = tree("a: 18446744073709551615\nb: -9223372036854775808\n");
     assert_eq!(root.get("a").unwrap().to_json(), serde_json::json!(u64::MAX));

@@ -24,6 +24,7 @@ mod places;
 mod readme;
 mod restore;
 mod resume;
+mod runbooks;
 mod schema;
 mod secrets;
 mod testing;

@@ -63,10 +63,12 @@ fn every_command_that_it_names_exists() {
 
 #[test]
 fn shipped_runbooks_and_rehearsals_have_no_mistakes_and_no_warnings() {
-    let folder = Path::new(ROOT).join("runbooks/etcd");
-    let files = std::fs::read_dir(&folder).expect("there").map(|entry| entry.expect("read").path());
-    let files: Vec<String> = files.map(|path| path.to_string_lossy().into_owned()).collect();
-    let words: Vec<&str> = ["check"].into_iter().chain(files.iter().map(String::as_str)).collect();
-    let checked = surefoot(&folder, &words);
-    assert!(checked.status.success() && checked.stderr.is_empty(), "{}", String::from_utf8_lossy(&checked.stderr));
+    let folders = ["runbooks/etcd", "runbooks/examples"].map(|name| Path::new(ROOT).join(name));
+    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).expect("there"));
+    let files: Vec<String> = files.map(|file| file.expect("read").path().to_string_lossy().into_owned()).collect();
+    for command in [["check"].as_slice(), &["fmt", "--check"]] {
+        let words: Vec<&str> = command.iter().copied().chain(files.iter().map(String::as_str)).collect();
+        let checked = surefoot(Path::new(ROOT), &words);
+        assert!(checked.status.success() && checked.stderr.is_empty(), "{}", String::from_utf8_lossy(&checked.stderr));
+    }
 }
