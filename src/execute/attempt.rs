@@ -137,6 +137,7 @@ impl<'a> Attempt<'a> {
         let phase = if self.step.effect == Effect::Reads { Phase::Look } else { Phase::Act };
         self.check_leases(phase).await?;
         let ended = self.guarded(&cx, phase, self.prepared.action.apply(&cx, &before)).await;
+        let ended = ended.and_then(|out| self.accept(&out).map(|()| out));
         ended.map_err(|fault| if self.step.secret { hidden(fault) } else { fault })
     }
 

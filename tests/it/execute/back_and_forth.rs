@@ -4,10 +4,23 @@
 use super::engines::{Cut, Theatre, after, deed, mark};
 use super::stage::{ACT, LOOK, expr, needs, retry, step};
 use proptest::prelude::*;
-use surefoot::check::{Gate, Need, OnFailure, Step};
+use surefoot::check::{Gate, Need, OnFailure, Retry, Step};
 use surefoot::execute::Goal;
 use surefoot::execute::walk::Target;
 use surefoot::model::*;
+
+#[test]
+fn a_step_of_an_undo_is_repeated_until_what_it_waits_for() {
+    for (until, outcome) in [("out.stdout == '3'", Outcome::RolledBack), ("out.stdout == 'never'", Outcome::Stuck)] {
+        play(async {
+            let patience = Retry { until: expr(until), ..retry(Some(4), 100) };
+            let asks = Step { retry: Some(patience), ..step("asks", &LOOK, "time") };
+            let theatre = Theatre::new(vec![Step { undo: vec![asks], ..deed("work", "", "") }], 1, |_| {});
+            assert_eq!(theatre.engage(Goal::Start, None).await.unwrap().unwrap(), Outcome::Done);
+            assert_eq!(theatre.engage(back_to(Target::Start), None).await.unwrap().unwrap(), outcome);
+        });
+    }
+}
 
 #[derive(Clone, Debug)]
 struct Recipe {
