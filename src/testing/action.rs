@@ -158,7 +158,8 @@ fn on<'a>(cx: &Cx<'a>, host: &'a Arc<dyn Host>) -> Cx<'a> {
 
 /// Lets the time pass that an answer takes, or as much of it as there is.
 async fn pass(cx: &Cx<'_>, answer: &Answer) -> Result<(), Fault> {
-    match cx.deadline.filter(|deadline| *deadline < Instant::now() + answer.takes) {
+    let end = Instant::now().checked_add(answer.takes);
+    match cx.deadline.filter(|deadline| end.is_none_or(|end| *deadline < end)) {
         Some(deadline) => {
             sleep_until(deadline).await;
             Err(Fault::new(FaultKind::Timeout, "it did not end in its time"))

@@ -3,7 +3,7 @@
 use super::suite::{Act, Answer, Answers, Case, Expected, Name, Reply};
 use super::unknown;
 use crate::action::Tested;
-use crate::check::Step;
+use crate::check::{RollPart, Step};
 use crate::compile::{Program, Task};
 use crate::model::{Diagnostic, Effect, HostName, Span};
 use serde_json::Value as Json;
@@ -30,7 +30,8 @@ pub(super) fn checkpoint<'p>(program: &'p Program, name: &str) -> Option<&'p Ste
 
 /// Whether a step is there for the order of others only.
 pub(super) fn only_orders(step: &Step) -> bool {
-    step.kind.barrier || step.closes.is_some() || step.kind.name == crate::action::ROLLING.name
+    let chooses = step.roll.as_ref().is_some_and(|place| matches!(place.part, RollPart::Choice(_)));
+    step.checkpoint().is_some() || step.closes.is_some() || chooses
 }
 
 struct Fit<'p> {

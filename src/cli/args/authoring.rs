@@ -21,9 +21,10 @@ pub struct Check {
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-A test file says, case by case, what each step is answered and what must then happen: which tasks run, in which
-order, what they send, how it ends, what is taken back. The engine is the real one; no host is touched, and no time
-passes. Exits with 1 where a case fails, with 2 where a file has mistakes.
+A test file says, case by case, what each step is answered and what must then happen: which
+tasks run, in which order, what they send, how it ends, what is taken back. The engine is the
+real one; no host is touched, and no time passes.
+Exits with 1 where a case fails, with 2 where a file has mistakes.
 
 Examples:
   surefoot test restore-cluster.test.yaml
