@@ -303,6 +303,7 @@ proptest! {
 
 #[test]
 fn every_example_in_an_actions_manual_checks() {
+    let site = Inventory::of_names(["etcd-1", "etcd-2", "etcd-3"].into_iter().map(Into::into));
     for kind in surefoot::action::KINDS {
         let text = crate::support::example::runbook(kind);
         let dir = tempfile::tempdir().unwrap();
@@ -310,7 +311,7 @@ fn every_example_in_an_actions_manual_checks() {
         std::fs::write(&path, &text).unwrap();
         let mut sources = Sources::default();
         let document = load::runbook(&path, &mut sources).unwrap_or_else(|e| panic!("{}: {e:#?}\n{text}", kind.name));
-        let found = check::check(&document, None, &sources).diagnostics;
+        let found = check::check(&document, Some(&site), &sources).diagnostics;
         let errors: Vec<&Diagnostic> = found.iter().filter(|problem| problem.severity == Severity::Error).collect();
         assert!(errors.is_empty(), "{}: {errors:#?}\n{text}", kind.name);
     }
