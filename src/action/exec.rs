@@ -15,6 +15,7 @@ use serde::Deserialize;
 #[serde(untagged)]
 pub enum Exec {
     /// The program and its arguments.
+    #[schemars(extend("x-command" = "words"))]
     Words(Vec<String>),
     Guarded(GuardedWords),
 }
@@ -24,6 +25,7 @@ pub enum Exec {
 #[serde(deny_unknown_fields)]
 pub struct GuardedWords {
     /// The program and its arguments.
+    #[schemars(extend("x-command" = "words"))]
     run: Vec<String>,
     /// Does not run where this path exists on the host.
     creates: Option<HostPath>,

@@ -133,6 +133,7 @@ pub struct Change<B> {
 /// A parameter may hold a secret where its field says `#[schemars(extend("x-secret" = true))]`, and nowhere else: the
 /// check sees to that. Such a value may leave the controller by a script's `stdin` or `env` only, or by a connection
 /// of its own, never by its `args` or text; and no `summary`, no `before` and no checksum in an argument may tell it.
+/// `x-command` marks the text of a shell (`shell`) or the words of a command (`words`), for what the check warns of.
 pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static {
     /// The key in a step.
     const NAME: &'static str;

@@ -15,6 +15,7 @@ use serde::Deserialize;
 #[serde(untagged)]
 pub enum Sh {
     /// The text.
+    #[schemars(extend("x-command" = "shell"))]
     Text(String),
     Guarded(GuardedText),
 }
@@ -24,6 +25,7 @@ pub enum Sh {
 #[serde(deny_unknown_fields)]
 pub struct GuardedText {
     /// The text.
+    #[schemars(extend("x-command" = "shell"))]
     run: String,
     /// Does not run where this path exists on the host.
     creates: Option<HostPath>,

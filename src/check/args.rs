@@ -3,6 +3,7 @@
 //! Walks the node beside the JSON schema that the action's struct gives. A scalar is text as it was written where
 //! text is wanted (`0600`), a whole `{{ expression }}` fits everywhere, and text with `{{ }}` in it is text.
 
+use super::command;
 use super::reader::{Reader, folded};
 use crate::action::{Kind, parse_format};
 use crate::load::{Node, Value, did_you_mean, unknown_key};
@@ -102,6 +103,7 @@ impl Walk<'_, '_> {
     }
 
     fn plain(&mut self, node: &Node, schema: &Json, what: &str) -> Late {
+        command::check(self.reader, node, schema);
         if let Some(template) = self.reader.template(node) {
             if template.whole.is_none() && !could_be(node, schema) {
                 let wanted = wanted(std::slice::from_ref(schema));

@@ -76,7 +76,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0804", "a host is missing in a test, and its run cannot do without it"),
     ("W0201", "a change that nothing takes back and that does not say so"),
     ("W0301", "a parameter that nothing uses"),
+    ("W0401", "steps that touch the same thing, where nothing says which comes first"),
     ("W0501", "a number that loses digits which it would keep as text"),
+    ("W0502", "a command in a pipeline whose failure is lost"),
+    ("W0511", "a secret that is written out, or not declared as one"),
     ("W0701", "a variable of an Ansible inventory that is ignored"),
     ("W0702", "a part of an inventory that is left out"),
 ];

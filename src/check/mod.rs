@@ -7,16 +7,19 @@
 mod args;
 mod checked;
 mod codes;
+mod command;
 mod defaults;
 mod explain;
 mod names;
 mod order;
+mod overlaps;
 mod params;
 mod reader;
 mod retry;
 mod roles;
 mod secrets;
 mod shapes;
+mod shell;
 mod sites;
 mod step;
 mod uses;
@@ -93,6 +96,7 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
     let names = Names { drafts: &drafts, ids: &ids, order: &order, vars: &vars };
     names::check(reader, &names);
     secrets::check(reader, &names);
+    overlaps::check(reader, &names);
     if !reader.has_errors() {
         // A name that could not be read may have been the use.
         params::unused(reader);

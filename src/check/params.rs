@@ -1,6 +1,7 @@
 //! Declared parameters, and the values that one run gives them.
 
 use super::checked::{ParamSpec, ParamType, Runbook, Use};
+use super::command;
 use super::reader::Reader;
 use super::shapes::PARAM;
 use crate::action::Period;
@@ -45,6 +46,10 @@ fn declaration(reader: &mut Reader, key: &Key, node: &Node) -> Option<ParamSpec>
             None
         }
     });
+    if kind == ParamType::String && command::is_secret_name(&key.text) {
+        let message = format!("`{}` is named like a secret, and is none: it would be seen, and kept", key.text);
+        reader.warn("W0511", key.span, message, "declare it with `type: secret`");
+    }
     let default = default.map(|value| anchored(kind, value, &reader.folder));
     Some(ParamSpec { kind, default, summary, span: key.span })
 }

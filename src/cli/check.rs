@@ -31,6 +31,9 @@ pub fn main(args: &Check) -> Exit {
         problems.extend(found.unwrap_or_else(|more| more));
     }
     let exit = show(&problems, &sources, args.format);
+    if args.deny_warnings && !problems.is_empty() {
+        return Exit::WrongInput;
+    }
     if exit == Exit::Done && args.format == Format::Text {
         println!("{}: no mistakes found", count(args.runbooks.len()));
     }

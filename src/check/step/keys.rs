@@ -1,6 +1,7 @@
 //! The values of a step's keys, one function for each.
 
 use crate::check::checked::{Need, OnFailure};
+use crate::check::command;
 use crate::check::reader::Reader;
 use crate::check::shapes::NEED;
 use crate::load::{Fields, Node, Value};
@@ -114,7 +115,11 @@ pub(super) fn env(reader: &mut Reader, node: &Node) -> Vec<(String, Late)> {
         if !key.text.chars().all(word) || key.text.starts_with(|c: char| c.is_ascii_digit()) {
             reader.error("E0301", key.span, format!("`{}` cannot name an environment variable", key.text));
         }
-        env.push((key.text.clone(), reader.text(node, &key.text)));
+        let value = reader.text(node, &key.text);
+        if command::is_secret_name(&key.text) && value.as_value().is_some_and(|text| *text != "") {
+            command::told(reader, node.span);
+        }
+        env.push((key.text.clone(), value));
     }
     env
 }

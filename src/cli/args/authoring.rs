@@ -6,7 +6,10 @@ use clap::ValueEnum;
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Example:\n  surefoot check runbooks/etcd/restore-cluster.yaml")]
+#[command(after_help = "\
+Examples:
+  surefoot check runbooks/etcd/restore-cluster.yaml
+  surefoot check --deny-warnings runbooks/etcd/*.yaml")]
 pub struct Check {
     /// Runbooks, their tests (NAME.test.yaml) and rehearsals (NAME.rehearse.yaml)
     #[arg(required = true, value_name = "RUNBOOK")]
@@ -14,6 +17,9 @@ pub struct Check {
     /// Lets steps name its hosts and groups beside the runbook's own roles
     #[arg(short, long, value_name = "HOSTS")]
     pub inventory: Option<PathBuf>,
+    /// Exit with 2 on warnings, too
+    #[arg(long)]
+    pub deny_warnings: bool,
     /// One JSON object on each line, for editors and CI
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

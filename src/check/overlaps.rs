@@ -1,0 +1,61 @@
+//! Steps that touch the same thing of the same host, where nothing says which of them comes first.
+//!
+//! Knows only what is written: of a template, that the same text means the same. Whether two roles share a host is
+//! known when they are bound, so steps on different roles are not compared.
+
+use super::checked::Step;
+use super::names::Names;
+use super::reader::Reader;
+use super::sites::{self, When};
+use crate::model::{Diagnostic, Effect, Severity};
+use std::collections::HashMap;
+
+/// Warns of each pair once.
+pub(super) fn check(reader: &mut Reader, names: &Names) {
+    let mut touching: HashMap<(Option<&str>, String), Vec<usize>> = HashMap::new();
+    for (index, draft) in names.drafts.iter().enumerate() {
+        let Some(step) = draft.step.as_ref().filter(|step| step.effect != Effect::Reads) else { continue };
+        for thing in touched(step) {
+            let on = draft.on.as_deref().filter(|_| !thing.starts_with("controller:"));
+            let others = touching.entry((on, thing.clone())).or_default();
+            for other in others.iter().filter(|other| unordered(names, **other, index)) {
+                let (first, id) = (&names.drafts[*other], &names.drafts[*other].id);
+                let message = format!("`{}` and `{id}` both touch {thing}, and may run at the same time", draft.id);
+                let problem = Diagnostic::error("W0401", draft.span, message).label(first.span, "the other one");
+                let problem =
+                    problem.help(format!("add `{id}` to the `needs` of `{}`, or the other way round", draft.id));
+                let problem = Diagnostic { severity: Severity::Warning, ..problem };
+                if !reader.problems.iter().any(|told| told.labels == problem.labels && told.code == problem.code) {
+                    reader.problems.push(problem);
+                }
+            }
+            others.push(index);
+        }
+    }
+}
+
+/// Whether neither waits for the other. Steps with conditions may exclude each other.
+fn unordered(names: &Names, first: usize, second: usize) -> bool {
+    let conditional = |index: usize| names.drafts[index].step.as_ref().is_some_and(|step| step.when.is_some());
+    let ordered = |a, b| names.order.is_finished(a, b, false) || names.order.is_finished(b, a, false);
+    let exclusive = conditional(first) && conditional(second);
+    first != second && !exclusive && !ordered(first, second)
+}
+
+/// The paths and units that a step touches, as far as they are written out or follow from names that mean the same
+/// in every step.
+fn touched(step: &Step) -> Vec<String> {
+    let mut found = Vec::new();
+    sites::of_late(&step.args, When::Start, &mut found);
+    let own = |site: &sites::Site| {
+        site.refs.iter().any(|r| match r.name(0) {
+            Some("item" | "batch") => true,
+            Some("vars") => !step.vars.is_empty(),
+            _ => false,
+        })
+    };
+    if found.iter().any(own) {
+        return Vec::new();
+    }
+    (step.kind.decode)(step.args.shown()).map(|action| action.touches()).unwrap_or_default()
+}

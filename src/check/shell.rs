@@ -1,0 +1,295 @@
+//! Shell text, as far as it takes to tell which commands can fail unheard: a pipeline fails only if its last one does.
+//!
+//! Reads quotes, substitutions, here-documents and compound commands. Of a text that it cannot follow it says nothing.
+
+use std::ops::Range;
+
+/// Commands that fail on no input that an author has in mind.
+const SPEAKERS: &[&str] = &["echo", "printf", "yes", "true", ":"];
+/// Commands that, in the middle of a pipeline, work on what the one before them says.
+const FILTERS: &[&str] = &["awk", "cat", "cut", "grep", "head", "sed", "sort", "tail", "tee", "tr", "uniq", "wc"];
+
+/// Of each pipeline, the first command whose failure is lost; byte ranges. A pipeline into `grep` counts as heard:
+/// it fails where nothing comes.
+pub(super) fn unheard(text: &str) -> Vec<Range<usize>> {
+    let mut scanner = Scanner { text, at: 0, documents: Vec::new(), found: Vec::new() };
+    // Whoever turns it on knows.
+    if text.contains("pipefail") || scanner.list(false).is_none() {
+        return Vec::new();
+    }
+    scanner.found.sort_by_key(|range| range.start);
+    scanner.found
+}
+
+struct Scanner<'t> {
+    text: &'t str,
+    at: usize,
+    /// The ends of here-documents that begin with the next line.
+    documents: Vec<&'t str>,
+    found: Vec<Range<usize>>,
+}
+
+enum Token {
+    Word(Range<usize>),
+    Pipe,
+    /// `;`, `&`, `&&`, `||`.
+    Break,
+    Line,
+    Open,
+    Close,
+    End,
+}
+
+/// One command of a pipeline.
+#[derive(Default)]
+struct Command {
+    words: Vec<Range<usize>>,
+    /// A loop, a group and the like: what it does with failures is its own.
+    compound: bool,
+}
+
+#[derive(Default)]
+struct Pipeline {
+    before: Vec<Command>,
+    last: Command,
+    negated: bool,
+}
+
+impl Command {
+    fn is_empty(&self) -> bool {
+        self.words.is_empty() && !self.compound
+    }
+
+    /// What is run, rather than the variables set for it.
+    fn name<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let word = |range: &Range<usize>| &text[range.clone()];
+        self.words.iter().map(word).find(|word| !is_assignment(word))
+    }
+
+    fn is_heard(&self, text: &str, first: bool) -> bool {
+        let Some(name) = self.name(text).filter(|_| !self.compound) else { return true };
+        SPEAKERS.contains(&name) || (!first && FILTERS.contains(&name)) || (name == "cat" && self.words.len() == 1)
+    }
+}
+
+fn is_assignment(word: &str) -> bool {
+    let name = word.split_once('=').map_or("", |(name, _)| name);
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+impl<'t> Scanner<'t> {
+    /// Reads commands up to the end of the text, or to the `)` that closes these. `None` where it cannot follow.
+    fn list(&mut self, closed: bool) -> Option<()> {
+        let mut outer: Vec<(&str, Pipeline)> = Vec::new();
+        let mut line = Pipeline::default();
+        loop {
+            match self.token()? {
+                Token::Word(range) if line.last.is_empty() => match &self.text[range.clone()] {
+                    "!" => line.negated = true,
+                    "then" | "do" | "else" | "elif" => {}
+                    word @ ("if" | "while" | "until" | "for" | "case" | "{") => {
+                        outer.push((word, std::mem::take(&mut line)));
+                    }
+                    "fi" | "done" | "esac" | "}" => {
+                        self.end(&line);
+                        line = outer.pop()?.1;
+                        line.last.compound = true;
+                    }
+                    _ => line.last.words.push(range),
+                },
+                Token::Word(range) => line.last.words.push(range),
+                Token::Pipe if line.last.is_empty() => return None,
+                Token::Pipe => line.before.push(std::mem::take(&mut line.last)),
+                Token::Line if line.last.is_empty() && !line.before.is_empty() => {}
+                Token::Break | Token::Line => self.end(&std::mem::take(&mut line)),
+                // `NAME()`: what follows is its body.
+                Token::Open if line.last.words.len() == 1 => match self.token()? {
+                    Token::Close => line.last = Command::default(),
+                    _ => return None,
+                },
+                Token::Open => {
+                    self.list(true)?;
+                    line.last.compound = true;
+                }
+                Token::Close if outer.last().is_some_and(|(word, _)| *word == "case") => line = Pipeline::default(),
+                Token::Close | Token::End if !outer.is_empty() => return None,
+                Token::Close => return closed.then(|| self.end(&line)),
+                Token::End => return (!closed).then(|| self.end(&line)),
+            }
+        }
+    }
+
+    fn end(&mut self, line: &Pipeline) {
+        if line.last.name(self.text) == Some("grep") && !line.negated {
+            return;
+        }
+        let lost = line.before.iter().enumerate().find(|(at, command)| !command.is_heard(self.text, *at == 0));
+        if let Some((_, Command { words, .. })) = lost
+            && let (Some(first), Some(last)) = (words.first(), words.last())
+        {
+            self.found.push(first.start..last.end);
+        }
+    }
+
+    fn rest(&self) -> &'t str {
+        &self.text[self.at..]
+    }
+
+    /// Goes past a text if it is what comes next.
+    fn past(&mut self, what: &str) -> bool {
+        let is_next = self.rest().starts_with(what);
+        self.at += if is_next { what.len() } else { 0 };
+        is_next
+    }
+
+    fn past_char(&mut self) -> Option<char> {
+        let next = self.rest().chars().next()?;
+        self.at += next.len_utf8();
+        Some(next)
+    }
+
+    fn past_blanks(&mut self) {
+        while self.past(" ") || self.past("\t") || self.past("\r") || self.past("\\\n") {}
+    }
+
+    fn token(&mut self) -> Option<Token> {
+        loop {
+            self.past_blanks();
+            match self.rest().chars().next() {
+                None => return Some(Token::End),
+                Some('#') => self.at += self.rest().find('\n').unwrap_or(self.rest().len()),
+                Some('\n') => {
+                    self.at += 1;
+                    self.past_documents();
+                    return Some(Token::Line);
+                }
+                Some('<' | '>') => self.redirection()?,
+                Some('(') => return self.past("(").then_some(Token::Open),
+                Some(')') => return self.past(")").then_some(Token::Close),
+                Some('|') if !self.rest().starts_with("||") => return self.past("|").then_some(Token::Pipe),
+                Some('|' | '&' | ';') => {
+                    let double = ["||", "&&", ";;"].iter().any(|both| self.past(both));
+                    self.at += usize::from(!double);
+                    return Some(Token::Break);
+                }
+                Some(_) => {
+                    let start = self.at;
+                    self.word()?;
+                    let digits = self.text[start..self.at].bytes().all(|b| b.is_ascii_digit());
+                    if !(digits && self.rest().starts_with(['<', '>'])) {
+                        return Some(Token::Word(start..self.at));
+                    }
+                }
+            }
+        }
+    }
+
+    /// `> FILE`, `2>&1`, `<<END` and the like, with what follows.
+    fn redirection(&mut self) -> Option<()> {
+        let document = self.past("<<-") || self.past("<<");
+        if !document {
+            self.past_char()?;
+            let _ = [">", "&", "|"].iter().any(|more| self.past(more));
+        }
+        self.past_blanks();
+        let start = self.at;
+        self.word()?;
+        if document {
+            self.documents.push(self.text[start..self.at].trim_matches(['\'', '"', '\\']));
+        }
+        Some(())
+    }
+
+    /// Past the lines of here-documents.
+    fn past_documents(&mut self) {
+        for end in std::mem::take(&mut self.documents) {
+            while !self.rest().is_empty() {
+                let line = self.rest().split_inclusive('\n').next().unwrap_or("");
+                self.at += line.len();
+                if line.trim_end_matches('\n').trim_start_matches('\t') == end {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn word(&mut self) -> Option<()> {
+        while let Some(next) = self.rest().chars().next() {
+            match next {
+                ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')' => break,
+                '\'' => self.at += self.rest()[1..].find('\'')? + 2,
+                '"' => {
+                    self.at += 1;
+                    while !self.past("\"") {
+                        self.part()?;
+                    }
+                }
+                _ => self.part()?,
+            }
+        }
+        Some(())
+    }
+
+    /// One character of a word, or a whole substitution.
+    fn part(&mut self) -> Option<()> {
+        match self.past_char()? {
+            '\\' => drop(self.past_char()?),
+            '`' => while self.past_char()? != '`' {},
+            '$' if self.past("((") => self.at += self.rest().find("))")? + 2,
+            '$' if self.past("(") => self.list(true)?,
+            '$' if self.past("{") => {
+                while !self.past("}") {
+                    self.part()?;
+                }
+            }
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unheard;
+
+    fn lost(text: &str) -> Vec<&str> {
+        unheard(text).into_iter().map(|range| &text[range]).collect()
+    }
+
+    #[test]
+    fn what_comes_before_the_last_command_fails_unheard() {
+        assert_eq!(lost("curl -sf x | tar -x"), ["curl -sf x"]);
+        assert_eq!(lost("a 2>&1 |\n  # why\n  b; c && d | e"), ["a", "d"]);
+        assert_eq!(lost("A=1 pg_dump -U 'a | b' db | gzip > x"), ["A=1 pg_dump -U 'a | b' db"]);
+        assert_eq!(lost("printf x | etcdctl put a | wc"), ["etcdctl put a"]);
+        assert_eq!(lost("x=$(df \"$(a | b)\" | tail -n 1)"), ["df \"$(a | b)\"", "a"]);
+        assert_eq!(lost("if ! lsblk | grep -q x; then exit; fi"), ["lsblk"]);
+        assert_eq!(lost("f() { df | tail; }\nfor x in 1 2; do rm x | tee y; done | sort"), ["df", "rm x"]);
+        assert_eq!(lost("cat <<END | b | c\nx | y\nEND\nd | e"), ["b", "d"]);
+        assert_eq!(lost("case $x in a|b) c | d ;; *) e ;; esac"), ["c"]);
+    }
+
+    #[test]
+    fn what_cannot_be_lost_or_followed_is_let_be() {
+        let fine = [
+            "echo x | a",
+            "a || b",
+            "printf '%s|%s' x y | b",
+            "systemctl list-units | grep -q etcd",
+            "{ a || true; } | b",
+            "(a) | b",
+            "while read -r x; do echo; done | sort",
+            "case a|b in a|b) c ;; esac",
+            "echo $((1 | 2)) \"a | b\" 'c | d' e\\|f # g | h",
+            "set -o pipefail; a | b",
+            "cat <<'END'\na | b\nEND\n",
+            "a >| b",
+            "a | b 'unfinished",
+            "fi | x",
+            "| x",
+        ];
+        for text in fine {
+            assert_eq!(lost(text), [""; 0], "{text}");
+        }
+    }
+}
