@@ -31,10 +31,13 @@ pub struct Http {
     method: Verb,
     /// Headers by name.
     #[serde(default)]
+    #[schemars(extend("x-secret" = true))]
     headers: IndexMap<String, String>,
     /// What is sent, as it is.
+    #[schemars(extend("x-secret" = true))]
     body: Option<String>,
     /// What is sent, as JSON with its `Content-Type`.
+    #[schemars(extend("x-secret" = true))]
     json: Option<Json>,
     /// The status that it must answer with, or a list of them. Default: 200 to 299.
     status: Option<Statuses>,

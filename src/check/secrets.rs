@@ -5,7 +5,7 @@
 //! of steps with `secret: true`.
 
 use super::args::Schemas;
-use super::checked::{ParamType, Step};
+use super::checked::{InRoll, ParamType, RollPart, Step};
 use super::names::Names;
 use super::reader::Reader;
 use super::sites::{self, Site, When};
@@ -25,6 +25,9 @@ pub(super) fn check(reader: &mut Reader, names: &Names) {
             None => in_step(reader, step),
         };
         closed.extend([&step.title, &step.user, &step.cwd, &step.for_each].into_iter().flatten());
+        if let Some(InRoll { part: RollPart::Choice(choice), .. }) = &step.roll {
+            closed.push(&choice.batch);
+        }
         refuse(reader, names, step, &vars, &closed);
         for part in step.undo.iter().chain(step.reconcile.as_deref()) {
             let mut closed = in_step(reader, part);

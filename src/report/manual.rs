@@ -73,11 +73,15 @@ fn fields(schema: &Json) -> Vec<String> {
 }
 
 fn field_text(name: &str, field: &Json, required: bool) -> String {
-    let mut head = format!("  {BOLD}{name}{BOLD:#}  {DIM}{}", kind_of(field));
+    let kind = Some(kind_of(field)).filter(|kind| !kind.is_empty()).unwrap_or_else(|| "any value".to_owned());
+    let mut head = format!("  {BOLD}{name}{BOLD:#}  {DIM}{kind}");
     if let Some(default) = field.get("default").filter(|default| !default.is_null()) {
         let _ = write!(head, ", default {default}");
     } else if required {
         head += ", required";
+    }
+    if field["x-secret"] == true {
+        head += ", may hold secrets";
     }
     let mut out = format!("{head}{DIM:#}\n");
     indented(&mut out, "      ", field["description"].as_str().unwrap_or_default());
@@ -121,6 +125,12 @@ fn indented(out: &mut String, indent: &str, text: &str) {
 mod tests {
     use super::*;
     use crate::action::find;
+
+    #[test]
+    fn parameters_that_may_hold_secrets_are_marked() {
+        let marks = |name: &str| page(find(name).unwrap()).matches("may hold secrets").count();
+        assert_eq!((marks("http"), marks("etcd.put"), marks("service")), (3, 1, 0));
+    }
 
     #[test]
     fn a_page_says_what_a_step_does_to_the_world() {

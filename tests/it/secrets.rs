@@ -1,6 +1,7 @@
 //! Secrets in forty disguises, through every road out of the program, on a real host: none is seen.
 
 use crate::support::program::Program;
+use crate::support::web::{Asked, Web, reply};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use std::path::Path;
@@ -276,4 +277,33 @@ fn a_secret_that_is_written_out_is_refused_and_not_shown() {
     assert_eq!(program.call(["run", "r.yaml", "--yes", "-p", "p=cmd:echo abcd"]).code, Some(0));
     // A plan needs no value.
     assert_eq!(program.call(["plan", "r.yaml", "--offline", "-p", "p=env:NO_SUCH_VARIABLE"]).code, Some(0));
+}
+
+#[test]
+fn a_secret_told_to_a_web_server_is_seen_by_it_alone() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    // It tells back all that it was told.
+    let echo = |asked: &Asked| {
+        reply("200 OK", &format!("X-Echo: {}\r\n", asked.headers.replace("\r\n", "; ")), asked.body.as_bytes())
+    };
+    let web = runtime.block_on(Web::plain(echo));
+    let program = Program::new();
+    program.write("token", TOKEN);
+    program.write("password", PASSWORD);
+    let steps = format!(
+        "  - http:\n      url: \"{url}\"\n      headers: {{ X-Token: \"{{{{ params.token }}}}\" }}\n  \
+         - id: order\n    irreversible: it is told\n    http:\n      url: \"{url}\"\n      method: POST\n      \
+         json: {{ login: [\"root:{{{{ params.password }}}}\"] }}\n",
+        url = web.url("/login")
+    );
+    let params =
+        "params: { token: { type: secret, default: file:token }, password: { type: secret, default: file:password } }";
+    let book = program.write("r.yaml", &format!("runbook: t\n{params}\nsteps:\n{steps}"));
+    let ran = program.run(&book, ["-v"]).done();
+    let asked = web.asked();
+    assert!(asked[0].headers.contains(TOKEN) && asked[1].body.contains("root:tr0ub4dor"), "{asked:?}");
+    assert!(ran.out("order@controller")["body"].to_string().contains("***"), "what it tells back is masked");
+    clean("events", &serde_json::to_string(&ran.events).unwrap());
+    clean("errors", &ran.err);
+    files_below(&program.state_folder(), &mut |path, text| clean(&path.display().to_string(), text));
 }

@@ -23,6 +23,7 @@ pub struct Put {
     #[serde(default)]
     pub key: Option<String>,
     #[serde(default)]
+    #[schemars(extend("x-secret" = true))]
     pub value: Option<String>,
     #[serde(default)]
     pub fill: Option<Fill>,
@@ -47,8 +48,9 @@ fn default_prefix() -> String {
 pub struct PutOut {
     /// Keys that were written, or had their value already.
     pub keys: u64,
-    /// Of these keys and values, as `etcd.content` has it.
-    pub digest: String,
+    /// Of a fill's keys and values, as `etcd.content` has it. None of one key: its value may be a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// What the keys were.
@@ -74,7 +76,7 @@ impl Action for Put {
         let last = wanted.len() as u64;
         let (present, replaced) = self.present(&member).await?;
         if present == wanted.digest() && last > 0 {
-            return Ok(Seen::Clean(PutOut { keys: last, digest: present.1 }));
+            return Ok(Seen::Clean(wanted.out()));
         }
         let summary = match &self.fill {
             Some(Fill { count, prefix, .. }) => format!("write {count} keys below {prefix}"),
@@ -95,8 +97,7 @@ impl Action for Put {
             member.call("write", ANSWER, async move { kv.txn(Txn::new().and_then(puts)).await }).await?;
             cx.sink.progress(to, Some(count));
         }
-        let (keys, digest) = wanted.digest();
-        Ok(PutOut { keys, digest })
+        Ok(wanted.out())
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
@@ -168,6 +169,11 @@ impl Pairs<'_> {
             Pairs::One(key, value) => ((*key).to_owned(), value.as_bytes().to_vec()),
             Pairs::Fill(fill) => (format!("{}{n:08}", fill.prefix), value(n, fill.size)),
         }
+    }
+
+    fn out(&self) -> PutOut {
+        let (keys, digest) = self.digest();
+        PutOut { keys, digest: Some(digest).filter(|_| matches!(self, Pairs::Fill(_))) }
     }
 
     fn digest(&self) -> (u64, String) {
