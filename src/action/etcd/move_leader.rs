@@ -91,7 +91,7 @@ impl MoveLeader {
 
 impl Action for MoveLeader {
     const NAME: &'static str = "etcd.move_leader";
-    const EXAMPLE: &'static str = "etcd.move_leader: { members: members, away_from: etcd-1 }";
+    const EXAMPLE: &'static str = "etcd.move_leader: { members: members, away_from: \"{{ hosts.members | first }}\" }";
     const EFFECT: Effect = Effect::Converges;
     const UNDO: Undoing = Undoing::Known("nothing to take back: etcd itself may choose another leader at any time");
     type Out = MoveLeaderOut;

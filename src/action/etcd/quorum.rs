@@ -89,7 +89,7 @@ fn count(
 
 impl Action for Quorum {
     const NAME: &'static str = "etcd.quorum";
-    const EXAMPLE: &'static str = "etcd.quorum: { members: members, without: etcd-1 }";
+    const EXAMPLE: &'static str = "on: members\netcd.quorum: { members: members, without: \"{{ host.name }}\" }";
     const EFFECT: Effect = Effect::Reads;
     const UNDO: Undoing = Undoing::No("it changes nothing");
     type Out = QuorumOut;
