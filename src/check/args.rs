@@ -6,7 +6,7 @@
 use super::command;
 use super::reader::{Reader, folded};
 use crate::action::{Kind, parse_format};
-use crate::load::{Node, Value, did_you_mean, unknown_key};
+use crate::load::{Node, Value, suggested, unknown_key};
 use crate::model::Diagnostic;
 use crate::template::{Expr, Late, Template};
 use serde_json::Value as Json;
@@ -166,9 +166,9 @@ impl Walk<'_, '_> {
             let known: Vec<&str> = all.iter().filter_map(Json::as_str).collect();
             let text = node.text(self.reader.sources).unwrap_or("").to_owned();
             let message = format!("{what} cannot be `{text}`");
-            let problem = Diagnostic::error("E0501", node.span, message);
-            let help = did_you_mean(&text, known.iter().copied()).unwrap_or_else(|| one_of_these(&known));
-            self.reader.problems.push(problem.help(help));
+            let problem = Diagnostic::error("E0501", node.span, message).help(one_of_these(&known));
+            let place = Some(node.span).filter(|span| self.reader.sources.text(*span) == text);
+            self.reader.problems.push(suggested(problem, place, &text, known.iter().copied()));
         }
         let limit = |name: &str| schema.get(name).and_then(Json::as_f64);
         if let Some(number) = value.as_f64() {

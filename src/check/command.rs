@@ -3,7 +3,7 @@
 use super::reader::Reader;
 use super::shell;
 use crate::load::{Node, Value};
-use crate::model::{Diagnostic, Severity, Span};
+use crate::model::{Diagnostic, Span};
 use serde_json::Value as Json;
 use std::ops::Range;
 
@@ -48,9 +48,9 @@ pub(super) fn is_secret_name(name: &str) -> bool {
 
 /// A secret in an author's file. What stands there is not shown again.
 pub(super) fn told(reader: &mut Reader, span: Span) {
-    let problem = Diagnostic::error("W0511", span, "a secret seems to be written out here").conceal();
+    let problem = Diagnostic::warning("W0511", span, "a secret seems to be written out here").conceal();
     let help = "declare a parameter of `type: secret`, and hand it over by `env` or `stdin`";
-    reader.problems.push(Diagnostic { severity: Severity::Warning, ..problem.help(help) });
+    reader.problems.push(problem.help(help));
 }
 
 /// The same text with letters where templates stand.

@@ -120,7 +120,8 @@ impl Names<'_> {
         match full {
             Some(full) => {
                 let problem = Diagnostic::error("E0308", span, message).help(format!("did you mean `{full}`?"));
-                reader.problems.push(problem.fix(span, full));
+                let as_it_is = reader.sources.text(span) == root;
+                reader.problems.push(if as_it_is { problem.fix(span, full) } else { problem });
             }
             None => reader.unknown("E0308", span, message, root, ROOTS.iter().copied()),
         }

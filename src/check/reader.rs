@@ -5,7 +5,7 @@ use super::checked::{ParamSpec, Role};
 use super::defaults::Defaults;
 use super::uses::Shelf;
 use crate::action::{self, KINDS, Kind};
-use crate::load::{Inventory, Node, closest, did_you_mean};
+use crate::load::{Inventory, Node, suggested};
 use crate::model::{Diagnostic, Severity, Sources, Span};
 use crate::template::{Expr, Late, SyntaxFault, Template};
 use indexmap::IndexMap;
@@ -67,20 +67,12 @@ impl<'a> Reader<'a> {
         name: &str,
         known: impl IntoIterator<Item = &'n str> + Clone,
     ) {
-        let problem = Diagnostic::error(code, span, message);
-        let problem = match closest(name, known.clone()) {
-            Some(close) if self.sources.text(span) == name => problem.fix(span, close),
-            _ => problem,
-        };
-        self.problems.push(match did_you_mean(name, known) {
-            Some(help) => problem.help(help),
-            None => problem,
-        });
+        let place = Some(span).filter(|span| self.sources.text(*span) == name);
+        self.problems.push(suggested(Diagnostic::error(code, span, message), place, name, known));
     }
 
     pub fn warn(&mut self, code: &'static str, span: Span, message: impl Into<String>, help: &str) {
-        let problem = Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, span, message) };
-        self.problems.push(problem.help(help));
+        self.problems.push(Diagnostic::warning(code, span, message).help(help));
     }
 
     pub fn has_errors(&self) -> bool {
@@ -239,10 +231,8 @@ impl<'a> Reader<'a> {
         if number.to_string() == written {
             return;
         }
-        self.warn("W0501", node.span, format!("`{written}` is the number {number} here"), "quote it if it is text");
-        if let Some(problem) = self.problems.last_mut() {
-            problem.fix = Some((node.span, format!("\"{written}\"")));
-        }
+        let problem = Diagnostic::warning("W0501", node.span, format!("`{written}` is the number {number} here"));
+        self.problems.push(problem.help("quote it if it is text").guess(node.span, format!("\"{written}\"")));
     }
 
     /// A role, group or host, or a list of them. A template may name them, too.

@@ -254,7 +254,7 @@ fn the_action<'n>(reader: &mut Reader, fields: &Fields<'n>) -> Option<(&'n Key, 
             continue;
         }
         mistaken = true;
-        let known: Vec<&str> = STEP.names().chain(kind_names()).collect();
+        let known: Vec<&str> = STEP.names().chain(kind_names()).chain([USE.name, ROLLING.name]).collect();
         let known = if closest(&key.text, known.iter().copied()).is_some() { known } else { Vec::new() };
         let mut problem = unknown_key(key, "a step", &known);
         if actions.is_empty() {

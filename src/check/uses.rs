@@ -11,7 +11,7 @@ use super::shapes::STEP;
 use super::step::Draft;
 use super::{Gate, params};
 use crate::action::{self, USE};
-use crate::load::{Document, Fields, Library, Node, Value, did_you_mean, used_path};
+use crate::load::{Document, Fields, Library, Node, Value, suggested, used_path};
 use crate::model::{Diagnostic, Span, StepId};
 use crate::template::Late;
 use indexmap::IndexMap;
@@ -150,10 +150,7 @@ fn arguments(reader: &mut Reader, node: Option<&Node>, runbook: &Runbook, span: 
                 let known = runbook.params.keys().map(String::as_str);
                 let problem =
                     Diagnostic::error("E0602", key.span, format!("the used runbook has no parameter `{}`", key.text));
-                reader.problems.push(match did_you_mean(&key.text, known) {
-                    Some(help) => problem.help(help),
-                    None => problem,
-                });
+                reader.problems.push(suggested(problem, Some(key.span), &key.text, known));
             }
         }
     }
@@ -180,8 +177,9 @@ fn binding(reader: &mut Reader, node: Option<&Node>, runbook: &Runbook, span: Sp
     for (key, value) in entries(reader, node, "`bind`") {
         if !runbook.roles.contains_key(&key.text) {
             let problem = Diagnostic::error("E0707", key.span, format!("the used runbook has no role `{}`", key.text));
-            let help = did_you_mean(&key.text, runbook.roles.keys().map(String::as_str));
-            reader.problems.push(problem.help(help.unwrap_or_else(|| "it has no roles at all".to_owned())));
+            let known = runbook.roles.keys().map(String::as_str);
+            let problem = problem.help("it has no roles at all");
+            reader.problems.push(suggested(problem, Some(key.span), &key.text, known));
             continue;
         }
         bind.insert(key.text.clone(), reader.hosts(value, &format!("the role `{}`", key.text)));

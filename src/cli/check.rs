@@ -1,11 +1,13 @@
 //! `surefoot check`: every mistake, without touching a host.
 
-use super::args::{Check, Format};
+use super::args::{Check, Findings};
 use super::exit::Exit;
-use super::pipeline::show;
+use super::fix;
+use super::pipeline::{concealed, list, show, verdict};
 use crate::check::check;
 use crate::load::{self, Inventory};
 use crate::model::{Diagnostic, Sources};
+use crate::report;
 use crate::testing;
 use std::path::Path;
 
@@ -23,21 +25,43 @@ pub fn main(args: &Check) -> Exit {
         }
     };
     for path in &args.runbooks {
-        let found = match path.to_string_lossy() {
-            name if name.ends_with(".rehearse.yaml") => rehearsal(path, &mut sources),
-            name if name.ends_with(".test.yaml") => testing::prepare(path, &mut sources).map(|_| Vec::new()),
-            _ => runbook(path, inventory.as_ref(), &mut sources),
-        };
-        problems.extend(found.unwrap_or_else(|more| more));
+        if args.fix
+            && let Err(why) = fix::file(path, inventory.as_ref())
+        {
+            return Exit::Failed.because(format!("{}: {why}", path.display()));
+        }
+        problems.extend(found(path, inventory.as_ref(), &mut sources));
     }
-    let exit = show(&problems, &sources, args.format);
-    if args.deny_warnings && !problems.is_empty() {
-        return Exit::WrongInput;
+    let exit = tell(&problems, &sources, args.format);
+    match exit {
+        Exit::Done if args.deny_warnings && !problems.is_empty() => Exit::WrongInput,
+        Exit::Done if args.format == Findings::Text => {
+            println!("{}: no mistakes found", count(args.runbooks.len()));
+            Exit::Done
+        }
+        exit => exit,
     }
-    if exit == Exit::Done && args.format == Format::Text {
-        println!("{}: no mistakes found", count(args.runbooks.len()));
+}
+
+fn tell(problems: &[Diagnostic], sources: &Sources, format: Findings) -> Exit {
+    let shown = concealed(problems, sources);
+    match format {
+        Findings::Text => return show(problems, sources),
+        Findings::Json => return list(problems, sources),
+        Findings::Sarif => println!("{:#}", report::sarif(problems, &shown)),
+        Findings::Github => problems.iter().for_each(|problem| println!("{}", report::github(problem, &shown))),
     }
-    exit
+    verdict(problems)
+}
+
+/// What is wrong with a runbook, a rehearsal or a test.
+pub fn found(path: &Path, inventory: Option<&Inventory>, sources: &mut Sources) -> Vec<Diagnostic> {
+    let found = match path.to_string_lossy() {
+        name if name.ends_with(".rehearse.yaml") => rehearsal(path, sources),
+        name if name.ends_with(".test.yaml") => testing::prepare(path, sources).map(|_| Vec::new()),
+        _ => runbook(path, inventory, sources),
+    };
+    found.unwrap_or_else(|problems| problems)
 }
 
 type Found = Result<Vec<Diagnostic>, Vec<Diagnostic>>;

@@ -1,11 +1,11 @@
 //! `surefoot fmt`: files in one style.
 
-use super::args::{Fmt as Args, Format};
+use super::args::Fmt as Args;
 use super::exit::Exit;
 use super::pipeline::show;
+use super::rewrite::rewrite;
 use crate::load::{Unformatted, formatted};
 use crate::model::Sources;
-use std::io::Write;
 use std::path::Path;
 
 pub fn main(args: &Args) -> Exit {
@@ -39,7 +39,7 @@ fn file(path: &Path, check: bool) -> Exit {
             println!("{}", path.display());
             Exit::Failed
         }
-        Ok((_, new)) => match write(path, &new) {
+        Ok((_, new)) => match rewrite(path, &new) {
             Ok(()) => Exit::Done,
             Err(error) => Exit::Failed.because(format!("{}: {error}", path.display())),
         },
@@ -50,19 +50,7 @@ fn file(path: &Path, check: bool) -> Exit {
 fn read(path: &Path) -> Result<(String, String), Exit> {
     let mut sources = Sources::default();
     formatted(path, &mut sources).map_err(|why| match why {
-        Unformatted::Wrong(problems) => show(&problems, &sources, Format::Text),
+        Unformatted::Wrong(problems) => show(&problems, &sources),
         Unformatted::Refused(why) => Exit::Failed.because(format!("{} is left as it is: {why}", path.display())),
     })
-}
-
-/// In one go: whoever reads the file meanwhile sees the old text or the new.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let path = path.canonicalize()?;
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    new.write_all(text.as_bytes())?;
-    new.as_file().set_permissions(path.metadata()?.permissions())?;
-    new.as_file().sync_all()?;
-    new.persist(&path)?;
-    Ok(())
 }

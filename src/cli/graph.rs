@@ -1,6 +1,6 @@
 //! `surefoot graph`: the order of a runbook's steps, drawn.
 
-use super::args::{Format, Graph as Args, Picture};
+use super::args::{Graph as Args, Picture};
 use super::exit::Exit;
 use super::pipeline::{checked, show};
 use crate::check::Runbook;
@@ -13,7 +13,7 @@ pub fn main(args: &Args) -> Exit {
     let mut sources = Sources::default();
     let runbook = match read(args, &mut sources) {
         Ok(runbook) => runbook,
-        Err(problems) => return show(&problems, &sources, Format::Text),
+        Err(problems) => return show(&problems, &sources),
     };
     match drawn(&Graph::of(&runbook), args.format) {
         Ok(picture) => {

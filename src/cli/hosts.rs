@@ -27,10 +27,10 @@ pub fn main(inventory: &Path, format: Format) -> Exit {
     let mut sources = Sources::default();
     let inventory = match load::hosts(inventory, &mut sources) {
         Ok(loaded) => {
-            show(&loaded.warnings, &sources, Format::Text);
+            show(&loaded.warnings, &sources);
             loaded.inventory
         }
-        Err(problems) => return show(&problems, &sources, Format::Text),
+        Err(problems) => return show(&problems, &sources),
     };
     in_runtime(async {
         let run = &run_id::new();

@@ -5,10 +5,13 @@ mod approve;
 mod args;
 mod cancel;
 mod check;
+mod complete;
+mod completions;
 mod connect;
 mod control;
 mod exit;
 mod explain;
+mod fix;
 mod fmt;
 mod graph;
 mod hosts;
@@ -22,6 +25,7 @@ mod pipeline;
 mod plan;
 mod rehearse;
 mod resume;
+mod rewrite;
 mod rollback;
 mod run;
 mod run_id;
@@ -39,6 +43,7 @@ use std::process::ExitCode;
 
 /// Runs the program: the whole of `main`.
 pub fn main() -> ExitCode {
+    completions::answer();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
@@ -61,6 +66,8 @@ fn dispatch(args: Args) -> Exit {
         Command::New { name } => new::main(&name),
         Command::Explain { code } => explain::main(code.as_deref()),
         Command::Schema(schema) => schema::main(&schema),
+        Command::Completions { shell } => completions::main(shell),
+        Command::Man { folder } => completions::man(folder.as_deref()),
         Command::Lab(lab) => lab::main(lab),
         Command::Verify { run, seal } => runs::verify(&args.state, &run, seal.as_deref()),
         Command::Logs { run, task } => logs::main(&args.state, &run, task.as_ref()),

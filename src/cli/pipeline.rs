@@ -1,6 +1,6 @@
 //! Load, check, bind, compile: what every command that takes a runbook does first.
 
-use super::args::{Format, Inputs};
+use super::args::Inputs;
 use super::exit::Exit;
 use super::kept::{self, Origin};
 use crate::check::{self, Runbook};
@@ -26,7 +26,7 @@ pub fn prepare(inputs: &Inputs) -> Result<Prepared, Exit> {
     let made = from_files(inputs, &mut sources);
     match made {
         Ok(prepared) => Ok(prepared),
-        Err(problems) => Err(show(&problems, &sources, Format::Text)),
+        Err(problems) => Err(show(&problems, &sources)),
     }
 }
 
@@ -51,7 +51,7 @@ fn from_files(inputs: &Inputs, sources: &mut Sources) -> Result<Prepared, Vec<Di
         binds: inputs.bind.clone(),
         ..Origin::default()
     };
-    show(&inventory.warnings, sources, Format::Text);
+    show(&inventory.warnings, sources);
     prepared(&document, &inventory, &given, &origin, sources)
 }
 
@@ -121,26 +121,45 @@ pub fn checked(
     let verdict = check::check(document, inventory, sources);
     match verdict.runbook {
         Some(runbook) => {
-            show(&verdict.diagnostics, sources, Format::Text);
+            show(&verdict.diagnostics, sources);
             Ok(runbook)
         }
         None => Err(verdict.diagnostics),
     }
 }
 
-/// Writes diagnostics: for people to standard error, as JSON lines to standard output. Gives the exit that they mean.
-pub fn show(problems: &[Diagnostic], sources: &Sources, format: Format) -> Exit {
-    let secrets = problems.iter().filter(|problem| problem.concealed).map(|problem| problem.labels[0].span);
-    let sources = &sources.concealing(&secrets.collect::<Vec<_>>());
-    for problem in problems {
-        match format {
-            Format::Text => anstream::eprintln!("{}", report::render(problem, sources)),
-            Format::Json => println!("{}", report::json(problem, sources)),
-        }
+/// More mistakes than anybody reads at once.
+const MOST_SHOWN: usize = 100;
+
+/// Writes diagnostics for people, to standard error. Gives the exit that they mean.
+pub fn show(problems: &[Diagnostic], sources: &Sources) -> Exit {
+    let shown = concealed(problems, sources);
+    for problem in problems.iter().take(MOST_SHOWN) {
+        anstream::eprintln!("{}", report::render(problem, &shown));
     }
-    if let Some(summary) = report::summary(problems).filter(|_| format == Format::Text) {
+    if let Some(more) = problems.len().checked_sub(MOST_SHOWN).filter(|more| *more > 0) {
+        anstream::eprintln!("and {more} more; `surefoot check --format json` lists them all\n");
+    }
+    if let Some(summary) = report::summary(problems) {
         anstream::eprintln!("{summary}");
     }
+    verdict(problems)
+}
+
+/// Writes diagnostics for programs, a JSON object on each line of standard output.
+pub fn list(problems: &[Diagnostic], sources: &Sources) -> Exit {
+    let shown = concealed(problems, sources);
+    problems.iter().for_each(|problem| println!("{}", report::json(problem, &shown)));
+    verdict(problems)
+}
+
+/// The texts without the secrets that diagnostics are about.
+pub fn concealed(problems: &[Diagnostic], sources: &Sources) -> Sources {
+    let secrets = problems.iter().filter(|problem| problem.concealed).map(|problem| problem.labels[0].span);
+    sources.concealing(&secrets.collect::<Vec<_>>())
+}
+
+pub fn verdict(problems: &[Diagnostic]) -> Exit {
     let wrong = problems.iter().any(|problem| problem.severity == Severity::Error);
     if wrong { Exit::WrongInput } else { Exit::Done }
 }

@@ -3,8 +3,8 @@
 
 mod faults;
 
+use super::args::Log;
 use super::args::Rehearse as Args;
-use super::args::{Format, Log};
 use super::exit::Exit;
 use super::kept::Origin;
 use super::lab::say;
@@ -27,7 +27,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     let loaded = load(args, &mut sources);
     let (document, rehearsal) = match loaded {
         Ok(loaded) => loaded,
-        Err(problems) => return show(&problems, &sources, Format::Text),
+        Err(problems) => return show(&problems, &sources),
     };
     match rehearse(state, args, &document, &rehearsal, sources) {
         Ok(exit) => exit,
@@ -61,7 +61,7 @@ fn rehearse(
     let hosts = spec.hosts.iter().map(|host| host.name.as_str().into());
     let problems = mistakes(document, rehearsal, &Inventory::of_names(hosts), &sources);
     if !problems.is_empty() {
-        return Ok(show(&problems, &sources, Format::Text));
+        return Ok(show(&problems, &sources));
     }
     install_missing(&|line| eprintln!("{line}"))?;
     if args.faults.faults {
@@ -138,7 +138,7 @@ fn carry_out(
     std::fs::create_dir_all(folder)?;
     let inventory = match load::hosts(&lab.inventory(), &mut sources) {
         Ok(inventory) => inventory,
-        Err(problems) => return Ok(show(&problems, &sources, Format::Text)),
+        Err(problems) => return Ok(show(&problems, &sources)),
     };
     let (binds, folder) = (rehearsal.binds.clone(), folder.clone());
     let origin = Origin { inventory: Some(lab.inventory()), folder: folder.clone(), binds, ..Origin::default() };
@@ -146,7 +146,7 @@ fn carry_out(
         showing.title(name);
         let exit = match pipeline::prepared(document, &inventory, given, &origin, &mut sources) {
             Ok(prepared) => in_runtime(start(store, prepared, options(showing, &folder))),
-            Err(problems) => show(&problems, &sources, Format::Text),
+            Err(problems) => show(&problems, &sources),
         };
         if exit != Exit::Done {
             title(&format!("the rehearsal stopped in {name}"));

@@ -1,6 +1,6 @@
 //! `surefoot schema`: what an editor can know of a file.
 
-use super::args::{Format, Schema};
+use super::args::Schema;
 use super::exit::Exit;
 use super::pipeline::{checked, show};
 use crate::load;
@@ -24,7 +24,7 @@ pub fn main(args: &Schema) -> Exit {
             print!("{}", schema.as_ref().map(schema::text).unwrap_or_default());
             Exit::Done
         }
-        Err(problems) => show(&problems, &sources, Format::Text),
+        Err(problems) => show(&problems, &sources),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A run that is taken up from its folder: its journal locked, its inputs as they were.
 
-use super::args::{Format, Manner};
+use super::args::Manner;
 use super::exit::Exit;
 use super::kept::{self, Kept, Refusal};
 use super::lease::{Wish, hold};
@@ -99,6 +99,6 @@ pub fn open(state: &Option<PathBuf>, run: &RunId) -> Result<(RunFolder, Journal,
 pub fn refused(refusal: Refusal) -> Exit {
     match refusal {
         Refusal::Record(why) => Exit::Failed.because(why),
-        Refusal::Wrong(problems, sources) => show(&problems, &sources, Format::Text),
+        Refusal::Wrong(problems, sources) => show(&problems, &sources),
     }
 }

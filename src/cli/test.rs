@@ -2,7 +2,7 @@
 
 use super::args::{Format, Test as Args};
 use super::exit::Exit;
-use super::pipeline::show;
+use super::pipeline::{list, show};
 use crate::model::Sources;
 use crate::report::testing;
 use crate::testing::{Prepared, play, prepare};
@@ -16,7 +16,10 @@ pub fn main(args: &Args) -> Exit {
         match prepare(path, &mut sources) {
             Ok(cases) => files.push((path.as_path(), selected(cases, args.only.as_deref()))),
             Err(problems) => {
-                show(&problems, &sources, args.format);
+                match args.format {
+                    Format::Text => show(&problems, &sources),
+                    Format::Json => list(&problems, &sources),
+                };
                 wrong = true;
             }
         }

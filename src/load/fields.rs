@@ -1,6 +1,6 @@
 //! Takes a map apart key by key, after the table of its keys.
 
-use super::hint::{closest, did_you_mean};
+use super::hint::suggested;
 use super::node::{Key, Node, Value};
 use super::shape::Shape;
 use crate::model::{Diagnostic, Span};
@@ -65,11 +65,5 @@ impl<'n> Fields<'n> {
 /// A key that does not exist, with the one that may have been meant.
 pub fn unknown_key(key: &Key, what: &str, known: &[&str]) -> Diagnostic {
     let diagnostic = Diagnostic::error("E0201", key.span, format!("{what} has no key `{}`", key.text));
-    match closest(&key.text, known.iter().copied()) {
-        Some(close) => diagnostic.help(format!("did you mean `{close}`?")).fix(key.span, close),
-        None => match did_you_mean(&key.text, known.iter().copied()) {
-            Some(help) => diagnostic.help(help),
-            None => diagnostic,
-        },
-    }
+    suggested(diagnostic, Some(key.span), &key.text, known.iter().copied())
 }

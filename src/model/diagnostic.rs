@@ -15,6 +15,15 @@ pub struct Label {
     pub text: String,
 }
 
+/// Text that, put in place of the span, mends a mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    pub span: Span,
+    pub text: String,
+    /// Nothing else can have been meant: `surefoot check --fix` may write it.
+    pub certain: bool,
+}
+
 /// One mistake in a runbook, an inventory or a parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -24,8 +33,7 @@ pub struct Diagnostic {
     pub message: String,
     pub labels: Vec<Label>,
     pub help: Option<String>,
-    /// Text that, put in place of the span, mends it.
-    pub fix: Option<(Span, String)>,
+    pub fix: Option<Fix>,
     /// What stands at the primary place is a secret: no snippet may show it.
     pub concealed: bool,
 }
@@ -41,6 +49,10 @@ impl Diagnostic {
             fix: None,
             concealed: false,
         }
+    }
+
+    pub fn warning(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+        Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, span, message) }
     }
 
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
@@ -64,8 +76,15 @@ impl Diagnostic {
         self
     }
 
+    /// The one text that mends it.
     pub fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.fix = Some((span, text.into()));
+        self.fix = Some(Fix { span, text: text.into(), certain: true });
+        self
+    }
+
+    /// A text that may mend it.
+    pub fn guess(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.fix = Some(Fix { span, text: text.into(), certain: false });
         self
     }
 }

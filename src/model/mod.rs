@@ -10,7 +10,7 @@ mod source;
 mod state;
 mod task;
 
-pub use diagnostic::{Diagnostic, Label, Severity};
+pub use diagnostic::{Diagnostic, Fix, Label, Severity};
 pub use effect::{Effect, Undo};
 pub use event::{Event, Found, Holding, Outcome, Outputs, Stamped, TaskEvent};
 pub use fault::{Fault, FaultKind};

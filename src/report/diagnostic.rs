@@ -1,6 +1,6 @@
 //! Diagnostics as rustc shows them, or as JSON. Knows places and words, not what they are about.
 
-use crate::model::{Diagnostic, FileId, Label, Severity, Source, Sources, Span};
+use crate::model::{Diagnostic, FileId, Fix, Label, Severity, Source, Sources, Span};
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Patch, Renderer, Snippet};
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
     let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code);
     let mut report = vec![places(Group::with_title(title), &diagnostic.labels, sources)];
     match (&diagnostic.fix, &diagnostic.help) {
-        (Some((span, text)), help) => report.push(patch(*span, text, help.as_deref(), sources)),
+        (Some(fix), help) => report.push(patch(fix, help.as_deref(), sources)),
         (None, Some(help)) => {
             let last = report.remove(0);
             report.push(last.element(Level::HELP.message(help.as_str())));
@@ -64,17 +64,25 @@ fn within(span: Span, source: &Source) -> std::ops::Range<usize> {
     span.range().start.min(end)..span.range().end.min(end)
 }
 
-fn patch<'a>(span: Span, text: &'a str, help: Option<&'a str>, sources: &'a Sources) -> Group<'a> {
-    let source = sources.get(span.file);
+fn patch<'a>(fix: &'a Fix, help: Option<&'a str>, sources: &'a Sources) -> Group<'a> {
+    let source = sources.get(fix.span.file);
     let title = Level::HELP.secondary_title(help.unwrap_or("write this"));
     Group::with_title(title).element(
-        Snippet::source(&*source.text).path(source.path.to_string_lossy()).patch(Patch::new(span.range(), text)),
+        Snippet::source(&*source.text)
+            .path(source.path.to_string_lossy())
+            .patch(Patch::new(fix.span.range(), fix.text.as_str())),
     )
 }
 
 /// One diagnostic as one JSON object: `code`, `severity`, `message`, `labels` (each a place with its `text`, the
-/// first is the primary one), `help`, `fix` (a place and the `text` to put there). Lines and columns count from 1.
+/// first is the primary one), `help`, `fix` (a place, the `text` to put there, and whether that is `certain`). Lines and
+/// columns count from 1.
 pub fn json(diagnostic: &Diagnostic, sources: &Sources) -> Value {
+    let fix = |fix: &Fix| {
+        let mut json = place(fix.span, &fix.text, sources);
+        json["certain"] = fix.certain.into();
+        json
+    };
     let labels: Vec<Value> = diagnostic.labels.iter().map(|label| place(label.span, &label.text, sources)).collect();
     json!({
         "code": diagnostic.code,
@@ -82,7 +90,7 @@ pub fn json(diagnostic: &Diagnostic, sources: &Sources) -> Value {
         "message": diagnostic.message,
         "labels": labels,
         "help": diagnostic.help,
-        "fix": diagnostic.fix.as_ref().map(|(span, text)| place(*span, text, sources)),
+        "fix": diagnostic.fix.as_ref().map(fix),
     })
 }
 

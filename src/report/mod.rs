@@ -2,6 +2,7 @@
 
 mod diagnostic;
 mod events;
+mod github;
 pub mod graph;
 pub mod hosts;
 mod lines;
@@ -11,13 +12,16 @@ mod places;
 pub mod plan;
 mod quiet;
 pub mod run;
+mod sarif;
 pub mod testing;
 pub mod tidy;
 pub mod words;
 
 pub use diagnostic::{json, render, summary};
 pub use events::JsonLines;
+pub use github::github;
 pub use lines::Lines;
 pub use live::Live;
 pub use places::Places;
 pub use quiet::Quiet;
+pub use sarif::sarif;

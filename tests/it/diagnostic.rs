@@ -73,7 +73,7 @@ fn json_has_every_place_with_lines_and_columns() {
         json!({
             "code": "E0201", "severity": "error", "message": "no key `ab`", "help": null,
             "labels": [{ "file": "a.yaml", "line": 2, "column": 1, "end_line": 2, "end_column": 3, "text": "here" }],
-            "fix": { "file": "a.yaml", "line": 2, "column": 1, "end_line": 2, "end_column": 3, "text": "b" },
+            "fix": { "file": "a.yaml", "line": 2, "column": 1, "end_line": 2, "end_column": 3, "text": "b", "certain": true },
         })
     );
 }

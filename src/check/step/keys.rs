@@ -26,7 +26,7 @@ pub(in crate::check) fn check_name(reader: &mut Reader, name: &str, span: Span, 
     let problem = Diagnostic::error("E0301", span, message);
     let mended: String = name.to_lowercase().chars().map(|c| if word(c) { c } else { '_' }).collect();
     let usable = mended.starts_with(|c: char| c.is_ascii_lowercase()) && mended.len() <= 64;
-    reader.problems.push(if usable { problem.fix(span, mended) } else { problem });
+    reader.problems.push(if usable { problem.guess(span, mended) } else { problem });
 }
 
 pub(super) fn on(reader: &mut Reader, node: &Node) -> Option<String> {

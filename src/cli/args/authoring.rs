@@ -9,7 +9,8 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   surefoot check runbooks/etcd/restore-cluster.yaml
-  surefoot check --deny-warnings runbooks/etcd/*.yaml")]
+  surefoot check --fix restore-cluster.yaml
+  surefoot check --deny-warnings --format sarif runbooks/etcd/*.yaml > check.sarif")]
 pub struct Check {
     /// Runbooks, their tests (NAME.test.yaml) and rehearsals (NAME.rehearse.yaml)
     #[arg(required = true, value_name = "RUNBOOK")]
@@ -20,9 +21,24 @@ pub struct Check {
     /// Exit with 2 on warnings, too
     #[arg(long)]
     pub deny_warnings: bool,
+    /// Mend what can have meant one thing only, such as the slip in a name; show what is left
+    #[arg(long)]
+    pub fix: bool,
+    /// How mistakes are shown
+    #[arg(long, value_enum, default_value_t = Findings::Text)]
+    pub format: Findings,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Findings {
+    /// For people, with the lines that they are about
+    Text,
     /// One JSON object on each line, for editors and CI
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    Json,
+    /// SARIF 2.1.0, for code hosts and editors
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
 }
 
 #[derive(clap::Args, Debug)]

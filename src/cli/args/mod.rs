@@ -5,9 +5,11 @@ mod lab;
 mod operating;
 mod running;
 
+use crate::cli::complete;
 use crate::model::{RunId, TaskName};
-pub use authoring::{Check, Fmt, Graph, Picture, Schema, Test};
+pub use authoring::{Check, Findings, Fmt, Graph, Picture, Schema, Test};
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 pub use lab::{Lab, Rehearse};
 pub use operating::{Approve, Cancel, Rollback, Settle, Tidy, Verdict};
 pub use running::{Inputs, Manner, Plan, Resume, Run};
@@ -63,7 +65,7 @@ pub enum Command {
     /// Show one run: what was done, and what was not
     Show {
         /// The run's id, or its end; `last` is the newest
-        #[arg(value_name = "RUN")]
+        #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
         run: RunId,
     },
     /// Say whether a run's record is whole
@@ -72,7 +74,7 @@ pub enum Command {
     /// ticket, say), it proves later that no line was changed, removed or added.
     #[command(after_help = "Example:\n  surefoot verify last --seal 0f343b0931126a20f133d67c2b018a3b")]
     Verify {
-        #[arg(value_name = "RUN")]
+        #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
         run: RunId,
         /// The seal that it must end with
         #[arg(long)]
@@ -81,10 +83,10 @@ pub enum Command {
     /// Print what tasks printed
     #[command(after_help = "Example:\n  surefoot logs last push@etcd-1")]
     Logs {
-        #[arg(value_name = "RUN")]
+        #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
         run: RunId,
         /// One task; every task where it is left out
-        #[arg(value_name = "STEP@HOST")]
+        #[arg(value_name = "STEP@HOST", add = ArgValueCompleter::new(complete::tasks))]
         task: Option<TaskName>,
     },
     /// Draw the order of a runbook's steps
@@ -106,15 +108,41 @@ pub enum Command {
     )]
     New { name: crate::lab::Name },
     /// List the actions, or print one action's manual
-    Actions { name: Option<String> },
+    Actions {
+        #[arg(add = ArgValueCompleter::new(complete::actions))]
+        name: Option<String>,
+    },
     /// Explain a diagnostic code, with an example; without one, list them all
     #[command(after_help = "Example:\n  surefoot explain E0208")]
-    Explain { code: Option<String> },
+    Explain {
+        #[arg(add = ArgValueCompleter::new(complete::codes))]
+        code: Option<String>,
+    },
     /// Print the JSON Schema of a kind of file, for editors
     Schema(Schema),
+    /// Print what a shell needs to complete commands, and names in runbooks, inventories and runs
+    #[command(after_help = "\
+Examples:
+  echo 'source <(surefoot completions bash)' >> ~/.bashrc
+  surefoot completions zsh > \"${fpath[1]}/_surefoot\"
+  surefoot completions fish > ~/.config/fish/completions/surefoot.fish")]
+    Completions { shell: Shell },
+    /// Print the manual page, or write those of all commands into a folder
+    #[command(after_help = "Example:\n  surefoot man ~/.local/share/man/man1")]
+    Man {
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
     /// Throw-away hosts on this machine: real Debian, systemd, sshd and etcd (needs root)
     #[command(subcommand)]
     Lab(Lab),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,8 +1,10 @@
 //! Commands for a run that is there: walk it back, decide, approve, cancel, clean up.
 
 use super::Manner;
+use crate::cli::complete;
 use crate::model::{RunId, StepId, TaskName};
 use clap::ValueEnum;
+use clap_complete::engine::ArgValueCompleter;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -14,7 +16,7 @@ Examples:
   surefoot rollback last --to staged --yes")]
 pub struct Rollback {
     /// The run's id, or its end; `last` is the newest
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
     pub run: RunId,
     /// The checkpoint to walk back to [default: the start, or where a walk that was cut off leads]
     #[arg(long, value_name = "CHECKPOINT")]
@@ -40,9 +42,9 @@ Example:
   surefoot settle last migrate@db-1 undone")]
 pub struct Settle {
     /// The run's id, or its end; `last` is the newest
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
     pub run: RunId,
-    #[arg(value_name = "STEP@HOST")]
+    #[arg(value_name = "STEP@HOST", add = ArgValueCompleter::new(complete::tasks))]
     pub task: TaskName,
     pub verdict: Verdict,
 }
@@ -58,7 +60,7 @@ Examples:
   surefoot tidy 20260102-030405-abcd --yes")]
 pub struct Tidy {
     /// The run's id, or its end; `last` is the newest
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
     pub run: RunId,
     /// Also of a run that could go on, or is walked back in part only
     #[arg(long)]
@@ -80,8 +82,9 @@ Example:
   surefoot approve last go-ahead")]
 pub struct Approve {
     /// The run's id, or its end; `last` is the newest
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
     pub run: RunId,
+    #[arg(add = ArgValueCompleter::new(complete::steps))]
     pub step: StepId,
 }
 

@@ -1,9 +1,10 @@
 //! Commands that plan a run, start one, or go on with one.
 
 use super::{Format, Log};
-use crate::cli::lease;
+use crate::cli::{complete, lease};
 use crate::execute::Limits;
 use crate::model::RunId;
+use clap_complete::engine::ArgValueCompleter;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,13 +23,13 @@ pub struct Inputs {
     #[arg(short, long, value_name = "HOSTS")]
     pub inventory: Option<PathBuf>,
     /// One parameter; may be given several times
-    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    #[arg(short, long = "param", value_name = "NAME=VALUE", add = ArgValueCompleter::new(complete::params))]
     pub params: Vec<String>,
     /// A file of parameters
     #[arg(short = 'P', long, value_name = "FILE")]
     pub params_file: Option<PathBuf>,
     /// The hosts of a role: a group or hosts [default: the group of the same name]
-    #[arg(long, value_name = "ROLE=HOST,...")]
+    #[arg(long, value_name = "ROLE=HOST,...", add = ArgValueCompleter::new(complete::binds))]
     pub bind: Vec<String>,
 }
 
@@ -69,7 +70,7 @@ pub struct Run {
 #[derive(clap::Args, Debug)]
 pub struct Manner {
     /// Approve this step beforehand, or `all`
-    #[arg(long, value_name = "STEP")]
+    #[arg(long, value_name = "STEP", add = ArgValueCompleter::new(complete::approvals))]
     pub approve: Vec<String>,
     /// How the run is shown [default: live on a terminal, else lines]
     #[arg(long, value_enum)]
@@ -105,7 +106,7 @@ Examples:
   surefoot resume 20260102-030405-abcd --runbook restore.yaml")]
 pub struct Resume {
     /// The run's id, or its end; `last` is the newest
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
     pub run: RunId,
     /// A corrected runbook: what is done or under way must stand in it as it was
     #[arg(long, value_name = "FILE")]

@@ -2,7 +2,7 @@
 
 use super::{Args, Showing, before, carry_out, folder_of, title};
 use crate::check::check;
-use crate::cli::args::{Format, Log};
+use crate::cli::args::Log;
 use crate::cli::exit::Exit;
 use crate::cli::pipeline::show;
 use crate::cli::run::in_runtime;
@@ -34,7 +34,7 @@ pub fn main(
     let folder = tempfile::Builder::new().prefix("faults-").tempdir_in(&root)?;
     let subject = match subject(args, document, rehearsal, spec, &sources) {
         Ok(subject) => subject,
-        Err(problems) => return Ok(show(&problems, &sources, Format::Text)),
+        Err(problems) => return Ok(show(&problems, &sources)),
     };
     title(&format!("{} labs of {} hosts with etcd {}", args.faults.labs, spec.hosts.len(), spec.etcd));
     let scenes = scenes(args, rehearsal, &sources, spec, folder.path())?;

@@ -1,0 +1,138 @@
+//! What a shell offers while a command is typed: names from the runbook, the inventory and the runs that the line names.
+//!
+//! Asked by the shell through the program itself (see `completions`). Only reads; where something cannot be read,
+//! nothing is offered. An inventory that is a program is not run.
+
+use super::runs;
+use crate::action::KINDS;
+use crate::check::CODES;
+use crate::load::{self, Document, Inventory};
+use crate::model::{RunId, RunState, Sources};
+use clap_complete::engine::CompletionCandidate;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+/// The variable by which a shell asks.
+pub const ASKED: &str = "SUREFOOT_COMPLETE";
+
+type Candidates = Vec<CompletionCandidate>;
+
+/// `NAME=` of every parameter.
+pub fn params(current: &OsStr) -> Candidates {
+    let Some(book) = runbook() else { return Vec::new() };
+    let params = book.root.get("params").map(|node| node.entries()).unwrap_or_default();
+    let candidate = |(key, node): &(load::Key, load::Node)| {
+        let summary = node.get("summary").and_then(|summary| summary.as_str()).map(|text| text.to_owned().into());
+        CompletionCandidate::new(format!("{}=", key.text)).help(summary)
+    };
+    fitting(params.iter().map(candidate), current)
+}
+
+/// `ROLE=` of every role, then a group or host of the inventory.
+pub fn binds(current: &OsStr) -> Candidates {
+    let current_text = current.to_string_lossy();
+    let names: Vec<String> = match (current_text.split_once('='), inventory()) {
+        (Some((role, _)), Some(all)) => {
+            let names = all.groups.keys().cloned().chain(all.hosts.keys().map(ToString::to_string));
+            names.map(|name| format!("{role}={name}")).collect()
+        }
+        (Some(_), None) => Vec::new(),
+        (None, _) => {
+            let Some(book) = runbook() else { return Vec::new() };
+            let roles = book.root.get("hosts").map(|node| node.entries()).unwrap_or_default();
+            roles.iter().map(|(key, _)| format!("{}=", key.text)).collect()
+        }
+    };
+    fitting(names.into_iter().map(CompletionCandidate::new), current)
+}
+
+/// The ids of steps that ask, and `all`.
+pub fn approvals(current: &OsStr) -> Candidates {
+    let book = runbook();
+    let steps = book.as_ref().and_then(|book| book.root.get("steps")).map(steps_of).unwrap_or_default();
+    let asking = steps.into_iter().filter(|step| step.get("approve").is_some());
+    let ids = asking.filter_map(|step| step.get("id")?.as_str().map(str::to_owned));
+    fitting(ids.chain(["all".to_owned()]).map(CompletionCandidate::new), current)
+}
+
+/// Runs, the newest first, and `last`.
+pub fn runs(current: &OsStr) -> Candidates {
+    let known = store().and_then(|store| store.runs().ok()).unwrap_or_default();
+    let newest = known.into_iter().rev().map(|run| run.to_string());
+    fitting(["last".to_owned()].into_iter().chain(newest).map(CompletionCandidate::new), current)
+}
+
+/// STEP@HOST of the run that is named.
+pub fn tasks(current: &OsStr) -> Candidates {
+    let Some(state) = run() else { return Vec::new() };
+    fitting(state.tasks().map(|(task, _)| CompletionCandidate::new(task.to_string())), current)
+}
+
+/// The steps of the run that is named.
+pub fn steps(current: &OsStr) -> Candidates {
+    let Some(state) = run() else { return Vec::new() };
+    let mut steps: Vec<String> = state.tasks().map(|(task, _)| task.step.to_string()).collect();
+    steps.dedup();
+    fitting(steps.into_iter().map(CompletionCandidate::new), current)
+}
+
+pub fn actions(current: &OsStr) -> Candidates {
+    fitting(KINDS.iter().map(|kind| CompletionCandidate::new(kind.name)), current)
+}
+
+pub fn codes(current: &OsStr) -> Candidates {
+    let candidate = |(code, meaning): &(&'static str, &'static str)| {
+        CompletionCandidate::new(*code).help(Some((*meaning).to_owned().into()))
+    };
+    fitting(CODES.iter().map(candidate), current)
+}
+
+fn fitting(all: impl Iterator<Item = CompletionCandidate>, current: &OsStr) -> Candidates {
+    let current = current.to_string_lossy();
+    all.filter(|candidate| candidate.get_value().to_string_lossy().starts_with(&*current)).collect()
+}
+
+fn steps_of(list: &load::Node) -> Vec<&load::Node> {
+    match &list.value {
+        load::Value::Seq(steps) => steps.iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The words of the line that is typed: the shell gives them after `--`.
+fn words() -> Vec<String> {
+    let words = std::env::args_os().skip_while(|word| word != "--").skip(1);
+    words.map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// What stands after an option.
+fn after(options: &[&str]) -> Option<String> {
+    let words = words();
+    let place = words.iter().position(|word| options.contains(&word.as_str()))?;
+    words.get(place + 1).cloned()
+}
+
+/// The runbook that the line names.
+fn runbook() -> Option<Document> {
+    let read = |word: String| load::runbook(&PathBuf::from(word), &mut Sources::default()).ok();
+    words().into_iter().filter_map(read).find(|book| book.root.get("steps").is_some())
+}
+
+fn inventory() -> Option<Inventory> {
+    load::inventory(&PathBuf::from(after(&["-i", "--inventory"])?), &mut Sources::default()).ok()
+}
+
+fn store() -> Option<crate::journal::Store> {
+    let folder = after(&["--state"]).or_else(|| std::env::var("SUREFOOT_STATE").ok());
+    runs::store(&folder.map(PathBuf::from)).ok()
+}
+
+/// The state of the first run that the line names.
+fn run() -> Option<RunState> {
+    let store = store()?;
+    let state = |word: String| {
+        let folder = runs::find(&store, &RunId::from(word)).ok()?;
+        folder.replay(|_, _| {}).ok().map(|replay| replay.state)
+    };
+    words().into_iter().skip(2).find_map(state)
+}

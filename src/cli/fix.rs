@@ -1,0 +1,43 @@
+//! `surefoot check --fix`: mistakes mended that can have meant one thing only.
+
+use super::check::found;
+use super::rewrite::rewrite;
+use crate::load::{Inventory, patched};
+use crate::model::{Fix, Sources};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// One mended mistake may bring the next to light; a file that needs more rounds is left for its author.
+const ROUNDS: usize = 10;
+
+/// Mends a file as far as that is certain. What is left is not said here. The runbooks that it uses are left alone.
+pub fn file(path: &Path, inventory: Option<&Inventory>) -> io::Result<()> {
+    let Ok(old) = std::fs::read_to_string(path) else { return Ok(()) };
+    let mut text = old.clone();
+    let mut made = 0;
+    for _ in 0..ROUNDS {
+        let (new, more) = mended(path, &text, inventory)?;
+        if more == 0 {
+            break;
+        }
+        (text, made) = (new, made + more);
+    }
+    if text != old {
+        rewrite(path, &text)?;
+        anstream::eprintln!("{}: {made} mended", path.display());
+    }
+    Ok(())
+}
+
+/// One round over a text that stands where the file does, for what it says about other files.
+fn mended(path: &Path, text: &str, inventory: Option<&Inventory>) -> io::Result<(String, usize)> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default();
+    let mut draft = tempfile::Builder::new().prefix(".").suffix(name).tempfile_in(folder)?;
+    draft.write_all(text.as_bytes())?;
+    let mut sources = Sources::default();
+    let problems = found(draft.path(), inventory, &mut sources);
+    let own = |fix: &&Fix| fix.certain && sources.path(fix.span.file) == draft.path();
+    let fixes: Vec<&Fix> = problems.iter().filter_map(|problem| problem.fix.as_ref()).filter(own).collect();
+    Ok(patched(text, &fixes))
+}
