@@ -131,6 +131,9 @@ impl<'d> Order<'d> {
 
     /// Every cycle has a step that needs itself or one below it.
     fn refuse_cycles(&self, reader: &mut Reader, ids: &Ids) {
+        if !self.has_cycle() {
+            return;
+        }
         let mut told: HashSet<Vec<usize>> = HashSet::new();
         for (i, draft) in self.drafts.iter().enumerate() {
             for (need, span) in draft.needs.iter().flatten() {
@@ -143,6 +146,24 @@ impl<'d> Order<'d> {
                 }
             }
         }
+    }
+
+    /// Whether there may be a cycle at all: whether, one after the other, not everything can start.
+    fn has_cycle(&self) -> bool {
+        let mut awaited = vec![0; self.waits.len()];
+        self.waits.iter().flatten().for_each(|wait| awaited[wait.node] += 1);
+        let mut free: Vec<usize> = (0..awaited.len()).filter(|node| awaited[*node] == 0).collect();
+        let mut seen = 0;
+        while let Some(node) = free.pop() {
+            seen += 1;
+            for wait in &self.waits[node] {
+                awaited[wait.node] -= 1;
+                if awaited[wait.node] == 0 {
+                    free.push(wait.node);
+                }
+            }
+        }
+        seen < awaited.len()
     }
 
     /// The steps on the shortest way of waits from one step to another, both included.

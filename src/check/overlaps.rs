@@ -7,27 +7,30 @@ use super::checked::Step;
 use super::names::Names;
 use super::reader::Reader;
 use super::sites::{self, When};
-use crate::model::{Diagnostic, Effect, Severity};
+use super::step::Draft;
+use crate::model::{Diagnostic, Effect};
 use std::collections::HashMap;
 
-/// Warns of each pair once.
+/// Of more steps, which a program must have written, none are compared.
+const MOST: usize = 1000;
+
+/// Warns of each step that meets an earlier one.
 pub(super) fn check(reader: &mut Reader, names: &Names) {
+    if names.drafts.len() > MOST {
+        return;
+    }
     let mut touching: HashMap<(Option<&str>, String), Vec<usize>> = HashMap::new();
     for (index, draft) in names.drafts.iter().enumerate() {
         let Some(step) = draft.step.as_ref().filter(|step| step.effect != Effect::Reads) else { continue };
         for thing in touched(step) {
             let on = draft.on.as_deref().filter(|_| !thing.starts_with("controller:"));
             let others = touching.entry((on, thing.clone())).or_default();
-            for other in others.iter().filter(|other| unordered(names, **other, index)) {
-                let (first, id) = (&names.drafts[*other], &names.drafts[*other].id);
+            if let Some(other) = others.iter().find(|other| unordered(names, **other, index)) {
+                let Draft { id, span, .. } = &names.drafts[*other];
                 let message = format!("`{}` and `{id}` both touch {thing}, and may run at the same time", draft.id);
-                let problem = Diagnostic::error("W0401", draft.span, message).label(first.span, "the other one");
-                let problem =
-                    problem.help(format!("add `{id}` to the `needs` of `{}`, or the other way round", draft.id));
-                let problem = Diagnostic { severity: Severity::Warning, ..problem };
-                if !reader.problems.iter().any(|told| told.labels == problem.labels && told.code == problem.code) {
-                    reader.problems.push(problem);
-                }
+                let help = format!("add `{id}` to the `needs` of `{}`, or the other way round", draft.id);
+                let problem = Diagnostic::warning("W0401", draft.span, message).label(*span, "the other one");
+                reader.problems.push(problem.help(help));
             }
             others.push(index);
         }

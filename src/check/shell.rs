@@ -12,7 +12,7 @@ const FILTERS: &[&str] = &["awk", "cat", "cut", "grep", "head", "sed", "sort", "
 /// Of each pipeline, the first command whose failure is lost; byte ranges. A pipeline into `grep` counts as heard:
 /// it fails where nothing comes.
 pub(super) fn unheard(text: &str) -> Vec<Range<usize>> {
-    let mut scanner = Scanner { text, at: 0, documents: Vec::new(), found: Vec::new() };
+    let mut scanner = Scanner { text, at: 0, depth: 0, documents: Vec::new(), found: Vec::new() };
     // Whoever turns it on knows.
     if text.contains("pipefail") || scanner.list(false).is_none() {
         return Vec::new();
@@ -21,9 +21,13 @@ pub(super) fn unheard(text: &str) -> Vec<Range<usize>> {
     scanner.found
 }
 
+/// Commands and substitutions within one another, at most.
+const DEEPEST: usize = 50;
+
 struct Scanner<'t> {
     text: &'t str,
     at: usize,
+    depth: usize,
     /// The ends of here-documents that begin with the next line.
     documents: Vec<&'t str>,
     found: Vec<Range<usize>>,
@@ -80,6 +84,13 @@ fn is_assignment(word: &str) -> bool {
 impl<'t> Scanner<'t> {
     /// Reads commands up to the end of the text, or to the `)` that closes these. `None` where it cannot follow.
     fn list(&mut self, closed: bool) -> Option<()> {
+        self.depth += 1;
+        let found = if self.depth > DEEPEST { None } else { self.commands(closed) };
+        self.depth -= 1;
+        found
+    }
+
+    fn commands(&mut self, closed: bool) -> Option<()> {
         let mut outer: Vec<(&str, Pipeline)> = Vec::new();
         let mut line = Pipeline::default();
         loop {
@@ -238,9 +249,12 @@ impl<'t> Scanner<'t> {
             '$' if self.past("((") => self.at += self.rest().find("))")? + 2,
             '$' if self.past("(") => self.list(true)?,
             '$' if self.past("{") => {
+                self.depth += 1;
                 while !self.past("}") {
+                    (self.depth <= DEEPEST).then_some(())?;
                     self.part()?;
                 }
+                self.depth -= 1;
             }
             _ => {}
         }

@@ -3,6 +3,7 @@
 use super::{file, yaml};
 use crate::model::{Diagnostic, Sources};
 use pretty_yaml::config::{FormatOptions, LanguageOptions, LayoutOptions, LineBreak};
+use std::panic::catch_unwind;
 use std::path::Path;
 
 /// Longer flow maps and lists are broken into lines.
@@ -26,7 +27,10 @@ pub fn formatted(path: &Path, sources: &mut Sources) -> Result<(String, String),
         layout: LayoutOptions { print_width: WIDTH, indent_width: 2, line_break: LineBreak::Lf },
         language: LanguageOptions { trailing_comma: false, ..LanguageOptions::default() },
     };
-    let new = pretty_yaml::format_text(&text, &options).map_err(|error| Unformatted::Refused(error.to_string()))?;
+    // It counts indentation in the bits of a number, and panics beyond them.
+    let new = catch_unwind(|| pretty_yaml::format_text(&text, &options))
+        .map_err(|_| Unformatted::Refused("its indentation is more than the formatter can count".into()))?
+        .map_err(|error| Unformatted::Refused(error.to_string()))?;
     match meaning(&new, sources, path) {
         Ok(after) if after == before => Ok((text, new)),
         _ => Err(Unformatted::Refused("another layout would change what it means".into())),

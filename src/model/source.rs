@@ -35,15 +35,22 @@ impl Span {
 pub struct Source {
     pub path: PathBuf,
     pub text: Arc<str>,
+    /// The byte after each line break.
+    lines: Arc<[u32]>,
 }
 
 impl Source {
     /// Line and column of a byte, both from 1, the column in characters.
     pub fn position(&self, byte: usize) -> (usize, usize) {
-        let before = &self.text[..self.text.floor_char_boundary(byte.min(self.text.len()))];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-        (line, before[line_start..].chars().count() + 1)
+        let byte = self.text.floor_char_boundary(byte.min(self.text.len()));
+        let line = self.lines.partition_point(|start| *start as usize <= byte);
+        let start = line.checked_sub(1).map_or(0, |last| self.lines[last] as usize);
+        (line + 1, self.text[start..byte].chars().count() + 1)
+    }
+
+    fn new(path: PathBuf, text: Arc<str>) -> Self {
+        let lines = text.bytes().zip(1..).filter(|(byte, _)| *byte == b'\n').map(|(_, after)| after).collect();
+        Source { path, text, lines }
     }
 }
 
@@ -55,7 +62,7 @@ pub struct Sources {
 
 impl Sources {
     pub fn add(&mut self, path: impl Into<PathBuf>, text: impl Into<Arc<str>>) -> FileId {
-        self.files.push(Source { path: path.into(), text: text.into() });
+        self.files.push(Source::new(path.into(), text.into()));
         FileId(self.files.len() as u32 - 1)
     }
 
@@ -80,7 +87,8 @@ impl Sources {
             let source = &mut sources.files[place.file.0 as usize];
             let (before, rest) = source.text.split_at(place.start as usize);
             let (secret, after) = rest.split_at(place.range().len());
-            source.text = format!("{before}{}{after}", "*".repeat(secret.len())).into();
+            let text = format!("{before}{}{after}", "*".repeat(secret.len()));
+            *source = Source::new(source.path.clone(), text.into());
         }
         sources
     }

@@ -4,7 +4,7 @@ use super::environment::{ENVIRONMENT, syntax};
 use super::refs::{Call, Collector, Ref};
 use crate::model::Place;
 use minijinja::machinery::ast::{self, Stmt};
-use minijinja::machinery::{parse, parse_expr};
+use minijinja::machinery::{Token, parse, parse_expr, tokenize};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -20,6 +20,25 @@ impl SyntaxFault {
         let message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
         SyntaxFault { message, range: error.range().unwrap_or(0..text.len()) }
     }
+}
+
+/// Words and signs in one expression, at most: what parses and walks one calls itself for each within another.
+const MOST: usize = 1000;
+
+fn refuse_endless(source: &str, in_expression: bool) -> Result<(), SyntaxFault> {
+    let mut parts = 0;
+    // What is no token at all is for the parser to say.
+    for (token, span) in tokenize(source, in_expression, syntax()).map_while(Result::ok) {
+        parts = match token {
+            Token::VariableStart | Token::BlockStart => 0,
+            _ => parts + 1,
+        };
+        if parts > MOST {
+            let message = format!("an expression has more than {MOST} parts");
+            return Err(SyntaxFault { message, range: span.start_offset as usize..span.end_offset as usize });
+        }
+    }
+    Ok(())
 }
 
 /// A string with `{{ }}` or `{% %}` in it.
@@ -41,6 +60,7 @@ impl Template {
 
     pub fn parse(source: impl Into<Arc<str>>, place: Place) -> Result<Template, SyntaxFault> {
         let source = source.into();
+        refuse_endless(&source, false)?;
         let tree = parse(&source, "", syntax()).map_err(|e| SyntaxFault::new(&e, &source))?;
         // What the parser lets pass and only the compiler refuses, such as a break outside a loop.
         ENVIRONMENT.template_from_str(&source).map_err(|e| SyntaxFault::new(&e, &source))?;
@@ -66,6 +86,7 @@ pub struct Expr {
 impl Expr {
     pub fn parse(source: impl Into<Arc<str>>, place: Place) -> Result<Expr, SyntaxFault> {
         let source = source.into();
+        refuse_endless(&source, true)?;
         let tree = parse_expr(&source).map_err(|e| SyntaxFault::new(&e, &source))?;
         let may_be_bool = may_be_bool(&tree);
         let mut found = Collector::default();

@@ -14,6 +14,7 @@ mod execute;
 mod explain;
 mod faults;
 mod findings;
+mod fuzz;
 mod guide;
 mod inventories;
 mod journal;
