@@ -42,11 +42,11 @@ fn with(text: &str, fixes: &[&Fix]) -> Option<String> {
     let mut from = 0;
     for fix in fixes {
         let place = fix.span.range();
-        new += &text[from..place.start];
+        new += text.get(from..place.start)?;
         new += &fix.text;
         from = place.end;
     }
-    new += &text[from..];
+    new += text.get(from..)?;
     // Only this one text is looked at: any number will do for it.
     let tree = |text| yaml::parse(FileId(0), text).ok();
     same(&tree(text)?, &tree(&new)?, fixes).then_some(new)

@@ -60,8 +60,9 @@ fn annotation<'a>(index: usize, label: &'a Label, source: &Source) -> Annotation
 }
 
 fn within(span: Span, source: &Source) -> std::ops::Range<usize> {
-    let end = source.text.len();
-    span.range().start.min(end)..span.range().end.min(end)
+    // A place that was reckoned may lie within a character.
+    let text = &source.text;
+    text.floor_char_boundary(span.range().start)..text.ceil_char_boundary(span.range().end)
 }
 
 fn patch<'a>(fix: &'a Fix, help: Option<&'a str>, sources: &'a Sources) -> Group<'a> {
@@ -70,7 +71,7 @@ fn patch<'a>(fix: &'a Fix, help: Option<&'a str>, sources: &'a Sources) -> Group
     Group::with_title(title).element(
         Snippet::source(&*source.text)
             .path(source.path.to_string_lossy())
-            .patch(Patch::new(fix.span.range(), fix.text.as_str())),
+            .patch(Patch::new(within(fix.span, source), fix.text.as_str())),
     )
 }
 
