@@ -25,6 +25,7 @@ mod load;
 mod long;
 mod places;
 mod readme;
+mod rehearsals;
 mod restore;
 mod resume;
 mod runbooks;

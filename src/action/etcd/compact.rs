@@ -1,18 +1,20 @@
 //! `etcd.compact`: the history before a revision is forgotten.
 
-use super::client::{self, Keys, Member, patience};
+use super::client::{self, Keys, Member, is_silence, patience};
 use crate::action::{Action, Change, Cx, Hosts, Seen, Undoing};
 use crate::model::{Effect, Fault};
+use crate::world::Host;
 use etcd_client::{CompactionOptions, GetOptions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Forgets the values that keys had before a revision. Values of today stay, and reads at a later revision.
 ///
 /// A watch or a read that asks for an older revision is told `required revision has been compacted`. The database does
 /// not become smaller: free pages are used again, and `etcd.defrag` gives them back. The request goes through raft, so
-/// one is enough for the whole cluster; it ends when the asked member has freed its pages (`physical`), the others free
-/// theirs by themselves soon after: watch their `db_size_in_use` (`etcd.status`).
+/// one is enough for the whole cluster; but it waits only for the member that was asked, so each that answers is asked,
+/// one after the other, until it is through. What is free shows in `db_size_in_use` after a member's next write.
 ///
 /// Kubernetes compacts by itself every 5 minutes: leave it to that. Nothing is done where the history before the
 /// revision is gone already. It takes as long as it takes: only the step's `timeout` ends the waiting for it, and etcd
@@ -20,7 +22,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Compact {
-    /// The first of them that answers is asked; without it, the step's own host.
+    /// All members; without it, the step's own host.
     #[serde(default)]
     pub members: Option<Hosts>,
     /// The oldest revision that remains readable. Default: the newest, less `keep`.
@@ -102,15 +104,31 @@ impl Action for Compact {
     }
 
     async fn apply(&self, cx: &Cx<'_>, target: &Target) -> Result<CompactOut, Fault> {
-        let member = client::any(cx, self.members.as_ref()).await?;
-        let mut client = member.client.clone();
-        let revision = target.revision;
-        let options = CompactionOptions::new().with_physical();
-        let compact = async move { client.compact(revision, Some(options)).await };
-        match member.call("compaction", patience(cx), compact).await {
-            // Somebody, or an earlier attempt, was faster.
-            Err(fault) if !says(&fault, "has been compacted") => Err(fault),
-            _ => Ok(CompactOut { revision }),
+        let mut silent = None;
+        let mut asked = 0;
+        for host in client::hosts(cx, self.members.as_ref())? {
+            match forget(cx, &host, target.revision).await {
+                Err(fault) if is_silence(&fault) => silent = Some(fault),
+                other => asked += other.map(|()| 1)?,
+            }
         }
+        match silent {
+            // One that is down forgets once it is back.
+            Some(fault) if asked == 0 => Err(fault),
+            _ => Ok(CompactOut { revision: target.revision }),
+        }
+    }
+}
+
+/// Until the member has freed its pages. Where the cluster has forgotten already, etcd refuses (`has been compacted`) but
+/// waits for its own work all the same (etcd, server/etcdserver/v3_server.go, `Compact`: `physc`).
+async fn forget(cx: &Cx<'_>, host: &Arc<dyn Host>, revision: i64) -> Result<(), Fault> {
+    let member = Member::connect(cx, host).await?;
+    let mut client = member.client.clone();
+    let options = CompactionOptions::new().with_physical();
+    let compact = async move { client.compact(revision, Some(options)).await };
+    match member.call("compaction", patience(cx), compact).await {
+        Err(fault) if !says(&fault, "has been compacted") => Err(fault),
+        _ => Ok(()),
     }
 }

@@ -132,6 +132,11 @@ impl Action for MoveLeader {
     async fn undo(&self, _: &Cx<'_>, _: &Former) -> Result<(), Fault> {
         Ok(())
     }
+
+    /// Who leads may change at any time.
+    fn lasts(&self) -> bool {
+        false
+    }
 }
 
 /// It ends once the other leads, or after an election timeout (etcd, server/etcdserver/server.go, `MoveLeader`).

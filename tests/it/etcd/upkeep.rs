@@ -115,7 +115,7 @@ async fn a_defragmentation_needs_room_and_an_etcd() {
          chown etcd: /var/lib/etcd; cp -a /root/data/. /var/lib/etcd/; systemctl start etcd
          head -c 400m /dev/zero >/var/lib/etcd/filler 2>/dev/null || true; truncate -s -2M /var/lib/etcd/filler",
     );
-    let all = cluster.step(name.as_str(), "etcd.defrag", json!({ "waste": 0 }));
+    let all = cluster.step(name.as_str(), "etcd.defrag", json!({ "waste": 1 }));
     match all.inspect().await {
         Err(fault) => assert_eq!(fault.kind, FaultKind::NoSpace, "{fault:?}"),
         Ok(seen) => {
