@@ -18,7 +18,7 @@ pub fn main(name: Option<&str>) -> Exit {
         None => {
             let near = closest(name, KINDS.iter().map(|kind| kind.name));
             let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            Exit::WrongInput.because(format!("no action is called `{name}`{near}"))
+            Exit::WrongInput.because(format!("no action is called `{name}`{near}; `surefoot actions` lists them all"))
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::execute::walk::{self, TakingBack, Target, Way};
 use crate::model::{Outcome, RunState, StepId};
 use crate::report;
 use crate::report::run::{Back, BackStep};
+use indexmap::IndexSet;
 use std::path::PathBuf;
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
@@ -79,8 +80,7 @@ fn checkpoint(program: &Program, state: &RunState, name: &str) -> Result<StepId,
 
 /// What a walk would do, the last first.
 pub fn back(program: &Program, state: &RunState, way: &Way) -> Back {
-    let inside = program.tasks.iter().rev().filter(|task| way.tasks.contains(&task.name));
-    let steps = inside.filter_map(|task| {
+    let steps = walk::in_order(program, state, way).into_iter().filter_map(|task| {
         let record = state.task(&task.name)?;
         let (undone, what) = match walk::taking_back(program, task, record) {
             TakingBack::Nothing => return None,
@@ -90,5 +90,7 @@ pub fn back(program: &Program, state: &RunState, way: &Way) -> Back {
         Some(BackStep { task: task.name.clone(), undone, what })
     });
     let to = program.steps.iter().find(|step| Some(&step.id) == way.to.as_ref()).and_then(Step::checkpoint);
-    Back { to, wall: way.wall.clone(), unknown: way.unknown.clone(), steps: steps.collect() }
+    let gates: IndexSet<StepId> = way.gates.iter().map(|task| task.step.clone()).collect();
+    let gates = gates.into_iter().collect();
+    Back { to, wall: way.wall.clone(), unknown: way.unknown.clone(), gates, steps: steps.collect() }
 }

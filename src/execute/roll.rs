@@ -113,6 +113,17 @@ pub(super) fn batch_mates(program: &Program, state: &RunState, task: &Task) -> O
     Some(hosts.map(|hosts| roll.work_on(&program.tasks, hosts).collect()).unwrap_or_default())
 }
 
+/// Where a task comes in a list of all: by its step, or by its roll's choice and its batch.
+pub(super) fn place(program: &Program, state: &RunState, task: &Task) -> (u32, usize) {
+    let Some((roll, place)) = program.roll_of(task) else { return (task.step, 0) };
+    let first = roll.choices.first().map_or(task.step, |choice| program.tasks[*choice as usize].step);
+    let batch = match place.part {
+        RollPart::Batch => batches(program, roll, state).iter().position(|batch| batch.contains(&task.name.host)),
+        RollPart::Gate | RollPart::Choice(_) => task.name.item.map(|item| item as usize),
+    };
+    (first, batch.unwrap_or(usize::MAX))
+}
+
 /// The choices of the batches that some tasks belong to.
 pub(super) fn choices_of(program: &Program, state: &RunState, tasks: &HashSet<usize>) -> Vec<usize> {
     let of_roll = |roll: &Roll| -> Vec<usize> {

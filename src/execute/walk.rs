@@ -118,6 +118,17 @@ pub fn under_way(program: &Program, state: &RunState) -> Way {
     Way { to: walk.to.clone(), tasks: walk.tasks.iter().cloned().collect(), gates, unknown, ..nowhere }
 }
 
+/// The tasks of a way, the last first: those of a roll batch by batch.
+pub fn in_order<'p>(program: &'p Program, state: &RunState, way: &Way) -> Vec<&'p Task> {
+    let place = |index: usize| {
+        let (step, batch) = roll::place(program, state, &program.tasks[index]);
+        (step, batch, index)
+    };
+    let mut inside: Vec<usize> = indices(program, |task| way.tasks.contains(&task.name)).collect();
+    inside.sort_by_key(|index| std::cmp::Reverse(place(*index)));
+    inside.into_iter().map(|index| &program.tasks[index]).collect()
+}
+
 /// What would become of a task on a way back.
 pub fn taking_back<'a>(program: &'a Program, task: &Task, record: &'a TaskRecord) -> TakingBack<'a> {
     use crate::action::Undoing;

@@ -5,7 +5,7 @@
 pub mod graph;
 
 use crate::action::Undoing;
-use crate::check::Step;
+use crate::check::{InRoll, RollPart, Step};
 use crate::compile::{Node, Program, Task};
 use crate::model::{Effect, StepId};
 use indexmap::IndexSet;
@@ -35,6 +35,9 @@ pub struct PlannedStep<'p> {
     pub action: &'static str,
     pub effect: Effect,
     pub undo: Way<'p>,
+    /// The roll that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roll: Option<PlannedRoll<'p>>,
     /// Whether it runs once all others are over.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub finally: bool,
@@ -45,6 +48,25 @@ pub struct PlannedStep<'p> {
     /// The steps that it waits for directly; more follow from those.
     pub after: Vec<&'p StepId>,
     pub tasks: Vec<PlannedTask<'p>>,
+}
+
+/// A step's place in a roll.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedRoll<'p> {
+    /// The id of the roll, and of its step that chooses the batches.
+    pub id: &'p StepId,
+    pub part: PlannedPart,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlannedPart {
+    /// Looks before the first batch and after each.
+    Gate,
+    /// Chooses each batch.
+    Choice,
+    /// Runs on the hosts of each batch.
+    Batch,
 }
 
 /// How a step would be taken back.
@@ -110,12 +132,22 @@ fn planned_step<'p>(step: &'p Step, tasks: &[Task]) -> PlannedStep<'p> {
         action: step.kind.name,
         effect: step.effect,
         undo: way(step, tasks),
+        roll: step.roll.as_ref().map(planned_roll),
         finally: false,
         on: step.on.as_deref(),
         when: step.when.as_ref().map(|expr| &*expr.source),
         after: Vec::new(),
         tasks: Vec::new(),
     }
+}
+
+fn planned_roll(place: &InRoll) -> PlannedRoll<'_> {
+    let part = match place.part {
+        RollPart::Gate => PlannedPart::Gate,
+        RollPart::Choice(_) => PlannedPart::Choice,
+        RollPart::Batch => PlannedPart::Batch,
+    };
+    PlannedRoll { id: &place.roll, part }
 }
 
 /// How any task of a step would be taken back, or why one of them cannot be.

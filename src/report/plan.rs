@@ -1,7 +1,7 @@
 //! A plan as text for people.
 
 use crate::model::Effect;
-use crate::plan::{Plan, PlannedStep, PlannedTask, Way};
+use crate::plan::{Plan, PlannedPart, PlannedRoll, PlannedStep, PlannedTask, Way};
 use anstyle::{AnsiColor, Style};
 use serde_json::Value as Json;
 use std::fmt::{self, Write};
@@ -35,16 +35,60 @@ fn write(plan: &Plan, out: &mut String) -> fmt::Result {
     writeln!(out)?;
     let width = plan.steps.iter().map(|s| s.id.as_str().len()).max().unwrap_or(0);
     let finally = plan.steps.iter().position(|step| step.finally);
+    let mut place = None;
     for (number, step) in plan.steps.iter().enumerate() {
+        write_place(out, plan, place.as_ref(), step.roll.as_ref())?;
+        place.clone_from(&step.roll);
         if finally == Some(number) {
             writeln!(out, "{BOLD}────── finally, however it ended{BOLD:#}")?;
         }
         if plan.point_of_no_return == Some(step.id) {
             writeln!(out, "{WALL}────── point of no return{WALL:#}")?;
         }
-        write_step(out, number + 1, step, width)?;
+        // What a roll chooses by stands in its heading.
+        if step.roll.as_ref().is_none_or(|roll| roll.part != PlannedPart::Choice) {
+            write_step(out, number + 1, step, width)?;
+        }
     }
+    write_place(out, plan, place.as_ref(), None)?;
     summary(out, plan)
+}
+
+/// Where a roll begins, goes from its gate to its batches, or ends.
+fn write_place(out: &mut String, plan: &Plan, before: Option<&PlannedRoll>, now: Option<&PlannedRoll>) -> fmt::Result {
+    let entered = before.map(|place| place.id) != now.map(|place| place.id);
+    if entered && before.is_some() {
+        writeln!(out, "{BOLD}────── then the next batch{BOLD:#}")?;
+    }
+    let Some(place) = now else { return Ok(()) };
+    if entered {
+        writeln!(out, "{BOLD}────── {}: {}{BOLD:#}", place.id, batches(plan, place))?;
+    }
+    match place.part {
+        PlannedPart::Gate if entered => writeln!(out, "    {DIM}gate, before the first batch and after each:{DIM:#}"),
+        PlannedPart::Batch if before.is_none_or(|before| before.part != PlannedPart::Batch) => {
+            writeln!(out, "    {DIM}on each batch:{DIM:#}")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How a roll makes its batches, in words.
+fn batches(plan: &Plan, place: &PlannedRoll) -> String {
+    let choice = plan.steps.iter().find(|step| step.id == place.id).and_then(|step| step.tasks.first());
+    let Some(of) = choice.map(|task| &task.parameters) else { return "no hosts".to_owned() };
+    let names = |value: &Json| match value {
+        Json::Array(hosts) => hosts.iter().map(short).collect::<Vec<_>>().join(", "),
+        other => short(other),
+    };
+    let mut words = format!("{} in batches of {}", names(&of["hosts"]), of["size"]);
+    for key in ["first", "last"] {
+        match &of[key] {
+            Json::Null => {}
+            hosts => words += &format!("; {key} {}", names(hosts)),
+        }
+    }
+    words
 }
 
 fn write_step(out: &mut String, number: usize, step: &PlannedStep, width: usize) -> fmt::Result {

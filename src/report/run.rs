@@ -43,6 +43,8 @@ pub struct Back {
     pub wall: Option<StepId>,
     /// Tasks of unknown outcome that hold it up.
     pub unknown: Vec<TaskName>,
+    /// Steps that look again before and after each batch of a roll.
+    pub gates: Vec<StepId>,
     /// The last first.
     pub steps: Vec<BackStep>,
 }
@@ -67,6 +69,10 @@ pub fn back(back: &Back) -> String {
     for task in &back.unknown {
         let _ =
             writeln!(out, "  waits for {task}, whose outcome is unknown: `surefoot settle` says what you know of it");
+    }
+    if !back.gates.is_empty() {
+        let gates: Vec<&str> = back.gates.iter().map(StepId::as_str).collect();
+        let _ = writeln!(out, "  goes batch by batch, and looks at {} between them", gates.join(", "));
     }
     for step in &back.steps {
         let word = if step.undone { "undoes" } else { "keeps " };

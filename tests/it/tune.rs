@@ -1,11 +1,11 @@
 //! `runbooks/etcd/tune-leader.yaml` on a real cluster with a client that writes all the time: a roll forward, broken
 //! off, failing and walked back.
 
-use crate::support::program::{Ran, Running};
+use crate::support::program::{Program, Ran, Running};
 use crate::support::site::Site;
 use crate::support::writer::Writer;
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use std::path::Path;
 use surefoot::model::{Event, TaskEvent};
 
@@ -67,6 +67,12 @@ fn a_roll_goes_forward_is_broken_off_and_walks_back_under_a_writing_client() {
     assert_eq!((stops.len(), stops.last()), (3, Some(&leader)), "each once, the leader last: {stops:?}");
     assert_ne!(site.leader(), leader, "it was handed over");
 
+    let way = site.program.call(["rollback", cut.run().as_str(), "--plan"]).err;
+    let mut hosts: Vec<&str> = way.lines().filter_map(|line| line.split_once("@etcd-")?.1.split(':').next()).collect();
+    hosts.dedup();
+    let last_first: Vec<&str> = stops.iter().rev().map(|host| host.trim_start_matches("etcd-")).collect();
+    assert_eq!(hosts, last_first, "the way is shown batch by batch: {way}");
+
     // Back: one after the other, with the gates between.
     let back = site.program.follow("rollback", cut.run(), &["--yes"]);
     assert!(matches!(back.code, Some(3 | 4)), "{}", back.story());
@@ -80,6 +86,20 @@ fn a_roll_goes_forward_is_broken_off_and_walks_back_under_a_writing_client() {
     eprintln!("{} writes, the longest gap {:?}", written.acknowledged, written.longest_gap);
     assert_eq!(written.lost, 0);
     assert!(written.acknowledged > 100, "{written:?}");
+}
+
+#[test]
+fn a_plan_shows_a_roll_as_a_roll() {
+    let program = Program::new();
+    program.write("site.yaml", "hosts: { a: {}, b: {} }\ngroups: { members: [a, b] }\n");
+    let planned = program.call(["plan", TUNE, "-i", "site.yaml", "--offline", "--format", "json"]);
+    let plan: Json = serde_json::from_str(&planned.out).unwrap();
+    let parts = plan["steps"].as_array().unwrap().iter().filter(|step| step["roll"]["id"] == "roll");
+    let mut parts: Vec<&str> = parts.map(|step| step["roll"]["part"].as_str().unwrap()).collect();
+    parts.dedup();
+    assert_eq!(parts, ["gate", "choice", "batch"]);
+    let shown = program.call(["plan", TUNE, "-i", "site.yaml", "--offline"]).out;
+    assert!(shown.contains("a, b in batches of 1; last {{ steps.now.out.leader }}"), "{shown}");
 }
 
 #[test]
