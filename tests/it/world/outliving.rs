@@ -231,7 +231,9 @@ async fn an_act_whose_supervisor_was_killed_is_waited_for_and_then_unknown() {
 
 #[tokio::test]
 async fn an_act_whose_record_was_removed_is_unknown_and_leaves_nothing() {
-    let bench = Bench::with("SetEnv RECORD=world-removed");
+    // Another run of these tests may have been killed, and have left its own.
+    let mark = format!("RECORD=world-removed-{}", std::process::id());
+    let bench = Bench::with(&format!("SetEnv {mark}"));
     let host = bench.host().await;
     let (name, sink) = (id("slow"), Recorder::default());
     let act = host.act(&name, slow(&bench), &sink);
@@ -242,7 +244,7 @@ async fn an_act_whose_record_was_removed_is_unknown_and_leaves_nothing() {
     assert_eq!(tokio::join!(act, remove).0.expect_err("who knows").kind, FaultKind::Lost);
     go(&bench).await;
     host.close().await;
-    eventually("its supervisor has ended too", || carriers("RECORD=world-removed").is_empty()).await;
+    eventually("its supervisor has ended too", || carriers(&mark).is_empty()).await;
     assert!(!Path::new(host.run_dir()).exists());
 }
 

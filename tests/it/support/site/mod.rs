@@ -70,7 +70,7 @@ impl Site {
         let ran = self.program.run(&own("setup.yaml"), words).done();
         let digest = ran.out(&format!("content@{}", hosts[0]))["digest"].clone();
         let all = |host: &&Name| ran.out(&format!("content@{host}"))["digest"] == digest;
-        assert!(digest.is_string() && hosts.iter().filter(all).count() == hosts.len());
+        assert!(digest.is_string() && hosts.iter().all(|host| all(&host)), "{}: {:?}", ran.story(), ran.state);
         self.content = digest;
     }
 
