@@ -1,6 +1,7 @@
 //! `runbooks/etcd/tune-leader.yaml` on a real cluster with a client that writes all the time: a roll forward, broken
 //! off, failing and walked back.
 
+use crate::support::procedures::{Proof, prove};
 use crate::support::program::{Program, Ran, Running};
 use crate::support::site::Site;
 use crate::support::writer::Writer;
@@ -46,6 +47,10 @@ fn start(site: &Site, runbook: &Path) -> Running {
 
 #[test]
 fn a_roll_goes_forward_is_broken_off_and_walks_back_under_a_writing_client() {
+    prove("etcd/tune-leader", "3.5", "plain, the engine killed, resumed, and walked back", there_and_back);
+}
+
+fn there_and_back() -> Proof {
     let site = Site::serving("tunes", 200);
     let leader = site.leader();
     let writer = Writer::start(&site);
@@ -83,9 +88,9 @@ fn a_roll_goes_forward_is_broken_off_and_walks_back_under_a_writing_client() {
     assert!(gates.len() >= 3, "a gate for each batch: {gates:?}");
 
     let written = writer.stop();
-    eprintln!("{} writes, the longest gap {:?}", written.acknowledged, written.longest_gap);
     assert_eq!(written.lost, 0);
     assert!(written.acknowledged > 100, "{written:?}");
+    Proof { seconds: back.state.elapsed().as_secs_f64(), gap: Some(written.longest_gap) }
 }
 
 #[test]
@@ -104,6 +109,10 @@ fn a_plan_shows_a_roll_as_a_roll() {
 
 #[test]
 fn a_member_that_fails_is_put_back_and_the_others_stay_as_they_are() {
+    prove("etcd/tune-leader", "3.5", "plain, a member fails and is walked back", one_fails);
+}
+
+fn one_fails() -> Proof {
     let site = Site::serving("tunef", 200);
     let text = std::fs::read_to_string(TUNE).unwrap();
     // On the second member something goes wrong once it is stopped and has its new settings.
@@ -123,6 +132,8 @@ fn a_member_that_fails_is_put_back_and_the_others_stay_as_they_are() {
     for (host, election) in site.members.iter().zip(&now) {
         assert_eq!(election, if host.as_str() == stops[0] { "5000" } else { "" }, "{now:?}");
     }
-    assert_eq!(writer.stop().lost, 0);
+    let written = writer.stop();
+    assert_eq!(written.lost, 0);
     site.look();
+    Proof { seconds: ran.state.elapsed().as_secs_f64(), gap: Some(written.longest_gap) }
 }

@@ -8,6 +8,7 @@ pub mod engine;
 pub mod example;
 pub mod files;
 pub mod language_server;
+pub mod procedures;
 pub mod program;
 pub mod scratch;
 pub mod site;
