@@ -10,6 +10,7 @@ use crate::model::{Effect, Fault, FaultKind};
 use crate::world::Sink;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,7 +22,8 @@ const STALL: Duration = Duration::from_secs(60);
 /// with a sidecar `TO.json` that says what it is of.
 ///
 /// A snapshot is a local read: a member without quorum gives one too, and it may be behind. `refused` where the file exists, where the member is
-/// a learner, and where the file is not whole; `etcd` where none answers, and where the stream stops for 60 seconds.
+/// a learner, and where the file is not whole; `no_space` where the controller has less free than the database and a fifth
+/// of it; `etcd` where none answers, and where the stream stops for 60 seconds.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
@@ -73,7 +75,7 @@ impl Action for Snapshot {
         let path = cx.local(Path::new(&self.to));
         let (member, before) = self.choose(cx).await?;
         let part = with_suffix(&path, &format!(".part-{}", cx.run));
-        let saved = save(&member, &part, cx.sink).await;
+        let saved = save(&member, &before, &part, cx.sink).await;
         let done = async {
             saved?;
             let (checked, content) = check(part.clone()).await?;
@@ -141,8 +143,9 @@ fn unable(all: &[MemberStatus]) -> Fault {
 }
 
 /// Streams into a new file, down to the disk.
-async fn save(member: &Member, part: &Path, sink: &dyn Sink) -> Result<(), Fault> {
+async fn save(member: &Member, before: &MemberStatus, part: &Path, sink: &dyn Sink) -> Result<(), Fault> {
     let mut file = create(part)?;
+    room(&file, part, before.db_size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default())?;
     let mut client = member.client.clone();
     let mut stream = member.call("snapshot", STALL, async move { client.snapshot().await }).await?;
     let mut done = 0;
@@ -159,6 +162,18 @@ async fn check(path: PathBuf) -> Result<(Checked, Content), Fault> {
     let work = move || Ok((file::check(&path, false)?, file::content(&path)?));
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(Fault::controller("the check was cut off").detail(error.to_string())))
+}
+
+/// A full disk in the middle of a stream would be felt by whatever else writes there.
+fn room(file: &File, part: &Path, size: u64) -> Result<(), Fault> {
+    let disk = rustix::fs::fstatvfs(file).map_err(|error| local_fault(part, "look at", &error.into()))?;
+    let (free, needed) = (disk.f_bavail.saturating_mul(disk.f_frsize), size / 5 * 6);
+    if free >= needed {
+        return Ok(());
+    }
+    let message =
+        format!("the controller has {} MB free, a snapshot needs {} MB", free / 1_000_000, needed / 1_000_000);
+    Err(Fault::new(FaultKind::NoSpace, message).detail(part.display().to_string()))
 }
 
 async fn describe(
@@ -196,4 +211,16 @@ async fn describe(
         run: cx.run.to_string(),
         task: cx.task.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_that_will_not_fit_is_not_begun() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let room = |size| room(file.as_file(), file.path(), size).map_err(|fault| fault.kind);
+        assert_eq!((room(1), room(u64::MAX / 2)), (Ok(()), Err(FaultKind::NoSpace)));
+    }
 }

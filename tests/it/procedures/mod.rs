@@ -1,0 +1,103 @@
+//! Procedures on etcd that ship, each on real clusters, by the program itself: forward, what stops it, and back.
+//!
+//! Every landing runs one case of each; `SUREFOOT_FULL=1` all, on both versions of etcd, with TLS and without.
+
+mod backup;
+
+use crate::support::procedures::{Proof, full, prove};
+use crate::support::program::{Program, Ran};
+use crate::support::site::{Layout, Site};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use surefoot::lab::{Etcd, Name, Spec};
+use surefoot::model::FaultKind;
+
+/// A shipped runbook by its name.
+fn shipped(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("runbooks/etcd/{name}.yaml"))
+}
+
+/// The etcd and the TLS of a case.
+#[derive(Clone, Copy)]
+struct Kind {
+    etcd: Etcd,
+    tls: bool,
+}
+
+const PLAIN: Kind = Kind { etcd: Etcd::V3_5, tls: false };
+
+/// What a full run goes through.
+const KINDS: [Kind; 4] = [
+    PLAIN,
+    Kind { etcd: Etcd::V3_5, tls: true },
+    Kind { etcd: Etcd::V3_4, tls: false },
+    Kind { etcd: Etcd::V3_4, tls: true },
+];
+
+impl Kind {
+    /// Hosts of which the first `members` will be a cluster.
+    fn boot(self, stem: &str, members: usize, more: usize, layout: Layout) -> Site {
+        let name =
+            Name::of_this_process(&format!("{stem}{}{}", &self.etcd.as_str()[2..], if self.tls { "t" } else { "" }));
+        Site::boot(&Spec::cluster(name.unwrap(), members + more, self.etcd), members, layout, self.tls)
+    }
+
+    /// A running cluster of three with keys, and more hosts.
+    fn serving(self, stem: &str, keys: u64, more: usize) -> Site {
+        let mut site = self.boot(stem, 3, more, Layout::Debian);
+        site.set_up(&site.members.clone(), keys, true);
+        site
+    }
+
+    fn prove(self, runbook: &str, case: &str, run: impl FnOnce(Kind) -> Proof) {
+        let case = if self.tls { format!("{case}, TLS") } else { case.to_owned() };
+        prove(&format!("etcd/{runbook}"), self.etcd.as_str(), &case, || run(self));
+    }
+}
+
+/// One kind for each landing, all of them in a full run.
+fn prove_kinds(runbook: &str, case: &str, run: impl Fn(Kind) -> Proof) {
+    let kinds = if full() { &KINDS[..] } else { &KINDS[..1] };
+    kinds.iter().for_each(|kind| kind.prove(runbook, case, &run));
+}
+
+/// The run stopped because this task failed for that reason, and for no other.
+#[track_caller]
+fn stopped(ran: &Ran, task: &str, kind: FaultKind, word: &str) {
+    let faults: Vec<(String, FaultKind)> = ran.faults().map(|(task, fault)| (task.to_string(), fault.kind)).collect();
+    assert_eq!(faults, [(task.to_owned(), kind)], "{}", ran.story());
+    let (_, fault) = ran.faults().next().unwrap();
+    assert!(format!("{fault:?}").contains(word), "{fault:#?}");
+    assert_eq!(ran.code, Some(1));
+}
+
+fn took(ran: &Ran) -> Proof {
+    Proof { seconds: ran.state.elapsed().as_secs_f64(), gap: None }
+}
+
+/// A shipped runbook with one place of it replaced, as a file.
+fn altered(site: &Site, name: &str, place: &str, by: &str) -> PathBuf {
+    let text = std::fs::read_to_string(shipped(name)).unwrap();
+    assert_eq!(text.matches(place).count(), 1, "{place}");
+    site.program.write("altered.yaml", &text.replace(place, by))
+}
+
+/// With a script on a host before a step of its own: what may happen there at that very moment.
+fn struck(site: &Site, name: &str, before: &str, host: &Name, script: &str) -> PathBuf {
+    let place = format!("  - id: {before}\n");
+    // JSON is YAML.
+    let step = json!({ "id": "strike", "on": host.as_str(), "sh": script, "undo": [{ "sh": "true" }], "env": { "RUN": "{{ run.id }}" } });
+    altered(site, name, &place, &format!("  - {step}\n{place}"))
+}
+
+/// With what their rehearsals make, and nothing else.
+#[test]
+fn each_rehearsal_passes() {
+    const REHEARSED: [&str; 1] = ["backup"];
+    for name in REHEARSED.iter().filter(|_| full()) {
+        let path = shipped(name).display().to_string();
+        let lab = Name::of_this_process("reh").unwrap();
+        let said = Program::new().call(["rehearse", &path, "--lab", lab.as_str()]);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+    }
+}
