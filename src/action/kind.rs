@@ -46,6 +46,7 @@ pub struct Kind {
     pub reads_with: Option<(&'static str, &'static [&'static str])>,
     undo: Undoing,
     pub stays: Option<Stays>,
+    makes_effective_with: Option<(&'static str, &'static [&'static str])>,
     pub barrier: bool,
     pub limited: bool,
     pub guard: bool,
@@ -70,6 +71,7 @@ impl Kind {
             reads_with: A::READS_WITH,
             undo: A::UNDO,
             stays: A::STAYS,
+            makes_effective_with: A::MAKES_EFFECTIVE_WITH,
             barrier: A::BARRIER,
             limited: A::LIMITED,
             guard: A::GUARD,
@@ -100,12 +102,22 @@ impl Kind {
 
     /// Whether a step with these parameters knows how to take itself back, by those that are known yet.
     pub fn undoing<'a>(&self, known: impl Fn(&str) -> Option<&'a Json>) -> Undoing {
-        let stays = |stays: &Stays| match known(stays.with) {
-            Some(Json::String(text)) => stays.values.contains(&text.as_str()),
-            Some(other) => stays.values.contains(&other.to_string().as_str()),
-            None => false,
-        };
+        let stays = |stays: &Stays| is_one_of(known(stays.with), stays.values);
         self.stays.filter(stays).map_or(self.undo, |stays| Undoing::No(stays.why))
+    }
+
+    /// Whether a step with these parameters makes the changes above it take effect.
+    pub fn makes_effective<'a>(&self, known: impl Fn(&str) -> Option<&'a Json>) -> bool {
+        self.makes_effective_with.is_some_and(|(name, values)| is_one_of(known(name), values))
+    }
+}
+
+/// Whether a parameter is known to have one of these values, as text.
+fn is_one_of(known: Option<&Json>, values: &[&str]) -> bool {
+    match known {
+        Some(Json::String(text)) => values.contains(&text.as_str()),
+        Some(other) => values.contains(&other.to_string().as_str()),
+        None => false,
     }
 }
 

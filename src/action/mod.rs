@@ -147,6 +147,8 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     const UNDO: Undoing;
     /// Of an action that knows how to take itself back: the parameter with which it cannot.
     const STAYS: Option<Stays> = None;
+    /// A parameter, and its values with which it makes the changes above it take effect: it is taken back after them.
+    const MAKES_EFFECTIVE_WITH: Option<(&'static str, &'static [&'static str])> = None;
     /// Whether everything above it finishes first and nothing below it starts before, whatever `needs` says.
     const BARRIER: bool = false;
     /// Whether its tasks take a slot of the limits. Those that mostly wait for others do not.

@@ -238,7 +238,12 @@ impl Action for Service {
     const NAME: &'static str = "service";
     const EXAMPLE: &'static str = "on: members\nservice: { unit: etcd, state: started, enabled: true }\ntimeout: 2m";
     const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("brings the unit back: running or not, enabled or not, masked or not");
+    const UNDO: Undoing = Undoing::Known(
+        "brings the unit back: running or not, enabled or not, masked or not; what was restarted or reloaded is so \
+         again once the changes above it are taken back",
+    );
+    const MAKES_EFFECTIVE_WITH: Option<(&'static str, &'static [&'static str])> =
+        Some(("state", &["restarted", "reloaded"]));
     const LIMITED: bool = false;
     type Out = ServiceOut;
     type Before = UnitBefore;

@@ -8,7 +8,7 @@ use super::look_again::can_be_looked_at;
 use super::schedule::Turn;
 use super::task::Entry;
 use super::walk::{self, TakingBack};
-use super::{Limits, Schedule, Slot, roll};
+use super::{Limits, Schedule, Slot, effective, roll};
 use crate::check::OnFailure;
 use crate::compile::{Program, Task};
 use crate::model::{Event, HostName, RunState, TaskEvent, TaskName, TaskRecord, TaskState};
@@ -72,8 +72,11 @@ impl Leg {
         };
         let mut turns: Vec<Turn> = program.tasks.iter().map(turn).collect();
         roll::hold(program, state, &mut turns);
-        let direction = if self == Leg::Back { Direction::Incoming } else { Direction::Outgoing };
-        Schedule::of(roll::graph(program, state), direction, slots(program), limits, &turns)
+        let (graph, direction) = match self {
+            Leg::Back => (effective::back_graph(program, state), Direction::Incoming),
+            _ => (roll::graph(program, state), Direction::Outgoing),
+        };
+        Schedule::of(graph, direction, slots(program), limits, &turns)
     }
 
     fn is_open(self, program: &Program, task: &Task, record: &TaskRecord, state: &RunState) -> bool {

@@ -9,6 +9,7 @@ mod approvals;
 mod attempt;
 mod commit;
 mod driver;
+mod effective;
 mod end;
 mod ending;
 mod leases;

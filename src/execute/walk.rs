@@ -4,7 +4,7 @@
 //! Pure: it reads the program and the fold, and does nothing. A standing wall (an irreversible step that has begun)
 //! is never crossed unless it is told to.
 
-use super::roll;
+use super::{effective, roll};
 use crate::check::{OnFailure, RollPart, Step};
 use crate::compile::{Node, Program, Task};
 use crate::model::{Effect, HostName, Outcome, RunState, StepId, TaskName, TaskRecord, TaskState, Walk};
@@ -126,6 +126,13 @@ pub fn in_order<'p>(program: &'p Program, state: &RunState, way: &Way) -> Vec<&'
     };
     let mut inside: Vec<usize> = indices(program, |task| way.tasks.contains(&task.name)).collect();
     inside.sort_by_key(|index| std::cmp::Reverse(place(*index)));
+    for (late, changes) in effective::late(program, state, |task| way.tasks.contains(&task.name)) {
+        let last = inside.iter().rposition(|index| changes.contains(&(*index as u32)));
+        let own = inside.iter().position(|index| *index == late as usize);
+        if let (Some(own), Some(last)) = (own, last) {
+            inside[own..=last].rotate_left(1);
+        }
+    }
     inside.into_iter().map(|index| &program.tasks[index]).collect()
 }
 

@@ -1,10 +1,12 @@
 //! A run from its first event to its last: order, limits, conditions, attempts, failures, and the operator's word.
 
 mod back_and_forth;
+mod effective;
 mod engines;
 mod finally;
 mod random;
 mod rolls;
+mod sittings;
 mod stage;
 
 use serde_json::json;

@@ -27,6 +27,7 @@ mod places;
 mod procedures;
 mod readme;
 mod rehearsals;
+mod restarts;
 mod restore;
 mod resume;
 mod runbooks;

@@ -129,10 +129,10 @@ fn what_failed_is_named_with_what_it_said() {
 #[test]
 fn what_the_operator_does_next_is_played_by_the_same_engine() {
     let stopped = "answers: { count@web-2: { fails: no space } }, expect: { outcome: failed }, then: ";
-    passes(BOOK, &format!("{stopped} [{{ do: rollback, expect: {{ undone: [count, restart, page] }} }}]"));
+    passes(BOOK, &format!("{stopped} [{{ do: rollback, expect: {{ undone: [count, page, restart] }} }}]"));
     passes(BOOK, &format!("{stopped} [{{ do: rollback, to: looked, expect: {{ outcome: rolled_back }} }}]"));
     let found = fails(BOOK, &format!("{stopped} [{{ do: rollback, expect: {{ undone: [count, page] }} }}]"));
-    assert_eq!((&*found[0].what, &*found[0].got), ("undone", "count\nrestart\npage"));
+    assert_eq!((&*found[0].what, &*found[0].got), ("undone", "count\npage\nrestart"));
     // It goes on where it stopped: what is done is not done again.
     passes(
         BOOK,
@@ -152,7 +152,7 @@ fn what_cannot_be_taken_back_is_kept_stuck_or_refused() {
         &format!("{stuck} [{{ do: rollback, expect: {{ outcome: stuck, failed: {{ count: gone }}, undone: [] }} }}]"),
     );
     let kept = BOOK.replace("    undo: [{ sh: rm /srv/count }]\n", "");
-    passes(&kept, "then: [{ do: rollback, expect: { outcome: stuck, kept: [count], undone: [restart, page] } }]");
+    passes(&kept, "then: [{ do: rollback, expect: { outcome: stuck, kept: [count], undone: [page, restart] } }]");
     let found = fails(&kept, "then: [{ do: rollback, expect: { outcome: stuck, kept: [] } }]");
     assert_eq!((&*found[0].what, &*found[0].got), ("kept", "count"));
 }
@@ -214,7 +214,7 @@ fn a_failed_task_that_asks_for_it_is_taken_back_by_the_engine() {
     let book = BOOK.replace("hosts: {", "on_failure: rollback\nhosts: {").replace("  - checkpoint: looked\n", "");
     passes(
         &book,
-        "answers: { count@web-1: { fails: no space } }, expect: { outcome: rolled_back, undone: [count, restart, page] }",
+        "answers: { count@web-1: { fails: no space } }, expect: { outcome: rolled_back, undone: [count, page, restart] }",
     );
     // What fails as it looks has changed nothing, and is not taken back.
     passes(

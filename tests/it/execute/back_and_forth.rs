@@ -1,7 +1,8 @@
 //! Runs that are cut off, taken up, walked back and taken up again: whatever happens, nothing begins twice, the way
 //! back is the way forth reversed, and what is left in the end is right.
 
-use super::engines::{Cut, Theatre, after, deed, mark};
+use super::engines::{Cut, Theatre, deed, mark, turn};
+use super::sittings::{audit, back_to, play, reach, sit, sittings};
 use super::stage::{ACT, LOOK, expr, needs, retry, step};
 use proptest::prelude::*;
 use surefoot::check::{Gate, Need, OnFailure, Retry, Step};
@@ -24,7 +25,7 @@ fn a_step_of_an_undo_is_repeated_until_what_it_waits_for() {
 
 #[derive(Clone, Debug)]
 struct Recipe {
-    opaque: bool,
+    make: fn(&str, &str, &str) -> Step,
     run: String,
     back: String,
     needs: Option<Vec<(usize, bool)>>,
@@ -41,10 +42,16 @@ fn words(weight: u32) -> impl Strategy<Value = String> {
 
 fn recipe() -> impl Strategy<Value = Recipe> {
     let needs = prop::option::weighted(0.5, prop::collection::vec((any::<usize>(), any::<bool>()), 0..3));
-    let flags = (any::<bool>(), prop::bool::weighted(0.15), prop::bool::weighted(0.3), prop::bool::weighted(0.2));
+    let makes: [fn(&str, &str, &str) -> Step; 4] = [mark, mark, turn, deed];
+    let flags = (
+        prop::sample::select(makes.to_vec()),
+        prop::bool::weighted(0.15),
+        prop::bool::weighted(0.3),
+        prop::bool::weighted(0.2),
+    );
     let tries = prop::option::weighted(0.3, 2u32..3);
     (words(8), words(12), needs, flags, tries).prop_map(|(run, back, needs, flags, tries)| Recipe {
-        opaque: flags.0,
+        make: flags.0,
         run,
         back,
         needs,
@@ -58,7 +65,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
 fn steps(recipes: &[Recipe]) -> Vec<Step> {
     let make = |(index, recipe): (usize, &Recipe)| {
         let id = format!("s{index}");
-        let base = if recipe.opaque { deed } else { mark }(&id, &recipe.run, &recipe.back);
+        let base = (recipe.make)(&id, &recipe.run, &recipe.back);
         let probe = step(&format!("{id}-reconcile"), &LOOK, &format!("has {id}"));
         let need = |(above, same_host): &(usize, bool)| {
             Some(Need { step: format!("s{}", above.checked_rem(index)?).into(), same_host: *same_host })
@@ -66,128 +73,13 @@ fn steps(recipes: &[Recipe]) -> Vec<Step> {
         Step {
             needs: recipe.needs.as_ref().map(|needs| needs.iter().filter_map(need).collect()),
             gate: if recipe.barrier { Gate::Barrier } else { Gate::Open },
-            reconcile: (recipe.opaque && recipe.probed).then(|| Box::new(probe)),
+            reconcile: (base.effect == Effect::Opaque && recipe.probed).then(|| Box::new(probe)),
             retry: recipe.tries.map(|tries| retry(Some(tries), 50)),
             on_failure: if recipe.rolls_back { OnFailure::Rollback } else { OnFailure::Stop },
             ..base
         }
     };
     recipes.iter().enumerate().map(make).collect()
-}
-
-pub fn cut() -> impl Strategy<Value = Option<Cut>> {
-    prop_oneof![
-        1 => Just(None),
-        3 => (0u64..1_500).prop_map(|ms| Some(Cut::Killed(ms))),
-        1 => (0u64..1_500).prop_map(|ms| Some(Cut::Stopped(ms))),
-        2 => (0u64..1_500).prop_map(|ms| Some(Cut::Ended(ms))),
-        3 => (0usize..40).prop_map(|events| Some(Cut::Events(events))),
-    ]
-}
-
-pub fn back_to(to: Target) -> Goal {
-    Goal::Back { to, force: false }
-}
-
-/// What an engine is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
-    On,
-    Back,
-    Cancel,
-}
-
-/// What the engines are asked for, one after the other, and how each is cut off.
-pub fn sittings() -> impl Strategy<Value = Vec<(Ask, Option<Cut>)>> {
-    let ask = prop_oneof![5 => Just(Ask::On), 2 => Just(Ask::Back), 2 => Just(Ask::Cancel)];
-    prop::collection::vec((ask, cut()), 0..5)
-}
-
-/// Lets the engines work, each as far as it comes.
-pub async fn sit(theatre: &Theatre, sittings: Vec<(Ask, Option<Cut>)>, settles: bool) {
-    for (ask, cut) in sittings {
-        let state = theatre.state();
-        let goal = match ask {
-            // There is nothing to cancel.
-            Ask::Cancel if state.outcome.is_some() && !state.tasks().any(|(_, task)| task.may_run()) => continue,
-            Ask::Cancel => Goal::Cancel,
-            Ask::On if state.outcome == Some(Outcome::Done) => return,
-            Ask::On if state.counts().stuck == 0 => Goal::Resume { drifted: false },
-            Ask::On | Ask::Back => back_to(Target::Start),
-        };
-        let begun = theatre.begun();
-        let cancels = goal == Goal::Cancel && state.started.is_some();
-        if let Some(ended) = theatre.engage(goal, cut).await {
-            ended.unwrap();
-        }
-        assert!(!cancels || theatre.begun() == begun, "who cancels begins nothing");
-        if settles {
-            settle(theatre);
-        }
-    }
-}
-
-/// Reads the journal as an auditor would.
-pub fn audit(theatre: &Theatre) {
-    let mut state = RunState::default();
-    for stamped in &theatre.events() {
-        state.apply(stamped).unwrap();
-        let Event::Task { task, what } = &stamped.event else { continue };
-        let of = |name: &TaskName| state.task(name).unwrap();
-        match what {
-            TaskEvent::Started { .. } if state.back.is_none() => {
-                let early = theatre.program.tasks.iter().find(|above| {
-                    let done = matches!(of(&above.name).state, TaskState::Done { .. } | TaskState::Skipped);
-                    !done && after(&theatre.program, &above.name).contains(task)
-                });
-                assert!(early.is_none(), "{task} starts before {:?}", early.unwrap().name);
-            }
-            TaskEvent::Undoing { .. } => {
-                let early = after(&theatre.program, task).into_iter().find(|below| of(below).has_changed());
-                assert!(early.is_none(), "{task} is undone before {early:?}");
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Settles what is unknown or stuck with no one to say.
-pub fn settle(theatre: &Theatre) {
-    let state = theatre.state();
-    let open = |task: &TaskRecord| match &task.state {
-        TaskState::Unknown { .. } => true,
-        TaskState::Stuck { fault, .. } => fault.is_unknown(),
-        _ => false,
-    };
-    for (name, _) in state.tasks().filter(|(_, task)| open(task)) {
-        theatre.settle(name);
-    }
-}
-
-/// Engines without faults of their own, until the goal is reached.
-pub async fn reach(theatre: &Theatre, goal: Goal, outcome: Outcome) {
-    if theatre.state().started.is_none() {
-        theatre.engage(Goal::Start, None).await.unwrap().unwrap();
-        settle(theatre);
-    }
-    for _ in 0..60 {
-        if theatre.state().outcome == Some(outcome) && outcome == Outcome::Done {
-            return;
-        }
-        // A stuck deed keeps a run from going forward: back first.
-        let stuck = theatre.state().counts().stuck > 0;
-        let next = if stuck { back_to(Target::Start) } else { goal.clone() };
-        if theatre.engage(next, None).await.unwrap().unwrap() == outcome {
-            return;
-        }
-        settle(theatre);
-    }
-    panic!("{goal:?} never comes to {outcome:?}: {:#?}", theatre.state());
-}
-
-pub fn play(work: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-    runtime.block_on(work);
 }
 
 /// The marks of every step, on each machine.

@@ -230,6 +230,7 @@ impl Action for Mark {
     const EXAMPLE: &'static str = "mark: { mark: x, run: sleep 100, back: sleep 100 }";
     const EFFECT: Effect = Effect::Converges;
     const UNDO: Undoing = Undoing::Known("drop the mark");
+    const MAKES_EFFECTIVE_WITH: Option<(&'static str, &'static [&'static str])> = Some(("effective", &["yes"]));
     type Out = ();
     type Before = String;
 
@@ -260,6 +261,14 @@ pub static MARK: Kind = Kind::of::<Mark>();
 pub fn mark(id: &str, run: &str, back: &str) -> Step {
     let field = |name: &str, value: &str| (name.to_owned(), late(value));
     Step { args: Late::Map(vec![field("mark", id), field("run", run), field("back", back)]), ..step(id, &MARK, "") }
+}
+
+/// A converging step that makes what is above it take effect.
+pub fn turn(id: &str, run: &str, back: &str) -> Step {
+    let mut step = mark(id, run, back);
+    let Late::Map(args) = &mut step.args else { unreachable!("a mark has parameters") };
+    args.push(("effective".into(), late("yes")));
+    step
 }
 
 /// An opaque step whose mark is its own name, with an undo of two steps.
@@ -457,4 +466,10 @@ pub fn after(program: &Program, task: &TaskName) -> BTreeSet<TaskName> {
         }
     }
     found
+}
+
+/// Whether a task makes others take effect.
+pub fn makes_effective(program: &Program, task: &TaskName) -> bool {
+    let task = program.tasks.iter().find(|one| one.name == *task).expect("it is in the program");
+    task.args.entry("effective").is_some()
 }

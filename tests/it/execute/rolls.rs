@@ -1,7 +1,7 @@
 //! Rolls: batch by batch, with a gate between, forward and back; whatever cuts them off.
 
-use super::back_and_forth::{audit, back_to, play, reach, sit, sittings};
-use super::engines::{Cut, Theatre, deed, mark};
+use super::engines::{Cut, Theatre, deed, mark, turn};
+use super::sittings::{audit, back_to, play, reach, sit, sittings};
 use super::stage::{LOOK, needs, on_failure, retry, roll, step};
 use proptest::prelude::*;
 use serde_json::json;
@@ -329,7 +329,7 @@ fn cut_at_every_entry_and_taken_up_again_a_roll_ends_in_the_same_state_and_choos
 
 #[derive(Clone, Debug)]
 struct Recipe {
-    opaque: bool,
+    make: fn(&str, &str, &str) -> Step,
     run: String,
     back: String,
     rolls_back: bool,
@@ -341,8 +341,9 @@ fn words(weight: u32) -> impl Strategy<Value = String> {
 }
 
 fn recipe() -> impl Strategy<Value = Recipe> {
-    let parts = (any::<bool>(), words(8), words(12), prop::bool::weighted(0.1));
-    parts.prop_map(|(opaque, run, back, rolls_back)| Recipe { opaque, run, back, rolls_back })
+    let makes: [fn(&str, &str, &str) -> Step; 3] = [mark, turn, deed];
+    let parts = (prop::sample::select(makes.to_vec()), words(8), words(12), prop::bool::weighted(0.1));
+    parts.prop_map(|(make, run, back, rolls_back)| Recipe { make, run, back, rolls_back })
 }
 
 fn gates() -> impl Strategy<Value = Vec<Step>> {
@@ -358,7 +359,7 @@ fn gates() -> impl Strategy<Value = Vec<Step>> {
 
 fn made((index, recipe): (usize, &Recipe)) -> Step {
     let id = format!("s{index}");
-    let base = if recipe.opaque { deed } else { mark }(&id, &recipe.run, &recipe.back);
+    let base = (recipe.make)(&id, &recipe.run, &recipe.back);
     let policy = if recipe.rolls_back { OnFailure::Rollback } else { OnFailure::Stop };
     Step { on_failure: policy, ..base }
 }
