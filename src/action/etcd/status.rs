@@ -41,7 +41,7 @@ pub struct MemberStatus {
     pub cluster_id: Option<String>,
     /// In hex.
     pub member_id: Option<String>,
-    /// The member's own name.
+    /// The member's own name; none where it is a learner, which does not tell.
     pub name: Option<String>,
     /// Its leader's id in hex; none where it has no leader.
     pub leader: Option<String>,
@@ -128,7 +128,8 @@ async fn status(cx: &Cx<'_>, host: &Arc<dyn Host>) -> Result<MemberStatus, Fault
 async fn ask(cx: &Cx<'_>, member: &Member) -> Result<MemberStatus, Fault> {
     let status = member.status().await?;
     let header = status.header();
-    let listed = member.members().await?;
+    // A learner answers nothing but this (etcd, server/etcdserver/api/v3rpc/interceptor.go).
+    let listed = if status.is_learner() { Vec::new() } else { member.members().await? };
     let named = |id: u64| listed.iter().find(|m| m.id() == id).map(|m| m.name().to_owned());
     let own = header.map(etcd_client::ResponseHeader::member_id);
     let leader = Some(status.leader()).filter(|id| *id != 0);

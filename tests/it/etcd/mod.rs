@@ -4,5 +4,6 @@ mod auth;
 mod configure;
 mod guards;
 mod lead;
+mod member;
 mod restore;
 mod upkeep;

@@ -1,4 +1,8 @@
 //! `etcd.member`: who belongs to a cluster.
+//!
+//! `listed` compares the leader's list with what is wanted; here it is asked for and changed.
+
+mod listed;
 
 use super::client::{self, ANSWER, Member as Connection, hex};
 use super::status::statuses;
@@ -8,12 +12,15 @@ use etcd_client::MemberAddOptions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Adds a member to a cluster, as a learner or a voter; promotes a learner; removes a member. The leader is asked.
+/// Adds a member to a cluster, as a learner or a voter; promotes a learner; removes a member; gives one another peer URL
+/// (`was`). The leader is asked.
 ///
 /// A member is known by its peer URL, and by its name once it has started: both must fit, so that no other is removed.
 /// Add as `learner`, start it, then `promoted` with `retry`: a learner that has not caught up cannot be promoted, and a
 /// voter that never comes counts against the quorum (in a cluster of one it blocks every write at once).
 /// What is given for a new member's configuration: `initial_cluster`, with `initial-cluster-state: existing`.
+///
+/// Another peer URL is only told to the cluster: the member listens there once it is configured and started so.
 ///
 /// `refused` where etcd's own guards say no: a member is not healthy (`unhealthy cluster`: retry, it wants all voters up
 /// for 5 seconds), there is a learner already (one at a time), the learner is not in sync, the quorum would be lost; and
@@ -27,6 +34,9 @@ pub struct Member {
     pub name: String,
     /// Where its peers reach it: `http://10.0.0.14:2380`, or a list of such.
     pub peer_urls: Urls,
+    /// Where they have reached it until now, where that changes. With `state: present` only.
+    #[serde(default)]
+    pub was: Option<Urls>,
     #[serde(default)]
     pub state: State,
 }
@@ -42,7 +52,7 @@ pub enum Urls {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// It is listed, as a voter or a learner; a new one is added as a voter.
+    /// It is listed with these peer URLs, as a voter or a learner; a new one is added as a voter.
     #[default]
     Present,
     /// It is listed; a new one is added as a learner.
@@ -79,16 +89,28 @@ pub enum Before {
     Remove {
         id: String,
     },
+    /// The peer URLs that it had.
+    Update {
+        id: String,
+        urls: Vec<String>,
+    },
 }
 
-impl Member {
-    fn urls(&self) -> Vec<String> {
-        let mut urls = match &self.peer_urls {
+impl Urls {
+    /// Sorted, as etcd lists them.
+    fn all(&self) -> Vec<String> {
+        let mut urls = match self {
             Urls::One(url) => vec![url.clone()],
             Urls::Several(urls) => urls.clone(),
         };
         urls.sort();
         urls
+    }
+}
+
+impl Member {
+    fn urls(&self) -> Vec<String> {
+        self.peer_urls.all()
     }
 
     /// The leader's client, and the members as the leader lists them.
@@ -106,81 +128,6 @@ impl Member {
         let connection = Connection::connect(cx, host).await?;
         let members = connection.members().await?;
         Ok((connection, members))
-    }
-
-    /// The listed member that this one is; a fault where name and address are of two.
-    fn find<'m>(&self, listed: &'m [etcd_client::Member]) -> Result<Option<&'m etcd_client::Member>, Fault> {
-        let urls = self.urls();
-        let by_url = listed.iter().find(|member| member.peer_urls().iter().any(|url| urls.contains(url)));
-        let by_name = listed.iter().find(|member| member.name() == self.name);
-        match (by_url, by_name) {
-            (Some(own), None) if own.name().is_empty() => Ok(Some(own)),
-            (Some(own), Some(named)) if own.id() == named.id() => Ok(Some(own)),
-            (None, None) => Ok(None),
-            (Some(other), _) => Err(Fault::refused(format!(
-                "the peer URL {} is that of the member `{}`, not of `{}`",
-                urls.join(","),
-                other.name(),
-                self.name
-            ))),
-            (None, Some(named)) => Err(Fault::refused(format!(
-                "the member `{}` has the peer URL {}, not {}",
-                self.name,
-                named.peer_urls().join(","),
-                urls.join(",")
-            ))),
-        }
-    }
-
-    fn work(&self, listed: &[etcd_client::Member]) -> Result<Option<(String, Before)>, Fault> {
-        let (name, own) = (&self.name, self.find(listed)?);
-        let id = |member: &etcd_client::Member| hex(member.id());
-        Ok(match (self.state, own) {
-            (State::Present | State::Learner, Some(_)) | (State::Absent, None) => None,
-            (State::Promoted, Some(own)) if !own.is_learner() => None,
-            (State::Promoted, Some(own)) => Some((format!("promote {name}"), Before::Promote { id: id(own) })),
-            (State::Promoted, None) => {
-                let fault = Fault::missing(format!("{name} is no member of the cluster"));
-                return Err(fault.hint("add it as a learner first"));
-            }
-            (State::Absent, Some(own)) => {
-                if listed.len() == 1 {
-                    return Err(Fault::refused(format!("{name} is the only member")));
-                }
-                Some((format!("remove {name} ({})", id(own)), Before::Remove { id: id(own) }))
-            }
-            (State::Present | State::Learner, None) => {
-                self.same_scheme(listed)?;
-                let what = if self.state == State::Learner { "learner" } else { "voter" };
-                let summary = format!("add {name} as a {what} ({})", self.urls().join(","));
-                Some((summary, Before::Add { listed: listed.iter().map(id).collect() }))
-            }
-        })
-    }
-
-    /// A peer without TLS cannot join peers with it, nor the other way round; etcd takes the URL and never connects.
-    fn same_scheme(&self, listed: &[etcd_client::Member]) -> Result<(), Fault> {
-        let scheme = |url: &String| url.split_once("://").map(|(scheme, _)| scheme.to_owned());
-        let theirs = listed.iter().flat_map(|member| member.peer_urls()).find_map(scheme);
-        match self.urls().iter().all(|url| scheme(url) == theirs) {
-            true => Ok(()),
-            false => Err(Fault::refused(format!("the peers speak {}", theirs.unwrap_or_default()))
-                .hint("give the new member's peer URL with the same scheme")),
-        }
-    }
-
-    fn out(&self, listed: &[etcd_client::Member]) -> Result<MemberOut, Fault> {
-        let own = self.find(listed)?;
-        let named = |member: &etcd_client::Member| {
-            let name = if own.is_some_and(|own| own.id() == member.id()) { &self.name } else { member.name() };
-            member.peer_urls().iter().map(|url| format!("{name}={url}")).collect::<Vec<_>>()
-        };
-        Ok(MemberOut {
-            member_id: own.map(|own| hex(own.id())),
-            is_learner: own.is_some_and(etcd_client::Member::is_learner),
-            initial_cluster: listed.iter().flat_map(named).collect::<Vec<_>>().join(","),
-            voters: listed.iter().filter(|member| !member.is_learner()).count() as u64,
-        })
     }
 
     async fn carry_out(&self, connection: &Connection, before: &Before) -> Result<(), Fault> {
@@ -201,8 +148,14 @@ impl Member {
                 connection.call("member promote", ANSWER, promote).await.map(drop)
             }
             Before::Remove { id } => remove(connection, number(id)?).await,
+            Before::Update { id, .. } => update(connection, number(id)?, self.urls()).await,
         }
     }
+}
+
+async fn update(connection: &Connection, id: u64, urls: Vec<String>) -> Result<(), Fault> {
+    let mut client = connection.client.clone();
+    connection.call("member update", ANSWER, async move { client.member_update(id, urls).await }).await.map(drop)
 }
 
 async fn remove(connection: &Connection, id: u64) -> Result<(), Fault> {
@@ -233,7 +186,7 @@ impl Action for Member {
     const EXAMPLE: &'static str =
         "etcd.member: { members: members, name: etcd-4, peer_urls: \"http://10.0.0.14:2380\", state: absent }";
     const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("removes the member that was added");
+    const UNDO: Undoing = Undoing::Known("removes the member that was added, or gives it the peer URLs that it had");
     const STAYS: Option<Stays> = Some(Stays {
         with: "state",
         values: &["promoted", "absent"],
@@ -243,10 +196,13 @@ impl Action for Member {
     type Before = Before;
 
     fn validate(&self) -> Result<(), Fault> {
-        let urls = self.urls();
-        match urls.is_empty() || urls.iter().any(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
-            true => Err(Fault::value("`peer_urls` begin with http:// or https://")),
-            false => Ok(()),
+        let is_url = |url: &String| url.starts_with("http://") || url.starts_with("https://");
+        match (self.urls(), &self.was) {
+            (urls, _) if urls.is_empty() || !urls.iter().all(is_url) => {
+                Err(Fault::value("`peer_urls` begin with http:// or https://"))
+            }
+            (_, Some(_)) if self.state != State::Present => Err(Fault::value("`was` is for `state: present`")),
+            _ => Ok(()),
         }
     }
 
@@ -266,13 +222,16 @@ impl Action for Member {
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
-        let Before::Add { listed: earlier } = before else {
-            return Err(Fault::refused("a member that was removed or promoted cannot be made what it was"));
-        };
         let (connection, listed) = self.ask(cx).await?;
-        match self.find(&listed)? {
-            Some(own) if !earlier.contains(&hex(own.id())) => remove(&connection, own.id()).await.map_err(guarded),
-            _ => Ok(()),
+        match before {
+            Before::Add { listed: earlier } => match self.find(&listed)? {
+                Some(own) if !earlier.contains(&hex(own.id())) => remove(&connection, own.id()).await.map_err(guarded),
+                _ => Ok(()),
+            },
+            Before::Update { id, urls } => update(&connection, number(id)?, urls.clone()).await.map_err(guarded),
+            Before::Promote { .. } | Before::Remove { .. } => {
+                Err(Fault::refused("a member that was removed or promoted cannot be made what it was"))
+            }
         }
     }
 }
