@@ -3,6 +3,7 @@
 //! Every landing runs one case of each; `SUREFOOT_FULL=1` all, on both versions of etcd, with TLS and without.
 
 mod backup;
+mod verify_backup;
 
 use crate::support::procedures::{Proof, full, prove};
 use crate::support::program::{Program, Ran};
@@ -93,7 +94,7 @@ fn struck(site: &Site, name: &str, before: &str, host: &Name, script: &str) -> P
 /// With what their rehearsals make, and nothing else.
 #[test]
 fn each_rehearsal_passes() {
-    const REHEARSED: [&str; 1] = ["backup"];
+    const REHEARSED: [&str; 2] = ["backup", "verify-backup"];
     for name in REHEARSED.iter().filter(|_| full()) {
         let path = shipped(name).display().to_string();
         let lab = Name::of_this_process("reh").unwrap();
