@@ -91,6 +91,8 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<etcd::Snapshot>(),
     Kind::of::<etcd::SnapshotStatus>(),
     Kind::of::<etcd::Restore>(),
+    Kind::of::<etcd::MirrorCheck>(),
+    Kind::of::<etcd::Mirror>(),
 ];
 
 /// What a roll does before each batch. No step names it as its action: `rolling` makes a roll of a list of steps.

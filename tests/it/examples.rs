@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use surefoot::action::{KINDS, Kind};
 use surefoot::lab::Etcd;
 
-/// It needs a snapshot that a step before it has brought to the host; the restore's own tests run it.
-const NOT_ALONE: &[&str] = &["etcd.restore"];
+/// They need a snapshot that a step before has brought to the host, and a second cluster; their own tests run them.
+const NOT_ALONE: &[&str] = &["etcd.restore", "etcd.mirror"];
 
 struct Scene {
     cluster: Cluster,

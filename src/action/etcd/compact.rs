@@ -1,6 +1,6 @@
 //! `etcd.compact`: the history before a revision is forgotten.
 
-use super::client::{self, Keys, Member, is_silence, patience};
+use super::client::{self, Keys, Member, is_silence, patience, says};
 use crate::action::{Action, Change, Cx, Hosts, Seen, Undoing};
 use crate::model::{Effect, Fault};
 use crate::world::Host;
@@ -69,10 +69,6 @@ async fn is_compacted(member: &Member, revision: i64) -> Result<bool, Fault> {
         Err(fault) if says(&fault, "has been compacted") => Ok(true),
         read => read.map(|_| false),
     }
-}
-
-fn says(fault: &Fault, words: &str) -> bool {
-    fault.detail.as_deref().is_some_and(|detail| detail.contains(words))
 }
 
 impl Action for Compact {

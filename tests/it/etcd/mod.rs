@@ -5,5 +5,6 @@ mod configure;
 mod guards;
 mod lead;
 mod member;
+mod mirror;
 mod restore;
 mod upkeep;

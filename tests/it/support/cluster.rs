@@ -74,15 +74,31 @@ impl Cluster {
     /// A cluster with Debian's layout that has elected its leader.
     pub async fn up(stem: &str, count: usize, etcd: Etcd, tls: bool) -> Cluster {
         let cluster = Cluster { tls, ..Cluster::hosts(stem, count, etcd).await };
-        if tls {
-            cluster.certify();
-        }
-        for name in &cluster.names {
-            cluster.inside(name, &format!("cat >>/etc/default/etcd <<'EOF'\n{}EOF", cluster.variables(name)));
-        }
+        cluster.configure(&[&cluster.names]);
         cluster.start();
         cluster.settle(&cluster.names_json(), None).await;
         cluster
+    }
+
+    /// The same hosts as clusters of one member each.
+    pub async fn apart(stem: &str, count: usize, etcd: Etcd, tls: bool) -> Cluster {
+        let cluster = Cluster { tls, ..Cluster::hosts(stem, count, etcd).await };
+        cluster.configure(&cluster.names.chunks(1).collect::<Vec<_>>());
+        cluster.start();
+        for name in &cluster.names {
+            cluster.settle(&json!([name.as_str()]), None).await;
+        }
+        cluster
+    }
+
+    fn configure(&self, clusters: &[&[Name]]) {
+        if self.tls {
+            self.certify();
+        }
+        for (members, name) in clusters.iter().flat_map(|members| members.iter().map(move |name| (members, name))) {
+            let variables = self.variables(name, &self.list(members));
+            self.inside(name, &format!("cat >>/etc/default/etcd <<'EOF'\n{variables}EOF"));
+        }
     }
 
     pub fn peer_url(&self, name: &Name) -> String {
@@ -91,11 +107,15 @@ impl Cluster {
     }
 
     pub fn initial_cluster(&self) -> String {
-        self.names.iter().map(|name| format!("{name}={}", self.peer_url(name))).collect::<Vec<_>>().join(",")
+        self.list(&self.names)
     }
 
-    fn variables(&self, name: &Name) -> String {
-        let (peer, list) = (self.peer_url(name), self.initial_cluster());
+    fn list(&self, members: &[Name]) -> String {
+        members.iter().map(|name| format!("{name}={}", self.peer_url(name))).collect::<Vec<_>>().join(",")
+    }
+
+    fn variables(&self, name: &Name, list: &str) -> String {
+        let peer = self.peer_url(name);
         let client = peer.replace(":2380", ":2379");
         let loopback = client.replace(&self.lab.address(name).unwrap().to_string(), "127.0.0.1");
         let mut text = format!(

@@ -67,3 +67,8 @@ pub async fn each<T, F: Future<Output = Result<T, Fault>>>(
 pub fn is_silence(fault: &Fault) -> bool {
     fault.kind == FaultKind::Etcd
 }
+
+/// Whether etcd's own words, as a fault has them, say this.
+pub fn says(fault: &Fault, words: &str) -> bool {
+    fault.detail.as_deref().is_some_and(|detail| detail.contains(words))
+}
