@@ -6,6 +6,7 @@
 
 mod approve;
 mod assert;
+mod assess;
 mod checkpoint;
 mod command;
 mod command_line;
@@ -67,6 +68,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<wait::Wait>(),
     Kind::of::<http::Http>(),
     Kind::of::<assert::Assert>(),
+    Kind::of::<assess::Assess>(),
     Kind::of::<approve::Approve>(),
     Kind::of::<checkpoint::Checkpoint>(),
     Kind::of::<tls::Ca>(),

@@ -26,11 +26,18 @@ pub struct Runbook {
     pub verify: Vec<Step>,
     /// They run once all others are over, however that came; never taken back.
     pub finally: Vec<Step>,
-    /// What it gives when another uses it: a map of templates.
-    pub out: Late,
+    /// What it gives, in the form of a step after all others.
+    pub out: Option<Step>,
     /// The runbooks that its steps use, and those that these use; the outer before the inner.
     pub uses: Vec<Use>,
     pub(super) _proof: Proof,
+}
+
+impl Runbook {
+    /// All that comes before `finally`, in order.
+    pub fn body(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().chain(&self.verify).chain(&self.out)
+    }
 }
 
 /// Only the check has one, so only the check can make a [`Runbook`].

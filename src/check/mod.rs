@@ -102,7 +102,7 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
         params::unused(reader);
     }
 
-    let out = if gives { drafts.pop().and_then(|draft| draft.step) } else { None };
+    let out = drafts.pop_if(|_| gives).and_then(|draft| draft.step);
     let mut uses = Vec::new();
     let mut part = |part| drafts.extract_if(.., |draft| draft.part == part).collect::<Vec<_>>();
     let (steps, verify, own) = (part(Part::Steps), part(Part::Verify), part(Part::Finally));
@@ -120,7 +120,7 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
         on_failure,
         verify: verify.into_iter().filter_map(|draft| draft.step).collect(),
         finally,
-        out: out.map_or(Late::Map(Vec::new()), |step| step.args),
+        out,
         uses,
         _proof: checked::Proof,
     })
@@ -138,7 +138,7 @@ fn out(reader: &mut Reader, key: &Key, node: &Node) -> Draft {
         }
         _ => reader.error("E0202", node.span, format!("`out` is a map of names to values, this is {}", node.kind())),
     }
-    Draft::made(Step::plain(StepId::from(key.text.as_str()), key.span, &USE, Late::Map(values)))
+    Draft::made(Step::plain(StepId::from(StepId::RESULT), key.span, &USE, Late::Map(values)))
 }
 
 /// Such as `etcd/restore-cluster`.

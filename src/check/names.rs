@@ -196,7 +196,10 @@ impl Names<'_> {
     /// The names after `out` against what the action says that it gives.
     fn output(&self, reader: &mut Reader, r: &Ref, at: usize, target: usize, site: &Site) {
         if let Some(used) = &self.drafts[target].used {
-            let Late::Map(out) = &used.runbook.out else { return };
+            let out = match used.runbook.out.as_ref().map(|step| &step.args) {
+                Some(Late::Map(out)) => out.as_slice(),
+                _ => &[],
+            };
             let known: Vec<&str> = out.iter().map(|(name, _)| name.as_str()).collect();
             let Some(name) = r.name(at).filter(|name| !known.contains(name)) else { return };
             let message = format!("the `out` of the used runbook has no `{name}`");

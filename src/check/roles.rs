@@ -88,7 +88,7 @@ pub fn bind(
         places.insert(name.as_str(), span);
     }
     problems.extend(misfits(&runbook.roles, &roles, |name| places[name], inventory));
-    let steps = runbook.steps.iter().chain(&runbook.verify).chain(&runbook.finally).filter(|step| step.frame == 0);
+    let steps = runbook.body().chain(&runbook.finally).filter(|step| step.frame == 0);
     problems.extend(steps.filter_map(|step| no_hosts(step, &roles, inventory)));
     if problems.is_empty() { Ok(roles) } else { Err(problems) }
 }

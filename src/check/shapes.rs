@@ -33,8 +33,8 @@ pub static RUNBOOK: Shape = Shape {
              an outcome is unknown. Again after a resume. They are never taken back; each has its turn, and a failure \
              of theirs makes a run fail that was done.";
         optional "out": Form::Map(NAME, &Form::Any), "{ stopped: \"{{ steps.stop.changed }}\" }",
-            "What it gives when another runbook uses it: `{{ steps.ID.out.NAME }}` there. Made once all its steps are \
-             done.";
+            "What it gives, once all its steps are done. A run shows it at its end: a list of maps with the same keys \
+             as a table. Another runbook that uses it reads `{{ steps.ID.out.NAME }}`.";
         optional "on_failure": Form::OneOf(&["stop", "rollback"]), "rollback",
             "`stop` (the default): nothing new starts, what runs finishes. `rollback`: what was done is taken back, to \
              the last checkpoint or to the start.";

@@ -251,7 +251,8 @@ fn put_in(step: Step, used: Used, (steps, finally): (&mut Vec<Step>, &mut Vec<St
     let inner =
         runbook.uses.iter().map(|inner| Use { id: id(&inner.id), parent: inner.parent + first, ..inner.clone() });
     let inner: Vec<Use> = inner.collect();
-    let end = Step::plain(step.id, step.span, &USE, runbook.out.clone());
+    let out = runbook.out.as_ref().map_or(Late::Map(Vec::new()), |out| out.args.clone());
+    let end = Step::plain(step.id, step.span, &USE, out);
     steps.push(Step { title: step.title, needs: step.needs, gate: step.gate, closes: Some(first), ..end });
     uses.push(own);
     uses.extend(inner);

@@ -215,6 +215,8 @@ impl Engine {
         let signals = Signals::listen().map_err(|error| Exit::Failed.because(error))?;
         let places = Places::of(&self.program, self.sources, self.secrets.masks.clone());
         let display = Display::new(&options, Arc::new(places));
+        // There it is an event like any other.
+        let shown = options.log != Some(Log::Json);
         let (questions, asked) = tokio::sync::mpsc::channel(16);
         let waiting = Waiting::default();
         tokio::spawn(Operator::new(options.approve, display.live.clone(), waiting.clone()).answer(asked));
@@ -248,6 +250,9 @@ impl Engine {
             None => {
                 let outcome = outcome.map_err(|error| Exit::Failed.because(error))?;
                 let state = state.read().expect("the engine has ended without a panic");
+                if shown && outcome == Outcome::Done {
+                    anstream::print!("{}", report::result::text(&state));
+                }
                 Ok(Ended { outcome, finally_failed: state.finally_has_failed() })
             }
         }

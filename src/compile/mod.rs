@@ -46,8 +46,9 @@ pub fn compile(
         secrets.extend(frame.sources());
         frames.push(frame);
     }
-    let finally = runbook.steps.len() + runbook.verify.len();
-    let steps: Vec<Step> = runbook.steps.into_iter().chain(runbook.verify).chain(runbook.finally).collect();
+    let finally = runbook.body().count();
+    let steps: Vec<Step> =
+        runbook.steps.into_iter().chain(runbook.verify).chain(runbook.out).chain(runbook.finally).collect();
     let mut rolls = rolls(&steps, &settlers, &frames, &runbook.uses)?;
     let mut tasks = Vec::new();
     let mut problems = Vec::new();
@@ -119,11 +120,11 @@ fn led_there(problems: Vec<Diagnostic>, uses: &[Use], frame: u32) -> Vec<Diagnos
     problems.into_iter().map(led).collect()
 }
 
-/// What waits for what, whatever the hosts: places of steps (then `verify`, then `finally`), and whether each host goes
+/// What waits for what, whatever the hosts: places of steps (then `verify`, `out`, `finally`), and whether each host goes
 /// on by itself.
 pub fn step_order(runbook: &Runbook) -> Vec<(usize, usize, bool)> {
-    let finally = runbook.steps.len() + runbook.verify.len();
-    let steps: Vec<Step> = runbook.steps.iter().chain(&runbook.verify).chain(&runbook.finally).cloned().collect();
+    let finally = runbook.body().count();
+    let steps: Vec<Step> = runbook.body().chain(&runbook.finally).cloned().collect();
     let roll = |at: usize| steps.get(at).and_then(|step| step.roll.as_ref()).map(|place| &place.roll);
     let follows = |at: &usize| *at > 0 && roll(*at).is_some() && roll(*at) == roll(*at - 1);
     let rolls = (0..steps.len()).filter_map(|at| Some((roll(at)?.clone(), Roll::new(Vec::new(), 1, OnFailure::Stop))));

@@ -56,6 +56,11 @@ name!(
     HostName
 );
 
+impl StepId {
+    /// Where the runbook of a run gives its `out`. No author can write it: names have no dashes.
+    pub const RESULT: &str = "runbook-out";
+}
+
 impl HostName {
     pub const CONTROLLER: &str = "controller";
 

@@ -61,7 +61,7 @@ pub struct Edge {
 
 impl<'r> Graph<'r> {
     pub fn of(runbook: &'r Runbook) -> Graph<'r> {
-        let steps = || runbook.steps.iter().chain(&runbook.verify).chain(&runbook.finally);
+        let steps = || runbook.body().chain(&runbook.finally);
         let edges = compile::step_order(runbook);
         Graph {
             runbook: &runbook.name,
@@ -92,6 +92,7 @@ fn title(runbook: &Runbook, place: usize, step: &Step) -> Option<String> {
     let part = || match place {
         place if place < verify => None,
         place if place < verify + runbook.verify.len() => Some("verify".to_owned()),
+        place if place < runbook.body().count() => None,
         _ => Some("finally".to_owned()),
     };
     step.roll.as_ref().map(|of| format!("rolling {}", of.roll)).or_else(used).or_else(part)

@@ -11,6 +11,7 @@ pub mod manual;
 mod places;
 pub mod plan;
 mod quiet;
+pub mod result;
 pub mod run;
 mod sarif;
 pub mod testing;

@@ -1,6 +1,6 @@
 //! One run, as its journal tells it: `show` and `runs`.
 
-use super::{Places, lines, words};
+use super::{Places, lines, result, words};
 use crate::model::{Holding, HostName, RunState, StepId, TaskName, TaskRecord, TaskState};
 use std::fmt::Write;
 
@@ -29,7 +29,10 @@ pub fn text(state: &RunState, places: &Places) -> String {
         }
     }
     match state.outcome {
-        Some(outcome) => out += &lines::ended(outcome, state),
+        Some(outcome) => {
+            out += &lines::ended(outcome, state);
+            out += &result::text(state);
+        }
         None => out += "\nThe run has not ended: its engine is at work, or was ended in the middle.\n",
     }
     out

@@ -7,9 +7,9 @@ use jiff::SignedDuration;
 pub const BOLD: Style = Style::new().bold();
 pub const DIM: Style = Style::new().dimmed();
 pub const GOOD: Style = AnsiColor::Green.on_default();
-const CHANGED: Style = AnsiColor::Yellow.on_default();
+pub const CHANGED: Style = AnsiColor::Yellow.on_default();
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
-const ODD: Style = AnsiColor::Magenta.on_default().bold();
+pub const ODD: Style = AnsiColor::Magenta.on_default().bold();
 
 /// A word with its colour.
 pub fn of_event(what: &TaskEvent) -> (&'static str, Style) {

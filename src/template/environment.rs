@@ -1,5 +1,6 @@
 //! The one MiniJinja environment: strict, fuelled, printing as YAML readers expect.
 
+use indexmap::IndexMap;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter};
@@ -27,6 +28,7 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     env.add_filter("ceil_to", ceil_to);
     env.add_filter("basename", |path: &str| path.trim_end_matches('/').rsplit('/').next().unwrap_or("").to_owned());
     env.add_filter("dirname", dirname);
+    env.add_filter("pivot", pivot);
     env
 });
 
@@ -41,6 +43,18 @@ fn ceil_to(value: f64, step: i64) -> Result<i64, Error> {
         return Err(Error::new(ErrorKind::InvalidOperation, "ceil_to needs a step above 0"));
     }
     Ok((value / step as f64).ceil() as i64 * step)
+}
+
+/// Makes a wide table of a long one: `[{what: a, host: x, value: 1}, {what: a, host: y, value: 2}]` with
+/// `pivot('what', 'host', 'value')` is `[{what: a, x: 1, y: 2}]`.
+fn pivot(rows: Value, row: &str, column: &str, value: &str) -> Result<Value, Error> {
+    let mut wide: IndexMap<Value, IndexMap<Value, Value>> = IndexMap::new();
+    for record in rows.try_iter()? {
+        let [row_of, column_of, value_of] = [row, column, value].map(|name| record.get_attr(name));
+        let own = wide.entry(row_of?).or_insert_with_key(|of| [(Value::from(row), of.clone())].into_iter().collect());
+        own.insert(column_of?, value_of?);
+    }
+    Ok(wide.into_values().map(Value::from_pairs).collect())
 }
 
 fn dirname(path: &str) -> String {
@@ -102,6 +116,7 @@ pub fn known_filters() -> &'static [&'static str] {
         "map",
         "max",
         "min",
+        "pivot",
         "reject",
         "rejectattr",
         "replace",

@@ -27,6 +27,7 @@ mod places;
 mod procedures;
 mod readme;
 mod rehearsals;
+mod report;
 mod restarts;
 mod restore;
 mod resume;
