@@ -1,6 +1,6 @@
 //! `copy`: a file from the controller to a host.
 
-use super::files::{self, Attributes, Contents, LocalFile, Original, Was};
+use super::files::{self, Attributes, Contents, LocalFile, Original, Owned, Was};
 use super::{Action, Change, Cx, HostPath, Leftover, LocalPath, Mode, Seen, Undoing};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
@@ -68,6 +68,18 @@ impl Copy {
         Ok(self.out(file))
     }
 
+    /// Whether not everybody on the host may read the file: its lines are not for showing.
+    fn is_private(&self, owned: &Owned) -> bool {
+        let others = |mode: &str| u32::from_str_radix(mode, 8).is_ok_and(|mode| mode & 0o004 != 0);
+        !others(&owned.mode) || self.mode.is_some_and(|mode| !others(&mode.to_string()))
+    }
+
+    /// The lines that would be others; none where either is no text.
+    async fn difference(&self, old: Option<&str>) -> Option<String> {
+        let new = tokio::fs::read_to_string(&self.from.0).await.ok()?;
+        files::unified(old?, &new)
+    }
+
     fn missing(&self) -> Fault {
         Fault::missing(format!("there is no file {} on the controller", self.from.0.display()))
     }
@@ -96,7 +108,10 @@ impl Action for Copy {
 
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let (bytes, wanted, to) = (self.size().await?, self.wanted(), self.to.as_str());
-        let was = files::look(cx, to, &wanted).await?;
+        let (was, old) = match bytes <= SMALL {
+            true => files::look_inside(cx, to, &wanted).await?,
+            false => (files::look(cx, to, &wanted).await?, None),
+        };
         files::regular(to, &was)?;
         let (summary, diff) = match (&was, self.same_as(&was).await?) {
             (Was::File { owned, .. }, Some(source)) => {
@@ -105,7 +120,10 @@ impl Action for Copy {
                 }
                 (format!("set mode and owner of {to}"), Some(wanted.difference(owned)))
             }
-            (Was::File { size, .. }, None) => (format!("replace {to} ({size} bytes by {bytes} others)"), None),
+            (Was::File { size, owned, .. }, None) => {
+                let diff = if self.is_private(owned) { None } else { self.difference(old.as_deref()).await };
+                (format!("replace {to} ({size} bytes by {bytes} others)"), diff)
+            }
             _ => (format!("copy {} to {to} ({bytes} bytes)", self.from.0.display()), None),
         };
         Ok(Seen::Change(Change { summary, diff, before: Original::of(cx, to, was) }))

@@ -91,6 +91,28 @@ impl Work {
         *self == Work::default()
     }
 
+    /// A line for each property that would be another one; none where the unit is only run anew.
+    fn difference(&self, unit: &Unit) -> Option<String> {
+        let active = match self.job {
+            "start" => Some("active"),
+            "stop" => Some("inactive"),
+            _ => None,
+        };
+        let file = match (self.masking, self.enabling) {
+            ("mask", _) => Some("masked"),
+            (_, "enable") => Some("enabled"),
+            (_, "disable") => Some("disabled"),
+            ("unmask", _) => Some("unmasked"),
+            _ => None,
+        };
+        let line = |name: &str, old: &str, new: Option<&str>| match new {
+            Some(new) if new != old => format!("-{name} {old}\n+{name} {new}\n"),
+            _ => String::new(),
+        };
+        let lines = line("active", &unit.active, active) + &line("file", &unit.file, file);
+        (!lines.is_empty()).then_some(lines)
+    }
+
     fn words(&self) -> String {
         let words = [self.masking, self.enabling, self.job];
         words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ")
@@ -273,8 +295,9 @@ impl Action for Service {
         if work.is_none() {
             return Ok(Seen::Clean(unit.into()));
         }
+        let diff = work.difference(&unit);
         let before = UnitBefore { running: unit.running(), masked: unit.masked(), file: unit.file };
-        Ok(Seen::Change(Change { summary: format!("{} {}", work.words(), self.unit), diff: None, before }))
+        Ok(Seen::Change(Change { summary: format!("{} {}", work.words(), self.unit), diff, before }))
     }
 
     async fn apply(&self, cx: &Cx<'_>, _: &UnitBefore) -> Result<ServiceOut, Fault> {
@@ -309,6 +332,17 @@ mod tests {
         assert!(wanted.work(&unit("active", "enabled")).is_none());
         assert_eq!(wanted.work(&unit("failed", "disabled")).words(), "enable, start");
         assert_eq!(wanted.work(&unit("inactive", "masked")).words(), "unmask, enable, start");
+    }
+
+    #[test]
+    fn what_of_a_unit_would_be_another_is_told_line_by_line() {
+        let wanted = service(json!({ "unit": "x", "state": "started", "enabled": true }));
+        let failed = unit("failed", "disabled");
+        let lines = "-active failed\n+active active\n-file disabled\n+file enabled\n";
+        assert_eq!(wanted.work(&failed).difference(&failed).as_deref(), Some(lines));
+        let again = service(json!({ "unit": "x", "state": "restarted" }));
+        let active = unit("active", "enabled");
+        assert_eq!(again.work(&active).difference(&active), None);
     }
 
     #[test]

@@ -76,6 +76,7 @@ pub async fn reach(
                 if let Some(access) = &entry.etcd {
                     world.add_etcd(entry.name.clone(), access.clone());
                 }
+                world.add_facts(entry.name.clone(), host.facts());
                 world.add(host as Arc<dyn Host>);
             }
             Err(fault) => faults.push((entry.name.clone(), fault)),

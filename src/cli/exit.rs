@@ -19,6 +19,8 @@ pub enum Exit {
     Unknown = 5,
     /// Another run holds a host.
     Held = 6,
+    /// `plan --detailed-exitcode` found something to change.
+    Changes = 7,
     /// Stopped by the operator; resumable.
     Interrupted = 130,
 }

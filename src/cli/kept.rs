@@ -21,6 +21,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where a run's inputs came from. All paths are absolute.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -179,7 +180,7 @@ fn prepared(
     let verdict = check::check(document, Some(&inventory), sources);
     let runbook = verdict.runbook.ok_or(verdict.diagnostics)?;
     let program = pipeline::bound(runbook, &inventory, &given, &origin.binds, &origin.folder, sources)?;
-    Ok(Prepared { program, inventory, inputs: Vec::new(), sources: sources.clone() })
+    Ok(Prepared { program: Arc::new(program), inventory, inputs: Vec::new(), sources: sources.clone() })
 }
 
 /// What has changed since in the files that the run was started with: one line each.

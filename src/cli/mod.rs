@@ -21,6 +21,7 @@ mod lease;
 mod logs;
 mod new;
 mod operator;
+mod past;
 mod pipeline;
 mod plan;
 mod rehearse;
@@ -72,7 +73,7 @@ fn dispatch(args: Args) -> Exit {
         Command::Verify { run, seal } => runs::verify(&args.state, &run, seal.as_deref()),
         Command::Logs { run, task } => logs::main(&args.state, &run, task.as_ref()),
         Command::Check(check) => check::main(&check),
-        Command::Plan(plan) => plan::main(&plan),
+        Command::Plan(plan) => plan::main(&args.state, &plan),
         Command::Run(run) => run::main(&args.state, &run),
         Command::Resume(resume) => resume::main(&args.state, &resume),
         Command::Rollback(rollback) => rollback::main(&args.state, &rollback),

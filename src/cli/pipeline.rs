@@ -9,10 +9,11 @@ use crate::load::{self, Document, Given, Inventory, Loaded};
 use crate::model::{Diagnostic, Severity, Sources};
 use crate::report;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A program, and the texts that it was made from.
 pub struct Prepared {
-    pub program: Program,
+    pub program: Arc<Program>,
     pub inventory: Inventory,
     /// What a new run keeps of them.
     pub inputs: kept::Inputs,
@@ -67,7 +68,7 @@ pub fn prepared(
     let origin = Origin { translated: hosts.translated, ..origin.clone() };
     let origin = Origin::of(document, sources, origin);
     let inputs = kept::inputs(&program, document, hosts, &origin, sources);
-    Ok(Prepared { program, inventory: hosts.inventory.clone(), inputs, sources: sources.clone() })
+    Ok(Prepared { program: Arc::new(program), inventory: hosts.inventory.clone(), inputs, sources: sources.clone() })
 }
 
 /// The parameters of the file, then those of the command line.

@@ -13,6 +13,7 @@ use crate::execute::{self, Goal, Leases, Limits, Origin, Signals};
 use crate::journal::{Journal, RunFolder, Store};
 use crate::model::{Fault, Observer, Outcome, RunId, RunState, Sources};
 use crate::plan::Plan;
+use crate::report::plan::Fold;
 use crate::report::{self, JsonLines, Lines, Live, Places, Quiet};
 use crate::secret::Keyring;
 use crate::world::World;
@@ -59,7 +60,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         Err(exit) => return exit,
     };
     if !args.yes {
-        anstream::eprint!("{}", report::plan::text(&Plan::offline(&prepared.program)));
+        anstream::eprint!("{}", report::plan::text(&Plan::offline(&prepared.program), Fold::Folded));
         if let Err(exit) = confirm("Run it?") {
             return exit;
         }
@@ -197,7 +198,7 @@ pub struct Ended {
 pub struct Engine {
     pub origin: Origin,
     pub goal: Goal,
-    pub program: Program,
+    pub program: Arc<Program>,
     /// What the program was made from.
     pub sources: Sources,
     pub world: Arc<World>,
@@ -228,7 +229,7 @@ impl Engine {
         let outcome = execute::run(execute::Run {
             origin: self.origin,
             goal: self.goal,
-            program: Arc::new(self.program),
+            program: self.program,
             actions: execute::real_actions(),
             world: self.world.clone(),
             state: state.clone(),

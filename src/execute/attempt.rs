@@ -20,6 +20,7 @@ use minijinja::Value;
 use minijinja::value::Serde;
 use serde_json::Value as Json;
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -181,8 +182,9 @@ impl<'a> Attempt<'a> {
 
     fn output(&self) -> TaskOutput<'a> {
         let shared = &self.task.shared;
-        let secret = self.step.secret || self.task.step().secret;
-        TaskOutput::new(self.name, self.number, &shared.outputs, &shared.observers, &shared.secrets.masks, secret)
+        let (secret, folder) = (self.step.secret || self.task.step().secret, shared.outputs.as_deref());
+        let (silent, folder) = (secret || folder.is_none(), folder.unwrap_or(Path::new("/dev/null")));
+        TaskOutput::new(self.name, self.number, folder, &shared.observers, &shared.secrets.masks, silent)
     }
 
     /// `acts` is the number of its first act.

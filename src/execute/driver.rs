@@ -157,11 +157,12 @@ impl<'p> Driver<'p> {
             world: run.world,
             state: run.state,
             folder: run.folder,
-            outputs: run.outputs,
+            outputs: Some(run.outputs),
             observers: run.observers,
             commits,
             questions,
             secrets: run.secrets,
+            unsettled: None,
             end: CancellationToken::new(),
         };
         let driver = Driver {

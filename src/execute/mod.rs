@@ -15,7 +15,9 @@ mod ending;
 mod leases;
 mod leg;
 mod look_again;
+mod look_ahead;
 mod output;
+mod pending;
 mod recall;
 mod record;
 mod retry;
@@ -29,6 +31,7 @@ pub mod walk;
 
 pub use driver::{Goal, Origin, Run, run};
 pub use leases::{Leases, Terms, lost};
+pub use look_ahead::{Ahead, look_ahead};
 pub use output::file_name;
 pub use record::{Append, Error};
 pub use schedule::{Limits, Schedule, Slot};

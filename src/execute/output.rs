@@ -38,8 +38,8 @@ pub(super) struct TaskOutput<'a> {
     pub attempt: u32,
     pub folder: &'a Path,
     pub observers: &'a [Arc<dyn Observer>],
-    /// All of it is secret: none of it is kept or shown.
-    secret: bool,
+    /// None of it is kept or shown: all of it is secret, or it is only looked at.
+    silent: bool,
     kept: Mutex<Kept>,
 }
 
@@ -62,11 +62,11 @@ impl<'a> TaskOutput<'a> {
         folder: &'a Path,
         observers: &'a [Arc<dyn Observer>],
         masks: &Masks,
-        secret: bool,
+        silent: bool,
     ) -> Self {
         let channel = || Channel { masked: masks.stream(), file: None };
         let kept = Mutex::new(Kept { out: channel(), err: channel(), failed: None });
-        TaskOutput { task, attempt, folder, observers, secret, kept }
+        TaskOutput { task, attempt, folder, observers, silent, kept }
     }
 
     /// Whether all of it was kept.
@@ -135,7 +135,7 @@ impl Drop for TaskOutput<'_> {
 
 impl Sink for TaskOutput<'_> {
     fn output(&self, stream: Stream, bytes: &[u8]) {
-        if !self.secret {
+        if !self.silent {
             let shown = self.kept().channel(stream).masked.push(bytes);
             self.show(stream, &shown);
         }

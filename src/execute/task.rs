@@ -8,7 +8,7 @@ use crate::check::Step;
 use crate::compile::{Frame, Program, Task};
 use crate::model::{Fault, HostName, Observer, RunId, RunState, TaskEvent, TaskName, TaskRecord, TaskState};
 use crate::secret::Keyring;
-use crate::template::{Late, Scope, Steps};
+use crate::template::{Late, Scope, Steps, Unsettled};
 use crate::world::{Host, World};
 use minijinja::Value;
 use minijinja::value::Serde;
@@ -37,11 +37,14 @@ pub(super) struct Shared {
     pub world: Arc<World>,
     pub state: Arc<RwLock<RunState>>,
     pub folder: PathBuf,
-    pub outputs: PathBuf,
+    /// Where what tasks print is kept; none where it is not.
+    pub outputs: Option<PathBuf>,
     pub observers: Vec<Arc<dyn Observer>>,
     pub commits: Commits,
     pub questions: mpsc::Sender<Question>,
     pub secrets: Arc<Keyring>,
+    /// What is not known of tasks, where none is run.
+    pub unsettled: Option<Unsettled>,
     /// Cancelled once what runs on the hosts is to be ended, and that is on record.
     pub end: CancellationToken,
 }
@@ -141,7 +144,7 @@ impl TaskRun {
     }
 
     /// `None` where `when` is false.
-    fn prepare(&self) -> Result<Option<Prepared>, Fault> {
+    pub fn prepare(&self) -> Result<Option<Prepared>, Fault> {
         let (task, step) = (self.task(), self.step());
         if self.is_left_out(step.scope())? || !self.roll_takes_place()? {
             return Ok(None);
@@ -200,7 +203,8 @@ impl TaskRun {
         let host = shared.world.named(on)?;
         let (state, tasks) = (shared.state.clone(), program.by_step.clone());
         let withheld = shared.secrets.withheld.clone();
-        let steps = Steps { state, tasks, prefix: own.prefix.clone(), host: on.clone(), withheld };
+        let (prefix, unsettled) = (own.prefix.clone(), shared.unsettled.clone());
+        let steps = Steps { state, tasks, prefix, host: on.clone(), withheld, unsettled };
         let run = json!({ "id": shared.run, "started": shared.started, "dir": host.run_dir() });
         let scope = own.scope.with("steps", steps.value()).with("run", Value::from(Serde(run)));
         let record = program.hosts.get(on).map(|host| Value::from(Serde(host)));

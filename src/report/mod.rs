@@ -8,6 +8,7 @@ pub mod hosts;
 mod lines;
 mod live;
 pub mod manual;
+mod page;
 mod places;
 pub mod plan;
 mod quiet;

@@ -12,6 +12,7 @@ mod scope;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod unsettled;
 
 pub use environment::{has_filter, has_function, has_test, known_filters, known_tests};
 pub use late::{Late, TemplateFault};
@@ -19,3 +20,4 @@ pub use parse::{Expr, SyntaxFault, Template};
 pub use refs::{Call, CallKind, Ref, Seg};
 pub use scope::{Groups, Scope, Vars};
 pub use steps::{StepTasks, Steps};
+pub use unsettled::{Open, Unsettled};

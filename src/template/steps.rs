@@ -1,5 +1,6 @@
 //! `steps` in a template: the run's state as one task sees it.
 
+use super::Unsettled;
 use crate::model::{HostName, Outputs, RunState, StepId, TaskName, TaskState};
 use crate::secret::Withheld;
 use indexmap::IndexMap;
@@ -19,6 +20,8 @@ pub struct Steps {
     pub host: HostName,
     /// What the state has masked.
     pub withheld: Withheld,
+    /// What is not known yet; none in a run, which asks only for what has ended.
+    pub unsettled: Option<Unsettled>,
 }
 
 /// The tasks of one step.
@@ -34,8 +37,16 @@ impl Steps {
         Value::from_object(self)
     }
 
+    /// What stands for a field of tasks that cannot be told yet.
+    fn missing<'t>(&self, field: &str, tasks: impl IntoIterator<Item = &'t TaskName>) -> Option<Value> {
+        self.unsettled.as_ref()?.missing(field, tasks)
+    }
+
     /// Of each host, the task that has passed last; where none has, its first.
     fn newest(&self, tasks: &[TaskName]) -> Vec<TaskName> {
+        if let Some(unsettled) = &self.unsettled {
+            return self.last_come_to(tasks, unsettled);
+        }
         let state = self.state.read().expect("no task panics while it holds the run's state");
         let passed =
             |name: &TaskName| state.task(name).filter(|task| task.state.has_passed()).and_then(|task| task.since);
@@ -47,6 +58,18 @@ impl Steps {
             }
         }
         newest.into_values().cloned().collect()
+    }
+
+    /// Of each host, the last task that a plan has come to, whatever it knows of it: a plan passes them in their order.
+    fn last_come_to(&self, tasks: &[TaskName], unsettled: &Unsettled) -> Vec<TaskName> {
+        let mut last: IndexMap<&HostName, &TaskName> = IndexMap::new();
+        for name in tasks {
+            let newest = last.entry(&name.host).or_insert(name);
+            if unsettled.is_open(name) || self.state_of(name).has_passed() {
+                *newest = name;
+            }
+        }
+        last.into_values().cloned().collect()
     }
 
     fn state_of(&self, task: &TaskName) -> TaskState {
@@ -89,12 +112,10 @@ struct StepView {
 }
 
 impl StepView {
-    /// Whether something is so of a task of the runbook that the step uses.
-    fn any_within(&self, test: fn(&TaskState) -> bool) -> bool {
+    /// The tasks of the runbook that the step uses.
+    fn within(&self) -> impl Iterator<Item = &TaskName> {
         let inside = |step: &str| step.strip_prefix(self.id.as_str()).is_some_and(|rest| rest.starts_with('.'));
-        let tasks =
-            self.steps.tasks.iter().filter(|(step, _)| inside(step.as_str())).flat_map(|(_, tasks)| &tasks.names);
-        tasks.into_iter().any(|task| test(&self.steps.state_of(task)))
+        self.steps.tasks.iter().filter(move |(step, _)| inside(step.as_str())).flat_map(|(_, tasks)| &tasks.names)
     }
 
     /// This host's task, else the controller's, else the only one.
@@ -111,6 +132,11 @@ impl StepView {
     }
 
     fn field(&self, name: &str, task: Option<&TaskName>) -> Option<Value> {
+        let asked = task.map_or(self.tasks.as_slice(), std::slice::from_ref);
+        let within = self.within().filter(|_| name == "changed");
+        if let Some(missing) = self.steps.missing(name, asked.iter().chain(within)) {
+            return Some(missing);
+        }
         let state = task.map(|task| self.steps.state_of(task));
         let is = |test: fn(&TaskState) -> bool| {
             Value::from(match &state {
@@ -122,7 +148,8 @@ impl StepView {
             "out" => self.steps.out(task?, &state?),
             "changed" => {
                 let changed: fn(&TaskState) -> bool = |s| matches!(s, TaskState::Done { changed: true, .. });
-                Value::from(is(changed).is_true() || self.any_within(changed))
+                let within = || self.within().any(|task| changed(&self.steps.state_of(task)));
+                Value::from(is(changed).is_true() || within())
             }
             "skipped" => is(|s| matches!(s, TaskState::Skipped)),
             "failed" => is(|s| matches!(s, TaskState::Failed { .. })),
@@ -149,6 +176,9 @@ impl Object for StepView {
 impl StepView {
     /// `{host, item, state, out, changed}`.
     fn record(&self, task: &TaskName) -> Value {
+        if let Some(missing) = self.steps.missing("all", [task]) {
+            return missing;
+        }
         let state = self.steps.state_of(task);
         Value::from_pairs([
             ("host", Value::from(task.host.as_str())),

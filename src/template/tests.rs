@@ -140,6 +140,7 @@ fn steps_show_this_hosts_outputs_and_every_hosts() {
             prefix: String::new(),
             host: host.into(),
             withheld: Withheld::default(),
+            unsettled: None,
         };
         scope().with("steps", steps.value())
     };

@@ -10,6 +10,7 @@ mod lease;
 mod local;
 mod machine;
 pub mod quote;
+mod read_only;
 mod road;
 mod script;
 mod ssh;
@@ -19,6 +20,7 @@ mod wire;
 pub use lease::{Claim, Engine, Held, Hold, Over, Standing};
 pub use local::LocalHost;
 pub use machine::Facts;
+pub use read_only::ReadOnly;
 pub use script::{ActId, Output, Script};
 pub use ssh::{SshHost, Target};
 
@@ -75,6 +77,11 @@ pub trait Host: Send + Sync {
 
     /// The run's private folder on this host (0700, made by the first act). Absolute.
     fn run_dir(&self) -> &str;
+
+    /// Whether nothing may be changed, here or through its tunnels.
+    fn looks_only(&self) -> bool {
+        false
+    }
 
     /// Runs a script that changes nothing. May be repeated by the host after a broken connection, so
     /// it never ends as `Lost`. Nothing of it is kept on the host. Output above 16 MiB is refused.
@@ -136,13 +143,15 @@ pub trait Host: Send + Sync {
 }
 
 /// Every host of a run, connected, and the controller.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct World {
     hosts: IndexMap<HostName, Arc<dyn Host>>,
     /// How each host's etcd is reached, where the inventory says it.
     etcd: IndexMap<HostName, EtcdAccess>,
     /// Whom each host's etcd is asked as, where it has users.
     logins: IndexMap<HostName, Login>,
+    /// What was learnt of each machine as it was connected.
+    facts: IndexMap<HostName, Facts>,
     /// Hosts that the run does without, and why.
     absent: IndexMap<HostName, Fault>,
 }
@@ -170,6 +179,14 @@ impl World {
 
     pub fn add_login(&mut self, host: HostName, login: Login) {
         self.logins.insert(host, login);
+    }
+
+    pub fn add_facts(&mut self, host: HostName, facts: Facts) {
+        self.facts.insert(host, facts);
+    }
+
+    pub fn facts(&self) -> &IndexMap<HostName, Facts> {
+        &self.facts
     }
 
     /// Does without a host.

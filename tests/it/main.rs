@@ -24,6 +24,7 @@ mod left_out;
 mod load;
 mod long;
 mod places;
+mod plan;
 mod procedures;
 mod readme;
 mod rehearsals;

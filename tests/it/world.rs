@@ -8,6 +8,7 @@ mod leases;
 mod machines;
 mod outliving;
 mod probes;
+mod read_only;
 mod secrets;
 mod shells;
 

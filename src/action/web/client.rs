@@ -19,6 +19,8 @@ use tokio_util::task::AbortOnDropHandle;
 /// A connection to the server of an address, opened by a host. It is closed when it is dropped.
 pub struct Connection {
     url: Url,
+    /// Nothing may be ordered over it.
+    looks_only: bool,
     sender: SendRequest<Full<Bytes>>,
     _driver: AbortOnDropHandle<()>,
 }
@@ -45,7 +47,8 @@ impl Connection {
             })?;
             stream = Box::new(agreed) as Box<dyn Tunnel>;
         }
-        Connection::over(url.clone(), stream).await
+        let connection = Connection::over(url.clone(), stream).await?;
+        Ok(Connection { looks_only: host.looks_only(), ..connection })
     }
 
     /// Over a stream that leads to the server already.
@@ -54,11 +57,14 @@ impl Connection {
         let (sender, connection) = opened.map_err(|error| broken(&url, &error))?;
         // How it ends, the answer or its body tells.
         let driver = tokio::spawn(async move { drop(connection.await) });
-        Ok(Connection { url, sender, _driver: AbortOnDropHandle::new(driver) })
+        Ok(Connection { url, looks_only: false, sender, _driver: AbortOnDropHandle::new(driver) })
     }
 
     /// Where this fails, the server may have done what was asked.
     pub async fn ask(mut self, method: Method, headers: HeaderMap, body: Bytes) -> Result<Answer, Fault> {
+        if self.looks_only && !method.is_safe() {
+            return Err(Fault::refused(format!("{method} {} is refused: a plan changes nothing", self.url.shown())));
+        }
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = self.url.path().parse().map_err(|_| Fault::value(format!("`{}`", self.url)))?;

@@ -34,15 +34,31 @@ pub struct Inputs {
 }
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Example:\n  surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db --offline")]
+#[command(after_help = "\
+A plan connects to the hosts, looks, and changes nothing there: every act that is no read is refused. For each step and
+host it says `reads`, `changes` (with the lines of files), `nothing to do`, `fails`, or `not known` until which step.
+Of `sh` and `exec` with `reads: true` it takes their author's word, and runs them.
+
+Exit codes: 0 it is made; 1 the run would fail as things are; 7 with --detailed-exitcode: there is something to change.
+
+Examples:
+  surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db
+  surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db --html plan.html
+  surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db --offline")]
 pub struct Plan {
     #[command(flatten)]
     pub inputs: Inputs,
-    /// Do not connect: what depends on hosts stays open. The only kind of plan so far
-    #[arg(long, required = true)]
+    /// Do not connect: what depends on hosts stays open
+    #[arg(long)]
     pub offline: bool,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Write the plan as one page, too, that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// End with 0 where there is nothing to do, with 7 where there is something to change
+    #[arg(long, conflicts_with = "offline")]
+    pub detailed_exitcode: bool,
 }
 
 #[derive(clap::Args, Debug)]

@@ -4,5 +4,5 @@ mod certificate;
 mod disk;
 mod network;
 mod postgresql;
-mod scene;
+pub mod scene;
 mod web_tier;

@@ -19,8 +19,13 @@ pub struct Scene {
 impl Scene {
     /// In a lab that is named after `stem`.
     pub fn set(stem: &str, example: &str) -> Scene {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks/examples");
-        let rehearsal = folder.join(format!("{example}.rehearse.yaml"));
+        Scene::of(stem, &format!("examples/{example}"))
+    }
+
+    /// Any shipped runbook that has a rehearsal, such as `etcd/tune-leader`.
+    pub fn of(stem: &str, shipped: &str) -> Scene {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks").join(shipped);
+        let rehearsal = shipped.with_extension("rehearse.yaml");
         let rehearsal = load::rehearsal(&rehearsal, &mut Sources::default()).unwrap();
         let name = Name::of_this_process(stem).unwrap();
         let lab = LabGuard::up(&rehearsal.lab.clone().spec(name), &|_| {}).unwrap();
@@ -33,12 +38,16 @@ impl Scene {
         };
         let params = rehearsal.params.iter().map(|given| format!("{}={}", given.key.text, text(given)));
         let params = params.flat_map(|given| ["-p".to_owned(), given]).collect();
-        let runbook = folder.join(format!("{example}.yaml"));
+        let runbook = shipped.with_extension("yaml");
         let scene = Scene { lab, program: Program::new(), runbook, words, params };
-        if let Some(setup) = rehearsal.setup {
+        // What a setup uses lies beside its rehearsal.
+        for beside in std::fs::read_dir(shipped.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path()) {
+            std::fs::copy(&beside, scene.program.path(beside.file_name().unwrap().to_str().unwrap())).unwrap();
+        }
+        for stage in [rehearsal.setup, rehearsal.damage].into_iter().flatten() {
             // JSON is YAML.
-            let setup = scene.program.write("setup.yaml", &setup.root.to_json().to_string());
-            scene.program.run(&setup, &scene.words).done();
+            let stage = scene.program.write("stage.yaml", &stage.root.to_json().to_string());
+            scene.program.run(&stage, &scene.words).done();
         }
         scene
     }
@@ -46,6 +55,15 @@ impl Scene {
     /// The example, with the roles and parameters of its rehearsal as far as these words say no others.
     pub fn run(&self, more: &[&str]) -> Ran {
         self.program.run(&self.runbook, self.all(more))
+    }
+
+    /// What it would do.
+    pub fn plan(&self, more: &[&str]) -> Called {
+        // Nobody is asked in a plan.
+        let asks = self.words.iter().position(|word| word == "--approve").expect("every scene approves");
+        let words = self.words[..asks].iter().chain(&self.words[asks + 2..]).chain(&self.params).cloned();
+        let plan = ["plan".to_owned(), self.runbook.display().to_string()].into_iter().chain(words);
+        self.program.call(plan.chain(more.iter().map(|word| (*word).to_owned())))
     }
 
     pub fn start(&self, more: &[&str]) -> Running {

@@ -1,6 +1,6 @@
 //! One member of a cluster, and the questions that actions ask it.
 
-use super::{access, fault, tunnel};
+use super::{access, fault, reading, tunnel};
 use crate::action::Cx;
 use crate::model::{Fault, FaultKind, HostName};
 use crate::secret::Login;
@@ -57,7 +57,8 @@ impl Member {
     async fn reach(cx: &Cx<'_>, host: &Arc<dyn Host>) -> Result<Member, Fault> {
         let access = access::find(cx, host.as_ref()).await?;
         let channel = tunnel::open(host, access).await?;
-        let client = Client::from_channel(Channel::Tonic(channel), None).await;
+        let channel = if host.looks_only() { reading::only(channel) } else { Channel::Tonic(channel) };
+        let client = Client::from_channel(channel, None).await;
         let mut client = client.map_err(|error| fault(host.name(), "connect", &error))?;
         if let Some(login) = cx.world.login(host.name()) {
             log_in(host.name(), &mut client, login).await?;

@@ -11,6 +11,7 @@ mod certificate;
 mod fault;
 mod member;
 mod page;
+mod reading;
 mod tunnel;
 
 pub use fault::fault;

@@ -1,0 +1,148 @@
+//! From a program, and what looking tells, to a plan.
+
+use super::{Foreseen, Past, Plan, PlannedPart, PlannedRoll, PlannedStep, PlannedTask, UndoStep, Way};
+use crate::action::Undoing;
+use crate::check::{InRoll, RollPart, Step};
+use crate::compile::{Node, Program, Task};
+use crate::model::{Effect, Fault, HostName};
+use indexmap::{IndexMap, IndexSet};
+use petgraph::Direction;
+
+impl Plan {
+    /// A plan without looking at any host.
+    pub fn offline(program: &Program) -> Plan {
+        let steps = program.steps.iter().zip(0..);
+        let mut steps: Vec<PlannedStep> =
+            steps.map(|(step, index)| planned_step(step, program.tasks_of(index))).collect();
+        for (step, after) in steps.iter_mut().zip(direct_predecessors(program)) {
+            step.after = after.into_iter().map(|index| program.steps[index].id.clone()).collect();
+        }
+        for step in &mut steps[program.finally..] {
+            step.finally = true;
+            if step.effect != Effect::Reads {
+                step.undo = Way::None("what `finally` does stays".to_owned());
+            }
+        }
+        for task in &program.tasks {
+            steps[task.step as usize].tasks.push(planned_task(program, task));
+        }
+        Plan {
+            runbook: program.runbook.clone(),
+            summary: program.summary.clone(),
+            params: program.params.clone(),
+            roles: program.roles.clone(),
+            looked: false,
+            left_out: IndexMap::new(),
+            point_of_no_return: program.steps.iter().find(|s| s.irreversible.is_some()).map(|s| s.id.clone()),
+            steps,
+            last_seconds: None,
+        }
+    }
+
+    /// A plan with what looking at the hosts tells: of each task, in the order of the program.
+    pub fn looked(program: &Program, foreseen: Vec<Foreseen>, left_out: &IndexMap<HostName, Fault>) -> Plan {
+        let mut plan = Plan::offline(program);
+        plan.looked = true;
+        plan.left_out = left_out.iter().map(|(host, fault)| (host.clone(), fault.to_string())).collect();
+        let tasks = plan.steps.iter_mut().flat_map(|step| &mut step.tasks);
+        for (task, Foreseen { verdict, parameters, command }) in tasks.zip(foreseen) {
+            task.verdict = Some(verdict);
+            task.parameters = parameters.unwrap_or(std::mem::take(&mut task.parameters));
+            task.command = command.or(task.command.take());
+        }
+        plan
+    }
+
+    /// The same with how long things took before.
+    pub fn with_past(mut self, program: &Program, past: &Past) -> Plan {
+        self.last_seconds = past.run;
+        let tasks = self.steps.iter_mut().flat_map(|step| &mut step.tasks);
+        for (planned, task) in tasks.zip(&program.tasks) {
+            planned.last_seconds = past.tasks.get(&task.name).copied();
+        }
+        self
+    }
+}
+
+fn planned_step(step: &Step, tasks: &[Task]) -> PlannedStep {
+    PlannedStep {
+        id: step.id.clone(),
+        title: step.title.as_ref().and_then(|title| title.shown().as_str().map(str::to_owned)),
+        action: step.kind.name.to_owned(),
+        effect: step.effect,
+        undo: way(step, tasks),
+        roll: step.roll.as_ref().map(planned_roll),
+        finally: false,
+        on: step.on.clone(),
+        when: step.when.as_ref().map(|expr| expr.source.to_string()),
+        after: Vec::new(),
+        tasks: Vec::new(),
+    }
+}
+
+fn planned_roll(place: &InRoll) -> PlannedRoll {
+    let part = match place.part {
+        RollPart::Gate => PlannedPart::Gate,
+        RollPart::Choice(_) => PlannedPart::Choice,
+        RollPart::Batch => PlannedPart::Batch,
+    };
+    PlannedRoll { id: place.roll.clone(), part }
+}
+
+/// How any task of a step would be taken back, or why one of them cannot be.
+fn way(step: &Step, tasks: &[Task]) -> Way {
+    if let Some(reason) = &step.irreversible {
+        return Way::Irreversible(reason.clone());
+    }
+    if step.effect == Effect::Reads {
+        return Way::NotNeeded;
+    }
+    if !step.undo.is_empty() {
+        let part = |step: &Step| UndoStep {
+            id: step.id.clone(),
+            action: step.kind.name.to_owned(),
+            parameters: step.args.shown(),
+        };
+        return Way::Steps(step.undo.iter().map(part).collect());
+    }
+    let mut ways = tasks.iter().map(|task| step.kind.undoing(|name| task.args.entry(name)));
+    match ways.find(|way| matches!(way, Undoing::No(_))).unwrap_or(step.kind.undoing(|name| step.args.entry(name))) {
+        Undoing::Known(how) => Way::Known(how.to_owned()),
+        Undoing::No(why) => Way::None(why.to_owned()),
+    }
+}
+
+fn planned_task(program: &Program, task: &Task) -> PlannedTask {
+    let kind = program.steps[task.step as usize].kind;
+    let action = task.args.as_value().and_then(|value| (kind.decode)(value.clone()).ok());
+    PlannedTask {
+        host: task.name.host.clone(),
+        item: task.item.clone(),
+        parameters: task.args.shown(),
+        command: action.and_then(|action| action.command()),
+        verdict: None,
+        last_seconds: None,
+    }
+}
+
+/// For each step, the steps whose tasks or joins have an arrow to one of its tasks. Each task of a step is reached
+/// by the same arrows, but for `host: same`: so the first task tells.
+fn direct_predecessors(program: &Program) -> Vec<IndexSet<usize>> {
+    let mut found = vec![IndexSet::new(); program.steps.len()];
+    for node in program.graph.node_indices() {
+        let step = step_of(program, program.graph[node]);
+        if found[step].is_empty() {
+            let before = program.graph.neighbors_directed(node, Direction::Incoming);
+            found[step] = before.map(|n| step_of(program, program.graph[n])).filter(|s| *s != step).collect();
+        }
+    }
+    found.iter_mut().for_each(|set| set.sort_unstable());
+    found
+}
+
+fn step_of(program: &Program, node: Node) -> usize {
+    match node {
+        Node::Task(task) => program.tasks[task as usize].step as usize,
+        Node::Join(step) => step as usize,
+    }
+}

@@ -1,0 +1,49 @@
+//! Pages that need nothing but themselves: what every one of them shares.
+
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, Value};
+use serde::Serialize;
+
+const STYLE: &str = include_str!("page.css");
+
+/// A row of a table of facts.
+#[derive(Serialize)]
+pub struct Fact {
+    pub name: String,
+    pub value: String,
+}
+
+impl Fact {
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Fact {
+        Fact { name: name.into(), value: value.into() }
+    }
+}
+
+/// A line of a diff or of an output, with what it is.
+#[derive(Serialize)]
+pub struct Line {
+    pub class: &'static str,
+    pub text: String,
+}
+
+/// The lines of a unified diff.
+pub fn diff(text: &str) -> Vec<Line> {
+    let class = |line: &str| match line.as_bytes().first() {
+        Some(b'+') => "added",
+        Some(b'-') => "taken",
+        Some(b'@') => "at",
+        _ => "",
+    };
+    text.lines().map(|line| Line { class: class(line), text: line.to_owned() }).collect()
+}
+
+/// Fills a page in. Every value is escaped; `style` and `version` are there by themselves.
+pub fn fill(page: &str, values: impl Serialize) -> String {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_global("style", STYLE);
+    environment.add_global("version", env!("CARGO_PKG_VERSION"));
+    environment
+        .render_str(page, Value::from(Serde(values)))
+        .expect("a page is filled in with what it asks for: its tests do")
+}

@@ -1,0 +1,8 @@
+//! A plan for people: lines, or a page.
+
+mod html;
+mod outlook;
+mod text;
+
+pub use html::html;
+pub use text::{Fold, text};

@@ -1,0 +1,302 @@
+//! A plan as text for people.
+
+use super::outlook::{self, Outlook};
+use crate::model::Effect;
+use crate::plan::{Plan, PlannedPart, PlannedRoll, PlannedStep, PlannedTask, Tally, UndoStep, Verdict, Way};
+use crate::report::words::{self, BAD, BOLD, DIM};
+use anstyle::{AnsiColor, Style};
+use jiff::SignedDuration;
+use serde_json::Value as Json;
+use std::fmt::{self, Write};
+
+const READS: Style = AnsiColor::Cyan.on_default();
+const CHANGES: Style = AnsiColor::Yellow.on_default();
+const WALL: Style = AnsiColor::Red.on_default().bold();
+
+const ADDED: Style = AnsiColor::Green.on_default();
+const TAKEN: Style = AnsiColor::Red.on_default();
+
+/// How much of long texts is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fold {
+    /// All of it, for pipes and files.
+    Open,
+    /// Their first lines, for a person at a terminal; and of what changes nothing no more than that.
+    Folded,
+}
+
+/// As many lines of a command or a diff are shown folded.
+const FOLDED: usize = 16;
+
+/// Lines for a terminal; the writer strips the colours where they are not wanted.
+pub fn text(plan: &Plan, fold: Fold) -> String {
+    let mut out = String::new();
+    write(plan, fold, &mut out).expect("writing to a string does not fail");
+    out
+}
+
+fn write(plan: &Plan, fold: Fold, out: &mut String) -> fmt::Result {
+    writeln!(out, "{BOLD}{}{BOLD:#}: {}", plan.runbook, plan.summary)?;
+    for (role, hosts) in plan.roles.as_object().into_iter().flatten() {
+        let names: Vec<&str> = hosts.as_array().into_iter().flatten().filter_map(|h| h["name"].as_str()).collect();
+        writeln!(
+            out,
+            "  {DIM}role{DIM:#}  {role}: {}",
+            if names.is_empty() { "no hosts".into() } else { names.join(", ") }
+        )?;
+    }
+    for (name, value) in plan.params.as_object().into_iter().flatten() {
+        writeln!(out, "  {DIM}param{DIM:#} {name}: {}", short(value))?;
+    }
+    for (host, why) in &plan.left_out {
+        writeln!(out, "  {BAD}left out{BAD:#} {host}: {why}")?;
+    }
+    writeln!(out)?;
+    let width = plan.steps.iter().map(|s| s.id.as_str().len()).max().unwrap_or(0);
+    let finally = plan.steps.iter().position(|step| step.finally);
+    let mut place = None;
+    for (number, step) in plan.steps.iter().enumerate() {
+        write_place(out, plan, place.as_ref(), step.roll.as_ref())?;
+        place.clone_from(&step.roll);
+        if finally == Some(number) {
+            writeln!(out, "{BOLD}────── finally, however it ended{BOLD:#}")?;
+        }
+        if plan.point_of_no_return.as_ref() == Some(&step.id) {
+            writeln!(out, "{WALL}────── point of no return{WALL:#}")?;
+        }
+        // What a roll chooses by stands in its heading.
+        if step.roll.as_ref().is_none_or(|roll| roll.part != PlannedPart::Choice) {
+            write_step(out, number + 1, step, width, fold)?;
+        }
+    }
+    write_place(out, plan, place.as_ref(), None)?;
+    summary(out, plan)
+}
+
+/// Where a roll begins, goes from its gate to its batches, or ends.
+fn write_place(out: &mut String, plan: &Plan, before: Option<&PlannedRoll>, now: Option<&PlannedRoll>) -> fmt::Result {
+    let entered = before.map(|place| &place.id) != now.map(|place| &place.id);
+    if entered && before.is_some() {
+        writeln!(out, "{BOLD}────── then the next batch{BOLD:#}")?;
+    }
+    let Some(place) = now else { return Ok(()) };
+    if entered {
+        writeln!(out, "{BOLD}────── {}: {}{BOLD:#}", place.id, batches(plan, place))?;
+    }
+    match place.part {
+        PlannedPart::Gate if entered => writeln!(out, "    {DIM}gate, before the first batch and after each:{DIM:#}"),
+        PlannedPart::Batch if before.is_none_or(|before| before.part != PlannedPart::Batch) => {
+            writeln!(out, "    {DIM}on each batch:{DIM:#}")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How a roll makes its batches, in words.
+pub(super) fn batches(plan: &Plan, place: &PlannedRoll) -> String {
+    let choice = plan.steps.iter().find(|step| step.id == place.id).and_then(|step| step.tasks.first());
+    let Some(of) = choice.map(|task| &task.parameters) else { return "no hosts".to_owned() };
+    let names = |value: &Json| match value {
+        Json::Array(hosts) => hosts.iter().map(short).collect::<Vec<_>>().join(", "),
+        other => short(other),
+    };
+    let mut words = format!("{} in batches of {}", names(&of["hosts"]), of["size"]);
+    for key in ["first", "last"] {
+        match &of[key] {
+            Json::Null => {}
+            hosts => words += &format!("; {key} {}", names(hosts)),
+        }
+    }
+    words
+}
+
+fn write_step(out: &mut String, number: usize, step: &PlannedStep, width: usize, fold: Fold) -> fmt::Result {
+    write!(out, "{number:4}  {BOLD}{:width$}{BOLD:#}  {:20}  ", step.id, step.action)?;
+    let on = if step.on.is_some() { format!("on {}", hosts(step)) } else { String::new() };
+    let took = took(step).map(|time| format!("  {DIM}(last time {time}){DIM:#}")).unwrap_or_default();
+    writeln!(out, "{}  {on}{took}", effect(step))?;
+    if let Some(title) = &step.title {
+        writeln!(out, "{INDENT}{title}")?;
+    }
+    if let Some(when) = &step.when {
+        writeln!(out, "{INDENT}{DIM}when{DIM:#} {when}")?;
+    }
+    if step.effect != Effect::Reads {
+        writeln!(out, "{INDENT}{DIM}undo{DIM:#} {}", way(&step.undo))?;
+        write_undo(out, &step.undo, fold)?;
+    }
+    let outlooks = outlook::outlooks(step);
+    if !outlooks.is_empty() {
+        return outlooks.iter().try_for_each(|outlook| write_outlook(out, step, outlook, fold));
+    }
+    let mut tasks = step.tasks.iter();
+    let Some(first) = tasks.next() else { return Ok(()) };
+    if tasks.all(|task| task.parameters == first.parameters) {
+        return write_parameters(out, first, INDENT, fold);
+    }
+    for task in &step.tasks {
+        writeln!(out, "{INDENT}{DIM}{}{DIM:#}", task.host)?;
+        write_parameters(out, task, DEEPER, fold)?;
+    }
+    Ok(())
+}
+
+const INDENT: &str = "          ";
+const DEEPER: &str = "            ";
+
+/// What would happen on some hosts, with what it is about.
+fn write_outlook(out: &mut String, step: &PlannedStep, outlook: &Outlook<'_>, fold: Fold) -> fmt::Result {
+    let (word, style, more) = outlook::words(outlook.verdict);
+    // Which host it is goes without saying where there is one.
+    let alone = outlook.tasks.len() == step.tasks.len() && (step.on.is_none() || outlook.tasks.len() == 1);
+    let names = if alone { String::new() } else { outlook::names(&outlook.tasks) };
+    let line: Vec<&str> = [names.as_str(), more.as_str()].into_iter().filter(|part| !part.is_empty()).collect();
+    writeln!(out, "{INDENT}{style}{word}{style:#}  {}", line.join(": ").trim_end())?;
+    if let Some((word, more)) = outlook::now(outlook.verdict) {
+        writeln!(out, "{DEEPER}{DIM}now{DIM:#} {word}  {more}")?;
+    }
+    for (what, text) in outlook::help(outlook.verdict) {
+        writeln!(out, "{DEEPER}{DIM}{what}{DIM:#} {}", text.replace('\n', &format!("\n{DEEPER}     ")))?;
+    }
+    if let Some(diff) = outlook::diff(outlook.verdict) {
+        return write_lines(out, diff, DEEPER, fold, of_diff);
+    }
+    let changes = outlook.verdict.may_change(step.effect == Effect::Reads);
+    match fold {
+        Fold::Folded if !changes => Ok(()),
+        // It was said already.
+        _ if matches!(outlook.verdict, Verdict::Asks { .. }) => Ok(()),
+        _ => write_parameters(out, outlook.tasks[0], DEEPER, fold),
+    }
+}
+
+fn write_undo(out: &mut String, way: &Way, fold: Fold) -> fmt::Result {
+    let Way::Steps(steps) = way else { return Ok(()) };
+    for UndoStep { id, action, parameters } in steps {
+        writeln!(out, "{DEEPER}{id}  {action}")?;
+        write_lines(out, &yaml(parameters), &format!("{DEEPER}  "), fold, |_| Style::new())?;
+    }
+    Ok(())
+}
+
+fn write_parameters(out: &mut String, task: &PlannedTask, indent: &str, fold: Fold) -> fmt::Result {
+    let shown = task.command.clone().unwrap_or_else(|| yaml(&task.parameters));
+    write_lines(out, &shown, indent, fold, |_| Style::new())
+}
+
+fn write_lines(out: &mut String, text: &str, indent: &str, fold: Fold, style: fn(&str) -> Style) -> fmt::Result {
+    let lines: Vec<&str> = text.lines().collect();
+    let shown = if fold == Fold::Folded && lines.len() > FOLDED + 2 { FOLDED } else { lines.len() };
+    for line in &lines[..shown] {
+        let style = style(line);
+        writeln!(out, "{indent}{style}{line}{style:#}")?;
+    }
+    match lines.len() - shown {
+        0 => Ok(()),
+        more => writeln!(out, "{indent}{DIM}... {more} more lines; a pipe, such as `| less`, has them{DIM:#}"),
+    }
+}
+
+fn of_diff(line: &str) -> Style {
+    match line.as_bytes().first() {
+        Some(b'+') => ADDED,
+        Some(b'-') => TAKEN,
+        Some(b'@') => DIM,
+        _ => Style::new(),
+    }
+}
+
+/// How long the slowest host took when the step was last done.
+pub(super) fn took(step: &PlannedStep) -> Option<String> {
+    step.tasks.iter().filter_map(|task| task.last_seconds).max_by(f64::total_cmp).map(time)
+}
+
+pub(super) fn time(seconds: f64) -> String {
+    words::time(SignedDuration::from_millis((seconds * 1000.0) as i64))
+}
+
+/// As an author would write it.
+pub(super) fn yaml(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Object(map) if map.is_empty() => String::new(),
+        other => serde_saphyr::to_string(other).unwrap_or_else(|_| other.to_string()),
+    }
+}
+
+fn effect(step: &PlannedStep) -> String {
+    match step.effect {
+        Effect::Reads => format!("{READS}reads  {READS:#}"),
+        Effect::Converges | Effect::Opaque => format!("{CHANGES}changes{CHANGES:#}"),
+    }
+}
+
+pub(super) fn hosts(step: &PlannedStep) -> String {
+    match (step.on.as_deref(), step.tasks.as_slice()) {
+        (None, _) => String::new(),
+        (Some(on), []) => format!("{on}: no hosts"),
+        (Some(on), [one]) if one.host.as_str() == on => on.to_owned(),
+        (Some(on), tasks) => format!("{on}: {}", tasks.iter().map(|t| t.host.as_str()).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+pub(super) fn way(way: &Way) -> String {
+    match way {
+        Way::NotNeeded => "nothing to undo".into(),
+        Way::Known(how) => how.clone(),
+        Way::Steps(steps) => {
+            format!("its own steps: {}", steps.iter().map(|step| step.id.as_str()).collect::<Vec<_>>().join(", "))
+        }
+        Way::None(why) => format!("none: {why}"),
+        Way::Irreversible(reason) => format!("none, ever: {reason}"),
+    }
+}
+
+/// A value on one line.
+pub(super) fn short(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn summary(out: &mut String, plan: &Plan) -> fmt::Result {
+    writeln!(out, "\n{}", tally(plan))?;
+    if let Some(step) = &plan.point_of_no_return {
+        writeln!(out, "The point of no return is {WALL}{step}{WALL:#}.")?;
+    }
+    if let Some(seconds) = plan.last_seconds {
+        writeln!(out, "The last run that was done took {}.", time(seconds))?;
+    }
+    if plan.would_fail() {
+        writeln!(out, "{BAD}As things are, the run would fail.{BAD:#}")?;
+    }
+    Ok(())
+}
+
+/// The plan in one sentence.
+pub fn tally(plan: &Plan) -> String {
+    let of = |test: &dyn Fn(&PlannedStep) -> bool| -> usize {
+        plan.steps.iter().filter(|step| test(step)).map(|step| step.tasks.len()).sum()
+    };
+    let tasks = of(&|_| true);
+    if !plan.looked {
+        let (reads, changes) = (of(&|step| step.effect == Effect::Reads), of(&|step| step.effect != Effect::Reads));
+        let undone = of(&|step| matches!(step.undo, Way::Known(_) | Way::Steps(_)));
+        let steps = plan.steps.len();
+        return format!(
+            "{steps} steps, {tasks} tasks: {reads} read, {changes} may change something ({undone} can be undone)."
+        );
+    }
+    let Tally { reads, changes, nothing_to_do, not_known, fails, others } = plan.tally();
+    let counts = [
+        (changes, "change something"),
+        (not_known, "not known yet"),
+        (nothing_to_do, "with nothing to do"),
+        (reads, "read"),
+        (fails, "fail"),
+        (others, "skipped, left out or a question"),
+    ];
+    let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    format!("{tasks} tasks: {}.", counts.collect::<Vec<_>>().join(", "))
+}

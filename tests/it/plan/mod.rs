@@ -1,0 +1,7 @@
+//! Plans that look at the hosts: the right word for each task, proved by the run that follows, and hosts as they were.
+
+mod oracle;
+mod shown;
+mod states;
+mod units;
+mod untouched;

@@ -1,0 +1,79 @@
+//! That a plan changes nothing: shipped runbooks on real hosts, which are the same after it. Needs root.
+
+use crate::runbooks::scene::Scene;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Every file by name, mode, owner, size and time of change, every unit's state and when it came into it. Left out is
+/// what a login writes (who was there, logs), what systemd writes for it, and what a running server keeps writing.
+const LOOK: &str = r#"
+LC_ALL=C; export LC_ALL
+own='/var/log /run/log /run/systemd /run/user /run/utmp /run/motd.dynamic /run/sudo /var/lib/etcd /var/lib/postgresql /var/lib/systemd'
+prune=; for path in $own; do prune="$prune -path $path -prune -o"; done
+find / /run /tmp /dev/shm -xdev $prune ! -type d ! -type s ! -type p -printf '%y %p %m %U:%G %s %T@ %l\n'
+find / /run /tmp /dev/shm -xdev $prune -type d -printf 'folder %p %m %U:%G\n'
+for unit in $(systemctl list-units --all --plain --no-legend --type=service,socket,timer,mount,path | awk '{ print $1 }'); do
+  case $unit in user@*|user-runtime-dir@*|run-user-*|session-*|ssh@*|systemd-*|*.mount) continue;; esac
+  echo "$unit" $(systemctl show "$unit" -p ActiveState,SubState,UnitFileState,MainPID,NRestarts,ActiveEnterTimestampMonotonic)
+done
+"#;
+
+fn picture(scene: &Scene) -> Vec<BTreeSet<String>> {
+    let hosts = scene.lab.hosts().map(|host| scene.inside(host.as_str(), LOOK));
+    hosts.map(|lines| lines.lines().map(str::to_owned).collect()).collect()
+}
+
+/// A shell that is told to go takes its folder with it a moment later.
+fn differences(scene: &Scene, before: &[BTreeSet<String>]) -> Vec<String> {
+    let mut left = Vec::new();
+    for _ in 0..20 {
+        let after = picture(scene);
+        let both = before.iter().zip(&after);
+        left = both.flat_map(|(a, b)| a.symmetric_difference(b).cloned()).collect();
+        if left.is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    left
+}
+
+#[track_caller]
+fn stays_untouched(stem: &str, shipped: &str) {
+    let scene = Scene::of(stem, shipped);
+    let before = picture(&scene);
+    assert!(before.iter().all(|host| host.len() > 1000), "every file is looked at");
+    let planned = scene.plan(&["--format", "json"]);
+    let plan: serde_json::Value = serde_json::from_str(&planned.out).unwrap_or_else(|e| panic!("{e}: {}", planned.err));
+    let left = differences(&scene, &before);
+    assert!(left.is_empty(), "{shipped}: {left:#?}");
+    // It was made, and goes all the way.
+    let run = scene.run(&[]);
+    super::oracle::holds(&plan, &run);
+}
+
+#[test]
+fn a_plan_of_a_roll_over_a_cluster_changes_nothing_and_is_right() {
+    stays_untouched("unt", "etcd/tune-leader");
+}
+
+#[test]
+fn plans_of_all_shipped_runbooks_change_nothing_and_are_right() {
+    if std::env::var_os("SUREFOOT_FULL").is_none() {
+        return;
+    }
+    let shipped = [
+        "etcd/restore-cluster",
+        "etcd/defragment",
+        "etcd/recover-nospace",
+        "examples/clean-disk",
+        "examples/restart-web-tier",
+        "examples/rotate-certificate",
+        "examples/set-network-parameter",
+        "examples/switch-postgresql",
+    ];
+    for (number, runbook) in shipped.iter().enumerate() {
+        eprintln!("{runbook}");
+        stays_untouched(&format!("un{number}"), runbook);
+    }
+}
