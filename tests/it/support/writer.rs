@@ -1,8 +1,9 @@
 //! A client that writes to an etcd cluster all the time, and knows what it was told is kept.
 
 use super::site::Site;
-use etcd_client::Client;
+use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -22,13 +23,42 @@ pub struct Written {
     pub longest_gap: Duration,
 }
 
+/// A client of a site: where its members listen, and the folder of its certificates where they have TLS.
+struct Dialling {
+    urls: Vec<String>,
+    tls: Option<PathBuf>,
+}
+
+impl Dialling {
+    /// Certificates are read each time: who rotates them gives the clients theirs by replacing the files.
+    async fn connect(&self, urls: &[String]) -> Result<Client, etcd_client::Error> {
+        let options = self.tls.as_ref().map(|folder| {
+            let file = |name: &str| std::fs::read(folder.join(name)).unwrap();
+            let own = Identity::from_pem(file("client.pem"), file("client-key.pem"));
+            let ca = Certificate::from_pem(file("ca.pem"));
+            ConnectOptions::new().with_tls(TlsOptions::new().ca_certificate(ca).identity(own))
+        });
+        Client::connect(urls, options).await
+    }
+}
+
 impl Writer {
+    /// With TLS it takes `ca.pem`, `client.pem` and `client-key.pem` of the folder `client`.
     pub fn start(site: &Site) -> Writer {
-        let urls = site.members.iter().map(|host| format!("http://{}:2379", site.lab.address(host).unwrap())).collect();
+        let scheme = if site.tls { "https" } else { "http" };
+        let url = |host| format!("{scheme}://{}:2379", site.lab.address(host).unwrap());
+        let urls = site.members.iter().map(url).collect();
+        let dialling = Dialling { urls, tls: site.tls.then(|| site.program.path("client")) };
         let end = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
             let end = end.clone();
-            || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(write(urls, end))
+            || {
+                tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap()
+                    .block_on(write(dialling, end))
+            }
         });
         Writer { end, thread }
     }
@@ -40,15 +70,15 @@ impl Writer {
 }
 
 /// Another member for each attempt, so that one that is down is passed over.
-async fn write(urls: Vec<String>, end: Arc<AtomicBool>) -> Written {
+async fn write(dialling: Dialling, end: Arc<AtomicBool>) -> Written {
     const ANSWER: Duration = Duration::from_secs(2);
     let (mut kept, mut longest_gap, mut last) = (BTreeSet::new(), Duration::ZERO, Instant::now());
-    for (number, url) in (0_u64..).zip(urls.iter().cycle()) {
+    for (number, url) in (0_u64..).zip(dialling.urls.iter().cycle()) {
         if end.load(Ordering::Relaxed) {
             break;
         }
         let put = async {
-            let mut client = Client::connect([url], None).await?;
+            let mut client = dialling.connect(std::slice::from_ref(url)).await?;
             client.put(format!("/writer/{number}"), "x", None).await
         };
         if matches!(tokio::time::timeout(ANSWER, put).await, Ok(Ok(_))) {
@@ -58,7 +88,7 @@ async fn write(urls: Vec<String>, end: Arc<AtomicBool>) -> Written {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let mut client = Client::connect(&urls, None).await.unwrap();
+    let mut client = dialling.connect(&dialling.urls).await.unwrap();
     let options = etcd_client::GetOptions::new().with_prefix().with_keys_only();
     let there = client.get("/writer/", Some(options)).await.unwrap();
     let there: BTreeSet<String> = there.kvs().iter().map(|kv| kv.key_str().unwrap().to_owned()).collect();

@@ -1,4 +1,5 @@
-//! An authority and a certificate for each host. Keys are made in memory and written to their hosts, nowhere else.
+//! An authority and a certificate for each host. Keys are made in memory and written to their
+//! hosts, and one of them to the folder of the program, for clients here.
 
 use super::Site;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
@@ -15,6 +16,12 @@ pub fn certify(site: &Site, hosts: &[Name]) {
         own.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let own = own.signed_by(&key, &ca).unwrap();
         site.inside(host, "install -d -o etcd -g etcd /etc/etcd");
+        // For clients at this machine, those of the last host will do.
+        let client = site.program.path("client");
+        std::fs::create_dir_all(&client).unwrap();
+        for (name, text) in [("ca.pem", ca.pem()), ("client.pem", own.pem()), ("client-key.pem", key.serialize_pem())] {
+            std::fs::write(client.join(name), text).unwrap();
+        }
         for (name, text) in [("ca.pem", ca.pem()), ("host.pem", own.pem()), ("host.key", key.serialize_pem())] {
             site.write(host, &format!("/etc/etcd/{name}"), "0600", "etcd", &text);
         }
