@@ -31,6 +31,7 @@ mod rollback;
 mod run;
 mod run_id;
 mod runs;
+mod saved;
 mod schema;
 mod settle;
 mod taken;

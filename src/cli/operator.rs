@@ -16,11 +16,17 @@ pub fn operator_name() -> String {
     format!("{user}@{}", rustix::system::uname().nodename().to_string_lossy())
 }
 
+/// Refuses where nobody can answer.
+pub fn can_ask() -> Result<(), Exit> {
+    match io::stdin().is_terminal() {
+        true => Ok(()),
+        false => Err(Exit::WrongInput.because("there is no terminal to ask at: add `--yes` to start without asking")),
+    }
+}
+
 /// Asks before a run; refuses where nobody can answer.
 pub fn confirm(question: &str) -> Result<(), Exit> {
-    if !io::stdin().is_terminal() {
-        return Err(Exit::WrongInput.because("there is no terminal to ask at: add `--yes` to start without asking"));
-    }
+    can_ask()?;
     if yes(question) { Ok(()) } else { Err(Exit::WrongInput.because("not started")) }
 }
 

@@ -21,17 +21,17 @@ pub struct Prepared {
     pub sources: Sources,
 }
 
-/// Makes a program, or shows every mistake on the way.
-pub fn prepare(inputs: &Inputs) -> Result<Prepared, Exit> {
+/// Makes a program, or shows every mistake on the way. Files that parameters name start from `folder`.
+pub fn prepare(inputs: &Inputs, folder: &Path) -> Result<Prepared, Exit> {
     let mut sources = Sources::default();
-    let made = from_files(inputs, &mut sources);
+    let made = from_files(inputs, folder, &mut sources);
     match made {
         Ok(prepared) => Ok(prepared),
         Err(problems) => Err(show(&problems, &sources)),
     }
 }
 
-fn from_files(inputs: &Inputs, sources: &mut Sources) -> Result<Prepared, Vec<Diagnostic>> {
+fn from_files(inputs: &Inputs, folder: &Path, sources: &mut Sources) -> Result<Prepared, Vec<Diagnostic>> {
     let document = load::runbook(&inputs.runbook, sources);
     let inventory = match &inputs.inventory {
         Some(given) => load::hosts(given, sources),
@@ -48,7 +48,7 @@ fn from_files(inputs: &Inputs, sources: &mut Sources) -> Result<Prepared, Vec<Di
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let origin = Origin {
         inventory: inputs.inventory.as_deref().map(absolute),
-        folder: absolute(Path::new(".")),
+        folder: folder.to_owned(),
         binds: inputs.bind.clone(),
         ..Origin::default()
     };

@@ -1,13 +1,14 @@
 //! `surefoot run`.
 
-use super::args::{Log, Manner, Run as Args};
+use super::args::{Inputs, Log, Manner, Run as Args};
 use super::connect::{self, Reached};
 use super::control::{Answer, Control, Request};
 use super::exit::Exit;
 use super::lease::{Wish, hold};
-use super::operator::{Operator, Waiting, confirm, operator_name};
+use super::operator::{Operator, Waiting, can_ask, confirm, operator_name};
 use super::pipeline::{Prepared, prepare};
-use super::{kept, run_id, runs};
+use super::saved::{self, Saved};
+use super::{kept, past, run_id, runs};
 use crate::compile::Program;
 use crate::execute::{self, Goal, Leases, Limits, Origin, Signals};
 use crate::journal::{Journal, RunFolder, Store};
@@ -16,7 +17,7 @@ use crate::plan::Plan;
 use crate::report::plan::Fold;
 use crate::report::{self, JsonLines, Lines, Live, Places, Quiet};
 use crate::secret::Keyring;
-use crate::world::World;
+use crate::world::{ReadOnly, World};
 use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -55,22 +56,93 @@ impl Options {
 }
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
-    let prepared = match prepare(&args.inputs) {
-        Ok(prepared) => prepared,
+    match saved::read(&args.inputs.runbook) {
+        Ok(None) => from_runbook(state, args),
+        Ok(Some((plan, bytes))) => from_plan(state, args, &plan, bytes),
+        Err(exit) => exit,
+    }
+}
+
+fn from_runbook(state: &Option<PathBuf>, args: &Args) -> Exit {
+    let made = current().and_then(|folder| Ok((prepare(&args.inputs, &folder)?, folder)));
+    let (prepared, folder) = match made {
+        Ok(made) => made,
         Err(exit) => return exit,
     };
-    if !args.yes {
-        anstream::eprint!("{}", report::plan::text(&Plan::offline(&prepared.program), Fold::Folded));
-        if let Err(exit) = confirm("Run it?") {
-            return exit;
-        }
+    // Where nobody can be asked no host needs to be looked at.
+    if !args.yes
+        && let Err(exit) = can_ask()
+    {
+        return exit;
     }
-    let (store, folder) = match (runs::store(state), std::path::absolute(".")) {
-        (Ok(store), Ok(folder)) => (store, folder),
-        (Err(error), _) => return Exit::Failed.because(error),
-        (_, Err(error)) => return Exit::Failed.because(error),
+    let store = match runs::store(state) {
+        Ok(store) => store,
+        Err(error) => return Exit::Failed.because(error),
     };
-    in_runtime(start(&store, prepared, Options::of(&args.manner, args.yes, folder)))
+    let options = Options::of(&args.manner, args.yes, folder);
+    in_runtime(async {
+        let ready = match Ready::connect(&store, prepared, args.yes).await {
+            Ok(ready) => ready,
+            Err(exit) => return exit,
+        };
+        if !args.yes {
+            let plan = ready.look(&store, &options.folder).await;
+            anstream::eprint!("{}", report::plan::text(&plan, Fold::Folded));
+            let question = if plan.would_fail() { "Run it all the same?" } else { "Run it?" };
+            if let Err(exit) = confirm(question) {
+                return closed(&ready.world, exit).await;
+            }
+        }
+        ready.run(&store, options).await
+    })
+}
+
+/// Runs a saved plan as it is: what it was made from, and what it saw, must be so still.
+fn from_plan(state: &Option<PathBuf>, args: &Args, saved: &Saved, bytes: Vec<u8>) -> Exit {
+    let Inputs { runbook, inventory, params, params_file, bind } = &args.inputs;
+    if inventory.is_some() || params_file.is_some() || !params.is_empty() || !bind.is_empty() {
+        return Exit::WrongInput.because("a saved plan has its own inventory, parameters and roles: give it alone");
+    }
+    let stale = |moved: Vec<String>| {
+        moved.iter().for_each(|line| anstream::eprintln!("moved: {line}"));
+        let plan = runbook.display();
+        Exit::WrongInput.because(format!("nothing was started: {plan}, {}, does not hold any more", saved.origin()))
+    };
+    let store = match runs::store(state) {
+        Ok(store) => store,
+        Err(error) => return Exit::Failed.because(error),
+    };
+    if let Some(run) = Saved::was_run(&store, &bytes) {
+        return Exit::WrongInput
+            .because(format!("nothing was started: {} was run already, as {run}", runbook.display()));
+    }
+    let prepared = match prepare(&saved.inputs(), saved.folder()) {
+        Ok(prepared) => prepared,
+        Err(_) => return stale(vec!["what it was made from has mistakes now".to_owned()]),
+    };
+    let moved = saved.moved_inputs(&prepared);
+    if !moved.is_empty() {
+        return stale(moved);
+    }
+    let options = Options::of(&args.manner, args.yes, saved.folder().to_owned());
+    in_runtime(async {
+        // Who may be missing was decided when it was made.
+        let ready = match Ready::connect(&store, prepared, true).await {
+            Ok(ready) => ready,
+            Err(exit) => return exit,
+        };
+        let now = ready.look(&store, &options.folder).await;
+        let moved = saved.moved(&ready.prepared, &ready.world, &now);
+        if !moved.is_empty() {
+            return closed(&ready.world, stale(moved)).await;
+        }
+        ready.keeping(saved::INPUT, bytes).run(&store, options).await
+    })
+}
+
+/// The current folder.
+pub fn current() -> Result<PathBuf, Exit> {
+    std::path::absolute(".").map_err(|error| Exit::Failed.because(error))
 }
 
 /// Runs a future to its end on a runtime of its own. One thread: a run waits for hosts and disks, and waking threads
@@ -87,36 +159,72 @@ pub fn in_runtime(work: impl Future<Output = Exit>) -> Exit {
     }
 }
 
-/// Connects, journals and runs a new run.
+/// Connects, journals and runs a new run, without a question before it.
 pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit {
-    let secrets = match secrets(&prepared) {
-        Ok(secrets) => secrets,
-        Err(exit) => return exit,
-    };
-    let run = run_id::new();
-    let state = RunState::default();
-    let world = match connected(&prepared, &run, &store.folder_of(&run), &secrets, &state, options.yes).await {
-        Ok(world) => world,
-        Err(exit) => return exit,
-    };
-    let operator = operator_name();
-    let mut leases = match hold(&world, &prepared.program, &run, &operator, &options.hold).await {
-        Ok(leases) => leases,
-        Err(exit) => return closed(&world, exit).await,
-    };
-    let inputs: Vec<(&str, &[u8])> = prepared.inputs.iter().map(|(name, text)| (&**name, &**text)).collect();
-    let (folder, journal) = match store.create(&run, &inputs) {
-        Ok(created) => created,
-        Err(error) => {
-            leases.give_back(&HashSet::new()).await;
-            return closed(&world, Exit::Failed.because(error)).await;
-        }
-    };
-    let origin = Origin { run, operator, inputs: kept::digests(&prepared.inputs) };
-    let goal = Goal::Start;
-    let Prepared { program, sources, .. } = prepared;
-    let engine = Engine { origin, goal, program, sources, world, leases, folder, journal, state, secrets };
-    engine.run(options).await.map_or_else(|exit| exit, |ended| ended.outcome.into())
+    match Ready::connect(store, prepared, options.yes).await {
+        Ok(ready) => ready.run(store, options).await,
+        Err(exit) => exit,
+    }
+}
+
+/// A run that can begin: its hosts are connected, and nothing was done.
+pub struct Ready {
+    pub prepared: Prepared,
+    pub world: Arc<World>,
+    run: RunId,
+    secrets: Arc<Keyring>,
+}
+
+impl Ready {
+    /// An exit was explained. What is to be left out needs consent: `yes`.
+    pub async fn connect(store: &Store, prepared: Prepared, yes: bool) -> Result<Ready, Exit> {
+        let (secrets, run) = (secrets(&prepared)?, run_id::new());
+        let state = RunState::default();
+        let world = connected(&prepared, &run, &store.folder_of(&run), &secrets, &state, yes).await?;
+        Ok(Ready { prepared, world, run, secrets })
+    }
+
+    /// What it would do. Changes nothing.
+    pub async fn look(&self, store: &Store, folder: &Path) -> Plan {
+        let program = &self.prepared.program;
+        let foreseen = execute::look_ahead(execute::Ahead {
+            run: self.run.clone(),
+            program: program.clone(),
+            world: ReadOnly::of(&self.world),
+            folder: folder.to_owned(),
+            secrets: self.secrets.clone(),
+        });
+        let plan = Plan::looked(program, foreseen.await, self.world.absent());
+        plan.with_past(program, &past::of(store, &program.runbook))
+    }
+
+    /// With one more input that the run keeps.
+    fn keeping(mut self, name: &str, content: Vec<u8>) -> Ready {
+        self.prepared.inputs.push((name.to_owned(), content));
+        self
+    }
+
+    async fn run(self, store: &Store, options: Options) -> Exit {
+        let Ready { prepared, world, run, secrets } = self;
+        let operator = operator_name();
+        let mut leases = match hold(&world, &prepared.program, &run, &operator, &options.hold).await {
+            Ok(leases) => leases,
+            Err(exit) => return closed(&world, exit).await,
+        };
+        let inputs: Vec<(&str, &[u8])> = prepared.inputs.iter().map(|(name, text)| (&**name, &**text)).collect();
+        let (folder, journal) = match store.create(&run, &inputs) {
+            Ok(created) => created,
+            Err(error) => {
+                leases.give_back(&HashSet::new()).await;
+                return closed(&world, Exit::Failed.because(error)).await;
+            }
+        };
+        let origin = Origin { run, operator, inputs: kept::digests(&prepared.inputs) };
+        let (goal, state) = (Goal::Start, RunState::default());
+        let Prepared { program, sources, .. } = prepared;
+        let engine = Engine { origin, goal, program, sources, world, leases, folder, journal, state, secrets };
+        engine.run(options).await.map_or_else(|exit| exit, |ended| ended.outcome.into())
+    }
 }
 
 /// The secrets that a run needs, or an exit that was explained. May ask at the terminal.

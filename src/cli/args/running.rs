@@ -43,7 +43,7 @@ Exit codes: 0 it is made; 1 the run would fail as things are; 7 with --detailed-
 
 Examples:
   surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db
-  surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db --html plan.html
+  surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db --html plan.html --out restore.plan
   surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db --offline")]
 pub struct Plan {
     #[command(flatten)]
@@ -56,6 +56,9 @@ pub struct Plan {
     /// Write the plan as one page, too, that needs nothing else
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Save the plan, for `surefoot run FILE`
+    #[arg(long, value_name = "FILE", conflicts_with = "offline")]
+    pub out: Option<PathBuf>,
     /// End with 0 where there is nothing to do, with 7 where there is something to change
     #[arg(long, conflicts_with = "offline")]
     pub detailed_exitcode: bool,
@@ -66,10 +69,15 @@ pub struct Plan {
 Ctrl-C once: nothing new starts, what runs is let finish. Twice: what runs on the hosts is ended, with every process that
 it started. Three times: leaves at once; what runs on the hosts goes on. The run can be resumed after each of them.
 `surefoot cancel` does from another terminal what Ctrl-C does twice.
+Without `--yes` it looks at the hosts first, shows its plan and asks; without a terminal it refuses. In the place of a
+runbook may stand a plan that was saved by `surefoot plan --out`: exactly that is run, once, and without a question.
+Where something has moved since (the runbook, its parameters, the inventory, a host), it is refused, and told what.
+
 A run holds its hosts: another one, from any machine, is refused there (exit code 6) and told who has them.
 
 Examples:
   surefoot run restore.yaml -i site.yaml -p snapshot=backup.db
+  surefoot run restore.plan
   surefoot run restore.yaml -i site.yaml -P params.yaml --yes --approve all --log json
   surefoot run restore.yaml -i site.yaml -P params.yaml --take-over   # from a run that died")]
 pub struct Run {

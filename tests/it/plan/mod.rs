@@ -1,6 +1,7 @@
 //! Plans that look at the hosts: the right word for each task, proved by the run that follows, and hosts as they were.
 
 mod oracle;
+mod saved;
 mod shown;
 mod states;
 mod units;
