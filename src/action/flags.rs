@@ -29,8 +29,8 @@ pub struct Flags {
     /// The manifest of a static pod. A symbolic link is refused: name what it points to.
     #[serde(default)]
     file: Option<HostPath>,
-    /// Flags by their names without dashes, with their values: texts, numbers, or true and false. A new flag that is
-    /// true is written without a value.
+    /// Flags by their names without dashes, with their values: texts, numbers, or true and false. A new flag is written
+    /// `--name=value`; one that is true without a value.
     #[serde(default)]
     set: Map<String, Json>,
     /// Flags that must not be there.

@@ -1,7 +1,7 @@
 //! `defaults`: keys of a step that every step has which does not have them itself.
 
 use super::reader::Reader;
-use super::shapes::{BATCH_STEP, DEFAULTS, GATE_STEP, ROLL, USE_STEP};
+use super::shapes::{BATCH_STEP, DEFAULTS, GATE_STEP, INNER, ROLL, USE_STEP};
 use crate::action;
 use crate::load::{Fields, Key, Node, Shape, Value};
 use crate::model::Effect;
@@ -24,14 +24,16 @@ impl Defaults {
         let Value::Map(own) = &step.value else { return Cow::Borrowed(step) };
         let kind = own.iter().find_map(|(key, _)| action::find(&key.text));
         let in_roll = [BATCH_STEP.name, GATE_STEP.name].contains(&shape.name);
+        let inherits = in_roll || shape.name == INNER.name;
         let of_many = [USE_STEP.name, ROLL.name].contains(&shape.name);
         let fits = |key: &str| match key {
             // The author's word about a command; what is no command knows by itself.
             "reads" => kind.is_some_and(|kind| kind.effect([], false) == Effect::Opaque),
             // A checkpoint is one place in the run, not one on each host.
             "on" => !kind.is_some_and(|kind| kind.barrier),
-            // A roll has these itself, and lays them under its steps.
-            "become" | "vars" | "when" => !in_roll,
+            // A roll has these itself, and lays them under its steps; a step its user under its `undo` and `reconcile`.
+            "vars" | "when" => !in_roll,
+            "become" => !inherits,
             // Of one step it means another thing than of many.
             "on_failure" => !of_many,
             _ => true,

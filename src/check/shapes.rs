@@ -257,7 +257,7 @@ const EVERY_STEP: &[Field] = fields! {
     optional "vars": Form::Map(NAME, &Form::Any), "{ path: \"/srv/{{ host.name }}\" }",
         "Names for this step's templates: `{{ vars.NAME }}`.";
     optional "become": Form::User, "etcd",
-        "The user to run as, by sudo. `true` is root.";
+        "The user to run as, by sudo. `true` is root. The steps of its `undo` and `reconcile` run as the same.";
     optional "env": Form::Map("^[A-Za-z_][A-Za-z0-9_]*$", &Form::Text), "{ ETCDCTL_API: \"3\" }",
         "Environment variables of its commands. Values that may hold anything belong here, not into a command's \
          text.";
@@ -298,12 +298,19 @@ const ACTING: &[Field] = fields! {
     optional "undo": Form::Either(&[Form::List(&Form::Step(&INNER)), Form::Step(&INNER)]), "[{ sh: userdel app }]",
         "Steps that take this one back, instead of what the action knows by itself. They must bear a half-done \
          step.";
-    optional "irreversible": Form::Literal, "the old data is gone",
+    optional "irreversible": REASON, "the old data is gone",
         "The reason why nothing can take it back: a point of no return. All above finishes first, nothing below \
          starts before.";
     optional "on_failure": Form::OneOf(&["stop", "continue", "rollback"]), "rollback",
         "`stop` (the default): nothing new starts anywhere, what runs finishes. `rollback`: the step is taken back. \
          `continue`: as if nothing had happened.";
+};
+
+/// Why nothing can take a step back.
+const REASON: Form = Form::Pattern {
+    pattern: r"^(?!([Yy][Ee][Ss]|[Nn][Oo]|[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$)(?![\s\S]*(\{\{|\{%|\{#))",
+    wanted: "The reason, as text without templates; a step that can be taken back does not have the key.",
+    types: &["string"],
 };
 
 /// An entry of `needs`.

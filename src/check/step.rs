@@ -20,7 +20,7 @@ use common::Common;
 use effect::{Acting, is_opaque};
 
 /// Where a step stands, which decides what it may be.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Within<'s> {
     Steps,
     Verify,
@@ -46,6 +46,18 @@ impl Within<'_> {
     }
 }
 
+impl<'s> Within<'s> {
+    /// The user of the step or roll around it.
+    fn user(self) -> Option<&'s Late> {
+        match self {
+            Within::Gate(owner) | Within::Batch(owner) | Within::Undo(owner) | Within::Reconcile(owner) => {
+                owner.user.as_ref()
+            }
+            Within::Steps | Within::Verify | Within::Finally => None,
+        }
+    }
+}
+
 /// The list of the runbook that a step is in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
@@ -55,10 +67,10 @@ pub(super) enum Part {
 }
 
 /// The step that an undo or a probe belongs to, or the roll of a step.
-#[derive(PartialEq, Eq)]
 pub(super) struct Owner {
     id: StepId,
     on: Option<String>,
+    user: Option<Late>,
 }
 
 /// A step as far as it could be read, so that what refers to it can be checked even so.
@@ -113,7 +125,8 @@ pub(super) fn list(reader: &mut Reader, node: &Node, within: Within) -> Vec<Draf
         reader.error("E0202", node.span, format!("steps are a list, this is {}", node.kind()));
         return Vec::new();
     };
-    let is_roll = |item: &&Node| within == Within::Steps && item.entries().iter().any(|(key, _)| key.text == "rolling");
+    let is_roll =
+        |item: &&Node| matches!(within, Within::Steps) && item.entries().iter().any(|(key, _)| key.text == "rolling");
     let mut drafts = Vec::with_capacity(items.len());
     for (item, ordinal) in items.iter().zip(1..) {
         match is_roll(&item) {
@@ -126,7 +139,7 @@ pub(super) fn list(reader: &mut Reader, node: &Node, within: Within) -> Vec<Draf
 
 /// Reads one step, the `ordinal`th of its list.
 fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Option<Draft> {
-    let uses = within == Within::Steps && node.get("use").is_some();
+    let uses = matches!(within, Within::Steps) && node.get("use").is_some();
     let shape = if uses { &USE_STEP } else { within.shape() };
     let node = &*reader.defaults.fill_in(node, shape);
     let mut fields = Fields::of(node, shape, &mut reader.problems)?;
@@ -155,7 +168,7 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
         step: None,
         used: None,
     };
-    if within == Within::Steps {
+    if matches!(within, Within::Steps) {
         draft.needs = fields.take("needs").map(|node| keys::needs(reader, node));
     }
     if uses {
@@ -167,7 +180,7 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
     let action = the_action(reader, &fields);
     let Some((key, parameters)) = action else { return Some(draft) };
     let kind = action::find(&key.text)?;
-    if kind.barrier && within == Within::Finally {
+    if kind.barrier && matches!(within, Within::Finally) {
         reader.error(
             "E0206",
             key.span,
@@ -198,7 +211,7 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
 }
 
 fn finish(reader: &mut Reader, draft: &Draft, common: Common, kind: &'static Kind, effect: Effect, args: Late) -> Step {
-    let owner = Owner { id: draft.id.clone(), on: draft.on.clone() };
+    let owner = Owner { id: draft.id.clone(), on: draft.on.clone(), user: common.user.clone() };
     let undo = common.undo.map(|(_, node)| several(reader, node, Within::Undo(&owner))).unwrap_or_default();
     let reconcile = common.reconcile.and_then(|(_, node)| read(reader, node, 1, Within::Reconcile(&owner))?.step);
     Step {

@@ -3,6 +3,7 @@
 use super::args::{Check, Findings};
 use super::exit::Exit;
 use super::fix;
+use super::out::say;
 use super::pipeline::{concealed, list, show, verdict};
 use crate::check::check;
 use crate::load::{self, Inventory};
@@ -36,7 +37,7 @@ pub fn main(args: &Check) -> Exit {
     match exit {
         Exit::Done if args.deny_warnings && !problems.is_empty() => Exit::WrongInput,
         Exit::Done if args.format == Findings::Text => {
-            println!("{}: no mistakes found", count(args.runbooks.len()));
+            say!("{}: no mistakes found\n", count(args.runbooks.len()));
             Exit::Done
         }
         exit => exit,
@@ -48,8 +49,8 @@ fn tell(problems: &[Diagnostic], sources: &Sources, format: Findings) -> Exit {
     match format {
         Findings::Text => return show(problems, sources),
         Findings::Json => return list(problems, sources),
-        Findings::Sarif => println!("{:#}", report::sarif(problems, &shown)),
-        Findings::Github => problems.iter().for_each(|problem| println!("{}", report::github(problem, &shown))),
+        Findings::Sarif => say!("{:#}\n", report::sarif(problems, &shown)),
+        Findings::Github => problems.iter().for_each(|problem| say!("{}\n", report::github(problem, &shown))),
     }
     verdict(problems)
 }

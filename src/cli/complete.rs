@@ -3,11 +3,13 @@
 //! Asked by the shell through the program itself (see `completions`). Only reads; where something cannot be read,
 //! nothing is offered. An inventory that is a program is not run.
 
-use super::runs;
+use super::{kept, runs};
 use crate::action::KINDS;
-use crate::check::CODES;
+use crate::check::{CODES, Step};
+use crate::journal::{RunFolder, Store};
 use crate::load::{self, Document, Inventory};
 use crate::model::{RunId, RunState, Sources};
+use crate::report::manual;
 use clap_complete::engine::CompletionCandidate;
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -64,20 +66,28 @@ pub fn runs(current: &OsStr) -> Candidates {
 
 /// STEP@HOST of the run that is named.
 pub fn tasks(current: &OsStr) -> Candidates {
-    let Some(state) = run() else { return Vec::new() };
+    let Some((_, state)) = run() else { return Vec::new() };
     fitting(state.tasks().map(|(task, _)| CompletionCandidate::new(task.to_string())), current)
 }
 
 /// The steps of the run that is named.
 pub fn steps(current: &OsStr) -> Candidates {
-    let Some(state) = run() else { return Vec::new() };
+    let Some((_, state)) = run() else { return Vec::new() };
     let mut steps: Vec<String> = state.tasks().map(|(task, _)| task.step.to_string()).collect();
     steps.dedup();
     fitting(steps.into_iter().map(CompletionCandidate::new), current)
 }
 
+/// The checkpoints of the run that is named.
+pub fn checkpoints(current: &OsStr) -> Candidates {
+    let Some((folder, state)) = run() else { return Vec::new() };
+    let Ok(kept) = kept::take_up(&folder, &state) else { return Vec::new() };
+    let names = kept.prepared.program.steps.iter().filter_map(Step::checkpoint);
+    fitting(names.map(CompletionCandidate::new), current)
+}
+
 pub fn actions(current: &OsStr) -> Candidates {
-    fitting(KINDS.iter().map(|kind| CompletionCandidate::new(kind.name)), current)
+    fitting(manual::names(KINDS).map(CompletionCandidate::new), current)
 }
 
 pub fn codes(current: &OsStr) -> Candidates {
@@ -122,17 +132,18 @@ fn inventory() -> Option<Inventory> {
     load::inventory(&PathBuf::from(after(&["-i", "--inventory"])?), &mut Sources::default()).ok()
 }
 
-fn store() -> Option<crate::journal::Store> {
+fn store() -> Option<Store> {
     let folder = after(&["--state"]).or_else(|| std::env::var("SUREFOOT_STATE").ok());
     runs::store(&folder.map(PathBuf::from)).ok()
 }
 
-/// The state of the first run that the line names.
-fn run() -> Option<RunState> {
+/// The first run that the line names.
+fn run() -> Option<(RunFolder, RunState)> {
     let store = store()?;
     let state = |word: String| {
         let folder = runs::find(&store, &RunId::from(word)).ok()?;
-        folder.replay(|_, _| {}).ok().map(|replay| replay.state)
+        let state = folder.replay(|_, _| {}).ok()?.state;
+        Some((folder, state))
     };
     words().into_iter().skip(2).find_map(state)
 }

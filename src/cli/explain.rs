@@ -1,6 +1,7 @@
 //! `surefoot explain`: what a diagnostic code means, with an example that is wrong and one that is right.
 
 use super::exit::Exit;
+use super::out::say;
 use crate::check::{CODES, explanation};
 use crate::load::closest;
 use crate::report::words::BOLD;
@@ -8,7 +9,7 @@ use crate::report::words::BOLD;
 pub fn main(code: Option<&str>) -> Exit {
     let Some(code) = code else {
         for (code, meaning) in CODES {
-            anstream::println!("{BOLD}{code}{BOLD:#}  {meaning}");
+            say!("{BOLD}{code}{BOLD:#}  {meaning}\n");
         }
         return Exit::Done;
     };
@@ -16,7 +17,7 @@ pub fn main(code: Option<&str>) -> Exit {
     match explanation(&code) {
         Some(text) => {
             let (heading, body) = text.split_once('\n').unwrap_or((text, ""));
-            anstream::println!("{BOLD}{heading}{BOLD:#}\n{}", body.trim_end());
+            say!("{BOLD}{heading}{BOLD:#}\n{}\n", body.trim_end());
             Exit::Done
         }
         None => {

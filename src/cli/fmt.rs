@@ -2,6 +2,7 @@
 
 use super::args::Fmt as Args;
 use super::exit::Exit;
+use super::out::say;
 use super::pipeline::show;
 use super::rewrite::rewrite;
 use crate::load::{Unformatted, formatted};
@@ -25,7 +26,7 @@ pub fn main(args: &Args) -> Exit {
 fn stdin() -> Exit {
     match read(Path::new("/dev/stdin")) {
         Ok((_, new)) => {
-            print!("{new}");
+            say!("{new}");
             Exit::Done
         }
         Err(exit) => exit,
@@ -36,7 +37,7 @@ fn file(path: &Path, check: bool) -> Exit {
     match read(path) {
         Ok((old, new)) if old == new => Exit::Done,
         Ok(_) if check => {
-            println!("{}", path.display());
+            say!("{}\n", path.display());
             Exit::Failed
         }
         Ok((_, new)) => match rewrite(path, &new) {

@@ -2,6 +2,7 @@
 
 use super::args::{Graph as Args, Picture};
 use super::exit::Exit;
+use super::out::say;
 use super::pipeline::{checked, show};
 use crate::check::Runbook;
 use crate::load;
@@ -17,7 +18,7 @@ pub fn main(args: &Args) -> Exit {
     };
     match drawn(&Graph::of(&runbook), args.format) {
         Ok(picture) => {
-            print!("{picture}");
+            say!("{picture}");
             Exit::Done
         }
         Err(error) => Exit::Failed.because(error),

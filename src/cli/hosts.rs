@@ -3,6 +3,7 @@
 use super::args::Format;
 use super::connect::{HANDSHAKES, target};
 use super::exit::Exit;
+use super::out::say;
 use super::pipeline::show;
 use super::run::in_runtime;
 use super::run_id;
@@ -37,8 +38,8 @@ pub fn main(inventory: &Path, format: Format) -> Exit {
         let looks = inventory.hosts.values().map(|entry| look(entry, run));
         let seen: Vec<Seen> = stream::iter(looks).buffered(HANDSHAKES).collect().await;
         match format {
-            Format::Text => anstream::print!("{}", crate::report::hosts::table(&seen)),
-            Format::Json => println!("{}", serde_json::json!(seen)),
+            Format::Text => say!("{}", crate::report::hosts::table(&seen)),
+            Format::Json => say!("{}\n", serde_json::json!(seen)),
         }
         if seen.iter().all(|host| host.fault.is_none()) { Exit::Done } else { Exit::Failed }
     })

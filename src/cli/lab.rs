@@ -2,6 +2,7 @@
 
 use super::args::Lab as Verb;
 use super::exit::Exit;
+use super::out::say;
 use crate::lab::{Lab, Progress, Spec, command, install_missing};
 use std::error::Error;
 use std::os::unix::process::CommandExt;
@@ -28,11 +29,11 @@ fn run(verb: Verb) -> Result<(), Box<dyn Error>> {
         }
         Verb::Down { lab } => Ok(Lab::down(&lab.name)?),
         Verb::List => {
-            Lab::list()?.iter().for_each(|name| println!("{name}"));
+            Lab::list()?.iter().for_each(|name| say!("{name}\n"));
             Ok(())
         }
         Verb::Show { lab } => {
-            print!("{}", command::table(&Lab::open(&lab.name)?)?);
+            say!("{}", command::table(&Lab::open(&lab.name)?)?);
             Ok(())
         }
         Verb::Ssh { lab, host, command } => {
@@ -47,8 +48,8 @@ fn run(verb: Verb) -> Result<(), Box<dyn Error>> {
 fn up(spec: &Spec) -> Result<(), Box<dyn Error>> {
     install_missing(&|line| eprintln!("{line}"))?;
     let lab = Lab::up(spec, &say)?;
-    print!("{}", command::table(&lab)?);
-    println!("ssh config  {}\ninventory   {}", lab.ssh_config().display(), lab.inventory().display());
+    say!("{}", command::table(&lab)?);
+    say!("ssh config  {}\ninventory   {}\n", lab.ssh_config().display(), lab.inventory().display());
     Ok(())
 }
 

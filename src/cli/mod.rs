@@ -21,6 +21,7 @@ mod lease;
 mod logs;
 mod new;
 mod operator;
+mod out;
 mod past;
 mod pipeline;
 mod plan;

@@ -1,6 +1,7 @@
 //! `surefoot new`: a first runbook, its test, and its rehearsal.
 
 use super::exit::Exit;
+use super::out::say;
 use crate::lab::Name;
 use std::io::Write;
 use std::path::Path;
@@ -20,10 +21,10 @@ pub fn main(name: &Name) -> Exit {
             return Exit::Failed.because(format!("{file}: {error}"));
         }
     }
-    println!(
+    say!(
         "{name}.yaml is a runbook, {name}.test.yaml says how it behaves, {name}.rehearse.yaml how it is tried on throw-away \
          hosts. Next:\n\n  surefoot check {name}.yaml\n  surefoot graph {name}.yaml\n  surefoot test {name}.test.yaml\n  \
-         surefoot rehearse {name}.yaml"
+         surefoot rehearse {name}.yaml\n"
     );
     Exit::Done
 }

@@ -3,6 +3,7 @@
 use super::args::Inputs;
 use super::exit::Exit;
 use super::kept::{self, Origin};
+use super::out::say;
 use crate::check::{self, Runbook};
 use crate::compile::{Program, compile};
 use crate::load::{self, Document, Given, Inventory, Loaded};
@@ -150,7 +151,7 @@ pub fn show(problems: &[Diagnostic], sources: &Sources) -> Exit {
 /// Writes diagnostics for programs, a JSON object on each line of standard output.
 pub fn list(problems: &[Diagnostic], sources: &Sources) -> Exit {
     let shown = concealed(problems, sources);
-    problems.iter().for_each(|problem| println!("{}", report::json(problem, &shown)));
+    problems.iter().for_each(|problem| say!("{}\n", report::json(problem, &shown)));
     verdict(problems)
 }
 

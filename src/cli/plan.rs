@@ -3,6 +3,7 @@
 use super::args::{Format, Plan as Args};
 use super::exit::Exit;
 use super::operator::operator_name;
+use super::out::say;
 use super::pipeline::prepare;
 use super::run::{Ready, closed, current, in_runtime};
 use super::{runs, saved};
@@ -46,9 +47,9 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
 fn shown(plan: &Plan, args: &Args) -> Exit {
     let fold = if std::io::stdout().is_terminal() { Fold::Folded } else { Fold::Open };
     match args.format {
-        Format::Text => anstream::print!("{}", text(plan, fold)),
+        Format::Text => say!("{}", text(plan, fold)),
         Format::Json => match serde_json::to_string_pretty(plan) {
-            Ok(json) => println!("{json}"),
+            Ok(json) => say!("{json}\n"),
             Err(error) => return Exit::Failed.because(error),
         },
     }

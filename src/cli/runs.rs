@@ -2,6 +2,7 @@
 
 use super::exit::Exit;
 use super::kept::{self, Kept};
+use super::out::say;
 use super::rollback;
 use crate::execute::walk::{self, Target};
 use crate::journal::{Error, RunFolder, Store};
@@ -32,8 +33,8 @@ pub fn list(state: &Option<PathBuf>) -> Exit {
         let store = store(state)?;
         for run in store.runs()? {
             match store.find(&run)?.replay(|_, _| {}) {
-                Ok(replay) => anstream::print!("{}", report::run::line(&replay.state)),
-                Err(error) => anstream::println!("{run}  cannot be read: {error}"),
+                Ok(replay) => say!("{}", report::run::line(&replay.state)),
+                Err(error) => say!("{run}  cannot be read: {error}\n"),
             }
         }
         Ok(())
@@ -55,10 +56,10 @@ pub fn show(state: &Option<PathBuf>, run: &RunId) -> Exit {
             let places = kept
                 .as_ref()
                 .map(|Kept { prepared, .. }| Places::of(&prepared.program, prepared.sources.clone(), Masks::default()));
-            anstream::print!("{}", report::run::text(&state, &places.unwrap_or_default()));
+            say!("{}", report::run::text(&state, &places.unwrap_or_default()));
             if let Some(kept) = kept {
                 let keeping = Keeping::of(&kept.prepared.program, &kept.prepared.inventory, &state, &seen);
-                anstream::print!("{}{}", way_back(&kept, &state), report::tidy::keeping(&keeping));
+                say!("{}{}", way_back(&kept, &state), report::tidy::keeping(&keeping));
             }
             Exit::Done
         }
@@ -76,7 +77,7 @@ pub fn verify(state: &Option<PathBuf>, run: &RunId, seal: Option<&str>) -> Exit 
     if let Some(seal) = seal.filter(|seal| *seal != replay.seal()) {
         return Exit::Failed.because(format!("the record ends with {}, not with {seal}", replay.seal()));
     }
-    println!("whole: {} events, sealed by {}", replay.state.next_seq(), replay.seal());
+    say!("whole: {} events, sealed by {}\n", replay.state.next_seq(), replay.seal());
     Exit::Done
 }
 

@@ -2,6 +2,7 @@
 
 use super::args::Schema;
 use super::exit::Exit;
+use super::out::say;
 use super::pipeline::{checked, show};
 use crate::load;
 use crate::model::{Diagnostic, Sources};
@@ -21,7 +22,7 @@ pub fn main(args: &Schema) -> Exit {
     };
     match made {
         Ok(schema) => {
-            print!("{}", schema.as_ref().map(schema::text).unwrap_or_default());
+            say!("{}", schema.as_ref().map(schema::text).unwrap_or_default());
             Exit::Done
         }
         Err(problems) => show(&problems, &sources),

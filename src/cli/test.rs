@@ -2,6 +2,7 @@
 
 use super::args::{Format, Test as Args};
 use super::exit::Exit;
+use super::out::say;
 use super::pipeline::{list, show};
 use crate::model::Sources;
 use crate::report::testing;
@@ -50,13 +51,13 @@ fn play_all(files: &[(&Path, Vec<Prepared>)], sources: &Sources, format: Format)
             let count = if played.mismatches.is_empty() { &mut passed } else { &mut failed };
             *count += 1;
             match format {
-                Format::Text => anstream::print!("{}", testing::text(&played, sources)),
-                Format::Json => println!("{}", testing::json(path, &played, sources)),
+                Format::Text => say!("{}", testing::text(&played, sources)),
+                Format::Json => say!("{}\n", testing::json(path, &played, sources)),
             }
         }
     }
     if format == Format::Text {
-        println!("{}", testing::summary(passed, failed));
+        say!("{}\n", testing::summary(passed, failed));
     }
     if failed == 0 { Exit::Done } else { Exit::Failed }
 }

@@ -12,6 +12,8 @@ use std::process::{Command, Stdio};
 use super::cgroup::Hierarchies;
 use super::run::output_of;
 use super::{LabError, root};
+use rustix::fs::inotify::CreateFlags;
+use rustix::io::Errno;
 
 /// Something that a lab needs and this machine lacks. `Display` says what, and what can be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub enum Missing {
     /// `cgroup.kill` came with Linux 5.14.
     Kernel(String),
     Overlay,
+    /// Inotify instances are used up; each host's systemd takes some.
+    Watches,
     /// Packages are missing and there is no apt to install them.
     Apt,
 }
@@ -43,6 +47,9 @@ impl fmt::Display for Missing {
                 f.write_str("no writable cgroup v2 hierarchy at /sys/fs/cgroup or /sys/fs/cgroup/unified")
             }
             Missing::Kernel(release) => write!(f, "its Linux is {release}, older than 5.14"),
+            Missing::Watches => {
+                f.write_str("root has no inotify instances left: `sysctl fs.inotify.max_user_instances=1024`")
+            }
             Missing::Overlay => f.write_str("its kernel offers no overlay file system"),
             Missing::Apt => f.write_str("it has no apt-get to install what is missing"),
         }
@@ -131,7 +138,16 @@ fn kernel() -> Vec<Missing> {
     if !known.lines().any(|line| line.ends_with("\toverlay")) && !Path::new("/sys/module/overlay").exists() {
         missing.push(Missing::Overlay);
     }
+    if !watches_are_left() {
+        missing.push(Missing::Watches);
+    }
     missing
+}
+
+/// Whether a host's systemd and its services would get their inotify instances: without, a host stops as it boots.
+fn watches_are_left() -> bool {
+    let taken: Result<Vec<_>, _> = (0..8).map(|_| rustix::fs::inotify::init(CreateFlags::CLOEXEC)).collect();
+    !matches!(taken, Err(Errno::MFILE))
 }
 
 /// "6.1.0-13-amd64" is (6, 1); what cannot be read is (0, 0).

@@ -1,10 +1,54 @@
 //! The manual of the actions, from their schemas.
 
 use super::words::{BOLD, DIM};
-use crate::action::{Kind, Undoing};
+use crate::action::{Kind, Undoing, find};
+use crate::check;
+use crate::load::Shape;
 use crate::model::Effect;
 use serde_json::Value as Json;
 use std::fmt::Write;
+
+/// What is no action and has a page: the keys of every step, of a roll, of a runbook as a step.
+const KEYS: [(&str, &[&Shape], &str); 3] = [
+    (
+        "step",
+        &[&check::STEP],
+        "on: members\nwhen: params.force\nservice: { unit: etcd, state: restarted }\ntimeout: 2m",
+    ),
+    (
+        "rolling",
+        &[&check::ROLL, &check::ROLLING],
+        "on: members\nrolling: { batch: 1, gate: [{ etcd.health: { members: members } }] }\n\
+         steps:\n  - service: { unit: etcd, state: restarted }",
+    ),
+    ("use", &[&check::USE_STEP], "use: ../lib/stop-unit.yaml\nwith: { unit: etcd }\nbind: { machines: members }"),
+];
+
+/// The names that have a page.
+pub fn names(kinds: &'static [Kind]) -> impl Iterator<Item = &'static str> + Clone {
+    kinds.iter().map(|kind| kind.name).chain(KEYS.iter().map(|(name, ..)| *name))
+}
+
+/// The page of this name.
+pub fn page(name: &str) -> Option<String> {
+    let keys = KEYS.iter().find(|(key, ..)| *key == name);
+    keys.map(|(name, shapes, example)| page_of_keys(name, shapes, example)).or_else(|| find(name).map(page_of_action))
+}
+
+fn page_of_keys(name: &str, shapes: &[&Shape], example: &str) -> String {
+    let mut out = format!("{BOLD}{name}{BOLD:#}\n");
+    for shape in shapes {
+        let _ = writeln!(out, "\n  {}", shape.about);
+        for field in shape.fields() {
+            let required = if field.required { ", required" } else { "" };
+            let _ = writeln!(out, "  {BOLD}{}{BOLD:#}  {DIM}{}{required}{DIM:#}", field.name, field.example);
+            indented(&mut out, "      ", field.about);
+        }
+    }
+    let _ = writeln!(out, "\n{BOLD}Example{BOLD:#}");
+    indented(&mut out, "  ", example);
+    out
+}
 
 /// Every action on a line.
 pub fn list(kinds: &[Kind]) -> String {
@@ -12,14 +56,26 @@ pub fn list(kinds: &[Kind]) -> String {
     let line = |kind: &Kind| {
         let schema = (kind.schema)();
         let summary = schema.get("description").and_then(Json::as_str).unwrap_or_default();
-        let first = summary.lines().next().unwrap_or_default();
-        format!("{BOLD}{:width$}{BOLD:#}  {first}\n", kind.name)
+        format!("{BOLD}{:width$}{BOLD:#}  {}\n", kind.name, first_sentence(summary))
     };
-    kinds.iter().map(line).collect()
+    let keys = KEYS.map(|(name, shapes, _)| format!("{BOLD}{name:width$}{BOLD:#}  {}\n", shapes[0].about));
+    format!(
+        "{}\nNot actions, but with a page of their own:\n{}",
+        kinds.iter().map(line).collect::<String>(),
+        keys.concat()
+    )
+}
+
+fn first_sentence(text: &str) -> String {
+    let paragraph = text.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+    match paragraph.split_once(". ") {
+        Some((first, _)) => format!("{first}."),
+        None => paragraph,
+    }
 }
 
 /// One action's page: what it does, its parameters, its outputs, its effect, its undo, an example.
-pub fn page(kind: &Kind) -> String {
+fn page_of_action(kind: &Kind) -> String {
     let schema = (kind.schema)().to_value();
     let mut out = format!("{BOLD}{}{BOLD:#}\n\n", kind.name);
     indented(&mut out, "  ", schema["description"].as_str().unwrap_or_default());
@@ -124,17 +180,16 @@ fn indented(out: &mut String, indent: &str, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::action::find;
 
     #[test]
     fn parameters_that_may_hold_secrets_are_marked() {
-        let marks = |name: &str| page(find(name).unwrap()).matches("may hold secrets").count();
+        let marks = |name: &str| page(name).unwrap().matches("may hold secrets").count();
         assert_eq!((marks("http"), marks("etcd.put"), marks("service")), (3, 1, 0));
     }
 
     #[test]
     fn a_page_says_what_a_step_does_to_the_world() {
-        let says = |name: &str, word: &str| page(find(name).unwrap()).contains(&format!("\n  {word}"));
+        let says = |name: &str, word: &str| page(name).unwrap().contains(&format!("\n  {word}"));
         assert!(says("etcd.status", "reads") && says("flags", "converges") && says("sh", "opaque"));
     }
 }

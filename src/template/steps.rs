@@ -190,13 +190,14 @@ impl StepView {
     }
 }
 
-/// `steps.<id>.on`: by host name.
+/// `steps.<id>.on`: by host name, or by a host as `hosts.<role>` lists it.
 #[derive(Debug)]
 struct OnView(Arc<StepView>);
 
 impl Object for OnView {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let host = key.as_str()?;
+        let listed = key.get_attr("name").ok();
+        let host = key.as_str().or_else(|| listed.as_ref()?.as_str())?;
         let task = self.0.tasks.iter().find(|t| t.host.as_str() == host)?;
         Some(Value::from_object(TaskView { step: self.0.clone(), task: task.clone() }))
     }

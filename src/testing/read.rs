@@ -51,6 +51,12 @@ struct Reader<'s> {
 impl Reader<'_> {
     fn suite(&mut self, root: &Node, path: &Path) -> Option<Suite> {
         let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
+        if root.get("steps").is_some() && root.get("cases").is_none() {
+            let problem = Diagnostic::error("E0203", root.span, "this is a runbook, not the test of one");
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            self.problems.push(problem.help(format!("its cases stand in {stem}.test.yaml")));
+            return None;
+        }
         let mut fields = Fields::of(root, &TEST, &mut self.problems)?;
         let runbook = fields.take("runbook").and_then(|node| self.text(node, "`runbook`"));
         let inventory = fields.take("inventory").map(|node| load::inventory_within(node, &folder, self.sources));

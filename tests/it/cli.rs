@@ -42,7 +42,8 @@ fn the_json_log_is_the_journal() {
 fn what_a_run_did_is_said_afterwards() {
     let program = Program::new();
     let ran = program.run(&runbook(&program, GOOD), NONE).done();
-    let failed = program.run(&runbook(&program, "  - id: bad\n    sh: echo no; exit 7\n    irreversible: no\n"), NONE);
+    let failed =
+        program.run(&runbook(&program, "  - id: bad\n    sh: echo no; exit 7\n    irreversible: gone\n"), NONE);
     assert_eq!((failed.code, failed.state.outcome), (Some(1), Some(Outcome::Failed)));
     assert_eq!(failed.faults().next().unwrap().1.code, Some(7));
 
@@ -206,4 +207,32 @@ fn finally_runs_however_it_ended_and_its_failure_hides_nothing() {
     }
     let planned = program.call(["plan", "book.yaml", "--offline"]);
     assert!(planned.out.contains("finally"), "{}", planned.out);
+}
+
+/// Whoever reads may leave (`| head`); a disk that is full is told, lest half a file pass for a whole one.
+#[test]
+fn an_output_that_nobody_reads_is_let_go_and_one_that_cannot_be_written_is_a_failure() {
+    let program = Program::new();
+    let (unread, pipe) = std::io::pipe().unwrap();
+    drop(unread);
+    let mut left = program.command(["schema"]);
+    assert_eq!(left.stdout(pipe).status().unwrap().code(), Some(0));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut full_up = program.command(["schema"]);
+    assert_eq!(full_up.stdout(full).stderr(std::process::Stdio::null()).status().unwrap().code(), Some(1));
+}
+
+#[test]
+fn every_action_and_the_keys_of_steps_have_a_page() {
+    let program = Program::new();
+    let list = program.call(["actions"]).out;
+    let names: Vec<&str> =
+        list.lines().filter_map(|line| line.split("  ").next()).filter(|name| !name.contains(' ')).collect();
+    assert!(
+        names.len() > 40 && ["step", "rolling", "use", "service"].iter().all(|name| names.contains(name)),
+        "{names:?}"
+    );
+    for name in names.into_iter().filter(|name| !name.is_empty()) {
+        assert_eq!(program.call(["actions", name]).code, Some(0), "{name}");
+    }
 }

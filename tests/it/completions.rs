@@ -9,7 +9,7 @@ fn house() -> Program {
     let program = Program::new();
     let params =
         "params:\n  snapshot: { type: string, default: x, summary: The file }\n  unit: { type: string, default: y }\n";
-    let steps = "steps:\n  - { id: sure, approve: \"{{ params.snapshot }}{{ params.unit }}?\" }\n  \
+    let steps = "steps:\n  - checkpoint: there\n  - { id: sure, approve: \"{{ params.snapshot }}{{ params.unit }}?\" }\n  \
                  - { id: look, reads: true, sh: echo }\n";
     let roles = "hosts: { members: { min: 0 }, writers: { min: 0 } }\n";
     program.write("book.yaml", &format!("runbook: a\n{params}{roles}{steps}"));
@@ -55,8 +55,12 @@ fn bash_completes_commands_and_what_the_line_is_about() {
     assert_eq!(offers(&["surefoot", "plan", "book.yaml", "--bind", ""]), ["members=", "writers="]);
     assert_eq!(offers(&["surefoot", "run", "book.yaml", "--approve", ""]), ["sure", "all"]);
     assert_eq!(offers(&["surefoot", "show", ""]), ["last", run.as_str()]);
-    assert_eq!(offers(&["surefoot", "logs", "last", ""]), ["sure@controller", "look@controller"]);
+    assert_eq!(
+        offers(&["surefoot", "logs", "last", ""]),
+        ["checkpoint-1@controller", "sure@controller", "look@controller"]
+    );
     assert_eq!(offers(&["surefoot", "approve", "last", "s"]), ["sure"]);
+    assert_eq!(offers(&["surefoot", "rollback", "last", "--to", ""]), ["there"]);
     assert_eq!(offers(&["surefoot", "actions", "etcd.snap"]), ["etcd.snapshot", "etcd.snapshot_status"]);
     assert_eq!(offers(&["surefoot", "explain", "E040"]).len(), 5);
     assert!(offers(&["surefoot", "check", "b"]).contains(&"book.yaml".to_owned()));

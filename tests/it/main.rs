@@ -2,6 +2,7 @@
 
 mod actions;
 mod authoring;
+mod becoming;
 mod cancel;
 mod check;
 mod cli;

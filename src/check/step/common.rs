@@ -1,7 +1,7 @@
 //! The keys of a step beside its action.
 
 use super::Within;
-use super::keys::{become_user, env, for_each, on_failure, vars};
+use super::keys::{become_user, env, for_each, on_failure, reason, vars};
 use crate::check::checked::OnFailure;
 use crate::check::reader::Reader;
 use crate::load::{Fields, Key, Node, Value};
@@ -34,7 +34,7 @@ impl<'n> Common<'n> {
         let text =
             |reader: &mut Reader, fields: &mut Fields<'n>, name| fields.take(name).map(|node| reader.text(node, name));
         let main = matches!(within, Within::Steps | Within::Batch(_));
-        let runs_by_itself = main || within == Within::Finally;
+        let runs_by_itself = main || matches!(within, Within::Finally);
         let given = |(_, node): &&(Key, Node)| node.value != Value::Null;
         let entry = |fields: &mut Fields<'n>, name| fields.entry(name).filter(given).map(|(key, node)| (key, node));
         Common {
@@ -42,7 +42,7 @@ impl<'n> Common<'n> {
             when: fields.take("when"),
             for_each: if runs_by_itself { fields.take("for_each").map(|node| for_each(reader, node)) } else { None },
             vars: fields.take("vars").map(|node| vars(reader, node)).unwrap_or_default(),
-            user: fields.take("become").map(|node| become_user(reader, node)),
+            user: fields.take("become").map(|node| become_user(reader, node)).or_else(|| within.user().cloned()),
             env: fields.take("env").map(|node| env(reader, node)).unwrap_or_default(),
             stdin: text(reader, fields, "stdin"),
             cwd: text(reader, fields, "cwd"),
@@ -51,7 +51,7 @@ impl<'n> Common<'n> {
             reads: entry(fields, "reads").and_then(|(key, node)| Some((key, reader.boolean(node, "`reads`")?))),
             undo: if main { entry(fields, "undo") } else { None },
             irreversible: match main {
-                true => fields.take("irreversible").and_then(|node| reader.literal(node, "`irreversible`")),
+                true => fields.take("irreversible").and_then(|node| reason(reader, node)),
                 false => None,
             },
             secret: fields.take("secret").and_then(|node| reader.boolean(node, "`secret`")).unwrap_or(false),

@@ -30,6 +30,12 @@ pub(in crate::check) fn check_name(reader: &mut Reader, name: &str, span: Span, 
 }
 
 pub(super) fn on(reader: &mut Reader, node: &Node) -> Option<String> {
+    if let Value::Seq(_) = node.value {
+        let problem = Diagnostic::error("E0501", node.span, "`on` is one role, group or host, this is a list");
+        let help = "make a group of them in the inventory, or a role that is bound to them: `--bind ROLE=a,b`";
+        reader.problems.push(problem.help(help));
+        return None;
+    }
     let name = reader.literal(node, "`on`")?;
     if name == HostName::CONTROLLER {
         return None;
@@ -135,6 +141,17 @@ pub(super) fn become_user(reader: &mut Reader, node: &Node) -> Late {
         }
         _ => reader.text(node, "become"),
     }
+}
+
+/// `irreversible`: why nothing can take it back; `no` is no reason.
+pub(super) fn reason(reader: &mut Reader, node: &Node) -> Option<String> {
+    let is_word = |text: &str| ["yes", "no", "true", "false"].contains(&text.to_lowercase().as_str());
+    if node.as_str().is_none_or(is_word) {
+        let problem = Diagnostic::error("E0501", node.span, "`irreversible` is the reason, as text");
+        reader.problems.push(problem.help("a step that can be taken back does not have the key"));
+        return None;
+    }
+    reader.literal(node, "`irreversible`")
 }
 
 pub(in crate::check) fn on_failure(reader: &mut Reader, node: &Node) -> OnFailure {

@@ -42,7 +42,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node, ordinal: usize) -> Vec<Draf
     let policy = fields.take("on_failure").map(|node| policy(reader, node)).unwrap_or_default();
     let title = fields.take("title").map(|node| reader.text(node, "title"));
     let (choice, gate) = rules(reader, rolling, hosts.clone().unwrap_or_default(), policy);
-    let owner = Owner { id: roll.clone(), on: hosts };
+    let owner = Owner { id: roll.clone(), on: hosts, user: shared.user.clone() };
     let mut drafts = gate.map(|node| list(reader, node, Within::Gate(&owner))).unwrap_or_default();
     drafts.iter_mut().for_each(|draft| shared.enter(draft, RollPart::Gate));
     let span = named.as_ref().map_or(key.span, |(_, span)| *span);
@@ -170,7 +170,6 @@ impl Shared {
         draft.roll = Some(place.clone());
         if let Some(step) = &mut draft.step {
             step.vars = merged(&self.vars, &step.vars);
-            step.user = step.user.take().or_else(|| self.user.clone());
             step.roll = Some(place);
         }
     }

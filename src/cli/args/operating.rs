@@ -19,7 +19,7 @@ pub struct Rollback {
     #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
     pub run: RunId,
     /// The checkpoint to walk back to [default: the start, or where a walk that was cut off leads]
-    #[arg(long, value_name = "CHECKPOINT")]
+    #[arg(long, value_name = "CHECKPOINT", add = ArgValueCompleter::new(complete::checkpoints))]
     pub to: Option<String>,
     /// Only show the way
     #[arg(long)]

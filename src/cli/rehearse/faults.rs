@@ -1,5 +1,6 @@
 //! `surefoot rehearse --faults`: prepares the labs, has the matrix carried out, and shows what came of it.
 
+use super::super::out::say;
 use super::{Args, Showing, before, carry_out, folder_of, title};
 use crate::check::check;
 use crate::cli::args::Log;
@@ -159,10 +160,10 @@ fn cases(
     let (start, done, all) = (Instant::now(), AtomicUsize::new(0), chosen.len());
     let tell = |verdict: &Verdict| {
         let number = done.fetch_add(1, Ordering::Relaxed) + 1;
-        anstream::println!("{number:>4}/{all}  {verdict}");
+        say!("{number:>4}/{all}  {verdict}\n");
         if !verdict.passed() {
             let Verdict { fault, step, .. } = verdict;
-            anstream::println!("    again: --faults --only {fault} --step {step}");
+            say!("    again: --faults --only {fault} --step {step}\n");
         }
     };
     let results = matrix.carry_out(chosen.clone(), results, &tell)?;
