@@ -6,6 +6,7 @@ use super::control::{Answer, Control, Request};
 use super::exit::Exit;
 use super::lease::{Wish, hold};
 use super::operator::{Operator, Waiting, can_ask, confirm, operator_name};
+use super::out::say;
 use super::pipeline::{Prepared, prepare};
 use super::saved::{self, Saved};
 use super::{kept, past, run_id, runs};
@@ -360,7 +361,7 @@ impl Engine {
                 let outcome = outcome.map_err(|error| Exit::Failed.because(error))?;
                 let state = state.read().expect("the engine has ended without a panic");
                 if shown && outcome == Outcome::Done {
-                    anstream::print!("{}", report::result::text(&state));
+                    say!("{}", report::result::text(&state));
                 }
                 Ok(Ended { outcome, finally_failed: state.finally_has_failed() })
             }
