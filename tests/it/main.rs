@@ -15,6 +15,7 @@ mod execute;
 mod explain;
 mod faults;
 mod findings;
+mod flapping;
 mod fuzz;
 mod guide;
 mod inventories;

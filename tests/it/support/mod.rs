@@ -4,6 +4,7 @@ pub mod bed;
 pub mod bench;
 pub mod cluster;
 pub mod damaging;
+pub mod delay;
 pub mod engine;
 pub mod example;
 pub mod files;
