@@ -66,34 +66,32 @@ fn a_leader_that_flaps_for_its_disk_is_calmed() {
     if !full() {
         return;
     }
-    for (etcd, version) in [(Etcd::V3_5, "3.5"), (Etcd::V3_4, "3.4")] {
-        prove("etcd/diagnose-leader", version, "a leader that flaps for its disk, until etcd/tune-leader", || {
-            let spec = Spec::cluster(Name::of_this_process("flap").unwrap(), 3, etcd);
-            let mut site = Site::boot(&spec, 3, Layout::Debian, false);
-            site.set_up(&site.members.clone(), 100, false);
-            let writer = Writer::start(&site);
-            share_slow_disks(&site);
-            let ran = diagnose(&site, "30s");
-            assert!(changes(&ran, &site) >= 2, "it flaps: {}", given(&ran, "verdict"));
-            assert!(has_cause(&ran, "the disks") && !has_cause(&ran, "the network"), "{}", given(&ran, "causes"));
-            assert!(given(&ran, "next").as_str().unwrap().contains("disks of its own"));
-            let needed = given(&ran, "election_timeout_needed").as_u64().unwrap();
-            assert!(needed > 2000, "{needed}");
+    prove("etcd/diagnose-leader", "3.5", "a leader that flaps for its disk, until etcd/tune-leader", || {
+        let spec = Spec::cluster(Name::of_this_process("flap").unwrap(), 3, Etcd::V3_5);
+        let mut site = Site::boot(&spec, 3, Layout::Debian, false);
+        site.set_up(&site.members.clone(), 100, false);
+        let writer = Writer::start(&site);
+        share_slow_disks(&site);
+        let ran = diagnose(&site, "30s");
+        assert!(changes(&ran, &site) >= 2, "it flaps: {}", given(&ran, "verdict"));
+        assert!(has_cause(&ran, "the disks") && !has_cause(&ran, "the network"), "{}", given(&ran, "causes"));
+        assert!(given(&ran, "next").as_str().unwrap().contains("disks of its own"));
+        let needed = given(&ran, "election_timeout_needed").as_u64().unwrap();
+        assert!(needed > 2000, "{needed}");
 
-            let tuned = site
-                .run(Path::new(TUNE), &["--approve", "go", "-p", "sample=30s", "-p", "settle=2s", "-p", "soak=60s"]);
-            assert_eq!(tuned.code, Some(0), "no change in the soak: {}", tuned.story());
-            let again = diagnose(&site, "30s");
-            assert_eq!(changes(&again, &site), 0, "{}", given(&again, "verdict"));
-            for host in &site.members {
-                site.inside(host, "systemctl stop noise");
-                site.lab.apply(host, Break::FastDisk).unwrap();
-            }
-            let written = writer.stop();
-            assert_eq!(written.lost, 0);
-            Proof { seconds: ran.state.elapsed().as_secs_f64(), gap: Some(written.longest_gap) }
-        });
-    }
+        let tuned =
+            site.run(Path::new(TUNE), &["--approve", "go", "-p", "sample=30s", "-p", "settle=2s", "-p", "soak=60s"]);
+        assert_eq!(tuned.code, Some(0), "no change in the soak: {}", tuned.story());
+        let again = diagnose(&site, "30s");
+        assert_eq!(changes(&again, &site), 0, "{}", given(&again, "verdict"));
+        for host in &site.members {
+            site.inside(host, "systemctl stop noise");
+            site.lab.apply(host, Break::FastDisk).unwrap();
+        }
+        let written = writer.stop();
+        assert_eq!(written.lost, 0);
+        Proof { seconds: ran.state.elapsed().as_secs_f64(), gap: Some(written.longest_gap) }
+    });
 }
 
 const FAR: &str = "\

@@ -20,6 +20,7 @@ mod fuzz;
 mod guide;
 mod inventories;
 mod journal;
+mod kubeadm;
 mod lab;
 mod lease;
 mod left_out;

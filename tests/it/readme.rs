@@ -62,11 +62,20 @@ fn every_command_that_it_names_exists() {
     }
 }
 
+/// Every file of a folder and of those in it.
+fn below(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("there").map(|entry| entry.expect("read").path());
+    let files = entries.flat_map(|path| match path.is_dir() {
+        true => below(&path),
+        false => vec![path.to_string_lossy().into_owned()],
+    });
+    files.collect()
+}
+
 #[test]
 fn shipped_runbooks_and_rehearsals_have_no_mistakes_and_no_warnings() {
-    let folders = ["runbooks/etcd", "runbooks/examples"].map(|name| Path::new(ROOT).join(name));
-    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).expect("there"));
-    let files: Vec<String> = files.map(|file| file.expect("read").path().to_string_lossy().into_owned()).collect();
+    let files = below(&Path::new(ROOT).join("runbooks"));
+    assert!(files.iter().any(|file| file.ends_with("etcd/kubeadm/restore.yaml")), "also those further down: {files:?}");
     for command in [["check"].as_slice(), &["fmt", "--check"]] {
         let words: Vec<&str> = command.iter().copied().chain(files.iter().map(String::as_str)).collect();
         let checked = surefoot(Path::new(ROOT), &words);

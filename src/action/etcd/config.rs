@@ -1,6 +1,6 @@
 //! `etcd.config`: the effective configuration of a host's etcd.
 
-use super::layout::{self, Defaults, Kept, Settings};
+use super::layout::{self, Defaults, Kept, Runner, Settings};
 use crate::action::{Action, Cx, Seen, Undoing, unseen};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
@@ -9,15 +9,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Reads what this host's etcd would start with, and what it runs with: the systemd unit with its drop-ins and
-/// environment, `ETCD_` variables, flags (also those fed from other variables), a configuration file, and
-/// `/proc/PID` of a running one.
+/// environment, `ETCD_` variables, flags (also those fed from other variables), a configuration file; or the manifest
+/// of a static pod; and `/proc/PID` of a running one. Paths are those of the host, not of the pod's container.
 ///
 /// Nothing set gives etcd's own defaults. `missing` where the unit is not there; `value` where it does not run etcd;
 /// `denied` where its files may not be read (let the step `become`).
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The systemd unit that runs etcd.
+    /// What runs etcd: a systemd unit, or the path of a static pod's manifest, wherever that lies now.
     #[serde(default = "default_unit")]
     pub unit: String,
 }
@@ -28,12 +28,16 @@ pub fn default_unit() -> String {
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ConfigOut {
-    /// The unit by its own name, such as `etcd.service`.
+    /// The unit by its own name, such as `etcd.service`; of a pod the manifest's path.
     pub unit: String,
+    /// Of a pod, such as `registry.k8s.io/etcd:3.5.16-0`.
+    pub image: Option<String>,
+    /// Whether it runs.
     pub active: bool,
     /// The user it runs as (`User=`).
     pub user: String,
-    /// `Restart=`, such as `on-failure`. With `always`, a stopped member must be masked to stay down.
+    /// `Restart=`, such as `on-failure`. With `always`, a stopped member must be masked to stay down. A pod is started
+    /// `always`, as long as its manifest is where the kubelet looks.
     pub restart: String,
     pub name: String,
     pub data_dir: String,
@@ -55,7 +59,7 @@ pub struct ConfigOut {
     pub tls: TlsPaths,
     /// The program, as the unit names it.
     pub binary: String,
-    /// Of the program, such as `3.5.16`; none where it did not say.
+    /// Of the program, or of the pod's image, such as `3.5.16`; none where it did not say.
     pub version: Option<String>,
     /// `etcdutl`, else `etcdctl`: beside the program or in `PATH`; none where there is neither.
     pub tool: Option<String>,
@@ -99,67 +103,84 @@ impl Action for Config {
 
     async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<ConfigOut, Fault> {
         let loaded = layout::load(cx, &self.unit).await?;
-        let process = match loaded.unit.pid {
-            Some(pid) => layout::running(cx, cx.host.as_ref(), Some(pid)).await?,
-            None => None,
+        let running = match &loaded.runner {
+            Runner::Unit(unit) if unit.pid.is_none() => None,
+            Runner::Unit(unit) => layout::running(cx, cx.host.as_ref(), unit.pid).await?,
+            Runner::Pod(_) => layout::running(cx, cx.host.as_ref(), None).await?,
         };
-        let running = process.map(|process| values(&process.settings)).unwrap_or_default();
-        let binary = layout::binary(&loaded.unit).unwrap_or("etcd").to_owned();
-        let (version, tool) = programs(cx, &binary).await?;
-        Ok(out(loaded, running, binary, version, tool))
+        let binary = match &loaded.runner {
+            Runner::Unit(unit) => layout::binary(unit).unwrap_or("etcd"),
+            Runner::Pod(_) => "etcd",
+        };
+        let programs = programs(cx, binary).await?;
+        Ok(out(&loaded, running.map(|process| values(&process.settings)), binary, programs))
     }
 }
 
+/// `running`: what the running process was started with. `programs`: the program's version, and the tool beside it.
 fn out(
-    loaded: layout::Loaded,
-    running: IndexMap<String, String>,
-    binary: String,
-    version: Option<String>,
-    tool: Option<String>,
+    loaded: &layout::Loaded,
+    running: Option<IndexMap<String, String>>,
+    binary: &str,
+    (version, tool): (Option<String>, Option<String>),
 ) -> ConfigOut {
-    let layout::Loaded { unit, settings, .. } = loaded;
-    let defaults = Defaults(&settings);
+    let layout::Loaded { runner, settings } = loaded;
+    let defaults = Defaults(settings);
     let (name, peer_urls) = (defaults.name(), defaults.advertise_peer());
     let (listen_client_urls, listen_peer_urls) = (defaults.listen_client(), defaults.listen_peer());
-    let own = values(&settings);
+    let own = values(settings);
+    let on_host = |path: String| match runner {
+        Runner::Unit(_) => path,
+        Runner::Pod(pod) => pod.on_host(&path).unwrap_or(path),
+    };
+    let base = match runner {
+        Runner::Unit(unit) => (unit.id.clone(), None, unit.active, unit.user.clone(), unit.restart.clone(), version),
+        Runner::Pod(pod) => {
+            let image = Some(pod.image.clone());
+            (pod.path.clone(), image, running.is_some(), "root".to_owned(), "always".to_owned(), pod.version())
+        }
+    };
+    let (unit, image, active, user, restart, version) = base;
     ConfigOut {
-        active: unit.active,
-        data_dir: defaults.data_dir(),
-        wal_dir: settings.path("wal-dir"),
+        data_dir: on_host(defaults.data_dir()),
+        wal_dir: settings.path("wal-dir").map(on_host),
         peer_url: peer_urls.first().cloned().unwrap_or_default(),
         local_peer_urls: peer_urls.iter().filter(|url| layout::is_local(url)).cloned().collect(),
         initial_cluster_entry: peer_urls.iter().map(|url| format!("{name}={url}")).collect::<Vec<_>>().join(","),
         client_urls: defaults.advertise_client(),
         ports: layout::ports(&[listen_client_urls.clone(), listen_peer_urls.clone()].concat()),
-        tls: tls(&settings, &listen_client_urls, &peer_urls),
-        pending: if running.is_empty() { Vec::new() } else { differing(&own, &running) },
+        tls: tls(settings, &on_host, &listen_client_urls, &peer_urls),
+        pending: running.as_ref().map(|running| differing(&own, running)).unwrap_or_default(),
         kept: settings.set.iter().map(|(name, setting)| (name.clone(), setting.kept.clone())).collect(),
         settings: own,
-        unit: unit.id,
-        user: unit.user,
-        restart: unit.restart,
+        binary: binary.to_owned(),
+        running: running.unwrap_or_default(),
+        unit,
+        image,
+        active,
+        user,
+        restart,
+        version,
         name,
         peer_urls,
         listen_client_urls,
         listen_peer_urls,
-        binary,
-        version,
         tool,
-        running,
     }
 }
 
-fn tls(settings: &Settings, clients: &[String], peers: &[String]) -> TlsPaths {
+fn tls(settings: &Settings, on_host: &dyn Fn(String) -> String, clients: &[String], peers: &[String]) -> TlsPaths {
     let https = |urls: &[String]| urls.iter().any(|url| url.starts_with("https://"));
+    let path = |name: &str| settings.path(name).map(on_host);
     TlsPaths {
         client: https(clients),
         peer: https(peers),
-        cert_file: settings.path("cert-file"),
-        key_file: settings.path("key-file"),
-        trusted_ca_file: settings.path("trusted-ca-file"),
-        peer_cert_file: settings.path("peer-cert-file"),
-        peer_key_file: settings.path("peer-key-file"),
-        peer_trusted_ca_file: settings.path("peer-trusted-ca-file"),
+        cert_file: path("cert-file"),
+        key_file: path("key-file"),
+        trusted_ca_file: path("trusted-ca-file"),
+        peer_cert_file: path("peer-cert-file"),
+        peer_key_file: path("peer-key-file"),
+        peer_trusted_ca_file: path("peer-trusted-ca-file"),
     }
 }
 

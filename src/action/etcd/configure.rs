@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 /// Gives settings of etcd their values, by the names of its flags, in the place where this host keeps each: an `ETCD_`
 /// variable or one that feeds a flag (in the unit's environment file), a flag of the unit, or etcd's configuration
 /// file. What is set nowhere becomes an `ETCD_` variable in the environment file, or in a drop-in where there is none.
+/// In the manifest of a static pod all are flags; the kubelet restarts the pod by itself once the manifest is changed,
+/// which it is at once: a new file under a name that the kubelet passes over, renamed.
 ///
 /// Never in two places: a flag beside its variable is fatal to etcd. No other byte of a file changes; its owner and
 /// mode stay. The running etcd is not restarted: stop, configure, start.
@@ -21,7 +23,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Configure {
-    /// The systemd unit that runs etcd.
+    /// What runs etcd: a systemd unit, or the path of a static pod's manifest, wherever that lies now.
     #[serde(default = "default_unit")]
     pub unit: String,
     /// Settings by the names of etcd's flags: `{ initial-cluster-state: existing }`.

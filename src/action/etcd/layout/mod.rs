@@ -3,11 +3,13 @@
 //!
 //! The precedence is etcd's own (server/embed, etcdmain): a configuration file, where one is given, is all that
 //! counts; else a flag stands above its `ETCD_` variable (both at once are refused by etcd itself).
+//! What runs etcd is a systemd unit, or the kubelet by a static pod's manifest.
 //! This folder knows the ways in which hosts keep settings; it does not know what a setting means, except the few
 //! that say where etcd listens and keeps its data.
 
 mod config_file;
 mod edit;
+mod pod;
 mod process;
 mod settings;
 mod unit;
@@ -16,7 +18,7 @@ mod urls;
 pub use edit::{Edit, Files, paths as edit_paths, plan};
 pub use process::{Process, running};
 pub use settings::{Defaults, Kept, Settings};
-pub use unit::{Loaded, binary, load};
+pub use unit::{Loaded, Runner, binary, load};
 pub use urls::{Endpoint, endpoints, is_local, loopback_first, ports};
 
 #[cfg(test)]

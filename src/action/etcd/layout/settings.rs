@@ -16,7 +16,7 @@ pub enum Kept {
     Variable { file: Option<String>, variable: String },
     /// A flag within a variable that holds flags, such as `DAEMON_ARGS`.
     Flags { file: Option<String>, variable: String },
-    /// A flag on the unit's command line.
+    /// A flag on the command line of the unit or of the pod.
     Line,
     /// etcd's own configuration file.
     ConfigFile { file: String },

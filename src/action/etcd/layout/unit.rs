@@ -1,5 +1,6 @@
-//! A systemd unit that runs etcd.
+//! What runs etcd, and what etcd would start with there: a systemd unit, or the manifest of a static pod.
 
+use super::pod::{self, Pod};
 use super::settings::Settings;
 use crate::action::command_line::Unit;
 use crate::action::{Cx, read};
@@ -10,7 +11,7 @@ use indexmap::IndexMap;
 /// The program `etcd` and the words after it, wherever it stands: `ExecStart` may wrap it
 /// (`bash -c "GOMAXPROCS=.. etcd .."`).
 pub fn after_etcd(words: &[String]) -> Option<(&str, &[String])> {
-    let at = words.iter().position(|word| word.rsplit('/').next() == Some("etcd"))?;
+    let at = words.iter().position(|word| !word.starts_with('-') && word.rsplit('/').next() == Some("etcd"))?;
     Some((&words[at], &words[at + 1..]))
 }
 
@@ -25,20 +26,31 @@ pub fn settings(unit: &Unit, files: &IndexMap<String, String>) -> Settings {
     Settings::of(words, &unit.environment_with(files), &unit.folder)
 }
 
-/// A unit, and what its etcd would start with.
+/// What runs etcd on a host.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Runner {
+    Unit(Unit),
+    Pod(Pod),
+}
+
+/// What runs etcd, and what it would start with.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    pub unit: Unit,
+    pub runner: Runner,
     pub settings: Settings,
 }
 
-/// Reads the unit on the task's host.
+/// Reads the unit, or the manifest where it is named by its path, on the task's host.
 pub async fn load(cx: &Cx<'_>, name: &str) -> Result<Loaded, Fault> {
-    let host: &dyn Host = cx.host.as_ref();
+    if pod::is_manifest(name) {
+        let (pod, settings) = pod::load(cx, name).await?;
+        return Ok(Loaded { runner: Runner::Pod(pod), settings });
+    }
     let unit = Unit::look(cx, name).await.map_err(|fault| match fault.kind {
         FaultKind::Missing => fault.hint("name the unit that runs etcd with `unit:`"),
         _ => fault,
     })?;
+    let host: &dyn Host = cx.host.as_ref();
     if binary(&unit).is_none() {
         let fault = Fault::new(FaultKind::Value, format!("the unit `{name}` on {} does not run etcd", host.name()));
         return Err(fault.detail(unit.command.join(" ")));
@@ -53,7 +65,7 @@ pub async fn load(cx: &Cx<'_>, name: &str) -> Result<Loaded, Fault> {
         }
         None => settings,
     };
-    Ok(Loaded { unit, settings })
+    Ok(Loaded { runner: Runner::Unit(unit), settings })
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ mod tests;
 
 use super::config_file;
 use super::settings::{Kept, Settings};
-use super::unit::Loaded;
-use crate::action::command_line::{self, Held, Wanted};
+use super::unit::{Loaded, Runner};
+use crate::action::command_line::{self, Held, Unit, Wanted};
 use crate::action::environment;
 use crate::model::Fault;
 use indexmap::IndexMap;
@@ -48,6 +48,10 @@ enum Place {
     ConfigFile {
         file: String,
     },
+    /// A flag in the manifest of a pod.
+    Manifest {
+        file: String,
+    },
     /// A variable in a drop-in.
     DropIn {
         file: String,
@@ -57,7 +61,10 @@ enum Place {
 
 /// Every file in which a setting of this host could be: what [`plan`] needs the texts of.
 pub fn paths(loaded: &Loaded) -> Vec<String> {
-    let unit = &loaded.unit;
+    let unit = match &loaded.runner {
+        Runner::Pod(pod) => return vec![pod.path.clone()],
+        Runner::Unit(unit) => unit,
+    };
     let mut paths = unit.files.clone();
     paths.extend(unit.files.iter().map(|path| command_line::place_of(path)));
     paths.extend(unit.environment_files.iter().cloned());
@@ -92,7 +99,7 @@ pub fn plan(loaded: &Loaded, files: &Files, wanted: &IndexMap<String, String>) -
 
 fn write(loaded: &Loaded, files: &mut Files, name: &str, value: &str) -> Result<(), Fault> {
     let text = |files: &Files, path: &str| files.get(path).cloned().flatten().unwrap_or_default();
-    match place(loaded, name) {
+    match place(loaded, name)? {
         Place::Variable { file, variable } => {
             let new = assign(&file, &text(files, &file), variable, value)?;
             files.insert(file, Some(new));
@@ -107,6 +114,10 @@ fn write(loaded: &Loaded, files: &mut Files, name: &str, value: &str) -> Result<
         }
         Place::Line => in_unit(loaded, files, Held::Command, &one(name, value))?,
         Place::Within { variable } => in_unit(loaded, files, Held::Variable(&variable), &one(name, value))?,
+        Place::Manifest { file } => {
+            let new = command_line::edit_manifest(&file, &text(files, &file), &one(name, value))?;
+            files.insert(file, Some(new));
+        }
         Place::ConfigFile { file } => {
             let new = config_file::set(&file, &text(files, &file), name, value)?;
             files.insert(file, Some(new));
@@ -126,19 +137,31 @@ fn assign(file: &str, text: &str, variable: String, value: &str) -> Result<Strin
     })
 }
 
-fn place(loaded: &Loaded, name: &str) -> Place {
-    let Settings { set, config_file, .. } = &loaded.settings;
-    if let Some(file) = config_file {
-        let file = loaded.settings.path("config-file").unwrap_or_else(|| file.clone());
+fn place(loaded: &Loaded, name: &str) -> Result<Place, Fault> {
+    match &loaded.runner {
+        Runner::Unit(unit) => Ok(in_a_unit(unit, &loaded.settings, name)),
+        Runner::Pod(pod) => match loaded.settings.set.get(name).map(|setting| &setting.kept) {
+            Some(Kept::Variable { variable, .. }) => {
+                let fault = Fault::refused(format!("{name} stands in the variable {variable} of {}", pod.path));
+                Err(fault.hint("make a flag of it first: kubeadm itself writes flags only"))
+            }
+            _ => Ok(Place::Manifest { file: pod.path.clone() }),
+        },
+    }
+}
+
+fn in_a_unit(unit: &Unit, settings: &Settings, name: &str) -> Place {
+    if let Some(file) = &settings.config_file {
+        let file = settings.path("config-file").unwrap_or_else(|| file.clone());
         return Place::ConfigFile { file };
     }
-    let environment_file = loaded.unit.environment_files.last().cloned();
+    let environment_file = unit.environment_files.last().cloned();
     let variable = |file: Option<String>, variable: String| match file.or_else(|| environment_file.clone()) {
         Some(file) => Place::Variable { file, variable },
         // systemd takes the last assignment: a drop-in stands above the unit.
-        None => Place::DropIn { file: drop_in(&loaded.unit.id), variable },
+        None => Place::DropIn { file: drop_in(&unit.id), variable },
     };
-    match set.get(name).map(|setting| setting.kept.clone()) {
+    match settings.set.get(name).map(|setting| setting.kept.clone()) {
         Some(Kept::Variable { file, variable: own }) => variable(file, own),
         Some(Kept::Flags { file: Some(file), variable }) => Place::Flags { file, variable },
         Some(Kept::Flags { file: None, variable }) => Place::Within { variable },
@@ -158,7 +181,8 @@ fn one(name: &str, value: &str) -> Wanted {
 
 /// In the unit's own file or a drop-in, whichever counts.
 fn in_unit(loaded: &Loaded, files: &mut Files, held: Held<'_>, wanted: &Wanted) -> Result<(), Fault> {
-    let own = command_line::files(&loaded.unit.files, files);
+    let Runner::Unit(unit) = &loaded.runner else { return Ok(()) };
+    let own = command_line::files(&unit.files, files);
     if let Some(file) = command_line::edit_unit(&own, held, wanted, &str::to_owned)? {
         files.insert(file.path, Some(file.text));
     }

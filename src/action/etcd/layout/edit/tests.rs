@@ -22,7 +22,7 @@ fn loaded(command: &str, environment_files: &[&str], text: &str) -> (Loaded, Fil
     let mut files: Files = [(UNIT.to_owned(), Some(format!("[Service]\n# --name=no\nExecStart={command}\n")))].into();
     files.insert(ENV.to_owned(), Some(text.to_owned()));
     files.insert(drop_in("etcd.service"), None);
-    (Loaded { unit, settings }, files)
+    (Loaded { runner: Runner::Unit(unit), settings }, files)
 }
 
 fn edits(host: &(Loaded, Files), name: &str, value: &str) -> Result<Vec<Edit>, Fault> {
@@ -81,7 +81,8 @@ fn a_unit_of_a_package_is_copied_with_all_its_changes() {
     let packaged = "/lib/systemd/system/etcd.service";
     let text = files.shift_remove(UNIT).flatten();
     files.insert(packaged.to_owned(), text);
-    host.unit.files = vec![packaged.to_owned()];
+    let Runner::Unit(unit) = &mut host.runner else { unreachable!("it was made so") };
+    unit.files = vec![packaged.to_owned()];
     let wanted = [("name", "b"), ("logger", "x")].map(|(name, value)| (name.to_owned(), value.to_owned()));
     let edits = plan(&host, &files, &wanted.into()).unwrap();
     assert_eq!((edits.len(), edits[0].path.as_str(), edits[0].old.as_ref()), (1, UNIT, None));
@@ -98,4 +99,24 @@ fn a_configuration_file_takes_it() {
         (edits[0].path.as_str(), edits[0].new.as_str()),
         ("/etc/etcd.yml", "name: a\nheartbeat-interval: 430\n")
     );
+}
+
+#[test]
+fn a_setting_of_a_pod_is_a_flag_of_its_manifest() {
+    let path = "/etc/kubernetes/manifests/etcd.yaml";
+    let text = include_str!("../etcd.yaml");
+    let host = |text: &str| {
+        let (pod, settings) = crate::action::etcd::layout::pod::parse(path, text).unwrap();
+        (Loaded { runner: Runner::Pod(pod), settings }, Files::from([(path.to_owned(), Some(text.to_owned()))]))
+    };
+    assert_eq!(paths(&host(text).0), [path]);
+    let more = edits(&host(text), "quota-backend-bytes", "3221225472").unwrap();
+    let last = "    - --trusted-ca-file=/etc/kubernetes/pki/etcd/ca.crt\n    image";
+    let new = text.replace(last, &last.replace("\n", "\n    - --quota-backend-bytes=3221225472\n"));
+    assert_eq!(more, [Edit { path: path.to_owned(), old: Some(text.to_owned()), new }]);
+    assert_eq!(edits(&host(text), "name", "master-1").unwrap(), []);
+    let variable =
+        text.replace("    image:", "    env:\n    - name: ETCD_QUOTA_BACKEND_BYTES\n      value: \"5\"\n    image:");
+    let refused = edits(&host(&variable), "quota-backend-bytes", "6").unwrap_err();
+    assert_eq!(refused.kind, FaultKind::Refused);
 }

@@ -1,0 +1,198 @@
+//! `runbooks/etcd/kubeadm/` on real etcds that run from kubeadm's manifests. The kubelet, crictl and the API server are
+//! stand-ins, which `lab-cluster.yaml` puts there and tells of.
+
+use crate::support::procedures::{Proof, full, prove};
+use crate::support::program::Ran;
+use crate::support::site::{Layout, Site};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use surefoot::lab::{Etcd, Name, Spec};
+
+const MANIFESTS: &str = "/etc/kubernetes/manifests";
+
+fn runbook(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("runbooks/etcd/kubeadm/{name}.yaml"))
+}
+
+/// Three control planes with 200 keys, and one more key that is not in `before.db`.
+fn control_planes(stem: &str, etcd: Etcd, quota: u64) -> Site {
+    let spec = Spec::cluster(Name::of_this_process(stem).unwrap(), 3, etcd);
+    let site = Site::boot(&spec, 3, Layout::Debian, false);
+    let quota = format!("quota={quota}");
+    site.run(&runbook("lab-cluster"), &["-p", "keys=200", "-p", &quota]).done();
+    site.snapshot("before.db");
+    etcdctl(&site, &site.members[0], "put /after x");
+    site
+}
+
+fn etcdctl(site: &Site, host: &Name, words: &str) -> String {
+    let script = format!(
+        "cd /etc/kubernetes/pki/etcd
+         ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 --cacert=ca.crt --cert=server.crt --key=server.key {words}"
+    );
+    site.inside(host, &script)
+}
+
+/// What the kubelet of each host sees: files with their sums, those with a dot in front too.
+fn manifests(site: &Site) -> Vec<String> {
+    let look = format!("cd {MANIFESTS} && ls -A && sha256sum *.yaml");
+    site.members.iter().map(|host| site.inside(host, &look)).collect()
+}
+
+fn initial_cluster(site: &Site, host: &Name) -> String {
+    site.inside(host, &format!("sed -n 's/.*--initial-cluster=//p' {MANIFESTS}/etcd.yaml"))
+}
+
+/// Runs without a pod's answer: what was refused touched nothing.
+#[track_caller]
+fn refused(site: &Site, ran: &Ran, by: &str) {
+    assert_eq!(ran.code, Some(1), "{}", ran.story());
+    let failed: Vec<&str> = ran.faults().map(|(task, _)| task.step.as_str()).collect();
+    assert!(!failed.is_empty() && failed.iter().all(|step| *step == by), "{by}: {}", ran.story());
+    assert!(site.members.iter().all(|host| site.inside(host, "ls /etc/kubernetes") == "manifests\npki"));
+}
+
+fn proof(ran: &Ran) -> Proof {
+    Proof { seconds: ran.state.elapsed().as_secs_f64(), gap: None }
+}
+
+const RESTORE: [&str; 6] = ["-p", "snapshot=before.db", "-p", "readyz=", "--approve", "all"];
+
+fn restored(site: &Site, words: &[&str]) -> Ran {
+    let partial = initial_cluster(site, &site.members[0]);
+    assert!(!partial.contains(','), "the first manifest lists only itself: {partial}");
+    let ran = site.run(&runbook("restore"), &[&RESTORE, words].concat()).done();
+    for host in &site.members {
+        assert_eq!(initial_cluster(site, host).matches("https://").count(), 3);
+        assert_eq!(site.inside(host, &format!("ls -A {MANIFESTS} | grep -cv '\\.yaml$' || true")), "0");
+        assert_eq!(etcdctl(site, host, "get /registry/load/ --prefix --keys-only | grep -c ."), "200");
+        assert_eq!(etcdctl(site, host, "get /after"), "", "what came after the snapshot is gone");
+        assert_ne!(site.inside(host, "crictl ps --label io.kubernetes.container.name=kube-apiserver -q"), "");
+    }
+    ran
+}
+
+#[test]
+fn a_control_plane_is_restored_and_a_stray_manifest_stops_it_first() {
+    prove(
+        "etcd/kubeadm/restore",
+        "3.5",
+        "TLS, stand-ins for the kubelet and crictl; a stray file, then forward",
+        || {
+            let site = control_planes("kubres", Etcd::V3_5, 2 << 30);
+            let stray = format!("{MANIFESTS}/etcd.yaml.bak");
+            site.inside(&site.members[1], &format!("touch {stray}"));
+            let before = manifests(&site);
+            refused(&site, &site.run(&runbook("restore"), &RESTORE), "host");
+            assert_eq!(manifests(&site), before);
+            site.inside(&site.members[1], &format!("rm {stray}"));
+            proof(&restored(&site, &[]))
+        },
+    );
+}
+
+#[test]
+fn a_restore_on_3_4_goes_without_bump() {
+    if !full() {
+        return;
+    }
+    prove(
+        "etcd/kubeadm/restore",
+        "3.4",
+        "TLS, stand-ins for the kubelet and crictl; the bump refused, then without",
+        || {
+            let site = control_planes("kubr34", Etcd::V3_4, 2 << 30);
+            refused(&site, &site.run(&runbook("restore"), &RESTORE), "host");
+            proof(&restored(&site, &["-p", "bump=0"]))
+        },
+    );
+}
+
+#[test]
+fn a_restore_that_is_not_let_in_is_walked_back() {
+    if !full() {
+        return;
+    }
+    prove("etcd/kubeadm/restore", "3.5", "TLS, stand-ins; failing before the API servers, walked back", || {
+        let site = control_planes("kubbak", Etcd::V3_5, 2 << 30);
+        let (old, _) = site.look();
+        let before = manifests(&site);
+        let text = std::fs::read_to_string(runbook("restore")).unwrap();
+        let place = "  - id: let_in\n";
+        assert_eq!(text.matches(place).count(), 1);
+        let strike = json!({ "id": "strike", "sh": "exit 9", "reads": true });
+        let altered = site.program.write("altered.yaml", &text.replace(place, &format!("  - {strike}\n{place}")));
+        let ran = site.run(&altered, &RESTORE);
+        assert_eq!(ran.code, Some(1), "{}", ran.story());
+        assert_ne!(site.look().0, old, "the new cluster runs");
+        let back = site.program.follow("rollback", ran.run(), &["--to", "staged", "--yes"]);
+        assert_eq!(back.code, Some(0), "{}", back.story());
+        assert_eq!(site.look().0, old);
+        assert_eq!(manifests(&site), before, "byte for byte, and nothing else");
+        assert_eq!(etcdctl(&site, &site.members[2], "get /after --print-value-only"), "x");
+        proof(&back)
+    });
+}
+
+#[test]
+fn a_quota_is_raised_and_lowered_again() {
+    if !full() {
+        return;
+    }
+    prove("etcd/kubeadm/raise-quota", "3.5", "TLS, stand-ins; too low a quota refused, forward, walked back", || {
+        let site = control_planes("kubquo", Etcd::V3_5, 64 << 20);
+        let raise = |quota: &str| {
+            let quota = format!("quota={quota}");
+            site.run(&runbook("raise-quota"), &["--approve", "all", "-p", "settle=1s", "-p", "watch=1s", "-p", &quota])
+        };
+        for wrong in ["1000", "8589934593"] {
+            refused(&site, &raise(wrong), "sane");
+        }
+        let before = manifests(&site);
+        let ran = raise("134217728").done();
+        let quota = |host: &Name| {
+            site.inside(host, "tr '\\0' '\\n' </proc/$(systemctl show -P MainPID pod-etcd)/cmdline | sed -n s/--quota-backend-bytes=//p")
+        };
+        assert!(site.members.iter().all(|host| quota(host) == "134217728"));
+        let back = site.program.follow("rollback", ran.run(), &["--yes"]);
+        assert_eq!(back.code, Some(0), "{}", back.story());
+        assert!(site.members.iter().all(|host| quota(host) == "67108864"));
+        assert_eq!(manifests(&site), before);
+        proof(&ran)
+    });
+}
+
+#[test]
+fn a_broken_member_is_replaced_while_the_others_have_the_majority() {
+    if !full() {
+        return;
+    }
+    for (etcd, version) in [(Etcd::V3_5, "3.5"), (Etcd::V3_4, "3.4")] {
+        prove(
+            "etcd/kubeadm/replace-member",
+            version,
+            "TLS, stand-ins; no majority refused, then lost data replaced",
+            || {
+                let site = control_planes("kubrep", etcd, 2 << 30);
+                let stop = "mv /etc/kubernetes/manifests/etcd.yaml /root/
+                while [ -n \"$(crictl ps --label io.kubernetes.container.name=etcd -q)\" ]; do sleep 0.2; done";
+                let [first, second, third] = [&site.members[0], &site.members[1], &site.members[2]];
+                let bind = format!("members={first},{second}");
+                let broken = format!("broken={third}");
+                let replace =
+                    || site.run(&runbook("replace-member"), &["--bind", &bind, "--bind", &broken, "--approve", "all"]);
+                site.inside(third, &format!("{stop}\nrm -rf /var/lib/etcd/member; mv /root/etcd.yaml {MANIFESTS}/"));
+                site.inside(second, "systemctl stop pod-etcd");
+                let (was, alone) = (manifests(&site), replace());
+                refused(&site, &alone, "enough");
+                assert_eq!(manifests(&site), was);
+                site.inside(second, "rm /run/pods/etcd"); // the stand-in starts what it does not know of
+                let ran = replace().done();
+                site.look();
+                assert_eq!(initial_cluster(&site, third).matches("https://").count(), 3);
+                assert_eq!(etcdctl(&site, third, "get /after --print-value-only"), "x");
+                proof(&ran)
+            },
+        );
+    }
+}
