@@ -26,6 +26,7 @@ mod past;
 mod pipeline;
 mod plan;
 mod rehearse;
+mod report;
 mod resume;
 mod rewrite;
 mod rollback;
@@ -83,6 +84,7 @@ fn dispatch(args: Args) -> Exit {
         Command::Tidy(tidy) => tidy::main(&args.state, &tidy),
         Command::Cancel(cancel) => cancel::main(&args.state, &cancel),
         Command::Approve(approve) => approve::main(&args.state, &approve),
+        Command::Report(report) => report::main(&args.state, &report),
         Command::Test(test) => test::main(&test),
         Command::Rehearse(rehearse) => rehearse::main(&args.state, &rehearse),
     }

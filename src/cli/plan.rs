@@ -2,7 +2,6 @@
 
 use super::args::{Format, Plan as Args};
 use super::exit::Exit;
-use super::operator::operator_name;
 use super::out::say;
 use super::pipeline::prepare;
 use super::run::{Ready, closed, current, in_runtime};
@@ -33,8 +32,8 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         };
         let plan = ready.look(&store, &folder).await;
         let saved = args.out.as_ref().map_or(Ok(()), |path| {
-            let by = operator_name();
-            let saved = saved::save(path, &args.inputs, &folder, &by, &ready.prepared, &ready.world, &plan);
+            let made = saved::made(&args.inputs, &folder, &ready, &plan);
+            let saved = made.and_then(|made| saved::write(path, &made));
             saved.map_err(|error| Exit::Failed.because(format!("{}: {error}", path.display())))?;
             anstream::eprintln!("saved: `surefoot run {}` runs exactly this", path.display());
             Ok(())

@@ -82,20 +82,26 @@ fn from_runbook(state: &Option<PathBuf>, args: &Args) -> Exit {
     };
     let options = Options::of(&args.manner, args.yes, folder);
     in_runtime(async {
-        let ready = match Ready::connect(&store, prepared, args.yes).await {
+        let mut ready = match Ready::connect(&store, prepared, args.yes).await {
             Ok(ready) => ready,
             Err(exit) => return exit,
         };
         if !args.yes {
-            let plan = ready.look(&store, &options.folder).await;
-            anstream::eprint!("{}", report::plan::text(&plan, Fold::Folded));
-            let question = if plan.would_fail() { "Run it all the same?" } else { "Run it?" };
-            if let Err(exit) = confirm(question) {
-                return closed(&ready.world, exit).await;
+            match agreed(&ready, &store, &args.inputs, &options.folder).await {
+                Ok(plan) => ready = ready.keeping(saved::INPUT, plan),
+                Err(exit) => return closed(&ready.world, exit).await,
             }
         }
         ready.run(&store, options).await
     })
+}
+
+/// The plan that the operator has agreed to.
+async fn agreed(ready: &Ready, store: &Store, inputs: &Inputs, folder: &Path) -> Result<Vec<u8>, Exit> {
+    let plan = ready.look(store, folder).await;
+    anstream::eprint!("{}", report::plan::text(&plan, Fold::Folded));
+    confirm(if plan.would_fail() { "Run it all the same?" } else { "Run it?" })?;
+    saved::made(inputs, folder, ready, &plan).map_err(|error| Exit::Failed.because(error))
 }
 
 /// Runs a saved plan as it is: what it was made from, and what it saw, must be so still.

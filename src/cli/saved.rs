@@ -7,10 +7,12 @@
 use super::args::Inputs;
 use super::exit::Exit;
 use super::kept;
+use super::operator::operator_name;
 use super::pipeline::Prepared;
+use super::run::Ready;
 use crate::action::Kind;
 use crate::compile::Program;
-use crate::journal::Store;
+use crate::journal::{RunFolder, Store};
 use crate::model::{HostName, RunId, StepId};
 use crate::plan::{Plan, PlannedTask, Verdict};
 use crate::world::World;
@@ -30,7 +32,7 @@ const FORM: u32 = 1;
 /// How such a file begins.
 const MARK: &str = "{\n  \"surefoot_plan\":";
 
-/// What a run keeps of the plan that it was made from, by this name.
+/// The name by which a run keeps the plan that it was made from, or that its operator agreed to.
 pub const INPUT: &str = "plan.json";
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -92,39 +94,40 @@ impl Pins {
     }
 }
 
-/// Writes a plan down, for its operator only.
-pub fn save(
-    path: &Path,
-    inputs: &Inputs,
-    folder: &Path,
-    by: &str,
-    prepared: &Prepared,
-    world: &World,
-    plan: &Plan,
-) -> io::Result<()> {
+/// A plan as it is saved, with what it holds for.
+pub fn made(inputs: &Inputs, folder: &Path, ready: &Ready, plan: &Plan) -> io::Result<Vec<u8>> {
     let Inputs { runbook, inventory, params, params_file, bind } = inputs;
-    let (runbook, params_file) = (runbook.clone(), params_file.clone());
     let given = Given {
         folder: folder.to_owned(),
-        runbook,
+        runbook: runbook.clone(),
         inventory: inventory.clone(),
         params: params.clone(),
-        params_file,
+        params_file: params_file.clone(),
         bind: bind.clone(),
     };
     let saved = Saved {
         surefoot_plan: FORM,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         made: Timestamp::now(),
-        by: by.to_owned(),
+        by: operator_name(),
         given,
-        pins: Pins::of(prepared, world, plan)?,
+        pins: Pins::of(&ready.prepared, &ready.world, plan)?,
         plan: plan.clone(),
     };
-    let text = serde_json::to_string_pretty(&saved)?;
+    Ok(serde_json::to_vec_pretty(&saved)?)
+}
+
+/// Writes it down, for its operator only.
+pub fn write(path: &Path, made: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(made)?;
     file.sync_all()
+}
+
+/// The plan that a run was made from, where it has kept one that this version can read.
+pub fn of_run(folder: &RunFolder) -> Option<Plan> {
+    let bytes = std::fs::read(folder.inputs().join(INPUT)).ok()?;
+    serde_json::from_slice::<Saved>(&bytes).ok().map(|saved| saved.plan)
 }
 
 /// The plan in a file, and its bytes; none where the file is something else, such as a runbook.

@@ -1,8 +1,9 @@
 //! The order of a runbook's steps, for pictures of it. Knows no hosts: it needs no inventory.
 
+use super::{Plan, PlannedStep, Way};
 use crate::check::{Gate, Runbook, Step};
 use crate::compile;
-use crate::model::Effect;
+use crate::model::{Effect, StepId};
 use serde::Serialize;
 use std::ops::Range;
 
@@ -30,7 +31,7 @@ pub struct Node<'r> {
     pub id: &'r str,
     /// What a reader calls it: its id, or the name of the checkpoint that it is.
     pub name: String,
-    pub action: &'static str,
+    pub action: &'r str,
     /// A role, group or host; none is the controller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on: Option<&'r str>,
@@ -70,6 +71,37 @@ impl<'r> Graph<'r> {
             groups: groups(steps().enumerate().map(|(place, step)| title(runbook, place, step))),
         }
     }
+}
+
+impl<'p> Graph<'p> {
+    /// The same of a plan.
+    pub fn of_plan(plan: &'p Plan) -> Graph<'p> {
+        let place = |id: &StepId| plan.steps.iter().position(|step| step.id == *id);
+        let edges = plan.steps.iter().enumerate().flat_map(|(to, step)| {
+            let from = step.after.iter().filter_map(place);
+            from.map(move |from| Edge { from, to, same_host: false })
+        });
+        let title = |step: &PlannedStep| match &step.roll {
+            Some(roll) => Some(format!("rolling {}", roll.id)),
+            None => step.finally.then(|| "finally".to_owned()),
+        };
+        Graph {
+            runbook: &plan.runbook,
+            nodes: plan.steps.iter().map(planned).collect(),
+            edges: edges.filter(|edge| edge.from != edge.to).collect(),
+            groups: groups(plan.steps.iter().map(title)),
+        }
+    }
+}
+
+fn planned(step: &PlannedStep) -> Node<'_> {
+    let mark = match (&step.undo, step.effect) {
+        (Way::Irreversible(_), _) => Mark::Irreversible,
+        (_, Effect::Reads) => Mark::Reads,
+        _ => Mark::Changes,
+    };
+    let (id, name) = (step.id.as_str(), step.id.to_string());
+    Node { id, name, action: &step.action, on: step.on.as_deref(), title: step.title.clone(), mark }
 }
 
 /// Neighbours of one title.

@@ -13,6 +13,7 @@ mod places;
 pub mod plan;
 mod quiet;
 pub mod result;
+pub mod review;
 pub mod run;
 mod sarif;
 pub mod testing;

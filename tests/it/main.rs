@@ -35,6 +35,7 @@ mod report;
 mod restarts;
 mod restore;
 mod resume;
+mod review;
 mod runbooks;
 mod schema;
 mod secrets;

@@ -11,7 +11,7 @@ pub use authoring::{Check, Findings, Fmt, Graph, Picture, Schema, Test};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 pub use lab::{Lab, Rehearse};
-pub use operating::{Approve, Cancel, Rollback, Settle, Tidy, Verdict};
+pub use operating::{Approve, Cancel, Report, Rollback, Settle, Tidy, Verdict};
 pub use running::{Inputs, Manner, Plan, Resume, Run};
 use std::path::PathBuf;
 
@@ -68,6 +68,8 @@ pub enum Command {
         #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
         run: RunId,
     },
+    /// Write one account of a run, for its review: a page, a ticket, CI
+    Report(Report),
     /// Say whether a run's record is whole
     ///
     /// The record's lines are chained by checksums; the last one seals them all. Noted elsewhere (in the incident's

@@ -3,8 +3,9 @@
 use super::Manner;
 use crate::cli::complete;
 use crate::model::{RunId, StepId, TaskName};
-use clap::ValueEnum;
+use clap::{ArgGroup, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
+use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -109,6 +110,34 @@ pub struct Cancel {
     /// Take hosts over whose lease has ended without being given back; what their run still does there is ended
     #[arg(long)]
     pub take_over: bool,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(group(ArgGroup::new("forms").required(true).multiple(true).args(["html", "markdown", "junit", "json"])))]
+#[command(after_help = "\
+Who, what and when; parameters; what became of each task, with its command, its output and its undo; faults and how they
+were met; and the seal of the record, which is checked first. Secrets are masked, as they are on record. The page needs
+nothing but itself. `-` in the place of a file is standard output.
+
+Examples:
+  surefoot report last --html incident.html
+  surefoot report last --markdown - --junit run.xml")]
+pub struct Report {
+    /// The run's id, or its end; `last` is the newest
+    #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
+    pub run: RunId,
+    /// One page
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// For a ticket
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+    /// For CI: each task is a case
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// For programs
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

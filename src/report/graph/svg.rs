@@ -18,6 +18,12 @@ text{font:13px ui-monospace,monospace;fill:#1f2328}rect{stroke:#59636e;fill:#fff
 
 /// The graph as SVG.
 pub fn svg(graph: &Graph) -> Result<String, std::fmt::Error> {
+    let marks: Vec<&str> = graph.nodes.iter().map(|node| super::mermaid::class(node.mark)).collect();
+    coloured(graph, &marks)
+}
+
+/// The same with another class for each node: `checkpoint` is green, `changes` yellow, `irreversible` red.
+pub fn coloured(graph: &Graph, classes: &[&str]) -> Result<String, std::fmt::Error> {
     let labels: Vec<String> = graph.nodes.iter().map(label).collect();
     let layout = placed(graph, &labels).compute_layout();
     let mut planner = ScenePlanner::new();
@@ -53,7 +59,7 @@ pub fn svg(graph: &Graph) -> Result<String, std::fmt::Error> {
             out,
             r#"<g><title>{}</title><rect class="{}" x="{x}" y="{y}" width="{w}" height="{h}" rx="{round}"/><text x="{}" y="{}" text-anchor="middle">{}</text></g>"#,
             escaped(tip),
-            super::mermaid::class(node.mark),
+            classes[number],
             x + w / 2,
             y + h / 2 + 4,
             escaped(&labels[number]),

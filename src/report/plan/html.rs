@@ -1,7 +1,7 @@
 //! A plan as one page.
 
 use super::outlook::{self, Outlook};
-use super::text::{batches, hosts, short, time, took, way, yaml};
+use super::text::{batches, full, hosts, short, time, took, way, yaml};
 use crate::model::Effect;
 use crate::plan::{Plan, PlannedPart, PlannedStep, Tally, Verdict, Way};
 use crate::report::page::{self, Fact, Line};
@@ -215,7 +215,7 @@ fn section(outlook: &Outlook<'_>) -> Section {
         now,
         help: outlook::help(outlook.verdict).map(|(name, value)| Fact::new(name, value)).collect(),
         diff: outlook::diff(outlook.verdict).map(page::diff).unwrap_or_default(),
-        text: task.command.clone().unwrap_or_else(|| yaml(&task.parameters)),
+        text: full(task),
     }
 }
 
@@ -229,7 +229,7 @@ fn offline(step: &PlannedStep) -> Vec<Section> {
         now: None,
         help: Vec::new(),
         diff: Vec::new(),
-        text: task.command.clone().unwrap_or_else(|| yaml(&task.parameters)),
+        text: full(task),
     };
     step.tasks.iter().map(section).collect()
 }

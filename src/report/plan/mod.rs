@@ -5,4 +5,5 @@ mod outlook;
 mod text;
 
 pub use html::html;
-pub use text::{Fold, text};
+pub use outlook::diff;
+pub use text::{Fold, full, text};

@@ -180,8 +180,12 @@ fn write_undo(out: &mut String, way: &Way, fold: Fold) -> fmt::Result {
 }
 
 fn write_parameters(out: &mut String, task: &PlannedTask, indent: &str, fold: Fold) -> fmt::Result {
-    let shown = task.command.clone().unwrap_or_else(|| yaml(&task.parameters));
-    write_lines(out, &shown, indent, fold, |_| Style::new())
+    write_lines(out, &full(task), indent, fold, |_| Style::new())
+}
+
+/// What would run, in full; else what the action is given.
+pub fn full(task: &PlannedTask) -> String {
+    task.command.clone().unwrap_or_else(|| yaml(&task.parameters))
 }
 
 fn write_lines(out: &mut String, text: &str, indent: &str, fold: Fold, style: fn(&str) -> Style) -> fmt::Result {

@@ -1,0 +1,87 @@
+//! `surefoot report`: one account of a run, for its review.
+
+use super::args::Report as Args;
+use super::exit::Exit;
+use super::out::say;
+use super::runs::{find, store};
+use super::{kept, saved};
+use crate::execute::file_name;
+use crate::journal::RunFolder;
+use crate::model::{Stream, TaskName};
+use crate::plan::Plan;
+use crate::report::review::{Collector, Known, Printed, Review, html, junit, markdown};
+use std::error::Error;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// So much of what an attempt printed is taken in, from its end, in bytes: `surefoot logs` has all of it.
+const LONGEST: u64 = 64 << 10;
+
+pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
+    let written = review(state, args).and_then(|review| {
+        for (path, text) in [
+            (&args.html, html as fn(&Review) -> String),
+            (&args.markdown, markdown),
+            (&args.junit, junit),
+            (&args.json, json),
+        ] {
+            path.as_ref().map_or(Ok(()), |path| write(path, &text(&review)))?;
+        }
+        Ok(())
+    });
+    written.map_or_else(|error| Exit::Failed.because(error), |()| Exit::Done)
+}
+
+fn json(review: &Review) -> String {
+    serde_json::to_string_pretty(review).expect("maps have text for keys") + "\n"
+}
+
+fn review(state: &Option<PathBuf>, args: &Args) -> Result<Review, Box<dyn Error>> {
+    let folder = find(&store(state)?, &args.run)?;
+    let mut collector = Collector::default();
+    let replay = folder.replay(|stamped, state| collector.event(stamped, state))?;
+    // None where the run's inputs are not to be had.
+    let known = kept::take_up(&folder, &replay.state).ok().map(|kept| {
+        let program = &kept.prepared.program;
+        let plan = saved::of_run(&folder).unwrap_or_else(|| Plan::offline(program));
+        Known { plan, names: program.tasks.iter().map(|task| task.name.clone()).collect() }
+    });
+    let seal = replay.seal().to_owned();
+    Ok(collector.review(&replay.state, &seal, known, |task, attempts| printed(&folder, task, attempts)))
+}
+
+/// What each attempt of a task printed. What cannot be read is left out: the review tells what there is.
+fn printed(folder: &RunFolder, task: &TaskName, attempts: u32) -> Vec<Printed> {
+    let streams = [(Stream::Out, "output"), (Stream::Err, "error output")];
+    let all = (1..=attempts).flat_map(|attempt| streams.map(|(stream, word)| (attempt, stream, word)));
+    let read = |(attempt, stream, word): (u32, Stream, &'static str)| {
+        let (text, cut) = end_of(&folder.outputs().join(file_name(task, attempt, stream))).ok()?;
+        Some(Printed { attempt, stream: word, text, cut })
+    };
+    all.filter_map(read).collect()
+}
+
+/// The end of a file, and whether there is more of it.
+fn end_of(path: &Path) -> io::Result<(String, bool)> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let cut = length.checked_sub(LONGEST).filter(|over| *over > 0);
+    file.seek(SeekFrom::Start(cut.unwrap_or(0)))?;
+    let mut bytes = Vec::new();
+    file.take(LONGEST).read_to_end(&mut bytes)?;
+    Ok((String::from_utf8_lossy(&bytes).into_owned(), cut.is_some()))
+}
+
+/// To a file for its operator only, or to standard output.
+fn write(path: &Path, text: &str) -> Result<(), Box<dyn Error>> {
+    if path == Path::new("-") {
+        say!("{text}");
+        return Ok(());
+    }
+    let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    open.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(())
+}

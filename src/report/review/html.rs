@@ -1,0 +1,172 @@
+//! A review as one page.
+
+use super::markdown::{clock, facts, time};
+use super::{Review, Span, Task};
+use crate::plan::graph::Graph;
+use crate::report::graph;
+use crate::report::page::{self, Fact, Line};
+use crate::report::words;
+use indexmap::IndexMap;
+use serde::Serialize;
+
+const PAGE: &str = include_str!("page.html");
+
+#[derive(Serialize)]
+struct Page<'r> {
+    runbook: &'r str,
+    summary: &'r str,
+    outcome: &'static str,
+    class: &'static str,
+    tally: Vec<Part>,
+    facts: Vec<Fact>,
+    /// The steps in their order, coloured by what became of them.
+    graph: String,
+    lanes: Vec<Lane>,
+    moments: Vec<Fact>,
+    inputs: Vec<Fact>,
+    tasks: Vec<Section>,
+}
+
+#[derive(Serialize)]
+struct Part {
+    count: usize,
+    what: &'static str,
+    class: &'static str,
+}
+
+/// What a host did when.
+#[derive(Serialize)]
+struct Lane {
+    host: String,
+    bars: Vec<Bar>,
+}
+
+/// Percentages of the run's time.
+#[derive(Serialize)]
+struct Bar {
+    left: f64,
+    width: f64,
+    class: &'static str,
+    tip: String,
+}
+
+#[derive(Serialize)]
+struct Section {
+    name: String,
+    action: String,
+    title: Option<String>,
+    word: &'static str,
+    class: &'static str,
+    open: bool,
+    facts: Vec<Fact>,
+    command: Option<String>,
+    diff: Vec<Line>,
+    fault: Option<String>,
+    output: Vec<Fact>,
+}
+
+/// A whole page, for a file of its own.
+pub fn html(review: &Review) -> String {
+    let class_of_all = match review.outcome {
+        Some("done") => "good",
+        Some("rolled back") => "change",
+        None => "open",
+        Some(_) => "bad",
+    };
+    let page = Page {
+        runbook: &review.runbook,
+        summary: &review.summary,
+        outcome: review.outcome.unwrap_or("not ended"),
+        class: class_of_all,
+        tally: tally(review),
+        facts: facts(review).into_iter().map(|(name, value)| Fact::new(name, value)).collect(),
+        graph: drawn(review),
+        lanes: lanes(review),
+        moments: review.moments.iter().map(|moment| Fact::new(clock(moment.at), &moment.text)).collect(),
+        inputs: review.inputs.iter().map(|(name, digest)| Fact::new(name, digest)).collect(),
+        tasks: review.tasks.iter().map(section).collect(),
+    };
+    page::fill(PAGE, page)
+}
+
+fn tally(review: &Review) -> Vec<Part> {
+    let counts = review.counts().into_iter();
+    counts.map(|(what, count)| Part { count, what, class: class(what) }).collect()
+}
+
+fn word(task: &Task) -> &'static str {
+    if task.changed { "changed" } else { task.state }
+}
+
+fn class(word: &str) -> &'static str {
+    match word {
+        "done" => "good",
+        "changed" | "undone" => "change",
+        "failed" | "stuck" | "kept" => "bad",
+        "unknown" | "again" | "waiting" | "changing" | "undoing" | "running" => "open",
+        _ => "idle",
+    }
+}
+
+/// Empty where the run's inputs are not to be had, or cannot be laid out.
+fn drawn(review: &Review) -> String {
+    let Some(plan) = &review.plan else { return String::new() };
+    let of_step = |id: &str| {
+        let words: Vec<&str> = review.tasks.iter().filter(|task| task.task.step.as_str() == id).map(word).collect();
+        let any = |bad: &[&str]| words.iter().any(|word| bad.contains(word));
+        match () {
+            () if any(&["failed", "stuck", "unknown", "kept"]) => "irreversible",
+            () if any(&["changed", "undone", "changing", "undoing"]) => "changes",
+            () if any(&["done"]) => "checkpoint",
+            () => "",
+        }
+    };
+    let classes: Vec<&str> = plan.steps.iter().map(|step| of_step(step.id.as_str())).collect();
+    graph::coloured(&Graph::of_plan(plan), &classes).unwrap_or_default()
+}
+
+fn lanes(review: &Review) -> Vec<Lane> {
+    let Some(start) = review.started else { return Vec::new() };
+    let whole = review.seconds.max(0.001);
+    let share = |seconds: f64| (seconds / whole * 100.0).clamp(0.0, 100.0);
+    let bar = |task: &Task, span: &Span| {
+        let (from, took) = (span.from.duration_since(start), span.to.duration_since(span.from));
+        let tip = format!("{}: {}, {}", task.task, span.end, words::time(took));
+        let left = share(from.as_secs_f64());
+        Bar { left, width: share(took.as_secs_f64()).max(0.3).min(100.0 - left), class: class(span.end), tip }
+    };
+    let mut lanes: IndexMap<&str, Vec<Bar>> = IndexMap::new();
+    for task in &review.tasks {
+        let bars = task.spans.iter().map(|span| bar(task, span));
+        lanes.entry(task.task.host.as_str()).or_default().extend(bars);
+    }
+    lanes.into_iter().map(|(host, bars)| Lane { host: host.to_owned(), bars }).collect()
+}
+
+fn section(task: &Task) -> Section {
+    let rows = [
+        ("began", task.started.map(clock)),
+        ("took", (task.seconds > 0.0).then(|| time(task.seconds))),
+        ("attempts", (task.attempts > 1).then(|| task.attempts.to_string())),
+        ("changed", task.summary.clone()),
+        ("undo", task.undo.clone()),
+    ];
+    let earlier = task.earlier.iter().map(|fault| Fact::new("tried again", fault.to_string()));
+    let printed = task.output.iter().map(|printed| {
+        let cut = if printed.cut { ", its end" } else { "" };
+        Fact::new(format!("{}, attempt {}{cut}", printed.stream, printed.attempt), &printed.text)
+    });
+    Section {
+        name: task.task.to_string(),
+        action: task.action.clone(),
+        title: task.title.clone(),
+        word: word(task),
+        class: class(word(task)),
+        open: task.fault.is_some(),
+        facts: rows.into_iter().filter_map(|(name, value)| Some(Fact::new(name, value?))).chain(earlier).collect(),
+        command: task.command.clone(),
+        diff: task.diff.as_deref().map(page::diff).unwrap_or_default(),
+        fault: task.fault.as_ref().map(|fault| anstream::adapter::strip_str(&words::fault(fault, "")).to_string()),
+        output: printed.collect(),
+    }
+}

@@ -1,0 +1,278 @@
+//! A run for those who review it later: one account of it, as a page, for a ticket, for CI, for programs.
+//!
+//! Everything in it is what the record says, and masked as the record is.
+
+mod html;
+mod junit;
+mod markdown;
+
+pub use html::html;
+pub use junit::junit;
+pub use markdown::markdown;
+
+use crate::model::{Event, Fault, HostName, RunState, Stamped, TaskEvent, TaskName, TaskState};
+use crate::plan::{Plan, PlannedStep, PlannedTask};
+use crate::report::{Places, lines, words};
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+/// A run, told from its record.
+#[derive(Serialize)]
+pub struct Review {
+    pub run: String,
+    pub runbook: String,
+    pub summary: String,
+    /// `user@machine`.
+    pub operator: String,
+    /// Of the program that began it.
+    pub version: String,
+    pub started: Option<Timestamp>,
+    pub seconds: f64,
+    /// How it ended; none where it has not.
+    pub outcome: Option<&'static str>,
+    pub params: Json,
+    pub hosts: Vec<HostName>,
+    /// Hosts that it did without, and why.
+    pub left_out: IndexMap<HostName, String>,
+    /// Who let each `approve` step pass.
+    pub approved: IndexMap<String, String>,
+    /// SHA-256 of each input, by its name in the run's folder.
+    pub inputs: IndexMap<String, String>,
+    /// How many events the record has; each is covered by the checksum of the next.
+    pub events: u64,
+    /// The last checksum.
+    pub seal: String,
+    /// What happened to the run as a whole, in order.
+    pub moments: Vec<Moment>,
+    /// In the order of the file.
+    pub tasks: Vec<Task>,
+    /// As it was compiled, for the order of its steps; none where its inputs are not to be had.
+    #[serde(skip)]
+    pub plan: Option<Plan>,
+}
+
+#[derive(Serialize)]
+pub struct Moment {
+    pub at: Timestamp,
+    pub text: String,
+}
+
+#[derive(Serialize)]
+pub struct Task {
+    pub task: TaskName,
+    pub action: String,
+    pub title: Option<String>,
+    /// One word, such as `done`.
+    pub state: &'static str,
+    pub changed: bool,
+    pub attempts: u32,
+    pub started: Option<Timestamp>,
+    pub seconds: f64,
+    /// What it was about to change, in one line.
+    pub summary: Option<String>,
+    /// What ran in full, or its parameters; a template where that was known in the run only.
+    pub command: Option<String>,
+    /// The lines that it was to change, where the run was made from a plan that somebody agreed to.
+    pub diff: Option<String>,
+    /// What would take it back.
+    pub undo: Option<String>,
+    /// Why it did not do its work in the end.
+    pub fault: Option<Fault>,
+    /// The same of attempts before the last.
+    pub earlier: Vec<Fault>,
+    pub output: Vec<Printed>,
+    /// When it was at work.
+    pub spans: Vec<Span>,
+}
+
+/// What an attempt printed.
+#[derive(Serialize)]
+pub struct Printed {
+    pub attempt: u32,
+    /// `output`, or `error output`.
+    pub stream: &'static str,
+    /// Its end, where it is long.
+    pub text: String,
+    pub cut: bool,
+}
+
+#[derive(Serialize)]
+pub struct Span {
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// How it ended: `done`, `changed`, `failed`, `unknown`, `undone`, `again`.
+    pub end: &'static str,
+}
+
+/// Collects a review while a journal is read.
+#[derive(Default)]
+pub struct Collector {
+    version: String,
+    moments: Vec<Moment>,
+    tasks: IndexMap<TaskName, Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    summary: Option<String>,
+    earlier: Vec<Fault>,
+    open: Option<Timestamp>,
+    spans: Vec<Span>,
+}
+
+impl Collector {
+    pub fn event(&mut self, stamped: &Stamped, state: &RunState) {
+        match &stamped.event {
+            Event::Task { task, what } => self.task(task, what, stamped.at),
+            Event::RunStarted { version, .. } => self.version.clone_from(version),
+            Event::RunEnded { outcome } => {
+                let (word, _) = words::of_outcome(*outcome);
+                self.moments.push(Moment { at: stamped.at, text: format!("the run ended: {word}") });
+                return;
+            }
+            _ => {}
+        }
+        if !matches!(stamped.event, Event::Task { .. })
+            && let Some(line) = lines::line(stamped, state, true, &Places::default())
+        {
+            let text = anstream::adapter::strip_str(&line).to_string();
+            // It begins with the time of day.
+            let text = text.trim().split_once("  ").map_or(text.trim(), |(_, rest)| rest).to_owned();
+            self.moments.push(Moment { at: stamped.at, text });
+        }
+    }
+
+    fn task(&mut self, name: &TaskName, what: &TaskEvent, at: Timestamp) {
+        let seen = self.tasks.entry(name.clone()).or_default();
+        let end = match what {
+            TaskEvent::Started { .. } | TaskEvent::Undoing { .. } => {
+                seen.open.get_or_insert(at);
+                return;
+            }
+            TaskEvent::Changing { summary, .. } => {
+                seen.summary.get_or_insert_with(|| summary.clone());
+                return;
+            }
+            TaskEvent::Retrying { fault, .. } => {
+                seen.earlier.push(fault.clone());
+                "again"
+            }
+            TaskEvent::Done { changed: true, .. } => "changed",
+            TaskEvent::Done { .. } => "done",
+            TaskEvent::Failed { .. } | TaskEvent::Stuck { .. } => "failed",
+            TaskEvent::Unknown { .. } => "unknown",
+            TaskEvent::Undone { .. } => "undone",
+            TaskEvent::Skipped
+            | TaskEvent::Looked { .. }
+            | TaskEvent::Reopened
+            | TaskEvent::Settled { .. }
+            | TaskEvent::Kept { .. } => return,
+        };
+        if let Some(from) = seen.open.take() {
+            seen.spans.push(Span { from, to: at, end });
+        }
+    }
+
+    /// The account. `printed` gives what a task printed; `known` what was known of it before.
+    pub fn review(
+        mut self,
+        state: &RunState,
+        seal: &str,
+        known: Option<Known>,
+        printed: impl Fn(&TaskName, u32) -> Vec<Printed>,
+    ) -> Review {
+        let planned = known.as_ref().map(Known::by_name).unwrap_or_default();
+        let task = |(name, record): (&TaskName, &crate::model::TaskRecord)| {
+            let Seen { summary, earlier, spans, .. } = self.tasks.swap_remove(name).unwrap_or_default();
+            let known = planned.get(name);
+            let fault = match &record.state {
+                TaskState::Failed { fault }
+                | TaskState::Unknown { fault }
+                | TaskState::Waiting { fault }
+                | TaskState::Stuck { fault, .. } => Some(fault.clone()),
+                _ => None,
+            };
+            Task {
+                task: name.clone(),
+                action: known.map(|(action, ..)| (*action).to_owned()).unwrap_or_default(),
+                title: known.and_then(|(_, title, _)| title.map(str::to_owned)),
+                state: record.state.word(),
+                changed: matches!(record.state, TaskState::Done { changed: true, .. }),
+                attempts: record.attempt,
+                started: record.started,
+                seconds: record.elapsed().as_secs_f64(),
+                summary,
+                command: known.map(|(_, _, task)| super::plan::full(task)).filter(|text| !text.is_empty()),
+                diff: known.and_then(|(_, _, task)| diff(task)),
+                undo: record.undo.as_ref().map(|undo| undo.summary.clone()),
+                fault,
+                earlier,
+                output: printed(name, record.attempt),
+                spans,
+            }
+        };
+        let tasks: Vec<Task> = state.tasks().map(task).collect();
+        let plan = known.map(|known| known.plan);
+        Review {
+            run: state.run.as_ref().map(ToString::to_string).unwrap_or_default(),
+            runbook: state.runbook.clone(),
+            summary: plan.as_ref().map(|plan| plan.summary.clone()).unwrap_or_default(),
+            operator: state.operator.clone(),
+            version: self.version,
+            started: state.started,
+            seconds: state.elapsed().as_secs_f64(),
+            outcome: state.outcome.map(|outcome| words::of_outcome(outcome).0),
+            params: plan.as_ref().map(|plan| plan.params.clone()).unwrap_or_default(),
+            hosts: state.holdings.keys().cloned().collect(),
+            left_out: state.left_out.iter().map(|(host, fault)| (host.clone(), fault.to_string())).collect(),
+            approved: state.approved.iter().map(|(step, by)| (step.to_string(), by.clone())).collect(),
+            inputs: state.inputs.clone(),
+            events: state.next_seq(),
+            seal: seal.to_owned(),
+            moments: self.moments,
+            tasks,
+            plan,
+        }
+    }
+}
+
+/// What was known of a run before it began.
+pub struct Known {
+    pub plan: Plan,
+    /// What a run calls each task of the plan, in their order.
+    pub names: Vec<TaskName>,
+}
+
+impl Known {
+    /// Of each task its action, its title, and what it is given.
+    fn by_name(&self) -> IndexMap<TaskName, (&str, Option<&str>, &PlannedTask)> {
+        let known = |(step, task)| {
+            let (step, task): (&PlannedStep, &PlannedTask) = (step, task);
+            (step.action.as_str(), step.title.as_deref(), task)
+        };
+        self.names.iter().cloned().zip(self.plan.tasks().map(known)).collect()
+    }
+}
+
+fn diff(task: &PlannedTask) -> Option<String> {
+    task.verdict.as_ref().and_then(super::plan::diff).map(str::to_owned)
+}
+
+impl Review {
+    /// Tasks that did not do their work.
+    pub fn faults(&self) -> impl Iterator<Item = (&Task, &Fault)> {
+        self.tasks.iter().filter_map(|task| Some((task, task.fault.as_ref()?)))
+    }
+
+    /// As its readers count: how many tasks are in each state.
+    pub fn counts(&self) -> IndexMap<&'static str, usize> {
+        let mut counts = IndexMap::new();
+        for task in &self.tasks {
+            let word = if task.changed { "changed" } else { task.state };
+            *counts.entry(word).or_default() += 1;
+        }
+        counts
+    }
+}
