@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 /// Lists or disarms alarms. They belong to the whole cluster: any of the members is asked.
 ///
 /// Alarms travel inside a snapshot with the ids of members that are no more, and block writes until disarmed: those
-/// are always safe to disarm. `CORRUPT` of a present member is `refused`: its data must be looked at first. A `NOSPACE`
-/// that still holds comes back with the next write.
+/// are always safe to disarm. `CORRUPT` of a present member is `refused`: its data must be looked at first
+/// (`compared`). A `NOSPACE` that still holds comes back with the next write.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Alarm {
@@ -20,6 +20,9 @@ pub struct Alarm {
     pub members: Option<Hosts>,
     #[serde(default)]
     pub state: AlarmState,
+    /// The author's word that all members were found to hold the same: `CORRUPT` is disarmed, too.
+    #[serde(default)]
+    pub compared: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -61,7 +64,8 @@ impl Action for Alarm {
         let present: Vec<u64> = member.members().await?.iter().map(etcd_client::Member::id).collect();
         for alarm in &alarms {
             // A CORRUPT alarm may bear the id 0 where etcd does not know the member (etcd issue 14849).
-            if alarm.alarm() == AlarmType::Corrupt && (alarm.member_id() == 0 || present.contains(&alarm.member_id())) {
+            let holds = alarm.member_id() == 0 || present.contains(&alarm.member_id());
+            if alarm.alarm() == AlarmType::Corrupt && holds && !self.compared {
                 let fault =
                     Fault::refused(format!("etcd says that the data of member {} is corrupt", hex(alarm.member_id())));
                 return Err(fault.hint("find the member that differs (`etcd.consistent`) and replace it"));

@@ -121,17 +121,22 @@ async fn a_member_comes_and_goes(stem: &str, etcd: Etcd) {
     assert_eq!((&promoted["is_learner"], &promoted["voters"]), (&json!(false), &json!(3)));
     assert!(cluster.step("controller", "etcd.member", member("present")).is_clean().await);
     cluster.settle(&cluster.names_json(), None).await;
+    // Without all of its voters a cluster takes nobody in.
+    cluster.inside(&new, "systemctl stop etcd");
+    let mut another = member("learner");
+    another["name"] = json!("etcd-9");
+    another["peer_urls"] = json!("http://10.0.0.9:2380");
+    let unhealthy = until_refused(&cluster, another).await;
+    assert!(unhealthy.detail.unwrap().contains("unhealthy cluster"));
+    cluster.inside(&new, "systemctl start etcd");
+    cluster.settle(&cluster.names_json(), None).await;
+
     let removal = cluster.step("controller", "etcd.member", member("absent"));
     // The new voter has to be up for five seconds.
     let (before, gone) = carried_out(&removal).await;
     assert_eq!((&gone["member_id"], &gone["voters"]), (&Json::Null, &json!(2)));
     assert_eq!(removal.undo(&before).await.unwrap_err().kind, FaultKind::Refused);
     cluster.settle(&members, None).await;
-
-    // Without all of its voters a cluster takes nobody in.
-    cluster.inside(&olds[1], "systemctl stop etcd");
-    let unhealthy = until_refused(&cluster, member("learner")).await;
-    assert!(unhealthy.detail.unwrap().contains("unhealthy cluster"));
 }
 
 #[tokio::test]

@@ -2,9 +2,14 @@
 //!
 //! Every landing runs one case of each; `SUREFOOT_FULL=1` all, on both versions of etcd, with TLS and without.
 
+mod add_member;
 mod backup;
 mod bootstrap;
+mod membership;
+mod migrate_grow;
 mod raise_quota;
+mod remove_member;
+mod replace_member;
 mod verify_backup;
 
 use crate::support::procedures::{Proof, full, prove};

@@ -1,5 +1,7 @@
 //! `etcd.consistent`: every member holds the same data.
 
+mod odd;
+
 use super::client::{self, Keys, Member, each};
 use super::sidecar::Expect;
 use crate::action::{Action, Cx, Hosts, Seen, Undoing, unseen};
@@ -19,7 +21,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// `bump_revision`; and its treatment of deleted keys changed in 3.4.34 and 3.5.16.)
 ///
 /// `refused` where they differ, among themselves or from `expect`, with a line for each member in the detail; `etcd`
-/// where one does not answer, or stays behind.
+/// where one does not answer, or stays behind. With `odd: named` these are told instead, as long as a majority of all
+/// members holds the same: which one to replace is what the others are held against.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Consistent {
@@ -29,6 +32,19 @@ pub struct Consistent {
     /// What they must hold, such as the sidecar of the snapshot they were restored from. Empty: only one another.
     #[serde(default)]
     pub expect: Expect,
+    /// What is done about members that do not answer, or hold other data than the majority.
+    #[serde(default)]
+    pub odd: Odd,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Odd {
+    /// The step fails.
+    #[default]
+    Refused,
+    /// They are told in `odd`.
+    Named,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -41,6 +57,8 @@ pub struct ConsistentOut {
     pub compact_revision: Option<i64>,
     /// Keys that live at that revision.
     pub keys: u64,
+    /// Hosts that do not answer, or hold other data.
+    pub odd: Vec<String>,
 }
 
 /// What one member holds at a revision.
@@ -49,6 +67,13 @@ struct Held {
     hash: u32,
     compact_revision: Option<i64>,
     keys: u64,
+}
+
+impl Held {
+    fn line(&self, member: &Member) -> String {
+        let compact = self.compact_revision.map_or("never".to_owned(), |revision| revision.to_string());
+        format!("{}: keys {}, hash {}, compacted {compact}", member.host, self.keys, self.hash)
+    }
 }
 
 impl Action for Consistent {
@@ -64,6 +89,11 @@ impl Action for Consistent {
     }
 
     async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<ConsistentOut, Fault> {
+        if self.odd == Odd::Named {
+            let (revision, held, odd) = odd::against_majority(cx, self.members.as_ref()).await?;
+            self.compare(revision, &held)?;
+            return Ok(ConsistentOut { odd, ..out(revision, held) });
+        }
         let members = client::connect_all(cx, self.members.as_ref()).await?;
         let level = level(&members).await?;
         if let Some(revision) = self.expect.revision {
@@ -108,7 +138,8 @@ impl Consistent {
 }
 
 fn out(revision: i64, held: Held) -> ConsistentOut {
-    ConsistentOut { revision, hash: held.hash, compact_revision: held.compact_revision, keys: held.keys }
+    let Held { hash, compact_revision, keys } = held;
+    ConsistentOut { revision, hash, compact_revision, keys, odd: Vec::new() }
 }
 
 /// A revision that every member has, once all have applied what any of them had at first.
@@ -166,11 +197,7 @@ async fn same(members: &[Member], revision: i64) -> Result<Held, Fault> {
         }
         tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(look)).await;
     }
-    let line = |(member, held): (&Member, &Held)| {
-        let compact = held.compact_revision.map_or("never".to_owned(), |revision| revision.to_string());
-        format!("{}: keys {}, hash {}, compacted {compact}", member.host, held.keys, held.hash)
-    };
-    let lines: Vec<String> = members.iter().zip(&held).map(line).collect();
+    let lines: Vec<String> = members.iter().zip(&held).map(|(member, held)| held.line(member)).collect();
     Err(Fault::refused(format!("the members hold different data at revision {revision}"))
         .detail(lines.join("\n"))
         .hint("three or more: replace the odd one out; else restore all of them from one snapshot"))
