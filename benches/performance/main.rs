@@ -11,6 +11,7 @@ mod daemon;
 mod delay;
 mod fleet;
 mod local;
+mod mirror;
 mod raw;
 mod remote;
 mod surefoot;
@@ -28,6 +29,7 @@ const WORKS: &[(&str, Work)] = &[
     ("w4", remote::play),
     ("rtt", remote::far_away),
     ("many", remote::many_hosts),
+    ("mirror", mirror::mirror),
     ("w5", local::plan),
     ("fold", local::fold),
     ("start", local::start),

@@ -7,6 +7,7 @@ mod backup;
 mod bootstrap;
 mod membership;
 mod migrate_grow;
+mod migrate_mirror;
 mod raise_quota;
 mod remove_member;
 mod replace_member;
@@ -106,7 +107,7 @@ fn struck(site: &Site, name: &str, before: &str, host: &Name, script: &str) -> P
 /// With what their rehearsals make, and nothing else.
 #[test]
 fn each_rehearsal_passes() {
-    const REHEARSED: [&str; 4] = ["backup", "bootstrap", "raise-quota", "verify-backup"];
+    const REHEARSED: [&str; 5] = ["backup", "bootstrap", "migrate-mirror", "raise-quota", "verify-backup"];
     for name in REHEARSED.iter().filter(|_| full()) {
         let path = shipped(name).display().to_string();
         let lab = Name::of_this_process("reh").unwrap();
