@@ -1,11 +1,11 @@
 //! A migration by mirror, with a client that writes all the time and is moved: forward, broken off, and back.
 
-use super::{Kind, PLAIN, prove_kinds, shipped, stopped, struck, took};
+use super::{Kind, PLAIN, keys, prove_kinds, shipped, stopped, struck, took};
 use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
 use rustix::process::Signal;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
 use surefoot::lab::Name;
@@ -65,13 +65,6 @@ fn nothing_is_lost(site: &Site) -> Duration {
     let times: Vec<u64> = times.lines().map(|line| line.parse().unwrap()).collect();
     assert!(times.len() > 20, "{times:?}");
     Duration::from_nanos(times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap())
-}
-
-/// How many keys a host's own etcd has.
-fn keys(site: &Site, name: &Name) -> Json {
-    let text = "runbook: count\nhosts: { one: {} }\nsteps: [{ id: all, on: one, etcd.content: { digest: false } }]\n";
-    let path = site.program.write("count.yaml", text);
-    site.run(&path, &["--bind", &format!("one={name}")]).done().out(&format!("all@{name}"))["keys"].clone()
 }
 
 /// The engine dies while it copies; the run goes on, and clients are moved.
