@@ -12,6 +12,7 @@ mod raise_quota;
 mod recover_quorum;
 mod remove_member;
 mod replace_member;
+mod upgrade;
 mod verify_backup;
 
 use crate::support::procedures::{Proof, full, prove};
@@ -115,7 +116,8 @@ fn keys(site: &Site, name: &Name) -> Json {
 /// With what their rehearsals make, and nothing else.
 #[test]
 fn each_rehearsal_passes() {
-    const REHEARSED: [&str; 6] = ["backup", "bootstrap", "migrate-mirror", "raise-quota", "recover-quorum", "verify-backup"];
+    const REHEARSED: [&str; 6] =
+        ["backup", "bootstrap", "migrate-mirror", "raise-quota", "recover-quorum", "verify-backup"];
     for name in REHEARSED.iter().filter(|_| full()) {
         let path = shipped(name).display().to_string();
         let lab = Name::of_this_process("reh").unwrap();

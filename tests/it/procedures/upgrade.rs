@@ -1,0 +1,132 @@
+//! From etcd 3.4 to 3.5 with a client that writes all the time: forward, back from the boundary, and what stops it.
+
+use super::{KINDS, Kind, shipped, stopped, took};
+use crate::support::procedures::{Proof, full, prove};
+use crate::support::program::Ran;
+use crate::support::site::Site;
+use crate::support::writer::Writer;
+use std::process::Stdio;
+use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::model::{Event, FaultKind, TaskEvent};
+
+/// A cluster of 3.4, and the programs of Debian's 3.5 beside the program.
+fn scene(kind: Kind, stem: &str) -> Site {
+    let site = kind.serving(stem, 300, 0);
+    let newer = LabGuard::up(&Spec::cluster(Name::of_this_process("newer").unwrap(), 1, Etcd::V3_5), &|_| {}).unwrap();
+    for name in ["etcd", "etcdctl"] {
+        let mut read = newer.enter(newer.hosts().next().unwrap(), &["cat", &format!("/usr/bin/{name}")]).unwrap();
+        let output = read.stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success());
+        std::fs::write(site.program.path(name), output.stdout).unwrap();
+    }
+    site
+}
+
+fn upgrade(site: &Site, words: &[&str]) -> Ran {
+    let all = ["-p", "etcd=etcd", "-p", "etcdctl=etcdctl", "-p", "settle=1s"];
+    site.run(&shipped("upgrade"), &[&all[..], words].concat())
+}
+
+/// The minor versions that run.
+fn versions(site: &Site) -> Vec<String> {
+    let look =
+        "/proc/$(systemctl show etcd -P MainPID)/exe --version | sed -n 's/^etcd Version: \\(3.[0-9]*\\).*/\\1/p'";
+    site.members.iter().map(|host| site.inside(host, look)).collect()
+}
+
+/// Hosts in the order in which their etcd was stopped.
+fn order(ran: &Ran) -> Vec<String> {
+    let stops = ran.events.iter().filter_map(|stamped| match &stamped.event {
+        Event::Task { task, what: TaskEvent::Done { changed: true, .. } } if task.step.as_str().ends_with("stop") => {
+            Some(task.host.to_string())
+        }
+        _ => None,
+    });
+    stops.collect()
+}
+
+fn proved(case: &str, run: impl Fn(Kind) -> Proof) {
+    let old: Vec<Kind> = KINDS.into_iter().filter(|kind| kind.etcd == Etcd::V3_4).collect();
+    for kind in if full() { &old[..] } else { &old[..1] } {
+        let case = if kind.tls { format!("{case}, TLS") } else { case.to_owned() };
+        prove("etcd/upgrade", "3.4 to 3.5", &case, || run(*kind));
+    }
+}
+
+/// The client speaks no TLS.
+fn writer(site: &Site) -> Option<Writer> {
+    (!site.tls).then(|| Writer::start(site))
+}
+
+fn proof(ran: &Ran, writer: Option<Writer>) -> Proof {
+    let written = writer.map(Writer::stop);
+    assert_eq!(written.as_ref().map_or(0, |written| written.lost), 0, "{written:?}");
+    Proof { gap: written.map(|written| written.longest_gap), ..took(ran) }
+}
+
+#[test]
+fn every_member_comes_to_the_next_minor_the_leader_last() {
+    proved("one after the other, the leader last", |kind| {
+        let site = scene(kind, "up");
+        let (leader, writer) = (site.leader(), writer(&site));
+        let ran = upgrade(&site, &["--approve", "all"]).done();
+        assert_eq!(versions(&site), ["3.5"; 3]);
+        let order = order(&ran);
+        assert_eq!((order.len(), order.last()), (3, Some(&leader)), "{order:?}");
+        assert_ne!(site.leader(), leader, "it was handed over");
+        assert_eq!(site.program.follow("rollback", ran.run(), &["--yes"]).code, Some(1), "there is no way back");
+        assert_eq!(versions(&site), ["3.5"; 3]);
+        proof(&ran, writer)
+    });
+}
+
+#[test]
+fn before_the_boundary_there_is_a_way_back() {
+    if !full() {
+        return;
+    }
+    proved("back from the boundary, and forward again", |kind| {
+        let site = scene(kind, "upback");
+        let writer = writer(&site);
+        let ran = upgrade(&site, &["--approve", "go"]);
+        assert_eq!(ran.code, Some(1), "{}", ran.story());
+        let mut now = versions(&site);
+        now.sort();
+        assert_eq!(now, ["3.4", "3.5", "3.5"]);
+        let back = site.program.follow("rollback", ran.run(), &["--to", "looked", "--yes"]);
+        assert_eq!(back.code, Some(0), "{}", back.story());
+        assert_eq!(versions(&site), ["3.4"; 3]);
+        let again = site.program.follow("resume", ran.run(), &["--approve", "all"]);
+        assert_eq!(again.code, Some(0), "{}", again.story());
+        assert_eq!(versions(&site), ["3.5"; 3]);
+        proof(&ran, writer)
+    });
+}
+
+#[test]
+fn what_could_not_start_or_would_do_harm_stops_it_before_anything_does() {
+    if !full() {
+        return;
+    }
+    proved("each guard", |kind| {
+        let site = scene(kind, "upguard");
+        let guard = |words: &[&str], task: &str, kind: FaultKind, word: &str| {
+            let ran = upgrade(&site, &[words, &["--approve", "all"]].concat());
+            stopped(&ran, task, kind, word);
+            assert_eq!((versions(&site), order(&ran)), (vec!["3.4".to_owned(); 3], Vec::new()));
+            ran
+        };
+        for (version, word) in [("3.5.1", "can lose data"), ("3.6.2", "not one minor"), ("3.4.2", "not newer")] {
+            site.program.write("other", &format!("#!/bin/sh\necho etcd Version: {version}\n"));
+            guard(&["-p", "etcd=other"], "fits@controller", FaultKind::Refused, word);
+        }
+        site.program.write("broken", "#!/bin/sh\necho 'GLIBC_2.99 not found' >&2; exit 1\n");
+        let ran = upgrade(&site, &["-p", "etcd=broken", "--approve", "all"]);
+        assert!(ran.faults().all(|(task, _)| task.step.as_str() == "version"), "{}", ran.story());
+        assert_eq!(order(&ran), Vec::<String>::new());
+
+        let host = &site.members[1];
+        site.inside(host, "echo ETCD_DEBUG=true >>/etc/default/etcd");
+        took(&guard(&[], "fits@controller", FaultKind::Refused, "does not know debug"))
+    });
+}
