@@ -2,7 +2,7 @@
 
 use super::{KINDS, Kind, shipped, stopped, took};
 use crate::support::procedures::{Proof, full, prove};
-use crate::support::program::Ran;
+use crate::support::program::{Program, Ran};
 use crate::support::site::Site;
 use crate::support::writer::Writer;
 use std::process::Stdio;
@@ -12,14 +12,19 @@ use surefoot::model::{Event, FaultKind, TaskEvent};
 /// A cluster of 3.4, and the programs of Debian's 3.5 beside the program.
 fn scene(kind: Kind, stem: &str) -> Site {
     let site = kind.serving(stem, 300, 0);
+    programs(&site.program);
+    site
+}
+
+/// Debian's etcd 3.5, as files.
+fn programs(program: &Program) {
     let newer = LabGuard::up(&Spec::cluster(Name::of_this_process("newer").unwrap(), 1, Etcd::V3_5), &|_| {}).unwrap();
     for name in ["etcd", "etcdctl"] {
         let mut read = newer.enter(newer.hosts().next().unwrap(), &["cat", &format!("/usr/bin/{name}")]).unwrap();
         let output = read.stdin(Stdio::null()).output().unwrap();
         assert!(output.status.success());
-        std::fs::write(site.program.path(name), output.stdout).unwrap();
+        std::fs::write(program.path(name), output.stdout).unwrap();
     }
-    site
 }
 
 fn upgrade(site: &Site, words: &[&str]) -> Ran {
@@ -129,4 +134,23 @@ fn what_could_not_start_or_would_do_harm_stops_it_before_anything_does() {
         site.inside(host, "echo ETCD_DEBUG=true >>/etc/default/etcd");
         took(&guard(&[], "fits@controller", FaultKind::Refused, "does not know debug"))
     });
+}
+
+/// It takes the new programs from where its operator has put them.
+#[test]
+fn its_rehearsal_passes() {
+    if !full() {
+        return;
+    }
+    let runbook = shipped("upgrade");
+    let program = Program::new();
+    programs(&program);
+    let folder = program.path("").display().to_string();
+    let text = std::fs::read_to_string(runbook.with_extension("rehearse.yaml")).unwrap();
+    let cluster = shipped("lab-cluster").display().to_string();
+    let text = text.replace("/opt/etcd-new/", &folder).replace("lab-cluster.yaml", &cluster);
+    let rehearsal = program.write("upgrade.rehearse.yaml", &text).display().to_string();
+    let [runbook, lab] = [runbook.display().to_string(), Name::of_this_process("reup").unwrap().to_string()];
+    let said = program.call(["rehearse", &runbook, "--with", &rehearsal, "--lab", &lab]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
 }
