@@ -37,8 +37,8 @@ use tokio_util::sync::CancellationToken;
 /// How long a read may take in a plan, whatever it may take in the run.
 const READING: Duration = Duration::from_secs(30);
 
-/// How long what only waits is given to be there already.
-const WAITING: Duration = Duration::from_secs(2);
+/// How long what mostly waits is given: for what is there already, or for a short measurement.
+const WAITING: Duration = Duration::from_secs(5);
 
 /// What is looked at.
 pub struct Ahead {
@@ -272,7 +272,8 @@ impl<'p> Look<'p> {
     /// Keeps in mind what a task will change, or may.
     fn note_change(&mut self, index: u32, verdict: &Verdict, filled: Option<&Filled>) {
         let (step, task) = (self.step(index), &self.program.tasks[index as usize]);
-        if !verdict.may_change(step.effect == Effect::Reads) {
+        // A question changes nothing, whatever it will be.
+        if step.kind.tested == Tested::Asked || !verdict.may_change(step.effect == Effect::Reads) {
             return;
         }
         let host = task.name.host.clone();

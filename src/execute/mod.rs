@@ -4,6 +4,8 @@
 //! then acted upon. Tasks run beside the loop and ask it to take their events. Forward and back are `leg`s of the
 //! same loop. Invariant: nothing is done to a host that is not on disk before. Does not know how events are stored or
 //! displayed, nor what any action does.
+//!
+//! `look_ahead` passes the same tasks in the same order, and does none of them: what it finds makes a plan.
 
 mod approvals;
 mod attempt;

@@ -5,8 +5,10 @@
 //! - events: `execute::record` masks each before it reaches the journal, the fold and whoever watches, and a question
 //!   on its way to the operator;
 //! - what tasks print: `execute::output` masks it before its file and before whoever watches;
-//! - plans, parameters on record and diagnostics of a checked runbook are made before any secret is read: they have
-//!   its [`Source`] only.
+//! - what looking at hosts tells of a task: `plan::Foreseen::told` masks it before it becomes a part of a plan, and lines
+//!   that a secret is in are not shown at all;
+//! - offline plans, parameters on record and diagnostics of a checked runbook are made before any secret is read: they
+//!   have its [`Source`] only.
 //!
 //! A [`Secret`] has neither `Display` nor `Serialize`, and its `Debug` tells nothing. Where one may be written in a
 //! runbook is the check's to say (`check::secrets`). Does not know steps, hosts or formats.

@@ -52,6 +52,15 @@ impl Action for Snapshot {
     type Out = SnapshotOut;
     type Before = ();
 
+    fn touches(&self) -> Vec<String> {
+        vec![format!("controller:{}", self.to)]
+    }
+
+    /// What becomes of a copy is its operator's.
+    fn lasts(&self) -> bool {
+        false
+    }
+
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let path = cx.local(Path::new(&self.to));
         if !path.exists() {

@@ -32,14 +32,16 @@ fn shows(task: &PlannedTask) -> (&Option<String>, &serde_json::Value) {
     (&task.command, &task.parameters)
 }
 
-/// `etcd-1, etcd-2`; with items, `etcd-1 [a], etcd-1 [b]`.
+/// `etcd-1, etcd-2`; with items, `etcd-1 [a], etcd-1 [b]`; the gate of a roll, which is passed again and again, once.
 pub fn names(tasks: &[&PlannedTask]) -> String {
     let name = |task: &&PlannedTask| match &task.item {
         Some(serde_json::Value::String(item)) => format!("{} [{item}]", task.host),
         Some(item) => format!("{} [{item}]", task.host),
         None => task.host.to_string(),
     };
-    tasks.iter().map(name).collect::<Vec<_>>().join(", ")
+    let mut names: Vec<String> = tasks.iter().map(name).collect();
+    names.dedup();
+    names.join(", ")
 }
 
 /// One or two words with their colour, and what there is to say after them.

@@ -65,10 +65,13 @@ fn plans_of_all_shipped_runbooks_change_nothing_and_are_right() {
     }
     let shipped = shipped();
     assert!(shipped.len() > 8, "{shipped:?}");
-    for (number, runbook) in shipped.iter().enumerate() {
+    // Each has its turn, whatever became of those before it.
+    let fails = |(number, runbook): &(usize, &String)| {
         eprintln!("{runbook}");
-        stays_untouched(&format!("un{number}"), runbook);
-    }
+        std::panic::catch_unwind(|| stays_untouched(&format!("un{number}"), runbook)).is_err()
+    };
+    let failed: Vec<&String> = shipped.iter().enumerate().filter(fails).map(|(_, runbook)| runbook).collect();
+    assert!(failed.is_empty(), "{failed:?}");
 }
 
 /// Every shipped runbook that has a rehearsal, such as `etcd/tune-leader`.

@@ -41,9 +41,9 @@ impl Scene {
         let runbook = shipped.with_extension("yaml");
         let scene = Scene { lab, program: Program::new(), runbook, words, params };
         // What a setup uses lies beside its rehearsal.
-        for beside in std::fs::read_dir(shipped.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path()) {
-            std::fs::copy(&beside, scene.program.path(beside.file_name().unwrap().to_str().unwrap())).unwrap();
-        }
+        let mut copy = std::process::Command::new("cp");
+        copy.arg("-r").arg(shipped.parent().unwrap().join(".")).arg(scene.program.path(""));
+        assert!(copy.status().unwrap().success());
         for stage in [rehearsal.setup, rehearsal.damage].into_iter().flatten() {
             // JSON is YAML.
             let stage = scene.program.write("stage.yaml", &stage.root.to_json().to_string());
