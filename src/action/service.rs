@@ -27,7 +27,8 @@ pub struct Service {
     enabled: Option<bool>,
     /// Whether nothing can start it. A unit that is to be stopped is masked once it is down.
     masked: Option<bool>,
-    /// Whether the step ends only when the unit is up, or down. Default: true.
+    /// Whether the step ends only when the unit is up, or down. Default: true. Taken back, a start is always awaited to
+    /// be down.
     #[serde(default = "yes")]
     wait: bool,
 }
@@ -214,8 +215,10 @@ impl Service {
         let script = Script::new(ISSUE).args([self.unit.as_str(), stale, masking, enabling, job]);
         files::check(cx.act(script).await?, &what)?;
         let mut unit = Unit::look(cx, &self.unit).await?;
-        // Masked in the middle of its stop, a unit would lose its ExecStop and its limits.
-        if !job.is_empty() && (self.wait || *masking == "mask") {
+        // Masked in the middle of its stop, a unit would lose its ExecStop and its limits. And a start is taken back
+        // before what it runs on is: its unit must be down by then, whoever waits for others to come up with it.
+        let taken_back = *job == "stop" && self.starts();
+        if !job.is_empty() && (self.wait || taken_back || *masking == "mask") {
             unit = self.settled(cx, job).await?;
         }
         if *masking == "mask" {

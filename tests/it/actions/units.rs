@@ -58,6 +58,16 @@ const SLOW: &str = "Type=notify\nNotifyAccess=all\n\
     ExecStart=/bin/sh -c 'sleep 0.5; systemd-notify --ready; exec sleep infinity'";
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_nobody_awaited_is_taken_back_down_to_the_end() {
+    let scene = Scene::set("unwait").await;
+    scene.unit("ExecStart=/usr/bin/sleep infinity\nExecStop=/usr/bin/sleep 3");
+    let start = scene.step(json!({ "unit": "demo", "state": "started", "wait": false }));
+    let (stopped, _) = start.run().await.unwrap();
+    start.undo(&stopped).await.unwrap();
+    assert_eq!(scene.state(), "inactive disabled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_unit_goes_up_and_down_and_back() {
     let scene = Scene::set("updown").await;
     scene.unit(SLOW);

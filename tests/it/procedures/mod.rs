@@ -8,10 +8,12 @@ mod bootstrap;
 mod membership;
 mod migrate_grow;
 mod migrate_mirror;
+mod migrate_snapshot;
 mod raise_quota;
 mod recover_quorum;
 mod remove_member;
 mod replace_member;
+mod rotate_certs;
 mod upgrade;
 mod verify_backup;
 
@@ -116,8 +118,16 @@ fn keys(site: &Site, name: &Name) -> Json {
 /// With what their rehearsals make, and nothing else.
 #[test]
 fn each_rehearsal_passes() {
-    const REHEARSED: [&str; 6] =
-        ["backup", "bootstrap", "migrate-mirror", "raise-quota", "recover-quorum", "verify-backup"];
+    const REHEARSED: [&str; 8] = [
+        "backup",
+        "bootstrap",
+        "migrate-mirror",
+        "migrate-snapshot",
+        "raise-quota",
+        "recover-quorum",
+        "rotate-certs",
+        "verify-backup",
+    ];
     for name in REHEARSED.iter().filter(|_| full()) {
         let path = shipped(name).display().to_string();
         let lab = Name::of_this_process("reh").unwrap();

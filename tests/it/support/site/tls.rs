@@ -1,5 +1,5 @@
 //! An authority and a certificate for each host. Keys are made in memory and written to their
-//! hosts, and one of them to the folder of the program, for clients here.
+//! hosts; the authority's, and those of one host, for clients here, to the folder of the program.
 
 use super::Site;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
@@ -9,7 +9,11 @@ use surefoot::lab::Name;
 pub fn certify(site: &Site, hosts: &[Name]) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let ca_key = KeyPair::generate().unwrap();
+    let client = site.program.path("client");
+    std::fs::create_dir_all(&client).unwrap();
+    std::fs::write(client.join("ca-key.pem"), ca_key.serialize_pem()).unwrap();
+    let ca = CertifiedIssuer::self_signed(authority, ca_key).unwrap();
     for host in hosts {
         let key = KeyPair::generate().unwrap();
         let mut own = CertificateParams::new([site.lab.address(host).unwrap().to_string()]).unwrap();
@@ -17,8 +21,6 @@ pub fn certify(site: &Site, hosts: &[Name]) {
         let own = own.signed_by(&key, &ca).unwrap();
         site.inside(host, "install -d -o etcd -g etcd /etc/etcd");
         // For clients at this machine, those of the last host will do.
-        let client = site.program.path("client");
-        std::fs::create_dir_all(&client).unwrap();
         for (name, text) in [("ca.pem", ca.pem()), ("client.pem", own.pem()), ("client-key.pem", key.serialize_pem())] {
             std::fs::write(client.join(name), text).unwrap();
         }
