@@ -183,9 +183,13 @@ impl<'p> Look<'p> {
             (Err(fault), _) => return Err(self.unread(index, failing(step, fault))),
             (_, Err(fault)) => return Err(self.unread(index, failing(step, fault.into()))),
         };
-        let mut told = Vec::new();
+        let settings = &prepared.settings;
+        let mut told: Vec<String> = settings.cwd.iter().chain(&settings.stdin).cloned().collect();
+        told.extend(settings.env.iter().map(|(_, value)| value.clone()));
         texts(&parameters, &mut told);
-        let subject = Subject { host: &task.name.host, things: prepared.action.touches(), texts: told };
+        let command = step.kind.tested == Tested::ByCommand;
+        let things = prepared.action.touches();
+        let subject = Subject { host: &task.name.host, things, texts: told, command };
         let until = match step.kind.tested {
             // It looks at nothing but its parameters.
             Tested::AsItIs | Tested::Asked => Vec::new(),

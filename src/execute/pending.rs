@@ -16,8 +16,8 @@ pub(super) struct Change {
     pub host: HostName,
     /// The things on its host; none where nobody knows.
     pub things: Option<Vec<String>>,
-    /// They lie in the run's own folder: only who names them sees them.
-    pub private: bool,
+    /// The run's own folder, where all of them lie in it: only commands, and who names it, look there.
+    folder: Option<String>,
 }
 
 /// What a task is about.
@@ -27,18 +27,21 @@ pub(super) struct Subject<'a> {
     pub things: Vec<String>,
     /// Every text in its parameters.
     pub texts: Vec<String>,
+    /// Nobody knows where it looks.
+    pub command: bool,
 }
 
 impl Change {
     pub fn new(host: HostName, things: Vec<String>, run_dir: &str) -> Change {
-        let private = !things.is_empty() && things.iter().all(|thing| thing.starts_with(run_dir));
+        let own = !things.is_empty() && things.iter().all(|thing| thing.starts_with(run_dir));
+        let folder = own.then(|| run_dir.to_owned());
         // What a unit runs makes and changes files of its own.
         let known = things.iter().all(|thing| thing.starts_with('/') || thing.starts_with(CONTROLLER));
-        Change { host, private, things: (known && !things.is_empty()).then_some(things) }
+        Change { host, folder, things: (known && !things.is_empty()).then_some(things) }
     }
 
     pub fn anything(host: HostName) -> Change {
-        Change { host, things: None, private: false }
+        Change { host, things: None, folder: None }
     }
 
     /// Whether it may change what a look at the subject finds.
@@ -54,8 +57,9 @@ impl Change {
         if things.iter().any(named) {
             return true;
         }
-        if self.private {
-            return false;
+        if let Some(folder) = &self.folder {
+            let looks_there = subject.texts.iter().any(|text| text.contains(folder));
+            return looks_there || subject.command && self.host == *subject.host;
         }
         let overlap = |thing: &String| subject.things.iter().any(|own| is_same(own, thing) || is_same(thing, own));
         subject.things.is_empty() || self.host == *subject.host && things.iter().any(overlap)
@@ -176,7 +180,8 @@ mod tests {
     fn concerns(change: (&str, &[&str]), subject: (&str, &[&str], &[&str])) -> bool {
         let all = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         let change = Change::new(change.0.into(), all(change.1), "/run/own");
-        change.concerns(&Subject { host: &subject.0.into(), things: all(subject.1), texts: all(subject.2) })
+        let (host, things, texts) = (HostName::from(subject.0), all(subject.1), all(subject.2));
+        change.concerns(&Subject { host: &host, things, texts, command: false })
     }
 
     #[test]
@@ -199,6 +204,9 @@ mod tests {
     fn what_lies_in_the_folder_of_the_run_is_seen_by_who_names_it() {
         let own = ("a", &["/run/own/db"][..]);
         assert!(!concerns(own, ("a", &[], &["members"])) && concerns(own, ("b", &[], &["/run/own/db"])));
+        assert!(concerns(own, ("a", &[], &["/run/own"])), "what names the folder");
+        let (host, change) = (HostName::from("a"), Change::new("a".into(), vec!["/run/own/db".into()], "/run/own"));
+        assert!(change.concerns(&Subject { host: &host, things: vec![], texts: vec!["ls".into()], command: true }));
     }
 
     #[test]
@@ -208,7 +216,7 @@ mod tests {
             (HostName::from(host), texts.iter().map(|t| (*t).to_owned()).collect())
         };
         let concerns = |change: Change, (host, texts): (HostName, Vec<String>)| {
-            change.concerns(&Subject { host: &host, things: vec!["/etc/x".into()], texts })
+            change.concerns(&Subject { host: &host, things: vec!["/etc/x".into()], texts, command: false })
         };
         assert!(concerns(anything("a"), subject("a", &[])) && concerns(anything("controller"), subject("a", &[])));
         assert!(!concerns(anything("b"), subject("a", &[])) && concerns(anything("b"), subject("a", &["b"])));

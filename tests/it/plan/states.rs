@@ -116,6 +116,11 @@ const CASES: &[Case] = &[
         &["changes", "changes"],
     ),
     case(
+        "echo x >$D/s",
+        "- copy: { from: $D/s, to: \"{{ run.dir }}/f\" }\n- { sh: \"ls $SUREFOOT_RUN_DIR\", reads: true }\n- assert: { that: \"1 == 1\" }",
+        &["changes", "not_known", "reads"],
+    ),
+    case(
         "touch $D/g",
         "- { id: a, exec: [rm, $D/g], irreversible: x }\n- file: { path: $D/g, state: absent }",
         &["changes", "not_known"],
