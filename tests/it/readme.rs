@@ -82,3 +82,17 @@ fn shipped_runbooks_and_rehearsals_have_no_mistakes_and_no_warnings() {
         assert!(checked.status.success() && checked.stderr.is_empty(), "{}", String::from_utf8_lossy(&checked.stderr));
     }
 }
+
+#[test]
+fn every_shipped_runbook_is_in_its_table() {
+    let folder = Path::new(ROOT).join("runbooks/etcd");
+    let kubeadm = std::fs::read_dir(folder.join("kubeadm")).expect("there").map(|file| ("kubeadm/", file));
+    let all = std::fs::read_dir(&folder).expect("there").map(|file| ("", file)).chain(kubeadm);
+    let names = all.filter_map(|(under, file)| {
+        let name = file.expect("read").file_name().into_string().expect("text");
+        let stem = name.strip_suffix(".yaml")?;
+        (!stem.contains('.') && stem != "lab-cluster").then(|| format!("`{under}{stem}`"))
+    });
+    let missing: Vec<String> = names.filter(|name| !README.contains(name.as_str())).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
