@@ -19,7 +19,7 @@ const SIZE: usize = 1024;
 /// make-mirror does not end: it is ended once the destination has as many keys. It runs on the destination's own host.
 const MAKE_MIRROR: &str = r#"
 etcdctl make-mirror --endpoints "$1" "$2" >/dev/null 2>&1 & mirror=$!
-until etcdctl get '' --prefix --count-only -w json | grep -q '"count":'"$3"; do sleep 0.1; done
+until etcdctl get '' --prefix --count-only -w fields | grep -q '"Count" : '"$3"; do sleep 0.1; done
 kill $mirror"#;
 
 const EMPTY: &str = r#"etcdctl del '' --prefix >/dev/null; etcdctl compact "$(etcdctl get x -w json | sed 's/.*"revision":\([0-9]*\).*/\1/')" >/dev/null; etcdctl defrag >/dev/null"#;
