@@ -220,6 +220,10 @@ fn a_secret_in_forty_disguises_is_seen_nowhere() {
     call(&["check", "r.yaml", "-i", "SITE"], 0);
     call(&[&["plan", "r.yaml", "--offline"], &given[..]].concat(), 0);
     call(&[&["plan", "r.yaml", "--offline", "--format", "json"], &given[..]].concat(), 0);
+    let told = scene.program.path("told");
+    std::fs::create_dir(&told).unwrap();
+    let looked = ["plan", "r.yaml", "--format", "json", "--html", "told/plan.html", "--out", "told/r.plan"];
+    call(&[&looked, &given[..]].concat(), 0);
 
     let mut watch = scene.watch_arguments();
     let lines = call(&[&["run", "r.yaml", "--yes", "--log", "lines", "-v"], &given[..]].concat(), 1);
@@ -230,6 +234,9 @@ fn a_secret_in_forty_disguises_is_seen_nowhere() {
     assert!(logs.matches("***").count() >= 3 * disguises().len(), "{logs}");
     assert!(!logs.contains("token@"), "of a secret step nothing is kept: {logs}");
     call(&["rollback", "last", "--plan"], 0);
+    let account =
+        ["--html", "told/a.html", "--markdown", "told/a.md", "--junit", "told/a.xml", "--json", "told/a.json"];
+    call(&[&["report", "last"], &account[..]].concat(), 0);
     // A new engine knows nothing: it asks the sources, reads the one secret step again, and has the host show what the
     // other printed, which is not run twice.
     scene.inside("touch /root/go");
@@ -244,11 +251,13 @@ fn a_secret_in_forty_disguises_is_seen_nowhere() {
     watch.wait().unwrap();
 
     let mut files = 0;
-    files_below(&scene.program.state_folder(), &mut |path, text| {
-        files += 1;
-        clean(&path.display().to_string(), text);
-    });
-    assert!(files > 20, "{files}");
+    for folder in [scene.program.state_folder(), told] {
+        files_below(&folder, &mut |path, text| {
+            files += 1;
+            clean(&path.display().to_string(), text);
+        });
+    }
+    assert!(files > 26, "{files}");
     let seen = scene.inside("tr '\\0' ' ' </root/seen");
     assert!(seen.contains("jobs/given.1.0"), "it looked while they ran");
     clean("command lines of the host", &seen);

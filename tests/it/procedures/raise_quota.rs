@@ -24,7 +24,7 @@ fn raise(site: &Site, quota: u64) -> Ran {
 }
 
 fn is_raised_under_a_writer(kind: Kind) -> Proof {
-    let site = kind.serving("rq", 200, 0);
+    let site = kind.serving("rqup", 200, 0);
     let leader = site.leader();
     let writer = Writer::start(&site);
 

@@ -61,7 +61,7 @@ impl Scene {
 
 /// One survivor alone; the other is retired.
 fn alone(kind: Kind) -> Proof {
-    let scene = Scene::set(kind, "rq", 0);
+    let scene = Scene::set(kind, "left", 0);
     let Scene { site, ahead, behind, .. } = &scene;
     stopped(&scene.recover(&[ahead]), "lost@controller", FaultKind::Refused, "The cluster has a leader");
     scene.lose();
@@ -85,7 +85,7 @@ fn the_survivor_that_reaches_furthest_is_the_new_cluster() {
 
 /// Both survivors and a machine that was set up in the place of those that are lost.
 fn onto_three(kind: Kind) -> Proof {
-    let scene = Scene::set(kind, "rqmore", 1);
+    let scene = Scene::set(kind, "leftmore", 1);
     let fresh: &Name = &"etcd-6".parse().unwrap();
     scene.site.install(fresh, &[scene.ahead.clone(), scene.behind.clone(), fresh.clone()]);
     scene.lose();
@@ -106,7 +106,7 @@ fn a_new_cluster_takes_new_machines() {
 fn survivors_that_were_started_again_are_silent_and_told() {
     if full() {
         PLAIN.prove("recover-quorum", "no survivor answers", |kind| {
-            let scene = Scene::set(kind, "rqmute", 0);
+            let scene = Scene::set(kind, "leftmute", 0);
             scene.lose();
             for name in [&scene.ahead, &scene.behind] {
                 scene.site.inside(name, "systemctl kill -s KILL etcd; systemctl restart --no-block etcd");
