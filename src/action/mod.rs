@@ -40,6 +40,7 @@ mod wait;
 mod web;
 
 pub use context::{Cx, Question, Settings};
+pub use files::checksum;
 pub use kind::{Erased, ErasedChange, ErasedSeen, Kind, Stays, Tested, Undoing, find};
 pub use r#use::USE;
 pub use value::{Condition, HostPath, Hosts, LocalPath, Mode, Period, format_pattern, parse_format};

@@ -1,7 +1,10 @@
-//! What a command says on its standard output.
+//! What a command says on its standard output, or in a file that its operator names.
 
 use std::fmt::Arguments;
-use std::io::{ErrorKind, Write};
+use std::fs::{OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
 
 /// Writes text, in colours where a terminal shows them. Where nobody reads on (`| head`), the rest is let go; any other
 /// fault ends the program, lest half a file pass for a whole one.
@@ -14,6 +17,16 @@ pub fn write(text: Arguments<'_>) {
         }
         _ => {}
     }
+}
+
+/// To a file that only its operator may read, also where it was there before.
+pub fn to_file(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    // What is no file, such as /dev/stdout, keeps its mode.
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    file.write_all(text)
 }
 
 /// `print!` of [`write`].

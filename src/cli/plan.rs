@@ -2,7 +2,7 @@
 
 use super::args::{Format, Plan as Args};
 use super::exit::Exit;
-use super::out::say;
+use super::out::{say, to_file};
 use super::pipeline::prepare;
 use super::run::{Ready, closed, current, in_runtime};
 use super::{runs, saved};
@@ -33,7 +33,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         let plan = ready.look(&store, &folder).await;
         let saved = args.out.as_ref().map_or(Ok(()), |path| {
             let made = saved::made(&args.inputs, &folder, &ready, &plan);
-            let saved = made.and_then(|made| saved::write(path, &made));
+            let saved = made.and_then(|made| to_file(path, &made));
             saved.map_err(|error| Exit::Failed.because(format!("{}: {error}", path.display())))?;
             anstream::eprintln!("saved: `surefoot run {}` runs exactly this", path.display());
             Ok(())
@@ -53,7 +53,7 @@ fn shown(plan: &Plan, args: &Args) -> Exit {
         },
     }
     if let Some(path) = &args.html
-        && let Err(error) = std::fs::write(path, html(plan))
+        && let Err(error) = to_file(path, html(plan).as_bytes())
     {
         return Exit::Failed.because(format!("{}: {error}", path.display()));
     }

@@ -2,7 +2,7 @@
 
 use super::args::Report as Args;
 use super::exit::Exit;
-use super::out::say;
+use super::out::{say, to_file};
 use super::runs::{find, store};
 use super::{kept, saved};
 use crate::execute::file_name;
@@ -11,9 +11,8 @@ use crate::model::{Stream, TaskName};
 use crate::plan::Plan;
 use crate::report::review::{Collector, Known, Printed, Review, html, junit, markdown};
 use std::error::Error;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// So much of what an attempt printed is taken in, from its end, in bytes: `surefoot logs` has all of it.
@@ -80,8 +79,5 @@ fn write(path: &Path, text: &str) -> Result<(), Box<dyn Error>> {
         say!("{text}");
         return Ok(());
     }
-    let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    open.and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(())
+    to_file(path, text.as_bytes()).map_err(|error| format!("{}: {error}", path.display()).into())
 }

@@ -10,20 +10,18 @@ use super::kept;
 use super::operator::operator_name;
 use super::pipeline::Prepared;
 use super::run::Ready;
-use crate::action::Kind;
+use crate::action::{Kind, checksum};
 use crate::compile::Program;
 use crate::journal::{RunFolder, Store};
 use crate::model::{HostName, RunId, StepId};
 use crate::plan::{Plan, PlannedTask, Verdict};
+use crate::report::plan::word;
 use crate::world::World;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use sha2::{Digest, Sha256};
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The form of the file.
@@ -115,13 +113,6 @@ pub fn made(inputs: &Inputs, folder: &Path, ready: &Ready, plan: &Plan) -> io::R
         plan: plan.clone(),
     };
     Ok(serde_json::to_vec_pretty(&saved)?)
-}
-
-/// Writes it down, for its operator only.
-pub fn write(path: &Path, made: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(made)?;
-    file.sync_all()
 }
 
 /// The plan that a run was made from, where it has kept one that this version can read.
@@ -276,19 +267,6 @@ fn is_same(was: &Verdict, is: &Verdict) -> bool {
     }
 }
 
-fn word(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Reads { .. } => "reads",
-        Verdict::Fails { .. } => "fails",
-        Verdict::Changes { .. } => "changes",
-        Verdict::NothingToDo => "nothing to do",
-        Verdict::Asks { .. } => "asks",
-        Verdict::Skipped => "skipped",
-        Verdict::LeftOut { .. } => "left out",
-        Verdict::NotKnown { .. } => "not known",
-    }
-}
-
 /// The files of the controller that tasks name, with the checksum of each that is there.
 fn files(program: &Program, plan: &Plan) -> io::Result<IndexMap<PathBuf, Option<String>>> {
     let mut files = IndexMap::new();
@@ -314,16 +292,10 @@ fn local_paths(kind: &Kind) -> Vec<String> {
 
 /// SHA-256 of a file, in hex; none where there is no file.
 fn digest(path: &Path) -> io::Result<Option<String>> {
-    let mut file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
-    };
-    if !file.metadata()?.is_file() {
-        return Ok(None);
+    use io::ErrorKind::{IsADirectory, NotFound};
+    match checksum(path) {
+        Ok(file) => Ok(Some(file.sha256)),
+        Err(error) if matches!(error.kind(), NotFound | IsADirectory) => Ok(None),
+        Err(error) => Err(error),
     }
-    let (mut hash, mut chunk) = (Sha256::new(), vec![0; 256 << 10]);
-    while let n @ 1.. = file.read(&mut chunk)? {
-        hash.update(&chunk[..n]);
-    }
-    Ok(Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
 }

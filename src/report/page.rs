@@ -19,6 +19,14 @@ impl Fact {
     }
 }
 
+/// So many tasks of one sort.
+#[derive(Serialize)]
+pub struct Part {
+    pub count: usize,
+    pub what: &'static str,
+    pub class: &'static str,
+}
+
 /// A line of a diff or of an output, with what it is.
 #[derive(Serialize)]
 pub struct Line {

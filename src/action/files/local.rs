@@ -4,7 +4,7 @@ use crate::model::{Fault, FaultKind};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A regular file on the controller, as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct LocalFile {
 /// Reads a local file through; `None` where there is none.
 pub async fn look_locally(path: &Path) -> Result<Option<LocalFile>, Fault> {
     let owned = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || read_through(&owned)).await;
+    let read = tokio::task::spawn_blocking(move || checksum(&owned)).await;
     found(path, read.map_err(|e| Fault::controller(format!("cannot read {}: {e}", path.display())))?)
 }
 
@@ -40,7 +40,8 @@ fn found<T>(path: &Path, looked: std::io::Result<T>) -> Result<Option<T>, Fault>
     }
 }
 
-fn read_through(path: &PathBuf) -> std::io::Result<LocalFile> {
+/// The size and checksum of a local file, read to its end here and now.
+pub fn checksum(path: &Path) -> std::io::Result<LocalFile> {
     let mut file = File::open(path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 256 * 1024];

@@ -14,7 +14,7 @@ pub use aside::{delete, put_back, rename, set_aside};
 pub use diff::unified;
 pub use entry::{link, make_directory};
 pub use install::{Attributes, Contents, Original, attributes, install, prepare, restore};
-pub use local::{LocalFile, local_fault, look_locally, sha256, size_locally};
+pub use local::{LocalFile, checksum, local_fault, look_locally, sha256, size_locally};
 
 use super::Cx;
 use crate::model::{Fault, FaultKind};

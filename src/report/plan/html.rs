@@ -4,7 +4,7 @@ use super::outlook::{self, Outlook};
 use super::text::{batches, full, hosts, short, time, took, way, yaml};
 use crate::model::Effect;
 use crate::plan::{Plan, PlannedPart, PlannedStep, Tally, Verdict, Way};
-use crate::report::page::{self, Fact, Line};
+use crate::report::page::{self, Fact, Line, Part};
 use serde::Serialize;
 
 const PAGE: &str = include_str!("page.html");
@@ -18,14 +18,6 @@ struct Page<'p> {
     tally: Vec<Part>,
     facts: Vec<Fact>,
     steps: Vec<Step<'p>>,
-}
-
-/// So many tasks of one sort.
-#[derive(Serialize)]
-struct Part {
-    count: usize,
-    what: &'static str,
-    class: &'static str,
 }
 
 /// A word, or what stands between two steps.

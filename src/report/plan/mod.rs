@@ -5,5 +5,5 @@ mod outlook;
 mod text;
 
 pub use html::html;
-pub use outlook::diff;
+pub use outlook::{diff, word};
 pub use text::{Fold, full, text};

@@ -68,6 +68,11 @@ pub fn words(verdict: &Verdict) -> (&'static str, Style, String) {
     }
 }
 
+/// The word for what would become of a task.
+pub fn word(verdict: &Verdict) -> &'static str {
+    words(verdict).0
+}
+
 fn until_when(until: &[crate::model::StepId]) -> String {
     let names = until.iter().map(|step| step.as_str()).collect::<Vec<_>>().join(", ");
     if names.is_empty() { String::new() } else { format!("until {names}: ") }

@@ -4,7 +4,7 @@ use super::markdown::{clock, facts, time};
 use super::{Review, Span, Task};
 use crate::plan::graph::Graph;
 use crate::report::graph;
-use crate::report::page::{self, Fact, Line};
+use crate::report::page::{self, Fact, Line, Part};
 use crate::report::words;
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -25,13 +25,6 @@ struct Page<'r> {
     moments: Vec<Fact>,
     inputs: Vec<Fact>,
     tasks: Vec<Section>,
-}
-
-#[derive(Serialize)]
-struct Part {
-    count: usize,
-    what: &'static str,
-    class: &'static str,
 }
 
 /// What a host did when.

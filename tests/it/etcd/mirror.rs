@@ -257,6 +257,12 @@ async fn it_refuses_what_would_do_harm() {
     let (begun, _) = again.run().await.unwrap();
     again.undo(&begun).await.unwrap();
     assert_eq!(two.content(destination).await["keys"], 200);
+    // What another run has mirrored is not this run's to delete, nor known to be gone.
+    step.run().await.unwrap();
+    let other = "etcdctl get surefoot/mirror --print-value-only | sed 's/\"writer\":\"[^ ]*/\"writer\":\"another/'";
+    two.ctl(destination, &format!("{other} | etcdctl put surefoot/mirror"));
+    let (theirs, _) = again.run().await.unwrap();
+    assert_eq!(again.undo(&theirs).await.unwrap_err().kind, FaultKind::Refused);
     step.undo(&before).await.unwrap();
     assert_eq!(two.content(destination).await["keys"], 0);
     two.ctl(destination, "etcdctl put /own x");

@@ -7,7 +7,7 @@
 use super::batch::{Op, levels};
 use crate::action::Cx;
 use crate::action::etcd::client::Member;
-use crate::model::{Fault, FaultKind};
+use crate::model::{Fault, FaultKind, RunId};
 use etcd_client::{Compare, CompareOp, GetOptions, Txn, TxnOp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -39,6 +39,11 @@ impl Bookmark {
     pub async fn of(member: &Member) -> Result<Option<Bookmark>, Fault> {
         let answer = member.get("read", KEY.to_vec(), GetOptions::new()).await?;
         Ok(answer.kvs().first().and_then(|pair| serde_json::from_slice(pair.value()).ok()))
+    }
+
+    /// Whether a step of this run has made it.
+    pub fn is_by(&self, run: &RunId) -> bool {
+        self.writer.split(' ').next() == Some(run.as_str())
     }
 
     fn text(&self) -> Vec<u8> {

@@ -110,7 +110,7 @@ pub struct MirrorOut {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Before {
     keys: u64,
-    /// Whether a mirror of this source had begun there.
+    /// Whether an earlier step of this run had begun the mirror: what is there goes with that.
     begun: bool,
 }
 
@@ -199,14 +199,14 @@ impl Action for Mirror {
         let destination = client::any(cx, Some(&self.to)).await?;
         let (ours, theirs) = (count(&source).await?, count(&destination).await?);
         let begun = begun(&source, &destination).await?;
-        let already = match begun {
+        let already = match &begun {
             Some(_) => ", where an earlier mirror of it goes on".to_owned(),
             None if theirs == 0 => String::new(),
             None => format!(", and delete what else is among the {theirs} keys there"),
         };
         let summary = format!("mirror {ours} keys of {} to {}{already}", source.host, destination.host);
         let lost = "not carried: leases, revisions, versions, history, users and roles\n".to_owned();
-        let before = Before { keys: theirs, begun: begun.is_some() };
+        let before = Before { keys: theirs, begun: begun.is_some_and(|note| note.is_by(cx.run)) };
         Ok(Seen::Change(Change { summary, diff: Some(lost), before }))
     }
 
@@ -224,7 +224,6 @@ impl Action for Mirror {
 
     async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
         match before {
-            // What the mirror before it brought goes with that.
             Before { begun: true, .. } => Ok(()),
             Before { keys: 0, .. } => clear(&client::any(cx, Some(&self.to)).await?).await,
             Before { keys, .. } => Err(Fault::refused(format!(
