@@ -41,6 +41,15 @@ fn greeting(lab: &Lab, host: &Name) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&start).into_owned())
 }
 
+/// Waits until sshd greets: a host that was just let in again may take its time on a busy machine.
+fn greets(lab: &Lab, host: &Name) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while greeting(lab, host).ok().as_deref() != Some("SSH-") {
+        assert!(Instant::now() < until, "{host} does not greet: {:?}", greeting(lab, host));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 fn entries(folder: &str) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.path().display().to_string()).collect()
@@ -247,14 +256,14 @@ fn a_pulled_cable_cuts_the_host_off_and_a_plugged_one_connects_it() {
     let lab = up("link", 2, Etcd::None);
     lab.apply(&host(1), Break::LinkDown).unwrap();
     assert!(greeting(&lab, &host(1)).is_err());
-    assert_eq!(greeting(&lab, &host(2)).unwrap(), "SSH-");
+    greets(&lab, &host(2));
     // It runs on, and may be killed and booted like any other.
     lab.apply(&host(1), Break::Kill).unwrap();
     lab.apply(&host(1), Break::Boot).unwrap();
     assert_eq!(inside(&lab, &host(1), "systemctl is-system-running"), "running");
     assert!(greeting(&lab, &host(1)).is_err());
     lab.apply(&host(1), Break::LinkUp).unwrap();
-    assert_eq!(greeting(&lab, &host(1)).unwrap(), "SSH-");
+    greets(&lab, &host(1));
 }
 
 #[test]
@@ -285,7 +294,7 @@ fn a_stopped_sshd_refuses_until_it_is_started() {
     lab.apply(&host(1), Break::SshdStop).unwrap();
     assert_eq!(greeting(&lab, &host(1)).unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
     lab.apply(&host(1), Break::SshdStart).unwrap();
-    assert_eq!(greeting(&lab, &host(1)).unwrap(), "SSH-");
+    greets(&lab, &host(1));
 }
 
 #[test]
@@ -296,7 +305,7 @@ fn a_frozen_host_takes_connections_and_says_nothing() {
     assert_eq!(greeting(&lab, &host(1)).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     lab.apply(&host(1), Break::Thaw).unwrap();
     assert_eq!(lab.state(&host(1)).unwrap(), HostState::Running);
-    assert_eq!(greeting(&lab, &host(1)).unwrap(), "SSH-");
+    greets(&lab, &host(1));
 }
 
 #[test]
@@ -331,7 +340,7 @@ fn a_slow_disk_takes_its_time_and_is_no_hindrance_to_down() {
     let slow = write();
     assert!(slow >= Duration::from_millis(1800), "a mebibyte at half a mebibyte a second");
     lab.apply(&host(1), Break::FastDisk).unwrap();
-    assert!(write() < slow);
+    assert!((0..5).any(|_| write() < slow), "it stays slow");
     // A process that waits for a write (the D) cannot be killed.
     let writer = "dd if=/dev/zero of=/root/x bs=1M count=64 conv=notrunc oflag=direct";
     inside(
@@ -369,7 +378,7 @@ fn a_lab_comes_back_as_it_was_saved() {
                 "first\nfirst\n2"
             );
             assert_eq!(inside(&lab, &host(n), "ls /etc/motd /var/lib/new 2>/dev/null || :"), "");
-            assert_eq!(greeting(&lab, &host(n)).unwrap(), "SSH-");
+            greets(&lab, &host(n));
         }
     }
     let seen = lab.path_of(&host(1), std::path::Path::new("/var/lib/kept")).unwrap();
@@ -384,8 +393,5 @@ fn an_sshd_that_is_killed_cuts_its_connections_and_comes_back() {
     BufReader::new(session.stdout.take().unwrap()).read_line(&mut line).unwrap();
     lab.apply(&host(1), Break::SshdKill).unwrap();
     assert_eq!(session.wait().unwrap().code(), Some(255));
-    let until = Instant::now() + Duration::from_secs(10);
-    while greeting(&lab, &host(1)).is_err() {
-        assert!(Instant::now() < until);
-    }
+    greets(&lab, &host(1));
 }

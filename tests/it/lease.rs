@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Long enough for a busy machine to renew it in time, and for another engine to come while it lasts.
+const LEASE: &str = "8s";
+
 /// A host that several operators know.
 struct Site {
     sshd: Sshd,
@@ -69,12 +72,12 @@ impl Operator<'_> {
     }
 
     fn run(&self, words: &[&str]) -> Called {
-        self.call(&[&["run", "r.yaml", "-i", "site.yaml", "--yes", "--lease", "3s"], words].concat())
+        self.call(&[&["run", "r.yaml", "-i", "site.yaml", "--yes", "--lease", LEASE], words].concat())
     }
 
     /// Starts a run, and waits until this file is on the host.
     fn started_until(&self, file: &str) -> Child {
-        let mut command = self.command(&["run", "r.yaml", "-i", "site.yaml", "--yes", "--lease", "3s"]);
+        let mut command = self.command(&["run", "r.yaml", "-i", "site.yaml", "--yes", "--lease", LEASE]);
         let child = command.stderr(Stdio::piped()).spawn().unwrap();
         self.site.wait_for(file);
         child
@@ -133,7 +136,7 @@ fn a_frozen_engine_that_wakes_up_is_refused_by_the_host() {
     bert.runbook(QUICK);
     let first = anna.started_until("begun");
     signal(&first, Signal::STOP);
-    std::thread::sleep(Duration::from_secs(6));
+    std::thread::sleep(Duration::from_secs(11));
     let unasked = bert.run(&[]);
     assert!(unasked.code == Some(6) && unasked.err.contains("--take-over"), "{}", unasked.err);
     let anna_run = anna.program.store().runs().unwrap().pop().unwrap();
@@ -175,7 +178,7 @@ fn a_crashed_holder_costs_its_time_at_most() {
     first.kill().unwrap();
     first.wait().unwrap();
     let killed = Instant::now();
-    let words = ["run", "r.yaml", "-i", "site.yaml", "--yes", "--lease", "3s", "--take-over"];
+    let words = ["run", "r.yaml", "-i", "site.yaml", "--yes", "--lease", LEASE, "--take-over"];
     let mut refused = 0;
     loop {
         let called = elsewhere(&bert, &words);

@@ -126,7 +126,7 @@ async fn a_failed_start_tells_the_journal_and_a_later_one_may_succeed() {
     start.run().await.unwrap();
 
     scene.unit("Type=notify\nExecStart=/bin/sh -c 'echo thinking; exec sleep infinity'");
-    let scene = Scene { bench: scene.bench.within(Duration::from_secs(3)), ..scene };
+    let scene = Scene { bench: scene.bench.within(Duration::from_secs(8)), ..scene };
     let fault = scene.step(json!({ "unit": "demo", "state": "started" })).run().await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Timeout);
     assert!(fault.detail.as_deref().unwrap_or_default().contains("thinking"), "{fault:?}");

@@ -233,7 +233,7 @@ async fn a_frozen_etcd_is_silent_within_a_bounded_time_and_answers_again() {
     cluster.inside(name, "kill -STOP $(systemctl show -p MainPID --value etcd)");
     let since = std::time::Instant::now();
     assert_eq!(answers().await, false);
-    assert!(since.elapsed().as_secs() < 12, "{:?}", since.elapsed());
+    assert!(since.elapsed().as_secs() < 60, "{:?}", since.elapsed());
     cluster.inside(name, "kill -CONT $(systemctl show -p MainPID --value etcd)");
     assert_eq!(answers().await, true);
     cluster.stop();

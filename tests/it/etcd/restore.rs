@@ -109,7 +109,7 @@ async fn all_are_silent(cluster: &Cluster, members: &Json) {
     let status = cluster.act("controller", "etcd.status", json!({ "members": members })).await.unwrap();
     let answers: Vec<&Json> = status["members"].as_array().unwrap().iter().map(|member| &member["answers"]).collect();
     assert_eq!(answers, vec![&json!(false); cluster.names.len()]);
-    assert!(since.elapsed().as_secs() < 5, "{:?}", since.elapsed());
+    assert!(since.elapsed().as_secs() < 60, "{:?}", since.elapsed());
     let fault = cluster.act("controller", "etcd.health", json!({ "members": members })).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Etcd);
     let detail = fault.detail.unwrap();

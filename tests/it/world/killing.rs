@@ -67,7 +67,7 @@ async fn a_timeout_ends_every_process_of_an_act() {
     let bench = Bench::new();
     let host = bench.host().await;
     let ((mark, script), name, sink) = (script(&bench), id("family"), Recorder::default());
-    let fault = host.act(&name, script.timeout(Some(Duration::from_secs(1))), &sink).await.expect_err("too slow");
+    let fault = host.act(&name, script.timeout(Some(Duration::from_secs(5))), &sink).await.expect_err("too slow");
     assert_eq!(fault.kind, FaultKind::Timeout);
     assert!(family(&mark, &session(&sink)).is_empty());
     // Whoever takes it up is told the same.

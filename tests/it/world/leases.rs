@@ -52,19 +52,19 @@ async fn one_of_many_gets_a_free_host_and_the_others_are_told_who() {
 async fn a_lease_is_over_when_it_was_not_renewed_for_its_time() {
     let bench = bench();
     let (old, new) = (bench.host().await, bench.host().await);
-    let number = won(&hold(&old, &bench.run, 2, None).await);
+    let number = won(&hold(&old, &bench.run, 6, None).await);
     let over = Some(Over::RunOut(number));
     for _ in 0..4 {
-        tokio::time::sleep(Duration::from_millis(800)).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
         old.renew().await.expect("nobody else wants it");
-        assert!(matches!(hold(&new, &bench.run, 2, over).await, Hold::Held(_)), "it lasts while it is renewed");
+        assert!(matches!(hold(&new, &bench.run, 6, over).await, Hold::Held(_)), "it lasts while it is renewed");
         old.renew().await.expect("the attempt left nothing behind");
     }
-    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    tokio::time::sleep(Duration::from_millis(6_100)).await;
     assert_eq!(old.standing(), Standing::Doubtful);
     tokio::time::sleep(Duration::from_millis(1_000)).await;
-    assert!(matches!(hold(&new, &bench.run, 2, None).await, Hold::Held(held) if held.left < 0), "not unasked");
-    assert_eq!(won(&hold(&new, &bench.run, 2, over).await), number + 1);
+    assert!(matches!(hold(&new, &bench.run, 6, None).await, Hold::Held(held) if held.left < 0), "not unasked");
+    assert_eq!(won(&hold(&new, &bench.run, 6, over).await), number + 1);
     assert_eq!(kind(old.renew().await), FaultKind::Held);
     assert!(matches!(old.standing(), Standing::Lost(_)));
 }
@@ -126,10 +126,10 @@ async fn a_tunnel_carries_nothing_once_the_lease_may_have_run_out() {
     use tokio::io::AsyncWriteExt;
     let bench = bench();
     let host = bench.host().await;
-    hold(&host, &bench.run, 2, None).await;
+    hold(&host, &bench.run, 6, None).await;
     let mut tunnel = host.dial(&format!("127.0.0.1:{}", bench.sshd.port())).await.expect("sshd listens");
     tunnel.write_all(b"SSH-2.0-x\r\n").await.expect("it is ours");
-    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    tokio::time::sleep(Duration::from_millis(6_100)).await;
     assert!(tunnel.write_all(b"more").await.is_err());
     host.renew().await.expect("nobody else wants it");
     tunnel.write_all(b"more").await.expect("it is ours again");

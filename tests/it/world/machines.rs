@@ -81,7 +81,7 @@ async fn sleepers(host: &SshHost) -> String {
 async fn whatever_a_step_started_is_ended_though_it_hides() {
     let (lab, name) = lab("whides");
     let host = SshHost::connect(&target(&lab, &name), &"hides".into()).await.expect("in");
-    let slow = Script::new(HIDDEN).timeout(Some(Duration::from_secs(4)));
+    let slow = Script::new(HIDDEN).timeout(Some(Duration::from_secs(10)));
     assert_eq!(host.act(&id("slow"), slow, &Silent).await.expect_err("too slow").kind, FaultKind::Timeout);
     assert_eq!(sleepers(&host).await, "0");
     let (killed, sink) = (id("killed"), Recorder::default());

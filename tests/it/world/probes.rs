@@ -122,12 +122,14 @@ async fn a_folder_that_is_not_there_is_missing() {
 async fn a_silent_probe_does_not_wait_for_a_look() {
     let bench = Bench::new();
     let host = bench.host().await;
-    let start = Instant::now();
-    for _ in 0..20 {
+    let mut quickest = Duration::MAX;
+    for _ in 0..40 {
+        let start = Instant::now();
         host.probe(Script::new("true")).await.expect("it runs");
+        quickest = quickest.min(start.elapsed());
     }
-    // Not a measure of speed: twenty looks at 200 ms would be four seconds.
-    assert!(start.elapsed() < Duration::from_secs(4));
+    // Not a measure of speed: one that waited for a look would need its 200 ms each time.
+    assert!(quickest < Duration::from_millis(200), "{quickest:?}");
 }
 
 /// Bytes that hold everything, the same each time.
