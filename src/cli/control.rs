@@ -33,6 +33,12 @@ pub enum Request {
         /// `user@machine`.
         by: String,
     },
+    /// Has the run wait before its next step, or lets it go on.
+    Pause {
+        paused: bool,
+        /// `user@machine`.
+        by: String,
+    },
     /// Ends what runs. The engine ends soon after its answer.
     Cancel {
         /// `user@machine`.

@@ -23,6 +23,7 @@ mod new;
 mod operator;
 mod out;
 mod past;
+mod pause;
 mod pipeline;
 mod plan;
 mod rehearse;
@@ -83,6 +84,7 @@ fn dispatch(args: Args) -> Exit {
         Command::Settle(settle) => settle::main(&args.state, &settle),
         Command::Tidy(tidy) => tidy::main(&args.state, &tidy),
         Command::Cancel(cancel) => cancel::main(&args.state, &cancel),
+        Command::Pause(pause) => pause::main(&args.state, &pause),
         Command::Approve(approve) => approve::main(&args.state, &approve),
         Command::Report(report) => report::main(&args.state, &report),
         Command::Test(test) => test::main(&test),

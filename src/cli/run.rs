@@ -382,6 +382,13 @@ fn carry_out(request: Request, waiting: &Waiting, signals: &Signals) -> Answer {
             signals.cancel(by);
             Answer::Done
         }
+        Request::Pause { .. } if signals.stop.is_cancelled() => {
+            Answer::Refused { why: "the run is stopping: nothing new starts anyhow".into() }
+        }
+        Request::Pause { paused, by } => match signals.pause(paused, by) {
+            false if !paused => Answer::Refused { why: "the run is not paused".into() },
+            _ => Answer::Done,
+        },
         Request::Approve { step, by } if waiting.approve(&step, &by) => Answer::Done,
         Request::Approve { step, .. } => Answer::Refused { why: format!("{step} does not wait for an answer") },
     }

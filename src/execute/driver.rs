@@ -10,6 +10,7 @@ use super::ending;
 use super::leases;
 use super::leg::{Leg, Next};
 use super::record::{Append, Error, Record};
+use super::signals::PauseWish;
 use super::task::{Actions, Entry, Shared, TaskRun};
 use super::walk::Target;
 use super::{Leases, Limits, Schedule, Signals, roll};
@@ -23,7 +24,7 @@ use jiff::Timestamp;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -111,6 +112,7 @@ struct Driver<'p> {
     pausing: HashSet<u32>,
     requests: mpsc::Receiver<Request>,
     signals: Signals,
+    pause: watch::Receiver<Option<PauseWish>>,
     tasks: JoinSet<()>,
 }
 
@@ -179,6 +181,7 @@ impl<'p> Driver<'p> {
             busy: HashSet::new(),
             pausing: HashSet::new(),
             requests,
+            pause: run.signals.pause.subscribe(),
             signals: run.signals,
             tasks,
         };
@@ -198,6 +201,7 @@ impl<'p> Driver<'p> {
         }
         self.set_out();
         loop {
+            self.heed_pause(&mut batch)?;
             self.start_ready(&mut batch);
             self.commit(std::mem::take(&mut batch))?;
             if self.is_over() {
@@ -249,6 +253,7 @@ impl<'p> Driver<'p> {
                 }
             }
             () = self.signals.stop.cancelled(), if !self.schedule.is_stopped() => self.stop(None, batch),
+            Ok(()) = self.pause.changed() => {}
             _ = self.requests.recv_many(&mut requests, BATCH) => {}
             Some(ended) = self.tasks.join_next() => own_up(ended),
         }
@@ -336,6 +341,21 @@ impl<'p> Driver<'p> {
         batch.end = true;
     }
 
+    /// Does what was said last about a pause. Who ends what is under way begins nothing that could wait.
+    fn heed_pause(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        let wish = self.pause.borrow_and_update().clone();
+        let Some(PauseWish { paused, by }) = wish.filter(|_| self.leg != Leg::End) else { return Ok(()) };
+        self.schedule.pause(paused);
+        let is_paused = self.record.state().paused.is_some();
+        match (paused, is_paused) {
+            (true, false) if !self.schedule.is_stopped() => batch.events.push(Event::Paused { by }),
+            // What may start now is on record after it.
+            (false, true) => return self.commit(Batch::of(Event::Continued { by })),
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn start_ready(&mut self, batch: &mut Batch) {
         while let Some(index) = self.schedule.start() {
             let task = &self.program.tasks[index as usize];
@@ -377,7 +397,7 @@ impl<'p> Driver<'p> {
         // On a way back the gate of a roll may be between two attempts: the batches before it wait for it.
         let halted = match self.leg {
             _ if self.schedule.is_stopped() => true,
-            Leg::Back => self.pausing.is_empty(),
+            Leg::Back => self.pausing.is_empty() && !self.schedule.is_paused(),
             leg => leg == Leg::End,
         };
         self.schedule.is_complete() || halted && self.busy.is_empty()

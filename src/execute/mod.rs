@@ -37,6 +37,6 @@ pub use look_ahead::{Ahead, look_ahead};
 pub use output::file_name;
 pub use record::{Append, Error};
 pub use schedule::{Limits, Schedule, Slot};
-pub use signals::Signals;
+pub use signals::{PauseWish, Signals};
 pub use task::{Actions, real_actions};
 pub use undo::undo_part;

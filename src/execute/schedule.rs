@@ -2,7 +2,8 @@
 //! arrows reversed.
 //!
 //! Pure: no clock, no I/O, no runbook. Invariant: a task is given out once, after everything that it waits for has
-//! finished; never beyond a limit; nothing after [`Schedule::stop`]. Does not know how a task ends, only that it has.
+//! finished; never beyond a limit; nothing after [`Schedule::stop`], nor during a pause. Does not know how a task ends,
+//! only that it has.
 
 use crate::compile::Node;
 use petgraph::Direction;
@@ -79,6 +80,7 @@ pub struct Schedule<'g> {
     passed: Vec<bool>,
     unfinished: usize,
     stopped: bool,
+    paused: bool,
 }
 
 /// One host's ready tasks, the first in the file first, and how many of its slots are taken.
@@ -130,6 +132,7 @@ impl<'g> Schedule<'g> {
             unfinished: turns.iter().filter(|turn| **turn != Turn::Passed).count(),
             passed: turns.iter().map(|turn| *turn == Turn::Passed).collect(),
             stopped: false,
+            paused: false,
             slots,
         };
         schedule.open(roots);
@@ -149,7 +152,7 @@ impl<'g> Schedule<'g> {
 
     /// The next task to start, the first in the file of those that may; it has its slot from now on.
     pub fn start(&mut self) -> Option<u32> {
-        if self.stopped {
+        if self.stopped || self.paused {
             return None;
         }
         let limited = self.next.first().filter(|_| self.running < self.limits.in_all.get()).copied();
@@ -179,6 +182,15 @@ impl<'g> Schedule<'g> {
         let mut open = Vec::new();
         self.leave(self.nodes[task as usize], &mut open);
         self.open(open);
+    }
+
+    /// Nothing starts while it is paused.
+    pub fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.paused
     }
 
     /// Nothing starts from here on.

@@ -7,6 +7,7 @@
 use std::io;
 use std::sync::{Arc, OnceLock};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// What the operator wants of a run that goes on.
@@ -20,6 +21,16 @@ pub struct Signals {
     pub by: Arc<OnceLock<String>>,
     /// Go away now.
     pub leave: CancellationToken,
+    /// Begin no task meanwhile; none: nobody has ever asked.
+    pub pause: watch::Sender<Option<PauseWish>>,
+}
+
+/// What somebody has said last about a pause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PauseWish {
+    pub paused: bool,
+    /// `user@machine`.
+    pub by: String,
 }
 
 impl Signals {
@@ -46,6 +57,21 @@ impl Signals {
         let _ = self.by.set(by); // who asks again is not the first
         self.stop.cancel();
         self.end.cancel();
+    }
+
+    /// Has the run wait before its next step, or lets it go on. Whether that is anything new.
+    pub fn pause(&self, paused: bool, by: String) -> bool {
+        self.pause.send_if_modified(|wish| {
+            let new = wish.as_ref().is_some_and(|wish| wish.paused) != paused;
+            if new {
+                *wish = Some(PauseWish { paused, by });
+            }
+            new
+        })
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.pause.borrow().as_ref().is_some_and(|wish| wish.paused)
     }
 
     /// Wants one thing more.

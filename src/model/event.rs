@@ -90,6 +90,15 @@ pub enum Event {
         step: StepId,
         by: String,
     },
+    /// No task is begun from here on, until somebody lets it go on. What runs is let finish, with its further attempts.
+    Paused {
+        /// `user@machine`.
+        by: String,
+    },
+    /// A pause is over.
+    Continued {
+        by: String,
+    },
     /// Nothing new is started from here on. What runs is let finish.
     Stopping {
         /// The task whose failure stopped the run; none where the operator did.

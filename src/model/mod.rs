@@ -17,5 +17,5 @@ pub use fault::{Fault, FaultKind};
 pub use id::{HostName, RunId, StepId, TaskName};
 pub use observer::{Observer, Stream};
 pub use source::{FileId, Place, Source, Sources, Span};
-pub use state::{Counts, Finish, Illegal, RunState, Walk};
+pub use state::{Counts, Finish, Illegal, Pause, RunState, Walk};
 pub use task::{TaskRecord, TaskState};

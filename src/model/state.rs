@@ -37,6 +37,14 @@ pub struct Walk {
     pub gates: IndexSet<TaskName>,
 }
 
+/// Somebody has the run wait before its next step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// `user@machine`.
+    pub by: String,
+    pub since: Timestamp,
+}
+
 /// The end of a run that has `finally` steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finish {
@@ -73,6 +81,8 @@ pub struct RunState {
     pub holdings: IndexMap<HostName, Holding>,
     /// Hosts that the run does without, and why.
     pub left_out: IndexMap<HostName, Fault>,
+    /// Nothing of it is begun until it goes on, or is resumed.
+    pub paused: Option<Pause>,
     pub stopping: bool,
     /// The task whose failure stopped the run.
     pub stopped_by: Option<TaskName>,
@@ -140,11 +150,16 @@ impl RunState {
             Event::Approved { step, by } => {
                 self.approved.insert(step.clone(), by.clone());
             }
+            Event::Paused { by } => self.paused = Some(Pause { by: by.clone(), since: stamped.at }),
+            Event::Continued { .. } => self.paused = None,
             Event::Stopping { because } => {
                 self.stopping = true;
                 self.stopped_by = because.clone();
             }
-            Event::RunEnded { outcome } => self.outcome = Some(*outcome),
+            Event::RunEnded { outcome } => {
+                self.outcome = Some(*outcome);
+                self.paused = None;
+            }
             Event::Tidying { by, .. } => {
                 let tidy = self.tidy.take();
                 let (times, clean) = tidy.map(|tidy| (tidy.times, tidy.clean)).unwrap_or_default();
@@ -179,6 +194,7 @@ impl RunState {
     /// An engine takes the run up: what had only looked, or failed, may be attempted again.
     fn reopen(&mut self, forward: bool, tasks: Option<&[TaskName]>, again: &[TaskName]) {
         (self.stopping, self.stopped_by, self.outcome, self.finish) = (false, None, None, None);
+        self.paused = None;
         self.tasks.values_mut().for_each(|task| task.drift = None);
         for name in again {
             if let Some(task) = self.tasks.get_mut(name) {

@@ -61,6 +61,8 @@ pub fn line(stamped: &Stamped, state: &RunState, verbose: bool, places: &Places)
         Event::Holding { hosts } => holding(hosts, verbose).map(head),
         Event::TakenOver { fault } => Some(head(format!("{}: this engine does nothing more", fault.message))),
         Event::Approved { step, by } => Some(head(format!("{step} approved by {by}"))),
+        Event::Paused { by } => Some(head(format!("{by} pauses it: nothing is begun until it goes on"))),
+        Event::Continued { by } => Some(head(format!("{by} lets it go on"))),
         Event::Stopping { because: Some(task) } => {
             Some(head(format!("stopping because of {task}: nothing new starts")))
         }

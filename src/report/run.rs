@@ -1,7 +1,7 @@
 //! One run, as its journal tells it: `show` and `runs`.
 
 use super::{Places, lines, result, words};
-use crate::model::{Holding, HostName, RunState, StepId, TaskName, TaskRecord, TaskState};
+use crate::model::{Holding, HostName, Pause, RunState, StepId, TaskName, TaskRecord, TaskState};
 use std::fmt::Write;
 
 /// Everything about a run, a line for each task.
@@ -92,6 +92,7 @@ pub fn line(state: &RunState) -> String {
     let run = state.run.as_ref().map(ToString::to_string).unwrap_or_default();
     let (word, style) = match state.outcome {
         Some(outcome) => words::of_outcome(outcome),
+        None if state.paused.is_some() => ("paused", words::ODD),
         None => ("not ended", words::BOLD),
     };
     let counts = state.counts();
@@ -111,6 +112,14 @@ fn header(state: &RunState) -> String {
     let mut out = format!("{bold}{run}{bold:#}  {}\n  by {} at {started}\n", state.runbook, state.operator);
     for (step, by) in &state.approved {
         let _ = writeln!(out, "  {step} was approved by {by}");
+    }
+    if let Some(Pause { by, since }) = &state.paused {
+        let at_work = match state.counts().in_flight {
+            0 => "nothing of it is at work".to_owned(),
+            n => format!("{n} tasks are still at work"),
+        };
+        let odd = words::ODD;
+        let _ = writeln!(out, "  {odd}paused{odd:#} by {by} since {since}: nothing new is begun; {at_work}");
     }
     out += &holders(state);
     if let Some(tidy) = &state.tidy {

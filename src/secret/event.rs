@@ -21,6 +21,8 @@ impl Masks {
             | Event::RollingBack { .. }
             | Event::Finishing { .. }
             | Event::Holding { .. }
+            | Event::Paused { .. }
+            | Event::Continued { .. }
             | Event::Stopping { .. }
             | Event::Cancelling { .. }
             | Event::RunEnded { .. }

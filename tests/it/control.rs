@@ -1,9 +1,10 @@
 //! What another terminal asks of an engine that is alive. The program itself, at a terminal of its own.
 
-use crate::support::program::Program;
+use crate::support::program::{Program, Running};
+use rustix::process::Signal;
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
-use surefoot::model::{Event, Outcome};
+use surefoot::model::{Event, Outcome, TaskEvent};
 
 const ASKS: &str = "runbook: test/control\nsteps:\n  - { id: go, approve: Go on? }\n  \
                     - { id: after, sh: echo after, irreversible: it prints }\n";
@@ -50,6 +51,55 @@ fn a_step_that_waits_is_approved_from_another_terminal() {
     assert!(by.len() == 1 && by[0].0 == "go" && by[0].1.contains('@'), "{by:?}");
     assert!(!folder.path().join("control").exists());
     assert_eq!(program.call(["approve", "last", "go"]).code, Some(1), "the run has ended");
+}
+
+const STEPS: &str = "runbook: test/pause\nsteps:\n  - { id: one, wait: { path: go } }\n  \
+                     - { id: two, sh: echo two, irreversible: it prints }\n";
+
+/// A run that is paused while its first step is at work, which then ends.
+fn paused(program: &Program) -> Running {
+    let book = program.write("book.yaml", &STEPS.replace("go", program.path("go").to_str().unwrap()));
+    let mut run = program.start(&book, [""; 0]);
+    run.until("one@controller", |what| matches!(what, TaskEvent::Started { .. }));
+    assert_eq!(program.call(["pause", "last", "--go-on"]).code, Some(1), "it is not paused");
+    assert_eq!(program.call(["pause", "last"]).code, Some(0));
+    run.until_event(|event| matches!(event, Event::Paused { by } if by.contains('@')));
+    assert_eq!(program.call(["pause", "last"]).code, Some(0), "it is already, as was asked");
+    program.write("go", "");
+    run.until("one@controller", |what| matches!(what, TaskEvent::Done { .. }));
+    let run_id = program.store().runs().unwrap().pop().unwrap();
+    let state = program.store().find(&run_id).unwrap().replay(|_, _| {}).unwrap().state;
+    assert!(state.paused.is_some() && state.counts().pending == 1);
+    run
+}
+
+#[test]
+fn a_paused_run_begins_nothing_until_it_goes_on() {
+    let program = Program::new();
+    let run = paused(&program);
+    assert_eq!(program.call(["pause", "last", "--go-on"]).code, Some(0));
+    let ran = run.end().done();
+    assert_eq!(ran.state.paused, None);
+    let place = |fits: &dyn Fn(&Event) -> bool| ran.events.iter().position(|stamped| fits(&stamped.event)).unwrap();
+    let went_on = place(&|event| matches!(event, Event::Continued { by } if by.contains('@')));
+    let begun = place(&|event| matches!(event, Event::Task { task, .. } if task.step.as_str() == "two"));
+    assert!(went_on < begun);
+    assert_eq!(program.call(["pause", "last"]).code, Some(1), "the run has ended");
+}
+
+#[test]
+fn a_paused_run_is_stopped_or_killed_as_any_other_and_resume_goes_on() {
+    let program = Program::new();
+    let stopped = paused(&program);
+    stopped.signal(Signal::INT);
+    let ran = stopped.end();
+    assert_eq!((ran.code, &ran.state.paused, ran.words("two")), (Some(130), &None, vec!["pending"]));
+    assert_eq!(program.call(["resume", "last"]).code, Some(0));
+    std::fs::remove_file(program.path("go")).unwrap();
+    let killed = paused(&program);
+    killed.signal(Signal::KILL);
+    let _ = killed.end();
+    assert_eq!(program.call(["resume", "last"]).code, Some(0));
 }
 
 #[test]

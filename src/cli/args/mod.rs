@@ -11,7 +11,7 @@ pub use authoring::{Check, Findings, Fmt, Graph, Picture, Schema, Test};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 pub use lab::{Lab, Rehearse};
-pub use operating::{Approve, Cancel, Report, Rollback, Settle, Tidy, Verdict};
+pub use operating::{Approve, Cancel, Pause, Report, Rollback, Settle, Tidy, Verdict};
 pub use running::{Inputs, Manner, Plan, Resume, Run};
 use std::path::PathBuf;
 
@@ -54,6 +54,8 @@ pub enum Command {
     Tidy(Tidy),
     /// Let an `approve` step of a live run pass, from another terminal
     Approve(Approve),
+    /// Have a live run wait before its next step, or let it go on
+    Pause(Pause),
     /// End what a run does on its hosts, whether its engine lives or not
     Cancel(Cancel),
     /// Try a runbook without hosts, case by case

@@ -1,4 +1,4 @@
-//! Commands for a run that is there: walk it back, decide, approve, cancel, clean up.
+//! Commands for a run that is there: walk it back, decide, approve, pause, cancel, clean up.
 
 use super::Manner;
 use crate::cli::complete;
@@ -87,6 +87,24 @@ pub struct Approve {
     pub run: RunId,
     #[arg(add = ArgValueCompleter::new(complete::steps))]
     pub step: StepId,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+What is at work is let finish, with its further attempts; no other task is begun, forward or back. The engine stays and
+keeps its hosts. Your name goes on record, and `surefoot show` says that the run is paused. Where the engine dies
+meanwhile, `surefoot resume` simply goes on.
+
+Examples:
+  surefoot pause last
+  surefoot pause last --go-on")]
+pub struct Pause {
+    /// The run's id, or its end; `last` is the newest
+    #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
+    pub run: RunId,
+    /// Let a paused run go on
+    #[arg(long)]
+    pub go_on: bool,
 }
 
 #[derive(clap::Args, Debug)]

@@ -79,6 +79,20 @@ fn after_a_stop_nothing_starts() {
     assert_eq!(schedule.start(), None);
 }
 
+#[test]
+fn during_a_pause_nothing_starts_and_nothing_is_lost() {
+    let graph = graph(3, 0, &[(0, 1)]);
+    let mut schedule = Schedule::new(&graph, vec![Slot::Free, Slot::Host(0), Slot::Host(0)], limits(1, 1));
+    assert_eq!(schedule.start(), Some(0));
+    schedule.pause(true);
+    schedule.finish(0);
+    assert_eq!((schedule.start(), schedule.progress()), (None, Progress::Open));
+    schedule.pause(false);
+    assert_eq!(started(&mut schedule), [1]);
+    schedule.finish(1);
+    assert_eq!(started(&mut schedule), [2]);
+}
+
 /// A random acyclic graph (arrows point to higher nodes, in a shuffled order of tasks and joins) and its slots.
 fn programs() -> impl Strategy<Value = (DiGraph<Node, ()>, Vec<Slot>)> {
     (1u32..40, 0u32..10).prop_flat_map(|(tasks, joins)| {

@@ -25,6 +25,8 @@ impl RunState {
             Event::Finishing { tasks, .. } => self.check_finishing(tasks),
             Event::LeftOut { host, .. } => self.check_left_out(host),
             Event::Task { task, what } => self.check_task(task, what),
+            Event::Paused { .. } if self.paused.is_some() => Err("the run is paused already".into()),
+            Event::Continued { .. } if self.paused.is_none() => Err("the run is not paused".into()),
             Event::Stopping { .. } if self.stopping => Err("the run is stopping already".into()),
             Event::RunEnded { outcome } => self.check_end(*outcome),
             Event::Tidied { .. } if self.tidy.is_none() => Err("nobody has begun to tidy".into()),
@@ -38,6 +40,11 @@ impl RunState {
         let undoes = matches!(what, TaskEvent::Undoing { .. } | TaskEvent::Kept { .. });
         if self.stopping && (starts || undoes) {
             return Err(format!("{task} starts though the run is stopping"));
+        }
+        // A further attempt is no new beginning.
+        let again = record.since.is_some() && matches!(record.state, TaskState::Waiting { .. } | TaskState::Pending);
+        if self.paused.is_some() && (starts && !again || undoes) {
+            return Err(format!("{task} begins though the run is paused"));
         }
         match &self.finish {
             Some(finish) if (starts && !finish.tasks.contains(task)) || undoes => {

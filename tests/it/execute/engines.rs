@@ -288,6 +288,16 @@ pub enum Cut {
     Ended(u64),
     /// Its journal takes so many more events.
     Events(usize),
+    /// It is not: after so many milliseconds it pauses for as many as the second.
+    Paused(u64, u64),
+}
+
+/// Has a run wait after so many milliseconds, for as many as the second.
+pub async fn pause_for(signals: Signals, after: u64, long: u64) {
+    tokio::time::sleep(Duration::from_millis(after)).await;
+    signals.pause(true, "bert@desk".to_owned());
+    tokio::time::sleep(Duration::from_millis(long)).await;
+    signals.pause(false, "ana@desk".to_owned());
 }
 
 /// Machines, a program and a journal.
@@ -384,6 +394,13 @@ impl Theatre {
                 Some(ended)
             }
             Some(Cut::Events(_)) => Some(engine.await).filter(|ended| !matches!(ended, Err(Error::Record(_)))),
+            Some(Cut::Paused(after, long)) => {
+                let pause = tokio::spawn(pause_for(signals, after, long));
+                let ended = engine.await;
+                pause.abort();
+                self.assert_nothing_runs();
+                Some(ended)
+            }
             None => {
                 let ended = engine.await;
                 self.assert_nothing_runs();

@@ -1,5 +1,6 @@
 //! Random programs on random machines: whatever happens, the order and the promises hold.
 
+use super::engines::pause_for;
 use super::stage::{ACT, AWAIT, Call, LOOK, Played, Stage, expr, limits, retry, set, step};
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
@@ -98,12 +99,16 @@ fn audit(played: &Played) {
     let left_out = |task: &&TaskName| played.state.left_out.contains_key(&task.host);
     let mut finished: HashSet<TaskName> =
         played.state.tasks().map(|(name, _)| name).filter(left_out).cloned().collect();
-    let (mut stopped, mut finishing) = (false, None);
+    let (mut stopped, mut paused, mut finishing) = (false, false, None);
     for stamped in &played.events {
         let (task, what) = match &stamped.event {
             Event::Task { task, what } => (task, what),
             Event::Finishing { outcome, .. } => {
                 (stopped, finishing) = (false, Some(*outcome));
+                continue;
+            }
+            Event::Paused { .. } | Event::Continued { .. } => {
+                paused = matches!(stamped.event, Event::Paused { .. });
                 continue;
             }
             other => {
@@ -112,7 +117,8 @@ fn audit(played: &Played) {
             }
         };
         match what {
-            TaskEvent::Started { .. } => {
+            TaskEvent::Started { attempt } => {
+                assert!(!paused || *attempt > 1, "{task} begins though the run is paused");
                 assert!(!played.state.left_out.contains_key(&task.host), "{task} starts on a host that is left out");
                 assert!(!stopped, "{task} starts after the run has stopped");
                 assert_eq!(last(task), finishing.is_some(), "{task} starts in the other part of the run");
@@ -155,6 +161,7 @@ proptest! {
         absent in prop::sample::subsequence(vec!["a", "b", "c"], 0..3),
         (per_host, in_all) in (1usize..4, 1usize..6),
         interrupt in prop::option::weighted(0.3, (0u64..1_500, any::<bool>())),
+        pause in prop::option::weighted(0.4, (0u64..1_000, 0u64..1_000)),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         let played = runtime.block_on(async {
@@ -165,6 +172,9 @@ proptest! {
                     tokio::time::sleep(std::time::Duration::from_millis(after)).await;
                     if ends { signals.cancel("bert@desk".to_owned()) } else { signals.stop.cancel() }
                 });
+            }
+            if let Some((after, long)) = pause {
+                tokio::spawn(pause_for(signals.clone(), after, long));
             }
             let finally = steps(&finally, "f");
             let limits = limits(per_host, in_all);

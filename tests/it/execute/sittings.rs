@@ -13,6 +13,7 @@ pub fn cut() -> impl Strategy<Value = Option<Cut>> {
         1 => (0u64..1_500).prop_map(|ms| Some(Cut::Stopped(ms))),
         2 => (0u64..1_500).prop_map(|ms| Some(Cut::Ended(ms))),
         3 => (0usize..40).prop_map(|events| Some(Cut::Events(events))),
+        2 => (0u64..1_500, 0u64..1_000).prop_map(|(after, long)| Some(Cut::Paused(after, long))),
     ]
 }
 

@@ -169,29 +169,30 @@ impl Running {
     #[track_caller]
     pub fn until(&mut self, task: &str, fits: impl Fn(&TaskEvent) -> bool) {
         let name: TaskName = task.parse().unwrap();
-        self.read_until(|event| matches!(event, Event::Task { task, what } if *task == name && fits(what)));
+        self.until_event(|event| matches!(event, Event::Task { task, what } if *task == name && fits(what)));
     }
 
     /// Reads until an event of any task is like that.
     #[track_caller]
     pub fn until_task(&mut self, mut fits: impl FnMut(&TaskName, &TaskEvent) -> bool) {
-        self.read_until(|event| matches!(event, Event::Task { task, what } if fits(task, what)));
+        self.until_event(|event| matches!(event, Event::Task { task, what } if fits(task, what)));
     }
 
     /// Reads until the run starts nothing new.
     #[track_caller]
     pub fn until_stopping(&mut self) {
-        self.read_until(|event| matches!(event, Event::Stopping { .. }));
+        self.until_event(|event| matches!(event, Event::Stopping { .. }));
     }
 
     /// Reads until what runs is ended.
     #[track_caller]
     pub fn until_cancelling(&mut self) {
-        self.read_until(|event| matches!(event, Event::Cancelling { .. }));
+        self.until_event(|event| matches!(event, Event::Cancelling { .. }));
     }
 
+    /// Reads until something is like that.
     #[track_caller]
-    fn read_until(&mut self, mut fits: impl FnMut(&Event) -> bool) {
+    pub fn until_event(&mut self, mut fits: impl FnMut(&Event) -> bool) {
         loop {
             let from = self.seen.len();
             assert_ne!(self.out.read_line(&mut self.seen).unwrap(), 0, "ended before that: {}", self.seen);
