@@ -60,6 +60,7 @@ pub fn say(progress: Progress) {
             let more: String = packages.iter().map(|package| format!(", {package}")).collect();
             eprintln!("building the Debian root with etcd {etcd}{more}, once: about half a minute");
         }
+        Progress::FetchingEtcd(etcd) => eprintln!("fetching the programs of etcd {etcd}, once: some seconds"),
         Progress::HostUp(host, took) => eprintln!("{host} is up after {} ms", took.as_millis()),
     }
 }

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::run::run;
 use super::store::{Folder, HostFolder, Record, make_private};
 use super::{DataDisk, HostSpec, LabError, access, mounts};
 
 /// Mounts the host's file system and writes what is its own: name, identity, keys.
-pub(super) fn prepare(folder: &Folder, record: &Record, host: &HostSpec, lower: &Path) -> Result<(), LabError> {
+pub(super) fn prepare(folder: &Folder, record: &Record, host: &HostSpec, lower: &[PathBuf]) -> Result<(), LabError> {
     let own = folder.host(&host.name);
     for part in [own.root(), own.upper(), own.work()] {
         make_private(&part)?;

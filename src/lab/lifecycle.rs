@@ -1,6 +1,6 @@
 //! Bringing labs up and taking them down, also those of processes that have died.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ pub(super) fn up(spec: &Spec, owner: Option<Process>, say: Say) -> Result<Lab, L
     if !missing.is_empty() {
         return Err(LabError::NotPossible(missing));
     }
-    let lower = root::ensure(spec, say)?;
+    let lower = root::layers(spec, say)?;
     // A lab that cannot be removed is no reason not to bring up another.
     let _ = reap();
     let (folder, record, _lock) = store::create(spec)?;
@@ -33,7 +33,7 @@ pub(super) fn up(spec: &Spec, owner: Option<Process>, say: Say) -> Result<Lab, L
     raised
 }
 
-fn raise(folder: &Folder, record: &Record, lower: &Path, say: Say) -> Result<(), LabError> {
+fn raise(folder: &Folder, record: &Record, lower: &[PathBuf], say: Say) -> Result<(), LabError> {
     for host in &record.spec.hosts {
         store::make_private(folder.host(&host.name).path())?;
     }

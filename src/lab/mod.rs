@@ -13,6 +13,7 @@ mod access;
 mod apply;
 mod boot;
 mod breaks;
+mod cache;
 mod cgroup;
 pub mod command;
 mod error;
@@ -25,6 +26,7 @@ mod network;
 mod nspawn;
 mod owner;
 mod package;
+mod programs;
 mod requirements;
 mod root;
 mod run;
@@ -55,6 +57,8 @@ use store::{Folder, Record};
 pub enum Progress {
     /// The Debian root with this is not in the cache: it is being built, which takes about half a minute.
     BuildingRoot { etcd: Etcd, packages: BTreeSet<Package> },
+    /// The programs of this etcd are not in the cache: they are fetched, which takes some seconds.
+    FetchingEtcd(Etcd),
     /// The host's sshd answers and its systemd has finished booting, this long after its start.
     HostUp(Name, Duration),
 }

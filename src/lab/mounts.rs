@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use super::LabError;
 use super::run::run;
 
-/// Mounts the host's own layer over a Debian root, at `at`.
-pub(super) fn overlay(lower: &Path, upper: &Path, work: &Path, at: &Path) -> Result<(), LabError> {
-    let options = format!("lowerdir={},upperdir={},workdir={}", lower.display(), upper.display(), work.display());
+/// Mounts the host's own layer over those that it stands on, the topmost of them first, at `at`.
+pub(super) fn overlay(lower: &[PathBuf], upper: &Path, work: &Path, at: &Path) -> Result<(), LabError> {
+    let lower: Vec<_> = lower.iter().map(|layer| layer.to_string_lossy()).collect();
+    let options = format!("lowerdir={},upperdir={},workdir={}", lower.join(":"), upper.display(), work.display());
     run("mount", &["-t", "overlay", "-o", &options, "surefoot-lab", &at.to_string_lossy()]).map(drop)
 }
 

@@ -3,18 +3,16 @@
 //! A root is named by what went into it, so that a changed list of packages makes a new one; roots are never changed.
 
 use std::fmt::Write;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use sha2::{Digest, Sha256};
 
 use super::run::{run, tail};
-use super::{Etcd, LabError, Progress, Say, Spec, mounts, store};
+use super::{Etcd, LabError, Progress, Say, Spec, cache, programs};
 
 pub(super) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-
-const CACHE: &str = "/var/cache/surefoot/lab";
 
 const PACKAGES: &str =
     "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,iproute2,sudo,procps,curl,openssl,ca-certificates";
@@ -50,42 +48,20 @@ systemctl mask sshd-keygen.service console-getty.service apt-daily.timer apt-dai
 touch /etc/.updated /var/.updated
 ";
 
-/// The root with what a lab asks for; it is built first when it is not in the cache. Processes that want the same root at once
-/// wait for the one that builds it.
-pub(super) fn ensure(spec: &Spec, say: Say) -> Result<PathBuf, LabError> {
-    let id = id(spec);
-    let root = Path::new(CACHE).join(&id);
-    if root.exists() {
-        return Ok(root);
-    }
-    store::make_private(Path::new(CACHE))?;
-    let lock_path = Path::new(CACHE).join(format!("{id}.lock"));
-    let lock = File::create(&lock_path).map_err(LabError::io("make", &lock_path))?;
-    lock.lock().map_err(LabError::io("lock", &lock_path))?;
-    if !root.exists() {
+/// What the hosts of a lab stand on, the topmost layer first; what is not in the cache is made.
+pub(super) fn layers(spec: &Spec, say: Say) -> Result<Vec<PathBuf>, LabError> {
+    let root = cache::ensure(&id(spec), |target, lock| {
         say(Progress::BuildingRoot { etcd: spec.etcd, packages: spec.packages.clone() });
-        let unfinished = Path::new(CACHE).join(format!("{id}.unfinished"));
-        discard(&unfinished)?;
-        if let Err(error) = build(spec, &unfinished, lock) {
-            // The first error is the one to tell; the next attempt tries this again.
-            let _ = discard(&unfinished);
-            return Err(error);
-        }
-        fs::rename(&unfinished, &root).map_err(LabError::io("make", &root))?;
-    }
-    Ok(root)
-}
-
-fn discard(unfinished: &Path) -> Result<(), LabError> {
-    mounts::unmount_below(unfinished)?;
-    store::remove(unfinished)
+        build(spec, target, lock)
+    })?;
+    Ok(programs::ensure(spec.etcd, say)?.into_iter().chain([root]).collect())
 }
 
 /// As mmdebstrap takes them.
 fn packages(spec: &Spec) -> String {
     let etcd = match spec.etcd {
         Etcd::None => "",
-        Etcd::V3_4 | Etcd::V3_5 => ETCD_PACKAGES,
+        Etcd::V3_4 | Etcd::V3_5 | Etcd::V3_5_1 | Etcd::Sid => ETCD_PACKAGES,
     };
     let more = spec.packages.iter().flat_map(|package| [",", package.as_str()]);
     [PACKAGES, etcd].into_iter().chain(more).collect()
@@ -105,7 +81,8 @@ fn id(spec: &Spec) -> String {
 
 /// The lock goes to mmdebstrap as its standard input: should we die, the root stays locked for as long as mmdebstrap
 /// still works on it.
-fn build(spec: &Spec, target: &Path, lock: File) -> Result<(), LabError> {
+fn build(spec: &Spec, target: &Path, lock: &File) -> Result<(), LabError> {
+    let lock = lock.try_clone().map_err(LabError::io("lock", target))?;
     let mut command = Command::new("mmdebstrap");
     command.args(["--mode=root", "--variant=minbase", "--components=main", "--format=directory"]);
     command.arg(format!("--keyring={KEYRING}")).arg(format!("--include={}", packages(spec)));
@@ -123,7 +100,7 @@ fn build(spec: &Spec, target: &Path, lock: File) -> Result<(), LabError> {
 }
 
 /// The Debian mirror that this machine's own apt uses, else the usual one (on Ubuntu, or before an apt update).
-fn mirror() -> String {
+pub(super) fn mirror() -> String {
     let wanted = ["Identifier: Packages", "Origin: Debian", "Component: main"];
     let words = [["indextargets", "--format", "$(REPO_URI) $(CODENAME)"], wanted].concat();
     let targets = run("apt-get", &words).unwrap_or_default();

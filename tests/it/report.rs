@@ -11,7 +11,7 @@ use surefoot::lab::{Etcd, Name, Spec};
 const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/etcd/report.yaml");
 
 /// `VERDICT OF CHECK` of all that is not ok.
-fn wrong(ran: &Ran) -> Vec<String> {
+pub fn wrong(ran: &Ran) -> Vec<String> {
     let rows = ran.out("runbook-out@controller")["wrong"].as_array().unwrap();
     let words = |row: &Json| ["verdict", "of", "check"].map(|key| row[key].as_str().unwrap().to_owned()).join(" ");
     rows.iter().map(words).collect()

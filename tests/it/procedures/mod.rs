@@ -50,9 +50,9 @@ const KINDS: [Kind; 4] = [
 impl Kind {
     /// Hosts of which the first `members` will be a cluster.
     fn boot(self, stem: &str, members: usize, more: usize, layout: Layout) -> Site {
-        let name =
-            Name::of_this_process(&format!("{stem}{}{}", &self.etcd.as_str()[2..], if self.tls { "t" } else { "" }));
-        Site::boot(&Spec::cluster(name.unwrap(), members + more, self.etcd), members, layout, self.tls)
+        let etcd = self.etcd.as_str().replace('.', "");
+        let name = Name::of_this_process(&format!("{stem}{etcd}{}", if self.tls { "t" } else { "" })).unwrap();
+        Site::boot(&Spec::cluster(name, members + more, self.etcd), members, layout, self.tls)
     }
 
     /// A running cluster of three with keys, and more hosts.

@@ -1,6 +1,8 @@
-//! From etcd 3.4 to 3.5 with a client that writes all the time: forward, back from the boundary, and what stops it.
+//! From etcd 3.4 to 3.5 with a client that writes all the time: forward, back from the boundary, and what stops it; and
+//! away from a version that can lose data.
 
-use super::{KINDS, Kind, shipped, stopped, took};
+use super::{KINDS, Kind, PLAIN, shipped, stopped, took};
+use crate::report::wrong;
 use crate::support::procedures::{Proof, full, prove};
 use crate::support::program::{Program, Ran};
 use crate::support::site::Site;
@@ -9,34 +11,41 @@ use std::process::Stdio;
 use surefoot::lab::{Etcd, LabGuard, Name, Spec};
 use surefoot::model::{Event, FaultKind, TaskEvent};
 
-/// A cluster of 3.4, and the programs of Debian's 3.5 beside the program.
+/// A cluster, and the programs of Debian's 3.5 beside the program.
 fn scene(kind: Kind, stem: &str) -> Site {
     let site = kind.serving(stem, 300, 0);
-    programs(&site.program);
+    programs(&site.program, Etcd::V3_5);
     site
 }
 
-/// Debian's etcd 3.5, as files.
-fn programs(program: &Program) {
-    let newer = LabGuard::up(&Spec::cluster(Name::of_this_process("newer").unwrap(), 1, Etcd::V3_5), &|_| {}).unwrap();
+/// An etcd as files, in a folder with its name.
+fn programs(program: &Program, etcd: Etcd) {
+    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("newer").unwrap(), 1, etcd), &|_| {}).unwrap();
+    std::fs::create_dir(program.path(etcd.as_str())).unwrap();
     for name in ["etcd", "etcdctl"] {
-        let mut read = newer.enter(newer.hosts().next().unwrap(), &["cat", &format!("/usr/bin/{name}")]).unwrap();
+        let mut read = lab.enter(lab.hosts().next().unwrap(), &["cat", &format!("/usr/bin/{name}")]).unwrap();
         let output = read.stdin(Stdio::null()).output().unwrap();
         assert!(output.status.success());
-        std::fs::write(program.path(name), output.stdout).unwrap();
+        std::fs::write(program.path(etcd.as_str()).join(name), output.stdout).unwrap();
     }
 }
 
 fn upgrade(site: &Site, words: &[&str]) -> Ran {
-    let all = ["-p", "etcd=etcd", "-p", "etcdctl=etcdctl", "-p", "settle=1s"];
+    let all = ["-p", "etcd=3.5/etcd", "-p", "etcdctl=3.5/etcdctl", "-p", "settle=1s"];
     site.run(&shipped("upgrade"), &[&all[..], words].concat())
 }
 
-/// The minor versions that run.
+/// The versions that run.
 fn versions(site: &Site) -> Vec<String> {
-    let look =
-        "/proc/$(systemctl show etcd -P MainPID)/exe --version | sed -n 's/^etcd Version: \\(3.[0-9]*\\).*/\\1/p'";
+    let look = "/proc/$(systemctl show etcd -P MainPID)/exe --version | sed -n 's/^etcd Version: //p'";
     site.members.iter().map(|host| site.inside(host, look)).collect()
+}
+
+/// Every member runs a version that begins so.
+#[track_caller]
+fn all_run(site: &Site, version: &str) {
+    let now = versions(site);
+    assert!(now.iter().all(|own| own.starts_with(version)), "{now:?}");
 }
 
 /// Hosts in the order in which their etcd was stopped.
@@ -75,12 +84,12 @@ fn every_member_comes_to_the_next_minor_the_leader_last() {
         let site = scene(kind, "up");
         let (leader, writer) = (site.leader(), writer(&site));
         let ran = upgrade(&site, &["--approve", "all"]).done();
-        assert_eq!(versions(&site), ["3.5"; 3]);
+        all_run(&site, "3.5.");
         let order = order(&ran);
         assert_eq!((order.len(), order.last()), (3, Some(&leader)), "{order:?}");
         assert_ne!(site.leader(), leader, "it was handed over");
         assert_eq!(site.program.follow("rollback", ran.run(), &["--yes"]).code, Some(1), "there is no way back");
-        assert_eq!(versions(&site), ["3.5"; 3]);
+        all_run(&site, "3.5.");
         proof(&ran, writer)
     });
 }
@@ -95,15 +104,14 @@ fn before_the_boundary_there_is_a_way_back() {
         let writer = writer(&site);
         let ran = upgrade(&site, &["--approve", "go"]);
         assert_eq!(ran.code, Some(1), "{}", ran.story());
-        let mut now = versions(&site);
-        now.sort();
-        assert_eq!(now, ["3.4", "3.5", "3.5"]);
+        let now = versions(&site);
+        assert_eq!(now.iter().filter(|own| own.starts_with("3.5.")).count(), 2, "{now:?}");
         let back = site.program.follow("rollback", ran.run(), &["--to", "looked", "--yes"]);
         assert_eq!(back.code, Some(0), "{}", back.story());
-        assert_eq!(versions(&site), ["3.4"; 3]);
+        all_run(&site, "3.4.");
         let again = site.program.follow("resume", ran.run(), &["--approve", "all"]);
         assert_eq!(again.code, Some(0), "{}", again.story());
-        assert_eq!(versions(&site), ["3.5"; 3]);
+        all_run(&site, "3.5.");
         proof(&ran, writer)
     });
 }
@@ -118,10 +126,13 @@ fn what_could_not_start_or_would_do_harm_stops_it_before_anything_does() {
         let guard = |words: &[&str], task: &str, kind: FaultKind, word: &str| {
             let ran = upgrade(&site, &[words, &["--approve", "all"]].concat());
             stopped(&ran, task, kind, word);
-            assert_eq!((versions(&site), order(&ran)), (vec!["3.4".to_owned(); 3], Vec::new()));
+            all_run(&site, "3.4.");
+            assert_eq!(order(&ran), Vec::<String>::new());
             ran
         };
-        for (version, word) in [("3.5.1", "can lose data"), ("3.6.2", "not one minor"), ("3.4.2", "not newer")] {
+        programs(&site.program, Etcd::V3_5_1);
+        guard(&["-p", "etcd=3.5.1/etcd"], "fits@controller", FaultKind::Refused, "3.5.1 can lose data");
+        for (version, word) in [("3.6.2", "not one minor"), ("3.4.2", "not newer")] {
             site.program.write("other", &format!("#!/bin/sh\necho etcd Version: {version}\n"));
             guard(&["-p", "etcd=other"], "fits@controller", FaultKind::Refused, word);
         }
@@ -136,6 +147,28 @@ fn what_could_not_start_or_would_do_harm_stops_it_before_anything_does() {
     });
 }
 
+#[test]
+fn a_version_that_can_lose_data_is_reported_and_left() {
+    prove("etcd/upgrade", "3.5.1 to 3.5", "reported as one that can lose data, and left", || {
+        let site = scene(Kind { etcd: Etcd::V3_5_1, ..PLAIN }, "up");
+        let unsafe_version = || {
+            let report = site.run(&shipped("report"), &["-p", "sample=1s"]).done();
+            wrong(&report).iter().any(|line| line == "fail cluster versions")
+        };
+        assert_eq!(versions(&site), ["3.5.1"; 3]);
+        assert!(unsafe_version());
+        let writer = writer(&site);
+        let ran = upgrade(&site, &["--approve", "all"]).done();
+        let now = versions(&site);
+        assert!(
+            now.iter().all(|own| own != "3.5.1" && *own == ran.out("runbook-out@controller")["version"]),
+            "{now:?}"
+        );
+        assert!(!unsafe_version());
+        proof(&ran, writer)
+    });
+}
+
 /// It takes the new programs from where its operator has put them.
 #[test]
 fn its_rehearsal_passes() {
@@ -144,8 +177,8 @@ fn its_rehearsal_passes() {
     }
     let runbook = shipped("upgrade");
     let program = Program::new();
-    programs(&program);
-    let folder = program.path("").display().to_string();
+    programs(&program, Etcd::V3_5);
+    let folder = format!("{}/", program.path("3.5").display());
     let text = std::fs::read_to_string(runbook.with_extension("rehearse.yaml")).unwrap();
     let cluster = shipped("lab-cluster").display().to_string();
     let text = text.replace("/opt/etcd-new/", &folder).replace("lab-cluster.yaml", &cluster);
