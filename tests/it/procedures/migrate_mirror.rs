@@ -1,6 +1,6 @@
 //! A migration by mirror, with a client that writes all the time and is moved: forward, broken off, and back.
 
-use super::{Kind, PLAIN, keys, prove_kinds, shipped, stopped, struck, took};
+use super::{Kind, PLAIN, client, keys, prove_kinds, shipped, stopped, struck, took};
 use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
@@ -13,11 +13,6 @@ use surefoot::model::{FaultKind, TaskEvent};
 
 const WORDS: [&str; 8] =
     ["-i", "site.yaml", "-p", "client_unit=app", "-p", "client_file=/etc/default/app", "-p", "quiet=1s"];
-
-/// A client that puts one key after the other where its file says, and notes what was acknowledged, and when.
-const CLIENT: &str = "[Service]\nEnvironmentFile=/etc/default/app\nEnvironment=ETCDCTL_API=3\n\
-    ExecStart=/bin/sh -c 'while :; do n=$$(date +%%s%%N); etcdctl --endpoints \"$$ETCD_ENDPOINTS\" put /app/$$n x \
-    >/dev/null && echo $$n >>/srv/acknowledged; done'\n";
 
 fn host(number: usize) -> Name {
     format!("etcd-{number}").parse().unwrap()
@@ -32,39 +27,20 @@ fn scene(kind: Kind, stem: &str) -> Site {
     new.iter().for_each(|name| drop(site.inside(name, "systemctl start --no-block etcd")));
     let groups = json!({ "source": ["etcd-1"], "destination": ["etcd-2", "etcd-3", "etcd-4"], "clients": ["etcd-5"] });
     site.inventory(&[], groups);
-    let scheme = if site.tls { "https" } else { "http" };
-    let mut file = format!("ETCD_ENDPOINTS={scheme}://{}:2379\n", site.lab.address(&host(1)).unwrap());
-    if site.tls {
-        file += "ETCDCTL_CACERT=/etc/etcd/ca.pem\nETCDCTL_CERT=/etc/etcd/host.pem\nETCDCTL_KEY=/etc/etcd/host.key\n";
-    }
-    site.write(&host(5), "/etc/default/app", "0644", "root", &file);
-    site.write(&host(5), "/etc/systemd/system/app.service", "0644", "root", CLIENT);
-    site.inside(&host(5), "systemctl daemon-reload; systemctl start app");
+    client::start(&site, &host(5), &[host(1)]);
     site
 }
 
 /// The client as it is: where it writes, and that it does.
 fn client_writes_to(site: &Site, first: &Name) {
     let address = site.lab.address(first).unwrap();
-    site.inside(
-        &host(5),
-        &format!(
-            "grep -q ETCD_ENDPOINTS=.*//{address}: /etc/default/app
-             n=$(wc -l </srv/acknowledged); timeout 30 sh -c \"until [ \\$(wc -l </srv/acknowledged) -gt $n ]; do sleep 0.1; done\""
-        ),
-    );
+    site.inside(&host(5), &format!("grep -q ETCD_ENDPOINTS=.*//{address}: {}", client::FILE));
+    client::goes_on(site, &host(5));
 }
 
-/// Stops the client; every write that it was told is kept must be there. Gives the longest time between two.
+/// Stops the client. Gives the longest time between two writes.
 fn nothing_is_lost(site: &Site) -> Duration {
-    let script = "systemctl stop app; set -a; . /etc/default/app; export ETCDCTL_API=3
-        etcdctl --endpoints \"$ETCD_ENDPOINTS\" get /app/ --prefix --keys-only | sed -n s,/app/,,p | sort >/root/there
-        sort /srv/acknowledged | comm -23 - /root/there";
-    assert_eq!(site.inside(&host(5), script), "", "acknowledged, and lost");
-    let times = site.inside(&host(5), "cat /srv/acknowledged");
-    let times: Vec<u64> = times.lines().map(|line| line.parse().unwrap()).collect();
-    assert!(times.len() > 20, "{times:?}");
-    Duration::from_nanos(times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap())
+    client::nothing_is_lost(site, &host(5))
 }
 
 /// The engine dies while it copies; the run goes on, and clients are moved.

@@ -1,12 +1,13 @@
-//! A single node becomes a cluster by its snapshot, and goes back.
+//! A single node becomes a cluster by its snapshot, in place and beside it, with a client that writes, and goes back.
 
-use super::{Kind, PLAIN, shipped, stopped, took};
+use super::{Kind, PLAIN, client, prove_kinds, shipped, stopped, took};
 use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site, own};
+use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 use surefoot::lab::{Etcd, Name};
-use surefoot::model::FaultKind;
+use surefoot::model::{FaultKind, TaskEvent};
 
 /// Four hosts: the first has a single node with etcd's default name and a local peer URL; the first three will be the
 /// cluster, and the last may write.
@@ -72,6 +73,60 @@ fn a_node_becomes_a_cluster_in_place_and_is_a_node_again() {
     let old = Kind { etcd: Etcd::V3_4, ..PLAIN };
     let kinds = if full() { vec![PLAIN, tls(PLAIN), old, tls(old)] } else { vec![PLAIN] };
     kinds.iter().for_each(|kind| kind.prove("migrate-snapshot", "in place, and walked back", comes_and_goes_back));
+}
+
+/// The node, the members to be beside it, and a host with a client that knows all of them, the node first.
+fn beside(kind: Kind, stem: &str) -> (Site, Name) {
+    let mut site = kind.boot(stem, 1, 4, Layout::Debian);
+    site.set_up(&site.members.clone(), 200, false);
+    let hosts: Vec<Name> = site.lab.hosts().cloned().collect();
+    site.members = hosts[1..4].to_vec();
+    client::start(&site, &hosts[4], &hosts[..4]);
+    (site, hosts[4].clone())
+}
+
+/// A writer that is not named is noticed. One that is stands still while the node's data moves, though the engine dies
+/// meanwhile; it writes on to the node where it is walked back, and to the cluster once it is let in.
+fn with_a_writer(kind: Kind) -> Proof {
+    let (site, app) = beside(kind, "msw");
+    let node: Name = "etcd-1".parse().unwrap();
+    describe(&site, json!({ "source": [node.as_str()] }));
+    stopped(&migrate(&site, &[]), "silent@controller", FaultKind::Refused, "Somebody still writes");
+    client::goes_on(&site, &app);
+
+    describe(&site, json!({ "source": [node.as_str()], "writers": [app.as_str()] }));
+    let words = ["-i", "site.yaml", "-p", "still=1s", "-p", "writer_unit=app", "--approve", "go"];
+    let mut running = site.program.start(&shipped("migrate-snapshot"), words);
+    running.until("cluster.restore@etcd-3", |what| matches!(what, TaskEvent::Changing { .. }));
+    running.signal(Signal::KILL);
+    let cut = running.end();
+    let follow = |command: &str, words: &[&str]| site.program.follow(command, cut.run(), words);
+    let waits = follow("resume", &[]);
+    assert_eq!((waits.code, waits.words("cluster.writers_on")), (Some(1), vec!["pending"]), "{}", waits.story());
+    let back = follow("rollback", &["--to", "looked", "--yes"]);
+    assert_eq!(back.code, Some(0), "{}", back.story());
+    client::goes_on(&site, &app);
+
+    let resumed = follow("resume", &["--approve", "all"]);
+    assert_eq!(resumed.code, Some(0), "{}", resumed.story());
+    site.look();
+    client::goes_on(&site, &app);
+    let gap = client::nothing_is_lost(&site, &app);
+    let gone = site.inside(&node, "systemctl is-active etcd || systemctl is-enabled etcd || :");
+    assert_eq!(gone, "inactive\ndisabled", "it is not taken for the cluster");
+    let past = follow("rollback", &["--yes"]);
+    assert_ne!(past.code, Some(0), "writers were let in: {}", past.story());
+    site.look();
+    Proof { gap: Some(gap), ..took(&resumed) }
+}
+
+#[test]
+fn a_client_that_writes_loses_nothing_though_the_node_stays_behind() {
+    prove_kinds(
+        "migrate-snapshot",
+        "beside the node, with a client that writes; the engine killed, back, and forward again",
+        with_a_writer,
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod add_member;
 mod backup;
 mod bootstrap;
+mod client;
 mod membership;
 mod migrate_grow;
 mod migrate_mirror;
