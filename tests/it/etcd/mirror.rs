@@ -240,6 +240,15 @@ async fn a_link_that_is_cut_is_mended() {
         two.ctl(two.source(), "etcdctl put /silence x");
     });
     assert_eq!(last["keys"], 8003);
+    // Nor that the way to the destination is, while keys come and go.
+    let (last, ()) = tokio::join!(two.frozen(), async {
+        sleep(Duration::from_millis(700)).await;
+        two.cluster.lab.apply(two.destination(), Break::LinkDown).unwrap();
+        two.ctl(two.source(), "etcdctl put /unseen x; etcdctl del /silence; etcdctl del /during");
+        sleep(Duration::from_secs(20)).await;
+        two.cluster.lab.apply(two.destination(), Break::LinkUp).unwrap();
+    });
+    assert_eq!(last["keys"], 8002);
 }
 
 #[tokio::test]

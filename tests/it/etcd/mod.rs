@@ -6,5 +6,6 @@ mod guards;
 mod lead;
 mod member;
 mod mirror;
+mod mirror_killed;
 mod restore;
 mod upkeep;

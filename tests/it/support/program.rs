@@ -97,6 +97,17 @@ impl Program {
     pub fn start<S: AsRef<std::ffi::OsStr>>(&self, runbook: &Path, words: impl IntoIterator<Item = S>) -> Running {
         let mut command = self.command(["run"]);
         command.arg(runbook).args(["--yes", "--log", "json"]).args(words);
+        Program::spawn(command)
+    }
+
+    /// Takes a run up, so that it can be broken off again.
+    pub fn take_up(&self, run: &RunId, words: &[&str]) -> Running {
+        let mut command = self.command(["resume", run.as_str(), "--log", "json"]);
+        command.args(words);
+        Program::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Running {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         Running { child, out, seen: String::new() }
