@@ -110,7 +110,7 @@ pub static DEFAULTS: Shape = Shape {
     what: "`defaults`",
     about: "Keys of a step: each step has those that it does not have itself and that mean something for it. A key of its \
             own replaces the default; one without a value means none.",
-    groups: &[EVERY_STEP, PLACED, SEVERAL, WAITING, ACTING],
+    groups: &[EVERY_STEP, PLACED, LISTED, PROBED, WAITING, ACTING],
 };
 
 /// A step of a runbook.
@@ -118,7 +118,7 @@ pub static STEP: Shape = Shape {
     name: "step",
     what: "a step",
     about: "One action, and when, where and how it is done.",
-    groups: &[NAMED, EVERY_STEP, PLACED, SEVERAL, WAITING, ACTING],
+    groups: &[NAMED, EVERY_STEP, PLACED, LISTED, PROBED, WAITING, ACTING],
 };
 
 /// A list of steps that run on some hosts at a time.
@@ -179,7 +179,7 @@ pub static BATCH_STEP: Shape = Shape {
     name: "batch-step",
     what: "a step",
     about: "A step on the hosts of a batch.",
-    groups: &[NAMED, EVERY_STEP, SEVERAL, ACTING],
+    groups: &[NAMED, EVERY_STEP, LISTED, PROBED, ACTING],
 };
 
 /// A step of a roll's gate.
@@ -225,7 +225,7 @@ pub static VERIFY: Shape = Shape {
     name: "verify-step",
     what: "a step",
     about: "A step that only looks.",
-    groups: &[NAMED, EVERY_STEP, PLACED],
+    groups: &[NAMED, EVERY_STEP, PLACED, LISTED],
 };
 
 /// A step of `finally`.
@@ -233,7 +233,7 @@ pub static FINALLY: Shape = Shape {
     name: "finally-step",
     what: "a step",
     about: "A step that runs once the run is over, and is never taken back.",
-    groups: &[NAMED, EVERY_STEP, PLACED, SEVERAL],
+    groups: &[NAMED, EVERY_STEP, PLACED, LISTED, PROBED],
 };
 
 /// A step of an `undo`, or a probe: where its owner is.
@@ -281,9 +281,12 @@ const PLACED: &[Field] = fields! {
         "A role, group or host: one task on each of its hosts. Without it: one task on `controller`, this machine.";
 };
 
-const SEVERAL: &[Field] = fields! {
+const LISTED: &[Field] = fields! {
     optional "for_each": Form::Either(&[Form::List(&Form::Any), Form::Template]), "[a, b]",
         "A list known before the run: one task for each `{{ item }}`; with `on`, hosts times items.";
+};
+
+const PROBED: &[Field] = fields! {
     optional "reconcile": Form::Step(&INNER), "{ sh: id app }",
         "A probe that only looks, and tells whether an interrupted step took effect: exit code 0 it did, 1 it did \
          not.";

@@ -8,14 +8,16 @@ use std::ops::Range;
 const SPEAKERS: &[&str] = &["comm", "echo", "head", "printf", "yes", "true", ":"];
 /// Commands at the end of a pipeline that keep nothing: what they say of no input tells enough.
 const LISTENERS: &[&str] = &["cut", "grep", "head", "openssl", "sed", "sort", "tail", "tr", "uniq", "wc"];
+/// Of those, the ones that end well without input, and so make an empty file of a failure.
+const COPIERS: &[&str] = &["cut", "head", "sed", "sort", "tail", "tr", "uniq"];
 /// Commands that, in the middle of a pipeline, work on what the one before them says.
 const FILTERS: &[&str] =
     &["awk", "base64", "cat", "cut", "grep", "head", "sed", "sort", "tail", "tee", "tr", "uniq", "wc"];
 
 /// Of each pipeline, the first command whose failure is lost; byte ranges. A pipeline into a listener counts as
-/// heard, unless what it says is turned round.
+/// heard, unless what it says is turned round, or kept in a file.
 pub(super) fn unheard(text: &str) -> Vec<Range<usize>> {
-    let mut scanner = Scanner { text, at: 0, depth: 0, documents: Vec::new(), found: Vec::new() };
+    let mut scanner = Scanner { text, at: 0, depth: 0, documents: Vec::new(), kept: false, found: Vec::new() };
     // Whoever turns it on knows.
     if text.contains("pipefail") || scanner.list(false).is_none() {
         return Vec::new();
@@ -33,6 +35,8 @@ struct Scanner<'t> {
     depth: usize,
     /// The ends of here-documents that begin with the next line.
     documents: Vec<&'t str>,
+    /// What the command says that is being read goes to a file.
+    kept: bool,
     found: Vec<Range<usize>>,
 }
 
@@ -88,7 +92,9 @@ impl<'t> Scanner<'t> {
     /// Reads commands up to the end of the text, or to the `)` that closes these. `None` where it cannot follow.
     fn list(&mut self, closed: bool) -> Option<()> {
         self.depth += 1;
+        let outer = std::mem::take(&mut self.kept);
         let found = if self.depth > DEEPEST { None } else { self.commands(closed) };
+        self.kept = outer;
         self.depth -= 1;
         found
     }
@@ -113,7 +119,10 @@ impl<'t> Scanner<'t> {
                 },
                 Token::Word(range) => line.last.words.push(range),
                 Token::Pipe if line.last.is_empty() => return None,
-                Token::Pipe => line.before.push(std::mem::take(&mut line.last)),
+                Token::Pipe => {
+                    self.kept = false;
+                    line.before.push(std::mem::take(&mut line.last));
+                }
                 Token::Line if line.last.is_empty() && !line.before.is_empty() => {}
                 Token::Break | Token::Line => self.end(&std::mem::take(&mut line)),
                 // `NAME()`: what follows is its body.
@@ -134,7 +143,9 @@ impl<'t> Scanner<'t> {
     }
 
     fn end(&mut self, line: &Pipeline) {
-        if line.last.name(self.text).is_some_and(|name| LISTENERS.contains(&name)) && !line.negated {
+        let kept = std::mem::take(&mut self.kept);
+        let hears = |name| LISTENERS.contains(&name) && !(kept && COPIERS.contains(&name));
+        if line.last.name(self.text).is_some_and(hears) && !line.negated {
             return;
         }
         let lost = line.before.iter().enumerate().find(|(at, command)| !command.is_heard(self.text, *at == 0));
@@ -200,14 +211,17 @@ impl<'t> Scanner<'t> {
 
     /// `> FILE`, `2>&1`, `<<END` and the like, with what follows.
     fn redirection(&mut self) -> Option<()> {
+        let of_errors = self.text[..self.at].ends_with('2');
         let document = self.past("<<-") || self.past("<<");
+        let mut writes = false;
         if !document {
-            self.past_char()?;
-            let _ = [">", "&", "|"].iter().any(|more| self.past(more));
+            writes = self.past_char()? == '>' && !of_errors;
+            writes &= ![">", "&", "|"].iter().any(|more| self.past(more) && *more == "&");
         }
         self.past_blanks();
         let start = self.at;
         self.word()?;
+        self.kept |= writes && !self.text[start..self.at].starts_with("/dev/");
         if document {
             self.documents.push(self.text[start..self.at].trim_matches(['\'', '"', '\\']));
         }
@@ -283,6 +297,11 @@ mod tests {
         assert_eq!(lost("if ! lsblk | grep -q x; then exit; fi"), ["lsblk"]);
         assert_eq!(lost("f() { df | gzip; }\nfor x in 1 2; do rm x | tee y; done | sort"), ["df", "rm x"]);
         assert_eq!(lost("cat <<END | b | c\nx | y\nEND\nd | e"), ["b", "d"]);
+        assert_eq!(
+            lost("pg_dump db | sort >x; a | b 2>x | cut -c1 >>x; c | sed s/a/b/ 2>/dev/null"),
+            ["pg_dump db", "a"]
+        );
+        assert_eq!(lost("a >x | sort; b | sort >/dev/null; c | grep x >y; d | head >$(e | sort)"), ["d"]);
         assert_eq!(lost("case $x in a|b) c | d ;; *) e ;; esac"), ["c"]);
     }
 

@@ -131,7 +131,9 @@ impl<'a> Settler<'a> {
 
     fn plain(&mut self, index: u32, step: &Step, on: &[HostName]) -> Result<Vec<Task>, Vec<Diagnostic>> {
         let shared = self.step_args(step).map_err(|fault| vec![diagnostic(fault)])?;
-        if let Some(args) = &shared {
+        if let Some(args) = &shared
+            && self.takes_place(step, &self.scope, Known::Always).map_err(|d| vec![d])?
+        {
             decodes(step.kind, args, step).map_err(|d| vec![d])?;
         }
         let mut tasks = Vec::with_capacity(on.len());
@@ -198,19 +200,32 @@ impl<'a> Settler<'a> {
     ) -> Result<Task, Diagnostic> {
         let name = TaskName { step: step.id.clone(), host: host.clone(), item: item.as_ref().map(|(at, _)| *at) };
         let item = item.map(|(_, item)| item);
+        let scope = item.iter().fold(scope.clone(), |s, item| s.with("item", Value::from(Serde(item))));
+        let takes_place = self.takes_place(step, &scope, Known::PerTask)?;
         let args = match shared {
             Some(args) => args.clone(),
             None => {
-                let scope = item.iter().fold(scope.clone(), |s, item| s.with("item", Value::from(Serde(item))));
-                let own =
-                    |r: &Ref| !(r.name(0) == Some("vars") && r.name(1).is_some_and(|n| step.vars.contains_key(n)));
-                let known = |r: &Ref| own(r) && self.of(r) <= Known::PerTask;
+                let known = |r: &Ref| !is_own(step, r) && self.of(r) <= Known::PerTask;
                 let args = Arc::new(self.settle(step, &scope, &known).map_err(diagnostic)?);
-                decodes(step.kind, &args, step)?;
+                if takes_place {
+                    decodes(step.kind, &args, step)?;
+                }
                 args
             }
         };
         Ok(Task { name, step: index, args, item })
+    }
+
+    /// Whether the task takes place, as far as its `when` is known by then. One that reads the run may.
+    fn takes_place(&self, step: &Step, scope: &Scope, by: Known) -> Result<bool, Diagnostic> {
+        let Some(when) = &step.when else { return Ok(true) };
+        if when.refs.iter().any(|r| is_own(step, r) || self.of(r) > by) {
+            return Ok(true);
+        }
+        match when.holds(scope) {
+            Err(_) if self.may_be_skipped => Ok(true),
+            held => held.map_err(diagnostic),
+        }
     }
 
     /// Renders what is known. A template that cannot be rendered is a mistake, unless a `when` may keep it from ever
@@ -222,6 +237,11 @@ impl<'a> Settler<'a> {
             settled => settled,
         }
     }
+}
+
+/// Whether it reads one of the step's own `vars`, which are made in the run.
+fn is_own(step: &Step, r: &Ref) -> bool {
+    r.name(0) == Some("vars") && r.name(1).is_some_and(|name| step.vars.contains_key(name))
 }
 
 /// What chooses each batch of a roll, from those that were chosen before.

@@ -20,6 +20,7 @@ mod fuzz;
 mod guide;
 mod inventories;
 mod journal;
+mod known;
 mod kubeadm;
 mod lab;
 mod lease;

@@ -35,12 +35,13 @@ impl<'n> Common<'n> {
             |reader: &mut Reader, fields: &mut Fields<'n>, name| fields.take(name).map(|node| reader.text(node, name));
         let main = matches!(within, Within::Steps | Within::Batch(_));
         let runs_by_itself = main || matches!(within, Within::Finally);
+        let listed = runs_by_itself || matches!(within, Within::Verify);
         let given = |(_, node): &&(Key, Node)| node.value != Value::Null;
         let entry = |fields: &mut Fields<'n>, name| fields.entry(name).filter(given).map(|(key, node)| (key, node));
         Common {
             title: text(reader, fields, "title"),
             when: fields.take("when"),
-            for_each: if runs_by_itself { fields.take("for_each").map(|node| for_each(reader, node)) } else { None },
+            for_each: listed.then(|| fields.take("for_each")).flatten().map(|node| for_each(reader, node)),
             vars: fields.take("vars").map(|node| vars(reader, node)).unwrap_or_default(),
             user: fields.take("become").map(|node| become_user(reader, node)).or_else(|| within.user().cloned()),
             env: fields.take("env").map(|node| env(reader, node)).unwrap_or_default(),
