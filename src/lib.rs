@@ -11,6 +11,7 @@
 //!   over its events and the only truth about it.
 //! - [`secret`]: what must not be seen, and how it is masked wherever it would show.
 //! - [`template`]: templates and expressions, evaluated late.
+//! - [`http`]: questions to web servers, over any stream.
 //! - [`world`]: a host, over ssh or local; scripts that change nothing, and acts that happen at most once.
 //! - [`action`]: what a step can do, one file for each kind, and the contract that they share.
 //! - [`load`]: YAML to trees in which every value knows its place.
@@ -22,6 +23,7 @@
 //! - [`journal`]: the record on disk.
 //! - [`tidy`]: what a run keeps on its hosts, and how that goes away.
 //! - [`report`]: what people and programs see.
+//! - [`notify`]: tells others of a run.
 //! - [`lab`]: throw-away hosts on this machine.
 //! - [`testing`]: a runbook's tests: the engine on hosts that answer as their script says.
 //! - [`rehearse`]: the program itself in a lab, under every fault.
@@ -32,10 +34,12 @@ pub mod check;
 pub mod cli;
 pub mod compile;
 pub mod execute;
+pub mod http;
 pub mod journal;
 pub mod lab;
 pub mod load;
 pub mod model;
+pub mod notify;
 pub mod plan;
 pub mod rehearse;
 pub mod report;

@@ -2,8 +2,9 @@
 
 use super::copy::Copied;
 use super::files::{self, Attributes, Contents, Original, Was};
-use super::web::{Connection, Tls, Url};
+use super::web::{self, Tls};
 use super::{Action, Change, Cx, HostPath, Leftover, Mode, Seen, Undoing};
+use crate::http::{Answer, Url};
 use crate::model::{Effect, Fault, FaultKind, HostName};
 use crate::world::Script;
 use bytes::Bytes;
@@ -108,11 +109,11 @@ impl Download {
     }
 
     /// Of the last server, once every redirect has been followed.
-    async fn answer(&self, cx: &Cx<'_>) -> Result<super::web::Answer, Fault> {
+    async fn answer(&self, cx: &Cx<'_>) -> Result<Answer, Fault> {
         let controller = cx.named(&HostName::controller())?;
         let mut url = self.url.clone();
         for _ in 0..=REDIRECTS {
-            let connection = stalled(Connection::open(cx, controller.as_ref(), &url, self.tls.as_ref())).await?;
+            let connection = stalled(web::open(cx, controller.as_ref(), &url, self.tls.as_ref())).await?;
             let answer = stalled(connection.ask(Method::GET, HeaderMap::new(), Bytes::new())).await?;
             let status = answer.status();
             if status.is_success() {

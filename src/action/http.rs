@@ -1,7 +1,8 @@
 //! `http`: a question to a web server, or an order.
 
-use super::web::{Connection, Tls, Url};
+use super::web::{self, Tls};
 use super::{Action, Cx, Seen, Undoing, unseen};
+use crate::http::Url;
 use crate::model::{Effect, Fault, FaultKind};
 use bytes::Bytes;
 use hyper::Method;
@@ -137,7 +138,7 @@ impl Http {
     }
 
     async fn ask(&self, cx: &Cx<'_>) -> Result<HttpOut, Fault> {
-        let connection = Connection::open(cx, cx.host.as_ref(), &self.url, self.tls.as_ref()).await?;
+        let connection = web::open(cx, cx.host.as_ref(), &self.url, self.tls.as_ref()).await?;
         if !self.reads() {
             cx.begin().await?;
         }

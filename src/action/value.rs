@@ -1,7 +1,7 @@
 //! Types of parameters that JSON alone has no word for. Each tells the schema its `format`, and the check asks
 //! [`parse_format`] whether a literal fits.
 
-use super::web::Url;
+use crate::http::Url;
 use crate::model::HostName;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -52,7 +52,8 @@ macro_rules! text_format {
         }
     };
 }
-pub(super) use text_format;
+
+text_format!(Url, "url", "An address: `http://HOST:PORT/PATH` or `https://...`.", "http://127.0.0.1:2381/health");
 
 /// A length of time: `500ms`, `90s`, `1h30m`, `2d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]

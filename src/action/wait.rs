@@ -2,8 +2,9 @@
 
 use super::poll::Pace;
 use super::systemd::Unit;
-use super::web::{Connection, Tls, Url};
+use super::web::{self, Tls};
 use super::{Action, Cx, HostPath, Period, Seen, Undoing, files, unseen};
+use crate::http::Url;
 use crate::model::{Effect, Fault, FaultKind};
 use crate::world::Script;
 use bytes::Bytes;
@@ -108,7 +109,7 @@ async fn bounded<T>(attempt: impl Future<Output = Result<T, Fault>>) -> Result<T
 impl Wait {
     /// The status that a GET is answered with.
     async fn status(&self, cx: &Cx<'_>, url: &Url) -> Result<u16, Fault> {
-        let connection = Connection::open(cx, cx.host.as_ref(), url, self.tls.as_ref()).await?;
+        let connection = web::open(cx, cx.host.as_ref(), url, self.tls.as_ref()).await?;
         let answer = connection.ask(Method::GET, HeaderMap::new(), Bytes::new()).await?;
         Ok(answer.status().as_u16())
     }

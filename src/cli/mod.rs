@@ -7,6 +7,7 @@ mod cancel;
 mod check;
 mod complete;
 mod completions;
+mod config;
 mod connect;
 mod control;
 mod exit;

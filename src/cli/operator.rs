@@ -3,6 +3,7 @@
 use super::exit::Exit;
 use crate::action::Question;
 use crate::model::{StepId, TaskName};
+use crate::notify::Notifier;
 use crate::report::Live;
 use indexmap::IndexMap;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -36,6 +37,7 @@ pub struct Operator {
     approved: Arc<[String]>,
     live: Option<Arc<Live>>,
     waiting: Waiting,
+    notifier: Option<Arc<Notifier>>,
 }
 
 /// Questions that wait for an answer, whoever gives it first.
@@ -66,8 +68,13 @@ impl Waiting {
 
 impl Operator {
     /// `approved`: steps that may pass, or `all`.
-    pub fn new(approved: Vec<String>, live: Option<Arc<Live>>, waiting: Waiting) -> Self {
-        Operator { approved: approved.into(), live, waiting }
+    pub fn new(
+        approved: Vec<String>,
+        live: Option<Arc<Live>>,
+        waiting: Waiting,
+        notifier: Option<Arc<Notifier>>,
+    ) -> Self {
+        Operator { approved: approved.into(), live, waiting, notifier }
     }
 
     /// Answers as long as the run asks. A question dropped unanswered means no.
@@ -79,6 +86,7 @@ impl Operator {
                 let _ = question.answer.send(Some(format!("{}, beforehand", operator_name())));
             } else if io::stdin().is_terminal() {
                 let (me, task, text) = (self.clone(), question.task.clone(), question.text.clone());
+                self.notifier.iter().for_each(|notifier| notifier.waiting(&task, &text));
                 self.waiting.add(question);
                 // Reading blocks; a question that is never answered must not hold the others up.
                 tokio::task::spawn_blocking(move || me.at_terminal(&task, &text));

@@ -8,12 +8,10 @@ use super::args::Rehearse as Args;
 use super::exit::Exit;
 use super::kept::Origin;
 use super::lab::say;
-use super::lease::Wish;
 use super::pipeline::{self, show};
 use super::run::{Options, in_runtime, start};
 use super::runs;
 use crate::check::check;
-use crate::execute::Limits;
 use crate::journal::Store;
 use crate::lab::{Lab, LabGuard, Spec, install_missing};
 use crate::load::{self, Document, Given, Inventory, Rehearsal};
@@ -171,15 +169,8 @@ impl Showing {
 }
 
 fn options(showing: &Showing, folder: &Path) -> Options {
-    Options {
-        log: showing.log,
-        verbose: showing.verbose,
-        approve: vec!["all".to_owned()],
-        limits: Limits::default(),
-        hold: Wish::default(),
-        yes: true,
-        folder: folder.to_owned(),
-    }
+    let (log, approve) = (showing.log, vec!["all".to_owned()]);
+    Options { log, verbose: showing.verbose, approve, ..Options::silent(folder.to_owned()) }
 }
 
 fn title(text: &str) {

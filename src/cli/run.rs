@@ -9,11 +9,13 @@ use super::operator::{Operator, Waiting, can_ask, confirm, operator_name};
 use super::out::say;
 use super::pipeline::{Prepared, prepare};
 use super::saved::{self, Saved};
-use super::{kept, past, run_id, runs};
+use super::{config, kept, past, run_id, runs};
 use crate::compile::Program;
 use crate::execute::{self, Goal, Leases, Limits, Origin, Signals};
 use crate::journal::{Journal, RunFolder, Store};
+use crate::load::Config;
 use crate::model::{Fault, Observer, Outcome, RunId, RunState, Sources};
+use crate::notify::Notifier;
 use crate::plan::Plan;
 use crate::report::plan::Fold;
 use crate::report::{self, JsonLines, Lines, Live, Places, Quiet};
@@ -40,19 +42,25 @@ pub struct Options {
     pub yes: bool,
     /// Where files of the operator's with a relative path go.
     pub folder: PathBuf,
+    /// The operator's own file.
+    pub config: Config,
 }
 
 impl Options {
     /// With nobody to answer, and no limits of its own.
     pub fn silent(folder: PathBuf) -> Options {
         let (log, verbose, approve) = (None, false, Vec::new());
-        Options { log, verbose, approve, limits: Limits::default(), hold: Wish::default(), yes: true, folder }
+        let (limits, hold, config) = (Limits::default(), Wish::default(), Config::default());
+        Options { log, verbose, approve, limits, hold, yes: true, folder, config }
     }
 
-    pub fn of(manner: &Manner, yes: bool, folder: PathBuf) -> Options {
+    /// Where the operator's own file has mistakes, they are shown.
+    pub fn of(manner: &Manner, yes: bool, folder: PathBuf) -> Result<Options, Exit> {
+        let config = config::read(manner.config.as_deref())?;
         let limits = Limits { per_host: manner.per_host, in_all: manner.at_once };
         let hold = Wish { ttl: manner.lease, take_over: manner.take_over };
-        Options { log: manner.log, verbose: manner.verbose, approve: manner.approve.clone(), limits, hold, yes, folder }
+        let (log, verbose, approve) = (manner.log, manner.verbose, manner.approve.clone());
+        Ok(Options { log, verbose, approve, limits, hold, yes, folder, config })
     }
 }
 
@@ -80,7 +88,10 @@ fn from_runbook(state: &Option<PathBuf>, args: &Args) -> Exit {
         Ok(store) => store,
         Err(error) => return Exit::Failed.because(error),
     };
-    let options = Options::of(&args.manner, args.yes, folder);
+    let options = match Options::of(&args.manner, args.yes, folder) {
+        Ok(options) => options,
+        Err(exit) => return exit,
+    };
     in_runtime(async {
         let mut ready = match Ready::connect(&store, prepared, args.yes).await {
             Ok(ready) => ready,
@@ -131,7 +142,10 @@ fn from_plan(state: &Option<PathBuf>, args: &Args, saved: &Saved, bytes: Vec<u8>
     if !moved.is_empty() {
         return stale(moved);
     }
-    let options = Options::of(&args.manner, args.yes, saved.folder().to_owned());
+    let options = match Options::of(&args.manner, args.yes, saved.folder().to_owned()) {
+        Ok(options) => options,
+        Err(exit) => return exit,
+    };
     in_runtime(async {
         // Who may be missing was decided when it was made.
         let ready = match Ready::connect(&store, prepared, true).await {
@@ -335,7 +349,10 @@ impl Engine {
         let shown = options.log != Some(Log::Json);
         let (questions, asked) = tokio::sync::mpsc::channel(16);
         let waiting = Waiting::default();
-        tokio::spawn(Operator::new(options.approve, display.live.clone(), waiting.clone()).answer(asked));
+        let exit_code = |outcome| Exit::from(outcome) as u8;
+        let notifier = Notifier::start(&options.config, self.secrets.masks.clone(), exit_code);
+        let operator = Operator::new(options.approve, display.live.clone(), waiting.clone(), notifier.clone());
+        tokio::spawn(operator.answer(asked));
         let wishes = signals.clone();
         let control = Control::listen(self.folder.path(), move |request| carry_out(request, &waiting, &wishes));
         let _control = control.map_err(|error| Exit::Failed.because(error))?;
@@ -353,7 +370,7 @@ impl Engine {
             append: Box::new(move |events| journal.append(events).map_err(Into::into)),
             folder: options.folder,
             outputs: self.folder.outputs(),
-            observers: vec![display.observer],
+            observers: [display.observer].into_iter().chain(notifier.iter().cloned().map(|one| one as _)).collect(),
             questions,
             signals,
             secrets: self.secrets,
@@ -361,6 +378,9 @@ impl Engine {
         .await;
         let lost = execute::lost(&self.world);
         closed(&self.world, Exit::Done).await;
+        if let Some(notifier) = notifier {
+            notifier.close().await.iter().for_each(|missed| anstream::eprintln!("warning: {missed}"));
+        }
         match lost {
             Some(fault) => Err(Exit::Held.because(fault)),
             None => {

@@ -51,9 +51,9 @@ impl Taken {
     /// Connects, and lets an engine go on with it.
     pub async fn engage(self, goal: Goal, manner: &Manner, yes: bool) -> Result<Ended, Exit> {
         let (prepared, folder) = (&self.kept.prepared, self.folder.path());
+        let options = Options::of(manner, yes, self.kept.origin.folder.clone())?;
         let secrets = secrets(prepared)?;
         let world = connected(prepared, &self.run, folder, &secrets, &self.state, yes).await?;
-        let options = Options::of(manner, yes, self.kept.origin.folder.clone());
         self.begin(goal, world, secrets, options).await
     }
 

@@ -1,10 +1,11 @@
 //! YAML texts to typed trees in which every key and value knows its place.
 //!
-//! Three kinds of file: a runbook ([`runbook`], a bare [`Document`] that only `check` can make sense of), an
-//! inventory ([`inventory`], typed here) and parameters ([`params`]). Nothing here knows actions or templates; of steps
+//! A runbook is a bare [`Document`] here, that only `check` can make sense of; an [`inventory`], parameters ([`params`]), a
+//! [`rehearsal`] and a user's [`config`] are typed. Nothing here knows actions or templates; of steps
 //! only that `use` names another file.
 //! Every mistake is a [`Diagnostic`] with a place, and as many as can be found in one go are returned.
 
+mod config;
 mod fields;
 mod file;
 mod format;
@@ -20,6 +21,7 @@ mod texts;
 mod used;
 mod yaml;
 
+pub use config::{CONFIG, Config, Moment, Notify, To, Webhook};
 pub use fields::{Fields, unknown_key};
 pub use format::{Unformatted, formatted};
 pub use hint::{closest, did_you_mean, suggested};
@@ -117,6 +119,15 @@ pub fn params(path: &Path, sources: &mut Sources) -> Result<Vec<Given>, Vec<Diag
     let Some(root) = root else { return Ok(Vec::new()) };
     node::expect_map(&root, "a parameters file")?;
     Ok(root.entries().iter().cloned().map(|(key, value)| Given { key, value }).collect())
+}
+
+/// Reads a user's config. An empty file says nothing.
+pub fn config(path: &Path, sources: &mut Sources) -> Result<Config, Vec<Diagnostic>> {
+    let file = file::read(path, sources)?;
+    let root = yaml::parse_or_empty(file, &sources.get(file).text)?;
+    let Some(root) = root else { return Ok(Config::default()) };
+    node::expect_map(&root, "a config")?;
+    config::decode(&root, &folder(path), sources)
 }
 
 /// The tree of a text that is no file.

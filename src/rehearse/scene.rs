@@ -120,7 +120,12 @@ impl Work {
             opened
         };
         let mut command = Command::new(&subject.program);
-        command.current_dir(&self.folder).env("SUREFOOT_STATE", state).args(words).stderr(open("errors")?);
+        command
+            .current_dir(&self.folder)
+            .env("SUREFOOT_STATE", state)
+            .env("SUREFOOT_CONFIG", "/dev/null")
+            .args(words)
+            .stderr(open("errors")?);
         Engine::start(command, open("events")?)
     }
 

@@ -11,7 +11,7 @@ mod values;
 pub use values::of_params;
 
 use crate::check::RUNBOOK;
-use crate::load::{INVENTORY, REHEARSAL, Shape};
+use crate::load::{CONFIG, INVENTORY, REHEARSAL, Shape};
 use crate::testing::TEST;
 use form::Definitions;
 use serde_json::{Value as Json, json};
@@ -24,6 +24,7 @@ pub static SCHEMAS: &[(&str, Make)] = &[
     ("runbook", || of_shape(&RUNBOOK, "runbook")),
     ("inventory", || of_shape(&INVENTORY, "inventory")),
     ("params", values::any_params),
+    ("config", || of_shape(&CONFIG, "config")),
     ("rehearsal", || of_shape(&REHEARSAL, "rehearsal")),
     ("test", || of_shape(&TEST, "test")),
 ];

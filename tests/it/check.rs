@@ -149,6 +149,11 @@ fn each_test_file_has_the_mistakes_that_it_says_and_no_others() {
 }
 
 #[test]
+fn each_config_has_the_mistakes_that_it_says_and_no_others() {
+    hold(&cases("config"), |path, sources| load::config(path, sources).err().unwrap_or_default());
+}
+
+#[test]
 fn every_code_has_a_case() {
     let all = [cases(""), cases("inventory"), cases("testing")].concat();
     let used: BTreeSet<String> =

@@ -27,6 +27,7 @@ mod lease;
 mod left_out;
 mod load;
 mod long;
+mod notify;
 mod places;
 mod plan;
 mod procedures;

@@ -52,7 +52,7 @@ const KNOWABLE: &[&str] = &[
 ];
 
 /// Cases whose only mistakes with such codes lie between several values.
-const BEYOND: &[&str] = &["roles_of_a_used_runbook", "to_without_rollback"];
+const BEYOND: &[&str] = &["neither_and_both", "roles_of_a_used_runbook", "to_without_rollback"];
 
 /// A case with a mistake that a schema can know is refused by it, and every other is not.
 fn agree(name: &str, below: &str) {
@@ -88,6 +88,11 @@ fn runbooks_are_refused_for_what_one_value_shows() {
 #[test]
 fn inventories_are_refused_for_what_one_value_shows() {
     agree("inventory", "inventory");
+}
+
+#[test]
+fn configs_are_refused_for_what_one_value_shows() {
+    agree("config", "config");
 }
 
 #[test]

@@ -99,6 +99,10 @@ pub struct Manner {
     /// How the run is shown [default: live on a terminal, else lines]
     #[arg(long, value_enum)]
     pub log: Option<Log>,
+    /// Your own file, such as for whom to tell of runs [default: $XDG_CONFIG_HOME/surefoot/config.yaml, else
+    /// ~/.config/surefoot/config.yaml, where that is there]
+    #[arg(long, value_name = "FILE", env = "SUREFOOT_CONFIG")]
+    pub config: Option<PathBuf>,
     /// Show starts, announced changes and repeated attempts too
     #[arg(short, long)]
     pub verbose: bool,

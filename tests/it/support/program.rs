@@ -65,6 +65,8 @@ impl Program {
 
     fn prepare(&self, command: &mut Command) {
         command.current_dir(self.folder.path()).env("SUREFOOT_STATE", self.state_folder()).stdin(Stdio::null());
+        // Who runs the tests is told of nothing.
+        command.env("SUREFOOT_CONFIG", "/dev/null");
     }
 
     /// Calls it, and waits until it ends.

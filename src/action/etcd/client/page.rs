@@ -2,7 +2,7 @@
 
 use super::{access, certificate, tunnel};
 use crate::action::Cx;
-use crate::action::web::{Connection, Url};
+use crate::http::{Connection, Url};
 use crate::model::{Fault, FaultKind};
 use crate::world::Host;
 use bytes::Bytes;

@@ -1,12 +1,11 @@
-//! TLS towards a web server: whom to trust, and which certificate to show.
+//! Web servers as a host sees them: the connection is the host's own, and so are the certificates.
 
-use crate::action::{Cx, HostPath, read};
+use super::{Cx, HostPath, read};
+use crate::http::{self, Connection, Url};
 use crate::model::Fault;
 use crate::world::Host;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::sync::Arc;
-use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -23,6 +22,17 @@ pub struct Tls {
     key: Option<HostPath>,
 }
 
+/// A connection to the server of an address, opened by a host. Nothing has been asked where this fails. A port that
+/// refuses is `missing`, a certificate that is not trusted is `refused`.
+pub async fn open(cx: &Cx<'_>, host: &dyn Host, url: &Url, tls: Option<&Tls>) -> Result<Connection, Fault> {
+    let mut stream = host.dial(&url.address()).await?;
+    if url.is_tls() {
+        let config = tls.cloned().unwrap_or_default().config(cx, host).await?;
+        stream = http::agreed(url, stream, config).await?;
+    }
+    Ok(Connection::over(url.clone(), stream).await?.looking_only(host.looks_only()))
+}
+
 impl Tls {
     pub fn validate(&self) -> Result<(), Fault> {
         match self.cert.is_some() == self.key.is_some() {
@@ -36,11 +46,8 @@ impl Tls {
         [&self.ca, &self.cert, &self.key].map(|path| path.as_ref().map_or("", HostPath::as_str))
     }
 
-    pub async fn config(&self, cx: &Cx<'_>, host: &dyn Host) -> Result<ClientConfig, Fault> {
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| bad("TLS", error))?
-            .with_root_certificates(self.roots(cx, host).await?);
+    async fn config(&self, cx: &Cx<'_>, host: &dyn Host) -> Result<ClientConfig, Fault> {
+        let builder = http::config(self.roots(cx, host).await?)?;
         let (Some(cert), Some(key)) = (&self.cert, &self.key) else { return Ok(builder.with_no_client_auth()) };
         let chain = certificates(&pem(cx, host, cert).await?, cert)?;
         let key_pem = pem(cx, host, key).await?;
@@ -49,15 +56,10 @@ impl Tls {
     }
 
     async fn roots(&self, cx: &Cx<'_>, host: &dyn Host) -> Result<RootCertStore, Fault> {
+        let Some(ca) = &self.ca else { return Ok(http::roots()) };
         let mut roots = RootCertStore::empty();
-        match &self.ca {
-            Some(ca) => {
-                for certificate in certificates(&pem(cx, host, ca).await?, ca)? {
-                    roots.add(certificate).map_err(|error| bad(ca.as_str(), error))?;
-                }
-            }
-            // What of it cannot be read is not trusted: a server that needs it is refused, and that is told.
-            None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+        for certificate in certificates(&pem(cx, host, ca).await?, ca)? {
+            roots.add(certificate).map_err(|error| bad(ca.as_str(), error))?;
         }
         Ok(roots)
     }

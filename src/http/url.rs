@@ -1,18 +1,13 @@
-//! An address on the web, as a parameter.
+//! An address on the web.
 
-use crate::action::value::text_format;
 use hyper::Uri;
 use hyper::header::HeaderValue;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
-use std::borrow::Cow;
 use std::str::FromStr;
 
 /// `http://HOST[:PORT]/PATH` or `https://...`, without a user in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url(Uri);
-
-text_format!(Url, "url", "An address: `http://HOST:PORT/PATH` or `https://...`.", "http://127.0.0.1:2381/health");
 
 impl FromStr for Url {
     type Err = String;

@@ -1,9 +1,8 @@
 //! One question over one connection.
 
-use super::{Tls, Url};
-use crate::action::Cx;
+use super::{Url, tls};
 use crate::model::{Fault, FaultKind};
-use crate::world::{Host, Tunnel};
+use crate::world::Tunnel;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -11,12 +10,10 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{HOST, HeaderMap};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use std::sync::Arc;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
-/// A connection to the server of an address, opened by a host. It is closed when it is dropped.
+/// A connection to the server of an address. It is closed when it is dropped.
 pub struct Connection {
     url: Url,
     /// Nothing may be ordered over it.
@@ -33,22 +30,17 @@ pub struct Answer {
 }
 
 impl Connection {
-    /// Nothing has been asked where this fails. A port that refuses is `missing`, a certificate that is not trusted is
-    /// `refused`.
-    pub async fn open(cx: &Cx<'_>, host: &dyn Host, url: &Url, tls: Option<&Tls>) -> Result<Connection, Fault> {
-        let mut stream = host.dial(&url.address()).await?;
+    /// From this machine to the server of an address. Nothing has been asked where this fails.
+    pub async fn from_here(url: &Url) -> Result<Connection, Fault> {
+        let stream = TcpStream::connect(url.address()).await;
+        let gone = |error: std::io::Error| {
+            Fault::missing(format!("{} cannot be reached", url.address())).detail(error.to_string())
+        };
+        let mut stream: Box<dyn Tunnel> = Box::new(stream.map_err(gone)?);
         if url.is_tls() {
-            let config = tls.cloned().unwrap_or_default().config(cx, host).await?;
-            let name = ServerName::try_from(url.name().to_owned())
-                .map_err(|_| Fault::value(format!("`{}` is no name that a certificate can have", url.name())))?;
-            let agreed = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-            let agreed = agreed.map_err(|error| {
-                Fault::refused(format!("{} and we do not agree on TLS", url.address())).detail(error.to_string())
-            })?;
-            stream = Box::new(agreed) as Box<dyn Tunnel>;
+            stream = tls::agreed(url, stream, tls::config(tls::roots())?.with_no_client_auth()).await?;
         }
-        let connection = Connection::over(url.clone(), stream).await?;
-        Ok(Connection { looks_only: host.looks_only(), ..connection })
+        Connection::over(url.clone(), stream).await
     }
 
     /// Over a stream that leads to the server already.
@@ -58,6 +50,11 @@ impl Connection {
         // How it ends, the answer or its body tells.
         let driver = tokio::spawn(async move { drop(connection.await) });
         Ok(Connection { url, looks_only: false, sender, _driver: AbortOnDropHandle::new(driver) })
+    }
+
+    /// Refuses orders from here on, where that is so.
+    pub fn looking_only(self, looks_only: bool) -> Connection {
+        Connection { looks_only, ..self }
     }
 
     /// Where this fails, the server may have done what was asked.

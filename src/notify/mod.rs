@@ -1,0 +1,193 @@
+//! Tells others of a run: by a command or a webhook, as the user's config says.
+//!
+//! A notice never holds a run up and never fails it: it has a thread of its own, each attempt has [`PATIENCE`], and the
+//! end of a run waits for what is left for [`FAREWELL`] at most. Each of those who are told has their notices in order,
+//! whatever becomes of the others. What could not be told is said once, at the end.
+//! Nothing is kept across a crash: who takes the run up tells anew that it starts, waits, fails, ends.
+//! Knows no steps and no hosts beyond what events say.
+
+mod notice;
+mod send;
+
+use crate::load::{Config, Moment, Notify, To, Webhook};
+use crate::model::{Observer, Outcome, RunState, Stamped, TaskName};
+use crate::secret::Masks;
+use jiff::Timestamp;
+use notice::{About, Notice, Rest};
+use send::Way;
+use serde_json::Value as Json;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// For one attempt.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is waited before each further attempt.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+
+/// What the end of a run waits for notices that are under way.
+const FAREWELL: Duration = Duration::from_secs(15);
+
+/// Tells all that are to be told.
+pub struct Notifier {
+    about: Mutex<About>,
+    told: Vec<(Notify, Arc<Tally>)>,
+    queues: Mutex<Vec<UnboundedSender<Arc<Json>>>>,
+    masks: Masks,
+    exit_code: fn(Outcome) -> u8,
+    closing: CancellationToken,
+    ended: Mutex<Option<oneshot::Receiver<()>>>,
+}
+
+/// How many notices somebody was to get and has got, and why not.
+#[derive(Default)]
+struct Tally(Mutex<(usize, usize, Option<String>)>);
+
+impl Tally {
+    fn open(&self) -> MutexGuard<'_, (usize, usize, Option<String>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Notifier {
+    /// None where nobody is to be told. `exit_code` is what the program ends with after an outcome.
+    pub fn start(config: &Config, masks: Masks, exit_code: fn(Outcome) -> u8) -> Option<Arc<Notifier>> {
+        if config.notify.is_empty() {
+            return None;
+        }
+        let (queues, ends): (Vec<_>, Vec<_>) = config.notify.iter().map(|_| unbounded_channel()).unzip();
+        let told: Vec<_> = config.notify.iter().map(|one| (one.clone(), Arc::default())).collect();
+        let (closing, (over, ended)) = (CancellationToken::new(), oneshot::channel());
+        let work = tell_all(told.iter().cloned().zip(ends).collect(), masks.clone(), closing.clone());
+        // Without a thread everything stays untold, and that is said.
+        let _ = std::thread::Builder::new().name("notify".to_owned()).spawn(move || {
+            if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                runtime.block_on(work);
+                // What looks up a name or reads a secret may hang.
+                runtime.shutdown_background();
+            }
+            drop(over);
+        });
+        let (queues, ended) = (Mutex::new(queues), Mutex::new(Some(ended)));
+        Some(Arc::new(Notifier { about: Mutex::default(), told, queues, masks, exit_code, closing, ended }))
+    }
+
+    /// A step waits until somebody approves it.
+    pub fn waiting(&self, task: &TaskName, question: &str) {
+        let next = format!("surefoot approve {} {}", self.about().run, task.step);
+        self.tell(
+            Moment::Waiting,
+            Timestamp::now(),
+            format!("{} asks: {question}", task.step),
+            Rest::of_task(task, next),
+        );
+    }
+
+    fn tell(&self, moment: Moment, at: Timestamp, what: String, rest: Rest) {
+        let about = self.about().clone();
+        let text = format!("surefoot run {} of {}: {what}", about.run, about.runbook);
+        let notice = Notice { notice: moment.word(), text, at, about, rest };
+        let notice = serde_json::to_value(notice).expect("plain fields become JSON");
+        let notice = Arc::new(self.masks.json(notice));
+        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((one, tally), queue) in self.told.iter().zip(&*queues).filter(|((one, _), _)| one.on.contains(&moment)) {
+            tally.open().0 += 1;
+            if queue.send(notice.clone()).is_err() {
+                tally.open().2.get_or_insert_with(|| format!("{} is not told of anything any more", shown(&one.to)));
+            }
+        }
+    }
+
+    fn about(&self) -> MutexGuard<'_, About> {
+        self.about.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for what is under way, as long as it may. Gives a sentence for each of those who were not told everything.
+    pub async fn close(&self) -> Vec<String> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.closing.cancel();
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ended) = ended {
+            // It gives up by itself; a moment more is for its last words.
+            let _ = timeout(FAREWELL + Duration::from_secs(2), ended).await;
+        }
+        self.told.iter().filter_map(|(one, tally)| missed(&one.to, &tally.open())).collect()
+    }
+}
+
+impl Observer for Notifier {
+    fn event(&self, stamped: &Stamped, state: &RunState) {
+        if let Some((about, how)) = notice::begun(&stamped.event, state) {
+            *self.about() = about;
+            self.tell(Moment::Start, stamped.at, how.to_owned(), Rest::default());
+        } else if let Some((moment, what, rest)) = notice::of(stamped, state, self.exit_code) {
+            self.tell(moment, stamped.at, what, rest);
+        }
+    }
+}
+
+type Told = ((Notify, Arc<Tally>), UnboundedReceiver<Arc<Json>>);
+
+async fn tell_all(all: Vec<Told>, masks: Masks, closing: CancellationToken) {
+    let serving = all.into_iter().map(|((one, tally), queue)| serve(one.to, tally, queue, masks.clone()));
+    let late = async {
+        closing.cancelled().await;
+        sleep(FAREWELL).await;
+    };
+    tokio::select! {
+        _ = futures_util::future::join_all(serving) => {}
+        () = late => {}
+    }
+}
+
+/// Tells one of them, one notice after the other.
+async fn serve(to: To, tally: Arc<Tally>, mut queue: UnboundedReceiver<Arc<Json>>, masks: Masks) {
+    let known = masks.clone();
+    let opening = tokio::task::spawn_blocking(move || Way::open(&to, &known));
+    let way = match timeout(PATIENCE, opening).await {
+        Ok(Ok(Ok(way))) => way,
+        Ok(Ok(Err(fault))) => return drop(tally.open().2.replace(masks.text(fault.message))),
+        _ => return drop(tally.open().2.replace("its secret is not given in time".to_owned())),
+    };
+    while let Some(notice) = queue.recv().await {
+        match persist(&way, &notice).await {
+            Ok(()) => tally.open().1 += 1,
+            Err(why) => drop(tally.open().2.replace(masks.text(why))),
+        }
+    }
+}
+
+/// Tells somebody one thing, again where it fails.
+async fn persist(way: &Way, notice: &Json) -> Result<(), String> {
+    let mut pauses = PAUSES.iter();
+    loop {
+        let why = match timeout(PATIENCE, way.tell(notice)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(fault)) => fault.message,
+            Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
+        };
+        match pauses.next() {
+            Some(pause) => sleep(*pause).await,
+            None => return Err(why),
+        }
+    }
+}
+
+fn missed(to: &To, (wanted, got, why): &(usize, usize, Option<String>)) -> Option<String> {
+    let missed = wanted.checked_sub(*got).filter(|missed| *missed > 0)?;
+    let why = why.as_deref().unwrap_or("no answer in time");
+    Some(format!("{missed} of {wanted} notices did not reach {}: {why}", shown(to)))
+}
+
+/// Somebody, for people. The path of an address is often a secret.
+fn shown(to: &To) -> String {
+    match to {
+        To::Command(words) => format!("`{}`", words.first().map_or("", String::as_str)),
+        To::Webhook { url: Webhook::Url(url), .. } => url.address(),
+        To::Webhook { url: Webhook::Secret(source), .. } => format!("the webhook of `{source}`"),
+    }
+}
