@@ -16,6 +16,7 @@ mod remove_member;
 mod replace_member;
 mod rotate_certs;
 mod upgrade;
+mod users;
 mod verify_backup;
 
 use crate::support::procedures::{Proof, full, prove};

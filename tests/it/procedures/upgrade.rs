@@ -18,19 +18,24 @@ fn scene(kind: Kind, stem: &str) -> Site {
     site
 }
 
-/// An etcd as files, in a folder with its name.
-fn programs(program: &Program, etcd: Etcd) {
+/// An etcd as files, in a folder with its name; gives its version.
+pub fn programs(program: &Program, etcd: Etcd) -> String {
     let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("newer").unwrap(), 1, etcd), &|_| {}).unwrap();
     std::fs::create_dir(program.path(etcd.as_str())).unwrap();
+    let printed = |script: &str| {
+        let mut command = lab.enter(lab.hosts().next().unwrap(), &["sh", "-c", script]).unwrap();
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    };
     for name in ["etcd", "etcdctl"] {
-        let mut read = lab.enter(lab.hosts().next().unwrap(), &["cat", &format!("/usr/bin/{name}")]).unwrap();
-        let output = read.stdin(Stdio::null()).output().unwrap();
-        assert!(output.status.success());
-        std::fs::write(program.path(etcd.as_str()).join(name), output.stdout).unwrap();
+        let file = program.path(etcd.as_str()).join(name);
+        std::fs::write(file, printed(&format!("cat /usr/bin/{name}"))).unwrap();
     }
+    String::from_utf8(printed("etcd --version | sed -n 's/^etcd Version: //p'")).unwrap().trim().to_owned()
 }
 
-fn upgrade(site: &Site, words: &[&str]) -> Ran {
+pub fn upgrade(site: &Site, words: &[&str]) -> Ran {
     let all = ["-p", "etcd=3.5/etcd", "-p", "etcdctl=3.5/etcdctl", "-p", "settle=1s"];
     site.run(&shipped("upgrade"), &[&all[..], words].concat())
 }
@@ -43,7 +48,7 @@ fn versions(site: &Site) -> Vec<String> {
 
 /// Every member runs a version that begins so.
 #[track_caller]
-fn all_run(site: &Site, version: &str) {
+pub fn all_run(site: &Site, version: &str) {
     let now = versions(site);
     assert!(now.iter().all(|own| own.starts_with(version)), "{now:?}");
 }

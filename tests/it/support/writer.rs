@@ -1,6 +1,6 @@
 //! A client that writes to an etcd cluster all the time, and knows what it was told is kept.
 
-use super::site::Site;
+use super::site::{PASSWORD, Site};
 use etcd_client::{Certificate, Client, ConnectOptions, GetOptions, Identity, TlsOptions};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -23,22 +23,28 @@ pub struct Written {
     pub longest_gap: Duration,
 }
 
-/// A client of a site: where its members listen, and the folder of its certificates where they have TLS.
+/// A client of a site: where its members listen, the folder of its certificates where they have TLS, and whether they
+/// ask who it is.
 struct Dialling {
     urls: Vec<String>,
     tls: Option<PathBuf>,
+    users: bool,
 }
 
 impl Dialling {
     /// Certificates are read each time: who rotates them gives the clients theirs by replacing the files.
     async fn connect(&self, urls: &[String]) -> Result<Client, etcd_client::Error> {
-        let options = self.tls.as_ref().map(|folder| {
+        let mut options = ConnectOptions::new();
+        if let Some(folder) = &self.tls {
             let file = |name: &str| std::fs::read(folder.join(name)).unwrap();
             let own = Identity::from_pem(file("client.pem"), file("client-key.pem"));
             let ca = Certificate::from_pem(file("ca.pem"));
-            ConnectOptions::new().with_tls(TlsOptions::new().ca_certificate(ca).identity(own))
-        });
-        Client::connect(urls, options).await
+            options = options.with_tls(TlsOptions::new().ca_certificate(ca).identity(own));
+        }
+        if self.users {
+            options = options.with_user("root", PASSWORD);
+        }
+        Client::connect(urls, Some(options)).await
     }
 }
 
@@ -48,7 +54,7 @@ impl Writer {
         let scheme = if site.tls { "https" } else { "http" };
         let url = |host| format!("{scheme}://{}:2379", site.lab.address(host).unwrap());
         let urls = site.members.iter().map(url).collect();
-        let dialling = Dialling { urls, tls: site.tls.then(|| site.program.path("client")) };
+        let dialling = Dialling { urls, tls: site.tls.then(|| site.program.path("client")), users: site.users };
         let end = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
             let end = end.clone();

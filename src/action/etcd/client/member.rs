@@ -22,6 +22,8 @@ const DECODE: usize = 1 << 30;
 pub struct Member {
     pub host: HostName,
     pub client: Client,
+    /// Why nobody can log in here now, in etcd's words; none where we are logged in, or have no password.
+    shut: Option<String>,
 }
 
 /// Which keys a read is about.
@@ -60,10 +62,11 @@ impl Member {
         let channel = if host.looks_only() { reading::only(channel) } else { Channel::Tonic(channel) };
         let client = Client::from_channel(channel, None).await;
         let mut client = client.map_err(|error| fault(host.name(), "connect", &error))?;
-        if let Some(login) = cx.world.login(host.name()) {
-            log_in(host.name(), &mut client, login).await?;
-        }
-        Ok(Member { host: host.name().clone(), client })
+        let shut = match cx.world.login(host.name()) {
+            Some(login) => log_in(host.name(), &mut client, login).await?,
+            None => None,
+        };
+        Ok(Member { host: host.name().clone(), client, shut })
     }
 
     /// One call, with an end.
@@ -74,7 +77,7 @@ impl Member {
         call: impl Future<Output = Result<T, etcd_client::Error>>,
     ) -> Result<T, Fault> {
         match tokio::time::timeout(limit, call).await {
-            Ok(answer) => answer.map_err(|error| fault(&self.host, what, &error)),
+            Ok(answer) => answer.map_err(|error| self.explained(fault(&self.host, what, &error))),
             Err(_) => {
                 let fault = Fault::new(FaultKind::Etcd, format!("etcd on {}: {what} failed", self.host));
                 Err(fault.detail(format!("no answer within {} s", limit.as_secs())))
@@ -82,7 +85,19 @@ impl Member {
         }
     }
 
-    /// Answered by the member alone, also without quorum.
+    /// A stranger is denied; one who could not log in is not, but met an etcd that does not answer.
+    fn explained(&self, fault: Fault) -> Fault {
+        match &self.shut {
+            Some(why) if fault.kind == FaultKind::Denied => {
+                let own = Fault::new(FaultKind::Etcd, fault.message).detail(format!("nobody can log in: {why}"));
+                own.hint("without a majority, and at a learner, etcd lets no user in")
+            }
+            _ => fault,
+        }
+    }
+
+    /// Answered by the member alone, also without quorum. From 3.5.28 on an etcd with users wants a login for it, which
+    /// takes a quorum.
     pub async fn status(&self) -> Result<StatusResponse, Fault> {
         let mut client = self.client.clone();
         self.call("status", ANSWER, async move { client.status().await }).await
@@ -121,16 +136,17 @@ impl Member {
     }
 }
 
-/// Goes on without where nobody can log in now: an etcd without quorum, or one that has no users, still answers what
-/// needs no login.
-async fn log_in(host: &HostName, client: &mut Client, login: &Login) -> Result<(), Fault> {
+/// Goes on without where nobody can log in now, and says why: an etcd without quorum, a learner, or one that has no users
+/// still answers what needs no login.
+async fn log_in(host: &HostName, client: &mut Client, login: &Login) -> Result<Option<String>, Fault> {
     let credentials = (login.user.clone(), login.password.reveal().to_owned());
     match tokio::time::timeout(ANSWER, client.update_user(Some(credentials))).await {
         Ok(Err(error)) => match fault(host, "login", &error) {
             refused if refused.kind == FaultKind::Denied => Err(refused),
-            _ => Ok(()),
+            other => Ok(Some(other.detail.unwrap_or(other.message))),
         },
-        Ok(Ok(())) | Err(_) => Ok(()),
+        Ok(Ok(())) => Ok(None),
+        Err(_) => Ok(Some(format!("no answer within {} s", ANSWER.as_secs()))),
     }
 }
 

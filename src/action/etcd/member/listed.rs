@@ -93,6 +93,7 @@ impl Member {
         Ok(MemberOut {
             member_id: own.map(|own| hex(own.id())),
             is_learner: own.is_some_and(Listed::is_learner),
+            started: own.is_some_and(|own| !own.name().is_empty()),
             initial_cluster: listed.iter().flat_map(named).collect::<Vec<_>>().join(","),
             voters: listed.iter().filter(|member| !member.is_learner()).count() as u64,
         })

@@ -69,6 +69,8 @@ pub struct MemberOut {
     pub member_id: Option<String>,
     /// Whether it is a learner.
     pub is_learner: bool,
+    /// Whether it has started as a member of this cluster: it tells its name through the leader then.
+    pub started: bool,
     /// `NAME=URL` of every member, as `initial-cluster` has it.
     pub initial_cluster: String,
     /// How many vote.

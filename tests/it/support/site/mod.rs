@@ -4,6 +4,7 @@ mod layout;
 mod node;
 mod picture;
 mod tls;
+mod users;
 
 use crate::support::program::{Program, Ran};
 pub use layout::Layout;
@@ -13,6 +14,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+pub use users::PASSWORD;
 
 /// Of the clusters that are set up.
 pub const TOKEN: &str = "first";
@@ -26,6 +28,8 @@ pub struct Site {
     pub members: Vec<Name>,
     pub layout: Layout,
     pub tls: bool,
+    /// Whether its etcd has users; the program is `root` among them.
+    pub users: bool,
     /// Who the program is on the hosts.
     user: &'static str,
     /// Digest of what is in `before.db`, once that is there.
@@ -37,7 +41,8 @@ impl Site {
     pub fn boot(spec: &Spec, members: usize, layout: Layout, tls: bool) -> Site {
         let lab = LabGuard::up(spec, &|_| {}).unwrap();
         let members = lab.hosts().take(members).cloned().collect();
-        let site = Site { lab, program: Program::new(), members, layout, tls, user: "root", content: Json::Null };
+        let (program, content) = (Program::new(), Json::Null);
+        let site = Site { lab, program, members, layout, tls, users: false, user: "root", content };
         if tls {
             let hosts: Vec<Name> = site.lab.hosts().cloned().collect();
             tls::certify(&site, &hosts);
@@ -104,7 +109,10 @@ impl Site {
         let mut all = json!({ "members": self.members.iter().map(Name::as_str).collect::<Vec<_>>() });
         all.as_object_mut().unwrap().extend(groups.as_object().unwrap().clone());
         let defaults = json!({ "ssh_config": self.lab.ssh_config(), "user": self.user, "become": self.user != "root" });
-        let inventory = json!({ "defaults": defaults, "hosts": hosts, "groups": all });
+        let mut inventory = json!({ "defaults": defaults, "hosts": hosts, "groups": all });
+        if self.users {
+            inventory["etcd"] = json!({ "all": { "user": "root", "password": "file:password" } });
+        }
         self.program.write("site.yaml", &inventory.to_string());
     }
 

@@ -1,0 +1,117 @@
+//! Clusters with users, on the etcd of Debian's unstable: from 3.5.28 on it tells a stranger nothing, where older ones
+//! let anybody ask, and more (CVE-2026-33413). Who has the password gets through; who has not changes nothing.
+
+use super::membership::is_now;
+use super::upgrade::{all_run, programs, upgrade};
+use super::{Kind, PLAIN, keys, shipped, stopped, took};
+use crate::report::wrong;
+use crate::support::procedures::{Proof, full, prove};
+use crate::support::program::Ran;
+use crate::support::site::{Layout, PASSWORD, Site};
+use crate::support::writer::Writer;
+use serde_json::Value as Json;
+use surefoot::lab::{Etcd, Name};
+use surefoot::model::FaultKind;
+
+const USERS: Kind = Kind { etcd: Etcd::Sid, ..PLAIN };
+
+/// Three members with users, and hosts that are no members yet.
+fn scene(kind: Kind, stem: &str, more: usize) -> Site {
+    let mut site = kind.boot(stem, 3, more, Layout::Debian);
+    site.set_up(&site.members.clone(), 300, true);
+    site.add_users();
+    site
+}
+
+/// Unstable moves: the table says what it had.
+fn version(site: &Site) -> String {
+    site.inside(&site.members[0], "etcd --version | sed -n 's/^etcd Version: //p'") + " (sid)"
+}
+
+/// What a runbook does to a cluster with users while a client writes as one of them; gives the run.
+fn proved(site: &Site, runbook: &str, words: &[&str]) -> Ran {
+    let mut done = None;
+    prove(&format!("etcd/{runbook}"), &version(site), "with users", || {
+        let writer = Writer::start(site);
+        let ran = site.run(&shipped(runbook), words).done();
+        let written = writer.stop();
+        assert_eq!(written.lost, 0, "{written:?}");
+        let proof = Proof { gap: Some(written.longest_gap), ..took(&ran) };
+        done = Some(ran);
+        proof
+    });
+    done.unwrap()
+}
+
+#[test]
+fn who_has_the_password_gets_through_and_who_has_not_changes_nothing() {
+    if !full() {
+        return;
+    }
+    let mut site = scene(USERS, "users", 1);
+    let before = site.picture();
+    site.program.write("password", "wrong");
+    stopped(&site.run(&shipped("backup"), &[]), "majority@controller", FaultKind::Denied, "etcd-");
+    assert_eq!(site.picture(), before);
+    site.program.write("password", PASSWORD);
+
+    let report = proved(&site, "report", &["-p", "sample=5s"]);
+    let failed: Vec<String> = wrong(&report).into_iter().filter(|line| line.starts_with("fail cluster")).collect();
+    assert_eq!(failed, [""; 0]);
+
+    let backup = proved(&site, "backup", &["-p", "keep_days=0"]);
+    let file = backup.out("snapshot@controller")["file"].as_str().unwrap();
+    let beside: Json = serde_json::from_slice(&std::fs::read(format!("{file}.json")).unwrap()).unwrap();
+    assert_eq!(beside["auth_enabled"], true);
+
+    let fourth: Name = "etcd-4".parse().unwrap();
+    site.install(&fourth, std::slice::from_ref(&fourth));
+    proved(&site, "add-member", &["--bind", "new=etcd-4", "-p", "settle=1s", "--approve", "even"]);
+    let [three, four] = [site.members.clone(), [&site.members[..], &[fourth]].concat()];
+    is_now(&mut site, four);
+    site.look();
+    proved(&site, "remove-member", &["--bind", "leaving=etcd-4", "--approve", "go"]);
+    is_now(&mut site, three);
+
+    let quota = ["-p", "quota=536870912", "-p", "settle=1s", "-p", "watch=1s", "--approve", "go"];
+    proved(&site, "raise-quota", &quota);
+    proved(&site, "defragment", &["-p", "waste=0", "-p", "settle=1s"]);
+    proved(&site, "replace-member", &["--bind", "broken=etcd-2", "-p", "settle=1s", "--approve", "all"]);
+    site.look();
+    nobody_gets_in_without_a_majority(&site);
+
+    prove("etcd/restore-cluster", &version(&site), "with users", || {
+        let ran = site.run(&shipped("restore-cluster"), &["-p", "snapshot=before.db", "--approve", "all"]).done();
+        took(&ran)
+    });
+}
+
+/// A password is checked by a majority. That etcd keeps its data from those who have it is told as what it is.
+fn nobody_gets_in_without_a_majority(site: &Site) {
+    site.members[1..].iter().for_each(|host| drop(site.inside(host, "systemctl stop etcd")));
+    let ran = site.run(&shipped("recover-quorum"), &["--bind", "survivors=etcd-1", "--bind", "members=etcd-1"]);
+    stopped(&ran, "some@controller", FaultKind::Refused, "No survivor answers");
+    assert!(ran.out("now@etcd-1")["why"].as_str().unwrap().contains("nobody can log in"), "{}", ran.story());
+    site.members[1..].iter().for_each(|host| drop(site.inside(host, "systemctl start etcd")));
+    site.look();
+}
+
+/// Within a minor version its members understand one another's logins.
+#[test]
+fn an_upgrade_within_a_minor_keeps_the_users() {
+    if !full() {
+        return;
+    }
+    let site = scene(PLAIN, "usersup", 0);
+    let sid = programs(&site.program, Etcd::Sid);
+    prove("etcd/upgrade", &format!("3.5 to {sid} (sid)"), "with users", || {
+        let writer = Writer::start(&site);
+        let words = ["-p", "etcd=sid/etcd", "-p", "etcdctl=sid/etcdctl", "--approve", "all"];
+        let ran = upgrade(&site, &words).done();
+        let written = writer.stop();
+        assert_eq!(written.lost, 0, "{written:?}");
+        all_run(&site, &sid);
+        assert_eq!(keys(&site, &site.members[0]), 400 + written.acknowledged);
+        Proof { gap: Some(written.longest_gap), ..took(&ran) }
+    });
+}
