@@ -1,6 +1,8 @@
 //! `runbooks/etcd/kubeadm/` on real etcds that run from kubeadm's manifests. The kubelet, crictl and the API server are
 //! stand-ins, which `lab-cluster.yaml` puts there and tells of.
 
+mod killed;
+
 use crate::support::procedures::{Proof, full, prove};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
@@ -52,19 +54,33 @@ fn refused(site: &Site, ran: &Ran, by: &str) {
     assert!(site.members.iter().all(|host| site.inside(host, "ls /etc/kubernetes") == "manifests\npki"));
 }
 
+/// Nothing else is left where the kubelet looks, and what was there before lies elsewhere with its certificates.
+fn only_manifests(site: &Site, host: &Name) {
+    let names = "etcd.yaml\nkube-apiserver.yaml\nkube-controller-manager.yaml\nkube-scheduler.yaml";
+    assert_eq!(site.inside(host, &format!("ls -A {MANIFESTS}")), names);
+    let kept = "cd /etc/kubernetes/backup-*/copy && ls manifests && stat -c %a .. && ls pki/etcd/ca.crt";
+    assert_eq!(site.inside(host, kept), format!("{names}\n700\npki/etcd/ca.crt"));
+    site.inside(host, "curl -skf https://127.0.0.1:6443/readyz");
+}
+
 fn proof(ran: &Ran) -> Proof {
     Proof { seconds: ran.state.elapsed().as_secs_f64(), gap: None }
 }
 
-const RESTORE: [&str; 6] = ["-p", "snapshot=before.db", "-p", "readyz=", "--approve", "all"];
+const RESTORE: [&str; 4] = ["-p", "snapshot=before.db", "--approve", "all"];
 
-fn restored(site: &Site, words: &[&str]) -> Ran {
+/// What the first manifest lists is not the cluster; the engine is killed at some steps, or none.
+fn restored(site: &Site, words: &[&str], killed_at: Option<&[&str]>) -> Ran {
     let partial = initial_cluster(site, &site.members[0]);
     assert!(!partial.contains(','), "the first manifest lists only itself: {partial}");
-    let ran = site.run(&runbook("restore"), &[&RESTORE, words].concat()).done();
+    let words = [&RESTORE, words].concat();
+    let ran = match killed_at {
+        Some(steps) => killed::killed(site, "restore", &words, steps),
+        None => site.run(&runbook("restore"), &words).done(),
+    };
     for host in &site.members {
         assert_eq!(initial_cluster(site, host).matches("https://").count(), 3);
-        assert_eq!(site.inside(host, &format!("ls -A {MANIFESTS} | grep -cv '\\.yaml$' || true")), "0");
+        only_manifests(site, host);
         assert_eq!(etcdctl(site, host, "get /registry/load/ --prefix --keys-only | grep -c ."), "200");
         assert_eq!(etcdctl(site, host, "get /after"), "", "what came after the snapshot is gone");
         assert_ne!(site.inside(host, "crictl ps --label io.kubernetes.container.name=kube-apiserver -q"), "");
@@ -77,7 +93,7 @@ fn a_control_plane_is_restored_and_a_stray_manifest_stops_it_first() {
     prove(
         "etcd/kubeadm/restore",
         "3.5",
-        "TLS, stand-ins for the kubelet and crictl; a stray file, then forward",
+        "TLS, stand-ins for the kubelet and crictl; a stray file, then forward, the engine killed thrice",
         || {
             let site = control_planes("kubres", Etcd::V3_5, 2 << 30);
             let stray = format!("{MANIFESTS}/etcd.yaml.bak");
@@ -86,7 +102,7 @@ fn a_control_plane_is_restored_and_a_stray_manifest_stops_it_first() {
             refused(&site, &site.run(&runbook("restore"), &RESTORE), "host");
             assert_eq!(manifests(&site), before);
             site.inside(&site.members[1], &format!("rm {stray}"));
-            proof(&restored(&site, &[]))
+            proof(&restored(&site, &[], Some(&["etcd_out", "configure", "apiserver_in"])))
         },
     );
 }
@@ -103,7 +119,7 @@ fn a_restore_on_3_4_goes_without_bump() {
         || {
             let site = control_planes("kubr34", Etcd::V3_4, 2 << 30);
             refused(&site, &site.run(&runbook("restore"), &RESTORE), "host");
-            proof(&restored(&site, &["-p", "bump=0"]))
+            proof(&restored(&site, &["-p", "bump=0"], None))
         },
     );
 }
@@ -154,12 +170,29 @@ fn a_quota_is_raised_and_lowered_again() {
             site.inside(host, "tr '\\0' '\\n' </proc/$(systemctl show -P MainPID pod-etcd)/cmdline | sed -n s/--quota-backend-bytes=//p")
         };
         assert!(site.members.iter().all(|host| quota(host) == "134217728"));
+        site.members.iter().for_each(|host| only_manifests(&site, host));
         let back = site.program.follow("rollback", ran.run(), &["--yes"]);
         assert_eq!(back.code, Some(0), "{}", back.story());
         assert!(site.members.iter().all(|host| quota(host) == "67108864"));
         assert_eq!(manifests(&site), before);
         proof(&ran)
     });
+}
+
+const REPLACE: [&str; 6] = ["--bind", "members=etcd-1,etcd-2", "--bind", "broken=etcd-3", "--approve", "all"];
+
+fn lose_data(site: &Site, host: &Name) {
+    let script = "mv /etc/kubernetes/manifests/etcd.yaml /root/
+        while [ -n \"$(crictl ps --label io.kubernetes.container.name=etcd -q)\" ]; do sleep 0.2; done
+        rm -rf /var/lib/etcd/member; mv /root/etcd.yaml /etc/kubernetes/manifests/";
+    site.inside(host, script);
+}
+
+fn is_replaced(site: &Site, host: &Name) {
+    site.look();
+    assert_eq!(initial_cluster(site, host).matches("https://").count(), 3);
+    assert_eq!(etcdctl(site, host, "get /after --print-value-only"), "x");
+    only_manifests(site, host);
 }
 
 #[test]
@@ -174,23 +207,16 @@ fn a_broken_member_is_replaced_while_the_others_have_the_majority() {
             "TLS, stand-ins; no majority refused, then lost data replaced",
             || {
                 let site = control_planes("kubrep", etcd, 2 << 30);
-                let stop = "mv /etc/kubernetes/manifests/etcd.yaml /root/
-                while [ -n \"$(crictl ps --label io.kubernetes.container.name=etcd -q)\" ]; do sleep 0.2; done";
-                let [first, second, third] = [&site.members[0], &site.members[1], &site.members[2]];
-                let bind = format!("members={first},{second}");
-                let broken = format!("broken={third}");
-                let replace =
-                    || site.run(&runbook("replace-member"), &["--bind", &bind, "--bind", &broken, "--approve", "all"]);
-                site.inside(third, &format!("{stop}\nrm -rf /var/lib/etcd/member; mv /root/etcd.yaml {MANIFESTS}/"));
+                let [second, third] = [&site.members[1], &site.members[2]];
+                let replace = || site.run(&runbook("replace-member"), &REPLACE);
+                lose_data(&site, third);
                 site.inside(second, "systemctl stop pod-etcd");
                 let (was, alone) = (manifests(&site), replace());
                 refused(&site, &alone, "enough");
                 assert_eq!(manifests(&site), was);
                 site.inside(second, "rm /run/pods/etcd"); // the stand-in starts what it does not know of
                 let ran = replace().done();
-                site.look();
-                assert_eq!(initial_cluster(&site, third).matches("https://").count(), 3);
-                assert_eq!(etcdctl(&site, third, "get /after --print-value-only"), "x");
+                is_replaced(&site, third);
                 proof(&ran)
             },
         );

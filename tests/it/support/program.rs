@@ -89,7 +89,11 @@ impl Program {
 
     /// Goes on with a run by another command; gives the events of that, and the state of all of it.
     pub fn follow(&self, command: &str, run: &RunId, words: &[&str]) -> Ran {
-        let called = self.call([&[command, run.as_str(), "--log", "json"], words].concat());
+        self.went_on(run, self.call([&[command, run.as_str(), "--log", "json"], words].concat()))
+    }
+
+    /// What a call that went on with a run made of it.
+    pub fn went_on(&self, run: &RunId, called: Called) -> Ran {
         let events = called.out.lines().filter_map(event).collect();
         let state = self.store().find(run).unwrap().replay(|_, _| {}).unwrap().state;
         Ran { code: called.code, events, state, err: called.err }
@@ -205,12 +209,19 @@ impl Running {
 
     /// Reads until something is like that.
     #[track_caller]
-    pub fn until_event(&mut self, mut fits: impl FnMut(&Event) -> bool) {
+    pub fn until_event(&mut self, fits: impl FnMut(&Event) -> bool) {
+        assert!(self.comes(fits), "ended before that: {}", self.seen);
+    }
+
+    /// Reads until something is like that; false where it ends before.
+    pub fn comes(&mut self, mut fits: impl FnMut(&Event) -> bool) -> bool {
         loop {
             let from = self.seen.len();
-            assert_ne!(self.out.read_line(&mut self.seen).unwrap(), 0, "ended before that: {}", self.seen);
+            if self.out.read_line(&mut self.seen).unwrap() == 0 {
+                return false;
+            }
             if event(&self.seen[from..]).is_some_and(|stamped| fits(&stamped.event)) {
-                return;
+                return true;
             }
         }
     }
@@ -219,12 +230,17 @@ impl Running {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Waits until a run that it started ends.
+    pub fn end(self) -> Ran {
+        Ran::of(self.called())
+    }
+
     /// Waits until it ends.
-    pub fn end(mut self) -> Ran {
+    pub fn called(mut self) -> Called {
         self.out.read_to_string(&mut self.seen).unwrap();
         let mut err = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
         let code = self.child.wait().unwrap().code();
-        Ran::of(Called { code, out: self.seen, err })
+        Called { code, out: self.seen, err }
     }
 }
