@@ -11,6 +11,7 @@ pub mod files;
 pub mod language_server;
 pub mod procedures;
 pub mod program;
+pub mod reading;
 pub mod scratch;
 pub mod site;
 pub mod sshd;
