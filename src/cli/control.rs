@@ -102,6 +102,11 @@ async fn serve(stream: tokio::net::UnixStream, carry_out: &(dyn Fn(Request) -> A
     write.write_all(&encoded(&answer)?).await
 }
 
+/// Whether an engine is at work on a run.
+pub fn is_alive(folder: &Path) -> bool {
+    within(folder, UnixStream::connect).is_ok()
+}
+
 /// Asks the engine of a run; none where no engine is alive.
 pub fn ask(folder: &Path, request: &Request) -> io::Result<Option<Answer>> {
     let mut stream = match within(folder, UnixStream::connect) {

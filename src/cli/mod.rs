@@ -27,6 +27,7 @@ mod past;
 mod pause;
 mod pipeline;
 mod plan;
+mod printouts;
 mod rehearse;
 mod report;
 mod resume;
@@ -37,6 +38,7 @@ mod run_id;
 mod runs;
 mod saved;
 mod schema;
+mod serve;
 mod settle;
 mod taken;
 mod test;
@@ -88,6 +90,7 @@ fn dispatch(args: Args) -> Exit {
         Command::Pause(pause) => pause::main(&args.state, &pause),
         Command::Approve(approve) => approve::main(&args.state, &approve),
         Command::Report(report) => report::main(&args.state, &report),
+        Command::Serve(serve) => serve::main(&args.state, &serve),
         Command::Test(test) => test::main(&test),
         Command::Rehearse(rehearse) => rehearse::main(&args.state, &rehearse),
     }

@@ -8,8 +8,7 @@ use super::{kept, saved};
 use crate::execute::file_name;
 use crate::journal::RunFolder;
 use crate::model::{Stream, TaskName};
-use crate::plan::Plan;
-use crate::report::review::{Collector, Known, Printed, Review, html, junit, markdown};
+use crate::report::review::{Collector, Printed, Review, html, junit, markdown};
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -42,11 +41,8 @@ fn review(state: &Option<PathBuf>, args: &Args) -> Result<Review, Box<dyn Error>
     let mut collector = Collector::default();
     let replay = folder.replay(|stamped, state| collector.event(stamped, state))?;
     // None where the run's inputs are not to be had.
-    let known = kept::take_up(&folder, &replay.state).ok().map(|kept| {
-        let program = &kept.prepared.program;
-        let plan = saved::of_run(&folder).unwrap_or_else(|| Plan::offline(program));
-        Known { plan, names: program.tasks.iter().map(|task| task.name.clone()).collect() }
-    });
+    let known = kept::take_up(&folder, &replay.state).ok();
+    let known = known.map(|kept| saved::known(&folder, &kept.prepared.program));
     let seal = replay.seal().to_owned();
     Ok(collector.review(&replay.state, &seal, known, |task, attempts| printed(&folder, task, attempts)))
 }

@@ -16,6 +16,7 @@ use crate::journal::{RunFolder, Store};
 use crate::model::{HostName, RunId, StepId};
 use crate::plan::{Plan, PlannedTask, Verdict};
 use crate::report::plan::word;
+use crate::report::review::Known;
 use crate::world::World;
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -116,9 +117,15 @@ pub fn made(inputs: &Inputs, folder: &Path, ready: &Ready, plan: &Plan) -> io::R
 }
 
 /// The plan that a run was made from, where it has kept one that this version can read.
-pub fn of_run(folder: &RunFolder) -> Option<Plan> {
+fn of_run(folder: &RunFolder) -> Option<Plan> {
     let bytes = std::fs::read(folder.inputs().join(INPUT)).ok()?;
     serde_json::from_slice::<Saved>(&bytes).ok().map(|saved| saved.plan)
+}
+
+/// What was known of a run before it began.
+pub fn known(folder: &RunFolder, program: &Program) -> Known {
+    let plan = of_run(folder).unwrap_or_else(|| Plan::offline(program));
+    Known { plan, names: program.tasks.iter().map(|task| task.name.clone()).collect() }
 }
 
 /// The plan in a file, and its bytes; none where the file is something else, such as a runbook.

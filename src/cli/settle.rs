@@ -3,30 +3,35 @@
 use super::args::{Settle as Args, Verdict};
 use super::exit::Exit;
 use super::operator::operator_name;
-use super::taken;
-use crate::model::{Event, Stamped, TaskEvent, TaskState};
+use super::runs;
+use crate::journal::{Error, Journal, RunFolder};
+use crate::model::{Event, Stamped, TaskEvent, TaskName, TaskState};
 use std::path::PathBuf;
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
-    let (_folder, mut journal, state) = match taken::open(state, &args.run) {
-        Ok(opened) => opened,
-        Err(exit) => return exit,
-    };
-    let Some(record) = state.task(&args.task) else {
-        return Exit::WrongInput.because(format!("no task {} in this run", args.task));
+    let found = runs::store(state).and_then(|store| runs::find(&store, &args.run)).map_err(failed);
+    let took_effect = args.verdict == Verdict::Done;
+    let settled = found.and_then(|folder| settle(&folder, &args.task, took_effect, operator_name()));
+    settled.map_or_else(|(exit, why)| exit.because(why), |()| Exit::Done)
+}
+
+/// Puts it on record whether a task took effect, by whose word. An error is the exit that it means, and why.
+pub fn settle(folder: &RunFolder, task: &TaskName, took_effect: bool, by: String) -> Result<(), (Exit, String)> {
+    let (mut journal, state) = Journal::open(&folder.journal()).map_err(failed)?;
+    let Some(record) = state.task(task) else {
+        return Err((Exit::WrongInput, format!("no task {task} in this run")));
     };
     if !matches!(record.state, TaskState::Unknown { .. } | TaskState::Stuck { .. }) {
         let word = record.state.word();
-        return Exit::WrongInput.because(format!("{} is {word}: only what is unknown or stuck is settled", args.task));
+        return Err((Exit::WrongInput, format!("{task} is {word}: only what is unknown or stuck is settled")));
     }
-    let what = TaskEvent::Settled { took_effect: args.verdict == Verdict::Done, by: operator_name() };
-    let event = Event::Task { task: args.task.clone(), what };
-    if let Err(why) = state.check(&event) {
-        return Exit::Failed.because(why);
-    }
+    let event = Event::Task { task: task.clone(), what: TaskEvent::Settled { took_effect, by } };
+    state.check(&event).map_err(|why| (Exit::Failed, why))?;
     let stamped = Stamped { seq: state.next_seq(), at: jiff::Timestamp::now(), event };
-    match journal.append(&[stamped]) {
-        Ok(()) => Exit::Done,
-        Err(error) => Exit::Failed.because(error),
-    }
+    journal.append(&[stamped]).map_err(failed)
+}
+
+fn failed(error: Error) -> (Exit, String) {
+    let exit = if matches!(error, Error::Held { .. }) { Exit::Held } else { Exit::Failed };
+    (exit, error.to_string())
 }

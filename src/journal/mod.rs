@@ -21,5 +21,5 @@ mod values;
 
 pub use error::Error;
 pub use file::Journal;
-pub use replay::{Replay, replay};
+pub use replay::{Replay, Tail, replay};
 pub use store::{RunFolder, Store};

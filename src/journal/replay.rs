@@ -5,7 +5,7 @@ use super::line::{self, Line, Link};
 use super::values;
 use crate::model::{RunState, Stamped};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// What a journal says.
@@ -30,22 +30,48 @@ impl Replay {
 ///
 /// A torn last line is passed over: it announced an act that had not begun. Reads only, so it may be used
 /// on a journal that another process writes.
-pub fn replay(path: &Path, mut each: impl FnMut(&Stamped, &RunState)) -> Result<Replay, Error> {
-    let mut reader = Reader {
-        path: path.to_owned(),
-        values: path.with_file_name("values"),
-        file: BufReader::with_capacity(1 << 16, File::open(path).map_err(at(path))?),
-        line: 0,
-    };
-    let mut replay = Replay { state: RunState::default(), whole: 0, link: Link::first() };
-    while let Some((stamped, link, length)) = reader.next(replay.link)? {
-        let illegal = |illegal| Error::Illegal { path: path.to_owned(), line: reader.line, illegal };
-        replay.state.apply(&stamped).map_err(illegal)?;
-        replay.link = link;
-        replay.whole += length;
-        each(&stamped, &replay.state);
+pub fn replay(path: &Path, each: impl FnMut(&Stamped, &RunState)) -> Result<Replay, Error> {
+    let mut tail = Tail::open(path)?;
+    tail.advance(each)?;
+    Ok(tail.replay)
+}
+
+/// A journal that is read on as it grows. Reads only.
+pub struct Tail {
+    reader: Reader,
+    replay: Replay,
+}
+
+impl Tail {
+    /// At the journal's beginning.
+    pub fn open(path: &Path) -> Result<Tail, Error> {
+        let reader = Reader {
+            path: path.to_owned(),
+            values: path.with_file_name("values"),
+            file: BufReader::with_capacity(1 << 16, File::open(path).map_err(at(path))?),
+            line: 0,
+        };
+        Ok(Tail { reader, replay: Replay { state: RunState::default(), whole: 0, link: Link::first() } })
     }
-    Ok(replay)
+
+    /// Takes in every whole line that has come since. A torn last line may be whole the next time, or another.
+    pub fn advance(&mut self, mut each: impl FnMut(&Stamped, &RunState)) -> Result<(), Error> {
+        let Tail { reader, replay } = self;
+        reader.file.seek(SeekFrom::Start(replay.whole)).map_err(at(&reader.path))?;
+        while let Some((stamped, link, length)) = reader.next(replay.link)? {
+            let illegal = |illegal| Error::Illegal { path: reader.path.clone(), line: reader.line, illegal };
+            replay.state.apply(&stamped).map_err(illegal)?;
+            replay.link = link;
+            replay.whole += length;
+            each(&stamped, &replay.state);
+        }
+        Ok(())
+    }
+
+    /// What it says so far.
+    pub fn so_far(&self) -> &Replay {
+        &self.replay
+    }
 }
 
 struct Reader {
@@ -64,7 +90,10 @@ impl Reader {
         self.line += 1;
         match line::decode(link, &bytes) {
             Ok((json, next)) => Ok(Some((self.event(json)?, next, bytes.len() as u64))),
-            Err(_) if line::can_be_torn(link, &bytes) && self.is_last(&bytes)? => Ok(None),
+            Err(_) if line::can_be_torn(link, &bytes) && self.is_last(&bytes)? => {
+                self.line -= 1; // it was none
+                Ok(None)
+            }
             Err(why) => Err(self.damaged(why)),
         }
     }

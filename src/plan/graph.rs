@@ -97,10 +97,11 @@ impl<'p> Graph<'p> {
 fn planned(step: &PlannedStep) -> Node<'_> {
     let mark = match (&step.undo, step.effect) {
         (Way::Irreversible(_), _) => Mark::Irreversible,
+        _ if step.checkpoint().is_some() => Mark::Checkpoint,
         (_, Effect::Reads) => Mark::Reads,
         _ => Mark::Changes,
     };
-    let (id, name) = (step.id.as_str(), step.id.to_string());
+    let (id, name) = (step.id.as_str(), step.checkpoint().unwrap_or(step.id.as_str()).to_owned());
     Node { id, name, action: &step.action, on: step.on.as_deref(), title: step.title.clone(), mark }
 }
 

@@ -61,6 +61,13 @@ pub struct PlannedStep {
     pub tasks: Vec<PlannedTask>,
 }
 
+impl PlannedStep {
+    /// The name of the checkpoint that it is.
+    pub fn checkpoint(&self) -> Option<&str> {
+        (self.action == "checkpoint").then(|| self.tasks.first()?.parameters.as_str()).flatten()
+    }
+}
+
 /// A step's place in a roll.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedRoll {

@@ -18,6 +18,7 @@ pub mod run;
 mod sarif;
 pub mod testing;
 pub mod tidy;
+pub mod watch;
 pub mod words;
 
 pub use diagnostic::{json, render, summary};
@@ -25,6 +26,7 @@ pub use events::JsonLines;
 pub use github::github;
 pub use lines::Lines;
 pub use live::Live;
+pub use page::STYLE;
 pub use places::Places;
 pub use quiet::Quiet;
 pub use sarif::sarif;

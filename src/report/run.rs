@@ -2,6 +2,7 @@
 
 use super::{Places, lines, result, words};
 use crate::model::{Holding, HostName, Pause, RunState, StepId, TaskName, TaskRecord, TaskState};
+use serde::Serialize;
 use std::fmt::Write;
 
 /// Everything about a run, a line for each task.
@@ -39,6 +40,7 @@ pub fn text(state: &RunState, places: &Places) -> String {
 }
 
 /// What a walk back would do.
+#[derive(Serialize)]
 pub struct Back {
     /// The name of the checkpoint that it leads to; none: the start.
     pub to: Option<String>,
@@ -53,6 +55,7 @@ pub struct Back {
 }
 
 /// What would become of one task.
+#[derive(Serialize)]
 pub struct BackStep {
     pub task: TaskName,
     /// Or it stays.

@@ -65,6 +65,34 @@ pub fn of_outcome(outcome: Outcome) -> (&'static str, Style) {
     }
 }
 
+/// The class of a task's word in a page: `good`, `change`, `bad`, `open` or `idle`.
+pub fn class(word: &str) -> &'static str {
+    match word {
+        "done" => "good",
+        "changed" | "undone" => "change",
+        "failed" | "stuck" | "kept" => "bad",
+        "unknown" | "again" | "waiting" | "changing" | "undoing" | "running" => "open",
+        _ => "idle",
+    }
+}
+
+/// The class of several tasks as one: the one that a reader must see first.
+pub fn gravest(classes: impl Iterator<Item = &'static str>) -> &'static str {
+    const GRAVEST_FIRST: [&str; 5] = ["bad", "open", "change", "good", "idle"];
+    let place = |class: &&'static str| GRAVEST_FIRST.iter().position(|known| known == class);
+    classes.min_by_key(|class| place(class)).unwrap_or("idle")
+}
+
+/// The class of how a run ended, by the word for it; none where it has not.
+pub fn class_of_end(word: Option<&str>) -> &'static str {
+    match word {
+        Some("done") => "good",
+        Some("rolled back") => "change",
+        None => "open",
+        Some(_) => "bad",
+    }
+}
+
 /// What kind of fault, before its message.
 pub fn of_fault(kind: FaultKind) -> &'static str {
     match kind {

@@ -165,7 +165,7 @@ fn read_hello(frame: &Frame) -> Result<Hello, Fault> {
 }
 
 /// 128 bits that nobody can guess, in hex.
-pub(super) fn random() -> Result<String, Fault> {
+pub fn random() -> Result<String, Fault> {
     let mut bytes = [0; 16];
     std::fs::File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut bytes))

@@ -17,6 +17,7 @@ mod ssh;
 mod transfer;
 mod wire;
 
+pub use channel::random;
 pub use lease::{Claim, Engine, Held, Hold, Over, Standing};
 pub use local::LocalHost;
 pub use machine::Facts;

@@ -3,7 +3,7 @@
 use crate::support::program::{Program, Running};
 use rustix::process::Signal;
 use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use surefoot::model::{Event, Outcome, TaskEvent};
 
 const ASKS: &str = "runbook: test/control\nsteps:\n  - { id: go, approve: Go on? }\n  \
@@ -12,13 +12,7 @@ const ASKS: &str = "runbook: test/control\nsteps:\n  - { id: go, approve: Go on?
 /// Starts a run at a terminal, and waits until it asks.
 fn asking(program: &Program) -> Child {
     program.write("book.yaml", ASKS);
-    let line = format!("{} run book.yaml --yes --log quiet", env!("CARGO_BIN_EXE_surefoot"));
-    let mut command = Command::new("script");
-    command
-        .args(["-qec", &line, "/dev/null"])
-        .current_dir(program.path(""))
-        .env("SUREFOOT_STATE", program.state_folder());
-    let mut terminal = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut terminal = program.at_terminal(&["run", "book.yaml", "--yes", "--log", "quiet"]);
     let out = terminal.stdout.as_mut().unwrap();
     let (mut seen, mut byte) = (Vec::new(), [0]);
     while !seen.ends_with(b"[yes/no] ") {

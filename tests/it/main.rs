@@ -41,6 +41,7 @@ mod review;
 mod runbooks;
 mod schema;
 mod secrets;
+mod serve;
 mod testing;
 mod tidy;
 mod tune;

@@ -4,6 +4,7 @@ mod authoring;
 mod lab;
 mod operating;
 mod running;
+mod serving;
 
 use crate::cli::complete;
 use crate::model::{RunId, TaskName};
@@ -13,6 +14,7 @@ use clap_complete::engine::ArgValueCompleter;
 pub use lab::{Lab, Rehearse};
 pub use operating::{Approve, Cancel, Pause, Report, Rollback, Settle, Tidy, Verdict};
 pub use running::{Inputs, Manner, Plan, Resume, Run};
+pub use serving::Serve;
 use std::path::PathBuf;
 
 /// Runs procedures written in YAML across hosts over SSH, checkpointed at every step.
@@ -72,6 +74,8 @@ pub enum Command {
     },
     /// Write one account of a run, for its review: a page, a ticket, CI
     Report(Report),
+    /// Show runs on a web page, live
+    Serve(Serve),
     /// Say whether a run's record is whole
     ///
     /// The record's lines are chained by checksums; the last one seals them all. Noted elsewhere (in the incident's

@@ -8,7 +8,7 @@ mod svg;
 pub use dot::dot;
 pub use layout::terminal;
 pub use mermaid::mermaid;
-pub use svg::{coloured, svg};
+pub use svg::{in_page, svg};
 
 use crate::plan::graph::{Mark, Node};
 

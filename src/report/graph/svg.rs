@@ -19,11 +19,15 @@ text{font:13px ui-monospace,monospace;fill:#1f2328}rect{stroke:#59636e;fill:#fff
 /// The graph as SVG.
 pub fn svg(graph: &Graph) -> Result<String, std::fmt::Error> {
     let marks: Vec<&str> = graph.nodes.iter().map(|node| super::mermaid::class(node.mark)).collect();
-    coloured(graph, &marks)
+    drawn(graph, &marks, &format!("<style>{STYLE}</style>"))
 }
 
-/// The same with another class for each node: `checkpoint` is green, `changes` yellow, `irreversible` red.
-pub fn coloured(graph: &Graph, classes: &[&str]) -> Result<String, std::fmt::Error> {
+/// The same for a page that has its style, with a class for each node; the id of each is in its `data-step`.
+pub fn in_page(graph: &Graph, classes: &[&str]) -> Result<String, std::fmt::Error> {
+    drawn(graph, classes, "")
+}
+
+fn drawn(graph: &Graph, classes: &[&str], style: &str) -> Result<String, std::fmt::Error> {
     let labels: Vec<String> = graph.nodes.iter().map(label).collect();
     let layout = placed(graph, &labels).compute_layout();
     let mut planner = ScenePlanner::new();
@@ -31,7 +35,7 @@ pub fn coloured(graph: &Graph, classes: &[&str]) -> Result<String, std::fmt::Err
     let (width, height) = (scene.width() * CELL.0 + 2 * MARGIN, scene.height() * CELL.1 + 2 * MARGIN);
     let mut out = String::new();
     writeln!(out, r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}">"#)?;
-    writeln!(out, "<title>{}</title><style>{STYLE}</style>", escaped(graph.runbook))?;
+    writeln!(out, "<title>{}</title>{style}", escaped(graph.runbook))?;
     out.push_str(
         r#"<marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z"/></marker>"#,
     );
@@ -45,7 +49,9 @@ pub fn coloured(graph: &Graph, classes: &[&str]) -> Result<String, std::fmt::Err
     for edge in scene.edges() {
         let same = if edge.label.is_some() { r#" class="same""# } else { "" };
         let points: Vec<String> = points(edge.from, edge.to, &edge.path).into_iter().map(pixel).collect();
-        writeln!(out, r#"<polyline points="{}" marker-end="url(#arrow)"{same}/>"#, points.join(" "))?;
+        // Its tip is at the upper edge of what it leads to.
+        let (x, y) = (edge.to.0 * CELL.0 + CELL.0 / 2 + MARGIN, edge.to.1 * CELL.1 + MARGIN);
+        writeln!(out, r#"<polyline points="{} {x},{y}" marker-end="url(#arrow)"{same}/>"#, points.join(" "))?;
     }
     for placed in scene.nodes() {
         // A bend of an arrow is a node to the layout, without a number.
@@ -57,7 +63,8 @@ pub fn coloured(graph: &Graph, classes: &[&str]) -> Result<String, std::fmt::Err
         let tip = node.title.as_deref().unwrap_or(node.action);
         writeln!(
             out,
-            r#"<g><title>{}</title><rect class="{}" x="{x}" y="{y}" width="{w}" height="{h}" rx="{round}"/><text x="{}" y="{}" text-anchor="middle">{}</text></g>"#,
+            r#"<g data-step="{}"><title>{}</title><rect class="{}" x="{x}" y="{y}" width="{w}" height="{h}" rx="{round}"/><text x="{}" y="{}" text-anchor="middle">{}</text></g>"#,
+            escaped(node.id),
             escaped(tip),
             classes[number],
             x + w / 2,
@@ -70,7 +77,7 @@ pub fn coloured(graph: &Graph, classes: &[&str]) -> Result<String, std::fmt::Err
 
 type Cell = (usize, usize);
 
-/// The corners of an arrow that goes down.
+/// The corners of an arrow that goes down, without its tip.
 fn points(from: Cell, to: Cell, path: &EdgePathView) -> Vec<Cell> {
     let mut points = vec![from];
     match path {
@@ -84,7 +91,6 @@ fn points(from: Cell, to: Cell, path: &EdgePathView) -> Vec<Cell> {
         EdgePathView::MultiSegment { waypoints, .. } => points.extend(waypoints.iter().copied()),
         _ => {}
     }
-    points.push(to);
     points
 }
 

@@ -2,10 +2,11 @@
 
 use super::markdown::{clock, facts, time};
 use super::{Review, Span, Task};
+use crate::plan::PlannedStep;
 use crate::plan::graph::Graph;
 use crate::report::graph;
 use crate::report::page::{self, Fact, Line, Part};
-use crate::report::words;
+use crate::report::words::{self, class};
 use indexmap::IndexMap;
 use serde::Serialize;
 
@@ -60,17 +61,11 @@ struct Section {
 
 /// A whole page, for a file of its own.
 pub fn html(review: &Review) -> String {
-    let class_of_all = match review.outcome {
-        Some("done") => "good",
-        Some("rolled back") => "change",
-        None => "open",
-        Some(_) => "bad",
-    };
     let page = Page {
         runbook: &review.runbook,
         summary: &review.summary,
         outcome: review.outcome.unwrap_or("not ended"),
-        class: class_of_all,
+        class: words::class_of_end(review.outcome),
         tally: tally(review),
         facts: facts(review).into_iter().map(|(name, value)| Fact::new(name, value)).collect(),
         graph: drawn(review),
@@ -87,35 +82,14 @@ fn tally(review: &Review) -> Vec<Part> {
     counts.map(|(what, count)| Part { count, what, class: class(what) }).collect()
 }
 
-fn word(task: &Task) -> &'static str {
-    if task.changed { "changed" } else { task.state }
-}
-
-fn class(word: &str) -> &'static str {
-    match word {
-        "done" => "good",
-        "changed" | "undone" => "change",
-        "failed" | "stuck" | "kept" => "bad",
-        "unknown" | "again" | "waiting" | "changing" | "undoing" | "running" => "open",
-        _ => "idle",
-    }
-}
-
 /// Empty where the run's inputs are not to be had, or cannot be laid out.
 fn drawn(review: &Review) -> String {
     let Some(plan) = &review.plan else { return String::new() };
-    let of_step = |id: &str| {
-        let words: Vec<&str> = review.tasks.iter().filter(|task| task.task.step.as_str() == id).map(word).collect();
-        let any = |bad: &[&str]| words.iter().any(|word| bad.contains(word));
-        match () {
-            () if any(&["failed", "stuck", "unknown", "kept"]) => "irreversible",
-            () if any(&["changed", "undone", "changing", "undoing"]) => "changes",
-            () if any(&["done"]) => "checkpoint",
-            () => "",
-        }
+    let of_step = |step: &PlannedStep| {
+        words::gravest(review.tasks.iter().filter(|task| task.task.step == step.id).map(|task| class(task.word())))
     };
-    let classes: Vec<&str> = plan.steps.iter().map(|step| of_step(step.id.as_str())).collect();
-    graph::coloured(&Graph::of_plan(plan), &classes).unwrap_or_default()
+    let classes: Vec<&str> = plan.steps.iter().map(of_step).collect();
+    graph::in_page(&Graph::of_plan(plan), &classes).unwrap_or_default()
 }
 
 fn lanes(review: &Review) -> Vec<Lane> {
@@ -153,8 +127,8 @@ fn section(task: &Task) -> Section {
         name: task.task.to_string(),
         action: task.action.clone(),
         title: task.title.clone(),
-        word: word(task),
-        class: class(word(task)),
+        word: task.word(),
+        class: class(task.word()),
         open: task.fault.is_some(),
         facts: rows.into_iter().filter_map(|(name, value)| Some(Fact::new(name, value?))).chain(earlier).collect(),
         command: task.command.clone(),

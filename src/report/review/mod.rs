@@ -10,7 +10,7 @@ pub use html::html;
 pub use junit::junit;
 pub use markdown::markdown;
 
-use crate::model::{Event, Fault, HostName, RunState, Stamped, TaskEvent, TaskName, TaskState};
+use crate::model::{Event, Fault, HostName, RunState, Stamped, TaskEvent, TaskName, TaskRecord, TaskState};
 use crate::plan::{Plan, PlannedStep, PlannedTask};
 use crate::report::{Places, lines, words};
 use indexmap::IndexMap;
@@ -53,7 +53,7 @@ pub struct Review {
     pub plan: Option<Plan>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Moment {
     pub at: Timestamp,
     pub text: String,
@@ -98,7 +98,7 @@ pub struct Printed {
     pub cut: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Span {
     pub from: Timestamp,
     pub to: Timestamp,
@@ -175,43 +175,57 @@ impl Collector {
         }
     }
 
+    /// What has happened to the run as a whole so far.
+    pub fn moments(&self) -> &[Moment] {
+        &self.moments
+    }
+
+    /// When a task was at work, and since when it is.
+    pub fn at_work(&self, name: &TaskName) -> (&[Span], Option<Timestamp>) {
+        self.tasks.get(name).map_or((&[], None), |seen| (&seen.spans, seen.open))
+    }
+
+    /// The account of one task.
+    pub fn task_of(&self, name: &TaskName, record: &TaskRecord, known: Option<Planned>, output: Vec<Printed>) -> Task {
+        let seen = self.tasks.get(name);
+        let fault = match &record.state {
+            TaskState::Failed { fault }
+            | TaskState::Unknown { fault }
+            | TaskState::Waiting { fault }
+            | TaskState::Stuck { fault, .. } => Some(fault.clone()),
+            _ => None,
+        };
+        Task {
+            task: name.clone(),
+            action: known.map(|(step, _)| step.action.clone()).unwrap_or_default(),
+            title: known.and_then(|(step, _)| step.title.clone()),
+            state: record.state.word(),
+            changed: matches!(record.state, TaskState::Done { changed: true, .. }),
+            attempts: record.attempt,
+            started: record.started,
+            seconds: record.elapsed().as_secs_f64(),
+            summary: seen.and_then(|seen| seen.summary.clone()),
+            command: known.map(|(_, task)| super::plan::full(task)).filter(|text| !text.is_empty()),
+            diff: known.and_then(|(_, task)| diff(task)),
+            undo: record.undo.as_ref().map(|undo| undo.summary.clone()),
+            fault,
+            earlier: seen.map(|seen| seen.earlier.clone()).unwrap_or_default(),
+            output,
+            spans: seen.map(|seen| seen.spans.clone()).unwrap_or_default(),
+        }
+    }
+
     /// The account. `printed` gives what a task printed; `known` what was known of it before.
     pub fn review(
-        mut self,
+        self,
         state: &RunState,
         seal: &str,
         known: Option<Known>,
         printed: impl Fn(&TaskName, u32) -> Vec<Printed>,
     ) -> Review {
         let planned = known.as_ref().map(Known::by_name).unwrap_or_default();
-        let task = |(name, record): (&TaskName, &crate::model::TaskRecord)| {
-            let Seen { summary, earlier, spans, .. } = self.tasks.swap_remove(name).unwrap_or_default();
-            let known = planned.get(name);
-            let fault = match &record.state {
-                TaskState::Failed { fault }
-                | TaskState::Unknown { fault }
-                | TaskState::Waiting { fault }
-                | TaskState::Stuck { fault, .. } => Some(fault.clone()),
-                _ => None,
-            };
-            Task {
-                task: name.clone(),
-                action: known.map(|(action, ..)| (*action).to_owned()).unwrap_or_default(),
-                title: known.and_then(|(_, title, _)| title.map(str::to_owned)),
-                state: record.state.word(),
-                changed: matches!(record.state, TaskState::Done { changed: true, .. }),
-                attempts: record.attempt,
-                started: record.started,
-                seconds: record.elapsed().as_secs_f64(),
-                summary,
-                command: known.map(|(_, _, task)| super::plan::full(task)).filter(|text| !text.is_empty()),
-                diff: known.and_then(|(_, _, task)| diff(task)),
-                undo: record.undo.as_ref().map(|undo| undo.summary.clone()),
-                fault,
-                earlier,
-                output: printed(name, record.attempt),
-                spans,
-            }
+        let task = |(name, record): (&TaskName, &TaskRecord)| {
+            self.task_of(name, record, planned.get(name).copied(), printed(name, record.attempt))
         };
         let tasks: Vec<Task> = state.tasks().map(task).collect();
         let plan = known.map(|known| known.plan);
@@ -245,19 +259,29 @@ pub struct Known {
     pub names: Vec<TaskName>,
 }
 
+/// A task as it was planned, and its step.
+pub type Planned<'k> = (&'k PlannedStep, &'k PlannedTask);
+
 impl Known {
-    /// Of each task its action, its title, and what it is given.
-    fn by_name(&self) -> IndexMap<TaskName, (&str, Option<&str>, &PlannedTask)> {
-        let known = |(step, task)| {
-            let (step, task): (&PlannedStep, &PlannedTask) = (step, task);
-            (step.action.as_str(), step.title.as_deref(), task)
-        };
-        self.names.iter().cloned().zip(self.plan.tasks().map(known)).collect()
+    fn by_name(&self) -> IndexMap<&TaskName, Planned<'_>> {
+        self.names.iter().zip(self.plan.tasks()).collect()
+    }
+
+    /// What was known of one task.
+    pub fn of(&self, task: &TaskName) -> Option<Planned<'_>> {
+        self.names.iter().zip(self.plan.tasks()).find(|(name, _)| *name == task).map(|(_, planned)| planned)
     }
 }
 
 fn diff(task: &PlannedTask) -> Option<String> {
     task.verdict.as_ref().and_then(super::plan::diff).map(str::to_owned)
+}
+
+impl Task {
+    /// As its readers say it.
+    pub fn word(&self) -> &'static str {
+        if self.changed { "changed" } else { self.state }
+    }
 }
 
 impl Review {
@@ -270,8 +294,7 @@ impl Review {
     pub fn counts(&self) -> IndexMap<&'static str, usize> {
         let mut counts = IndexMap::new();
         for task in &self.tasks {
-            let word = if task.changed { "changed" } else { task.state };
-            *counts.entry(word).or_default() += 1;
+            *counts.entry(task.word()).or_default() += 1;
         }
         counts
     }

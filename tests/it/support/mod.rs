@@ -15,5 +15,6 @@ pub mod reading;
 pub mod scratch;
 pub mod site;
 pub mod sshd;
+pub mod visitor;
 pub mod web;
 pub mod writer;

@@ -99,6 +99,14 @@ impl Program {
         Ran { code: called.code, events, state, err: called.err }
     }
 
+    /// Starts it at a terminal of its own; what is shown there can be read.
+    pub fn at_terminal(&self, words: &[&str]) -> Child {
+        let line = [&[env!("CARGO_BIN_EXE_surefoot")], words].concat().join(" ");
+        let mut command = Command::new("script");
+        self.prepare(&mut command);
+        command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
     /// Starts a run whose events can be awaited.
     pub fn start<S: AsRef<std::ffi::OsStr>>(&self, runbook: &Path, words: impl IntoIterator<Item = S>) -> Running {
         let mut command = self.command(["run"]);

@@ -1,0 +1,213 @@
+//! One run, followed for as long as somebody watches it.
+//!
+//! Its folder may lie on any disk, also on one that tells nobody of changes: so the length of its journal is looked at.
+
+use crate::cli::kept::{self, Kept};
+use crate::cli::printouts::{self, Printout};
+use crate::cli::{control, rollback, saved};
+use crate::execute::file_name;
+use crate::execute::walk::{self, Target};
+use crate::journal::{Error, RunFolder, Store, Tail};
+use crate::model::{RunId, RunState, Stream, TaskName};
+use crate::report::review::Task;
+use crate::report::run::Back;
+use crate::report::watch::{Head, Update, Watch};
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often a run that is watched is looked at.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// Every run that is watched.
+pub struct Following {
+    pub store: Store,
+    open: Mutex<HashMap<RunId, Weak<Followed>>>,
+}
+
+/// A run that is watched.
+pub struct Followed {
+    seen: Mutex<Seen>,
+    /// The number of the last change.
+    changes: watch::Sender<u64>,
+}
+
+struct Seen {
+    folder: RunFolder,
+    tail: Tail,
+    watch: Watch,
+    /// None where the run's inputs are not to be had.
+    kept: Option<Kept>,
+    /// The inputs that were looked for.
+    inputs: IndexMap<String, String>,
+    engine: bool,
+    /// Why it cannot be read any more.
+    broken: Option<String>,
+}
+
+/// What is sent to who watches.
+#[derive(Serialize)]
+struct Sent<'s> {
+    /// By this machine's clock, as all times here.
+    now: i64,
+    head: Head,
+    #[serde(flatten)]
+    update: Update<'s>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broken: Option<&'s str>,
+}
+
+impl Following {
+    pub fn new(store: Store) -> Following {
+        Following { store, open: Mutex::default() }
+    }
+
+    /// A run that there is, followed from now on.
+    pub async fn follow(&self, run: &RunId) -> Result<Arc<Followed>, Error> {
+        let open = |all: &HashMap<RunId, Weak<Followed>>| all.get(run).and_then(Weak::upgrade);
+        if let Some(followed) = open(&unpoisoned(&self.open)) {
+            return Ok(followed);
+        }
+        let folder = self.store.find(run)?;
+        let seen = tokio::task::spawn_blocking(move || Seen::open(folder)).await.expect("reading does not panic")?;
+        let mut all = unpoisoned(&self.open);
+        // Somebody else may have been faster.
+        if let Some(followed) = open(&all) {
+            return Ok(followed);
+        }
+        let (changes, _) = watch::channel(seen.watch.now());
+        let followed = Arc::new(Followed { seen: Mutex::new(seen), changes });
+        all.retain(|_, followed| followed.strong_count() > 0);
+        all.insert(run.clone(), Arc::downgrade(&followed));
+        tokio::spawn(keep_up(Arc::downgrade(&followed)));
+        Ok(followed)
+    }
+}
+
+/// Looks at a run again and again until nobody watches it any more.
+async fn keep_up(followed: Weak<Followed>) {
+    let mut pulse = interval(EVERY);
+    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        pulse.tick().await;
+        let Some(followed) = followed.upgrade() else { return };
+        let looked = tokio::task::spawn_blocking(move || {
+            let mut seen = unpoisoned(&followed.seen);
+            seen.look();
+            followed.changes.send_if_modified(|last| std::mem::replace(last, seen.watch.now()) != seen.watch.now());
+        });
+        looked.await.expect("reading does not panic");
+    }
+}
+
+impl Followed {
+    /// Tells when there is something new.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// What is new after the change `since`, as JSON, and the change that is the last.
+    pub fn since(&self, since: u64) -> (String, u64) {
+        let seen = unpoisoned(&self.seen);
+        let state = &seen.tail.so_far().state;
+        let head = Head { engine: seen.engine, ..seen.watch.head(state) };
+        let now = Timestamp::now().as_millisecond();
+        let sent = Sent { now, head, update: seen.watch.since(since, state), broken: seen.broken.as_deref() };
+        (serde_json::to_string(&sent).expect("maps have text for keys"), seen.watch.now())
+    }
+
+    /// The account of one task, and where it lies what it printed.
+    pub fn task(&self, name: &TaskName) -> Option<(Task, Vec<Printout>)> {
+        let seen = unpoisoned(&self.seen);
+        let task = seen.watch.task(name, seen.state())?;
+        Some((task, printouts::of(&seen.folder, seen.state(), seen.kept.as_ref(), name)))
+    }
+
+    /// What a rollback to the last safe place would do now; none where that cannot be known, or there is no way any more.
+    pub fn back(&self) -> Option<Back> {
+        let seen = unpoisoned(&self.seen);
+        let (state, kept) = (&seen.tail.so_far().state, seen.kept.as_ref()?);
+        let program = &kept.prepared.program;
+        let way = || walk::way(program, state, &Target::LastCheckpoint, false);
+        state.tidy.is_none().then(|| rollback::back(program, state, &way()))
+    }
+}
+
+impl Seen {
+    fn open(folder: RunFolder) -> Result<Seen, Error> {
+        let tail = Tail::open(&folder.journal())?;
+        let mut seen = Seen {
+            folder,
+            tail,
+            watch: Watch::default(),
+            kept: None,
+            inputs: IndexMap::new(),
+            engine: false,
+            broken: None,
+        };
+        seen.read_on()?;
+        seen.look();
+        Ok(seen)
+    }
+
+    /// Takes in what is new.
+    fn look(&mut self) {
+        if self.broken.is_none()
+            && let Err(error) = self.read_on()
+        {
+            self.broken = Some(error.to_string());
+            self.watch.tick();
+        }
+        let engine = control::is_alive(self.folder.path());
+        if std::mem::replace(&mut self.engine, engine) != engine {
+            self.watch.tick();
+        }
+        let running: Vec<(TaskName, u32)> =
+            self.state().in_flight().map(|(name, record)| (name.clone(), record.attempt)).collect();
+        for (name, attempt) in running {
+            self.watch.printed(&name, printed(&self.folder, &name, attempt));
+        }
+    }
+
+    fn read_on(&mut self) -> Result<(), Error> {
+        let length = self.folder.journal().metadata().map_or(0, |file| file.len());
+        if length == self.tail.so_far().whole {
+            return Ok(());
+        }
+        let Seen { tail, watch, .. } = self;
+        tail.advance(|stamped, state| watch.event(stamped, state))?;
+        if self.inputs != self.state().inputs {
+            self.inputs = self.state().inputs.clone();
+            self.take_up();
+        }
+        Ok(())
+    }
+
+    /// Learns what was known of the run beforehand, once it has begun and whenever its runbook was corrected.
+    fn take_up(&mut self) {
+        self.kept = kept::take_up(&self.folder, self.state()).ok();
+        let known = self.kept.as_ref().map(|kept| saved::known(&self.folder, &kept.prepared.program));
+        self.watch.know(known);
+    }
+
+    fn state(&self) -> &RunState {
+        &self.tail.so_far().state
+    }
+}
+
+/// How many bytes an attempt has printed.
+fn printed(folder: &RunFolder, task: &TaskName, attempt: u32) -> u64 {
+    let length =
+        |stream| folder.outputs().join(file_name(task, attempt, stream)).metadata().map_or(0, |file| file.len());
+    length(Stream::Out) + length(Stream::Err)
+}
+
+/// What a thread that panicked has left is as good as any: each look starts from the folder.
+pub fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,104 @@
+//! The list of runs, looked at for as long as somebody watches it.
+
+use super::follow::unpoisoned;
+use crate::cli::control;
+use crate::journal::{Store, Tail};
+use crate::model::RunId;
+use crate::report::watch::Row;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often the list is looked at.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// So many of the newest runs are in it: a state folder may hold thousands.
+const MOST: usize = 100;
+
+/// The list, which is looked at while a receiver of it lives.
+pub struct List {
+    store: Store,
+    open: Mutex<Weak<watch::Sender<String>>>,
+}
+
+/// Somebody's hold on the list: what it says, as JSON.
+pub struct Watched {
+    /// As long as one of them is there, the list is looked at.
+    _sender: Arc<watch::Sender<String>>,
+    pub rows: watch::Receiver<String>,
+}
+
+impl List {
+    pub fn new(store: Store) -> List {
+        List { store, open: Mutex::default() }
+    }
+
+    pub fn watch(&self) -> Watched {
+        let mut open = unpoisoned(&self.open);
+        let sender = open.upgrade().unwrap_or_else(|| {
+            let sender = Arc::new(watch::channel(String::new()).0);
+            *open = Arc::downgrade(&sender);
+            tokio::spawn(keep_up(self.store.clone(), Arc::downgrade(&sender)));
+            sender
+        });
+        Watched { rows: sender.subscribe(), _sender: sender }
+    }
+}
+
+async fn keep_up(store: Store, sender: Weak<watch::Sender<String>>) {
+    let mut pulse = interval(EVERY);
+    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut known = Known::default();
+    loop {
+        pulse.tick().await;
+        let store = store.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            let rows = known.look(&store);
+            (known, serde_json::to_string(&rows).expect("maps have text for keys"))
+        });
+        let rows;
+        (known, rows) = looked.await.expect("reading does not panic");
+        let Some(sender) = sender.upgrade() else { return };
+        sender.send_if_modified(|last| std::mem::replace(last, rows.clone()) != rows);
+    }
+}
+
+/// What was read of each run: only what has grown is read on.
+#[derive(Default)]
+struct Known(HashMap<RunId, (u64, Row, Option<Tail>)>);
+
+impl Known {
+    /// The newest first.
+    fn look(&mut self, store: &Store) -> Vec<Row> {
+        let mut runs = store.runs().unwrap_or_default();
+        runs.reverse();
+        runs.truncate(MOST);
+        self.0.retain(|run, _| runs.contains(run));
+        runs.iter().map(|run| self.row(store, run)).collect()
+    }
+
+    fn row(&mut self, store: &Store, run: &RunId) -> Row {
+        let Ok(folder) = store.find(run) else { return Row::unreadable(run, "it is gone") };
+        let length = folder.journal().metadata().map_or(0, |file| file.len());
+        let (_, mut row, tail) = match self.0.remove(run) {
+            Some(known) if known.0 == length => known,
+            known => {
+                let tail = known.and_then(|known| known.2).map_or_else(|| Tail::open(&folder.journal()), Ok);
+                let read = tail.and_then(|mut tail| tail.advance(|_, _| {}).map(|()| tail));
+                match read {
+                    // One that has ended may be gone on with, but seldom is: it is not kept in memory.
+                    Ok(tail) => {
+                        let row = Row::of(run, &tail.so_far().state);
+                        (length, row, Some(tail).filter(|tail| tail.so_far().state.outcome.is_none()))
+                    }
+                    Err(error) => (length, Row::unreadable(run, error), None),
+                }
+            }
+        };
+        row.engine = row.end.is_none() && control::is_alive(folder.path());
+        self.0.insert(run.clone(), (length, row.clone(), tail));
+        row
+    }
+}

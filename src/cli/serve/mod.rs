@@ -1,0 +1,72 @@
+//! `surefoot serve`: a web page for those who watch.
+//!
+//! It reads the folders of runs as any other command does, and holds none of them: an engine never waits for it. Each run
+//! that somebody watches is followed once, however many watch it. Does not know what a run means (`report::watch`), nor how
+//! the page looks (`page/`).
+
+mod assets;
+mod control;
+mod follow;
+mod guard;
+mod list;
+mod listen;
+mod output;
+mod routes;
+
+pub use listen::Listen;
+
+use super::args::Serve as Args;
+use super::exit::Exit;
+use super::out::say;
+use super::run::in_runtime;
+use super::runs;
+use guard::Guard;
+use listen::{Door, open};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
+    let made = runs::store(state).map_err(|error| error.to_string()).and_then(|store| Ok((store, Guard::new(args)?)));
+    let (store, guard) = match made {
+        Ok(made) => made,
+        Err(why) => return Exit::WrongInput.because(why),
+    };
+    in_runtime(async {
+        let door = match open(&args.listen) {
+            Ok(door) => door,
+            Err(error) => return Exit::Failed.because(format!("{}: {error}", args.listen)),
+        };
+        let guard = Arc::new(guard.at(&door));
+        invite(&door, &guard);
+        let routes = routes::all(store, guard);
+        tokio::select! {
+            () = listen::serve(&door, routes) => Exit::Failed.because("no more connections can be taken"),
+            () = asked_to_end() => Exit::Done,
+        }
+    })
+}
+
+/// Says where it can be watched.
+fn invite(door: &Door, guard: &Guard) {
+    match door.address() {
+        None => say!("{door}\n"),
+        Some(address) => {
+            if !address.ip().is_loopback() {
+                anstream::eprintln!("note: what is served is not encrypted: whoever is on the way can read it");
+            }
+            say!("http://{address}/#token={}\n", guard.token());
+        }
+    }
+}
+
+async fn asked_to_end() {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+        return std::future::pending().await; // then the signals do what they do by themselves
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

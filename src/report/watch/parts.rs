@@ -1,0 +1,237 @@
+//! What is sent to who watches, as JSON. Times are in milliseconds since 1970.
+
+use super::{Moments, class};
+use crate::model::{RunId, RunState, StepId, TaskName, TaskRecord, TaskState};
+use crate::plan::graph::{Graph, Mark};
+use crate::plan::{Plan, PlannedStep, Way};
+use crate::report::review::{Known, Span};
+use crate::report::{graph, words};
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What has changed.
+#[derive(Serialize)]
+pub struct Update<'w> {
+    /// The tasks by name, where they are others than before; every task follows then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame: Option<Frame>,
+    pub tasks: Vec<Shown>,
+    /// What has happened to the run as a whole, after what was told before.
+    pub moments: Moments<'w>,
+}
+
+/// A run as a whole.
+#[derive(Default, PartialEq, Serialize)]
+pub struct Head {
+    pub run: String,
+    pub runbook: String,
+    pub summary: String,
+    pub operator: String,
+    pub started: Option<i64>,
+    /// The time of its last event.
+    pub last: Option<i64>,
+    /// How it ended; none where it has not.
+    pub end: Option<&'static str>,
+    pub class: &'static str,
+    /// Whether an engine is at work on it.
+    pub engine: bool,
+    /// Nothing new starts.
+    pub stopping: bool,
+    /// Who has it wait before its next step.
+    pub paused: Option<String>,
+    /// It is being walked back, or was.
+    pub back: bool,
+    /// Questions that wait for an answer.
+    pub asks: Vec<Asked>,
+    /// How many tasks are in each state.
+    pub counts: IndexMap<&'static str, usize>,
+    pub total: usize,
+    /// How many of them have come to an end.
+    pub over: usize,
+    /// Hosts that it does without, and why.
+    pub left_out: IndexMap<String, String>,
+}
+
+/// A step that asks.
+#[derive(PartialEq, Serialize)]
+pub struct Asked {
+    pub step: StepId,
+    pub question: String,
+}
+
+/// The steps and the tasks of a run, by name.
+#[derive(Serialize)]
+pub struct Frame {
+    pub steps: Vec<Step>,
+    /// In the order of the file; updates name them by their places in it.
+    pub tasks: Vec<Named>,
+    /// The order of the steps as SVG; empty where the run's inputs are not to be had.
+    pub graph: String,
+}
+
+#[derive(Default, Serialize)]
+pub struct Step {
+    pub id: String,
+    /// What a reader calls it: its id, or the name of the checkpoint that it is.
+    pub name: String,
+    pub title: Option<String>,
+    pub action: String,
+    pub on: Option<String>,
+    /// What it belongs to: a roll, or `finally`.
+    pub group: Option<String>,
+    pub mark: Option<Mark>,
+}
+
+#[derive(Serialize)]
+pub struct Named {
+    pub name: TaskName,
+    /// The place of its step.
+    pub step: usize,
+    pub host: String,
+}
+
+/// One task.
+#[derive(Serialize)]
+pub struct Shown {
+    pub place: usize,
+    pub word: &'static str,
+    pub class: &'static str,
+    pub attempt: u32,
+    /// What it is about to change, or why it is as it is.
+    pub note: Option<String>,
+    /// When it came into this state.
+    pub since: Option<i64>,
+    /// When it was at work: from, to, and its class then.
+    pub spans: Vec<(i64, i64, &'static str)>,
+    /// Since when it is at work.
+    pub open: Option<i64>,
+    /// How many bytes its attempt has printed, as far as that is known.
+    pub printed: u64,
+}
+
+impl Head {
+    pub(super) fn of(state: &RunState, plan: Option<&Plan>) -> Head {
+        let mut counts = IndexMap::new();
+        state.tasks().for_each(|(_, record)| *counts.entry(class(record).0).or_default() += 1);
+        let numbers = state.counts();
+        let end = state.outcome.map(|outcome| words::of_outcome(outcome).0);
+        Head {
+            run: state.run.as_ref().map(ToString::to_string).unwrap_or_default(),
+            runbook: state.runbook.clone(),
+            summary: plan.map(|plan| plan.summary.clone()).unwrap_or_default(),
+            operator: state.operator.clone(),
+            started: state.started.map(Timestamp::as_millisecond),
+            last: state.last.map(Timestamp::as_millisecond),
+            end,
+            class: words::class_of_end(end),
+            stopping: state.stopping,
+            paused: state.paused.as_ref().map(|pause| pause.by.clone()),
+            back: state.back.is_some(),
+            counts,
+            total: state.tasks().len(),
+            over: state.tasks().len() - numbers.pending - numbers.in_flight,
+            left_out: state.left_out.iter().map(|(host, fault)| (host.to_string(), fault.to_string())).collect(),
+            ..Head::default()
+        }
+    }
+}
+
+impl Frame {
+    pub(super) fn of(state: &RunState, known: Option<&Known>) -> Frame {
+        let mut steps: IndexMap<StepId, Step> = IndexMap::new();
+        for step in known.iter().flat_map(|known| &known.plan.steps) {
+            steps.insert(step.id.clone(), planned(step));
+        }
+        let mut tasks = Vec::with_capacity(state.tasks().len());
+        for (name, _) in state.tasks() {
+            let entry = steps.entry(name.step.clone());
+            let step = entry.index();
+            entry.or_insert_with(|| Step { id: name.step.to_string(), name: name.step.to_string(), ..Step::default() });
+            tasks.push(Named { name: name.clone(), step, host: name.host.to_string() });
+        }
+        let graph = known.map(|known| {
+            let graph = Graph::of_plan(&known.plan);
+            graph::in_page(&graph, &vec!["idle"; graph.nodes.len()]).unwrap_or_default()
+        });
+        Frame { steps: steps.into_values().collect(), tasks, graph: graph.unwrap_or_default() }
+    }
+}
+
+fn planned(step: &PlannedStep) -> Step {
+    let mark = matches!(step.undo, Way::Irreversible(_)).then_some(Mark::Irreversible);
+    let group = step.roll.as_ref().map(|roll| format!("rolling {}", roll.id));
+    Step {
+        id: step.id.to_string(),
+        name: step.checkpoint().unwrap_or(step.id.as_str()).to_owned(),
+        title: step.title.clone(),
+        action: step.action.clone(),
+        on: step.on.clone(),
+        group: group.or_else(|| step.finally.then(|| "finally".to_owned())),
+        mark: mark.or_else(|| step.checkpoint().map(|_| Mark::Checkpoint)),
+    }
+}
+
+impl Shown {
+    pub(super) fn of(
+        place: usize,
+        record: &TaskRecord,
+        printed: u64,
+        spans: &[Span],
+        open: Option<Timestamp>,
+    ) -> Shown {
+        let (word, class) = class(record);
+        let span = |span: &Span| (span.from.as_millisecond(), span.to.as_millisecond(), words::class(span.end));
+        Shown {
+            place,
+            word,
+            class,
+            attempt: record.attempt,
+            note: note(record),
+            since: record.since.map(Timestamp::as_millisecond),
+            spans: spans.iter().map(span).collect(),
+            open: open.filter(|_| record.state.is_in_flight()).map(Timestamp::as_millisecond),
+            printed,
+        }
+    }
+}
+
+fn note(record: &TaskRecord) -> Option<String> {
+    match &record.state {
+        TaskState::Changing { summary } => Some(summary.clone()),
+        TaskState::Failed { fault }
+        | TaskState::Unknown { fault }
+        | TaskState::Waiting { fault }
+        | TaskState::Stuck { fault, .. } => Some(fault.to_string()),
+        TaskState::Kept { why, .. } => Some(why.clone()),
+        _ => record.drift.as_ref().map(|why| format!("not as it was left: {why}")),
+    }
+}
+
+/// A run in a list.
+#[derive(Clone, Default, Serialize)]
+pub struct Row {
+    pub run: String,
+    pub runbook: String,
+    pub operator: String,
+    pub started: Option<i64>,
+    pub last: Option<i64>,
+    pub end: Option<&'static str>,
+    pub class: &'static str,
+    pub engine: bool,
+    pub total: usize,
+    pub over: usize,
+    /// Why it cannot be read.
+    pub broken: Option<String>,
+}
+
+impl Row {
+    pub fn of(run: &RunId, state: &RunState) -> Row {
+        let Head { runbook, operator, started, last, end, class, total, over, .. } = Head::of(state, None);
+        Row { run: run.to_string(), runbook, operator, started, last, end, class, total, over, ..Row::default() }
+    }
+
+    pub fn unreadable(run: &RunId, why: impl ToString) -> Row {
+        Row { run: run.to_string(), class: "bad", broken: Some(why.to_string()), ..Row::default() }
+    }
+}
