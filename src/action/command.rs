@@ -62,7 +62,7 @@ pub(super) async fn look<A: Action<Out = CommandOut, Before = ()>>(
     Ok(Seen::Change(Change { summary, diff: None, before: () }))
 }
 
-/// Runs it with the step's `stdin`; another code than 0 is a fault that has the end of the error output.
+/// Runs it with the step's `stdin`; another code than 0 is a fault that has the end of what it said.
 pub(super) async fn run(cx: &Cx<'_>, mut script: Script, name: &str) -> Result<CommandOut, Fault> {
     if let Some(stdin) = &cx.settings.stdin {
         script = script.stdin(stdin.clone());

@@ -108,15 +108,17 @@ impl Output {
         }
     }
 
-    /// Itself where the code is 0; else a fault with `what` and the end of the error output.
+    /// Itself where the code is 0; else a fault with `what` and the end of the error output; where there is none, of
+    /// what it said: many a guard tells its reason there.
     pub fn ok(self, what: &str) -> Result<Output, Fault> {
         if self.code == 0 {
             return Ok(self);
         }
-        let stderr = String::from_utf8_lossy(&self.stderr);
+        let errors = String::from_utf8_lossy(&self.stderr);
+        let said = if errors.trim().is_empty() { String::from_utf8_lossy(&self.stdout) } else { errors };
         Err(Fault::new(FaultKind::Exit, format!("{what}: exit code {}", self.code))
             .code(self.code)
-            .detail(tail(&stderr, 20)))
+            .detail(tail(&said, 20)))
     }
 }
 
@@ -124,4 +126,22 @@ impl Output {
 fn tail(text: &str, lines: usize) -> String {
     let all: Vec<&str> = text.trim_end().lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Output;
+
+    fn said(stdout: &str, stderr: &str) -> Option<String> {
+        let output = |text: &str| text.to_owned().into_bytes().into();
+        Output { code: 3, stdout: output(stdout), stderr: output(stderr), truncated: false }.ok("x").unwrap_err().detail
+    }
+
+    #[test]
+    fn a_failed_command_is_told_with_its_errors_or_else_with_what_it_said() {
+        assert_eq!(said("out", "why\n").as_deref(), Some("why"));
+        assert_eq!(said("no room on /var\n", "\n").as_deref(), Some("no room on /var"));
+        let many: String = (0..30).map(|n| format!("{n}\n")).collect();
+        assert_eq!(said(&many, "").map(|said| said.lines().count()), Some(20));
+    }
 }
