@@ -86,6 +86,8 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<etcd::Compact>(),
     Kind::of::<etcd::Defrag>(),
     Kind::of::<etcd::Metrics>(),
+    Kind::of::<etcd::Auth>(),
+    Kind::of::<etcd::V2>(),
     Kind::of::<etcd::Member>(),
     Kind::of::<etcd::Content>(),
     Kind::of::<etcd::Probe>(),

@@ -4,7 +4,7 @@ use crate::support::procedures::{Proof, full, prove};
 use crate::support::program::{Program, Ran};
 use crate::support::site::{Layout, Site};
 use crate::support::writer::Writer;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::path::Path;
 use surefoot::lab::{Etcd, Name, Spec};
 
@@ -36,11 +36,15 @@ fn what_is_wrong_is_told_with_its_limit_and_what_mends_it() {
         let site = Site::serving("report", 200);
         let writer = Writer::start(&site);
         let backups = format!("backups={}", site.program.path("").display());
+        site.program.write("before.db.verified", "{}"); // as verify-backup leaves it
         let words = ["-p", "sample=5s", "-p", &backups];
         let healthy = site.run(Path::new(REPORT), &words).done();
         writer.stop();
         let found: Vec<String> = wrong(&healthy).into_iter().filter(|line| of_this_machine(line)).collect();
-        assert_eq!(found, [""; 0]);
+        assert_eq!(found, ["warn cluster users"], "neither they nor certificates are asked for");
+        assert_eq!(value(&healthy, "last verified restore", "cluster"), "0 days ago");
+        let revisions = value(&healthy, "revisions", "cluster");
+        assert!(revisions.trim_end_matches(" a minute").parse::<f64>().unwrap() > 0.0, "{revisions}");
         assert_eq!(value(&healthy, "members that answer", "cluster"), "3 of 3");
         let old = wrong(&healthy).iter().filter(|line| line.ends_with(" version")).count();
         assert_eq!(old, 3, "3.5.16 is not what it should be: {:?}", wrong(&healthy));
@@ -59,7 +63,9 @@ fn what_is_wrong_is_told_with_its_limit_and_what_mends_it() {
             "fail cluster members that may be lost",
             "unknown cluster same data",
             "unknown cluster newest backup",
+            "unknown cluster last verified restore",
             "warn cluster timeouts and quotas alike",
+            "warn cluster users",
             &format!("warn {first} mode of the data"),
             &format!("warn {first} left-over files"),
         ];
@@ -72,7 +78,7 @@ fn what_is_wrong_is_told_with_its_limit_and_what_mends_it() {
         let row = &broken.out("runbook-out@controller")["wrong"][0];
         assert!(row["limit"].as_str().unwrap().contains(down.as_str()), "it is named: {row}");
         assert!(row["mend"].as_str().unwrap().contains("etcd/replace-member"), "{row}");
-        Proof { seconds: broken.state.elapsed().as_secs_f64(), gap: None }
+        took(&broken)
     });
 }
 
@@ -91,9 +97,60 @@ fn certificates_and_3_4_are_reported_too() {
             assert_eq!(failed.into_iter().filter(|line| of_this_machine(line)).collect::<Vec<_>>(), [""; 0]);
             let host = site.members[0].as_str();
             assert!(value(&ran, "certificates", host).ends_with(" days left"), "{}", value(&ran, "certificates", host));
-            Proof { seconds: ran.state.elapsed().as_secs_f64(), gap: None }
+            took(&ran)
         });
     }
+}
+
+/// Users, the old store and a backup that nobody has restored, on one member each way.
+fn what_an_upgrade_must_know(etcd: Etcd) -> Proof {
+    let spec = Spec::cluster(Name::of_this_process("repold").unwrap(), 3, etcd);
+    let mut site = Site::boot(&spec, 3, Layout::Debian, false);
+    site.set_up(&site.members.clone(), 100, false);
+    let [old, empty] = [site.members[0].clone(), site.members[1].clone()];
+    for host in [&old, &empty] {
+        site.inside(host, "echo ETCD_ENABLE_V2=true >>/etc/default/etcd; systemctl restart etcd");
+    }
+    site.look();
+    let url = format!("http://{}:2379/v2/keys", site.lab.address(&old).unwrap());
+    site.inside(&old, &format!("for key in a d/b d/e; do curl -sf -XPUT {url}/$key -d value=1; done"));
+    let backups = format!("backups={}", site.program.path("").display());
+    let words = ["-p", "sample=2s", "-p", &backups];
+    let ran = site.run(Path::new(REPORT), &words).done();
+    let store = |host: &Name| value(&ran, "store of version 2", host.as_str());
+    // Each member has all of it, and tells where it serves it.
+    assert_eq!([&old, &empty, &site.members[2]].map(store), ["3 keys", "3 keys", "not served"]);
+    let found = wrong(&ran);
+    assert!(found.contains(&format!("fail {old} store of version 2")), "{found:?}");
+    assert!(found.contains(&"warn cluster last verified restore".to_owned()), "{found:?}");
+    assert_eq!(value(&ran, "last verified restore", "cluster"), "never");
+
+    site.add_users();
+    let known = site.run(Path::new(REPORT), &words).done();
+    assert!(value(&known, "users", "cluster").ends_with(" roles"), "{}", value(&known, "users", "cluster"));
+    assert!(!wrong(&known).iter().any(|line| line.ends_with(" users") || line.ends_with(" same data")));
+    site.users = false;
+    site.inventory(&[], json!({}));
+    let stranger = site.run(Path::new(REPORT), &words).done();
+    assert_eq!(value(&stranger, "users", "cluster"), "on, not listed for us");
+    let same: Vec<String> = wrong(&stranger).into_iter().filter(|line| line.ends_with(" same data")).collect();
+    assert_eq!(same, ["unknown cluster same data"], "who may not ask does not know");
+    took(&ran)
+}
+
+#[test]
+fn users_and_the_old_store_are_reported() {
+    if full() {
+        for (etcd, name) in [(Etcd::V3_4, "3.4"), (Etcd::V3_5, "3.5")] {
+            prove("etcd/report", name, "with the store of version 2, then with users", || {
+                what_an_upgrade_must_know(etcd)
+            });
+        }
+    }
+}
+
+fn took(ran: &Ran) -> Proof {
+    Proof { seconds: ran.state.elapsed().as_secs_f64(), gap: None }
 }
 
 const GIVES: &str = "\

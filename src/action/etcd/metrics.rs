@@ -67,6 +67,8 @@ pub struct MetricsOut {
     /// To each peer that was measured (`etcd_network_peer_round_trip_time_seconds`; it begins about 30 s after the
     /// start of etcd, and measures every few seconds).
     pub rtt: Vec<RoundTrip>,
+    /// What was written, from the member's newest revision (`etcd_debugging_mvcc_current_revision`).
+    pub revisions_per_minute: Option<f64>,
     /// The size of the database, in bytes (`etcd_mvcc_db_total_size_in_bytes`).
     pub db_size: u64,
     /// What it may become, in bytes (`etcd_server_quota_backend_bytes`).
@@ -106,12 +108,12 @@ impl Action for Metrics {
         if all.iter().any(|scrape| started(scrape) != started(&all[0])) {
             return Err(Fault::refused(format!("etcd on {} was restarted while it was measured", cx.host.name())));
         }
-        Ok(out(&all))
+        Ok(out(&all, begin.elapsed()))
     }
 }
 
-/// Of reads in order, of one life of the server.
-fn out(all: &[Scrape]) -> MetricsOut {
+/// Of reads in order, of one life of the server, which took so long.
+fn out(all: &[Scrape], took: Duration) -> MetricsOut {
     let (first, last) = (&all[0], &all[all.len() - 1]);
     let counted = |name: &str| (last.value(name) - first.value(name)).max(0.0) as u64;
     let most = |name: &str| all.iter().map(|scrape| scrape.value(name)).fold(0.0, f64::max) as u64;
@@ -131,9 +133,16 @@ fn out(all: &[Scrape]) -> MetricsOut {
         wal_fsync_p999_ms: millis(&fsync, 0.999),
         backend_commit_p99_ms: millis(&commit, 0.99),
         rtt: round_trips(first, last),
+        revisions_per_minute: per_minute(first, last, took),
         db_size: last.value("etcd_mvcc_db_total_size_in_bytes") as u64,
         quota: last.value("etcd_server_quota_backend_bytes") as u64,
     }
+}
+
+/// None where this version does not tell. No store has revision 0.
+fn per_minute(first: &Scrape, last: &Scrape, took: Duration) -> Option<f64> {
+    let newest = |scrape: &Scrape| scrape.value("etcd_debugging_mvcc_current_revision");
+    (newest(first) > 0.0).then(|| (newest(last) - newest(first)) * 60.0 / took.as_secs_f64())
 }
 
 fn millis(histogram: &Histogram, share: f64) -> Option<f64> {

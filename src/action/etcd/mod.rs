@@ -4,6 +4,7 @@
 //! snapshots. Ids are hex strings everywhere, as etcd's own tools print them.
 
 mod alarm;
+mod auth;
 mod client;
 mod compact;
 mod config;
@@ -28,8 +29,10 @@ mod sidecar;
 mod snapshot;
 mod snapshot_status;
 mod status;
+mod v2;
 
 pub use alarm::Alarm;
+pub use auth::Auth;
 pub use compact::Compact;
 pub use config::Config;
 pub use configure::Configure;
@@ -50,3 +53,4 @@ pub use restore::Restore;
 pub use snapshot::Snapshot;
 pub use snapshot_status::SnapshotStatus;
 pub use status::Status;
+pub use v2::V2;

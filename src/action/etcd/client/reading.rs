@@ -8,7 +8,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceExt, service_fn};
 
 /// Calls that change nothing, whatever is in them. A watch or a login leaves nothing behind either.
-const READS: [&str; 9] = [
+const READS: [&str; 11] = [
     "/etcdserverpb.KV/Range",
     "/etcdserverpb.Watch/Watch",
     "/etcdserverpb.Cluster/MemberList",
@@ -18,6 +18,8 @@ const READS: [&str; 9] = [
     "/etcdserverpb.Maintenance/Snapshot",
     "/etcdserverpb.Auth/Authenticate",
     "/etcdserverpb.Auth/AuthStatus",
+    "/etcdserverpb.Auth/UserList",
+    "/etcdserverpb.Auth/RoleList",
 ];
 
 /// Lists alarms, or raises and disarms them: its message tells which.
