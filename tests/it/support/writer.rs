@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 pub struct Writer {
     end: Arc<AtomicBool>,
@@ -21,6 +22,8 @@ pub struct Written {
     pub lost: usize,
     /// Between two writes that were acknowledged.
     pub longest_gap: Duration,
+    /// What came of the writes that were tried in that gap: the member, how long it took, and its word.
+    pub in_gap: Vec<String>,
 }
 
 /// A client of a site: where its members listen, the folder of its certificates where they have TLS, and whether they
@@ -71,31 +74,51 @@ impl Writer {
 
     pub fn stop(self) -> Written {
         self.end.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap()
+        let written = self.thread.join().unwrap();
+        eprintln!("longest gap {:?}, in it {:?}", written.longest_gap, written.in_gap);
+        written
     }
 }
 
-/// Another member for each attempt, so that one that is down is passed over.
+/// Another member for each attempt, so that one that is down is passed over; so is one that is not ready, as etcd's own
+/// clients do: a member that starts or stops takes connections and answers nothing on them.
 async fn write(dialling: Dialling, end: Arc<AtomicBool>) -> Written {
+    const READY: Duration = Duration::from_millis(500);
     const ANSWER: Duration = Duration::from_secs(2);
     let (mut kept, mut longest_gap, mut last) = (BTreeSet::new(), Duration::ZERO, Instant::now());
+    let (mut tried, mut in_gap) = (Vec::new(), Vec::new());
     for (number, url) in (0_u64..).zip(dialling.urls.iter().cycle()) {
         if end.load(Ordering::Relaxed) {
             break;
         }
-        let put = async {
-            let mut client = dialling.connect(std::slice::from_ref(url)).await?;
-            client.put(format!("/writer/{number}"), "x", None).await
-        };
-        if matches!(tokio::time::timeout(ANSWER, put).await, Ok(Ok(_))) {
-            kept.insert(format!("/writer/{number}"));
-            longest_gap = longest_gap.max(last.elapsed());
-            last = Instant::now();
-        }
         tokio::time::sleep(Duration::from_millis(10)).await;
+        let put = async {
+            let ready = async {
+                let mut client = dialling.connect(std::slice::from_ref(url)).await?;
+                client.status().await.map(|_| client)
+            };
+            let mut client = timeout(READY, ready).await.map_err(|_| "not ready".to_owned())?.map_err(told)?;
+            let put = client.put(format!("/writer/{number}"), "x", None);
+            timeout(ANSWER, put).await.map_err(|_| "no answer".to_owned())?.map_err(told)
+        };
+        let since = Instant::now();
+        if let Err(why) = put.await {
+            tried.push(format!("{url}, {} ms: {why}", since.elapsed().as_millis()));
+            continue;
+        }
+        kept.insert(format!("/writer/{number}"));
+        if last.elapsed() > longest_gap {
+            (longest_gap, in_gap) = (last.elapsed(), std::mem::take(&mut tried));
+        }
+        tried.clear();
+        last = Instant::now();
     }
     let there = read(&dialling).await;
-    Written { acknowledged: kept.len(), lost: kept.difference(&there).count(), longest_gap }
+    Written { acknowledged: kept.len(), lost: kept.difference(&there).count(), longest_gap, in_gap }
+}
+
+fn told(error: etcd_client::Error) -> String {
+    error.to_string()
 }
 
 /// What is there, as the first member that answers says: one that was asked may have gone.
