@@ -43,6 +43,7 @@ mod settle;
 mod taken;
 mod test;
 mod tidy;
+mod traces;
 
 use args::{Args, Command};
 use clap::Parser;

@@ -4,11 +4,12 @@ use super::args::Report as Args;
 use super::exit::Exit;
 use super::out::{say, to_file};
 use super::runs::{find, store};
-use super::{kept, saved};
+use super::{kept, saved, traces};
 use crate::execute::file_name;
 use crate::journal::RunFolder;
 use crate::model::{Stream, TaskName};
 use crate::report::review::{Collector, Printed, Review, html, junit, markdown};
+use crate::report::trace::requests;
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -27,9 +28,27 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         ] {
             path.as_ref().map_or(Ok(()), |path| write(path, &text(&review)))?;
         }
-        Ok(())
+        args.otlp.as_ref().map_or(Ok(()), |to| trace(state, args, to))
     });
     written.map_or_else(|error| Exit::Failed.because(error), |()| Exit::Done)
+}
+
+/// To a receiver, or to a file with a request on each line.
+fn trace(state: &Option<PathBuf>, args: &Args, to: &str) -> Result<(), Box<dyn Error>> {
+    let folder = find(&store(state)?, &args.run)?;
+    let (trace, now) = (traces::of(&folder)?, folder.replay(|_, _| {})?.state);
+    // None where the run's inputs are not to be had.
+    let actions = kept::take_up(&folder, &now).map(|kept| traces::actions(&kept.prepared.program));
+    let actions = actions.unwrap_or_default();
+    if !to.starts_with("http://") && !to.starts_with("https://") {
+        let lines: String = requests(&trace, &actions).iter().map(|request| format!("{request}\n")).collect();
+        return write(Path::new(to), &lines);
+    }
+    let url = to.parse()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let sent = runtime.block_on(traces::send(&url, &trace, &actions));
+    runtime.shutdown_background();
+    sent.map_err(|fault| format!("{}: {fault}", url.address()).into())
 }
 
 fn json(review: &Review) -> String {

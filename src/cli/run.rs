@@ -9,9 +9,10 @@ use super::operator::{Operator, Waiting, can_ask, confirm, operator_name};
 use super::out::say;
 use super::pipeline::{Prepared, prepare};
 use super::saved::{self, Saved};
-use super::{config, kept, past, run_id, runs};
+use super::{config, kept, past, run_id, runs, traces};
 use crate::compile::Program;
 use crate::execute::{self, Goal, Leases, Limits, Origin, Signals};
+use crate::http::Url;
 use crate::journal::{Journal, RunFolder, Store};
 use crate::load::Config;
 use crate::model::{Fault, Observer, Outcome, RunId, RunState, Sources};
@@ -44,6 +45,8 @@ pub struct Options {
     pub folder: PathBuf,
     /// The operator's own file.
     pub config: Config,
+    /// Where a trace of the run is sent once it has ended.
+    pub traces: Option<Url>,
 }
 
 impl Options {
@@ -51,16 +54,17 @@ impl Options {
     pub fn silent(folder: PathBuf) -> Options {
         let (log, verbose, approve) = (None, false, Vec::new());
         let (limits, hold, config) = (Limits::default(), Wish::default(), Config::default());
-        Options { log, verbose, approve, limits, hold, yes: true, folder, config }
+        Options { log, verbose, approve, limits, hold, yes: true, folder, config, traces: None }
     }
 
     /// Where the operator's own file has mistakes, they are shown.
     pub fn of(manner: &Manner, yes: bool, folder: PathBuf) -> Result<Options, Exit> {
         let config = config::read(manner.config.as_deref())?;
+        let traces = manner.otel.then(traces::receiver).transpose().map_err(|why| Exit::WrongInput.because(why))?;
         let limits = Limits { per_host: manner.per_host, in_all: manner.at_once };
         let hold = Wish { ttl: manner.lease, take_over: manner.take_over };
         let (log, verbose, approve) = (manner.log, manner.verbose, manner.approve.clone());
-        Ok(Options { log, verbose, approve, limits, hold, yes, folder, config })
+        Ok(Options { log, verbose, approve, limits, hold, yes, folder, config, traces })
     }
 }
 
@@ -356,7 +360,7 @@ impl Engine {
         let wishes = signals.clone();
         let control = Control::listen(self.folder.path(), move |request| carry_out(request, &waiting, &wishes));
         let _control = control.map_err(|error| Exit::Failed.because(error))?;
-        let mut journal = self.journal;
+        let (mut journal, actions) = (self.journal, traces::actions(&self.program));
         let state = Arc::new(RwLock::new(self.state));
         let outcome = execute::run(execute::Run {
             origin: self.origin,
@@ -380,6 +384,11 @@ impl Engine {
         closed(&self.world, Exit::Done).await;
         if let Some(notifier) = notifier {
             notifier.close().await.iter().for_each(|missed| anstream::eprintln!("warning: {missed}"));
+        }
+        if let Some(url) = &options.traces
+            && let Err(why) = traces::send_last(&self.folder, url, &actions).await
+        {
+            anstream::eprintln!("warning: no trace of this run was sent: {why}");
         }
         match lost {
             Some(fault) => Err(Exit::Held.because(fault)),

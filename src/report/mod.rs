@@ -18,6 +18,7 @@ pub mod run;
 mod sarif;
 pub mod testing;
 pub mod tidy;
+pub mod trace;
 pub mod watch;
 pub mod words;
 

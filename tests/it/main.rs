@@ -44,6 +44,7 @@ mod secrets;
 mod serve;
 mod testing;
 mod tidy;
+mod trace;
 mod tune;
 mod used;
 mod world;

@@ -131,15 +131,19 @@ pub struct Cancel {
 }
 
 #[derive(clap::Args, Debug)]
-#[command(group(ArgGroup::new("forms").required(true).multiple(true).args(["html", "markdown", "junit", "json"])))]
+#[command(group(ArgGroup::new("forms").required(true).multiple(true).args(["html", "markdown", "junit", "json", "otlp"])))]
 #[command(after_help = "\
 Who, what and when; parameters; what became of each task, with its command, its output and its undo; faults and how they
 were met; and the seal of the record, which is checked first. Secrets are masked, as they are on record. The page needs
 nothing but itself. `-` in the place of a file is standard output.
 
+A trace has a span for each engine that worked at the run, and in it one for each task, forward and back. It is sent as
+OTLP over HTTP in its JSON encoding, with the headers of OTEL_EXPORTER_OTLP_HEADERS; a file holds one request on each line.
+
 Examples:
   surefoot report last --html incident.html
-  surefoot report last --markdown - --junit run.xml")]
+  surefoot report last --markdown - --junit run.xml
+  surefoot report last --otlp http://localhost:4318/v1/traces")]
 pub struct Report {
     /// The run's id, or its end; `last` is the newest
     #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
@@ -156,6 +160,9 @@ pub struct Report {
     /// For programs
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// As a trace of OpenTelemetry: sent to a receiver, or written to a file
+    #[arg(long, value_name = "URL|FILE")]
+    pub otlp: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -103,6 +103,9 @@ pub struct Manner {
     /// ~/.config/surefoot/config.yaml, where that is there]
     #[arg(long, value_name = "FILE", env = "SUREFOOT_CONFIG")]
     pub config: Option<PathBuf>,
+    /// Send a trace of the run to OTEL_EXPORTER_OTLP_ENDPOINT once it has ended [default: http://localhost:4318]
+    #[arg(long)]
+    pub otel: bool,
     /// Show starts, announced changes and repeated attempts too
     #[arg(short, long)]
     pub verbose: bool,

@@ -1,0 +1,256 @@
+//! A run as a trace: one span for each engine that worked at it, and within it one for each task, forward and back.
+//!
+//! Everything in it is what the record says: times are those of its events, names and faults are masked as it is. Ids are
+//! made from the record, too, so that a trace that is exported again is the same one. The first engine's span is the
+//! root; those that take the run up again are its children.
+
+mod otlp;
+
+pub use otlp::{Actions, requests};
+
+use crate::model::{Event, Fault, Found, Outcome, Stamped, TaskEvent, TaskName};
+use crate::report::words;
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+/// The spans of a run, in the order in which they ended.
+#[derive(Default)]
+pub struct Trace {
+    /// 32 hex digits.
+    pub id: String,
+    /// `user@machine` of the engine that began the run, and the program's version there.
+    pub operator: String,
+    pub version: String,
+    pub spans: Vec<Span>,
+}
+
+pub struct Span {
+    /// 16 hex digits.
+    pub id: String,
+    pub parent: Option<String>,
+    /// None: an engine's.
+    pub task: Option<TaskName>,
+    pub name: String,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub facts: Facts,
+    pub moments: Vec<Moment>,
+    /// Why it did not come to what it was for.
+    pub error: Option<String>,
+    /// Which engine's it is, from 0.
+    pub engine: usize,
+}
+
+/// Something that happened within a span.
+pub struct Moment {
+    pub at: Timestamp,
+    pub name: &'static str,
+    pub facts: Facts,
+}
+
+pub type Facts = Vec<(&'static str, Fact)>;
+
+pub enum Fact {
+    Text(String),
+    Number(i64),
+    Flag(bool),
+}
+
+impl From<&str> for Fact {
+    fn from(text: &str) -> Fact {
+        Fact::Text(text.to_owned())
+    }
+}
+
+/// Collects a trace while a journal is read.
+#[derive(Default)]
+pub struct Collector {
+    trace: Trace,
+    /// The spans of the engines; the last one is at work.
+    engines: Vec<Span>,
+    open: IndexMap<TaskName, Span>,
+}
+
+impl Collector {
+    pub fn event(&mut self, stamped: &Stamped) {
+        let at = stamped.at;
+        match &stamped.event {
+            Event::RunStarted { run, runbook, operator, version, .. } => {
+                self.trace.id = digest(&[run.as_str(), runbook, operator, &at.to_string()], 16);
+                (self.trace.operator, self.trace.version) = (operator.clone(), version.clone());
+                let facts = vec![
+                    ("surefoot.run", run.as_str().into()),
+                    ("surefoot.runbook", runbook.as_str().into()),
+                    ("surefoot.operator", operator.as_str().into()),
+                ];
+                self.engine(stamped, runbook.clone(), facts);
+            }
+            Event::RunResumed { operator, forward, .. } => {
+                let name = if *forward { "resume" } else { "take up" };
+                self.engine(stamped, name.to_owned(), vec![("surefoot.operator", operator.as_str().into())]);
+            }
+            Event::Task { task, what } => self.task(task, what, stamped),
+            // What comes after the end of a run is no part of it.
+            Event::Tidying { .. } | Event::Tidied { .. } => return,
+            event => self.of_run(event, at),
+        }
+        if let Some(engine) = self.engines.last_mut() {
+            engine.to = at;
+        }
+    }
+
+    /// All of it, as far as it goes. What is under way ends with the last event.
+    pub fn trace(mut self) -> Trace {
+        self.cut();
+        self.trace.spans.append(&mut self.engines);
+        self.trace
+    }
+
+    fn engine(&mut self, stamped: &Stamped, name: String, facts: Facts) {
+        self.cut();
+        let parent = self.engines.first().map(|root| root.id.clone());
+        let span = Span { name, parent, facts, engine: self.engines.len(), ..self.span(stamped, "engine") };
+        self.engines.push(span);
+    }
+
+    /// What an engine leaves when it goes.
+    fn cut(&mut self) {
+        let Some(end) = self.engines.last().map(|engine| engine.to) else { return };
+        for (_, mut span) in std::mem::take(&mut self.open) {
+            span.to = end;
+            span.facts.push(("surefoot.cut_off", Fact::Flag(true)));
+            self.trace.spans.push(span);
+        }
+    }
+
+    fn span(&self, stamped: &Stamped, what: &str) -> Span {
+        Span {
+            id: digest(&[&self.trace.id, &stamped.seq.to_string(), what], 8),
+            parent: self.engines.last().map(|engine| engine.id.clone()),
+            task: None,
+            name: String::new(),
+            from: stamped.at,
+            to: stamped.at,
+            facts: Facts::new(),
+            moments: Vec::new(),
+            error: None,
+            engine: self.engines.len().saturating_sub(1),
+        }
+    }
+
+    fn task(&mut self, task: &TaskName, what: &TaskEvent, stamped: &Stamped) {
+        let at = stamped.at;
+        let facts = match what {
+            TaskEvent::Started { attempt } | TaskEvent::Undoing { attempt } => {
+                vec![("surefoot.attempt", Fact::Number(i64::from(*attempt)))]
+            }
+            TaskEvent::Changing { summary, .. } => vec![("surefoot.summary", summary.as_str().into())],
+            TaskEvent::Retrying { fault, .. } => faulty(fault),
+            TaskEvent::Done { .. }
+            | TaskEvent::Failed { .. }
+            | TaskEvent::Unknown { .. }
+            | TaskEvent::Skipped
+            | TaskEvent::Undone { .. }
+            | TaskEvent::Stuck { .. } => return self.end(task, what, stamped),
+            TaskEvent::Looked { found: Found::AsLeft | Found::Overtaken } => return,
+            TaskEvent::Looked { .. } | TaskEvent::Reopened | TaskEvent::Settled { .. } | TaskEvent::Kept { .. } => {
+                let facts = vec![("surefoot.task", Fact::Text(task.to_string()))];
+                return self.moment(at, words::of_event(what).0, facts);
+            }
+        };
+        let name = match what {
+            TaskEvent::Started { .. } | TaskEvent::Undoing { .. } => "attempt",
+            _ => words::of_event(what).0,
+        };
+        self.open(task, what, stamped).moments.push(Moment { at, name, facts });
+    }
+
+    /// The span of a task; what an earlier engine has begun goes on from where this one took it up.
+    fn open(&mut self, task: &TaskName, what: &TaskEvent, stamped: &Stamped) -> &mut Span {
+        if !self.open.contains_key(task) {
+            let back = matches!(what, TaskEvent::Undoing { .. } | TaskEvent::Undone { .. } | TaskEvent::Stuck { .. });
+            let begins = matches!(what, TaskEvent::Started { .. } | TaskEvent::Undoing { .. });
+            let mut facts = vec![
+                ("surefoot.task", Fact::Text(task.to_string())),
+                ("surefoot.step", task.step.as_str().into()),
+                ("surefoot.host", task.host.as_str().into()),
+                ("surefoot.direction", if back { "back" } else { "forward" }.into()),
+            ];
+            facts.extend(task.item.map(|item| ("surefoot.item", Fact::Number(i64::from(item)))));
+            let name = if back { format!("undo {}", task.step) } else { task.step.to_string() };
+            let span = self.span(stamped, &task.to_string());
+            let from = self.engines.last().filter(|_| !begins).map_or(stamped.at, |engine| engine.from);
+            self.open.insert(task.clone(), Span { task: Some(task.clone()), name, facts, from, ..span });
+        }
+        &mut self.open[task]
+    }
+
+    fn end(&mut self, task: &TaskName, what: &TaskEvent, stamped: &Stamped) {
+        self.open(task, what, stamped);
+        let Some(mut span) = self.open.shift_remove(task) else { return };
+        span.to = stamped.at;
+        span.facts.push(("surefoot.outcome", words::of_event(what).0.into()));
+        if let Some(fault) = what.fault() {
+            span.facts.extend(faulty(fault));
+            span.error = Some(fault.message.clone());
+        }
+        self.trace.spans.push(span);
+    }
+
+    /// Something that happened to the run as a whole.
+    fn moment(&mut self, at: Timestamp, name: &'static str, facts: Facts) {
+        if let Some(engine) = self.engines.last_mut() {
+            engine.moments.push(Moment { at, name, facts });
+        }
+    }
+
+    fn of_run(&mut self, event: &Event, at: Timestamp) {
+        let task = |task: &Option<TaskName>| {
+            task.iter().map(|task| ("surefoot.task", Fact::Text(task.to_string()))).collect::<Facts>()
+        };
+        match event {
+            Event::RollingBack { because, .. } => self.moment(at, "rolling back", task(because)),
+            Event::Stopping { because } => self.moment(at, "stopping", task(because)),
+            Event::Finishing { .. } => self.moment(at, "finally", Facts::new()),
+            Event::Approved { step, by } => {
+                let facts = vec![("surefoot.step", step.as_str().into()), ("surefoot.operator", by.as_str().into())];
+                self.moment(at, "approved", facts);
+            }
+            Event::Cancelling { by } => self.moment(at, "cancelling", vec![("surefoot.operator", by.as_str().into())]),
+            Event::LeftOut { host, fault } => {
+                let host = ("surefoot.host", host.as_str().into());
+                self.moment(at, "left out", [host].into_iter().chain(faulty(fault)).collect());
+            }
+            Event::TakenOver { fault } => {
+                if let Some(engine) = self.engines.last_mut() {
+                    engine.error = Some(fault.message.clone());
+                }
+            }
+            Event::RunEnded { outcome } => {
+                if let Some(engine) = self.engines.last_mut() {
+                    let word = words::of_outcome(*outcome).0;
+                    engine.facts.push(("surefoot.outcome", word.into()));
+                    // What the operator has interrupted is no error.
+                    let good = matches!(outcome, Outcome::Done | Outcome::Interrupted);
+                    engine.error = (!good).then(|| word.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn faulty(fault: &Fault) -> Facts {
+    vec![("error.type", words::of_fault(fault.kind).into()), ("error.message", fault.message.as_str().into())]
+}
+
+/// So many bytes of the parts' checksum, in hex.
+fn digest(parts: &[&str], bytes: usize) -> String {
+    let mut sum = Sha256::new();
+    for part in parts {
+        sum.update(part.as_bytes());
+        sum.update([0]);
+    }
+    sum.finalize()[..bytes].iter().map(|byte| format!("{byte:02x}")).collect()
+}
