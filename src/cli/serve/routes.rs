@@ -19,7 +19,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use futures_util::stream::{Stream, unfold};
+use futures_util::stream::{Stream, StreamExt, unfold};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -121,7 +121,6 @@ async fn run(State(served): State<Served>, Path(run): Path<RunId>) -> Result<Res
 
 /// Each text as an event. What is not read is not made: who reads slowly gets fewer and larger ones.
 fn events(texts: impl Stream<Item = String> + Send + 'static) -> Response {
-    use futures_util::StreamExt;
     let events = texts.map(|text| Ok::<_, Infallible>(Event::default().data(text)));
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }

@@ -8,10 +8,13 @@ mod parts;
 
 pub use parts::{Asked, Frame, Head, Row, Shown, Step, Update};
 
-use super::review::{Collector, Known, Moment, Printed, Task};
+use super::review::{Collector, Known, Task};
 use super::words;
-use crate::model::{Event, RunState, Stamped, TaskName, TaskState};
+use crate::model::{Event, RunState, Stamped, TaskName, TaskRecord, TaskState};
 use indexmap::IndexMap;
+
+/// How `approve` announces its question.
+const ASKING: &str = "ask: ";
 
 /// What is watched of one run.
 #[derive(Default)]
@@ -58,10 +61,6 @@ impl Watch {
         self.known = known;
         self.now += 1;
         self.all = self.now;
-    }
-
-    pub fn is_known(&self) -> bool {
-        self.known.is_some()
     }
 
     /// A running task has printed so much by now, in bytes.
@@ -121,13 +120,12 @@ impl Watch {
             self.known.as_ref().and_then(|known| known.of(name)).is_some_and(|(step, _)| step.action == "approve")
         };
         let changing = state.in_flight().filter_map(|(name, record)| match &record.state {
-            TaskState::Changing { summary } if asks(name) => Some((name, summary)),
+            TaskState::Changing { summary } if summary.starts_with(ASKING) && asks(name) => Some((name, summary)),
             _ => None,
         });
-        // As the action announces it.
         let asked = |(name, summary): (&TaskName, &String)| Asked {
             step: name.step.clone(),
-            question: summary.strip_prefix("ask: ").unwrap_or(summary).to_owned(),
+            question: summary.strip_prefix(ASKING).unwrap_or(summary).to_owned(),
         };
         head.asks = changing.map(asked).collect();
         head
@@ -136,17 +134,15 @@ impl Watch {
     /// The whole account of one task; none where the run has no such task.
     pub fn task(&self, name: &TaskName, state: &RunState) -> Option<Task> {
         let planned = self.known.as_ref().and_then(|known| known.of(name));
-        Some(self.collector.task_of(name, state.task(name)?, planned, Vec::<Printed>::new()))
+        Some(self.collector.task_of(name, state.task(name)?, planned, Vec::new()))
     }
 }
 
 /// The class of a task's word in a page.
-fn class(record: &crate::model::TaskRecord) -> (&'static str, &'static str) {
+fn class(record: &TaskRecord) -> (&'static str, &'static str) {
     let word = match &record.state {
         TaskState::Done { changed: true, .. } => "changed",
         state => state.word(),
     };
     (word, words::class(word))
 }
-
-type Moments<'w> = Vec<&'w Moment>;

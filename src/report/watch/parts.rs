@@ -1,10 +1,10 @@
 //! What is sent to who watches, as JSON. Times are in milliseconds since 1970.
 
-use super::{Moments, class};
+use super::class;
 use crate::model::{RunId, RunState, StepId, TaskName, TaskRecord, TaskState};
 use crate::plan::graph::{Graph, Mark};
 use crate::plan::{Plan, PlannedStep, Way};
-use crate::report::review::{Known, Span};
+use crate::report::review::{Known, Moment, Span};
 use crate::report::{graph, words};
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ pub struct Update<'w> {
     pub frame: Option<Frame>,
     pub tasks: Vec<Shown>,
     /// What has happened to the run as a whole, after what was told before.
-    pub moments: Moments<'w>,
+    pub moments: Vec<&'w Moment>,
 }
 
 /// A run as a whole.

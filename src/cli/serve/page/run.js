@@ -1,6 +1,6 @@
 // One run: what comes from the server is kept in one place here, and each part of the page is drawn from that.
 
-import { clock, el, facts, say, span } from "./dom.js";
+import { clock, date, el, say, span } from "./dom.js";
 import { stream } from "./server.js";
 import { state } from "./runs.js";
 import { steps } from "./steps.js";
@@ -47,11 +47,11 @@ function head(main, seen) {
   const badge = el("span", { class: "badge", role: "status" });
   const [title, summary] = [el("h1"), el("p", { class: "soft" })];
   const progress = el("progress", { "aria-label": "tasks that are over" });
-  const [numbers, tally, about] = [el("span"), el("ul", { class: "tally" }), el("div")];
+  const [numbers, tally, about] = [el("span"), el("ul", { class: "tally" }), el("p", { class: "soft" })];
   const notices = el("div", { role: "status", "aria-live": "polite" });
   const [acts, asks] = [el("div", { class: "acts" }), el("div", { role: "status" })];
   let [offered, asked] = ["", ""];
-  main.append(el("div", { class: "title" }, title, badge, acts), summary, asks, el("div", { class: "far" }, progress, numbers), notices, tally, about);
+  main.append(el("div", { class: "title" }, title, badge, acts), summary, about, asks, notices, el("div", { class: "far" }, progress, numbers), tally);
   const tick = () => {
     if (seen.head) say(numbers, `${seen.head.over} of ${seen.head.total} tasks · ${span(elapsed(seen))}`);
   };
@@ -69,7 +69,7 @@ function head(main, seen) {
       progress.className = head.class;
       const counts = Object.entries(head.counts).map(([word, count]) => el("li", {}, el("b", { class: colour(seen, word) }, String(count)), word));
       tally.replaceChildren(...counts);
-      about.replaceChildren(facts([["run", head.run], ["by", head.operator], ["left out", leftOut(head)]]));
+      say(about, [`run ${head.run}`, `by ${head.operator}`, head.started && date(head.started), leftOut(head)].filter(Boolean).join(" · "));
       notices.replaceChildren(...notes(seen).map((text) => el("p", { class: "notice" }, text)));
       // What a person is about to press stays where it is.
       const offers = JSON.stringify([head.engine, head.end, head.stopping, head.paused]);
@@ -92,7 +92,8 @@ function colour(seen, word) {
 }
 
 function leftOut(head) {
-  return Object.entries(head.left_out).map(([host, why]) => `${host} (${why})`).join(", ");
+  const hosts = Object.entries(head.left_out).map(([host, why]) => `${host} (${why})`);
+  return hosts.length ? `without ${hosts.join(", ")}` : "";
 }
 
 function notes({ head, broken }) {

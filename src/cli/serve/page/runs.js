@@ -1,27 +1,43 @@
 // The list of runs, the newest first.
 
-import { date, el, span } from "./dom.js";
+import { date, el, say, span } from "./dom.js";
 import { stream } from "./server.js";
 
 export function runs(main) {
   const list = el("ul", { class: "runs" });
+  const empty = el("li", { class: "soft" }, "There is no run yet. This list fills by itself.");
   document.title = "surefoot: runs";
   main.append(el("h1", {}, "Runs"), list);
-  return stream("runs", (rows) => {
-    const empty = el("li", { class: "soft" }, "There is no run yet. This list fills by itself.");
-    list.replaceChildren(...(rows.length ? rows.map(row) : [empty]));
+  const rows = new Map();
+  return stream("runs", (runs) => {
+    for (const run of runs) {
+      if (!rows.has(run.run)) rows.set(run.run, row(run));
+      rows.get(run.run).update(run);
+    }
+    const items = runs.length ? runs.map((run) => rows.get(run.run).item) : [empty];
+    // What a person is about to press stays where it is.
+    if (items.length !== list.children.length || items.some((item, place) => item !== list.children[place])) list.replaceChildren(...items);
   });
 }
 
-function row(run) {
-  if (run.broken) return el("li", { class: "run" }, el("b", {}, run.run), el("span", { class: "bad" }, `cannot be read: ${run.broken}`));
-  const took = run.last && run.started ? span(run.last - run.started) : "";
-  const words = state(run);
-  return el("li", { class: "run" },
-    el("a", { href: `#/runs/${encodeURIComponent(run.run)}` }, el("b", {}, run.runbook || "not begun"), el("span", { class: "soft" }, run.run)),
-    el("span", { class: `badge ${run.class}` }, words),
-    el("progress", { class: run.class, max: run.total || 1, value: run.over, "aria-label": `${run.over} of ${run.total} tasks` }),
-    el("span", { class: "soft" }, [`${run.over} of ${run.total}`, took, run.operator && `by ${run.operator}`, run.started && date(run.started)].filter(Boolean).join(" · ")));
+function row({ run }) {
+  const [title, badge, progress, about] = [el("b"), el("span"), el("progress"), el("span", { class: "soft" })];
+  const link = el("a", { href: `#/runs/${encodeURIComponent(run)}` }, title, el("span", { class: "soft" }, run));
+  return {
+    item: el("li", { class: "run" }, link, badge, progress, about),
+    update(run) {
+      const took = run.last && run.started ? span(run.last - run.started) : "";
+      const facts = [`${run.over} of ${run.total}`, took, run.operator && `by ${run.operator}`, run.started && date(run.started)];
+      say(title, run.runbook || "not begun");
+      say(badge, run.broken ? "cannot be read" : state(run));
+      say(about, run.broken ?? facts.filter(Boolean).join(" · "));
+      badge.className = `badge ${run.class}`;
+      progress.className = run.class;
+      progress.max = run.total || 1;
+      progress.value = run.over;
+      progress.setAttribute("aria-label", `${run.over} of ${run.total} tasks`);
+    },
+  };
 }
 
 /** How a run is, in a few words. */

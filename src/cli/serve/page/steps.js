@@ -11,7 +11,8 @@ const NAMED = 6;
 export function steps(main, seen) {
   const [list, drawing] = [el("ol", { class: "steps" }), el("div", { class: "drawing" })];
   const graph = el("aside", { "aria-label": "The order of the steps" }, el("h2", {}, "Their order"), drawing);
-  main.append(el("div", { class: "columns" }, el("section", {}, el("h2", {}, "Steps"), list), graph));
+  const atWork = el("p", { class: "at-work" });
+  main.append(atWork, el("div", { class: "columns" }, el("section", {}, el("h2", {}, "Steps"), list), graph));
   let [rows, nodes, open] = [[], new Map(), null];
 
   function choose(row, task, mark) {
@@ -44,13 +45,25 @@ export function steps(main, seen) {
         const gravest = row.update(seen.now());
         nodes.get(row.step.id)?.setAttribute("class", gravest);
       }
+      if (changed.size) atWork.replaceChildren(...working(rows));
       if (open && update.tasks.some(({ place }) => seen.tasks[place] === open.task)) open.update();
     },
   };
 }
 
+/** What is at work now, and the way there. */
+function working(rows) {
+  const links = rows.filter(({ step }) => step.tasks.some((task) => task.open)).map(({ step, item }) => {
+    const hosts = step.tasks.filter((task) => task.open).map((task) => task.host);
+    const where = hosts.length > NAMED ? `${hosts.length} tasks` : hosts.join(", ");
+    const go = () => item.scrollIntoView({ block: "center" });
+    return el("button", { type: "button", class: "link", onclick: go }, `${step.name} (${where})`);
+  });
+  return links.length ? [el("span", { class: "soft" }, "At work now "), ...links] : [];
+}
+
 /** A step's line. */
-function line(step, place, before, choose) {
+function line(step, number, before, choose) {
   const marks = step.tasks.map((task) => {
     const mark = el("button", { type: "button", class: "task", "aria-expanded": "false", onclick: () => choose(row, task, mark) });
     return mark;
@@ -58,28 +71,36 @@ function line(step, place, before, choose) {
   const [words, note] = [el("span", { class: "words" }), el("p", { class: "note" })];
   const kind = step.mark === "irreversible" ? el("span", { class: "bad" }, "no return") : null;
   const item = el("li", { class: "step" },
-    el("div", { class: "head" }, el("span", { class: "number" }, String(place + 1)), el("span", { class: "id", title: step.title }, step.name), el("span", { class: "soft" }, step.action), kind, words),
-    el("div", { class: marks.length > NAMED ? "marks many" : "marks" }, ...marks), note);
+    el("div", { class: "head" },
+      el("span", { class: "number" }, String(number + 1)),
+      el("span", { class: "id", title: step.title }, step.name), el("span", { class: "soft" }, step.action), kind,
+      el("div", { class: marks.length > NAMED ? "marks many" : "marks" }, ...marks), words),
+    note);
   const group = step.group && step.group !== before?.group ? el("li", { class: "mark" }, step.group) : null;
   const row = { step, item, all: group ? [group, item] : [item] };
   row.tick = (now) => say(words, summary(step, now));
   row.update = (now) => {
-    step.tasks.forEach((task, place) => dress(marks[place], task, marks.length <= NAMED));
+    step.tasks.forEach((task, number) => dress(marks[number], task, marks.length <= NAMED));
     const gravest = GRAVEST_FIRST.find((known) => step.tasks.some((task) => task.class === known)) ?? "idle";
     item.className = `step ${gravest}`;
     words.className = `words ${gravest}`;
     const notes = step.tasks.filter((task) => task.note && task.class !== "good");
-    say(note, notes.slice(0, 3).map((task) => (step.tasks.length > 1 ? `${task.host}: ${task.note}` : task.note)).join("\n"));
+    const told = notes.slice(0, 3).map((task) => (step.tasks.length > 1 ? `${place(task)}: ${task.note}` : task.note));
+    say(note, [...told, ...(notes.length > 3 ? [`and ${notes.length - 3} more`] : [])].join("\n"));
     row.tick(now);
     return gravest;
   };
   return row;
 }
 
+/** `etcd-1`, or `etcd-1[2]` of several items. */
+function place(task) {
+  return task.name.slice(task.name.indexOf("@") + 1);
+}
+
 function dress(mark, task, named) {
   const sign = SIGNS[task.word] ?? (task.open ? "●" : "");
-  const item = /\[\d+\]$/.exec(task.name)?.[0] ?? "";
-  say(mark, named ? `${task.host}${item} ${sign}`.trim() : sign);
+  say(mark, named ? `${place(task)} ${sign}`.trim() : sign);
   mark.className = `task ${task.class}${task.open ? " working" : ""}`;
   mark.title = `${task.name}: ${task.word}`;
   mark.setAttribute("aria-label", mark.title);
