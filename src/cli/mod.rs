@@ -9,6 +9,7 @@ mod complete;
 mod completions;
 mod config;
 mod connect;
+mod console;
 mod control;
 mod exit;
 mod explain;

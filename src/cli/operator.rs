@@ -4,7 +4,7 @@ use super::exit::Exit;
 use crate::action::Question;
 use crate::model::{StepId, TaskName};
 use crate::notify::Notifier;
-use crate::report::Live;
+use crate::report::console::Console;
 use indexmap::IndexMap;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,7 +35,7 @@ pub fn confirm(question: &str) -> Result<(), Exit> {
 #[derive(Clone)]
 pub struct Operator {
     approved: Arc<[String]>,
-    live: Option<Arc<Live>>,
+    console: Option<Arc<Console>>,
     waiting: Waiting,
     notifier: Option<Arc<Notifier>>,
 }
@@ -50,7 +50,7 @@ impl Waiting {
     }
 
     /// Whether a question waited for this answer.
-    fn answer(&self, task: &TaskName, answer: Option<String>) -> bool {
+    pub fn answer(&self, task: &TaskName, answer: Option<String>) -> bool {
         self.open().shift_remove(task).is_some_and(|question| question.answer.send(answer).is_ok())
     }
 
@@ -67,14 +67,14 @@ impl Waiting {
 }
 
 impl Operator {
-    /// `approved`: steps that may pass, or `all`.
+    /// `approved`: steps that may pass, or `all`. A console asks by itself.
     pub fn new(
         approved: Vec<String>,
-        live: Option<Arc<Live>>,
+        console: Option<Arc<Console>>,
         waiting: Waiting,
         notifier: Option<Arc<Notifier>>,
     ) -> Self {
-        Operator { approved: approved.into(), live, waiting, notifier }
+        Operator { approved: approved.into(), console, waiting, notifier }
     }
 
     /// Answers as long as the run asks. A question dropped unanswered means no.
@@ -88,16 +88,17 @@ impl Operator {
                 let (me, task, text) = (self.clone(), question.task.clone(), question.text.clone());
                 self.notifier.iter().for_each(|notifier| notifier.waiting(&task, &text));
                 self.waiting.add(question);
-                // Reading blocks; a question that is never answered must not hold the others up.
-                tokio::task::spawn_blocking(move || me.at_terminal(&task, &text));
+                match &self.console {
+                    Some(console) => console.ask(&task, &text),
+                    // Reading blocks; a question that is never answered must not hold the others up.
+                    None => drop(tokio::task::spawn_blocking(move || me.at_terminal(&task, &text))),
+                }
             }
         }
     }
 
     fn at_terminal(&self, task: &TaskName, text: &str) {
-        self.live.iter().for_each(|live| live.hide());
         let answer = yes(&format!("\n{}: {text}", task.step)).then(operator_name);
-        self.live.iter().for_each(|live| live.unhide());
         // Another terminal may have answered meanwhile.
         self.waiting.answer(task, answer);
     }

@@ -2,6 +2,7 @@
 
 use super::args::{Inputs, Log, Manner, Run as Args};
 use super::connect::{self, Reached};
+use super::console::{self, Watched};
 use super::control::{Answer, Control, Request};
 use super::exit::Exit;
 use super::lease::{Wish, hold};
@@ -18,12 +19,12 @@ use crate::load::Config;
 use crate::model::{Fault, Observer, Outcome, RunId, RunState, Sources};
 use crate::notify::Notifier;
 use crate::plan::Plan;
+use crate::report::console::{Console, can_draw};
 use crate::report::plan::Fold;
-use crate::report::{self, JsonLines, Lines, Live, Places, Quiet};
+use crate::report::{self, JsonLines, Lines, Places, Quiet};
 use crate::secret::Keyring;
 use crate::world::{ReadOnly, World};
 use std::collections::HashSet;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -50,6 +51,14 @@ pub struct Options {
 }
 
 impl Options {
+    /// Where the terminal cannot be drawn on, there are lines.
+    fn shown_as(&self) -> Log {
+        match self.log.unwrap_or(Log::Live) {
+            Log::Live if !can_draw() => Log::Lines,
+            log => log,
+        }
+    }
+
     /// With nobody to answer, and no limits of its own.
     pub fn silent(folder: PathBuf) -> Options {
         let (log, verbose, approve) = (None, false, Vec::new());
@@ -348,20 +357,27 @@ impl Engine {
         // Only now: until here Ctrl-C ends us, and nothing has been done that must be finished.
         let signals = Signals::listen().map_err(|error| Exit::Failed.because(error))?;
         let places = Places::of(&self.program, self.sources, self.secrets.masks.clone());
-        let display = Display::new(&options, Arc::new(places));
+        let waiting = Waiting::default();
+        let (wishes, asked_for) = (signals.clone(), waiting.clone());
+        let control = Control::listen(self.folder.path(), move |request| carry_out(request, &asked_for, &wishes));
+        let _control = control.map_err(|error| Exit::Failed.because(error))?;
+        let state = Arc::new(RwLock::new(self.state));
+        let display = match options.shown_as() {
+            Log::Live => {
+                let watched = Watched { program: &self.program, folder: &self.folder, state: &state };
+                let opened = console::open(watched, places.into(), &signals, &waiting);
+                Display::on_console(opened.map_err(|error| Exit::Failed.because(error))?)
+            }
+            log => Display::of_lines(log, options.verbose, places.into()),
+        };
         // There it is an event like any other.
         let shown = options.log != Some(Log::Json);
         let (questions, asked) = tokio::sync::mpsc::channel(16);
-        let waiting = Waiting::default();
         let exit_code = |outcome| Exit::from(outcome) as u8;
         let notifier = Notifier::start(&options.config, self.secrets.masks.clone(), exit_code);
-        let operator = Operator::new(options.approve, display.live.clone(), waiting.clone(), notifier.clone());
+        let operator = Operator::new(options.approve, display.console.clone(), waiting, notifier.clone());
         tokio::spawn(operator.answer(asked));
-        let wishes = signals.clone();
-        let control = Control::listen(self.folder.path(), move |request| carry_out(request, &waiting, &wishes));
-        let _control = control.map_err(|error| Exit::Failed.because(error))?;
         let (mut journal, actions) = (self.journal, traces::actions(&self.program));
-        let state = Arc::new(RwLock::new(self.state));
         let outcome = execute::run(execute::Run {
             origin: self.origin,
             goal: self.goal,
@@ -380,6 +396,7 @@ impl Engine {
             secrets: self.secrets,
         })
         .await;
+        drop(display.open);
         let lost = execute::lost(&self.world);
         closed(&self.world, Exit::Done).await;
         if let Some(notifier) = notifier {
@@ -425,24 +442,25 @@ fn carry_out(request: Request, waiting: &Waiting, signals: &Signals) -> Answer {
 
 struct Display {
     observer: Arc<dyn Observer>,
-    /// The same, where it is the one that a question must quieten.
-    live: Option<Arc<Live>>,
+    /// The same, where it is the one that asks questions.
+    console: Option<Arc<Console>>,
+    /// The terminal, which is put back once this goes away.
+    open: Option<report::console::Open>,
 }
 
 impl Display {
-    fn new(options: &Options, places: Arc<Places>) -> Display {
-        let log = options.log.unwrap_or(if std::io::stderr().is_terminal() { Log::Live } else { Log::Lines });
-        match log {
-            Log::Live => {
-                let live = Arc::new(Live::new(places));
-                Display { observer: live.clone(), live: Some(live) }
+    fn on_console((console, open): (Arc<Console>, report::console::Open)) -> Display {
+        Display { observer: console.clone(), console: Some(console), open: Some(open) }
+    }
+
+    fn of_lines(log: Log, verbose: bool, places: Arc<Places>) -> Display {
+        let observer: Arc<dyn Observer> = match log {
+            Log::Json => Arc::new(JsonLines::new(std::io::stdout(), places)),
+            Log::Quiet => Arc::new(Quiet),
+            Log::Live | Log::Lines => {
+                Arc::new(Lines::new(anstream::AutoStream::auto(std::io::stderr()), verbose, places))
             }
-            Log::Lines => {
-                let lines = Lines::new(anstream::AutoStream::auto(std::io::stderr()), options.verbose, places);
-                Display { observer: Arc::new(lines), live: None }
-            }
-            Log::Quiet => Display { observer: Arc::new(Quiet), live: None },
-            Log::Json => Display { observer: Arc::new(JsonLines::new(std::io::stdout(), places)), live: None },
-        }
+        };
+        Display { observer, console: None, open: None }
     }
 }

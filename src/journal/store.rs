@@ -94,6 +94,11 @@ impl Store {
 }
 
 impl RunFolder {
+    /// The state folder that it is in.
+    pub fn store(&self) -> Store {
+        Store::at(self.path.ancestors().nth(2).unwrap_or(&self.path))
+    }
+
     pub fn journal(&self) -> PathBuf {
         self.path.join("journal")
     }

@@ -1,5 +1,6 @@
 //! A run as plain lines: one for each thing that happened. Right for a pipe, a log file, a dumb terminal.
 
+use super::safe::clean;
 use super::{Places, words};
 use crate::model::{
     Event, FaultKind, Found, Holding, HostName, Observer, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState,
@@ -98,12 +99,12 @@ fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool,
     let head = format!("{style}{word:8}{style:#} {task}");
     match what {
         TaskEvent::Started { attempt } => verbose.then(|| format!("{head} (attempt {attempt})")),
-        TaskEvent::Changing { summary, .. } => verbose.then(|| format!("{head}: {summary}")),
+        TaskEvent::Changing { summary, .. } => verbose.then(|| format!("{head}: {}", clean(summary))),
         TaskEvent::Done { .. } | TaskEvent::Skipped => Some(format!("{head}{}", took(task, state))),
         TaskEvent::Retrying { fault, .. } if fault.kind == FaultKind::Ended => Some(format!("{head}: {fault}")),
         TaskEvent::Retrying { attempt, fault } => verbose.then(|| format!("{head}: attempt {attempt}: {fault}")),
         TaskEvent::Reopened => verbose.then(|| format!("{head}: nothing of it runs, it is looked at again")),
-        TaskEvent::Looked { found: Found::Drifted { why } } => Some(format!("{head}: {why}")),
+        TaskEvent::Looked { found: Found::Drifted { why } } => Some(format!("{head}: {}", clean(why))),
         TaskEvent::Looked { .. } => verbose.then_some(head),
         TaskEvent::Settled { took_effect, by } => {
             let what = if *took_effect { "it took effect" } else { "it did not take effect" };
@@ -111,7 +112,7 @@ fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool,
         }
         TaskEvent::Undoing { .. } => verbose.then_some(head),
         TaskEvent::Undone { verified } => Some(if *verified { format!("{head}, and looked at") } else { head }),
-        TaskEvent::Kept { why } => Some(format!("{head}: {why}")),
+        TaskEvent::Kept { why } => Some(format!("{head}: {}", clean(why))),
         TaskEvent::Failed { fault } | TaskEvent::Unknown { fault } | TaskEvent::Stuck { fault } => {
             let body = words::fault(fault, INDENT) + &words::indented(&places.snippet(task, fault), INDENT);
             Some(format!("{head}{}\n{}", took(task, state), body.trim_end()))

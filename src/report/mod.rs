@@ -1,12 +1,12 @@
 //! What people and programs see. Text is born here.
 
+pub mod console;
 mod diagnostic;
 mod events;
 mod github;
 pub mod graph;
 pub mod hosts;
 mod lines;
-mod live;
 pub mod manual;
 mod page;
 mod places;
@@ -15,6 +15,7 @@ mod quiet;
 pub mod result;
 pub mod review;
 pub mod run;
+mod safe;
 mod sarif;
 pub mod testing;
 pub mod tidy;
@@ -26,7 +27,6 @@ pub use diagnostic::{json, render, summary};
 pub use events::JsonLines;
 pub use github::github;
 pub use lines::Lines;
-pub use live::Live;
 pub use page::STYLE;
 pub use places::Places;
 pub use quiet::Quiet;

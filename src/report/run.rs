@@ -1,5 +1,6 @@
 //! One run, as its journal tells it: `show` and `runs`.
 
+use super::safe::clean;
 use super::{Places, lines, result, words};
 use crate::model::{Holding, HostName, Pause, RunState, StepId, TaskName, TaskRecord, TaskState};
 use serde::Serialize;
@@ -13,7 +14,7 @@ pub fn text(state: &RunState, places: &Places) -> String {
         let (word, style) = words::of_state(&task.state);
         let _ = writeln!(out, "  {:width$}  {style}{word}{style:#}{}", name.to_string(), detail(task));
         if let Some(drift) = &task.drift {
-            let _ = writeln!(out, "      not as it was left: {drift}");
+            let _ = writeln!(out, "      not as it was left: {}", clean(drift));
         }
         match &task.state {
             TaskState::Failed { fault }
@@ -24,7 +25,7 @@ pub fn text(state: &RunState, places: &Places) -> String {
                 out += &words::indented(&places.snippet(name, fault), "      ");
             }
             TaskState::Kept { why, .. } => {
-                let _ = writeln!(out, "      {why}");
+                let _ = writeln!(out, "      {}", clean(why));
             }
             _ => {}
         }
@@ -40,7 +41,7 @@ pub fn text(state: &RunState, places: &Places) -> String {
 }
 
 /// What a walk back would do.
-#[derive(Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Back {
     /// The name of the checkpoint that it leads to; none: the start.
     pub to: Option<String>,
@@ -55,7 +56,7 @@ pub struct Back {
 }
 
 /// What would become of one task.
-#[derive(Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct BackStep {
     pub task: TaskName,
     /// Or it stays.
@@ -152,11 +153,11 @@ fn detail(task: &TaskRecord) -> String {
         let _ = write!(out, "  {dim}{}{dim:#}", words::time(end.duration_since(start)));
     }
     if let TaskState::Changing { summary } = &task.state {
-        let _ = write!(out, "  {summary}");
+        let _ = write!(out, "  {}", clean(summary));
     }
     if let Some(undo) = &task.undo {
         let dim = words::DIM;
-        let _ = write!(out, "  {dim}undo: {}{dim:#}", undo.summary);
+        let _ = write!(out, "  {dim}undo: {}{dim:#}", clean(&undo.summary));
     }
     out
 }

@@ -1,5 +1,6 @@
 //! The words for what happens: one place, so that lines, the live display and `show` say the same.
 
+use super::safe::{clean, clean_lines};
 use crate::model::{Fault, FaultKind, Found, Outcome, TaskEvent, TaskState};
 use anstyle::{AnsiColor, Style};
 use jiff::SignedDuration;
@@ -115,9 +116,11 @@ pub fn of_fault(kind: FaultKind) -> &'static str {
 
 /// A fault in full, each line behind `indent`.
 pub fn fault(fault: &Fault, indent: &str) -> String {
-    let mut lines = vec![format!("{BAD}{}{BAD:#}: {}", of_fault(fault.kind), fault.message)];
-    lines.extend(fault.detail.iter().flat_map(|detail| detail.lines()).map(|line| format!("  {DIM}|{DIM:#} {line}")));
-    lines.extend(fault.hint.iter().map(|hint| format!("  {BOLD}hint{BOLD:#}: {hint}")));
+    let mut lines = vec![format!("{BAD}{}{BAD:#}: {}", of_fault(fault.kind), clean_lines(&fault.message))];
+    lines.extend(
+        fault.detail.iter().flat_map(|detail| detail.lines()).map(|line| format!("  {DIM}|{DIM:#} {}", clean(line))),
+    );
+    lines.extend(fault.hint.iter().map(|hint| format!("  {BOLD}hint{BOLD:#}: {}", clean_lines(hint))));
     indented(&lines.join("\n"), indent)
 }
 

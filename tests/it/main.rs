@@ -7,6 +7,7 @@ mod cancel;
 mod check;
 mod cli;
 mod completions;
+mod console;
 mod control;
 mod diagnostic;
 mod etcd;

@@ -15,6 +15,7 @@ pub mod reading;
 pub mod scratch;
 pub mod site;
 pub mod sshd;
+pub mod terminal;
 pub mod visitor;
 pub mod web;
 pub mod writer;

@@ -1,0 +1,106 @@
+//! Joins the console to its run: what it must know beforehand, and what becomes of what a person wants there.
+
+use super::operator::{Waiting, operator_name};
+use super::{past, rollback};
+use crate::check::{RollPart, Step};
+use crate::compile::Program;
+use crate::execute::Signals;
+use crate::execute::walk::{self, Target};
+use crate::journal::RunFolder;
+use crate::model::{RunState, TaskName};
+use crate::report::Places;
+use crate::report::console::{About, Console, Gate, Open, Wish};
+use rustix::process::{Signal, getpid, kill_process};
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// A run that is to be watched.
+pub struct Watched<'a> {
+    pub program: &'a Arc<Program>,
+    pub folder: &'a RunFolder,
+    pub state: &'a Arc<RwLock<RunState>>,
+}
+
+/// Opens the console of a run. It closes once what is open goes away.
+pub fn open(
+    run: Watched<'_>,
+    places: Arc<Places>,
+    signals: &Signals,
+    waiting: &Waiting,
+) -> io::Result<(Arc<Console>, Open)> {
+    let back = {
+        let program = run.program.clone();
+        move |state: &RunState| {
+            let way = walk::way(&program, state, &Target::LastCheckpoint, false);
+            rollback::back(&program, state, &way)
+        }
+    };
+    // What was begun before is not gone through from the start.
+    let is_new = run.state.read().unwrap_or_else(PoisonError::into_inner).started.is_none();
+    let expected = is_new.then(|| past::of(&run.folder.store(), &run.program.runbook).run).flatten();
+    let about = About {
+        state: run.state.clone(),
+        places,
+        gates: gates(run.program),
+        expected: expected.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        back: Box::new(back),
+    };
+    let (to, wishes) = mpsc::unbounded_channel();
+    let (console, open) = Console::open(about, to)?;
+    tokio::spawn(fulfil(wishes, signals.clone(), waiting.clone()));
+    tokio::spawn(put_aside(console.clone()));
+    Ok((console, open))
+}
+
+/// Where a run waits or cannot go back, in the order of the file.
+fn gates(program: &Program) -> Vec<Gate> {
+    let names = |tasks: &[u32]| tasks.iter().map(|task| program.tasks[*task as usize].name.clone()).collect();
+    let of_step = |(index, step): (usize, &Step)| -> Vec<Gate> {
+        let tasks: Vec<TaskName> = program.tasks_of(index as u32).iter().map(|task| task.name.clone()).collect();
+        let one = |what: String| vec![Gate { tasks: tasks.clone(), what }];
+        match (&step.roll, step.checkpoint(), &step.irreversible) {
+            (Some(place), ..) if matches!(place.part, RollPart::Choice(_)) => {
+                let passes = program.rolls[&place.roll].gates.iter().filter(|gate| !gate.is_empty()).enumerate();
+                let what = |pass: usize, gate: &[u32]| {
+                    let id = &program.tasks[gate[0] as usize].name.step;
+                    if pass == 0 {
+                        format!("{id}, before the first batch")
+                    } else {
+                        format!("{id}, after batch {pass}")
+                    }
+                };
+                passes.map(|(pass, gate)| Gate { tasks: names(gate), what: what(pass, gate) }).collect()
+            }
+            (_, Some(checkpoint), _) => one(format!("the checkpoint {checkpoint}")),
+            (_, None, Some(_)) => one(format!("{}, a point of no return", step.id)),
+            _ if step.kind.name == "approve" => one(format!("your answer to {}", step.id)),
+            _ => Vec::new(),
+        }
+    };
+    program.steps[..program.finally].iter().enumerate().flat_map(of_step).collect()
+}
+
+/// Does what the person at the console wants.
+async fn fulfil(mut wishes: mpsc::UnboundedReceiver<Wish>, signals: Signals, waiting: Waiting) {
+    while let Some(wish) = wishes.recv().await {
+        match wish {
+            Wish::Pause(paused) => drop(signals.pause(paused, operator_name())),
+            Wish::Stop => signals.stop.cancel(),
+            // Another terminal may have answered meanwhile.
+            Wish::Answer { task, yes } => drop(waiting.answer(&task, yes.then(operator_name))),
+        }
+    }
+}
+
+/// Ctrl-Z: the shell gets its terminal back as it was. After `fg` it is drawn on again.
+async fn put_aside(console: Arc<Console>) {
+    let Ok(mut asleep) = signal(SignalKind::from_raw(Signal::TSTP.as_raw())) else { return };
+    while asleep.recv().await.is_some() {
+        console.leave(|| {
+            let _ = kill_process(getpid(), Signal::STOP); // which nobody can refuse
+        });
+    }
+}

@@ -1,0 +1,168 @@
+//! What has come from a run since the console's last frame, and what its tasks have printed.
+//!
+//! Taken in by the run's own loop and its tasks: nothing here waits. Bounded, however much a task prints.
+
+use crate::model::{Event, RunState, Stamped, Stream, TaskEvent, TaskName};
+use crate::report::safe::clean;
+use indexmap::IndexMap;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// Lines that are kept of a task.
+const KEPT: usize = 500;
+
+/// Tasks of which they are kept.
+const TASKS: usize = 500;
+
+/// Bytes of one piece of output, and of one line, that are looked at.
+const LOOKED_AT: usize = 16 << 10;
+
+#[derive(Default)]
+pub struct Feed {
+    /// Lines for above the console, with their line breaks.
+    pub above: String,
+    pub talks: IndexMap<TaskName, Talk>,
+    /// Questions that wait for the operator.
+    pub asked: IndexMap<TaskName, String>,
+}
+
+/// What is known of a task beside the run's state.
+pub struct Talk {
+    /// When this engine began with it.
+    pub begun: Instant,
+    /// When it last gave a sign.
+    pub heard: Instant,
+    pub is_over: bool,
+    /// Bytes moved, of how many.
+    pub moved: Option<(u64, Option<u64>)>,
+    pub lines: VecDeque<(Stream, String)>,
+    /// What was printed behind the last line break, of each stream.
+    open: [Vec<u8>; 2],
+}
+
+impl Talk {
+    fn new(now: Instant) -> Talk {
+        Talk { begun: now, heard: now, is_over: false, moved: None, lines: VecDeque::new(), open: Default::default() }
+    }
+
+    /// The last line that says something.
+    pub fn last(&self) -> Option<String> {
+        let open = self.open.iter().map(|open| shown(open)).find(|line| !line.trim().is_empty());
+        open.or_else(|| self.lines.iter().rev().map(|(_, line)| line).find(|line| !line.trim().is_empty()).cloned())
+    }
+
+    /// What stands behind the last line breaks.
+    pub fn unended(&self) -> impl Iterator<Item = (Stream, String)> {
+        let streams = [Stream::Out, Stream::Err].into_iter().zip(&self.open);
+        streams.filter(|(_, open)| !open.is_empty()).map(|(stream, open)| (stream, shown(open)))
+    }
+
+    pub fn print(&mut self, stream: Stream, bytes: &[u8], now: Instant) {
+        self.heard = now;
+        let open = &mut self.open[usize::from(stream == Stream::Err)];
+        for piece in bytes[bytes.len().saturating_sub(LOOKED_AT)..].split_inclusive(|byte| *byte == b'\n') {
+            open.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                self.lines.push_back((stream, shown(open)));
+                open.clear();
+            } else if open.len() > LOOKED_AT {
+                open.drain(..open.len() - LOOKED_AT);
+            }
+        }
+        self.lines.drain(..self.lines.len().saturating_sub(KEPT));
+    }
+}
+
+/// A line as it may be shown. Of one that was written over, such as a progress bar, the newest.
+fn shown(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    clean(text.trim_end().rsplit('\r').next().unwrap_or_default())
+}
+
+impl Feed {
+    pub fn event(&mut self, stamped: &Stamped, state: &RunState, now: Instant) {
+        match &stamped.event {
+            Event::Task { task, what: TaskEvent::Started { .. } | TaskEvent::Undoing { .. } } => self.begin(task, now),
+            Event::Task { task, .. } if state.task(task).is_some_and(|record| !record.state.is_in_flight()) => {
+                self.asked.shift_remove(task);
+                self.talk(task, now).is_over = true;
+            }
+            // Taken up where they are: nothing says again that they have started.
+            Event::RunResumed { .. } => state.in_flight().for_each(|(task, _)| self.begin(task, now)),
+            _ => {}
+        }
+    }
+
+    pub fn output(&mut self, task: &TaskName, stream: Stream, bytes: &[u8], now: Instant) {
+        let task = self.owner(task);
+        self.talk(&task, now).print(stream, bytes, now);
+    }
+
+    pub fn progress(&mut self, task: &TaskName, done: u64, total: Option<u64>, now: Instant) {
+        let talk = self.talk(task, now);
+        (talk.moved, talk.heard) = (Some((done, total)), now);
+    }
+
+    /// A further attempt is no new beginning.
+    fn begin(&mut self, task: &TaskName, now: Instant) {
+        let talk = self.talk(task, now);
+        if talk.is_over {
+            (talk.begun, talk.heard, talk.moved, talk.is_over) = (now, now, None, false);
+        }
+    }
+
+    fn talk(&mut self, task: &TaskName, now: Instant) -> &mut Talk {
+        if !self.talks.contains_key(task) && self.talks.len() >= TASKS {
+            let oldest = self.talks.iter().min_by_key(|(_, talk)| talk.heard).map(|(name, _)| name.clone());
+            oldest.map(|name| self.talks.shift_remove(&name));
+        }
+        self.talks.entry(task.clone()).or_insert_with(|| Talk::new(now))
+    }
+
+    /// The task to which a step of an undo belongs, or the task itself.
+    fn owner(&self, task: &TaskName) -> TaskName {
+        let owner =
+            task.step.as_str().rsplit_once("-undo-").map(|(step, _)| TaskName { step: step.into(), ..task.clone() });
+        owner.filter(|owner| self.talks.contains_key(owner)).unwrap_or_else(|| task.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn print(talk: &mut Talk, text: &str) {
+        talk.print(Stream::Out, text.as_bytes(), Instant::now());
+    }
+
+    #[test]
+    fn the_last_line_is_the_newest_that_says_something() {
+        let mut talk = Talk::new(Instant::now());
+        assert_eq!(talk.last(), None);
+        print(&mut talk, "one\ntw");
+        assert_eq!(talk.last().unwrap(), "tw");
+        print(&mut talk, "o\n\n  \n");
+        assert_eq!(talk.last().unwrap(), "two");
+        print(&mut talk, "10 %\r20 %\r");
+        assert_eq!(talk.last().unwrap(), "20 %");
+    }
+
+    #[test]
+    fn however_much_is_printed_little_is_kept() {
+        let mut talk = Talk::new(Instant::now());
+        for _ in 0..100 {
+            print(&mut talk, &"x".repeat(100_000));
+            print(&mut talk, &"line\n".repeat(10_000));
+        }
+        assert!(talk.lines.len() <= KEPT && talk.open[0].len() <= LOOKED_AT);
+    }
+
+    #[test]
+    fn no_more_tasks_are_kept_than_fit() {
+        let mut feed = Feed::default();
+        for host in 0..2 * TASKS {
+            feed.output(&format!("a@h{host}").parse().unwrap(), Stream::Out, b"x", Instant::now());
+        }
+        assert_eq!(feed.talks.len(), TASKS);
+    }
+}

@@ -1,0 +1,229 @@
+//! A run at a terminal: what has happened scrolls up as lines; below them a region shows what every host does, how far
+//! the run is, what comes next and what stopping now would mean. Keys open pages, pause, stop and answer.
+//!
+//! A thread of its own draws the newest state, ten times a second at most: a slow terminal holds up nobody, and misses
+//! frames, but no line. The run's state is the fold that every display reads; `feed` adds what tasks say, `view` is both
+//! at one moment, `region` and `pages` make lines of it, `screen` puts them on the terminal. Knows nothing of engines:
+//! what a person wants goes out as a [`Wish`].
+
+mod feed;
+mod keys;
+mod line;
+mod pages;
+mod region;
+mod screen;
+#[cfg(test)]
+mod tests;
+mod ui;
+mod view;
+
+use super::run::Back;
+use super::{Places, lines};
+use crate::model::{Observer, RunState, Stamped, Stream, TaskName};
+use feed::Feed;
+use keys::{Key, Keys};
+pub use screen::can_draw;
+use screen::{Came, Screen, wait};
+use std::io::PipeWriter;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedSender;
+pub use ui::Wish;
+use ui::{Page, Ui};
+use view::View;
+pub use view::{Gate, next_gate};
+
+/// What a rollback would do is found out so often: that takes as long as the run has tasks.
+const LOOKED_BACK: Duration = Duration::from_millis(500);
+
+/// A terminal's, in characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    pub columns: usize,
+    pub rows: usize,
+}
+
+/// What the console is to know of its run.
+pub struct About {
+    pub state: Arc<RwLock<RunState>>,
+    pub places: Arc<Places>,
+    /// In the order in which the run comes to them.
+    pub gates: Vec<Gate>,
+    /// How long the last run took that was done.
+    pub expected: Option<Duration>,
+    /// What a rollback would do.
+    pub back: Box<dyn Fn(&RunState) -> Back + Send>,
+}
+
+/// The run's side: takes in what happens.
+pub struct Console {
+    feed: Arc<Mutex<Feed>>,
+    screen: Arc<Mutex<Screen>>,
+    places: Arc<Places>,
+}
+
+/// The terminal's side. Dropped, it puts the terminal back.
+pub struct Open {
+    /// Closing it ends the thread.
+    end: Option<PipeWriter>,
+    drawn: Option<JoinHandle<()>>,
+    feed: Arc<Mutex<Feed>>,
+    screen: Arc<Mutex<Screen>>,
+}
+
+impl Console {
+    /// Begins to draw on standard error. What the person at the terminal wants goes to `wishes`.
+    pub fn open(about: About, wishes: UnboundedSender<Wish>) -> std::io::Result<(Arc<Console>, Open)> {
+        let feed = Arc::new(Mutex::new(Feed::default()));
+        let screen = Arc::new(Mutex::new(Screen::new()));
+        let console = Console { feed: feed.clone(), screen: screen.clone(), places: about.places.clone() };
+        let (ending, end) = std::io::pipe()?;
+        let mut painter = Painter {
+            about,
+            feed: feed.clone(),
+            screen: screen.clone(),
+            wishes,
+            opened: Instant::now(),
+            ui: Ui::default(),
+            seen: View::default(),
+            back: None,
+        };
+        on_panic(screen.clone());
+        let work = move || {
+            let mut keys = Keys::default();
+            loop {
+                let pressed = match wait(painter.has_keys(), &ending) {
+                    Came::End => return,
+                    Came::Bytes(bytes) => keys.read(&bytes),
+                    Came::Nothing => Vec::new(),
+                    Came::NoMore => {
+                        lock(&painter.screen).without_keys();
+                        Vec::new()
+                    }
+                };
+                painter.frame(pressed);
+            }
+        };
+        let drawn = std::thread::Builder::new().name("console".into()).spawn(work)?;
+        Ok((Arc::new(console), Open { end: Some(end), drawn: Some(drawn), feed, screen }))
+    }
+
+    /// The terminal is as it was for as long as `away` lasts.
+    pub fn leave(&self, away: impl FnOnce()) {
+        let mut screen = lock(&self.screen);
+        screen.leave("");
+        away();
+    }
+
+    /// Shows a question until its task has ended.
+    pub fn ask(&self, task: &TaskName, text: &str) {
+        lock(&self.feed).asked.insert(task.clone(), text.to_owned());
+    }
+}
+
+impl Open {}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        // If it has panicked, that was told, and the terminal is put back here.
+        let _ = self.drawn.take().map(JoinHandle::join);
+        let last = std::mem::take(&mut lock(&self.feed).above);
+        lock(&self.screen).close(&last);
+    }
+}
+
+/// A panic's message must be readable, and the terminal whole after it.
+fn on_panic(screen: Arc<Mutex<Screen>>) {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        // Where the console itself panics while it draws, it is put back when it closes.
+        if let Ok(mut screen) = screen.try_lock() {
+            screen.close("");
+        }
+        tell(panic);
+    }));
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Observer for Console {
+    fn event(&self, stamped: &Stamped, state: &RunState) {
+        let line = lines::line(stamped, state, false, &self.places);
+        let mut feed = lock(&self.feed);
+        feed.event(stamped, state, Instant::now());
+        feed.above += &line.unwrap_or_default();
+    }
+
+    fn output(&self, task: &TaskName, stream: Stream, bytes: &[u8]) {
+        lock(&self.feed).output(task, stream, bytes, Instant::now());
+    }
+
+    fn progress(&self, task: &TaskName, done: u64, total: Option<u64>) {
+        lock(&self.feed).progress(task, done, total, Instant::now());
+    }
+}
+
+/// Draws, and reads keys.
+struct Painter {
+    about: About,
+    feed: Arc<Mutex<Feed>>,
+    screen: Arc<Mutex<Screen>>,
+    wishes: UnboundedSender<Wish>,
+    opened: Instant,
+    ui: Ui,
+    /// What stands on the screen.
+    seen: View,
+    /// What a rollback would do: after how many events, and when that was found out.
+    back: Option<(u64, Instant, Back)>,
+}
+
+impl Painter {
+    fn has_keys(&self) -> bool {
+        lock(&self.screen).has_keys()
+    }
+
+    fn frame(&mut self, pressed: Vec<Key>) {
+        for key in pressed {
+            if let Some(wish) = self.ui.press(key, &self.seen) {
+                // Nobody listens once the run is over.
+                let _ = self.wishes.send(wish);
+            }
+        }
+        let screen = self.screen.clone();
+        let mut screen = lock(&screen);
+        let Some(size) = screen.ready() else { return screen.print(&self.take_above()) };
+        self.seen = self.view(screen.has_keys());
+        let anew = std::mem::take(&mut self.ui.anew);
+        if self.ui.page == Page::Overview {
+            let above = self.take_above();
+            // Lines make room for a region that has become smaller.
+            let height = screen.height().saturating_sub(above.lines().count());
+            screen.draw(&above, &region::region(&self.seen, self.ui.confirming, size, height), size, anew);
+        } else {
+            let (page, farthest) = pages::page(&self.seen, &self.ui, size);
+            self.ui.farthest = farthest;
+            screen.draw_page(&page, anew);
+        }
+    }
+
+    fn take_above(&self) -> String {
+        std::mem::take(&mut lock(&self.feed).above)
+    }
+
+    fn view(&mut self, keys: bool) -> View {
+        let state = self.about.state.read().unwrap_or_else(PoisonError::into_inner);
+        let lines_of = if let Page::Log(task) = &self.ui.page { Some(task) } else { None };
+        let view = View::of(&state, &lock(&self.feed), Instant::now(), lines_of);
+        let stale = |(seq, at, _): &(u64, Instant, Back)| *seq != state.next_seq() && at.elapsed() > LOOKED_BACK;
+        if self.back.as_ref().is_none_or(stale) {
+            self.back = Some((state.next_seq(), Instant::now(), (self.about.back)(&state)));
+        }
+        let next_gate = next_gate(&self.about.gates, &state).map(|gate| gate.what.clone());
+        let back = self.back.as_ref().map(|(.., back)| back.clone());
+        View { keys, next_gate, back, elapsed: self.opened.elapsed(), expected: self.about.expected, ..view }
+    }
+}

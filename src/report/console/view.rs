@@ -1,0 +1,239 @@
+//! All that the console shows of a run at one moment, taken from the run's state and what its tasks have said.
+
+use super::feed::{Feed, Talk};
+use crate::model::{HostName, RunState, StepId, Stream, TaskName, TaskRecord, TaskState};
+use crate::report::run::Back;
+use indexmap::IndexMap;
+use std::time::{Duration, Instant};
+
+/// A place where a run waits for somebody or something, or from which it cannot go back.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// Behind it once none of these is pending.
+    pub tasks: Vec<TaskName>,
+    /// Such as `approve go-ahead`.
+    pub what: String,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    pub runbook: String,
+    pub run: String,
+    pub progress: Progress,
+    pub elapsed: Duration,
+    /// How long the last run took that was done.
+    pub expected: Option<Duration>,
+    pub mood: Mood,
+    /// One for each host that is at work, in the order of the run.
+    pub hosts: Vec<Row>,
+    /// Hosts that have nothing to do now, and will have.
+    pub waiting: usize,
+    pub next_gate: Option<String>,
+    /// What a rollback would do now.
+    pub back: Option<Back>,
+    /// The question that has waited longest: its step and its words.
+    pub asked: Option<(TaskName, String)>,
+    /// Whether there are keys to press.
+    pub keys: bool,
+    pub steps: Vec<StepRow>,
+    pub logs: Vec<Log>,
+}
+
+/// Tasks, or those of a walk back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub done: usize,
+    pub all: usize,
+    pub failed: usize,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Mood {
+    #[default]
+    Forward,
+    Back,
+    /// Somebody has paused it, and so many tasks are still at work.
+    Paused {
+        by: String,
+        at_work: usize,
+    },
+    Stopping {
+        at_work: usize,
+    },
+    Ending,
+}
+
+/// What a host is doing: the task that has been at it longest.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub host: HostName,
+    pub step: String,
+    pub since: Duration,
+    pub doing: Doing,
+    /// What it moves, or the last line that it printed.
+    pub moved: Option<(u64, Option<u64>)>,
+    pub said: Option<String>,
+    /// How long nothing has come from it.
+    pub silent: Duration,
+    /// Other tasks at work there.
+    pub others: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doing {
+    Looking,
+    Changing(String),
+    /// Between two attempts: the one that failed, and why.
+    Again(u32, String),
+    Undoing,
+}
+
+/// How far a step is.
+#[derive(Clone, Debug)]
+pub struct StepRow {
+    pub step: StepId,
+    pub all: usize,
+    /// How many of its tasks are in each state, by its word.
+    pub states: IndexMap<&'static str, (usize, TaskState)>,
+}
+
+/// What a task has printed lately.
+#[derive(Clone, Debug)]
+pub struct Log {
+    pub task: TaskName,
+    pub at_work: bool,
+    pub heard: Duration,
+    pub lines: Vec<(Stream, String)>,
+}
+
+impl View {
+    /// `lines_of`: the task whose lines are wanted; those of others are left out.
+    pub fn of(state: &RunState, feed: &Feed, now: Instant, lines_of: Option<&TaskName>) -> View {
+        let hosts = rows(state, feed, now);
+        let waits = |task: &TaskName| state.task(task).is_some_and(|record| record.state.is_in_flight());
+        let asked = feed.asked.iter().find(|(task, _)| waits(task));
+        View {
+            runbook: state.runbook.clone(),
+            run: state.run.as_ref().map(ToString::to_string).unwrap_or_default(),
+            progress: progress(state),
+            mood: mood(state),
+            waiting: waiting(state, &hosts),
+            hosts,
+            asked: asked.map(|(task, text)| (task.clone(), text.clone())),
+            steps: steps(state),
+            logs: logs(state, feed, now, lines_of),
+            ..View::default()
+        }
+    }
+}
+
+fn mood(state: &RunState) -> Mood {
+    let at_work = state.counts().in_flight;
+    match (&state.paused, state.outcome) {
+        (_, Some(_)) => Mood::Ending,
+        _ if state.stopping => Mood::Stopping { at_work },
+        (Some(pause), _) => Mood::Paused { by: pause.by.clone(), at_work },
+        _ if state.back.is_some() && state.finish.is_none() => Mood::Back,
+        _ => Mood::Forward,
+    }
+}
+
+fn progress(state: &RunState) -> Progress {
+    let counts = state.counts();
+    let failed = counts.failed + counts.unknown + counts.stuck;
+    match &state.back {
+        Some(walk) => {
+            let tasks = walk.tasks.iter().filter_map(|name| state.task(name));
+            let done = counts.undone + counts.kept + counts.stuck;
+            let over = |task: &&TaskRecord| {
+                matches!(task.state, TaskState::Undone { .. } | TaskState::Kept { .. } | TaskState::Stuck { .. })
+            };
+            let left = tasks.filter(|task| task.has_changed() && !over(task)).count();
+            Progress { done, all: done + left, failed }
+        }
+        None => {
+            let all = state.tasks().len();
+            Progress { done: all - counts.pending - counts.in_flight, all, failed }
+        }
+    }
+}
+
+fn rows(state: &RunState, feed: &Feed, now: Instant) -> Vec<Row> {
+    let mut rows: IndexMap<&HostName, Row> = IndexMap::new();
+    let mut at_work: Vec<_> =
+        state.in_flight().map(|(name, record)| row(name, record, feed.talks.get(name), now)).collect();
+    at_work.sort_by_key(|(_, row)| std::cmp::Reverse(row.since));
+    for (host, row) in at_work {
+        match rows.get_mut(host) {
+            Some(first) => first.others += 1,
+            None => drop(rows.insert(host, row)),
+        }
+    }
+    // As the run first names them, so that nothing changes its place.
+    let order: IndexMap<&HostName, ()> = state.tasks().map(|(name, _)| (&name.host, ())).collect();
+    order.keys().filter_map(|host| rows.swap_remove(*host)).collect()
+}
+
+fn row<'a>(name: &'a TaskName, record: &TaskRecord, talk: Option<&Talk>, now: Instant) -> (&'a HostName, Row) {
+    let since = |at: Option<Instant>| at.map(|at| now.saturating_duration_since(at)).unwrap_or_default();
+    let doing = match &record.state {
+        TaskState::Changing { summary } => Doing::Changing(summary.clone()),
+        TaskState::Waiting { fault } => Doing::Again(record.attempt, fault.message.clone()),
+        TaskState::Undoing { .. } => Doing::Undoing,
+        _ => Doing::Looking,
+    };
+    let row = Row {
+        host: name.host.clone(),
+        step: name.item.map_or_else(|| name.step.to_string(), |item| format!("{}[{item}]", name.step)),
+        since: since(talk.map(|talk| talk.begun)),
+        doing,
+        moved: talk.and_then(|talk| talk.moved),
+        said: talk.and_then(Talk::last),
+        silent: since(talk.map(|talk| talk.heard)),
+        others: 0,
+    };
+    (&name.host, row)
+}
+
+fn waiting(state: &RunState, busy: &[Row]) -> usize {
+    let pending = state.tasks().filter(|(name, task)| task.state == TaskState::Pending && !name.host.is_controller());
+    let hosts: IndexMap<&HostName, ()> = pending.map(|(name, _)| (&name.host, ())).collect();
+    hosts.len() - busy.iter().filter(|row| hosts.contains_key(&row.host)).count()
+}
+
+fn steps(state: &RunState) -> Vec<StepRow> {
+    let mut steps: IndexMap<&StepId, StepRow> = IndexMap::new();
+    for (name, task) in state.tasks() {
+        let new = || StepRow { step: name.step.clone(), all: 0, states: IndexMap::new() };
+        let row = steps.entry(&name.step).or_insert_with(new);
+        row.all += 1;
+        let (word, _) = crate::report::words::of_state(&task.state);
+        row.states.entry(word).or_insert_with(|| (0, task.state.clone())).0 += 1;
+    }
+    steps.into_values().collect()
+}
+
+/// Those at work first, of them and the others the newest.
+fn logs(state: &RunState, feed: &Feed, now: Instant, lines_of: Option<&TaskName>) -> Vec<Log> {
+    let log = |(task, talk): (&TaskName, &Talk)| Log {
+        task: task.clone(),
+        at_work: state.task(task).is_some_and(|record| record.state.is_in_flight()),
+        heard: now.saturating_duration_since(talk.heard),
+        lines: match lines_of {
+            Some(wanted) if wanted == task => talk.lines.iter().cloned().chain(talk.unended()).collect(),
+            _ => Vec::new(),
+        },
+    };
+    let printed = feed.talks.iter().filter(|(_, talk)| talk.last().is_some());
+    let mut logs: Vec<Log> = printed.rev().map(log).collect();
+    logs.sort_by_key(|log| !log.at_work);
+    logs
+}
+
+/// The first gate that is still ahead.
+pub fn next_gate<'g>(gates: &'g [Gate], state: &RunState) -> Option<&'g Gate> {
+    let open = |name: &TaskName| {
+        state.task(name).is_some_and(|task| task.state == TaskState::Pending || task.state.is_in_flight())
+    };
+    gates.iter().find(|gate| gate.tasks.iter().any(open)).filter(|_| state.back.is_none() && state.finish.is_none())
+}
