@@ -109,8 +109,8 @@ impl Action for Copy {
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let (bytes, wanted, to) = (self.size().await?, self.wanted(), self.to.as_str());
         let (was, old) = match bytes <= SMALL {
-            true => files::look_inside(cx, to, &wanted).await?,
-            false => (files::look(cx, to, &wanted).await?, None),
+            true => files::look_inside_for_room(cx, to, &wanted).await?,
+            false => (files::look_for_room(cx, to, &wanted).await?, None),
         };
         files::regular(to, &was)?;
         let (summary, diff) = match (&was, self.same_as(&was).await?) {

@@ -174,7 +174,7 @@ impl Action for Download {
 
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let to = self.to.as_str();
-        let was = files::look(cx, to, &self.wanted(&Was::Absent)).await?;
+        let was = files::look_for_room(cx, to, &self.wanted(&Was::Absent)).await?;
         files::regular(to, &was)?;
         let wanted = self.wanted(&was);
         let (summary, diff) = match &was {

@@ -134,7 +134,13 @@ impl Action for File {
 
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let (path, wanted) = (self.path.as_str(), self.wanted()?);
-        let (was, text) = files::look_inside(cx, path, &self.attributes()).await?;
+        let attributes = self.attributes();
+        let (was, text) = match wanted {
+            Wanted::Content(_) | Wanted::Directory | Wanted::Link(_) => {
+                files::look_inside_for_room(cx, path, &attributes).await?
+            }
+            Wanted::Absent | Wanted::Present => files::look_inside(cx, path, &attributes).await?,
+        };
         Ok(match self.work(&wanted, &was, text.as_deref())? {
             None => Seen::Clean(FileOut { path: path.to_owned() }),
             Some((summary, diff)) => Seen::Change(Change { summary, diff, before: Original::of(cx, path, was) }),

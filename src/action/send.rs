@@ -65,7 +65,7 @@ impl Action for Send {
         let (wanted, to) = (self.wanted(), self.to.as_str());
         let from = self.source(cx)?;
         let source = files::look_at(cx, from.as_ref(), self.from.as_str()).await?;
-        let was = files::look(cx, to, &wanted).await?;
+        let was = files::look_for_room(cx, to, &wanted).await?;
         files::regular(to, &was)?;
         let (summary, diff) = match &was {
             Was::File { owned, sha256, .. } if *sha256 == source.sha256 => {

@@ -5,7 +5,8 @@ use crate::compile::Program;
 use crate::execute::{Leases, Terms};
 use crate::model::{FaultKind, HostName, RunId};
 use crate::report::words;
-use crate::world::{Claim, Engine, World};
+use crate::world::{Claim, Engine, World, holder};
+use indexmap::IndexMap;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -42,6 +43,17 @@ pub async fn hold(world: &World, program: &Program, run: &RunId, operator: &str,
         let exit = if faults.iter().any(|fault| fault.kind == FaultKind::Held) { Exit::Held } else { Exit::Failed };
         exit.because("nothing was started: not every host of the run can be held")
     })
+}
+
+/// Who has the hosts of a run now. Only looks.
+pub async fn held(world: &World, program: &Program) -> IndexMap<HostName, String> {
+    let root_on = root_on(program);
+    let hosts = world.hosts().filter(|host| !host.name().is_controller());
+    let looks = hosts.map(|host| async {
+        let held = holder(host.as_ref(), root_on.contains(host.name())).await?;
+        Some((host.name().clone(), held.shown()))
+    });
+    futures_util::future::join_all(looks).await.into_iter().flatten().collect()
 }
 
 /// Where a step becomes root: its lease is root's there, whoever logs in.

@@ -5,7 +5,7 @@ use super::connect::{self, Reached};
 use super::console::{self, Watched};
 use super::control::{Answer, Control, Request};
 use super::exit::Exit;
-use super::lease::{Wish, hold};
+use super::lease::{Wish, held, hold};
 use super::operator::{Operator, Waiting, can_ask, confirm, operator_name};
 use super::out::say;
 use super::pipeline::{Prepared, prepare};
@@ -229,6 +229,7 @@ impl Ready {
             secrets: self.secrets.clone(),
         });
         let plan = Plan::looked(program, foreseen.await, self.world.absent());
+        let plan = plan.with_held(held(&self.world, program).await);
         plan.with_past(program, &past::of(store, &program.runbook))
     }
 

@@ -33,6 +33,7 @@ impl Plan {
             roles: program.roles.clone(),
             looked: false,
             left_out: IndexMap::new(),
+            held: IndexMap::new(),
             point_of_no_return: program.steps.iter().find(|s| s.irreversible.is_some()).map(|s| s.id.clone()),
             steps,
             last_seconds: None,
@@ -51,6 +52,11 @@ impl Plan {
             task.command = command.or(task.command.take());
         }
         plan
+    }
+
+    /// The same with who has its hosts now.
+    pub fn with_held(self, held: IndexMap<HostName, String>) -> Plan {
+        Plan { held, ..self }
     }
 
     /// The same with how long things took before.

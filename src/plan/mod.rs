@@ -28,6 +28,9 @@ pub struct Plan {
     /// Hosts that the run would do without, and why.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub left_out: IndexMap<HostName, String>,
+    /// Hosts that another run has now: by whom, and since when.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub held: IndexMap<HostName, String>,
     /// In the order of the file.
     pub steps: Vec<PlannedStep>,
     /// The first step that nothing can take back.

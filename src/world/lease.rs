@@ -5,6 +5,7 @@
 //! The files on the host, and what is checked there, are `host.sh`'s.
 
 use super::wire::Fence;
+use super::{Host, Script};
 use crate::model::{Fault, FaultKind, HostName, RunId};
 use jiff::Timestamp;
 use rustix::process::{Pid, test_kill_process};
@@ -108,7 +109,37 @@ fn start_of(pid: i32) -> Option<String> {
     stat.rsplit_once(") ")?.1.split(' ').nth(19).map(str::to_owned)
 }
 
+/// Who has a host: files of [`HOLDER`]'s place, read only. Gives the number, the seconds that are left, and the claim.
+const HOLDER: &str = r#"
+id=$(id -u); read -r now a </proc/uptime; read -r b </proc/sys/kernel/random/boot_id
+if [ "$1" ] || [ "$id" = 0 ]; then L=/var/lib/surefoot/lease; else L=/var/tmp/surefoot-$id/lease; fi
+n=0; for f in "$L"/*; do f=${f##*/}; case $f in *[!0-9]*) ;; *) [ "$f" -le $n ] || n=$f;; esac; done
+[ $n != 0 ] && [ ! -e "$L/$n.end" ] || exit 0
+{ read -r token ttl up boot run; read -r claim; } <"$L/$n" || exit 0
+read -r f g <"$L/$n.beat" && case $f in ''|*[!0-9]*) ;; *) up=$f boot=$g;; esac
+case $boot in "$b"*) ;; *) up=0;; esac
+printf '%s %s\n%s\n' $n $((ttl+up-${now%.*})) "$claim"
+"#;
+
+/// Looks who has a host now; none where nobody has, or that cannot be read. `root`: in root's place, whoever logs in.
+pub async fn holder(host: &dyn Host, root: bool) -> Option<Held> {
+    let output = host.probe(Script::new(HOLDER).arg(if root { "root" } else { "" })).await.ok()?;
+    let text = output.text();
+    let (words, claim) = text.split_once('\n')?;
+    let (number, left) = words.split_once(' ')?;
+    Some(Held { number: number.parse().ok()?, left: left.parse().ok()?, claim: serde_json::from_str(claim).ok() })
+}
+
 impl Held {
+    /// Who, what, and since when.
+    pub fn shown(&self) -> String {
+        let end = match self.left {
+            left @ 0.. => format!("the lease ends in {left} s unless it is renewed"),
+            _ => "the lease has ended and was not given back".to_owned(),
+        };
+        format!("{}; {end}", by(self.claim.as_ref()))
+    }
+
     /// Why nothing can be done on a host. `dead`: its engine is known to have ended.
     pub fn fault(&self, host: &HostName, dead: bool) -> Fault {
         let by = by(self.claim.as_ref());

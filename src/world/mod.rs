@@ -18,7 +18,7 @@ mod transfer;
 mod wire;
 
 pub use channel::random;
-pub use lease::{Claim, Engine, Held, Hold, Over, Standing};
+pub use lease::{Claim, Engine, Held, Hold, Over, Standing, holder};
 pub use local::LocalHost;
 pub use machine::Facts;
 pub use read_only::ReadOnly;

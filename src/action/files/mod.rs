@@ -93,7 +93,7 @@ elif [ -f "$1" ]; then
   stat -c 'file %04a %u %g %U %G %s' -- "$1"; sha256sum <"$1"
   [ "$(stat -c %s -- "$1")" -gt "$4" ] || cat -- "$1"
 elif [ -e "$1" ]; then echo other
-else echo absent; fi
+else [ -z "$5" ] || [ -d "$5" ] || die 71 "its folder $5 does not exist"; echo absent; fi
 "#
 );
 
@@ -102,17 +102,46 @@ pub const LONGEST_TEXT: u64 = 1 << 20;
 
 /// Looks at a path; refuses where the wanted owner or group does not exist.
 pub async fn look(cx: &Cx<'_>, path: &str, wanted: &Attributes) -> Result<Was, Fault> {
-    Ok(seen(cx, path, wanted, -1).await?.0)
+    Ok(seen(cx, path, wanted, -1, "").await?.0)
+}
+
+/// The same, for who will make something there: refuses where there is no folder to make it in.
+pub async fn look_for_room(cx: &Cx<'_>, path: &str, wanted: &Attributes) -> Result<Was, Fault> {
+    Ok(seen(cx, path, wanted, -1, folder(cx, path)).await?.0)
 }
 
 /// Looks at a path and reads the file there, if it is not longer than [`LONGEST_TEXT`] and in UTF-8.
 pub async fn look_inside(cx: &Cx<'_>, path: &str, wanted: &Attributes) -> Result<(Was, Option<String>), Fault> {
-    seen(cx, path, wanted, LONGEST_TEXT as i64).await
+    seen(cx, path, wanted, LONGEST_TEXT as i64, "").await
 }
 
-async fn seen(cx: &Cx<'_>, path: &str, wanted: &Attributes, longest: i64) -> Result<(Was, Option<String>), Fault> {
+/// The same, for who will make something there: refuses where there is no folder to make it in.
+pub async fn look_inside_for_room(
+    cx: &Cx<'_>,
+    path: &str,
+    wanted: &Attributes,
+) -> Result<(Was, Option<String>), Fault> {
+    seen(cx, path, wanted, LONGEST_TEXT as i64, folder(cx, path)).await
+}
+
+/// The folder that something at the path needs. The run's own is made by its first act.
+fn folder<'p>(cx: &Cx<'_>, path: &'p str) -> &'p str {
+    match path.rsplit_once('/') {
+        Some((folder, _)) if !path.starts_with(cx.host.run_dir()) => folder,
+        _ => "",
+    }
+}
+
+/// Where nothing is at the path, `folder` must be there, unless it is empty.
+async fn seen(
+    cx: &Cx<'_>,
+    path: &str,
+    wanted: &Attributes,
+    longest: i64,
+    folder: &str,
+) -> Result<(Was, Option<String>), Fault> {
     let name = |name: &Option<String>| name.clone().unwrap_or_default();
-    let args = [path.to_owned(), name(&wanted.owner), name(&wanted.group), longest.to_string()];
+    let args = [path, &name(&wanted.owner), &name(&wanted.group), &longest.to_string(), folder];
     let output = check(cx.probe(Script::new(LOOK).args(args)).await?, &format!("look at {path}"))?;
     let mut parts = output.stdout.splitn(3, |byte| *byte == b'\n');
     let mut line = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();

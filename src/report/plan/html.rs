@@ -103,6 +103,7 @@ fn facts(plan: &Plan) -> Vec<Fact> {
     let params = plan.params.as_object().into_iter().flatten();
     facts.extend(params.map(|(name, value)| Fact::new(name, short(value))));
     facts.extend(plan.left_out.iter().map(|(host, why)| Fact::new(format!("{host} is left out"), why)));
+    facts.extend(plan.held.iter().map(|(host, by)| Fact::new(format!("{host} is held"), format!("by {by}"))));
     facts.extend(plan.point_of_no_return.iter().map(|step| Fact::new("point of no return", step.as_str())));
     facts.extend(plan.last_seconds.map(|seconds| Fact::new("the last run took", time(seconds))));
     facts

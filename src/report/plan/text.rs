@@ -51,6 +51,9 @@ fn write(plan: &Plan, fold: Fold, out: &mut String) -> fmt::Result {
     for (host, why) in &plan.left_out {
         writeln!(out, "  {BAD}left out{BAD:#} {host}: {why}")?;
     }
+    for (host, by) in &plan.held {
+        writeln!(out, "  {BAD}held{BAD:#} {host}: by {by}")?;
+    }
     writeln!(out)?;
     let width = plan.steps.iter().map(|s| s.id.as_str().len()).max().unwrap_or(0);
     let finally = plan.steps.iter().position(|step| step.finally);

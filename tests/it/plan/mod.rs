@@ -1,5 +1,6 @@
 //! Plans that look at the hosts: the right word for each task, proved by the run that follows, and hosts as they were.
 
+mod held;
 mod oracle;
 mod saved;
 mod shown;

@@ -38,6 +38,16 @@ const CASES: &[Case] = &[
     case("printf x >$D/s; cp $D/s $D/f", "- copy: { from: $D/s, to: $D/f }", &["nothing_to_do"]),
     case("printf x >$D/s; printf y >$D/f", "- copy: { from: $D/s, to: $D/f }", &["changes"]),
     case("", "- copy: { from: $D/s, to: $D/f }", &["fails"]),
+    // A folder that is not there, unless a step before makes it.
+    case("", "- file: { path: $D/no/f, content: x }", &["fails"]),
+    case("", "- file: { path: $D/no/d, state: directory }", &["fails"]),
+    case("", "- file: { path: $D/no/f, state: absent }", &["nothing_to_do"]),
+    case("printf x >$D/s", "- copy: { from: $D/s, to: $D/no/f }", &["fails"]),
+    case(
+        "",
+        "- { id: d, exec: [mkdir, $D/no], irreversible: x }\n- file: { path: $D/no/f, content: x }",
+        &["changes", "not_known"],
+    ),
     case("echo A=1 >$D/e", "- env_file: { path: $D/e, set: { A: 1 } }", &["nothing_to_do"]),
     case("echo A=1 >$D/e", "- env_file: { path: $D/e, set: { A: 2 } }", &["changes"]),
     case("echo A=1 >$D/e", "- env_file: { path: $D/e, unset: [B] }", &["nothing_to_do"]),

@@ -25,6 +25,21 @@ fn picture(scene: &Scene) -> Vec<BTreeSet<String>> {
     hosts.map(|lines| lines.lines().map(str::to_owned).collect()).collect()
 }
 
+/// A picture of hosts that are at rest: what the starting state set going (a unit that fails and is started again, a
+/// kubelet) has come to its end.
+fn at_rest(scene: &Scene) -> Vec<BTreeSet<String>> {
+    let mut last = picture(scene);
+    for _ in 0..30 {
+        std::thread::sleep(Duration::from_secs(5));
+        let now = picture(scene);
+        if now == last {
+            return now;
+        }
+        last = now;
+    }
+    panic!("the hosts do not come to rest");
+}
+
 /// A shell that is told to go takes its folder with it a moment later.
 fn differences(scene: &Scene, before: &[BTreeSet<String>]) -> Vec<String> {
     let mut left = Vec::new();
@@ -43,7 +58,7 @@ fn differences(scene: &Scene, before: &[BTreeSet<String>]) -> Vec<String> {
 #[track_caller]
 fn stays_untouched(stem: &str, shipped: &str) {
     let scene = Scene::of(stem, shipped);
-    let before = picture(&scene);
+    let before = at_rest(&scene);
     assert!(before.iter().all(|host| host.len() > 1000), "every file is looked at");
     let planned = scene.plan(&["--format", "json"]);
     let plan: serde_json::Value = serde_json::from_str(&planned.out).unwrap_or_else(|e| panic!("{e}: {}", planned.err));
@@ -83,6 +98,8 @@ fn shipped() -> Vec<String> {
         let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         all.extend(names.filter_map(|name| Some(format!("{family}/{}", name.strip_suffix(".rehearse.yaml")?))));
     }
+    // It needs programs that its operator has fetched; `procedures::upgrade` has some.
+    all.retain(|name| name != "etcd/upgrade");
     all.sort();
     all
 }
