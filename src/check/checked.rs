@@ -342,8 +342,8 @@ pub struct Retry {
     pub every: Duration,
     /// The pause grows by this factor each time; 1 by default.
     pub backoff: f64,
-    /// `for`: over all attempts.
-    pub within: Option<Duration>,
+    /// `for`: over all attempts; a duration once it is filled in.
+    pub within: Option<Late>,
     /// What must hold of this attempt's `out`.
     pub until: Option<Expr>,
 }

@@ -5,6 +5,7 @@ use super::reader::Reader;
 use super::shapes::RETRY;
 use crate::load::{Fields, Node, Value};
 use crate::model::Diagnostic;
+use crate::template::{Late, Template};
 use std::time::Duration;
 
 /// Between two attempts, where `every` does not say it.
@@ -24,11 +25,24 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Retry> {
             .map(|n| n.min(u32::MAX.into()) as u32),
         every: fields.take("every").and_then(|node| reader.duration(node, "`every`")).unwrap_or(EVERY),
         backoff: fields.take("backoff").and_then(|node| backoff(reader, node)).unwrap_or(1.0),
-        within: within.and_then(|node| reader.duration(node, "`for`")),
+        within: within.map(|node| period(reader, node)),
         until: fields.take("until").and_then(|node| reader.expression(node, "`until`")),
     };
     fields.finish(&mut reader.problems);
     Some(retry)
+}
+
+/// A duration, or one whole `{{ expression }}` that gives one.
+fn period(reader: &mut Reader, node: &Node) -> Late {
+    if !node.as_str().is_some_and(Template::is_in) {
+        reader.duration(node, "`for`");
+        return Late::Value(node.to_json());
+    }
+    let late = reader.text(node, "`for`");
+    if matches!(&late, Late::Text(template) if template.whole.is_none()) {
+        reader.error("E0501", node.span, "`for` is a duration, or one `{{ expression }}` that gives one");
+    }
+    late
 }
 
 fn backoff(reader: &mut Reader, node: &Node) -> Option<f64> {

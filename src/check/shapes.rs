@@ -337,7 +337,7 @@ pub static RETRY: Shape = Shape {
     groups: &[fields! {
         optional "attempts": Form::Whole { least: 1, most: u64::MAX }, "5",
             "How many attempts in all.";
-        optional "for": Form::Duration, "60s",
+        optional "for": Form::Either(&[Form::Duration, Form::Template]), "60s",
             "For how long, over all attempts.";
         optional "every": Form::Duration, "500ms",
             "The pause between two attempts; 1s by default.";

@@ -71,6 +71,7 @@ fn collect<'s>(step: &'s Step, when: When, sites: &mut Vec<Site<'s>>) {
     step.env.iter().for_each(|(_, late)| of_late(late, when, sites));
     step.vars.values().for_each(|late| of_late(late, when, sites));
     step.when.iter().for_each(|expr| of_expr(expr, when, sites));
+    step.retry.iter().flat_map(|retry| &retry.within).for_each(|late| of_late(late, when, sites));
 }
 
 /// The sites in a tree of values.

@@ -10,15 +10,16 @@ pub(super) fn may_repeat(fault: &Fault) -> bool {
     !matches!(fault.kind, FaultKind::Cancelled | FaultKind::Ended | FaultKind::Controller | FaultKind::Held)
 }
 
-/// How long to wait after the `attempt`th has failed, `elapsed` after the first began; `None`: give up.
-pub(super) fn pause(retry: &Retry, attempt: u32, elapsed: Duration) -> Option<Duration> {
+/// How long to wait after the `attempt`th has failed, `elapsed` after the first began; `None`: give up. All attempts
+/// are `within` a time, where there is a bound to it.
+pub(super) fn pause(retry: &Retry, within: Option<Duration>, attempt: u32, elapsed: Duration) -> Option<Duration> {
     if retry.attempts.is_some_and(|attempts| attempt >= attempts) {
         return None;
     }
     let factor = retry.backoff.powi(attempt.saturating_sub(1).min(1_000) as i32);
     let pause = Duration::try_from_secs_f64(retry.every.as_secs_f64() * factor).unwrap_or(Duration::MAX);
     let again = elapsed.checked_add(pause)?;
-    retry.within.is_none_or(|within| again < within).then_some(pause)
+    within.is_none_or(|within| again < within).then_some(pause)
 }
 
 /// What is told in the end. An attempt that was cut off says nothing; the one before it does.
@@ -46,21 +47,21 @@ mod tests {
         assert_eq!(verdict(silent(), Some(cut())), silent());
     }
 
-    fn pauses(retry: &Retry, each: Duration) -> Vec<u64> {
+    fn pauses((retry, within): &(Retry, Option<Duration>), each: Duration) -> Vec<u64> {
         let mut elapsed = Duration::ZERO;
         let mut found = Vec::new();
         for attempt in 1..20 {
             elapsed += each;
-            let Some(pause) = pause(retry, attempt, elapsed) else { break };
+            let Some(pause) = pause(retry, *within, attempt, elapsed) else { break };
             found.push(pause.as_secs());
             elapsed += pause;
         }
         found
     }
 
-    fn retry(attempts: Option<u32>, backoff: f64, within: Option<u64>) -> Retry {
-        let within = within.map(Duration::from_secs);
-        Retry { attempts, every: Duration::from_secs(2), backoff, within, until: None }
+    fn retry(attempts: Option<u32>, backoff: f64, within: Option<u64>) -> (Retry, Option<Duration>) {
+        let retry = Retry { attempts, every: Duration::from_secs(2), backoff, within: None, until: None };
+        (retry, within.map(Duration::from_secs))
     }
 
     #[test]
@@ -82,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_pause_beyond_all_numbers_gives_up() {
-        let endless = retry(Some(u32::MAX), 1e300, None);
-        assert_eq!(pause(&endless, 1_000_000, Duration::from_secs(1)), None);
+        let (endless, _) = retry(Some(u32::MAX), 1e300, None);
+        assert_eq!(pause(&endless, None, 1_000_000, Duration::from_secs(1)), None);
     }
 }

@@ -3,7 +3,7 @@
 use super::attempt::{Attempt, Ended};
 use super::commit::{Commits, Refused, What};
 use super::{retry, roll};
-use crate::action::{Erased, Question, Settings, Undoing};
+use crate::action::{Erased, Period, Question, Settings, Undoing};
 use crate::check::Step;
 use crate::compile::{Frame, Program, Task};
 use crate::model::{Fault, HostName, Observer, RunId, RunState, TaskEvent, TaskName, TaskRecord, TaskState};
@@ -15,6 +15,7 @@ use minijinja::value::Serde;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -83,6 +84,8 @@ pub(super) struct Prepared {
     pub settings: Settings,
     pub scope: Scope,
     pub host: Arc<dyn Host>,
+    /// How long all attempts may take together, where `retry` bounds that.
+    pub within: Option<Duration>,
 }
 
 impl TaskRun {
@@ -109,13 +112,14 @@ impl TaskRun {
         let (mut tries, mut last) = (1, None);
         loop {
             let number = before + tries;
-            let ended = self.attempt(&prepared, number, self.deadline(first)).run().await?;
+            let ended = self.attempt(&prepared, number, self.deadline(first, prepared.within)).run().await?;
             let fault = match ended {
                 Ended::Failed(fault) => fault,
                 ended => return self.commit(ended.event(number)).await,
             };
             let retry = self.step().retry.as_ref().filter(|_| retry::may_repeat(&fault));
-            let Some(pause) = retry.and_then(|retry| retry::pause(retry, tries, first.elapsed())) else {
+            let Some(pause) = retry.and_then(|retry| retry::pause(retry, prepared.within, tries, first.elapsed()))
+            else {
                 return self.commit(TaskEvent::Failed { fault: retry::verdict(fault, last) }).await;
             };
             last = Some(fault.clone());
@@ -136,9 +140,8 @@ impl TaskRun {
     }
 
     /// When an attempt that begins now must be over: after `timeout`, and before `for` is up.
-    fn deadline(&self, first: Instant) -> Option<Instant> {
+    fn deadline(&self, first: Instant, within: Option<Duration>) -> Option<Instant> {
         let attempt = self.step().timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let within = self.step().retry.as_ref().and_then(|retry| retry.within);
         let all = within.and_then(|within| first.checked_add(within));
         attempt.into_iter().chain(all).min()
     }
@@ -171,7 +174,9 @@ impl TaskRun {
             user: maybe(&step.user)?,
         };
         let host = self.shared.world.named(&self.task().name.host)?.clone();
-        Ok(Prepared { action, undoing, settings, scope, host })
+        let within = step.retry.as_ref().and_then(|retry| retry.within.as_ref());
+        let within = within.map(|late| period(late, &scope)).transpose()?;
+        Ok(Prepared { action, undoing, settings, scope, host, within })
     }
 
     /// Whether the `when` of its roll holds. It reads what was finished before the roll began, as the controller sees
@@ -278,6 +283,10 @@ impl TaskRun {
 }
 
 /// A setting as text: numbers and booleans as they are written.
+fn period(value: &Late, scope: &Scope) -> Result<Duration, Fault> {
+    text(value, scope)?.parse::<Period>().map(|period| period.0).map_err(|why| Fault::value(format!("`for`: {why}")))
+}
+
 fn text(value: &Late, scope: &Scope) -> Result<String, Fault> {
     match value.render(scope)? {
         Json::String(text) => Ok(text),

@@ -77,7 +77,8 @@ impl TaskRun {
                 Err(fault) => fault,
             };
             let retry = step.retry.as_ref().filter(|_| retry::may_repeat(&fault) && !fault.is_unknown());
-            let Some(pause) = retry.and_then(|retry| retry::pause(retry, tries, first.elapsed())) else {
+            let Some(pause) = retry.and_then(|retry| retry::pause(retry, prepared.within, tries, first.elapsed()))
+            else {
                 return Err(fault);
             };
             tokio::select! {

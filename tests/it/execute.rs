@@ -173,7 +173,7 @@ async fn attempts_run_out() {
 
 #[tokio::test(start_paused = true)]
 async fn a_look_is_repeated_until_its_time_is_up() {
-    let retry = Retry { within: ms(1_000), ..retry(None, 300) };
+    let retry = Retry { within: Some(late("{{ params.level - 6 }}s")), ..retry(None, 300) };
     let played = play(vec![Step { retry: Some(retry), ..step("look", &LOOK, "sleep 100 exit 1") }]).await;
     let began: Vec<u64> = played.times("sleep 100 exit 1").iter().map(|(began, _)| *began).collect();
     assert_eq!(began, [0, 400, 800]);
@@ -190,12 +190,12 @@ async fn a_look_is_repeated_until_its_output_pleases() {
 
 #[tokio::test(start_paused = true)]
 async fn each_attempt_has_its_own_timeout_and_the_host_is_told() {
-    let retry = Retry { within: ms(5_000), ..retry(Some(3), 1_000) };
+    let retry = Retry { within: Some(late("5s")), ..retry(Some(3), 1_000) };
     let timed = Step { timeout: ms(2_000), retry: Some(retry), ..step("look", &LOOK, "sleep 1999 exit 1") };
     let played = play(vec![timed]).await;
     let told: Vec<_> = played.scripts.iter().map(|script| script.timeout).collect();
     assert_eq!(told, [ms(2_000), ms(2_000)], "a third would begin after 5 s");
-    let retry = Retry { within: ms(5_000), ..stage::retry(Some(3), 1_000) };
+    let retry = Retry { within: Some(late("5s")), ..stage::retry(Some(3), 1_000) };
     let timed = Step { timeout: ms(4_000), retry: Some(retry), ..step("look", &LOOK, "sleep 3000 exit 1") };
     let told: Vec<_> = play(vec![timed]).await.scripts.iter().map(|script| script.timeout).collect();
     assert_eq!(told, [ms(4_000), ms(1_000)], "the last has what is left of `for`");

@@ -44,11 +44,11 @@ pub async fn put_many(url: &str, count: usize) {
     }
 }
 
-/// As etcd itself does where it finds that a member's data differs.
+/// As etcd itself does where it finds that a member's data differs (`Corrupt`), or has no room (`Nospace`).
 #[tokio::main(flavor = "current_thread")]
-pub async fn raise_corrupt(url: &str, member: u64) {
+pub async fn raise_alarm(url: &str, alarm: AlarmType, member: u64) {
     let mut client = Client::connect([url], None).await.unwrap();
     let mut options = AlarmOptions::new();
     options.with_member(member);
-    client.alarm(AlarmAction::Activate, AlarmType::Corrupt, Some(options)).await.unwrap();
+    client.alarm(AlarmAction::Activate, alarm, Some(options)).await.unwrap();
 }

@@ -14,8 +14,8 @@ use surefoot::model::{FaultKind, TaskEvent};
 const WORDS: [&str; 4] = ["-i", "site.yaml", "-p", "settle=1s"];
 
 /// As the field notes have it: `default`, at a peer URL where others find themselves, serving everybody.
-fn scene(kind: Kind, stem: &str) -> Site {
-    let site = kind.boot(stem, 1, 2, Layout::Debian);
+fn scene(kind: Kind, stem: &str, new: usize) -> Site {
+    let site = kind.boot(stem, 1, new, Layout::Debian);
     let first = &site.members[0];
     let settings = "ETCD_NAME=default\nETCD_LISTEN_CLIENT_URLS=http://0.0.0.0:2379\nETCD_ADVERTISE_CLIENT_URLS=http://0.0.0.0:2379\n";
     site.write(first, "/etc/default/etcd", "0644", "root", settings);
@@ -45,7 +45,7 @@ fn is_a_cluster(site: &mut Site) {
 }
 
 fn grows_and_shrinks() -> Proof {
-    let mut site = scene(PLAIN, "growk");
+    let mut site = scene(PLAIN, "growk", 2);
     let writer = Writer::start(&site);
     // The engine dies when the first of them is to vote: from then on, both must be up.
     let mut running = site.program.start(&shipped("migrate-grow"), WORDS);
@@ -77,7 +77,7 @@ fn a_single_etcd_becomes_a_cluster_under_writes_and_a_single_one_again() {
 }
 
 fn grows(kind: Kind) -> Proof {
-    let mut site = scene(kind, "grow");
+    let mut site = scene(kind, "grow", 2);
     let writer = (!kind.tls).then(|| Writer::start(&site));
     let ran = grow(&site).done();
     let written = writer.map(Writer::stop);
@@ -94,9 +94,12 @@ fn a_single_etcd_becomes_a_cluster() {
 }
 
 fn is_guarded() -> Proof {
-    let site = scene(PLAIN, "growg");
+    let site = scene(PLAIN, "growg", 3);
     let hosts: Vec<Name> = site.lab.hosts().cloned().collect();
     let before = site.picture();
+    let even =
+        site.program.run(&shipped("migrate-grow"), [&WORDS[..], &["--bind", "new=etcd-2,etcd-3,etcd-4"]].concat());
+    stopped(&even, "odd@controller", FaultKind::Refused, "take an odd number");
     say(&site, &[]);
     stopped(&grow(&site), "said@etcd-1", FaultKind::Refused, "finds no other host");
     assert_eq!(site.picture(), before);

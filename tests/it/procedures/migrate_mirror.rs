@@ -1,6 +1,6 @@
 //! A migration by mirror, with a client that writes all the time and is moved: forward, broken off, and back.
 
-use super::{Kind, PLAIN, client, keys, prove_kinds, shipped, stopped, struck, took};
+use super::{Kind, PLAIN, altered, client, keys, prove_kinds, shipped, stopped, struck, took};
 use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
@@ -127,6 +127,13 @@ fn each_guard_stops_it() {
         assert_eq!(keys(&site, &host(2)), 0);
         let ran = run(&struck(&site, "migrate-mirror", "still", &host(1), script));
         stopped(&ran, "unchanged@controller", FaultKind::Refused, "go back to before_cutover");
+        let back = site.program.follow("rollback", ran.run(), &["--yes"]);
+        assert_eq!(back.code, Some(0), "{}", back.story());
+        client_writes_to(&site, &host(1));
+        let place = "  - id: after\n";
+        let strike = json!({ "id": "strike", "on": host(1).as_str(), "sh": script, "reads": true });
+        let ran = run(&altered(&site, "migrate-mirror", place, &format!("  - {strike}\n{place}")));
+        stopped(&ran, "deserted@controller", FaultKind::Refused, "A client still writes to the old cluster");
         took(&ran)
     });
 }

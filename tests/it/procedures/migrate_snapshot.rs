@@ -1,5 +1,6 @@
 //! A single node becomes a cluster by its snapshot, in place and beside it, with a client that writes, and goes back.
 
+use super::membership::described;
 use super::{Kind, PLAIN, client, prove_kinds, shipped, stopped, took};
 use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
@@ -149,7 +150,19 @@ fn what_is_no_single_node_or_has_nowhere_to_go_is_left_alone() {
         // Without settings for them, each member has etcd's own local URL.
         site.inventory(&[], json!({ "source": ["etcd-1"] }));
         guard(&migrate(&site, &[]), "reachable@controller", FaultKind::Refused, "same peer URL");
+        for (setting, value, word) in [
+            ("name", "etcd-2", "Two members have the same name"),
+            ("initial-advertise-peer-urls", "http://localhost:2380", "A peer URL that is local finds no other host"),
+        ] {
+            let mut vars = described(&site, &site.members);
+            vars[0].1["etcd"][setting] = json!(value);
+            site.inventory(&vars, json!({ "source": ["etcd-1"] }));
+            guard(&migrate(&site, &[]), "reachable@controller", FaultKind::Refused, word);
+        }
+        site.members[1..].iter().for_each(|host| drop(site.inside(host, "mv /usr/bin/etcdutl /usr/bin/etcdctl /root")));
         describe(&site, json!({ "source": ["etcd-1"] }));
+        guard(&migrate(&site, &[]), "reachable@controller", FaultKind::Refused, "Neither etcdutl nor etcdctl");
+        site.members[1..].iter().for_each(|host| drop(site.inside(host, "mv /root/etcd?tl /usr/bin")));
         let ran = migrate(&site, &[]).done();
         let again = migrate(&site, &[]);
         stopped(&again, "single@controller", FaultKind::Refused, "members");

@@ -15,6 +15,7 @@ mod recover_quorum;
 mod remove_member;
 mod replace_member;
 mod rotate_certs;
+mod unsound;
 mod upgrade;
 mod users;
 mod verify_backup;

@@ -10,7 +10,7 @@ use surefoot::lab::{DataDisk, Name, Spec};
 use surefoot::model::{FaultKind, TaskEvent};
 
 const WORDS: [&str; 8] = ["-i", "site.yaml", "--approve", "go", "-p", "settle=1s", "-p", "watch=3s"];
-const MIB: u64 = 1 << 20;
+pub const MIB: u64 = 1 << 20;
 
 /// The quota with which each member runs.
 fn quotas(site: &Site) -> Vec<String> {
@@ -19,7 +19,7 @@ fn quotas(site: &Site) -> Vec<String> {
     site.members.iter().map(|host| site.inside(host, look)).collect()
 }
 
-fn raise(site: &Site, quota: u64) -> Ran {
+pub fn raise(site: &Site, quota: u64) -> Ran {
     site.program.run(&shipped("raise-quota"), [&WORDS[..], &["-p", &format!("quota={quota}")]].concat())
 }
 
@@ -57,9 +57,9 @@ fn a_quota_is_raised_and_lowered_under_a_writing_client() {
     prove_kinds("raise-quota", "the engine killed, resumed, and walked back", is_raised_under_a_writer);
 }
 
-/// A cluster with a quota of 32 MiB that takes no more writes.
-fn filled(kind: Kind, stem: &str) -> Site {
-    let mut site = kind.boot(stem, 3, 0, Layout::Debian);
+/// A cluster with a quota of 32 MiB that takes no more writes, and more hosts.
+pub fn filled(kind: Kind, stem: &str, more: usize) -> Site {
+    let mut site = kind.boot(stem, 3, more, Layout::Debian);
     site.on_all("mkdir -p /etc/systemd/system/etcd.service.d
         printf '[Service]\\nEnvironment=ETCD_QUOTA_BACKEND_BYTES=33554432\\n' >/etc/systemd/system/etcd.service.d/quota.conf");
     site.set_up(&site.members.clone(), 200, false);
@@ -71,7 +71,7 @@ fn filled(kind: Kind, stem: &str) -> Site {
 }
 
 fn alarm_ends(kind: Kind) -> Proof {
-    let site = filled(kind, "rqa");
+    let site = filled(kind, "rqa", 0);
     let ran = raise(&site, 256 * MIB).done();
     assert_eq!(ran.words("disarm"), ["done"]);
     site.look();

@@ -1,11 +1,12 @@
 //! Members that go: the leader too, while clients write; and those that may not.
 
-use super::membership::{KEYS, is_now, raise_corrupt, url};
+use super::membership::{KEYS, is_now, raise_alarm, url};
 use super::{Kind, PLAIN, prove_kinds, shipped, stopped, took};
 use crate::support::procedures::{Proof, full, prove};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
 use crate::support::writer::Writer;
+use etcd_client::AlarmType;
 use rustix::process::Signal;
 use surefoot::lab::{Break, Name};
 use surefoot::model::{FaultKind, TaskEvent};
@@ -95,7 +96,7 @@ fn the_dead_go(kind: Kind) -> Proof {
     let peer = format!("peer_url={scheme}://{}:2380", site.lab.address(&dead).unwrap());
     if !kind.tls {
         let id = u64::from_str_radix(&site.inside(&dead, MEMBER_ID), 16).unwrap();
-        raise_corrupt(&url(&site, &site.members[0]), id);
+        raise_alarm(&url(&site, &site.members[0]), AlarmType::Corrupt, id);
     }
     site.lab.apply(&dead, Break::Kill).unwrap();
     let bind = ["--bind", "members=etcd-1,etcd-2", "-p", "name=etcd-3", "-p"];

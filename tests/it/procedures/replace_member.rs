@@ -1,11 +1,12 @@
 //! A member that differs, or is broken, is told from the others and replaced; no other is.
 
-use super::membership::{KEYS, raise_corrupt, url};
+use super::membership::{KEYS, raise_alarm, url};
 use super::{Kind, PLAIN, prove_kinds, shipped, stopped, took};
 use crate::support::procedures::{Proof, full, prove};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site, TOKEN};
 use crate::support::writer::Writer;
+use etcd_client::AlarmType;
 use rustix::process::Signal;
 use surefoot::lab::{Etcd, Name};
 use surefoot::model::{FaultKind, TaskEvent};
@@ -131,7 +132,7 @@ fn is_disarmed() -> Proof {
     let site = scene(PLAIN, "repc", 3);
     let broken = diverge_by_snapshot(&site);
     site.look();
-    raise_corrupt(&url(&site, &site.members[0]), 0);
+    raise_alarm(&url(&site, &site.members[0]), AlarmType::Corrupt, 0);
     let ran = replace(&site, broken, "go").done();
     is_whole(&site, broken);
     took(&ran)

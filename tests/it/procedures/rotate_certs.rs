@@ -6,6 +6,7 @@ use crate::support::program::{Ran, Running};
 use crate::support::site::{Layout, Site};
 use crate::support::writer::Writer;
 use rustix::process::Signal;
+use serde_json::{Value as Json, json};
 use std::path::Path;
 use surefoot::lab::Name;
 use surefoot::model::{FaultKind, TaskEvent};
@@ -146,6 +147,16 @@ fn certificates_that_would_not_do_are_not_given_out() {
         drop(plain);
 
         let site = kind.serving("rcg", 50, 0);
+        // A member that lets everybody in; it is asked with the authority's certificate from here.
+        let open = &site.members[1];
+        site.inside(open, "cp /etc/default/etcd /root; sed -i '/^ETCD_TRUSTED_CA\\|^ETCD_CLIENT_CERT/d' /etc/default/etcd; systemctl restart etcd");
+        let mut inventory: Json = serde_json::from_slice(&std::fs::read(site.program.path("site.yaml")).unwrap()).unwrap();
+        inventory["etcd"] = json!({ "all": { "ca": "client/ca.pem" } });
+        site.program.write("open.yaml", &inventory.to_string());
+        let ran = site.program.run(&shipped("rotate-certs"), ["-i", "open.yaml", "--approve", "go"]);
+        stopped(&ran, "has_tls@controller", FaultKind::Refused, "anybody's certificate will do");
+        site.inside(open, "cp /root/etcd /etc/default/etcd; systemctl restart etcd");
+        site.look();
         let before = shown(&site);
         let rotate = |runbook: &Path, words: &[&str]| site.program.run(runbook, [&WORDS[..], words].concat());
         let short = "runbook: authority\nsteps:\n  - { id: ca, tls.ca: { cert: other/ca.pem, key: other/ca-key.pem, valid: 60d } }\n";

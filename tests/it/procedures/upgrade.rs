@@ -146,9 +146,37 @@ fn what_could_not_start_or_would_do_harm_stops_it_before_anything_does() {
         assert!(ran.faults().all(|(task, _)| task.step.as_str() == "version"), "{}", ran.story());
         assert_eq!(order(&ran), Vec::<String>::new());
 
-        let host = &site.members[1];
+        site.program.write("mixed", "#!/bin/sh\necho etcd Version: 3.5.3$(hostname | tr -dc 0-9)\n");
+        guard(&["-p", "etcd=mixed"], "fits@controller", FaultKind::Refused, "The new program says different versions");
+
+        let [host, odd] = [&site.members[1], &site.members[2]];
         site.inside(host, "echo ETCD_DEBUG=true >>/etc/default/etcd");
-        took(&guard(&[], "fits@controller", FaultKind::Refused, "does not know debug"))
+        guard(&[], "fits@controller", FaultKind::Refused, "does not know debug");
+        site.inside(host, "sed -i /DEBUG/d /etc/default/etcd");
+
+        // Somebody has begun by hand.
+        site.inside(odd, "systemctl stop etcd; cp /usr/bin/etcd /root/old");
+        site.send("3.5/etcd", odd, "/usr/bin/etcd");
+        site.inside(odd, "systemctl start etcd");
+        let ran = upgrade(&site, &["--approve", "all"]);
+        stopped(&ran, "fits@controller", FaultKind::Refused, "The members have different versions already");
+        site.inside(odd, "systemctl stop etcd; cp /root/old /usr/bin/etcd; systemctl start etcd");
+
+        let mut site = site;
+        site.look();
+        site.add_users();
+        let ran = upgrade(&site, &["--approve", "all"]);
+        stopped(&ran, "no_users@controller", FaultKind::Refused, "With users, etcd 3.4 cannot go to 3.5");
+        all_run(&site, "3.4.");
+        took(&ran)
+    });
+    // Debian's 3.5.16 forgets who was promoted, as 3.6 sees it.
+    prove("etcd/upgrade", "3.5 to 3.6", "refused before 3.5.20", || {
+        let site = PLAIN.serving("upsix", 100, 0);
+        site.program.write("other", "#!/bin/sh\necho etcd Version: 3.6.2\n");
+        let ran = site.run(&shipped("upgrade"), &["-p", "etcd=other", "-p", "etcdctl=other", "--approve", "all"]);
+        stopped(&ran, "fits@controller", FaultKind::Refused, "Before 3.5.20 a promoted learner is not remembered");
+        took(&ran)
     });
 }
 
