@@ -43,7 +43,12 @@ impl List {
             tokio::spawn(keep_up(self.store.clone(), Arc::downgrade(&sender)));
             sender
         });
-        Watched { rows: sender.subscribe(), _sender: sender }
+        let mut rows = sender.subscribe();
+        // Who comes later is told at once what the others know.
+        if !sender.borrow().is_empty() {
+            rows.mark_changed();
+        }
+        Watched { rows, _sender: sender }
     }
 }
 
