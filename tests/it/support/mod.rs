@@ -2,6 +2,7 @@
 
 pub mod bed;
 pub mod bench;
+pub mod browser;
 pub mod cluster;
 pub mod damaging;
 pub mod delay;

@@ -1,0 +1,96 @@
+//! The page in a real browser, while a run goes on on real hosts: what somebody sees who watches, and clicks.
+
+use crate::support::browser::Browser;
+use crate::support::program::Program;
+use crate::support::visitor::Page;
+use surefoot::lab::{Etcd, HostSpec, LabGuard, Name, Spec};
+
+/// What it prints looks like markup, and must not become any.
+const BOOK: &str = r#"runbook: test/browser
+summary: Something to watch.
+hosts: { web: { min: 2 } }
+steps:
+  - { id: look, on: web, sh: "echo \"<img src=x onerror=alert(1)>\"", reads: true }
+  - { id: mark, on: web, file: { path: /root/mark, content: "there\n" } }
+  - { id: sure, approve: "Go <b>on</b>?" }
+  - { id: grow, on: web, reads: true, sh: "for i in $(seq 1 3000); do echo line $i.; test -e /root/go && exit; sleep 0.1; done" }
+  - { id: end, on: web, sh: rm /root/mark, irreversible: it is gone }
+"#;
+
+fn hosts() -> (LabGuard, Program) {
+    let host = |name: &str| HostSpec { name: name.parse().unwrap(), disk: None };
+    let name = Name::of_this_process("page").unwrap();
+    let spec = Spec { name, hosts: vec![host("web-1"), host("web-2")], etcd: Etcd::None, packages: Default::default() };
+    let (lab, program) = (LabGuard::up(&spec, &|_| {}).unwrap(), Program::new());
+    let defaults = format!("defaults: {{ ssh_config: \"{}\" }}", lab.ssh_config().display());
+    let groups = "hosts: { web-1: {}, web-2: {} }\ngroups: { web: [web-1, web-2] }";
+    program.write("site.yaml", &format!("{defaults}\n{groups}\n"));
+    program.write("book.yaml", BOOK);
+    (lab, program)
+}
+
+/// The marks of a step's tasks.
+fn marks(step: &str) -> String {
+    format!(
+        "[...document.querySelectorAll('li.step')].find((it) => it.querySelector('.id').textContent === '{step}').querySelectorAll('.task')"
+    )
+}
+
+/// The shape of a step in the graph has a class.
+fn drawn(step: &str, class: &str) -> String {
+    format!("document.querySelector('[data-step={step}] rect').classList.contains('{class}')")
+}
+
+fn state(words: &str) -> String {
+    format!("document.querySelector('.title .badge').textContent === '{words}'")
+}
+
+#[test]
+fn somebody_watches_a_run_approves_it_by_click_and_sees_it_end() {
+    let (lab, program) = hosts();
+    let page = Page::serve(&program, &["--allow-control"]);
+    let mut browser = Browser::open();
+    browser.go(&format!("http://{}/#token={}", page.address, page.token));
+    browser.until("document.querySelector('.runs').textContent.includes('no run yet')");
+    assert!(!browser.eval("location.href").as_str().unwrap().contains(&page.token), "it is not kept in the address");
+
+    let mut run = program.at_terminal(&["run", "book.yaml", "-i", "site.yaml", "--yes", "--log", "quiet"]);
+    browser.click("document.querySelector('.run a')");
+    browser.until(&state("waits for an answer"));
+    for (step, class) in [("look", "good"), ("mark", "change"), ("sure", "open"), ("grow", "idle")] {
+        browser.until(&drawn(step, class));
+    }
+    browser.until(&format!("[...{}].every((mark) => mark.classList.contains('change'))", marks("mark")));
+    browser.click(&format!("{}[1]", marks("look")));
+    browser.until("document.querySelector('.output').textContent === '<img src=x onerror=alert(1)>\\n'");
+    assert_eq!(browser.eval("document.querySelectorAll('img').length"), 0, "it is text");
+    assert_eq!(browser.eval("document.querySelectorAll('.lane svg').length"), 3, "two hosts and the controller");
+
+    browser.click("document.querySelector('.notice.ask .act')");
+    browser.until("document.querySelector('dialog').textContent.includes('Go <b>on</b>?')");
+    browser.click("document.querySelector('dialog .yes')");
+    browser.until(&drawn("grow", "open"));
+    browser.until("!document.querySelector('.notice.ask, dialog')");
+    browser.click(&format!("{}[0]", marks("grow")));
+    browser.until("document.querySelector('.output').textContent.startsWith('line 1.')");
+    let seen = browser.eval("document.querySelector('.output').textContent.length");
+    browser.until(&format!("document.querySelector('.output').textContent.length > {seen} + 20"));
+
+    for host in lab.hosts() {
+        assert!(lab.enter(host, &["touch", "/root/go"]).unwrap().status().unwrap().success());
+    }
+    browser.until(&state("done"));
+    browser.until("document.querySelector('.far').textContent.startsWith('9 of 9')");
+    browser.until(&drawn("end", "change"));
+    assert!(run.wait().unwrap().success());
+    let way = "document.querySelector('main > details.step')";
+    browser.click(&format!("{way}.querySelector('summary')"));
+    browser.until(&format!("{way}.textContent.includes('It cannot pass end, a point of no return.')"));
+
+    let paper = |browser: &mut Browser, scheme: &str| {
+        browser.prefer(scheme);
+        browser.eval("getComputedStyle(document.body).backgroundColor")
+    };
+    assert_ne!(paper(&mut browser, "light"), paper(&mut browser, "dark"));
+    assert!(browser.complaints.is_empty(), "{:#?}", browser.complaints);
+}
