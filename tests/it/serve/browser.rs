@@ -3,6 +3,9 @@
 use crate::support::browser::Browser;
 use crate::support::program::Program;
 use crate::support::visitor::Page;
+use std::io::Read;
+use std::process::Child;
+use std::time::{Duration, Instant};
 use surefoot::lab::{Etcd, HostSpec, LabGuard, Name, Spec};
 
 /// What it prints looks like markup, and must not become any.
@@ -27,6 +30,22 @@ fn hosts() -> (LabGuard, Program) {
     program.write("site.yaml", &format!("{defaults}\n{groups}\n"));
     program.write("book.yaml", BOOK);
     (lab, program)
+}
+
+/// A run that is on record. One that cannot begin, for its hosts are not reached, would be watched for in vain.
+fn begun(program: &Program) -> Child {
+    let mut run = program.at_terminal(&["run", "book.yaml", "-i", "site.yaml", "--yes", "--log", "quiet"]);
+    let until = Instant::now() + Duration::from_secs(120);
+    while program.store().runs().unwrap().is_empty() {
+        if run.try_wait().unwrap().is_some() || Instant::now() > until {
+            let _ = run.kill();
+            let mut said = String::new();
+            run.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+            panic!("it does not begin: {said}");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    run
 }
 
 /// The marks of a step's tasks.
@@ -54,7 +73,7 @@ fn somebody_watches_a_run_approves_it_by_click_and_sees_it_end() {
     browser.until("document.querySelector('.runs').textContent.includes('no run yet')");
     assert!(!browser.eval("location.href").as_str().unwrap().contains(&page.token), "it is not kept in the address");
 
-    let mut run = program.at_terminal(&["run", "book.yaml", "-i", "site.yaml", "--yes", "--log", "quiet"]);
+    let mut run = begun(&program);
     browser.click("document.querySelector('.run a')");
     browser.until(&state("waits for an answer"));
     for (step, class) in [("look", "good"), ("mark", "change"), ("sure", "open"), ("grow", "idle")] {
