@@ -1,10 +1,11 @@
 //! `surefoot plan`.
 
 use super::args::{Format, Plan as Args};
+use super::connected::closed;
 use super::exit::Exit;
 use super::out::{say, to_file};
 use super::pipeline::prepare;
-use super::run::{Ready, closed, current, in_runtime};
+use super::run::{Ready, current, in_runtime};
 use super::{runs, saved};
 use crate::plan::Plan;
 use crate::report::plan::{Fold, html, text};

@@ -1,9 +1,10 @@
 //! `surefoot rollback`.
 
 use super::args::Rollback as Args;
+use super::engine::Ended;
 use super::exit::Exit;
 use super::operator::confirm;
-use super::run::{Ended, in_runtime};
+use super::run::in_runtime;
 use super::taken::Taken;
 use crate::check::Step;
 use crate::compile::Program;

@@ -1,12 +1,14 @@
 //! A run that is taken up from its folder: its journal locked, its inputs as they were.
 
 use super::args::Manner;
+use super::connected::{closed, connected, reachable, secrets};
+use super::engine::{Ended, Engine};
 use super::exit::Exit;
 use super::kept::{self, Kept, Refusal};
 use super::lease::{Wish, hold};
 use super::operator::operator_name;
+use super::options::Options;
 use super::pipeline::show;
-use super::run::{Ended, Engine, Options, closed, connected, reachable, secrets};
 use super::runs;
 use crate::execute::{Goal, Origin};
 use crate::journal::{Error, Journal, RunFolder};

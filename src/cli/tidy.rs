@@ -2,10 +2,11 @@
 
 use super::args::Tidy as Args;
 use super::connect::{Reached, reach};
+use super::connected::closed;
 use super::exit::Exit;
 use super::lease::{Wish, hold};
 use super::operator::{confirm, operator_name};
-use super::run::{closed, in_runtime};
+use super::run::in_runtime;
 use super::taken::Taken;
 use crate::model::{Event, Fault, HostName, Outcome, RunState, Stamped};
 use crate::report::{self, words};

@@ -1,0 +1,84 @@
+//! The hosts and secrets of a run that is about to begin; what is missing is told to the operator.
+
+use super::connect::{self, Reached};
+use super::exit::Exit;
+use super::operator::confirm;
+use super::pipeline::Prepared;
+use crate::model::{Fault, RunId, RunState};
+use crate::report;
+use crate::secret::Keyring;
+use crate::world::World;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the hosts have to close their connections.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// The secrets that a run needs, or an exit that was explained. May ask at the terminal.
+pub fn secrets(prepared: &Prepared) -> Result<Arc<Keyring>, Exit> {
+    let hosts = prepared.program.reach.iter().filter_map(|name| prepared.inventory.hosts.get(name));
+    let logins = hosts.filter_map(|host| Some((&host.name, host.etcd.as_ref()?.login.as_ref()?)));
+    Keyring::open(&prepared.program.secrets, logins).map(Arc::new).map_err(|fault| {
+        anstream::eprint!("{}", report::words::fault(&fault, ""));
+        Exit::WrongInput.because("nothing was started: a secret is missing")
+    })
+}
+
+/// Every host of a run, or an exit that was explained. What is to be left out from now on needs consent: `yes`.
+pub async fn connected(
+    prepared: &Prepared,
+    run: &RunId,
+    folder: &Path,
+    secrets: &Keyring,
+    state: &RunState,
+    yes: bool,
+) -> Result<Arc<World>, Exit> {
+    let local_dir = folder.join("controller");
+    let say = |fault: &Fault| anstream::eprint!("{}", report::words::fault(fault, ""));
+    let mut world = match connect::connect(&prepared.program, &prepared.inventory, run, &local_dir, state).await {
+        Ok(world) => world,
+        Err(faults) => {
+            faults.iter().for_each(say);
+            return Err(Exit::Failed.because("nothing was started: not every host of the run can be used"));
+        }
+    };
+    let missing: Vec<_> = world.absent().iter().filter(|(host, _)| !state.left_out.contains_key(*host)).collect();
+    missing.iter().for_each(|(_, fault)| say(fault));
+    let names: Vec<&str> = missing.iter().map(|(host, _)| host.as_str()).collect();
+    if !names.is_empty()
+        && !yes
+        && let Err(exit) = confirm(&format!("Leave {} out of this run, to its end?", names.join(", ")))
+    {
+        world.close().await;
+        return Err(exit);
+    }
+    secrets.logins.iter().for_each(|(host, login)| world.add_login(host.clone(), login.clone()));
+    Ok(Arc::new(world))
+}
+
+/// Those hosts of a run that can be reached; the others are named.
+pub async fn reachable(
+    prepared: &Prepared,
+    run: &RunId,
+    folder: &Path,
+    secrets: &Keyring,
+    state: &RunState,
+) -> Result<Arc<World>, Exit> {
+    let names = prepared.program.reach.iter().filter(|name| !state.left_out.contains_key(*name));
+    let reached = connect::reach(names, &prepared.inventory, run, &folder.join("controller")).await;
+    let Reached { mut world, faults } = reached.map_err(|fault| Exit::Failed.because(fault))?;
+    for (host, fault) in faults {
+        anstream::eprint!("{}", report::words::fault(&fault, ""));
+        world.leave_out(host, fault);
+    }
+    secrets.logins.iter().for_each(|(host, login)| world.add_login(host.clone(), login.clone()));
+    Ok(Arc::new(world))
+}
+
+/// Closes the connections of a run that does not begin.
+pub async fn closed(world: &World, exit: Exit) -> Exit {
+    // A host that does not let go of its connection must not hold us; it ends with this process.
+    let _ = tokio::time::timeout(CLOSING, world.close()).await;
+    exit
+}

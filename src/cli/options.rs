@@ -1,0 +1,56 @@
+//! How a run is shown, answered, held and told of: what the commands that run something have in common.
+
+use super::args::{Log, Manner};
+use super::exit::Exit;
+use super::lease::Wish;
+use super::{config, traces};
+use crate::execute::Limits;
+use crate::http::Url;
+use crate::load::Config;
+use crate::report::console::can_draw;
+use std::path::PathBuf;
+
+/// How a run is shown and answered.
+pub struct Options {
+    pub log: Option<Log>,
+    pub verbose: bool,
+    /// Steps that are approved beforehand, or `all`.
+    pub approve: Vec<String>,
+    pub limits: Limits,
+    pub hold: Wish,
+    /// `--yes`: what the operator would be asked before anything runs is accepted.
+    pub yes: bool,
+    /// Where files of the operator's with a relative path go.
+    pub folder: PathBuf,
+    /// The operator's own file.
+    pub config: Config,
+    /// Where a trace of the run is sent once it has ended.
+    pub traces: Option<Url>,
+}
+
+impl Options {
+    /// Where the terminal cannot be drawn on, there are lines.
+    pub fn shown_as(&self) -> Log {
+        match self.log.unwrap_or(Log::Live) {
+            Log::Live if !can_draw() => Log::Lines,
+            log => log,
+        }
+    }
+
+    /// With nobody to answer, and no limits of its own.
+    pub fn silent(folder: PathBuf) -> Options {
+        let (log, verbose, approve) = (None, false, Vec::new());
+        let (limits, hold, config) = (Limits::default(), Wish::default(), Config::default());
+        Options { log, verbose, approve, limits, hold, yes: true, folder, config, traces: None }
+    }
+
+    /// Where the operator's own file has mistakes, they are shown.
+    pub fn of(manner: &Manner, yes: bool, folder: PathBuf) -> Result<Options, Exit> {
+        let config = config::read(manner.config.as_deref())?;
+        let traces = manner.otel.then(traces::receiver).transpose().map_err(|why| Exit::WrongInput.because(why))?;
+        let limits = Limits { per_host: manner.per_host, in_all: manner.at_once };
+        let hold = Wish { ttl: manner.lease, take_over: manner.take_over };
+        let (log, verbose, approve) = (manner.log, manner.verbose, manner.approve.clone());
+        Ok(Options { log, verbose, approve, limits, hold, yes, folder, config, traces })
+    }
+}
