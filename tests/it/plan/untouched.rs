@@ -6,11 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Every file by name, mode, owner, size and time of change, every unit's state and when it came into it. Left out is
-/// what a login writes (who was there, logs), what systemd writes for it, and what a running server keeps writing in its data
-/// and its shared memory; and what rehearsals make on purpose: noise, and a client that notes what was acknowledged.
+/// what a login writes (who was there, logs), what systemd writes for it, and what a running server keeps writing in its
+/// data and its shared memory; and what rehearsals make on purpose: noise, a client that notes what was acknowledged, an
+/// API server's stand-in that says whether it is ready.
 const LOOK: &str = r#"
 LC_ALL=C; export LC_ALL
-own='/var/log /run/log /run/systemd /run/user /run/utmp /run/motd.dynamic /run/sudo /var/lib/etcd /var/lib/postgresql /var/lib/systemd'
+own='/var/log /run/log /run/systemd /run/user /run/utmp /run/motd.dynamic /run/sudo /var/lib/etcd /var/lib/postgresql /var/lib/systemd /run/kube-apiserver'
 prune=; for path in $own; do prune="$prune -path $path -prune -o"; done
 find / /run /tmp /dev/shm -xdev $prune ! -type d ! -type s ! -type p ! -name 'PostgreSQL.*' ! -name noise ! -path /srv/acknowledged -printf '%y %p %m %U:%G %s %T@ %l\n'
 find / /run /tmp /dev/shm -xdev $prune -type d -printf 'folder %p %m %U:%G\n'
@@ -28,25 +29,29 @@ fn picture(scene: &Scene) -> Vec<BTreeSet<String>> {
 /// A picture of hosts that are at rest: what the starting state set going (a unit that fails and is started again, a
 /// kubelet) has come to its end.
 fn at_rest(scene: &Scene) -> Vec<BTreeSet<String>> {
-    let mut last = picture(scene);
+    let (mut last, mut moved) = (picture(scene), Vec::new());
     for _ in 0..30 {
         std::thread::sleep(Duration::from_secs(5));
         let now = picture(scene);
-        if now == last {
+        moved = apart(&last, &now);
+        if moved.is_empty() {
             return now;
         }
         last = now;
     }
-    panic!("the hosts do not come to rest");
+    panic!("the hosts do not come to rest: {moved:#?}");
+}
+
+/// What is in one picture only.
+fn apart(one: &[BTreeSet<String>], other: &[BTreeSet<String>]) -> Vec<String> {
+    one.iter().zip(other).flat_map(|(a, b)| a.symmetric_difference(b).cloned()).collect()
 }
 
 /// A shell that is told to go takes its folder with it a moment later.
 fn differences(scene: &Scene, before: &[BTreeSet<String>]) -> Vec<String> {
     let mut left = Vec::new();
     for _ in 0..20 {
-        let after = picture(scene);
-        let both = before.iter().zip(&after);
-        left = both.flat_map(|(a, b)| a.symmetric_difference(b).cloned()).collect();
+        left = apart(before, &picture(scene));
         if left.is_empty() {
             break;
         }
