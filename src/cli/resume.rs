@@ -22,6 +22,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         Some(runbook) => correct(taken, runbook),
         None => Ok(taken),
     };
+    taken.iter().for_each(Taken::note_changes);
     match taken {
         Ok(taken) if taken.state.outcome == Some(Outcome::Done) => {
             anstream::eprintln!("{} is done: there is nothing to go on with", taken.run);

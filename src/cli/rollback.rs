@@ -21,6 +21,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         Ok(taken) => taken,
         Err(exit) => return exit,
     };
+    taken.note_changes();
     let program = &taken.kept.prepared.program;
     let goal = match goal(program, &taken.state, args) {
         Ok(goal) => goal,

@@ -36,8 +36,12 @@ impl Taken {
                 "{run} was tidied by {by}: what it kept on its hosts is gone, so it can neither go on nor be walked back"
             )));
         }
-        kept::changed_since(&taken.kept).iter().for_each(|line| anstream::eprintln!("note: {line}"));
         Ok(taken)
+    }
+
+    /// Tells which files of the operator's are no longer what the run goes by.
+    pub fn note_changes(&self) {
+        kept::changed_since(&self.kept).iter().for_each(|line| anstream::eprintln!("note: {line}"));
     }
 
     /// The same of a run that may have been tidied.

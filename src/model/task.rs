@@ -47,6 +47,8 @@ pub enum TaskState {
     Undone {
         /// Whether a look afterwards found what was there before the task.
         verified: bool,
+        /// What it had failed of.
+        fault: Option<Fault>,
     },
     /// The run was walked back over it, and what it did stays.
     Kept {
@@ -133,7 +135,9 @@ impl TaskRecord {
             {
                 Running
             }
-            (Undoing { .. }, TaskEvent::Undone { verified }) => Undone { verified: *verified },
+            (Undoing { was }, TaskEvent::Undone { verified }) => {
+                Undone { verified: *verified, fault: was.fault().cloned() }
+            }
             (Undoing { was }, TaskEvent::Stuck { fault }) => Stuck { fault: fault.clone(), was: was.clone() },
             _ => return None,
         })
@@ -237,6 +241,19 @@ impl TaskState {
             TaskState::Undone { .. } => "undone",
             TaskState::Kept { .. } => "kept",
             TaskState::Stuck { .. } => "stuck",
+        }
+    }
+
+    /// Why it did not do its work, or could not be taken back; also once it was taken back.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            TaskState::Failed { fault }
+            | TaskState::Unknown { fault }
+            | TaskState::Waiting { fault }
+            | TaskState::Stuck { fault, .. } => Some(fault),
+            TaskState::Undone { fault, .. } => fault.as_ref(),
+            TaskState::Undoing { was } | TaskState::Kept { was, .. } => was.fault(),
+            _ => None,
         }
     }
 

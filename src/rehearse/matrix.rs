@@ -48,9 +48,12 @@ impl Matrix {
         let mut engine = work.run(subject, work.state(), rivals::LONG_LEASE)?;
         let ended = engine.end();
         let run = engine.run.clone().ok_or_else(|| Error::Other("the undisturbed run did not begin".into()))?;
-        if ended != Ended::Code(0) || !work.proves(subject)? {
-            let message = format!("the undisturbed run failed ({ended}): look at {}", work.folder().display());
-            return Err(Error::Other(message));
+        let failed = |what: String| Err(Error::Other(format!("{what}: look at {}", work.folder().display())));
+        if ended != Ended::Code(0) {
+            return failed(format!("the undisturbed run failed ({ended})"));
+        }
+        if !work.proves(subject)? {
+            return failed("the undisturbed run ended well, and the rehearsal's `proof` failed after it".to_owned());
         }
         let (events, _) = work.record(&run)?;
         let acted: HashSet<StepId> =

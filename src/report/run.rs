@@ -16,18 +16,12 @@ pub fn text(state: &RunState, places: &Places) -> String {
         if let Some(drift) = &task.drift {
             let _ = writeln!(out, "      not as it was left: {}", clean(drift));
         }
-        match &task.state {
-            TaskState::Failed { fault }
-            | TaskState::Unknown { fault }
-            | TaskState::Waiting { fault }
-            | TaskState::Stuck { fault, .. } => {
-                out += &words::fault(fault, "      ");
-                out += &words::indented(&places.snippet(name, fault), "      ");
-            }
-            TaskState::Kept { why, .. } => {
-                let _ = writeln!(out, "      {}", clean(why));
-            }
-            _ => {}
+        if let Some(fault) = task.state.fault() {
+            out += &words::fault(fault, "      ");
+            out += &words::indented(&places.snippet(name, fault), "      ");
+        }
+        if let TaskState::Kept { why, .. } = &task.state {
+            let _ = writeln!(out, "      {}", clean(why));
         }
     }
     match state.outcome {

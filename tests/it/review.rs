@@ -97,6 +97,21 @@ fn a_walk_back_is_in_it() {
 }
 
 #[test]
+fn what_a_step_failed_of_is_told_after_it_was_taken_back() {
+    let program = Program::new();
+    let text = "runbook: test/back\non_failure: rollback\nsteps:\n  \
+                - { id: fails, sh: \"echo why >&2; exit 1\", undo: { sh: \"true\" } }\n";
+    let ran = program.run(&program.write("book.yaml", text), [""; 0]);
+    assert_eq!(ran.code, Some(3), "{}", ran.err);
+    let shown = program.call(["show", "last"]).out;
+    assert!(shown.contains("| why") && shown.contains("book.yaml:4:"), "{shown}");
+    let (review, forms) = report(&program);
+    let fails = task(&review, "fails");
+    assert_eq!((&fails["state"], &fails["fault"]["detail"]), (&"undone".into(), &"why".into()));
+    assert!(forms.iter().any(|form| form.contains("failures=\"1\"")), "CI is told that it failed");
+}
+
+#[test]
 fn a_record_that_is_not_whole_is_not_reported_on() {
     let (program, ..) = reviewed();
     let run = program.store().runs().unwrap().pop().unwrap();

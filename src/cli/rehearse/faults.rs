@@ -41,7 +41,14 @@ pub fn main(
     let scenes = scenes(args, rehearsal, &sources, spec, folder.path())?;
     leave_when_told(scenes.iter().map(|scene| scene.lab.name().clone()).collect());
     title("an undisturbed run");
-    let matrix = Matrix::new(subject, scenes, folder.path().to_owned())?;
+    let matrix = match Matrix::new(subject, scenes, folder.path().to_owned()) {
+        Ok(matrix) => matrix,
+        Err(error) => {
+            // It names files in there.
+            let _ = folder.keep();
+            return Err(error.into());
+        }
+    };
     let exit = cases(args, document, &sources, spec, &matrix)?;
     if exit != Exit::Done {
         eprintln!("the files of the cases that went wrong are kept in {}", folder.keep().display());

@@ -188,13 +188,6 @@ impl Collector {
     /// The account of one task.
     pub fn task_of(&self, name: &TaskName, record: &TaskRecord, known: Option<Planned>, output: Vec<Printed>) -> Task {
         let seen = self.tasks.get(name);
-        let fault = match &record.state {
-            TaskState::Failed { fault }
-            | TaskState::Unknown { fault }
-            | TaskState::Waiting { fault }
-            | TaskState::Stuck { fault, .. } => Some(fault.clone()),
-            _ => None,
-        };
         Task {
             task: name.clone(),
             action: known.map(|(step, _)| step.action.clone()).unwrap_or_default(),
@@ -208,7 +201,7 @@ impl Collector {
             command: known.map(|(_, task)| super::plan::full(task)).filter(|text| !text.is_empty()),
             diff: known.and_then(|(_, task)| diff(task)),
             undo: record.undo.as_ref().map(|undo| undo.summary.clone()),
-            fault,
+            fault: record.state.fault().cloned(),
             earlier: seen.map(|seen| seen.earlier.clone()).unwrap_or_default(),
             output,
             spans: seen.map(|seen| seen.spans.clone()).unwrap_or_default(),

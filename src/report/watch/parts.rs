@@ -199,12 +199,11 @@ impl Shown {
 fn note(record: &TaskRecord) -> Option<String> {
     match &record.state {
         TaskState::Changing { summary } => Some(summary.clone()),
-        TaskState::Failed { fault }
-        | TaskState::Unknown { fault }
-        | TaskState::Waiting { fault }
-        | TaskState::Stuck { fault, .. } => Some(fault.to_string()),
         TaskState::Kept { why, .. } => Some(why.clone()),
-        _ => record.drift.as_ref().map(|why| format!("not as it was left: {why}")),
+        state => match state.fault() {
+            Some(fault) => Some(fault.to_string()),
+            None => record.drift.as_ref().map(|why| format!("not as it was left: {why}")),
+        },
     }
 }
 
