@@ -82,8 +82,10 @@ pub fn has_filter(name: &str) -> bool {
     is_word(name) && knows(&format!("0|{name}"), ErrorKind::UnknownFilter)
 }
 
+/// Comparisons are tests by their signs, too, where a name is given as text: `select('>', 3)`.
 pub fn has_test(name: &str) -> bool {
-    is_word(name) && knows(&format!("0 is {name}"), ErrorKind::UnknownTest)
+    ["==", "!=", "<", "<=", ">", ">="].contains(&name)
+        || is_word(name) && knows(&format!("0 is {name}"), ErrorKind::UnknownTest)
 }
 
 pub fn has_function(name: &str) -> bool {

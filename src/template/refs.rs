@@ -174,6 +174,7 @@ impl<'a> Collector<'a> {
                 f.expr.iter().for_each(|e| self.expression(e));
                 self.outputs_of_all(f);
                 self.called(CallKind::Filter, f.name, f.span());
+                self.called_by_name(f);
                 self.arguments(&f.args);
             }
             Expr::Test(t) => {
@@ -210,6 +211,20 @@ impl<'a> Collector<'a> {
 
     fn called(&mut self, kind: CallKind, name: &str, span: Span) {
         self.calls.push(Call { kind, name: name.to_owned(), range: range(span) });
+    }
+
+    /// `select('even')`, `selectattr('name', 'odd')` and `map('trim')` take the name of a test or a filter as text.
+    fn called_by_name(&mut self, filter: &ast::Filter<'a>) {
+        let (kind, place) = match filter.name {
+            "select" | "reject" => (CallKind::Test, 0),
+            "selectattr" | "rejectattr" => (CallKind::Test, 1),
+            "map" => (CallKind::Filter, 0),
+            _ => return,
+        };
+        let Some(CallArg::Pos(Expr::Const(text))) = filter.args.get(place) else { return };
+        if let Some(name) = text.value.as_str() {
+            self.called(kind, name, text.span());
+        }
     }
 
     /// `steps.x.all | map(attribute='out.name')` takes `out.name` of `steps.x` on every host.

@@ -29,6 +29,14 @@ fn render(text: &str) -> Result<serde_json::Value, TemplateFault> {
 }
 
 #[test]
+fn a_comparison_is_a_test_by_its_sign() {
+    for sign in ["==", "!=", "<", "<=", ">", ">="] {
+        assert!(has_test(sign));
+        assert!(render(&format!("{{{{ [1, 2] | select('{sign}', 1) | list }}}}")).is_ok(), "{sign}");
+    }
+}
+
+#[test]
 fn a_whole_expression_keeps_its_type() {
     assert_eq!(render("{{ params.n }}"), Ok(json!(7)));
     assert_eq!(render("{{ params.big }}"), Ok(json!(17873070359826556425u64)));
@@ -90,7 +98,7 @@ fn an_attribute_of_all_is_a_reference_to_an_output() {
 #[test]
 fn filters_tests_and_functions_are_found_and_known_or_not() {
     let t = template("{{ a | map('x') | ceil_to(3) is even and range(3) }}");
-    assert_eq!(t.calls.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["map", "ceil_to", "even", "range"]);
+    assert_eq!(t.calls.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["map", "x", "ceil_to", "even", "range"]);
     assert!(has_filter("ceil_to") && has_filter("map") && !has_filter("celi_to"));
     assert!(has_test("even") && !has_test("evne") && has_function("range") && !has_function("rnage"));
     assert_eq!(known_filters().iter().find(|f| !has_filter(f)), None);
