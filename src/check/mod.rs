@@ -32,7 +32,7 @@ pub use codes::CODES;
 pub use explain::explanation;
 pub use params::{fitting, params, params_unopened};
 pub use roles::{bind, in_order, misfits};
-pub use shapes::{ROLL, ROLLING, RUNBOOK, STEP, USE_STEP};
+pub use shapes::{PARAM, RETRY, ROLE, ROLL, ROLLING, RUNBOOK, STEP, USE_STEP};
 
 use crate::action::USE;
 use crate::load::{Document, Fields, Inventory, Key, Node, Value};

@@ -1,20 +1,28 @@
-//! The manual of the actions, from their schemas.
+//! The manual of the actions and of the keys of our files, from their schemas.
 
 use super::words::{BOLD, DIM};
 use crate::action::{Kind, Undoing, find};
-use crate::check;
-use crate::load::Shape;
+use crate::load::{self, Form, Shape};
 use crate::model::Effect;
+use crate::{check, testing};
 use serde_json::Value as Json;
 use std::fmt::Write;
 
-/// What is no action and has a page: the keys of every step, of a roll, of a runbook as a step.
-const KEYS: [(&str, &[&Shape], &str); 3] = [
+/// What is no action and has a page: the keys of our files, and of what stands in them.
+const KEYS: [(&str, &[&Shape], &str); 11] = [
+    (
+        "runbook",
+        &[&check::RUNBOOK],
+        "runbook: hello\nhosts: { web: {} }\nsteps:\n  - { on: web, wait: { tcp: 127.0.0.1:80 } }",
+    ),
+    ("params", &[&check::PARAM], "params:\n  unit: { type: string, default: etcd }\n  password: { type: secret }"),
+    ("hosts", &[&check::ROLE], "hosts:\n  members: { min: 3 }\n  primary: { max: 1, shared: true }"),
     (
         "step",
         &[&check::STEP],
         "on: members\nwhen: params.force\nservice: { unit: etcd, state: restarted }\ntimeout: 2m",
     ),
+    ("retry", &[&check::RETRY], "retry: { for: 60s, every: 500ms, until: out.code == 0 }"),
     (
         "rolling",
         &[&check::ROLL, &check::ROLLING],
@@ -22,6 +30,19 @@ const KEYS: [(&str, &[&Shape], &str); 3] = [
          steps:\n  - service: { unit: etcd, state: restarted }",
     ),
     ("use", &[&check::USE_STEP], "use: ../lib/stop-unit.yaml\nwith: { unit: etcd }\nbind: { machines: members }"),
+    (
+        "test",
+        &[&testing::TEST, &testing::CASE, &testing::ANSWER, &testing::EXPECT, &testing::THEN],
+        "runbook: hello.yaml\ninventory: { hosts: { web-1: {} }, groups: { web: [web-1] } }\ncases:\n  \
+         - case: nothing answers\n    answers: { answers: { fails: nobody listens } }\n    expect: { outcome: failed }",
+    ),
+    (
+        "rehearsal",
+        &[&load::REHEARSAL],
+        "lab: { hosts: 1 }\nhosts: { web: {} }\nsetup:\n  - { id: start, on: web, service: { unit: cron, state: started } }",
+    ),
+    ("inventory", &[&load::INVENTORY], "hosts:\n  web-1: { address: 192.0.2.11 }\ngroups: { web: [web-1] }"),
+    ("config", &[&load::CONFIG], "notify:\n  - { on: [failed, ended], command: [/usr/local/bin/page-me] }"),
 ];
 
 /// The names that have a page.
@@ -38,10 +59,15 @@ pub fn page(name: &str) -> Option<String> {
 fn page_of_keys(name: &str, shapes: &[&Shape], example: &str) -> String {
     let mut out = format!("{BOLD}{name}{BOLD:#}\n");
     for shape in shapes {
-        let _ = writeln!(out, "\n  {}", shape.about);
+        out.push('\n');
+        indented(&mut out, "  ", shape.about);
         for field in shape.fields() {
             let required = if field.required { ", required" } else { "" };
-            let _ = writeln!(out, "  {BOLD}{}{BOLD:#}  {DIM}{}{required}{DIM:#}", field.name, field.example);
+            let value = match field.form {
+                Form::OneOf(words) => words.join(" | "),
+                _ => field.example.to_owned(),
+            };
+            let _ = writeln!(out, "  {BOLD}{}{BOLD:#}  {DIM}{value}{required}{DIM:#}", field.name);
             indented(&mut out, "      ", field.about);
         }
     }

@@ -26,7 +26,7 @@ mod suite;
 
 pub use judge::Mismatch;
 pub use play::{Played, play};
-pub use shapes::TEST;
+pub use shapes::{ANSWER, CASE, EXPECT, TEST, THEN};
 pub use suite::{Case, Suite};
 
 use crate::check::{self, ParamType, Runbook};

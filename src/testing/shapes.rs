@@ -28,7 +28,7 @@ pub static TEST: Shape = Shape {
 const HOSTS: Form =
     Form::Pattern { pattern: "", wanted: "The name of a group or a host is wanted.", types: &["string"] };
 
-pub(super) static CASE: Shape = Shape {
+pub static CASE: Shape = Shape {
     name: "case",
     what: "a case",
     about: "One run of the runbook, and what must happen.",
@@ -47,7 +47,7 @@ pub(super) static CASE: Shape = Shape {
     ],
 };
 
-pub(super) static THEN: Shape = Shape {
+pub static THEN: Shape = Shape {
     name: "then",
     what: "what the operator does next",
     about: "`resume` or `rollback`, and what must happen. Answers that were given before still hold.",
@@ -85,7 +85,7 @@ const ANSWERS: Form = Form::Map(
 /// Answers that are one word.
 pub(super) const WORDS: &[&str] = &["done", "clean", "yes", "no"];
 
-pub(super) static ANSWER: Shape = Shape {
+pub static ANSWER: Shape = Shape {
     name: "answer",
     what: "an answer",
     about: "What a step finds and gives. In a list of answers each is for one attempt; the last stays.\n\nThe key is \
@@ -117,7 +117,7 @@ pub(super) static ANSWER: Shape = Shape {
     }],
 };
 
-pub(super) static EXPECT: Shape = Shape {
+pub static EXPECT: Shape = Shape {
     name: "expect",
     what: "`expect`",
     about: "What must happen. A step's name stands for all its tasks; STEP@HOST for one.",

@@ -150,3 +150,27 @@ fn hosts_are_told_with_what_runs_there_and_why_one_cannot_be_reached() {
     assert_eq!((code, seen[0].get("fault")), (Some(1), None));
     assert!(seen[1]["fault"].as_str().is_some_and(|why| why.contains("etcd-2")), "{seen}");
 }
+
+#[test]
+fn the_examples_of_the_pages_about_files_are_right() {
+    let program = Program::new();
+    let example = |page: &str| {
+        let text = program.call(["actions", page]).out;
+        let (_, example) = text.split_once("\nExample\n").unwrap();
+        example.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap())).collect::<String>()
+    };
+    let hello = "  - { id: answers, on: web, wait: { tcp: 127.0.0.1:80 } }\n";
+    program.write("hello.yaml", &format!("runbook: hello\nhosts: {{ web: {{}} }}\nsteps:\n{hello}"));
+    let files = [("runbook", "r.yaml"), ("test", "hello.test.yaml"), ("rehearsal", "hello.rehearse.yaml")];
+    for (page, file) in files.into_iter().chain([("inventory", "site.yaml"), ("config", "config.yaml")]) {
+        program.write(file, &example(page));
+    }
+    let files = files.map(|(_, file)| file);
+    let checked = program.call([&["check", "--deny-warnings", "-i", "site.yaml"], &files[..]].concat());
+    assert_eq!(checked.code, Some(0), "{}", checked.err);
+    assert_eq!(program.call(["test", "hello.test.yaml"]).code, Some(0));
+    // Nobody can be told by a program that is not there; that is a warning.
+    program.write("q.yaml", "runbook: q\nsteps:\n  - { reads: true, sh: \"true\" }\n");
+    let told = program.call(["run", "q.yaml", "--yes", "--config", "config.yaml"]);
+    assert!(told.code == Some(0) && told.err.contains("page-me"), "{told:?}");
+}

@@ -115,8 +115,10 @@ pub enum Command {
         after_help = "Writes NAME.yaml, NAME.test.yaml and NAME.rehearse.yaml here, and never over a file.\n\nExample:\n  surefoot new rotate-logs"
     )]
     New { name: crate::lab::Name },
-    /// List the actions, or print one action's manual
+    /// List the actions and the keys of our files, or print the manual of one
+    #[command(after_help = "Examples:\n  surefoot actions copy\n  surefoot actions step")]
     Actions {
+        /// An action, or one of `runbook`, `params`, `hosts`, `step` and the others at the end of the list
         #[arg(add = ArgValueCompleter::new(complete::actions))]
         name: Option<String>,
     },
