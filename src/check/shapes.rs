@@ -298,7 +298,7 @@ const WAITING: &[Field] = fields! {
 };
 
 const ACTING: &[Field] = fields! {
-    optional "undo": Form::Either(&[Form::List(&Form::Step(&INNER)), Form::Step(&INNER)]), "[{ sh: userdel app }]",
+    optional "undo": Form::Either(&[Form::Some(&Form::Step(&INNER)), Form::Step(&INNER)]), "[{ sh: userdel app }]",
         "Steps that take this one back, instead of what the action knows by itself. They must bear a half-done \
          step.";
     optional "irreversible": REASON, "the old data is gone",

@@ -212,6 +212,12 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
 
 fn finish(reader: &mut Reader, draft: &Draft, common: Common, kind: &'static Kind, effect: Effect, args: Late) -> Step {
     let owner = Owner { id: draft.id.clone(), on: draft.on.clone(), user: common.user.clone() };
+    if let Some((_, node)) = common.undo
+        && matches!(&node.value, Value::Seq(steps) if steps.is_empty())
+    {
+        let problem = Diagnostic::error("E0501", node.span, "`undo` has no step: it would take nothing back");
+        reader.problems.push(problem.help("`irreversible: REASON` says that nothing can, or need be, taken back"));
+    }
     let undo = common.undo.map(|(_, node)| several(reader, node, Within::Undo(&owner))).unwrap_or_default();
     let reconcile = common.reconcile.and_then(|(_, node)| read(reader, node, 1, Within::Reconcile(&owner))?.step);
     Step {
