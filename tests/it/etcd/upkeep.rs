@@ -100,6 +100,29 @@ async fn a_defragmentation_needs_room_and_an_etcd() {
     assert_eq!(cluster.act(name.as_str(), "etcd.metrics", json!({})).await.unwrap_err().kind, FaultKind::Etcd);
 }
 
+/// Steps run side by side: while one asks the program for its version, another looks for the etcd that runs.
+#[tokio::test]
+async fn a_program_that_only_tells_its_version_is_no_second_etcd() {
+    let cluster = Cluster::up("twoetcd", 1, Etcd::V3_5, false).await;
+    let name = &cluster.names[0];
+    let called_etcd = |unit: &str, word: &str| {
+        cluster.inside(name, &format!("systemd-run -q --unit={unit} /run/etcd -c 'sleep 600; :' {word}"));
+    };
+    cluster.inside(name, "cp /bin/sh /run/etcd");
+    let metrics = async || cluster.act(name.as_str(), "etcd.metrics", json!({ "for": "1s" })).await;
+    called_etcd("asks", "--version");
+    metrics().await.unwrap();
+    cluster.stop();
+    assert_eq!(metrics().await.unwrap_err().kind, FaultKind::Etcd, "nor is it the first");
+    cluster.start();
+    called_etcd("other", "--name=second");
+    assert_eq!(
+        metrics().await.unwrap_err().kind,
+        FaultKind::Value,
+        "any other is one, and it is not said which is meant"
+    );
+}
+
 /// What was measured in a window shows, what was before does not.
 async fn what_a_while_brought(stem: &str, etcd: Etcd) {
     let cluster = Cluster::up(stem, 3, etcd, false).await;

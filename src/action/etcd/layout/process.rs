@@ -22,10 +22,13 @@ impl Process {
     }
 }
 
-/// Id and working folder of each process called etcd that has not ended.
+/// Id and working folder of each process called etcd that has not ended. One that only tells its version, as another
+/// step may be asking of it right now, is none.
 const PROCESSES: &str = r#"for d in ${1:-/proc/[0-9]*}; do
     [ "$(cat "$d/comm" 2>/dev/null)" = etcd ] || continue
-    [ -n "$(head -c 1 "$d/cmdline" 2>/dev/null)" ] || continue
+    words=$(cat "$d/cmdline" 2>/dev/null | tr '\0' '\n')
+    [ -n "$words" ] || continue
+    ! printf '%s\n' "$words" | grep -qx -e '--*version' || continue
     echo "${d#/proc/} $(readlink "$d/cwd")"
 done"#;
 
