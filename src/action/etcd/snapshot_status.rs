@@ -51,6 +51,9 @@ pub struct SnapshotStatusOut {
     pub total_key: Option<u64>,
     /// None where the history was never compacted, and for a file of a host.
     pub compact_revision: Option<i64>,
+    /// The last entry of the raft log that the member it is of had written to it: of two members of one cluster, the one
+    /// with the higher one reaches further. None where it does not say, and for a file of a host.
+    pub consistent_index: Option<u64>,
     /// Alarms that travel inside, as `KIND MEMBER`: a restored cluster has them until they are disarmed.
     pub alarms: Vec<String>,
     /// Whether users are enabled in it; none for a file of a host.
@@ -133,6 +136,7 @@ impl SnapshotStatus {
             keys: None,
             total_key: status.map(|status| status.total_key),
             compact_revision: None,
+            consistent_index: None,
             alarms: Vec::new(),
             auth_enabled: None,
             expect: Expect { revision, ..Expect::default() },
@@ -155,6 +159,7 @@ fn out(checked: Checked, content: Content, sidecar: Option<&Sidecar>) -> Snapsho
         keys: Some(content.keys),
         total_key: Some(content.total_key),
         compact_revision: content.compact_revision,
+        consistent_index: content.consistent_index,
         alarms: content.alarms.iter().map(|(member, kind)| format!("{kind} {}", hex(*member))).collect(),
         auth_enabled: Some(content.auth_enabled),
         expect: sidecar.map_or_else(read, Sidecar::expect),

@@ -93,6 +93,9 @@ async fn snapshot(cluster: &Cluster, members: &Json) -> Outputs {
         assert_eq!(here[field], taken[field], "{field}");
     }
     assert_eq!((&here["expect"]["hash"], &here["expect"]["keys"]), (&taken["hash"], &taken["keys"]));
+    let asked = cluster.act("controller", "etcd.status", json!({ "members": members })).await.unwrap();
+    let written = here["consistent_index"].as_u64().unwrap();
+    assert!((1..=asked["raft_applied"].as_u64().unwrap()).contains(&written), "{written} of {asked:?}");
     for name in &cluster.names {
         cluster.push("saved/s.db", name, "/root/s.db").await;
         let there = cluster.act(name.as_str(), "etcd.snapshot_status", json!({ "file": "/root/s.db" })).await.unwrap();

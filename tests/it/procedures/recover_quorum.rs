@@ -1,4 +1,6 @@
 //! A cluster of five that loses three machines for good: what is left of it, and by whom.
+//!
+//! Of the two survivors one has all that was acknowledged. Where it does not answer, its database is copied.
 
 use super::{Kind, PLAIN, keys, prove_kinds, shipped, stopped, took};
 use crate::support::procedures::{Proof, full};
@@ -52,10 +54,29 @@ impl Scene {
         format!("survivors={},{}", self.ahead, self.behind)
     }
 
-    fn recover(&self, members: &[&Name]) -> Ran {
+    /// Crashes, and is started again: without a majority it answers nobody.
+    fn silence(&self, survivor: &Name) {
+        self.site.inside(survivor, "systemctl kill -s KILL etcd; systemctl restart --no-block etcd");
+    }
+
+    fn recover(&self, members: &[&Name], approved: &str) -> Ran {
         let members: Vec<&str> = members.iter().map(|name| name.as_str()).collect();
         let [survivors, members] = [self.survivors(), format!("members={}", members.join(","))];
-        self.site.run(&shipped("recover-quorum"), &["--bind", &survivors, "--bind", &members, "--approve", "all"])
+        self.site.run(&shipped("recover-quorum"), &["--bind", &survivors, "--bind", &members, "--approve", approved])
+    }
+
+    /// Walks a run back to its start.
+    fn take_back(&self, ran: &Ran) {
+        let back = self.site.program.follow("rollback", ran.run(), &["--yes"]);
+        assert_eq!(back.code, Some(0), "{}", back.story());
+    }
+
+    /// It has the data that it had, and tries to find its majority as before.
+    fn is_as_it_was(&self, survivor: &Name) {
+        let folders = self.site.inside(survivor, "systemctl is-enabled etcd; ls -d /var/lib/etcd/default*");
+        assert_eq!(folders, "enabled\n/var/lib/etcd/default", "{survivor}");
+        let up = "n=0; until [ \"$(systemctl show etcd -P MainPID)\" != 0 ]; do n=$((n + 1)); [ $n -lt 600 ]; sleep 0.1; done";
+        self.site.inside(survivor, up);
     }
 }
 
@@ -63,17 +84,16 @@ impl Scene {
 fn alone(kind: Kind) -> Proof {
     let scene = Scene::set(kind, "left", 0);
     let Scene { site, ahead, behind, .. } = &scene;
-    stopped(&scene.recover(&[ahead]), "lost@controller", FaultKind::Refused, "The cluster has a leader");
+    stopped(&scene.recover(&[ahead], "all"), "lost@controller", FaultKind::Refused, "The cluster has a leader");
     scene.lose();
-    let ran = scene.recover(&[ahead]).done();
+    let ran = scene.recover(&[ahead], "all").done();
     assert_eq!(ran.out("snapshot@controller")["member"], ahead.as_str(), "not the one that was cut off");
     assert_eq!(keys(site, ahead), 450, "all that was acknowledged");
     let retired = site.inside(behind, "systemctl show etcd -P ActiveState -P UnitFileState; ls /var/lib/etcd");
     assert_eq!(retired, "inactive\ndisabled\ndefault", "it keeps its data, and does not come back by itself");
 
     // Back: both survivors with what they had.
-    let back = site.program.follow("rollback", ran.run(), &["--yes"]);
-    assert_eq!(back.code, Some(0), "{}", back.story());
+    scene.take_back(&ran);
     assert_eq!(site.inside(behind, "systemctl is-enabled etcd"), "enabled");
     took(&ran)
 }
@@ -90,7 +110,7 @@ fn onto_three(kind: Kind) -> Proof {
     scene.site.install(fresh, &[scene.ahead.clone(), scene.behind.clone(), fresh.clone()]);
     scene.lose();
     let members = [&scene.ahead, &scene.behind, fresh];
-    let ran = scene.recover(&members).done();
+    let ran = scene.recover(&members, "all").done();
     members.iter().for_each(|name| assert_eq!(keys(&scene.site, name), 450, "{name}"));
     took(&ran)
 }
@@ -102,18 +122,71 @@ fn a_new_cluster_takes_new_machines() {
     }
 }
 
+/// The one that answers reaches less far than the one that was started again, of which only the database tells.
+fn one_silent(kind: Kind) -> Proof {
+    let scene = Scene::set(kind, "leftmute", 0);
+    let Scene { site, ahead, .. } = &scene;
+    scene.lose();
+    scene.silence(ahead);
+    let ran = scene.recover(&[ahead], "all").done();
+    assert_eq!(ran.words("snapshot"), ["skipped"], "{}", ran.story());
+    assert_eq!(keys(site, ahead), 450, "all that was acknowledged");
+    assert_eq!(ran.out("new.file@controller")["hashed"], false);
+    assert_eq!([ran.words("stop"), ran.words("retired")], [["done", "skipped"], ["skipped", "done"]]);
+
+    scene.take_back(&ran);
+    scene.is_as_it_was(ahead);
+    took(&ran)
+}
+
 #[test]
-fn survivors_that_were_started_again_are_silent_and_told() {
+fn a_silent_survivor_that_reaches_further_than_one_that_answers_is_copied() {
+    prove_kinds("recover-quorum", "a silent survivor reaches further than one that answers; and back", one_silent);
+}
+
+/// Both were started again. Who sees how far they reach, and does not want that, has them back.
+fn all_silent(kind: Kind) -> Proof {
+    let scene = Scene::set(kind, "leftnone", 0);
+    let Scene { site, ahead, behind, .. } = &scene;
+    scene.lose();
+    [ahead, behind].iter().for_each(|name| scene.silence(name));
+    stopped(&scene.recover(&[ahead], "give_up"), "copy@controller", FaultKind::Cancelled, behind.as_str());
+    let looked = scene.recover(&[ahead], "copy");
+    stopped(&looked, "give_up@controller", FaultKind::Cancelled, &format!("{ahead} reaches furthest: a copy"));
+    scene.take_back(&looked);
+    [ahead, behind].iter().for_each(|name| scene.is_as_it_was(name));
+
+    let ran = scene.recover(&[ahead, behind], "all").done();
+    [ahead, behind].iter().for_each(|name| assert_eq!(keys(site, name), 450, "{name}"));
+    took(&ran)
+}
+
+#[test]
+fn survivors_that_were_started_again_are_copied_and_the_best_is_taken() {
     if full() {
-        PLAIN.prove("recover-quorum", "no survivor answers", |kind| {
-            let scene = Scene::set(kind, "leftmute", 0);
-            scene.lose();
-            for name in [&scene.ahead, &scene.behind] {
-                scene.site.inside(name, "systemctl kill -s KILL etcd; systemctl restart --no-block etcd");
-            }
-            let ran = scene.recover(&[&scene.ahead]);
-            stopped(&ran, "some@controller", FaultKind::Refused, "copied_db");
-            took(&ran)
-        });
+        prove_kinds("recover-quorum", "no survivor answers; looked at and back, then two members", all_silent);
     }
+}
+
+/// A survivor whose data is gone is none, and one with a damaged database gives nothing: neither is restored from.
+#[test]
+fn what_is_no_sound_database_is_not_restored_from() {
+    if !full() {
+        return;
+    }
+    PLAIN.prove("recover-quorum", "a damaged database, or none", |kind| {
+        let scene = Scene::set(kind, "leftbad", 0);
+        let Scene { site, ahead, .. } = &scene;
+        scene.lose();
+        let damage = "systemctl kill -s KILL etcd; systemctl stop etcd; cd /var/lib/etcd/default/member/snap";
+        site.inside(ahead, &format!("{damage}; cp -p db /root; truncate -s 5000 db; head -c 11384 /dev/urandom >>db"));
+        let ran = scene.recover(&[ahead], "all");
+        stopped(&ran, "read@controller[0]", FaultKind::Refused, "no sound database");
+        assert_eq!(ran.words("new.stop"), ["pending"]);
+        site.inside(ahead, "rm /var/lib/etcd/default/member/snap/db");
+        let ran = scene.recover(&[ahead], "all");
+        stopped(&ran, &format!("fetch@{ahead}"), FaultKind::Missing, "member/snap/db");
+        site.inside(ahead, "cp -p /root/db /var/lib/etcd/default/member/snap/db");
+        took(&scene.recover(&[ahead], "all").done())
+    });
 }

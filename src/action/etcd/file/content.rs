@@ -19,6 +19,8 @@ pub struct Content {
     pub total_key: u64,
     /// The revision up to which history was compacted; none where it never was.
     pub compact_revision: Option<i64>,
+    /// The last entry of the member's log that is in it; none where it does not say.
+    pub consistent_index: Option<u64>,
     /// Alarms that travel inside the file: member id and kind of each.
     pub alarms: Vec<(u64, &'static str)>,
     /// Whether its users are enabled.
@@ -70,6 +72,7 @@ impl Content {
                     };
                 }
                 b"meta" if key == b"finishedCompactRev" => self.compact_revision = Some(revision(value)?),
+                b"meta" if key == b"consistent_index" => self.consistent_index = Some(index(value)?),
                 b"alarm" => self.alarms.push(alarm(key)?),
                 b"auth" if key == b"authEnabled" => self.auth_enabled = value == [1],
                 _ => {}
@@ -84,6 +87,10 @@ impl Content {
 fn revision(bytes: &[u8]) -> io::Result<i64> {
     let main = bytes.get(..8).filter(|_| bytes.len() >= REVISION).ok_or_else(|| bad("a revision is cut short"))?;
     Ok(i64::from_be_bytes(std::array::from_fn(|i| main[i])))
+}
+
+fn index(bytes: &[u8]) -> io::Result<u64> {
+    bytes.try_into().map(u64::from_be_bytes).map_err(|_| bad("an index of the log is not 8 bytes"))
 }
 
 /// The bytes of field 1 at the start of a protobuf message: the key of a `KeyValue`. The encoder writes fields in
