@@ -134,6 +134,16 @@ fn a_host_without_a_tool_to_restore_with_is_found_before_anything_is_stopped() {
     stopped_by(&ran, FaultKind::Exit, &["can_bump@etcd-2"]);
     changed_nothing(&ran);
     assert_eq!((site.picture(), site.look()), before);
+
+    // And one that makes another cluster than it was told to: found beside the old data.
+    let other = "#!/bin/sh\nexec /root/etcdutl $(echo \"$@\" | sed 's/restore-20[^ ]*/&-other/')\n";
+    site.write(&site.members[1], "/usr/bin/etcdutl", "0755", "root", other);
+    let ran = site.restore(&BEFORE);
+    stopped_by(&ran, FaultKind::Refused, &["restore@etcd-2"]);
+    assert_eq!(ran.words("set_aside"), ["pending"; 3]);
+    let back = site.program.follow("rollback", ran.run(), &["--yes"]);
+    assert_eq!(back.code, Some(0), "{}", back.story());
+    assert_eq!(site.look(), before.1);
 }
 
 #[test]
