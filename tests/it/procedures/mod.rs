@@ -96,11 +96,12 @@ fn took(ran: &Ran) -> Proof {
     Proof { seconds: ran.state.elapsed().as_secs_f64(), gap: None }
 }
 
-/// A shipped runbook with one place of it replaced, as a file.
+/// A shipped runbook with one place of it replaced, as a file. What it uses is still found.
 fn altered(site: &Site, name: &str, place: &str, by: &str) -> PathBuf {
     let text = std::fs::read_to_string(shipped(name)).unwrap();
     assert_eq!(text.matches(place).count(), 1, "{place}");
-    site.program.write("altered.yaml", &text.replace(place, by))
+    let used = format!(" use: {}/", shipped(name).parent().unwrap().display());
+    site.program.write("altered.yaml", &text.replace(place, by).replace(" use: ", &used))
 }
 
 /// With a script on a host before a step of its own: what may happen there at that very moment.

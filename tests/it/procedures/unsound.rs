@@ -84,9 +84,17 @@ fn space_is_made_before_anything_else() {
         // All of it is in use.
         let small = ("small@controller", REFUSED, "Forgetting history was not enough");
         refused(&site, kind, "recover-nospace", "forgetting history was not enough", &quick, small);
-        let lower = "echo ETCD_QUOTA_BACKEND_BYTES=20000000 >>/etc/default/etcd; rm -f /etc/systemd/system/etcd.service.d/quota.conf
-            systemctl daemon-reload; systemctl restart etcd";
-        site.inside(&site.members[1], lower);
+        // Keys are deleted. A member with a lower quota is overlooked by nobody: its alarm is there again.
+        site.inside(&site.members[0], "ETCDCTL_API=3 etcdctl del --prefix /filler/");
+        let lower = "echo ETCD_QUOTA_BACKEND_BYTES=1 >>/etc/default/etcd; rm -f /etc/systemd/system/etcd.service.d/quota.conf
+            systemctl daemon-reload; systemctl restart etcd; export ETCDCTL_API=3; n=0
+            until etcdctl put /one x; etcdctl alarm list | grep NOSPACE; do n=$((n + 1)); [ $n -lt 600 ] || exit 1; sleep 0.1; done";
+        kind.prove("recover-nospace", "an alarm that comes back is told", |_| {
+            let ran = site
+                .run(&struck(&site, "recover-nospace", "quiet", &site.members[1], lower), &[&quick[..], &YES].concat());
+            stopped(&ran, "over@controller", REFUSED, "The alarm is back");
+            took(&ran)
+        });
         let quotas = ("one_quota@controller", REFUSED, "The members have different quotas");
         refused(&site, kind, "recover-nospace", "not while quotas differ", &quick, quotas);
 
@@ -129,7 +137,7 @@ fn whom_the_cluster_does_not_know_or_does_not_hear_is_told() {
         let by = ("staying_up@controller", REFUSED, "Those that stay are of different clusters");
         refused(&site, kind, "remove-member", "not of two clusters", &two, by);
         let two = ["--bind", "survivors=etcd-1,etcd-5", "--bind", "members=etcd-1"];
-        let by = ("some@controller", REFUSED, "They are of different clusters");
+        let by = ("one_cluster@controller", REFUSED, "They are of different clusters");
         refused(&site, kind, "recover-quorum", "not of two clusters", &two, by);
         let some = ["--bind", "members=etcd-1,etcd-2", "--bind", "leaving=etcd-2"];
         let by = ("known@controller", REFUSED, "The cluster has 3 voters, and 2 are named here");

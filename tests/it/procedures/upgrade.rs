@@ -1,7 +1,7 @@
 //! From etcd 3.4 to 3.5 with a client that writes all the time: forward, back from the boundary, and what stops it; and
 //! away from a version that can lose data.
 
-use super::{KINDS, Kind, PLAIN, shipped, stopped, took};
+use super::{KINDS, Kind, PLAIN, shipped, stopped, struck, took};
 use crate::report::wrong;
 use crate::support::procedures::{Proof, full, prove};
 use crate::support::program::{Program, Ran};
@@ -190,6 +190,8 @@ fn a_version_that_can_lose_data_is_reported_and_left() {
         };
         assert_eq!(versions(&site), ["3.5.1"; 3]);
         assert!(unsafe_version());
+        let ran = site.run(&shipped("defragment"), &["-p", "waste=0"]);
+        stopped(&ran, "sound@controller", FaultKind::Refused, "bring etcd to 3.5.6 or newer first");
         let writer = writer(&site);
         let ran = upgrade(&site, &["--approve", "all"]).done();
         let now = versions(&site);
@@ -199,6 +201,25 @@ fn a_version_that_can_lose_data_is_reported_and_left() {
         );
         assert!(!unsafe_version());
         proof(&ran, writer)
+    });
+}
+
+/// Somebody's package manager, say, puts the old program back while the last members come up.
+#[test]
+fn a_member_that_runs_the_old_version_again_is_told() {
+    if !full() {
+        return;
+    }
+    prove("etcd/upgrade", "3.5.1 to 3.5", "a member that runs the old version again is told", || {
+        let site = scene(Kind { etcd: Etcd::V3_5_1, ..PLAIN }, "upagain");
+        let host = &site.members[1];
+        let program =
+            site.inside(host, "p=$(readlink -f /proc/$(systemctl show etcd -P MainPID)/exe); cp $p /root/old; echo $p");
+        let again = format!("systemctl stop etcd; cp /root/old {program}; systemctl start etcd");
+        let words = ["-p", "etcd=3.5/etcd", "-p", "etcdctl=3.5/etcdctl", "-p", "settle=1s", "--approve", "all"];
+        let ran = site.run(&struck(&site, "upgrade", "after", host, &again), &words);
+        stopped(&ran, "applied@controller", FaultKind::Refused, "3.5.1");
+        took(&ran)
     });
 }
 
