@@ -1,13 +1,14 @@
 //! `runbooks/etcd/tune-leader.yaml` on a real cluster with a client that writes all the time: a roll forward, broken
 //! off, failing and walked back.
 
-use crate::support::procedures::{Proof, prove};
+use crate::support::procedures::{Proof, full, prove};
 use crate::support::program::{Program, Ran, Running};
-use crate::support::site::Site;
+use crate::support::site::{Layout, Site};
 use crate::support::writer::Writer;
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 use std::path::Path;
+use surefoot::lab::{Etcd, Name, Spec};
 use surefoot::model::{Event, TaskEvent};
 
 const TUNE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/etcd/tune-leader.yaml");
@@ -136,4 +137,52 @@ fn one_fails() -> Proof {
     assert_eq!(written.lost, 0);
     site.look();
     Proof { seconds: ran.state.elapsed().as_secs_f64(), gap: Some(written.longest_gap) }
+}
+
+#[test]
+fn a_leader_that_stalls_while_the_last_member_waits_for_its_turn_is_not_lost_for_good() {
+    for etcd in [Etcd::V3_4, Etcd::V3_5].into_iter().filter(|_| full()) {
+        prove("etcd/tune-leader", etcd.as_str(), "the leader stalls while the last member waits for its turn", || {
+            stalls(etcd)
+        });
+    }
+}
+
+/// On 3.4, with a leader that has the long timeout already, there is none any more after such a stall.
+fn stalls(etcd: Etcd) -> Proof {
+    let name = Name::of_this_process(&format!("tunst{}", &etcd.as_str()[2..])).unwrap();
+    let mut site = Site::boot(&Spec::cluster(name, 3, etcd), 3, Layout::Debian, false);
+    site.set_up(&site.members.clone(), 200, true);
+    let text = std::fs::read_to_string(TUNE).unwrap();
+    let place = "      - id: hand_over\n";
+    assert_eq!(text.matches(place).count(), 1);
+    // The last leads, until the second is about to be stopped: now the first does, which is tuned.
+    site.inside(&site.members[0], &lead(&site, &site.members[2]));
+    let first = lead(&site, &site.members[0]);
+    let strike = json!({ "id": "strike", "sh": first, "reads": true, "when": "batch.done | length == 1" });
+    let runbook = site.program.write("altered.yaml", &text.replace(place, &format!("      - {strike}\n{place}")));
+    let writer = Writer::start(&site);
+    let words = ["-i", "site.yaml", "--approve", "go", "-p", "sample=2s", "-p", "settle=15s", "-p", "soak=2s"];
+    let mut running = site.program.start(&runbook, [&words[..], &["-p", "election=5000"]].concat());
+    running.until("settled@etcd-2", |what| matches!(what, TaskEvent::Started { .. }));
+    let leads = |host: &&Name| site.inside(host, "ETCDCTL_API=3 etcdctl endpoint status").contains(", true, ");
+    let leader = site.members.iter().find(leads).unwrap();
+    site.inside(leader, "pid=$(systemctl show -P MainPID etcd); kill -STOP $pid; sleep 3; kill -CONT $pid");
+    let ran = running.end().done();
+    assert_eq!(election(&site), ["5000"; 3]);
+    let written = writer.stop();
+    assert_eq!(written.lost, 0, "{written:?}");
+    Proof { seconds: ran.state.elapsed().as_secs_f64(), gap: Some(written.longest_gap) }
+}
+
+/// A script that has this member lead.
+fn lead(site: &Site, host: &Name) -> String {
+    let url = |host| format!("http://{}:2379", site.lab.address(host).unwrap());
+    let urls: Vec<String> = site.members.iter().map(url).collect();
+    format!(
+        "export ETCDCTL_API=3 ETCDCTL_ENDPOINTS={}
+         id=$(etcdctl member list | sed -n 's/, started, {host},.*//p')
+         until etcdctl endpoint status | grep -q \", $id, .*, true, \"; do etcdctl move-leader $id || sleep 0.2; done",
+        urls.join(",")
+    )
 }
