@@ -1,6 +1,7 @@
 //! Each guard in a run in which it bites.
 
 use crate::support::cluster::Cluster;
+use crate::support::procedures::full;
 use etcd_client::{AlarmAction, AlarmOptions, AlarmType};
 use serde_json::{Value as Json, json};
 use std::fs;
@@ -56,6 +57,42 @@ async fn members_that_diverged_in_silence_are_told() {
         let fault = differ(expect).await;
         assert_eq!(fault.kind, FaultKind::Refused);
         assert!(cluster.names.iter().all(|name| has_line(&fault, &format!("{name}: "))), "{fault:?}");
+    }
+}
+
+/// All history is forgotten up to the newest revision, and then a member is restarted: etcd has kept no hash of it there.
+async fn members_that_forgot_all_are_compared(stem: &str, etcd: Etcd) {
+    let cluster = Cluster::up(stem, 3, etcd, false).await;
+    let members = cluster.names_json();
+    put(&cluster, "a/", 50).await;
+    cluster.act("controller", "etcd.put", json!({ "members": members, "key": "k", "value": "right" })).await.unwrap();
+    cluster.act("controller", "etcd.compact", json!({ "members": members })).await.unwrap();
+    let restart = async |meanwhile: &str| {
+        cluster.inside(&cluster.names[1], &format!("systemctl stop etcd; {meanwhile}; systemctl start etcd"));
+        cluster.settle(&members, None).await;
+    };
+    restart("true").await;
+    for odd in ["refused", "named"] {
+        let asked = json!({ "members": members, "odd": odd });
+        let same = cluster.act("controller", "etcd.consistent", asked).await.unwrap();
+        assert_eq!((&same["revision"], &same["odd"]), (&same["compact_revision"], &json!([])), "{same:?}");
+    }
+    restart("sed -i s/right/wrong/g /var/lib/etcd/default/member/snap/db").await;
+    let differ = cluster.act("controller", "etcd.consistent", json!({ "members": members })).await.unwrap_err();
+    assert!(differ.kind == FaultKind::Refused && has_line(&differ, "etcd-2: keys 51"), "{differ:?}");
+    let named = cluster.act("controller", "etcd.consistent", json!({ "members": members, "odd": "named" })).await;
+    assert_eq!(named.unwrap()["odd"], json!(["etcd-2"]));
+}
+
+#[tokio::test]
+async fn members_of_3_5_that_forgot_all_are_compared() {
+    members_that_forgot_all_are_compared("egfor35", Etcd::V3_5).await;
+}
+
+#[tokio::test]
+async fn members_of_3_4_that_forgot_all_are_compared() {
+    if full() {
+        members_that_forgot_all_are_compared("egfor34", Etcd::V3_4).await;
     }
 }
 

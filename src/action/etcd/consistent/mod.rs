@@ -2,11 +2,11 @@
 
 mod odd;
 
-use super::client::{self, Keys, Member, each};
+use super::client::{self, Keys, Member, each, says};
 use super::sidecar::Expect;
 use crate::action::{Action, Cx, Hosts, Seen, Undoing, unseen};
-use crate::model::{Effect, Fault};
-use etcd_client::StatusResponse;
+use crate::model::{Effect, Fault, FaultKind};
+use etcd_client::{HashKvResponse, ResponseHeader, StatusResponse};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -14,6 +14,8 @@ use std::time::Duration;
 /// Looks at the members before they are told to differ: replication and compaction take a moment.
 const LOOKS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// How etcd is asked for a hash of the newest revision, whichever that is.
+const NEWEST: i64 = 0;
 
 /// Compares the data of all members: the hash over all revisions up to one and the same revision, and the number of
 /// keys at it. Members that have diverged still say that they are healthy, with one cluster id and one raft index; only
@@ -95,20 +97,20 @@ impl Action for Consistent {
             return Ok(ConsistentOut { odd, ..out(revision, held) });
         }
         let members = client::connect_all(cx, self.members.as_ref()).await?;
-        let level = level(&members).await?;
         if let Some(revision) = self.expect.revision {
+            let level = level(&members).await?;
             if revision > level {
                 let fault =
                     Fault::refused(format!("the members are at revision {level}, older than the expected {revision}"));
                 return Err(fault.hint("they were restored from another snapshot"));
             }
-            let held = same(&members, revision).await?;
+            let (_, held) = same(&members, Some(revision)).await?;
             self.compare(revision, &held)?;
             if revision == level {
                 return Ok(out(revision, held));
             }
         }
-        let held = same(&members, level).await?;
+        let (level, held) = same(&members, None).await?;
         if self.expect.revision.is_none() {
             self.compare(level, &held)?;
         }
@@ -166,7 +168,7 @@ async fn level(members: &[Member]) -> Result<i64, Fault> {
     let lines: Vec<String> = members.iter().zip(&now).map(line).collect();
     let lags = now.iter().any(|status| status.raft_applied_index() < applied);
     let fault = match lags {
-        true => Fault::new(crate::model::FaultKind::Etcd, "a member stays behind the others"),
+        true => Fault::new(FaultKind::Etcd, "a member stays behind the others"),
         false => Fault::refused("the members have diverged: the same log, other revisions")
             .hint("one of them was restored from another snapshot, or kept its old data"),
     };
@@ -174,41 +176,68 @@ async fn level(members: &[Member]) -> Result<i64, Fault> {
 }
 
 fn revision(status: &StatusResponse) -> i64 {
-    status.header().map_or(0, etcd_client::ResponseHeader::revision)
+    status.header().map_or(0, ResponseHeader::revision)
 }
 
-/// What all members hold at a revision, where they hold the same.
-async fn same(members: &[Member], revision: i64) -> Result<Held, Fault> {
-    let mut held = Vec::new();
+/// What all members hold at a revision, where they hold the same; without a revision, at one that all of them have.
+async fn same(members: &[Member], at: Option<i64>) -> Result<(i64, Held), Fault> {
+    let (mut revision, mut held) = (0, Vec::new());
     for look in 0..LOOKS {
-        let answers = each(members, |member| async move { holds(&member, revision).await }).await;
-        held = match answers {
+        revision = match at {
+            Some(revision) => revision,
+            None => level(members).await?,
+        };
+        held = match each(members, |member| async move { holds(&member, revision, look).await }).await {
             Ok(held) => held,
-            // Not yet there, or just compacted elsewhere: etcd's words for both.
-            Err(fault) if look + 1 < LOOKS && fault.detail.as_deref().is_some_and(is_passing) => Vec::new(),
+            Err(fault) if look + 1 < LOOKS && is_passing(&fault) => Vec::new(),
             Err(fault) => return Err(fault),
         };
         if let Some(first) = held.first().filter(|first| held.iter().all(|other| other == *first)) {
-            return Ok(first.clone());
+            return Ok((revision, first.clone()));
         }
-        let compacting = held.windows(2).any(|pair| pair[0].compact_revision != pair[1].compact_revision);
-        if !held.is_empty() && !compacting {
+        if !held.is_empty() && !forgot_differently(held.iter()) {
             break;
         }
         tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(look)).await;
     }
     let lines: Vec<String> = members.iter().zip(&held).map(|(member, held)| held.line(member)).collect();
-    Err(Fault::refused(format!("the members hold different data at revision {revision}"))
-        .detail(lines.join("\n"))
-        .hint("three or more: replace the odd one out; else restore all of them from one snapshot"))
+    Err(differ(at.is_some(), revision, &held).detail(lines.join("\n")))
 }
 
-fn is_passing(words: &str) -> bool {
-    words.contains("future revision")
+/// Why members do not hold the same. At a revision that is not theirs to choose, hashes over other histories tell nothing.
+fn differ(given: bool, revision: i64, held: &[Held]) -> Fault {
+    let same_keys = held.windows(2).all(|pair| pair[0].keys == pair[1].keys);
+    if given && same_keys && forgot_differently(held.iter()) {
+        return Fault::new(FaultKind::Etcd, format!("the members cannot be compared at revision {revision}"))
+            .hint("they have forgotten different parts of the history before it: compare them at a newer one");
+    }
+    Fault::refused(format!("the members hold different data at revision {revision}"))
+        .hint("three or more: replace the odd one out; else restore all of them from one snapshot")
 }
 
-async fn holds(member: &Member, revision: i64) -> Result<Held, Fault> {
-    let hash = member.hash_kv(revision).await?;
+/// Not yet there, or just forgotten: etcd's words for both.
+fn is_passing(fault: &Fault) -> bool {
+    says(fault, "future revision") || says(fault, "has been compacted")
+}
+
+fn forgot_differently<'h>(mut held: impl Iterator<Item = &'h Held>) -> bool {
+    let first = held.next().map(|first| first.compact_revision);
+    held.any(|other| Some(other.compact_revision) != first)
+}
+
+/// What a member holds at a revision, for a first look at it or a later one.
+///
+/// A compaction hashes all that it goes through, and etcd keeps the last ten of these hashes until it ends: asked for a
+/// revision that was compacted to, it answers with one of them, while a member that was restarted since hashes what is
+/// left (from 3.5.5 on; server/mvcc/hash.go, `HashByRev`). Both are right, and they differ. 3.4 refuses that revision.
+/// The newest is hashed anew by each where it is not asked for by its number, so later looks do not.
+async fn holds(member: &Member, revision: i64, look: u32) -> Result<Held, Fault> {
+    let newest = if look > 0 { Some(member.hash_kv(NEWEST).await?) } else { None };
+    let fits = |hash: &HashKvResponse| hash.header().map(ResponseHeader::revision) == Some(revision);
+    let hash = match newest.filter(fits) {
+        Some(hash) => hash,
+        None => member.hash_kv(revision).await?,
+    };
     let keys = member.count(&Keys::All, revision).await?;
     Ok(Held {
         hash: hash.hash(),

@@ -3,7 +3,7 @@
 //! Of two that differ nobody knows which is right, and of three only by the third.
 
 use super::super::client::{self, Member, is_silence};
-use super::{FIRST_PAUSE, Held, LOOKS, holds, revision};
+use super::{FIRST_PAUSE, Held, LOOKS, forgot_differently, holds, is_passing, revision};
 use crate::action::{Cx, Hosts};
 use crate::model::Fault;
 use futures_util::future::join_all;
@@ -19,15 +19,14 @@ pub async fn against_majority(cx: &Cx<'_>, asked: Option<&Hosts>) -> Result<(i64
             other => answering.push(other?),
         }
     }
-    let (members, level) = of_one_history(answering).await?;
-    let (held, same) = majority(&members, level, hosts.len()).await?;
+    let members = of_one_history(answering).await?;
+    let (level, held, same) = majority(&members, hosts.len()).await?;
     let odd = hosts.iter().map(|host| host.name().to_string()).filter(|host| !same.contains(host));
     Ok((level, held, odd.collect()))
 }
 
-/// Members whose revisions do not contradict each other, and the lowest of these; a few looks give those that lag the
-/// time to catch up.
-async fn of_one_history(members: Vec<Member>) -> Result<(Vec<Member>, i64), Fault> {
+/// Members whose revisions do not contradict each other; a few looks give those that lag the time to catch up.
+async fn of_one_history(members: Vec<Member>) -> Result<Vec<Member>, Fault> {
     let (members, first) = revisions(members).await?;
     let (mut members, mut first, mut now) = (members, first.clone(), first);
     for look in 0..LOOKS {
@@ -36,11 +35,8 @@ async fn of_one_history(members: Vec<Member>) -> Result<(Vec<Member>, i64), Faul
             break;
         }
         if look + 1 == LOOKS {
-            let keep = |index: &usize| !odd.contains(index);
-            let kept: Vec<usize> = (0..members.len()).filter(keep).collect();
-            members = kept.iter().map(|index| members[*index].clone()).collect();
-            now = kept.iter().map(|index| now[*index]).collect();
-            break;
+            let kept = members.into_iter().enumerate().filter(|(index, _)| !odd.contains(index));
+            return Ok(kept.map(|(_, member)| member).collect());
         }
         tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(look)).await;
         let again = revisions(members.clone()).await?;
@@ -48,7 +44,7 @@ async fn of_one_history(members: Vec<Member>) -> Result<(Vec<Member>, i64), Faul
         first = members.iter().zip(first).filter(|(member, _)| still(member)).map(|(_, revision)| revision).collect();
         (members, now) = again;
     }
-    Ok((members, now.into_iter().min().unwrap_or_default()))
+    Ok(members)
 }
 
 /// Of those that answer.
@@ -76,14 +72,17 @@ fn contradicting(first: &[i64], now: &[i64]) -> BTreeSet<usize> {
     behind.chain(ahead.iter().copied()).collect()
 }
 
-/// What more than half of `of` members hold at a revision, and their hosts.
-async fn majority(members: &[Member], revision: i64, of: usize) -> Result<(Held, BTreeSet<String>), Fault> {
-    let mut lines = Vec::new();
+/// A revision, what more than half of `of` members hold at it, and their hosts.
+async fn majority(members: &[Member], of: usize) -> Result<(i64, Held, BTreeSet<String>), Fault> {
+    let (mut level, mut lines) = (0, Vec::new());
     for look in 0..LOOKS {
-        let held = join_all(members.iter().map(|member| holds(member, revision))).await;
+        let (members, revisions) = revisions(members.to_vec()).await?;
+        level = revisions.into_iter().min().unwrap_or_default();
+        let answers = join_all(members.iter().map(|member| holds(member, level, look))).await;
+        let passing = answers.iter().any(|answer| answer.as_ref().is_err_and(is_passing));
         let held: Vec<(&Member, Held)> =
-            members.iter().zip(held).filter_map(|(member, held)| Some((member, held.ok()?))).collect();
-        let compacting = held.windows(2).any(|pair| pair[0].1.compact_revision != pair[1].1.compact_revision);
+            members.iter().zip(answers).filter_map(|(member, held)| Some((member, held.ok()?))).collect();
+        let unsettled = passing || forgot_differently(held.iter().map(|(_, what)| what));
         let same = |what: &Held| {
             held.iter().filter(|(_, other)| other == what).map(|(member, _)| member.host.to_string()).collect()
         };
@@ -92,15 +91,17 @@ async fn majority(members: &[Member], revision: i64, of: usize) -> Result<(Held,
             .map(|(_, what)| (what.clone(), same(what)))
             .max_by_key(|(_, same): &(Held, BTreeSet<String>)| same.len());
         match most {
-            Some((what, same)) if same.len() * 2 > of && (!compacting || look + 1 == LOOKS) => return Ok((what, same)),
+            Some((what, same)) if same.len() * 2 > of && (!unsettled || look + 1 == LOOKS) => {
+                return Ok((level, what, same));
+            }
             _ => lines = held.iter().map(|(member, held)| held.line(member)).collect(),
         }
-        if !compacting {
+        if !unsettled {
             break;
         }
         tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(look)).await;
     }
-    Err(Fault::refused(format!("no majority of the {of} members holds the same data at revision {revision}"))
+    Err(Fault::refused(format!("no majority of the {of} members holds the same data at revision {level}"))
         .detail(lines.join("\n"))
         .hint("restore all of them from one snapshot"))
 }
