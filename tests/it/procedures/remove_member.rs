@@ -32,7 +32,9 @@ fn left(site: &mut Site, gone: &[Name]) {
         let seen =
             site.inside(host, &format!("systemctl is-active etcd || :; systemctl is-enabled etcd || :; ls -d {data}*"));
         let lines: Vec<&str> = seen.lines().collect();
-        assert!(lines.len() == 3 && lines[..2] == ["inactive", "disabled"] && lines[2].contains(".removed-"), "{seen}");
+        // A member that ends since it was removed may find its listener closed first, and calls that a failure.
+        assert!(lines.len() == 3 && matches!(lines[0], "inactive" | "failed"), "{seen}");
+        assert!(lines[1] == "disabled" && lines[2].contains(".removed-"), "{seen}");
     }
 }
 
