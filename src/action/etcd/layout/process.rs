@@ -22,10 +22,10 @@ impl Process {
     }
 }
 
-/// Id and working folder of each process called etcd that has not ended. One that only tells its version, as another
-/// step may be asking of it right now, is none.
-const PROCESSES: &str = r#"for d in ${1:-/proc/[0-9]*}; do
-    [ "$(cat "$d/comm" 2>/dev/null)" = etcd ] || continue
+/// Id and working folder of each process called etcd that has not ended; one look at all of them, for a host may have
+/// thousands. One that only tells its version, as another step may be asking of it right now, is none.
+const PROCESSES: &str = r#"for c in $(grep -lsx etcd ${1:-/proc/[0-9]*}/comm); do
+    d=${c%/comm}
     words=$(cat "$d/cmdline" 2>/dev/null | tr '\0' '\n')
     [ -n "$words" ] || continue
     ! printf '%s\n' "$words" | grep -qx -e '--*version' || continue
