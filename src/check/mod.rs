@@ -91,6 +91,7 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
     let on_failure = fields.take("on_failure").map(|node| on_failure(reader, node)).unwrap_or_default();
     fields.finish(&mut reader.problems);
 
+    step::name_checkpoints(&mut drafts);
     let ids = order::ids(reader, &drafts);
     let order = Order::of(reader, &drafts, &ids);
     let names = Names { drafts: &drafts, ids: &ids, order: &order, vars: &vars };

@@ -18,6 +18,7 @@ use crate::model::{Diagnostic, Effect, Span, StepId};
 use crate::template::Late;
 use common::Common;
 use effect::{Acting, is_opaque};
+use std::collections::HashSet;
 
 /// Where a step stands, which decides what it may be.
 #[derive(Clone, Copy)]
@@ -76,7 +77,7 @@ pub(super) struct Owner {
 /// A step as far as it could be read, so that what refers to it can be checked even so.
 pub(super) struct Draft {
     pub id: StepId,
-    /// Where its own id stands; `None` where one was made.
+    /// Where its own id stands, or the name of a checkpoint; `None` where one was made.
     pub named: Option<Span>,
     pub span: Span,
     pub kind: Option<&'static Kind>,
@@ -137,6 +138,20 @@ pub(super) fn list(reader: &mut Reader, node: &Node, within: Within) -> Vec<Draf
     drafts
 }
 
+/// Calls each checkpoint without an id by its name, where that can name a task and no other step has it.
+pub(super) fn name_checkpoints(drafts: &mut [Draft]) {
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let mut taken: HashSet<StepId> = drafts.iter().map(|draft| draft.id.clone()).collect();
+    for draft in drafts.iter_mut().filter(|draft| draft.named.is_none()) {
+        let Some(step) = &mut draft.step else { continue };
+        let name = step.checkpoint().filter(|name| !name.is_empty() && name.chars().all(word)).map(StepId::from);
+        if let Some(name) = name.filter(|name| taken.insert(name.clone())) {
+            step.id = name.clone();
+            (draft.id, draft.named) = (name, Some(draft.span));
+        }
+    }
+}
+
 /// Reads one step, the `ordinal`th of its list.
 fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Option<Draft> {
     let uses = matches!(within, Within::Steps) && node.get("use").is_some();
@@ -193,8 +208,8 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
         reader.problems.push(problem.help("put it before or after the roll"));
     }
     if draft.named.is_none() {
-        draft.id = made_id(kind, ordinal, within);
         draft.span = key.span;
+        draft.id = made_id(kind, ordinal, within);
     }
     draft.gate = if kind.barrier || common.irreversible.is_some() { Gate::Barrier } else { Gate::Open };
     let given = parameters.entries().iter().map(|(key, node)| (key.text.as_str(), node.as_str()));

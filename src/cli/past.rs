@@ -25,7 +25,7 @@ fn add(past: &mut Past, state: &RunState) {
     }
     for (name, task) in state.tasks() {
         if matches!(task.state, TaskState::Done { .. }) {
-            past.tasks.entry(name.clone()).or_insert(task.elapsed().as_secs_f64());
+            past.tasks.entry(name.clone()).or_insert(task.took().unwrap_or_default().as_secs_f64());
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::check::Step;
 use crate::compile::Program;
 use crate::execute::Goal;
 use crate::execute::walk::{self, TakingBack, Target, Way};
-use crate::model::{Outcome, RunState, StepId};
+use crate::model::{Outcome, RunState, StepId, Walk};
 use crate::report;
 use crate::report::run::{Back, BackStep};
 use indexmap::IndexSet;
@@ -60,11 +60,18 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
 
 fn goal(program: &Program, state: &RunState, args: &Args) -> Result<Goal, Exit> {
     let to = match &args.to {
-        None if walk::is_walking(state) => return Ok(Goal::Resume { drifted: true }),
+        None if goes_on(state) => return Ok(Goal::Resume { drifted: true }),
         None => Target::Start,
         Some(name) => Target::Checkpoint(checkpoint(program, state, name)?),
     };
     Ok(Goal::Back { to, force: args.force })
+}
+
+/// Whether a rollback without a checkpoint goes on with the walk that was cut off: not where that was only to take back
+/// what failed.
+pub fn goes_on(state: &RunState) -> bool {
+    let of_all = |walk: &Walk| walk.to.is_some() || state.spared().next().is_none();
+    walk::is_walking(state) && state.back.as_ref().is_some_and(of_all)
 }
 
 /// The step of a checkpoint that the run has passed, by its name or the step's id.

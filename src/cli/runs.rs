@@ -81,12 +81,26 @@ pub fn verify(state: &Option<PathBuf>, run: &RunId, seal: Option<&str>) -> Exit 
     Exit::Done
 }
 
-/// What a rollback would do now, to the last safe place; nothing where there is no way back any more.
+/// What a rollback would do now: by itself, and to the last checkpoint. Nothing where there is no way back any more.
 fn way_back(kept: &Kept, state: &RunState) -> String {
     if state.tidy.is_some() {
         return String::new();
     }
     let program = &kept.prepared.program;
-    let way = walk::way(program, state, &Target::LastCheckpoint, false);
-    report::run::back(&rollback::back(program, state, &way))
+    let mut ways = vec![match rollback::goes_on(state) {
+        true => walk::under_way(program, state),
+        false => walk::way(program, state, &Target::Start, false),
+    }];
+    let to_last = walk::way(program, state, &Target::LastCheckpoint, false);
+    if to_last.to.is_some() && to_last.to != ways[0].to {
+        ways.push(to_last);
+    }
+    let run = state.run.as_ref().map(RunId::as_str).unwrap_or_default();
+    let mut text = String::new();
+    for (way, by_itself) in ways.iter().zip([true, false]) {
+        let back = rollback::back(program, state, way);
+        let to = back.to.as_deref().filter(|_| !by_itself).map(|name| format!(" --to {name}")).unwrap_or_default();
+        text += &report::run::back_by(&back, &format!("surefoot rollback {run}{to}"));
+    }
+    text
 }

@@ -8,6 +8,7 @@ use super::walk::{self, Target};
 use crate::check::OnFailure;
 use crate::compile::{Program, Task};
 use crate::model::{Event, Outcome, RunState, TaskName, TaskRecord, TaskState};
+use std::collections::HashSet;
 
 /// The leg that follows, and the event that opens it; none where the run has ended.
 pub(super) fn turn(
@@ -100,6 +101,14 @@ fn failed<'a>(program: &'a Program, state: &'a RunState) -> impl Iterator<Item =
     })
 }
 
+/// Whether a walk back has left something that was done since the last checkpoint, or the start: it took back only the
+/// step or the batch that failed.
+fn spares_some(program: &Program, state: &RunState) -> bool {
+    let spared: HashSet<&TaskName> = state.spared().collect();
+    let since = walk::way(program, state, &Target::LastCheckpoint, true);
+    since.tasks.iter().any(|name| spared.contains(name))
+}
+
 /// How a run ended whose last leg this was. What the run came to stays, whatever `finally` comes to; but a run is
 /// not done where one of its steps is not.
 pub(super) fn outcome(program: &Program, state: &RunState, leg: Leg, progress: Progress) -> Outcome {
@@ -129,6 +138,7 @@ fn own_outcome(program: &Program, state: &RunState, leg: Leg, progress: Progress
         Leg::Back if progress == Progress::Stopped => Outcome::Interrupted,
         Leg::Back if counts.unknown > 0 => Outcome::Unknown,
         Leg::Back if counts.stuck > 0 || counts.kept > 0 || progress == Progress::Open => Outcome::Stuck,
+        Leg::Back if spares_some(program, state) => Outcome::Failed,
         Leg::Back => Outcome::RolledBack,
         _ if counts.unknown > 0 => Outcome::Unknown,
         _ if failed(program, state).next().is_some() => Outcome::Failed,

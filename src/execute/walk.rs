@@ -55,7 +55,8 @@ pub enum TakingBack<'a> {
 pub fn is_walking(state: &RunState) -> bool {
     let changed = |name: &TaskName| state.task(name).is_some_and(TaskRecord::has_changed);
     state.back.as_ref().is_some_and(|walk| match state.outcome {
-        Some(Outcome::RolledBack | Outcome::Stuck) => false,
+        // One that took back what failed, and not all, is over too.
+        Some(Outcome::RolledBack | Outcome::Stuck | Outcome::Failed) => false,
         // What is unknown may lie outside of the walk, which may be over.
         Some(Outcome::Unknown) => walk.tasks.iter().any(changed),
         _ => true,

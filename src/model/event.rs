@@ -155,13 +155,14 @@ pub enum Found {
 pub enum Outcome {
     /// Every task is done or skipped, or failed with `on_failure: continue`.
     Done,
-    /// A task failed and the run stopped; or all is done but for a `finally` step that failed.
+    /// A task failed and the run stopped, perhaps after what that step or its batch did was taken back; or all is done but
+    /// for a `finally` step that failed.
     Failed,
     /// A task's outcome could not be known. No `finally` step has run, unless it is one of theirs.
     Unknown,
     /// The operator stopped it, perhaps before its `finally` steps; it can be resumed.
     Interrupted,
-    /// Walked back: all that was to be taken back is.
+    /// Walked back: nothing is left of what the run did since its start, or since a checkpoint.
     RolledBack,
     /// Walked back, and something could not be taken back.
     Stuck,

@@ -198,7 +198,7 @@ impl RunState {
         self.tasks.values_mut().for_each(|task| task.drift = None);
         for name in again {
             if let Some(task) = self.tasks.get_mut(name) {
-                (task.state, task.started, task.since) = (TaskState::Pending, None, None);
+                task.rewind();
             }
         }
         if forward {
@@ -273,6 +273,14 @@ impl RunState {
     /// The done tasks that are not as they were left, and what a look at them found.
     pub fn drifted(&self) -> impl Iterator<Item = (&TaskName, &str)> {
         self.tasks.iter().filter_map(|(name, task)| Some((name, task.drift.as_deref()?)))
+    }
+
+    /// What is changed and the walk back does not pass over: it stays as the run left it.
+    pub fn spared(&self) -> impl Iterator<Item = &TaskName> {
+        let apart = |(name, task): &(&TaskName, &TaskRecord)| {
+            task.has_changed() && self.back.as_ref().is_some_and(|walk| !walk.tasks.contains(*name))
+        };
+        self.tasks().filter(apart).map(|(name, _)| name)
     }
 
     /// Whether a step of `finally` has failed at the end of the run.

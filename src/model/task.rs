@@ -71,6 +71,8 @@ pub struct TaskRecord {
     pub started: Option<Timestamp>,
     /// When it came into its state; none while pending.
     pub since: Option<Timestamp>,
+    /// When its own work had ended, once something came after that: a way back, or somebody's word.
+    pub ended: Option<Timestamp>,
     /// The first undo that it announced: the one that leads back to where it found things.
     pub undo: Option<Undo>,
     /// The first attempt that announced a change which has not been taken back.
@@ -159,8 +161,10 @@ impl TaskRecord {
                 return;
             }
             TaskEvent::Started { attempt } => {
+                // A gate that is passed again on the way back begins anew.
+                let first = if self.state.has_ended() { None } else { self.started };
+                (self.started, self.ended) = (first.or(Some(at)), None);
                 self.attempt = *attempt;
-                self.started.get_or_insert(at);
             }
             TaskEvent::Changing { undo, .. } if self.announced.is_none() => {
                 self.announced = Some(self.attempt);
@@ -174,13 +178,22 @@ impl TaskRecord {
             TaskEvent::Undone { .. } => self.forget(),
             _ => {}
         }
+        if matches!(what, TaskEvent::Undoing { .. } | TaskEvent::Kept { .. } | TaskEvent::Settled { .. }) {
+            self.ended = self.ended.or(self.since);
+        }
         self.state = next;
         self.since = Some(at);
     }
 
     /// It has yet to run; its attempts are still counted.
+    pub(super) fn rewind(&mut self) {
+        self.state = TaskState::Pending;
+        (self.started, self.since, self.ended) = (None, None, None);
+    }
+
+    /// The same, and nothing of what it did counts.
     pub(super) fn reset(&mut self) {
-        (self.state, self.started, self.since) = (TaskState::Pending, None, None);
+        self.rewind();
         self.forget();
     }
 
@@ -218,9 +231,9 @@ impl TaskRecord {
         matches!(self.state, TaskState::Unknown { .. })
     }
 
-    /// From its first attempt to its last event.
-    pub fn elapsed(&self) -> SignedDuration {
-        self.started.zip(self.since).map(|(start, since)| since.duration_since(start)).unwrap_or_default()
+    /// From its first attempt to the end of its last, or to what was last heard of it; none before it has begun.
+    pub fn took(&self) -> Option<SignedDuration> {
+        self.started.zip(self.ended.or(self.since)).map(|(start, end)| end.duration_since(start))
     }
 }
 

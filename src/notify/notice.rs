@@ -130,6 +130,7 @@ fn sentence(outcome: Outcome) -> &'static str {
 fn next(outcome: Outcome, state: &RunState) -> Option<String> {
     let run = state.run.as_ref()?;
     match outcome {
+        Outcome::RolledBack if state.spared().next().is_some() => Some(format!("surefoot resume {run}")),
         Outcome::Done | Outcome::RolledBack => None,
         Outcome::Failed | Outcome::Interrupted => Some(format!("surefoot resume {run}")),
         Outcome::Unknown => {

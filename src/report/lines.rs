@@ -3,11 +3,15 @@
 use super::safe::clean;
 use super::{Places, words};
 use crate::model::{
-    Event, FaultKind, Found, Holding, HostName, Observer, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState,
+    Event, FaultKind, Found, Holding, HostName, Observer, Outcome, RunState, Stamped, StepId, TaskEvent, TaskName,
+    TaskRecord, TaskState,
 };
 use indexmap::IndexMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// So many tasks are named in one line.
+const NAMED: usize = 12;
 
 /// Below a line's words.
 const INDENT: &str = "            ";
@@ -43,20 +47,17 @@ pub fn line(stamped: &Stamped, state: &RunState, verbose: bool, places: &Places)
     let head = |text: String| format!("{dim}{at}{dim:#}  {text}\n");
     match &stamped.event {
         Event::RunStarted { run, runbook, tasks, .. } => {
-            Some(head(format!("run {run} of {runbook} started: {} tasks", tasks.len())))
+            Some(head(format!("run {run} of {runbook} started: {}", words::tasks(tasks.len()))))
         }
         Event::RunResumed { forward, again, operator, .. } => {
             let what = if *forward { "goes on" } else { "is taken up" };
-            Some(head(format!("the run {what}, by {operator}: {} tasks are attempted again", again.len())))
+            Some(head(format!("the run {what}, by {operator}: {} to be attempted again", words::tasks(again.len()))))
         }
-        Event::RollingBack { to, tasks, .. } => {
-            let to = to.as_ref().map_or("the start".to_owned(), |step| format!("the checkpoint {step}"));
-            Some(head(format!("walking back to {to}, over {} tasks", tasks.len())))
-        }
+        Event::RollingBack { to, tasks, .. } => Some(head(walking_back(to.as_ref(), tasks, state))),
         Event::LeftOut { host, fault } => Some(head(format!("{host} is left out of this run: {fault}"))),
         Event::Finishing { outcome, tasks } => {
             let (word, _) = words::of_outcome(*outcome);
-            Some(head(format!("{word}; now what `finally` says: {} tasks", tasks.len())))
+            Some(head(format!("{word}; now what `finally` says: {}", words::tasks(tasks.len()))))
         }
         Event::Task { task, what } => task_line(task, what, state, verbose, places).map(head),
         Event::Holding { hosts } => holding(hosts, verbose).map(head),
@@ -72,6 +73,19 @@ pub fn line(stamped: &Stamped, state: &RunState, verbose: bool, places: &Places)
         Event::RunEnded { outcome } => Some(ended(*outcome, state)),
         Event::Tidying { by, .. } => Some(head(format!("what the run keeps on its hosts is removed, by {by}"))),
         Event::Tidied { hosts } => Some(head(format!("nothing is left on {}", names(hosts)))),
+    }
+}
+
+/// Where a walk back leads, and what it has to do.
+fn walking_back(to: Option<&StepId>, tasks: &[TaskName], state: &RunState) -> String {
+    let changed = tasks.iter().filter(|name| state.task(name).is_some_and(TaskRecord::has_changed)).count();
+    let what = if changed == 0 { "nothing".to_owned() } else { words::tasks(changed) };
+    match to {
+        Some(step) => format!("walking back to the checkpoint {step}: {what} to take back"),
+        None if state.spared().next().is_some() => {
+            format!("walking back over what failed: {what} to take back; what else was done stays")
+        }
+        None => format!("walking back to the start: {what} to take back"),
     }
 }
 
@@ -121,7 +135,7 @@ fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool,
 }
 
 fn took(task: &TaskName, state: &RunState) -> String {
-    let span = state.task(task).and_then(|t| t.started.zip(t.since)).map(|(start, end)| end.duration_since(start));
+    let span = state.task(task).and_then(TaskRecord::took);
     let dim = words::DIM;
     span.map(|span| format!("  {dim}{}{dim:#}", words::time(span))).unwrap_or_default()
 }
@@ -145,10 +159,15 @@ pub fn ended(outcome: Outcome, state: &RunState) -> String {
         text += &format!("  left out: {host} ({fault})\n");
     }
     if state.back.is_some() {
-        text += &format!("  {} undone, {} kept, {} stuck\n", counts.undone, counts.kept, counts.stuck);
+        text += &match counts.undone + counts.kept + counts.stuck {
+            0 => "  there was nothing to take back\n".to_owned(),
+            _ => format!("  {} undone, {} kept, {} stuck\n", counts.undone, counts.kept, counts.stuck),
+        };
+        text += &listed("left as they are", state.spared());
     }
     if outcome != Outcome::Done {
         text += &not_done(state);
+        text += &next(outcome, state, &run);
         if counts.unknown > 0 {
             text += &format!("  `surefoot settle {run} STEP@HOST done|undone` says what you know of an unknown one.\n");
         }
@@ -157,14 +176,28 @@ pub fn ended(outcome: Outcome, state: &RunState) -> String {
     text
 }
 
+/// What leads on, where the run can still go on: the commands, with what each does.
+fn next(outcome: Outcome, state: &RunState, run: &str) -> String {
+    if state.tidy.is_some() {
+        return String::new();
+    }
+    let back = match state.tasks().any(|(_, task)| task.has_changed()) {
+        true => format!("; `surefoot rollback {run}` takes back what was done"),
+        false => String::new(),
+    };
+    match outcome {
+        Outcome::Failed => format!("  `surefoot resume {run}` goes on once the cause is mended{back}.\n"),
+        Outcome::Interrupted => format!("  `surefoot resume {run}` goes on{back}.\n"),
+        // It has led to a checkpoint.
+        Outcome::RolledBack if !back.is_empty() => format!("  `surefoot resume {run}` goes forward again{back}.\n"),
+        Outcome::Done | Outcome::Unknown | Outcome::RolledBack | Outcome::Stuck => String::new(),
+    }
+}
+
 /// Names what failed, is unknown, was left in flight, and was never started.
 fn not_done(state: &RunState) -> String {
     let named = |title: &str, test: fn(&TaskState) -> bool| {
-        let names: Vec<String> = state.tasks().filter(|(_, t)| test(&t.state)).map(|(n, _)| n.to_string()).collect();
-        let more = names.len().saturating_sub(12);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let first = names.iter().take(12).cloned().collect::<Vec<_>>().join(", ");
-        if names.is_empty() { String::new() } else { format!("  {title}: {first}{more}\n") }
+        listed(title, state.tasks().filter(|(_, task)| test(&task.state)).map(|(name, _)| name))
     };
     [
         named("failed", |s| matches!(s, TaskState::Failed { .. })),
@@ -176,4 +209,12 @@ fn not_done(state: &RunState) -> String {
         named("not started", |s| matches!(s, TaskState::Pending)),
     ]
     .concat()
+}
+
+/// A line of names, of which the first few are told; nothing where there is none.
+fn listed<'n>(title: &str, names: impl Iterator<Item = &'n TaskName>) -> String {
+    let names: Vec<String> = names.map(ToString::to_string).collect();
+    let (first, rest) = names.split_at(names.len().min(NAMED));
+    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+    if first.is_empty() { String::new() } else { format!("  {title}: {}{more}\n", first.join(", ")) }
 }

@@ -61,9 +61,23 @@ pub struct BackStep {
 
 /// A walk back in words.
 pub fn back(back: &Back) -> String {
-    let to = back.to.as_ref().map_or("the start".to_owned(), |name| format!("the checkpoint {name}"));
     let bold = words::BOLD;
-    let mut out = format!("\n{bold}a rollback to {to}{bold:#}\n");
+    format!("\n{bold}{}{bold:#}\n{}", heading(back), done_on(back))
+}
+
+/// The same, with the command that would do it.
+pub fn back_by(back: &Back, command: &str) -> String {
+    let bold = words::BOLD;
+    format!("\n{bold}{}{bold:#}: `{command}`\n{}", heading(back), done_on(back))
+}
+
+fn heading(back: &Back) -> String {
+    let to = back.to.as_ref().map_or("the start".to_owned(), |name| format!("the checkpoint {name}"));
+    format!("a rollback to {to}")
+}
+
+fn done_on(back: &Back) -> String {
+    let mut out = String::new();
     if let Some(wall) = &back.wall {
         let _ = writeln!(out, "  cannot pass {wall}, a point of no return");
     }
@@ -114,6 +128,7 @@ fn header(state: &RunState) -> String {
     if let Some(Pause { by, since }) = &state.paused {
         let at_work = match state.counts().in_flight {
             0 => "nothing of it is at work".to_owned(),
+            1 => "1 task is still at work".to_owned(),
             n => format!("{n} tasks are still at work"),
         };
         let odd = words::ODD;
@@ -142,9 +157,9 @@ fn detail(task: &TaskRecord) -> String {
     if task.attempt > 1 {
         let _ = write!(out, "  attempt {}", task.attempt);
     }
-    if let Some((start, end)) = task.started.zip(task.since) {
+    if let Some(span) = task.took() {
         let dim = words::DIM;
-        let _ = write!(out, "  {dim}{}{dim:#}", words::time(end.duration_since(start)));
+        let _ = write!(out, "  {dim}{}{dim:#}", words::time(span));
     }
     if let TaskState::Changing { summary } = &task.state {
         let _ = write!(out, "  {}", clean(summary));

@@ -129,6 +129,11 @@ pub fn indented(text: &str, indent: &str) -> String {
     text.lines().map(|line| format!("{indent}{line}\n")).collect()
 }
 
+/// `1 task`, `3 tasks`.
+pub fn tasks(count: usize) -> String {
+    if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") }
+}
+
 /// `0.3 s`, `42 s`, `3 m 05 s`, `2 h 04 m`.
 pub fn time(span: SignedDuration) -> String {
     let seconds = span.as_secs();

@@ -55,10 +55,7 @@ fn bash_completes_commands_and_what_the_line_is_about() {
     assert_eq!(offers(&["surefoot", "plan", "book.yaml", "--bind", ""]), ["members=", "writers="]);
     assert_eq!(offers(&["surefoot", "run", "book.yaml", "--approve", ""]), ["sure", "all"]);
     assert_eq!(offers(&["surefoot", "show", ""]), ["last", run.as_str()]);
-    assert_eq!(
-        offers(&["surefoot", "logs", "last", ""]),
-        ["checkpoint-1@controller", "sure@controller", "look@controller"]
-    );
+    assert_eq!(offers(&["surefoot", "logs", "last", ""]), ["there@controller", "sure@controller", "look@controller"]);
     assert_eq!(offers(&["surefoot", "approve", "last", "s"]), ["sure"]);
     assert_eq!(offers(&["surefoot", "rollback", "last", "--to", ""]), ["there"]);
     assert_eq!(offers(&["surefoot", "actions", "etcd.snap"]), ["etcd.snapshot", "etcd.snapshot_status"]);

@@ -10,6 +10,7 @@ mod completions;
 mod console;
 mod control;
 mod diagnostic;
+mod endings;
 mod etcd;
 mod examples;
 mod execute;

@@ -87,6 +87,18 @@ fn a_command_is_told_of_a_run_in_order_and_of_what_it_asked_for_only() {
 }
 
 #[test]
+fn where_only_the_failed_step_is_taken_back_the_command_that_goes_on_is_told() {
+    let program = program("notify: [{ on: [ended], command: [./keep.sh, ends] }]\n");
+    let back = "  - { id: back, sh: exit 3, undo: { sh: \"true\" }, on_failure: rollback }\n";
+    let (code, err) = run(&program, &format!("{GOOD}{back}"), &[]);
+    assert_eq!(code, Some(1), "{err}");
+    let run = program.store().runs().unwrap().pop().unwrap();
+    let ended = &kept(&program, "ends")[0];
+    assert_eq!((&ended["outcome"], &ended["exit_code"]), (&json!("failed"), &json!(1)));
+    assert_eq!(ended["next"], json!(format!("surefoot resume {run}")));
+}
+
+#[test]
 fn what_cannot_be_known_is_told_with_the_word_that_settles_it() {
     let program = program("notify: [{ on: [unknown, ended], command: [./keep.sh, all] }]\n");
     let dies =

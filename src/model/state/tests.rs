@@ -257,5 +257,23 @@ fn it_tells_what_is_in_flight_and_counts() {
     assert_eq!(state.counts(), Counts { in_flight: 1, done: 1, changed: 1, ..Counts::default() });
     assert_eq!(state.of_step("a").count(), 1);
     assert_eq!(state.elapsed(), SignedDuration::from_secs(4));
-    assert_eq!(state.task(&name("a@h")).unwrap().elapsed(), SignedDuration::from_secs(2));
+    assert_eq!(state.task(&name("a@h")).unwrap().took(), Some(SignedDuration::from_secs(2)));
+}
+
+#[test]
+fn a_task_took_the_time_of_its_own_attempts_whatever_comes_later() {
+    let mut state = run();
+    [start(1), changing(1), done(true)].into_iter().for_each(|event| task(&mut state, "a@h", event).unwrap());
+    let took = |state: &RunState| state.task(&name("a@h")).unwrap().took();
+    let own = took(&state);
+    assert_eq!(own, Some(SignedDuration::from_secs(2)));
+    walk_back(&mut state).unwrap();
+    task(&mut state, "a@h", TaskEvent::Undoing { attempt: 2 }).unwrap();
+    task(&mut state, "a@h", TaskEvent::Undone { verified: true }).unwrap();
+    assert_eq!(took(&state), own);
+    next(&mut state, Event::RunEnded { outcome: Outcome::RolledBack }).unwrap();
+    next(&mut state, resume(true, &["a@h"])).unwrap();
+    assert_eq!(took(&state), None);
+    task(&mut state, "a@h", start(3)).unwrap();
+    assert_eq!(took(&state), Some(SignedDuration::ZERO));
 }

@@ -196,7 +196,7 @@ impl Collector {
             changed: matches!(record.state, TaskState::Done { changed: true, .. }),
             attempts: record.attempt,
             started: record.started,
-            seconds: record.elapsed().as_secs_f64(),
+            seconds: record.took().unwrap_or_default().as_secs_f64(),
             summary: seen.and_then(|seen| seen.summary.clone()),
             command: known.map(|(_, task)| super::plan::full(task)).filter(|text| !text.is_empty()),
             diff: known.and_then(|(_, task)| diff(task)),

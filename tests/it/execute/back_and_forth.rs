@@ -346,8 +346,12 @@ fn a_step_that_rolls_back_takes_back_its_own_and_no_more() {
     play(async {
         let bad = Step { on_failure: OnFailure::Rollback, ..mark("bad", "fail 1", "sleep 1") };
         let theatre = Theatre::new(vec![mark("a1", "sleep 1", "sleep 1"), bad], 1, |_| {});
-        assert!(matches!(theatre.engage(Goal::Start, None).await, Some(Ok(Outcome::RolledBack))));
-        assert_eq!(theatre.marks("a"), ["a1"]);
+        assert!(matches!(theatre.engage(Goal::Start, None).await, Some(Ok(Outcome::Failed))));
+        assert_eq!(theatre.marks("a"), ["a1"], "it has failed: what was done before stays");
+        let spared: Vec<String> = theatre.state().spared().map(ToString::to_string).collect();
+        assert_eq!(spared, ["a1@a"]);
+        assert!(matches!(theatre.engage(back_to(Target::Start), None).await, Some(Ok(Outcome::RolledBack))));
+        assert!(theatre.marks("a").is_empty());
     });
 }
 

@@ -215,7 +215,7 @@ fn the_failed_batch_is_taken_back_those_done_stay_and_those_after_are_not_touche
         let work = vec![mark("x", "", ""), deed("y", bad, ""), mark("z", "", "")];
         let steps = on_failure(roll("roll", json!(1), "", vec![gate("")], work), OnFailure::Rollback);
         let theatre = Theatre::new(steps, 3, |_| {});
-        assert_eq!(ends(&theatre, Goal::Start).await, Outcome::RolledBack);
+        assert_eq!(ends(&theatre, Goal::Start).await, Outcome::Failed);
         assert_eq!((theatre.marks("a").len(), theatre.marks("b").len(), theatre.marks("c").len()), (3, 0, 0));
         assert!(theatre.acts("c").is_empty());
         let told = story(&theatre).join(" ");
@@ -231,13 +231,35 @@ fn the_failed_batch_is_taken_back_those_done_stay_and_those_after_are_not_touche
 }
 
 #[test]
+fn a_roll_that_has_failed_can_be_taken_back_as_a_whole() {
+    play(async {
+        let bad = "{{ 'fail 1' if host.name == 'b' else 'sleep 1' }}";
+        let work = vec![mark("x", "", ""), deed("y", bad, "")];
+        let steps = on_failure(roll("roll", json!(1), "", vec![gate("")], work), OnFailure::Rollback);
+        let theatre = Theatre::new(steps, 3, |_| {});
+        assert_eq!(ends(&theatre, Goal::Start).await, Outcome::Failed);
+        let spared: Vec<String> = theatre.state().spared().map(ToString::to_string).collect();
+        assert_eq!(spared, ["x@a", "y@a"]);
+        assert_eq!(ends(&theatre, back_to(Target::Start)).await, Outcome::RolledBack);
+        assert!(theatre.marks("a").is_empty());
+        audit_roll(&theatre);
+
+        // Where the first batch fails, nothing is left of the run.
+        let work = vec![deed("y", "fail 1", "")];
+        let steps = on_failure(roll("roll", json!(1), "", vec![gate("")], work), OnFailure::Rollback);
+        let theatre = Theatre::new(steps, 3, |_| {});
+        assert_eq!(ends(&theatre, Goal::Start).await, Outcome::RolledBack);
+    });
+}
+
+#[test]
 fn a_gate_that_fails_after_a_batch_fails_the_batch() {
     play(async {
         let bad = Step { on: None, ..step("gate", &LOOK, "{{ 'fail 1 again' if batch.index == 2 else 'fine' }}") };
         let work = vec![mark("x", "", "")];
         let steps = on_failure(roll("roll", json!(1), "", vec![bad], work), OnFailure::Rollback);
         let theatre = Theatre::new(steps, 3, |_| {});
-        assert_eq!(ends(&theatre, Goal::Start).await, Outcome::RolledBack);
+        assert_eq!(ends(&theatre, Goal::Start).await, Outcome::Failed);
         assert_eq!((theatre.marks("a").len(), theatre.marks("b").len(), theatre.marks("c").len()), (1, 0, 0));
         audit_roll(&theatre);
         assert_eq!(ends(&theatre, Goal::Resume { drifted: false }).await, Outcome::Done);

@@ -115,7 +115,7 @@ fn a_web_tier_is_restarted_and_walked_back_without_a_failed_request() {
     }
     let third = pids(&scene)[2].clone();
     let failed = scene.run(&["-p", "config=bad.conf"]);
-    assert_eq!(failed.code, Some(3), "{}", failed.story());
+    assert_eq!(failed.code, Some(1), "{}", failed.story());
     assert_eq!(failed.words("sound"), ["done", "failed", "pending"]);
     assert_eq!(news(&scene), [true, false, false]);
     assert_eq!(pids(&scene)[2], third);
