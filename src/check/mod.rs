@@ -21,6 +21,7 @@ mod secrets;
 mod shapes;
 mod shell;
 mod sites;
+mod spliced;
 mod step;
 mod uses;
 mod vars;
@@ -99,6 +100,7 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
     secrets::check(reader, &names);
     overlaps::check(reader, &names);
     if !reader.has_errors() {
+        spliced::check(reader, &names);
         // A name that could not be read may have been the use.
         params::unused(reader);
     }

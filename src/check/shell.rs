@@ -8,18 +8,27 @@ use std::ops::Range;
 const SPEAKERS: &[&str] = &["comm", "echo", "head", "printf", "yes", "true", ":"];
 /// Commands at the end of a pipeline that keep nothing: what they say of no input tells enough.
 const LISTENERS: &[&str] = &["cut", "grep", "head", "openssl", "sed", "sort", "tail", "tr", "uniq", "wc"];
-/// Of those, the ones that end well without input, and so make an empty file of a failure.
+/// Of those, the ones that end well without input, and so make an empty file or text of a failure.
 const COPIERS: &[&str] = &["cut", "head", "sed", "sort", "tail", "tr", "uniq"];
 /// Commands that, in the middle of a pipeline, work on what the one before them says.
 const FILTERS: &[&str] =
     &["awk", "base64", "cat", "cut", "grep", "head", "sed", "sort", "tail", "tee", "tr", "uniq", "wc"];
 
 /// Of each pipeline, the first command whose failure is lost; byte ranges. A pipeline into a listener counts as
-/// heard, unless what it says is turned round, or kept in a file.
+/// heard, unless what it says is turned round, or kept in a file or a variable.
 pub(super) fn unheard(text: &str) -> Vec<Range<usize>> {
-    let mut scanner = Scanner { text, at: 0, depth: 0, documents: Vec::new(), kept: false, found: Vec::new() };
+    let mut scanner = Scanner {
+        text,
+        at: 0,
+        word: 0,
+        depth: 0,
+        documents: Vec::new(),
+        kept: false,
+        assigned: false,
+        found: Vec::new(),
+    };
     // Whoever turns it on knows.
-    if text.contains("pipefail") || scanner.list(false).is_none() {
+    if text.contains("pipefail") || scanner.list(false, false).is_none() {
         return Vec::new();
     }
     scanner.found.sort_by_key(|range| range.start);
@@ -32,11 +41,15 @@ const DEEPEST: usize = 50;
 struct Scanner<'t> {
     text: &'t str,
     at: usize,
+    /// Where the word begins that is being read.
+    word: usize,
     depth: usize,
     /// The ends of here-documents that begin with the next line.
     documents: Vec<&'t str>,
     /// What the command says that is being read goes to a file.
     kept: bool,
+    /// What these commands say becomes a variable's value, and nobody looks whether it is empty.
+    assigned: bool,
     found: Vec<Range<usize>>,
 }
 
@@ -88,15 +101,34 @@ fn is_assignment(word: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
+/// Whether something tells that a variable is empty: it stands within `[ ]`, after `case`, or as `${NAME:?}`.
+fn is_tested(text: &str, name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let told = |line: &str, at: usize| {
+        let (before, after) = (&line[..at], &line[at + name.len()..]);
+        let is_whole = !before.ends_with(inner) && !after.starts_with(inner);
+        let in_brackets = before.rfind("[ ") > before.rfind(" ]");
+        let in_case = before.trim_end_matches(['"', '$', '{']).ends_with("case ");
+        is_whole && (in_brackets || in_case || (before.ends_with("${") && after.starts_with(":?")))
+    };
+    text.lines().any(|line| line.match_indices(name).any(|(at, _)| told(line, at)))
+}
+
 impl<'t> Scanner<'t> {
     /// Reads commands up to the end of the text, or to the `)` that closes these. `None` where it cannot follow.
-    fn list(&mut self, closed: bool) -> Option<()> {
+    fn list(&mut self, closed: bool, assigned: bool) -> Option<()> {
         self.depth += 1;
-        let outer = std::mem::take(&mut self.kept);
+        let outer = (self.word, std::mem::take(&mut self.kept), std::mem::replace(&mut self.assigned, assigned));
         let found = if self.depth > DEEPEST { None } else { self.commands(closed) };
-        self.kept = outer;
+        (self.word, self.kept, self.assigned) = outer;
         self.depth -= 1;
         found
+    }
+
+    /// Whether the word so far is `NAME=`, and no test of that variable tells an empty value.
+    fn assigns(&self) -> bool {
+        let word = &self.text[self.word..self.at];
+        is_assignment(word) && word.split_once('=').is_some_and(|(name, _)| !is_tested(self.text, name))
     }
 
     fn commands(&mut self, closed: bool) -> Option<()> {
@@ -131,7 +163,7 @@ impl<'t> Scanner<'t> {
                     _ => return None,
                 },
                 Token::Open => {
-                    self.list(true)?;
+                    self.list(true, self.assigned)?;
                     line.last.compound = true;
                 }
                 Token::Close if outer.last().is_some_and(|(word, _)| *word == "case") => line = Pipeline::default(),
@@ -143,7 +175,7 @@ impl<'t> Scanner<'t> {
     }
 
     fn end(&mut self, line: &Pipeline) {
-        let kept = std::mem::take(&mut self.kept);
+        let kept = std::mem::take(&mut self.kept) || self.assigned;
         let hears = |name| LISTENERS.contains(&name) && !(kept && COPIERS.contains(&name));
         if line.last.name(self.text).is_some_and(hears) && !line.negated {
             return;
@@ -242,6 +274,7 @@ impl<'t> Scanner<'t> {
     }
 
     fn word(&mut self) -> Option<()> {
+        self.word = self.at;
         while let Some(next) = self.rest().chars().next() {
             match next {
                 ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')' => break,
@@ -264,7 +297,7 @@ impl<'t> Scanner<'t> {
             '\\' => drop(self.past_char()?),
             '`' => while self.past_char()? != '`' {},
             '$' if self.past("((") => self.at += self.rest().find("))")? + 2,
-            '$' if self.past("(") => self.list(true)?,
+            '$' if self.past("(") => self.list(true, self.assigns())?,
             '$' if self.past("{") => {
                 self.depth += 1;
                 while !self.past("}") {
@@ -302,6 +335,7 @@ mod tests {
             ["pg_dump db", "a"]
         );
         assert_eq!(lost("a >x | sort; b | sort >/dev/null; c | grep x >y; d | head >$(e | sort)"), ["d"]);
+        assert_eq!(lost("x=$(a | sed s/a/b/); y=\"is $(b | cut -c1)\"; z=$( (c | tail -1) )"), ["a", "b", "c"]);
         assert_eq!(lost("case $x in a|b) c | d ;; *) e ;; esac"), ["c"]);
     }
 
@@ -320,6 +354,12 @@ mod tests {
             "set -o pipefail; a | b",
             "cat <<'END'\na | b\nEND\n",
             "a >| b",
+            "x=$(a | sed s/a/b/)\n[ -n \"$x\" ] || exit 1",
+            "free=$(df / | tail -1)\n[ $((free + 1)) -ge \"$SIZE\" ] || exit 1",
+            "x=$(a | cut -c1)\ncase $x in b) exit 1 ;; esac",
+            "x=$(a | tail -1); : \"${x:?}\"",
+            "x=$(a | grep b)",
+            "[ \"$(a | cut -c1)\" = x ] && echo \"$(b | head -1)\"",
             "a | b 'unfinished",
             "fi | x",
             "| x",

@@ -28,6 +28,8 @@ pub struct Ref {
     pub path: Vec<Seg>,
     /// Bytes of the template's text.
     pub range: Range<usize>,
+    /// Whether its text may come through into what is rendered; not where it is only compared, tested or counted.
+    pub shown: bool,
 }
 
 impl Ref {
@@ -59,7 +61,12 @@ pub(super) struct Collector<'a> {
     pub calls: Vec<Call>,
     /// Names bound inside, innermost last.
     bound: Vec<&'a str>,
+    /// Within something that lets no text through.
+    mute: bool,
 }
+
+/// Filters that make a number or a truth of whatever they are given.
+const COUNTERS: &[&str] = &["bool", "count", "float", "int", "length"];
 
 impl<'a> Collector<'a> {
     pub fn statement(&mut self, statement: &Stmt<'a>) {
@@ -69,7 +76,7 @@ impl<'a> Collector<'a> {
             Stmt::EmitRaw(_) => {}
             Stmt::ForLoop(l) => self.for_loop(l),
             Stmt::IfCond(c) => {
-                self.expression(&c.expr);
+                self.muted(|me| me.expression(&c.expr));
                 self.statements(&c.true_body);
                 self.statements(&c.false_body);
             }
@@ -139,6 +146,12 @@ impl<'a> Collector<'a> {
         self.bound.truncate(depth);
     }
 
+    fn muted(&mut self, walk: impl FnOnce(&mut Self)) {
+        let outer = std::mem::replace(&mut self.mute, true);
+        walk(self);
+        self.mute = outer;
+    }
+
     fn bind(&mut self, target: &Expr<'a>) {
         match target {
             Expr::Var(v) => self.bound.push(v.id),
@@ -156,37 +169,40 @@ impl<'a> Collector<'a> {
                 self.expression(&s.expr);
                 [&s.start, &s.stop, &s.step].into_iter().flatten().for_each(|e| self.expression(e));
             }
-            Expr::UnaryOp(op) => self.expression(&op.expr),
+            Expr::UnaryOp(op) => self.muted(|me| me.expression(&op.expr)),
             Expr::BinOp(op) => {
                 self.expression(&op.left);
                 self.expression(&op.right);
             }
-            Expr::Compare(c) => {
-                self.expression(&c.expr);
-                c.ops.iter().for_each(|op| self.expression(&op.expr));
-            }
+            Expr::Compare(c) => self.muted(|me| {
+                me.expression(&c.expr);
+                c.ops.iter().for_each(|op| me.expression(&op.expr));
+            }),
             Expr::IfExpr(i) => {
-                self.expression(&i.test_expr);
+                self.muted(|me| me.expression(&i.test_expr));
                 self.expression(&i.true_expr);
                 i.false_expr.iter().for_each(|e| self.expression(e));
             }
-            Expr::Filter(f) => {
-                f.expr.iter().for_each(|e| self.expression(e));
-                self.outputs_of_all(f);
-                self.called(CallKind::Filter, f.name, f.span());
-                self.called_by_name(f);
-                self.arguments(&f.args);
-            }
-            Expr::Test(t) => {
-                self.expression(&t.expr);
-                self.called(CallKind::Test, t.name, t.span());
-                self.arguments(&t.args);
-            }
+            Expr::Filter(f) if COUNTERS.contains(&f.name) => self.muted(|me| me.filter(f, f.span())),
+            Expr::Filter(f) => self.filter(f, f.span()),
+            Expr::Test(t) => self.muted(|me| {
+                me.expression(&t.expr);
+                me.called(CallKind::Test, t.name, t.span());
+                me.arguments(&t.args);
+            }),
             Expr::Call(c) => self.call(c, c.span()),
             Expr::List(l) => l.items.iter().for_each(|e| self.expression(e)),
             Expr::Tuple(t) => t.items.iter().for_each(|e| self.expression(e)),
             Expr::Map(m) => m.keys.iter().chain(&m.values).for_each(|e| self.expression(e)),
         }
+    }
+
+    fn filter(&mut self, filter: &ast::Filter<'a>, span: Span) {
+        filter.expr.iter().for_each(|e| self.expression(e));
+        self.outputs_of_all(filter);
+        self.called(CallKind::Filter, filter.name, span);
+        self.called_by_name(filter);
+        self.arguments(&filter.args);
     }
 
     fn call(&mut self, call: &ast::Call<'a>, span: Span) {
@@ -242,7 +258,7 @@ impl<'a> Collector<'a> {
         let name = |name: &str| Seg::Name(name.to_owned());
         let mut path = vec![name("steps"), name(step), name("on"), Seg::Any, name("out")];
         path.extend(names.split('.').map(name));
-        self.refs.push(Ref { path, range: range(attribute.span()) });
+        self.refs.push(Ref { path, range: range(attribute.span()), shown: !self.mute });
     }
 
     /// Follows `a.b["c"][d]` down to its root name.
@@ -260,7 +276,7 @@ impl<'a> Collector<'a> {
                         Some(name) => Seg::Name(name),
                         None => Seg::Any,
                     });
-                    self.expression(&i.subscript_expr);
+                    self.muted(|me| me.expression(&i.subscript_expr));
                     at = &i.expr;
                 }
                 Expr::Var(v) => break v.id,
@@ -273,7 +289,7 @@ impl<'a> Collector<'a> {
         path.push(Seg::Name(root.to_owned()));
         path.reverse();
         let start = root_span(expr).start_offset as usize;
-        self.refs.push(Ref { path, range: start..expr.span().end_offset as usize });
+        self.refs.push(Ref { path, range: start..expr.span().end_offset as usize, shown: !self.mute });
     }
 }
 
