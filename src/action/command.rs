@@ -67,7 +67,7 @@ pub(super) async fn run(cx: &Cx<'_>, mut script: Script, name: &str) -> Result<C
     if let Some(stdin) = &cx.settings.stdin {
         script = script.stdin(stdin.clone());
     }
-    cx.act(script).await?.ok(name).map(CommandOut::from)
+    cx.act(script).await?.ok_or_said(name).map(CommandOut::from)
 }
 
 /// The first line, shortened, for people.

@@ -32,7 +32,7 @@ pub(super) struct Settler<'a> {
     /// Parameters that are known only in the run.
     late: HashSet<String>,
     /// Whether all of the frame may be skipped.
-    may_be_skipped: bool,
+    frame_may_be_skipped: bool,
 }
 
 impl<'a> Settler<'a> {
@@ -50,7 +50,7 @@ impl<'a> Settler<'a> {
             hosts,
             vars: HashMap::new(),
             late: late.chain(secrets).cloned().collect(),
-            may_be_skipped: frame.when.is_some() || outer.is_some_and(|outer| outer.may_be_skipped),
+            frame_may_be_skipped: frame.when.is_some() || outer.is_some_and(|outer| outer.frame_may_be_skipped),
         };
         for name in vars.keys() {
             settler.var(name, vars);
@@ -91,7 +91,7 @@ impl<'a> Settler<'a> {
     pub fn known(&self, given: &Late, scope: &Scope, vars: &Vars) -> Result<Late, Diagnostic> {
         let own = |r: &Ref| r.name(0) == Some("vars") && r.name(1).is_none_or(|name| vars.contains_key(name));
         match given.settle(scope, &|r| !own(r) && self.of(r) == Known::Always) {
-            Err(_) if self.may_be_skipped => Ok(given.clone()),
+            Err(_) if self.frame_may_be_skipped => Ok(given.clone()),
             settled => settled.map_err(diagnostic),
         }
     }
@@ -223,17 +223,21 @@ impl<'a> Settler<'a> {
             return Ok(true);
         }
         match when.holds(scope) {
-            Err(_) if self.may_be_skipped => Ok(true),
+            Err(_) if self.may_be_skipped(step) => Ok(true),
             held => held.map_err(diagnostic),
         }
+    }
+
+    /// Whether a `when` around the step, of its frame or its roll, may keep its own from ever being needed.
+    fn may_be_skipped(&self, step: &Step) -> bool {
+        self.frame_may_be_skipped || step.roll.as_ref().is_some_and(|place| place.when.is_some())
     }
 
     /// Renders what is known. A template that cannot be rendered is a mistake, unless a `when` may keep it from ever
     /// being needed: then it waits.
     fn settle(&self, step: &Step, scope: &Scope, known: &dyn Fn(&Ref) -> bool) -> Result<Late, TemplateFault> {
-        let roll_may_be_skipped = step.roll.as_ref().is_some_and(|place| place.when.is_some());
         match step.args.settle(scope, known) {
-            Err(_) if step.when.is_some() || roll_may_be_skipped || self.may_be_skipped => Ok(step.args.clone()),
+            Err(_) if step.when.is_some() || self.may_be_skipped(step) => Ok(step.args.clone()),
             settled => settled,
         }
     }

@@ -108,17 +108,27 @@ impl Output {
         }
     }
 
-    /// Itself where the code is 0; else a fault with `what` and the end of the error output; where there is none, of
-    /// what it said: many a guard tells its reason there.
+    /// Itself where the code is 0; else a fault with `what` and the end of the error output. Not of what it said: a
+    /// script of ours may have read a file.
     pub fn ok(self, what: &str) -> Result<Output, Fault> {
-        if self.code == 0 {
-            return Ok(self);
+        match self.code {
+            0 => Ok(self),
+            _ => Err(self.failed(what, &self.stderr)),
         }
-        let errors = String::from_utf8_lossy(&self.stderr);
-        let said = if errors.trim().is_empty() { String::from_utf8_lossy(&self.stdout) } else { errors };
-        Err(Fault::new(FaultKind::Exit, format!("{what}: exit code {}", self.code))
-            .code(self.code)
-            .detail(tail(&said, 20)))
+    }
+
+    /// The same for an author's command: without error output the fault has the end of what it said, where many a guard
+    /// tells its reason.
+    pub fn ok_or_said(self, what: &str) -> Result<Output, Fault> {
+        match self.stderr.trim_ascii() {
+            [] if self.code != 0 => Err(self.failed(what, &self.stdout)),
+            _ => self.ok(what),
+        }
+    }
+
+    fn failed(&self, what: &str, said: &[u8]) -> Fault {
+        let fault = Fault::new(FaultKind::Exit, format!("{what}: exit code {}", self.code)).code(self.code);
+        fault.detail(tail(&String::from_utf8_lossy(said), 20))
     }
 }
 
@@ -132,9 +142,13 @@ fn tail(text: &str, lines: usize) -> String {
 mod tests {
     use super::Output;
 
+    fn output(stdout: &str, stderr: &str) -> Output {
+        let bytes = |text: &str| text.to_owned().into_bytes().into();
+        Output { code: 3, stdout: bytes(stdout), stderr: bytes(stderr), truncated: false }
+    }
+
     fn said(stdout: &str, stderr: &str) -> Option<String> {
-        let output = |text: &str| text.to_owned().into_bytes().into();
-        Output { code: 3, stdout: output(stdout), stderr: output(stderr), truncated: false }.ok("x").unwrap_err().detail
+        output(stdout, stderr).ok_or_said("x").unwrap_err().detail
     }
 
     #[test]
@@ -143,5 +157,11 @@ mod tests {
         assert_eq!(said("no room on /var\n", "\n").as_deref(), Some("no room on /var"));
         let many: String = (0..30).map(|n| format!("{n}\n")).collect();
         assert_eq!(said(&many, "").map(|said| said.lines().count()), Some(20));
+    }
+
+    #[test]
+    fn what_a_script_of_ours_said_is_not_told() {
+        let fault = output("a line of a file", "\n").ok("x").unwrap_err();
+        assert!(!format!("{fault:?}").contains("a line"), "{fault:?}");
     }
 }
