@@ -139,6 +139,19 @@ impl ParamType {
         }
     }
 
+    /// How an author writes one; none where anything will do, or nothing.
+    pub(super) fn sample(self) -> Option<&'static str> {
+        match self {
+            ParamType::Int => Some("`3`"),
+            ParamType::Float => Some("`3` or `0.5`"),
+            ParamType::Bool => Some("`true` or `false`"),
+            ParamType::List => Some("`[a, b]`, or with a line `- a` for each"),
+            ParamType::Map => Some("`{ a: 1 }`, or with a line `a: 1` for each"),
+            ParamType::Duration => Some("`500ms`, `30s`, `5m` or `2h`"),
+            ParamType::String | ParamType::File | ParamType::Secret => None,
+        }
+    }
+
     /// Whether a value of another type may be one of this, too.
     pub(super) fn takes(self, given: ParamType) -> bool {
         use ParamType::*;

@@ -31,7 +31,7 @@ pub use checked::{
 };
 pub use codes::CODES;
 pub use explain::explanation;
-pub use params::{fitting, params, params_unopened};
+pub use params::{fitting, params, params_ahead, params_unopened};
 pub use roles::{bind, in_order, misfits};
 pub use shapes::{PARAM, RETRY, ROLE, ROLL, ROLLING, RUNBOOK, STEP, USE_STEP};
 

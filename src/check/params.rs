@@ -90,6 +90,15 @@ fn typed(kind: ParamType, node: &Node, sources: &Sources) -> Result<Json, String
     }
 }
 
+fn mistyped(span: Span, name: &str, spec: &ParamSpec, why: &str) -> Diagnostic {
+    let problem = Diagnostic::error("E0604", span, format!("the parameter `{name}`: {why}"));
+    let problem = problem.label(spec.span, "declared here");
+    match spec.kind.sample() {
+        Some(sample) => problem.help(format!("{} is written as {sample}", spec.kind.said())),
+        None => problem,
+    }
+}
+
 /// A secret that was written out. What stands there is not shown again.
 fn literal_secret(span: Span, message: String) -> Diagnostic {
     let problem = Diagnostic::error("E0606", span, message).conceal();
@@ -112,9 +121,7 @@ fn anchored(kind: ParamType, value: Json, folder: &Path) -> Json {
 /// The value that a step gives a parameter of the runbook that it uses.
 pub(super) fn argument(reader: &mut Reader, name: &str, node: &Node, spec: &ParamSpec) -> Late {
     let kind = spec.kind;
-    let wrong = |span: Span, why: String| {
-        Diagnostic::error("E0604", span, format!("the parameter `{name}`: {why}")).label(spec.span, "declared here")
-    };
+    let wrong = |span: Span, why: String| mistyped(span, name, spec, &why);
     let late = match reader.template(node) {
         Some(template) => {
             let given = declared_as(reader, &template);
@@ -203,6 +210,16 @@ pub fn params_unopened(
     as_map(values, problems)
 }
 
+/// The mistakes that can be told of what is given before the folder is there that relative files start from: those files
+/// are not looked for.
+pub fn params_ahead(runbook: &Runbook, given: &[Given], sources: &Sources) -> Vec<Diagnostic> {
+    let (values, mut problems) = valued(runbook, given, Path::new(""), sources);
+    let there = values.iter().filter(|(_, (value, _))| value.as_str().is_some_and(|path| path.starts_with('/')));
+    problems
+        .extend(there.filter_map(|(name, (value, span))| missing_file(runbook.params[*name].kind, value, name, *span)));
+    problems
+}
+
 /// Values by name, each with its place.
 type Valued<'r> = IndexMap<&'r str, (Json, Span)>;
 
@@ -227,10 +244,7 @@ fn valued<'r>(
                     let problem = literal_secret(value.span, format!("the parameter `{name}`: {why}"));
                     problems.push(problem.label(spec.span, "declared here"));
                 }
-                Err(why) => problems.push(
-                    Diagnostic::error("E0604", value.span, format!("the parameter `{name}`: {why}"))
-                        .label(spec.span, "declared here"),
-                ),
+                Err(why) => problems.push(mistyped(value.span, name, spec, &why)),
             },
             None => problems.push(undeclared(key, runbook)),
         }

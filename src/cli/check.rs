@@ -36,7 +36,8 @@ pub fn main(args: &Check) -> Exit {
     let exit = tell(&problems, &sources, args.format);
     match exit {
         Exit::Done if args.deny_warnings && !problems.is_empty() => Exit::WrongInput,
-        Exit::Done if args.format == Findings::Text => {
+        // Warnings have their own summary.
+        Exit::Done if args.format == Findings::Text && problems.is_empty() => {
             say!("{}: no mistakes found\n", count(args.runbooks.len()));
             Exit::Done
         }

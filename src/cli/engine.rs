@@ -5,7 +5,7 @@ use super::connected::closed;
 use super::console::{self, Watched};
 use super::control::{Answer, Control, Request};
 use super::exit::Exit;
-use super::operator::{Operator, Waiting};
+use super::operator::{Operator, Waiting, foretell_refusals};
 use super::options::Options;
 use super::out::say;
 use super::traces;
@@ -47,6 +47,9 @@ pub struct Engine {
 impl Engine {
     /// Runs it, shows it, and closes its connections. An exit was explained.
     pub async fn run(self, options: Options) -> Result<Ended, Exit> {
+        if matches!(self.goal, Goal::Start | Goal::Resume { .. }) {
+            foretell_refusals(&self.program, &self.state, &options.approve);
+        }
         // Only now: until here Ctrl-C ends us, and nothing has been done that must be finished.
         let signals = Signals::listen().map_err(|error| Exit::Failed.because(error))?;
         let places = Places::of(&self.program, self.sources, self.secrets.masks.clone());

@@ -27,7 +27,11 @@ fn run(verb: Verb) -> Result<(), Box<dyn Error>> {
             }
             up(&spec)
         }
-        Verb::Down { lab } => Ok(Lab::down(&lab.name)?),
+        Verb::Down { lab } => {
+            Lab::down(&lab.name)?;
+            eprintln!("the lab {} is down, and nothing of it is left", lab.name);
+            Ok(())
+        }
         Verb::List => {
             Lab::list()?.iter().for_each(|name| say!("{name}\n"));
             Ok(())

@@ -1,8 +1,10 @@
 //! The person at the terminal: who it is, and what they answer.
 
 use super::exit::Exit;
-use crate::action::Question;
-use crate::model::{StepId, TaskName};
+use crate::action::{Question, Tested};
+use crate::check::Step;
+use crate::compile::Program;
+use crate::model::{RunState, StepId, TaskName};
 use crate::notify::Notifier;
 use crate::report::console::Console;
 use indexmap::IndexMap;
@@ -29,6 +31,23 @@ pub fn can_ask() -> Result<(), Exit> {
 pub fn confirm(question: &str) -> Result<(), Exit> {
     can_ask()?;
     if yes(question) { Ok(()) } else { Err(Exit::WrongInput.because("not started")) }
+}
+
+/// Says before anything is done which steps will ask and hear no: nobody is at a terminal, and they are not approved.
+pub fn foretell_refusals(program: &Program, state: &RunState, approved: &[String]) {
+    if io::stdin().is_terminal() {
+        return;
+    }
+    let is_open = |step: &&Step| state.of_step(step.id.as_str()).all(|(_, task)| !task.state.has_passed());
+    let asks = program.steps.iter().filter(|step| step.kind.tested == Tested::Asked).filter(is_open);
+    let asks = asks.filter(|step| !approved.iter().any(|name| name == "all" || step.id.as_str() == name));
+    let names: Vec<&str> = asks.map(|step| step.id.as_str()).collect();
+    if !names.is_empty() {
+        let (all, words) = (names.join(", "), names.join(" --approve "));
+        anstream::eprintln!(
+            "note: nobody can be asked here, and that is a no to {all}, if it comes to that: `--approve {words}` says yes"
+        );
+    }
 }
 
 /// Answers a run's questions.

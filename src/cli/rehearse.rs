@@ -12,7 +12,7 @@ use super::options::Options;
 use super::pipeline::{self, show};
 use super::run::{in_runtime, start};
 use super::runs;
-use crate::check::check;
+use crate::check::{check, params_ahead};
 use crate::journal::Store;
 use crate::lab::{Lab, LabGuard, Spec, install_missing};
 use crate::load::{self, Document, Given, Inventory, Rehearsal};
@@ -43,10 +43,16 @@ fn load(args: &Args, sources: &mut Sources) -> Result<(Document, Rehearsal), Vec
 
 /// Every mistake of every stage, before anything is booted. The hosts are those that the lab will have.
 fn mistakes(document: &Document, rehearsal: &Rehearsal, inventory: &Inventory, sources: &Sources) -> Vec<Diagnostic> {
-    let around = [&rehearsal.setup, &rehearsal.damage, &rehearsal.proof];
-    let stages = around.into_iter().flatten().chain([document]);
-    let verdicts = stages.map(|stage| check(stage, Some(inventory), sources));
-    verdicts.filter(|verdict| verdict.runbook.is_none()).flat_map(|verdict| verdict.diagnostics).collect()
+    let around = [&rehearsal.setup, &rehearsal.damage, &rehearsal.proof].into_iter().flatten();
+    let stages = around.map(|stage| (stage, [].as_slice())).chain([(document, rehearsal.params.as_slice())]);
+    let of = |(stage, given): (&Document, &[Given])| {
+        let verdict = check(stage, Some(inventory), sources);
+        match &verdict.runbook {
+            Some(runbook) => params_ahead(runbook, given, sources),
+            None => verdict.diagnostics,
+        }
+    };
+    stages.flat_map(of).collect()
 }
 
 fn rehearse(

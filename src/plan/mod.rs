@@ -65,6 +65,11 @@ pub struct PlannedStep {
 }
 
 impl PlannedStep {
+    /// Whether it asks the operator.
+    pub fn asks(&self) -> bool {
+        self.action == "approve"
+    }
+
     /// The name of the checkpoint that it is.
     pub fn checkpoint(&self) -> Option<&str> {
         (self.action == "checkpoint").then(|| self.tasks.first()?.parameters.as_str()).flatten()

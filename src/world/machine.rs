@@ -329,10 +329,18 @@ fn no_shell(name: &HostName, user: Option<&str>, ending: Ending) -> Fault {
             .hint("try `ssh HOST sh -c true`: does the login shell start, and is there a `sh`?")
             .detail(ending.stderr);
     };
-    let hint = if ending.stderr.contains("password") {
-        format!("let sudo give `{user}` without a password (NOPASSWD in sudoers), or log in as `{user}`")
+    let says = |text: &str| ending.stderr.contains(text);
+    let hint = if says("must have a tty") {
+        "sudo wants a terminal: `Defaults !requiretty` in a file of /etc/sudoers.d there lets it do without".to_owned()
+    } else if says("unknown user") {
+        format!("there is no user `{user}` on this host")
+    } else if says("not found") {
+        format!("install sudo there, or log in as `{user}`")
     } else {
-        format!("try `sudo -n -u {user} true` there")
+        format!(
+            "`LOGIN ALL=({user}) NOPASSWD: ALL` in a file of /etc/sudoers.d there allows it to the user LOGIN that you \
+             log in as, and `sudo -n -u {user} true` tries it; or log in as `{user}`"
+        )
     };
     Fault::new(FaultKind::Denied, format!("{name}: sudo gives no shell as `{user}`")).hint(hint).detail(ending.stderr)
 }

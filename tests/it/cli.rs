@@ -95,10 +95,14 @@ fn without_a_terminal_nobody_is_asked() {
     let (task, fault) = no.faults().next().unwrap();
     assert_eq!((task.to_string().as_str(), fault.kind), ("sure@controller", FaultKind::Cancelled));
     assert!(fault.hint.as_deref().unwrap_or_default().contains("--approve sure"), "{fault:?}");
+    assert!(no.err.contains("note: ") && no.err.contains("--approve sure"), "told before it begins: {}", no.err);
+    let planned = program.call([Path::new("plan"), &book]);
+    assert!(planned.out.contains("--approve sure"), "{}", planned.out);
     assert_eq!(program.run(&book, ["--approve", "other"]).code, Some(1));
     for approve in ["sure", "all"] {
         let yes = program.run(&book, ["--approve", approve]).done();
         assert_eq!(yes.state.approved.len(), 1);
+        assert!(!yes.err.contains("note: "), "{}", yes.err);
     }
 }
 

@@ -26,3 +26,20 @@ fn a_full_database_is_recovered_from() {
 fn a_database_of_history_is_defragmented() {
     passes("defragment", "3.4");
 }
+
+#[test]
+fn bad_parameters_are_found_before_a_host_is_booted() {
+    let program = Program::new();
+    let book = "runbook: book\nparams: { token: { type: secret }, backup: { type: file }, made: { type: file } }\nsteps:\n  \
+                - id: use\n    reads: true\n    sh: \"true\"\n    \
+                env: { T: \"{{ params.token }}\", B: \"{{ params.backup }}\", M: \"{{ params.made }}\" }\n";
+    let path = program.write("book.yaml", book).display().to_string();
+    let params = "{ token: hunter2, backup: /nowhere/backup.db, made: brought-by-setup.db }";
+    program.write("book.rehearse.yaml", &format!("lab: {{ hosts: [web-1] }}\nparams: {params}\n"));
+    let lab = Name::of_this_process("ahead").unwrap();
+    let refused = program.call(["rehearse", &path, "--lab", lab.as_str()]);
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
+    let told = |code: &str| refused.err.matches(&format!("error[{code}]")).count();
+    assert_eq!((told("E0606"), told("E0605")), (1, 1), "what setup brings need not be there: {}", refused.err);
+    assert!(!refused.err.contains("is up after"), "{}", refused.err);
+}

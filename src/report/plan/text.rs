@@ -272,6 +272,11 @@ fn summary(out: &mut String, plan: &Plan) -> fmt::Result {
     if let Some(step) = &plan.point_of_no_return {
         writeln!(out, "The point of no return is {WALL}{step}{WALL:#}.")?;
     }
+    let asks: Vec<&str> = plan.steps.iter().filter(|step| step.asks()).map(|step| step.id.as_str()).collect();
+    if !asks.is_empty() {
+        let (names, words) = (asks.join(", "), asks.join(" --approve "));
+        writeln!(out, "It asks at {names}: at the terminal; without one `--approve {words}` says yes beforehand.")?;
+    }
     if let Some(seconds) = plan.last_seconds {
         writeln!(out, "The last run that was done took {}.", time(seconds))?;
     }
