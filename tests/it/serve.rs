@@ -93,6 +93,58 @@ fn a_slow_watcher_gets_what_was_missed_in_one_piece() {
 }
 
 #[test]
+fn who_opens_the_list_while_another_watches_it_sees_it_at_once() {
+    let program = Program::new();
+    let page = Page::serve(&program, &[]);
+    let book = program.write("book.yaml", "runbook: test/serve\nsteps:\n  - { id: a, sh: echo a, reads: true }\n");
+    program.run(&book, [] as [&str; 0]).done();
+    let ended = |rows: &Json| rows[0]["end"] == "done";
+    let mut first = page.watch("/api/runs");
+    first.until(ended);
+    // Nothing changes any more: what the second one sees is what the first was told.
+    assert_eq!(page.events("/api/runs", |_| true).last().unwrap()[0]["end"], "done");
+    program.run(&book, [] as [&str; 0]).done();
+    first.until(|rows| rows.as_array().unwrap().len() == 2 && ended(rows));
+}
+
+#[test]
+fn a_record_that_could_not_be_read_for_a_while_is_watched_on() {
+    let program = Program::new();
+    let (run, task): (RunId, TaskName) = ("20260102-030405-abcd".into(), "a@db-1".parse().unwrap());
+    let (folder, mut journal) = program.store().create(&run, &[]).unwrap();
+    let mut places = 0..;
+    let mut happens = |event| {
+        let seq = places.next().unwrap();
+        journal.append(&[Stamped { seq, at: jiff::Timestamp::now(), event }]).unwrap();
+    };
+    happens(begun(&run, &task));
+    let page = Page::serve(&program, &[]);
+    let mut watcher = page.watch(&format!("/api/runs/{run}"));
+    assert_eq!(words(&watcher.until(|_| true)), ["pending"]);
+    let whole = folder.journal().metadata().unwrap().len();
+    let mut file = std::fs::File::options().append(true).open(folder.journal()).unwrap();
+    file.write_all(b"no line of a journal\nand one more\n").unwrap();
+    watcher.until(|event| event["broken"].is_string());
+    assert!(page.events(&format!("/api/runs/{run}"), |_| true)[0]["broken"].is_string(), "who comes now is told so, too");
+    file.set_len(whole).unwrap();
+    let events = watcher.until(|event| event["broken"].is_null());
+    assert_eq!(words(&events[events.len() - 1..]), ["pending"], "all of it is told anew");
+    happens(Event::Task { task: task.clone(), what: TaskEvent::Started { attempt: 1 } });
+    assert_eq!(words(&watcher.until(|event| event["head"]["counts"]["running"] == 1)), ["running"]);
+}
+
+fn begun(run: &RunId, task: &TaskName) -> Event {
+    Event::RunStarted {
+        run: run.clone(),
+        runbook: "test/serve".into(),
+        version: "0.1.0".into(),
+        operator: "ana@desk".into(),
+        inputs: Default::default(),
+        tasks: vec![task.clone()],
+    }
+}
+
+#[test]
 fn nobody_is_let_in_without_the_token_or_by_a_strange_name() {
     let program = Program::new();
     let page = Page::serve(&program, &[]);
@@ -267,14 +319,7 @@ fn what_is_unknown_is_settled_on_the_page() {
     let (_, mut journal) = program.store().create(&run, &[]).unwrap();
     let of_task = |what| Event::Task { task: task.clone(), what };
     let events = [
-        Event::RunStarted {
-            run: run.clone(),
-            runbook: "test/serve".into(),
-            version: "0.1.0".into(),
-            operator: "ana@desk".into(),
-            inputs: Default::default(),
-            tasks: vec![task.clone()],
-        },
+        begun(&run, &task),
         of_task(TaskEvent::Started { attempt: 1 }),
         of_task(TaskEvent::Changing { summary: "run it".into(), undo: None }),
         of_task(unknown()),

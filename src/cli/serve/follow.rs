@@ -24,6 +24,9 @@ use tokio::time::{MissedTickBehavior, interval};
 /// How often a run that is watched is looked at.
 const EVERY: Duration = Duration::from_millis(250);
 
+/// After a look that failed: the next one starts from the beginning of the journal.
+const BREATH: Duration = Duration::from_secs(2);
+
 /// Every run that is watched.
 pub struct Following {
     pub store: Store,
@@ -46,7 +49,9 @@ struct Seen {
     /// The inputs that were looked for.
     inputs: IndexMap<String, String>,
     engine: bool,
-    /// Why it cannot be read any more.
+    /// Whether all of this is what the journal says: not so while it is read, nor after that has failed.
+    is_whole: bool,
+    /// Why it cannot be read on.
     broken: Option<String>,
 }
 
@@ -74,7 +79,7 @@ impl Following {
             return Ok(followed);
         }
         let folder = self.store.find(run)?;
-        let seen = tokio::task::spawn_blocking(move || Seen::open(folder)).await.expect("reading does not panic")?;
+        let seen = tokio::task::spawn_blocking(move || Seen::open(folder, Watch::default())).await.expect("reading does not panic")?;
         let mut all = unpoisoned(&self.open);
         // Somebody else may have been faster.
         if let Some(followed) = open(&all) {
@@ -89,19 +94,25 @@ impl Following {
     }
 }
 
-/// Looks at a run again and again until nobody watches it any more.
+/// Looks at a run again and again until nobody watches it any more. A look that fails is told, and is not the last.
 async fn keep_up(followed: Weak<Followed>) {
     let mut pulse = interval(EVERY);
     pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         pulse.tick().await;
         let Some(followed) = followed.upgrade() else { return };
-        let looked = tokio::task::spawn_blocking(move || {
-            let mut seen = unpoisoned(&followed.seen);
-            seen.look();
-            followed.changes.send_if_modified(|last| std::mem::replace(last, seen.watch.now()) != seen.watch.now());
+        let seen = followed.clone();
+        let looked = tokio::task::spawn_blocking(move || unpoisoned(&seen.seen).look()).await;
+        let has_failed = looked.unwrap_or_else(|panicked| {
+            unpoisoned(&followed.seen).say(Some(format!("reading it has failed: {panicked}")));
+            true
         });
-        looked.await.expect("reading does not panic");
+        let now = unpoisoned(&followed.seen).watch.now();
+        followed.changes.send_if_modified(|last| std::mem::replace(last, now) != now);
+        drop(followed);
+        if has_failed {
+            tokio::time::sleep(BREATH).await;
+        }
     }
 }
 
@@ -139,30 +150,47 @@ impl Followed {
 }
 
 impl Seen {
-    fn open(folder: RunFolder) -> Result<Seen, Error> {
+    /// Reads all of a run; `watch` has heard of nothing yet.
+    fn open(folder: RunFolder, watch: Watch) -> Result<Seen, Error> {
         let tail = Tail::open(&folder.journal())?;
-        let mut seen = Seen {
-            folder,
-            tail,
-            watch: Watch::default(),
-            kept: None,
-            inputs: IndexMap::new(),
-            engine: false,
-            broken: None,
-        };
+        let (kept, inputs) = (None, IndexMap::new());
+        let mut seen = Seen { folder, tail, watch, kept, inputs, engine: false, is_whole: true, broken: None };
         seen.read_on()?;
-        seen.look();
+        seen.look_around();
         Ok(seen)
     }
 
-    /// Takes in what is new.
-    fn look(&mut self) {
-        if self.broken.is_none()
-            && let Err(error) = self.read_on()
-        {
-            self.broken = Some(error.to_string());
+    /// Takes in what is new. Whether that has failed.
+    fn look(&mut self) -> bool {
+        let broken = self.read().err().map(|error| error.to_string());
+        let has_failed = broken.is_some();
+        self.say(broken);
+        self.look_around();
+        has_failed
+    }
+
+    /// What a look that failed has left is not built upon: the next one reads everything anew.
+    fn read(&mut self) -> Result<(), Error> {
+        if std::mem::replace(&mut self.is_whole, false) {
+            self.read_on()?;
+        } else {
+            let broken = self.broken.take();
+            let anew = Seen::open(self.folder.clone(), Watch::after(self.watch.now()));
+            *self = Seen { broken, ..anew? };
+        }
+        self.is_whole = true;
+        Ok(())
+    }
+
+    fn say(&mut self, broken: Option<String>) {
+        if self.broken != broken {
+            self.broken = broken;
             self.watch.tick();
         }
+    }
+
+    /// What no event tells.
+    fn look_around(&mut self) {
         let engine = control::is_alive(self.folder.path());
         if std::mem::replace(&mut self.engine, engine) != engine {
             self.watch.tick();

@@ -58,14 +58,16 @@ async fn keep_up(store: Store, sender: Weak<watch::Sender<String>>) {
     let mut known = Known::default();
     loop {
         pulse.tick().await;
-        let store = store.clone();
-        let looked = tokio::task::spawn_blocking(move || {
-            let rows = known.look(&store);
-            (known, serde_json::to_string(&rows).expect("maps have text for keys"))
-        });
-        let rows;
-        (known, rows) = looked.await.expect("reading does not panic");
         let Some(sender) = sender.upgrade() else { return };
+        let store = store.clone();
+        let mut before = std::mem::take(&mut known);
+        let looked = tokio::task::spawn_blocking(move || {
+            let rows = before.look(&store);
+            (before, serde_json::to_string(&rows).expect("maps have text for keys"))
+        });
+        // One that panicked was told, and the next starts from nothing.
+        let Ok((after, rows)) = looked.await else { continue };
+        known = after;
         sender.send_if_modified(|last| std::mem::replace(last, rows.clone()) != rows);
     }
 }

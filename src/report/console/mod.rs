@@ -122,8 +122,6 @@ impl Console {
     }
 }
 
-impl Open {}
-
 impl Drop for Open {
     fn drop(&mut self) {
         drop(self.end.take());

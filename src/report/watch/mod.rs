@@ -39,6 +39,11 @@ struct Touched {
 }
 
 impl Watch {
+    /// A new one, for those who know the changes of another up to this one: all of it is new to them.
+    pub fn after(known: u64) -> Watch {
+        Watch { now: known, ..Watch::default() }
+    }
+
     /// Takes in an event, and the state after it.
     pub fn event(&mut self, stamped: &Stamped, state: &RunState) {
         self.now += 1;

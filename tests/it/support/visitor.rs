@@ -78,17 +78,31 @@ impl Page {
     }
 
     /// Reads a stream's events until one is as wanted; gives them all.
-    pub fn events(&self, path: &str, mut until: impl FnMut(&Json) -> bool) -> Vec<Json> {
-        let mut lines = BufReader::new(self.send("GET", path, &[&self.bearer()], ""));
+    pub fn events(&self, path: &str, until: impl FnMut(&Json) -> bool) -> Vec<Json> {
+        self.watch(path).until(until)
+    }
+
+    /// A stream that stays open.
+    pub fn watch(&self, path: &str) -> Watcher {
+        Watcher(BufReader::new(self.send("GET", path, &[&self.bearer()], "")))
+    }
+}
+
+/// Somebody who watches, until dropped.
+pub struct Watcher(BufReader<TcpStream>);
+
+impl Watcher {
+    /// Reads on until an event is as wanted; gives those that came.
+    pub fn until(&mut self, mut fits: impl FnMut(&Json) -> bool) -> Vec<Json> {
         let (mut events, began) = (Vec::new(), Instant::now());
         loop {
             let mut line = String::new();
-            assert_ne!(lines.read_line(&mut line).unwrap(), 0, "the stream ended: {events:#?}");
+            assert_ne!(self.0.read_line(&mut line).unwrap(), 0, "the stream ended: {events:#?}");
             // A connection that is quiet is kept alive by lines without data.
             assert!(began.elapsed() < PATIENCE, "nothing like that came: {events:#?}");
             let Some(data) = line.strip_prefix("data: ") else { continue };
             events.push(serde_json::from_str(data).unwrap());
-            if until(&events[events.len() - 1]) {
+            if fits(&events[events.len() - 1]) {
                 return events;
             }
         }
