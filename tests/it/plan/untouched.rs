@@ -1,9 +1,11 @@
 //! That a plan changes nothing: shipped runbooks on real hosts, which are the same after it. Needs root.
 
+use crate::procedures::upgrade::programs;
 use crate::runbooks::scene::Scene;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
+use surefoot::lab::Etcd;
 
 /// Every file by name, mode, owner, size and time of change, every unit's state and when it came into it. Left out is
 /// what a login writes (who was there, logs), what systemd writes for it, and what a running server keeps writing in its
@@ -62,21 +64,35 @@ fn differences(scene: &Scene, before: &[BTreeSet<String>]) -> Vec<String> {
 
 #[track_caller]
 fn stays_untouched(stem: &str, shipped: &str) {
-    let scene = Scene::of(stem, shipped);
-    let before = at_rest(&scene);
+    stays_so(&Scene::of(stem, shipped), shipped, &[]);
+}
+
+#[track_caller]
+fn stays_so(scene: &Scene, shipped: &str, given: &[&str]) {
+    let before = at_rest(scene);
     assert!(before.iter().all(|host| host.len() > 1000), "every file is looked at");
-    let planned = scene.plan(&["--format", "json"]);
+    let planned = scene.plan(&[given, &["--format", "json"]].concat());
     let plan: serde_json::Value = serde_json::from_str(&planned.out).unwrap_or_else(|e| panic!("{e}: {}", planned.err));
-    let left = differences(&scene, &before);
+    let left = differences(scene, &before);
     assert!(left.is_empty(), "{shipped}: {left:#?}");
     // It was made, and goes all the way.
-    let run = scene.run(&[]);
+    let run = scene.run(given);
     super::oracle::holds(&plan, &run);
 }
 
 #[test]
 fn a_plan_of_a_roll_over_a_cluster_changes_nothing_and_is_right() {
     stays_untouched("unt", "etcd/tune-leader");
+}
+
+#[test]
+fn a_plan_of_an_upgrade_changes_nothing_and_is_right() {
+    if std::env::var_os("SUREFOOT_FULL").is_none() {
+        return;
+    }
+    let scene = Scene::of("unu", "etcd/upgrade");
+    programs(&scene.program, Etcd::V3_5);
+    stays_so(&scene, "etcd/upgrade", &["-p", "etcd=3.5/etcd", "-p", "etcdctl=3.5/etcdctl"]);
 }
 
 #[test]
@@ -103,7 +119,7 @@ fn shipped() -> Vec<String> {
         let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         all.extend(names.filter_map(|name| Some(format!("{family}/{}", name.strip_suffix(".rehearse.yaml")?))));
     }
-    // It needs programs that its operator has fetched; `procedures::upgrade` has some.
+    // It needs programs that its operator has fetched: it has a test of its own.
     all.retain(|name| name != "etcd/upgrade");
     all.sort();
     all

@@ -16,7 +16,7 @@ mod remove_member;
 mod replace_member;
 mod rotate_certs;
 mod unsound;
-mod upgrade;
+pub mod upgrade;
 mod users;
 mod verify_backup;
 
