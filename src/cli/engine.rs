@@ -92,9 +92,10 @@ impl Engine {
             secrets: self.secrets,
         })
         .await;
-        drop(display.open);
         let lost = execute::lost(&self.world);
         closed(&self.world, Exit::Done).await;
+        // It may have to wait for the terminal.
+        drop(display.open);
         told(notifier, options.traces, &self.folder, &actions).await;
         if let Some(fault) = lost {
             return Err(Exit::Held.because(fault));

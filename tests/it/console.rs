@@ -1,5 +1,7 @@
 //! The console in a real terminal: keys sent, the screen captured.
 
+mod played;
+
 use crate::support::program::Program;
 use crate::support::terminal::Terminal;
 use std::time::{Duration, Instant};
@@ -60,7 +62,7 @@ fn a_run_in_the_lab_is_watched_paused_and_stopped_by_keys() {
     let terminal = Terminal::of(&program, &[], 80, 24);
     terminal.line(&format!("surefoot run book.yaml -i {} --yes; echo code=$?", lab.inventory().display()));
 
-    let rows = hosts.iter().map(|host| format!("● {host}")).collect::<Vec<_>>();
+    let rows = hosts.iter().map(|host| format!(" {host} ")).collect::<Vec<_>>();
     let screen = terminal.until(&[&rows[0], &rows[1], "0 of 6", "if you stop now", "q stop"]);
     assert!(screen.contains("started: 6 tasks"), "what a host prints clears no screen: {screen}");
     assert!(screen.lines().all(|line| line.chars().count() <= 80));
@@ -141,6 +143,60 @@ fn a_question_is_answered_by_a_key_after_the_terminal_was_resized_and_put_aside(
     let folder = program.store().find(&state(&program).run.unwrap()).unwrap();
     folder.replay(|stamped, _| approved += usize::from(matches!(stamped.event, Event::Approved { .. }))).unwrap();
     assert_eq!(approved, 1);
+}
+
+const MANY: &str = "runbook: test/many\nsteps:\n  \
+    - { id: first, reads: true, sh: \"for i in $(seq 6000); do test -e $D/go && break; sleep 0.05; done\" }\n  \
+    - { id: many, for_each: \"{{ range(60) | list }}\", reads: true, sh: echo a line }\n";
+
+#[test]
+fn a_terminal_that_stands_still_holds_up_no_run_and_misses_no_line() {
+    let program = Program::new();
+    program.write("book.yaml", &MANY.replace("$D", &program.path("").display().to_string()));
+    let terminal = Terminal::of(&program, &[], 80, 24);
+    terminal.line("stty ixon -ixany; surefoot run book.yaml --yes; echo code=$?");
+    terminal.until(&[" controller ", "0 of 61", "q stop"]);
+    terminal.press("C-s");
+    program.write("go", "");
+    until(&program, |state| state.outcome == Some(Outcome::Done));
+    let screen = terminal.screen();
+    assert!(screen.contains("0 of 61") && !screen.contains("code=0"), "nothing more is on it yet: {screen}");
+    terminal.press("C-q");
+    terminal.until(&["code=0"]);
+    terminal.until_gone(&["if you stop now", "q stop"]);
+    assert_whole(&terminal, "stood");
+    let history = terminal.history();
+    for item in 0..60 {
+        assert!(history.contains(&format!("many@controller[{item}]")), "{item}: {history}");
+    }
+}
+
+#[test]
+fn twenty_real_hosts_are_watched_on_a_small_screen() {
+    if std::env::var_os("SUREFOOT_FULL").is_none() {
+        return;
+    }
+    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("wide").unwrap(), 20, Etcd::None), &|_| {}).unwrap();
+    let program = Program::new();
+    program.write("book.yaml", STEPS);
+    let terminal = Terminal::of(&program, &[], 80, 24);
+    terminal.line(&format!("surefoot run book.yaml -i {} --yes; echo code=$?", lab.inventory().display()));
+    let screen = terminal.until(&["more", "0 of 60", "q stop"]);
+    assert!(screen.lines().all(|line| line.chars().count() <= 80), "{screen}");
+    terminal.press("d");
+    terminal.until(&["details", "at work"]);
+    terminal.press("End");
+    terminal.until(&["20 not started"]);
+    terminal.press("Escape");
+    terminal.resize(200, 60);
+    let rows: Vec<String> = lab.hosts().map(|host| format!(" {host} ")).collect();
+    terminal.until(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+    for host in lab.hosts() {
+        assert!(lab.enter(host, &["touch", "/run/go", "/run/go-on"]).unwrap().status().unwrap().success());
+    }
+    terminal.until(&["code=0"]);
+    terminal.until_gone(&["if you stop now", "q stop"]);
+    assert_whole(&terminal, "wide");
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod finally;
 mod random;
 mod rolls;
 mod sittings;
-mod stage;
+pub mod stage;
 
 use serde_json::json;
 use stage::{ACT, ASK, AWAIT, DEEP, LOOK, Stage, expr, late, limits, needs, play, retry, set, step};

@@ -34,6 +34,9 @@ use ui::{Page, Ui};
 use view::View;
 pub use view::{Gate, next_gate};
 
+/// The thread that draws.
+const PAINTER: &str = "console";
+
 /// What a rollback would do is found out so often: that takes as long as the run has tasks.
 const LOOKED_BACK: Duration = Duration::from_millis(500);
 
@@ -79,6 +82,8 @@ impl Console {
         let screen = Arc::new(Mutex::new(Screen::new()));
         let console = Console { feed: feed.clone(), screen: screen.clone(), places: about.places.clone() };
         let (ending, end) = std::io::pipe()?;
+        let fallen = Arc::default();
+        on_panic(screen.clone(), Arc::clone(&fallen));
         let mut painter = Painter {
             about,
             feed: feed.clone(),
@@ -88,8 +93,9 @@ impl Console {
             ui: Ui::default(),
             seen: View::default(),
             back: None,
+            above: String::new(),
+            fallen,
         };
-        on_panic(screen.clone());
         let work = move || {
             let mut keys = Keys::default();
             loop {
@@ -105,7 +111,7 @@ impl Console {
                 painter.frame(pressed);
             }
         };
-        let drawn = std::thread::Builder::new().name("console".into()).spawn(work)?;
+        let drawn = std::thread::Builder::new().name(PAINTER.into()).spawn(work)?;
         Ok((Arc::new(console), Open { end: Some(end), drawn: Some(drawn), feed, screen }))
     }
 
@@ -125,7 +131,7 @@ impl Console {
 impl Drop for Open {
     fn drop(&mut self) {
         drop(self.end.take());
-        // If it has panicked, that was told, and the terminal is put back here.
+        // If it has panicked, that was told.
         let _ = self.drawn.take().map(JoinHandle::join);
         let last = std::mem::take(&mut lock(&self.feed).above);
         lock(&self.screen).close(&last);
@@ -133,13 +139,15 @@ impl Drop for Open {
 }
 
 /// A panic's message must be readable, and the terminal whole after it.
-fn on_panic(screen: Arc<Mutex<Screen>>) {
+fn on_panic(screen: Arc<Mutex<Screen>>, fallen: Arc<Mutex<String>>) {
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        // Where the console itself panics while it draws, it is put back when it closes.
-        if let Ok(mut screen) = screen.try_lock() {
-            screen.close("");
+        if std::thread::current().name() == Some(PAINTER) {
+            // It may hold the screen just now: it puts that back as it ends, and tells it then.
+            *lock(&fallen) = format!("{panic}\n");
+            return;
         }
+        lock(&screen).close("");
         tell(panic);
     }));
 }
@@ -177,6 +185,17 @@ struct Painter {
     seen: View,
     /// What a rollback would do: after how many events, and when that was found out.
     back: Option<(u64, Instant, Back)>,
+    /// Lines that are not on the terminal yet.
+    above: String,
+    /// What it panicked with.
+    fallen: Arc<Mutex<String>>,
+}
+
+impl Drop for Painter {
+    fn drop(&mut self) {
+        self.above += &lock(&self.fallen);
+        lock(&self.screen).close(&self.above);
+    }
 }
 
 impl Painter {
@@ -191,13 +210,15 @@ impl Painter {
                 let _ = self.wishes.send(wish);
             }
         }
+        // While it holds the screen it waits for nothing but the terminal: who panics waits for it.
+        self.seen = self.view(self.has_keys());
+        self.above += &std::mem::take(&mut lock(&self.feed).above);
         let screen = self.screen.clone();
         let mut screen = lock(&screen);
-        let Some(size) = screen.ready() else { return screen.print(&self.take_above()) };
-        self.seen = self.view(screen.has_keys());
+        let Some(size) = screen.ready() else { return screen.print(&std::mem::take(&mut self.above)) };
         let anew = std::mem::take(&mut self.ui.anew);
         if self.ui.page == Page::Overview {
-            let above = self.take_above();
+            let above = std::mem::take(&mut self.above);
             // Lines make room for a region that has become smaller.
             let height = screen.height().saturating_sub(above.lines().count());
             screen.draw(&above, &region::region(&self.seen, self.ui.confirming, size, height), size, anew);
@@ -206,10 +227,6 @@ impl Painter {
             self.ui.farthest = farthest;
             screen.draw_page(&page, anew);
         }
-    }
-
-    fn take_above(&self) -> String {
-        std::mem::take(&mut lock(&self.feed).above)
     }
 
     fn view(&mut self, keys: bool) -> View {

@@ -65,6 +65,11 @@ impl Terminal {
         self.tmux(&["capture-pane", "-p", "-e"])
     }
 
+    /// What stands on the screen, and all that has scrolled by.
+    pub fn history(&self) -> String {
+        self.tmux(&["capture-pane", "-p", "-J", "-S", "-"])
+    }
+
     /// Whether the cursor is shown, and whether it is the other screen that a program may draw on.
     pub fn modes(&self) -> String {
         self.tmux(&["display-message", "-p", "#{cursor_flag} #{alternate_on}"]).trim().to_owned()

@@ -22,7 +22,7 @@ pub struct Call {
 }
 
 /// A machine. Its scripts are words: `sleep MS`, `print TEXT`, `fail N` (the first N calls), `exit CODE`, `lost`,
-/// `hang`, `panic`, `deep`; the standard output is the last `say TEXT`.
+/// `there PATH` (waits for that), `hang`, `panic`, `deep`; the standard output is the last `say TEXT`.
 pub(super) struct Machine {
     pub name: HostName,
     pub journal: PathBuf,
@@ -72,6 +72,12 @@ impl Machine {
                     sink.unwrap().progress(1, Some(2));
                 }
                 "lost" => return Err(Fault::new(FaultKind::Lost, "the link broke")),
+                "there" => {
+                    let path = words.next().unwrap();
+                    while !Path::new(path).exists() {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                }
                 "hang" => std::future::pending().await,
                 "panic" => panic!("as it was told"),
                 other => output.stderr = other.to_owned().into(),

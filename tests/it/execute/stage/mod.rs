@@ -33,6 +33,8 @@ pub struct Stage {
     pub hosts: usize,
     pub limits: Limits,
     pub signals: Signals,
+    /// Of the run, for who reads it meanwhile.
+    pub state: Arc<RwLock<RunState>>,
     pub questions: mpsc::Sender<Question>,
     /// How many batches the disk takes before it is full.
     pub disk: Option<usize>,
@@ -65,6 +67,7 @@ impl Default for Stage {
             hosts: 1,
             limits: Limits::default(),
             signals: Signals::default(),
+            state: Arc::default(),
             questions: mpsc::channel(1).0,
             disk: None,
             outputs: true,
@@ -116,7 +119,7 @@ impl Stage {
             room = room.checked_sub(1).ok_or("no space left on device")?;
             Ok(journal.append(events)?)
         });
-        let state = Arc::new(RwLock::new(RunState::default()));
+        let state = self.state;
         let seer = Arc::new(Seer::default());
         let mut observers = self.observers;
         observers.push(seer.clone());

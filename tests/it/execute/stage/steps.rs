@@ -78,7 +78,8 @@ fn checked() -> Runbook {
 }
 
 pub fn program(steps: Vec<Step>, finally: Vec<Step>, hosts: usize) -> Program {
-    let names: Vec<HostName> = ('a'..).take(hosts).map(|c| HostName::from(c.to_string())).collect();
+    let names = ('a'..='z').map(|c| c.to_string()).chain((27..).map(|number| format!("h{number}")));
+    let names: Vec<HostName> = names.take(hosts).map(HostName::from).collect();
     let entry = |name: &HostName| HostEntry {
         name: name.clone(),
         span: span(),
