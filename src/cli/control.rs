@@ -39,6 +39,11 @@ pub enum Request {
         /// `user@machine`.
         by: String,
     },
+    /// Lets what runs finish and starts nothing new.
+    Stop {
+        /// `user@machine`.
+        by: String,
+    },
     /// Ends what runs. The engine ends soon after its answer.
     Cancel {
         /// `user@machine`.

@@ -128,6 +128,10 @@ fn carry_out(request: Request, waiting: &Waiting, signals: &Signals) -> Answer {
             signals.cancel(by);
             Answer::Done
         }
+        Request::Stop { by } => match signals.stop(by) {
+            true => Answer::Done,
+            false => Answer::Refused { why: "the run is stopping already".into() },
+        },
         Request::Pause { .. } if signals.stop.is_cancelled() => {
             Answer::Refused { why: "the run is stopping: nothing new starts anyhow".into() }
         }

@@ -330,13 +330,14 @@ impl<'p> Driver<'p> {
     fn stop(&mut self, because: Option<TaskName>, batch: &mut Batch) {
         if !self.schedule.is_stopped() {
             self.schedule.stop();
-            batch.events.push(Event::Stopping { because });
+            let by = because.is_none().then(|| self.signals.stopped_by.get().unwrap_or(&self.operator).clone());
+            batch.events.push(Event::Stopping { because, by });
         }
     }
 
     /// Ends what runs, once that is on record.
     fn cancel(&mut self, batch: &mut Batch) {
-        let by = self.signals.by.get().unwrap_or(&self.operator).clone();
+        let by = self.signals.ended_by.get().unwrap_or(&self.operator).clone();
         batch.events.push(Event::Cancelling { by });
         batch.end = true;
     }

@@ -15,10 +15,12 @@ use tokio_util::sync::CancellationToken;
 pub struct Signals {
     /// Start nothing new.
     pub stop: CancellationToken,
+    /// Who wants that, where it is not who has started the engine.
+    pub stopped_by: Arc<OnceLock<String>>,
     /// End what runs on the hosts.
     pub end: CancellationToken,
     /// Who wants that, where it is not who has started the engine.
-    pub by: Arc<OnceLock<String>>,
+    pub ended_by: Arc<OnceLock<String>>,
     /// Go away now.
     pub leave: CancellationToken,
     /// Begin no task meanwhile; none: nobody has ever asked.
@@ -52,10 +54,17 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Ends what runs, as somebody at another terminal asks.
-    pub fn cancel(&self, by: String) {
-        let _ = self.by.set(by); // who asks again is not the first
+    /// Lets what runs finish and starts nothing new, as somebody elsewhere asks. Whether that is anything new.
+    pub fn stop(&self, by: String) -> bool {
+        let new = !self.stop.is_cancelled() && self.stopped_by.set(by).is_ok();
         self.stop.cancel();
+        new
+    }
+
+    /// Ends what runs, as somebody elsewhere asks.
+    pub fn cancel(&self, by: String) {
+        let _ = self.ended_by.set(by.clone()); // who asks again is not the first
+        self.stop(by);
         self.end.cancel();
     }
 

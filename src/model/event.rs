@@ -104,6 +104,9 @@ pub enum Event {
         /// The task whose failure stopped the run; none where the operator did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         because: Option<TaskName>,
+        /// Who wants that; none where a task's failure does, and in old records.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// What runs on the hosts is ended from here on, with all that it started.
     Cancelling {

@@ -152,7 +152,7 @@ impl RunState {
             }
             Event::Paused { by } => self.paused = Some(Pause { by: by.clone(), since: stamped.at }),
             Event::Continued { .. } => self.paused = None,
-            Event::Stopping { because } => {
+            Event::Stopping { because, .. } => {
                 self.stopping = true;
                 self.stopped_by = because.clone();
             }

@@ -82,7 +82,7 @@ pub fn begun(event: &Event, state: &RunState) -> Option<(About, &'static str)> {
 pub fn of(stamped: &Stamped, state: &RunState, exit_code: fn(Outcome) -> u8) -> Option<(Moment, String, Rest)> {
     let run = state.run.as_ref()?;
     match &stamped.event {
-        Event::Stopping { because: Some(task) } => match &state.task(task)?.state {
+        Event::Stopping { because: Some(task), .. } => match &state.task(task)?.state {
             TaskState::Failed { fault } => {
                 let next = format!("surefoot show {run}");
                 Some((Moment::Failed, format!("{task} failed: {}", fault.message), Rest::of_task(task, next)))

@@ -65,10 +65,11 @@ pub fn line(stamped: &Stamped, state: &RunState, verbose: bool, places: &Places)
         Event::Approved { step, by } => Some(head(format!("{step} approved by {by}"))),
         Event::Paused { by } => Some(head(format!("{by} pauses it: nothing is begun until it goes on"))),
         Event::Continued { by } => Some(head(format!("{by} lets it go on"))),
-        Event::Stopping { because: Some(task) } => {
+        Event::Stopping { because: Some(task), .. } => {
             Some(head(format!("stopping because of {task}: nothing new starts")))
         }
-        Event::Stopping { because: None } => Some(head("stopping as asked: nothing new starts".into())),
+        Event::Stopping { by: Some(by), .. } => Some(head(format!("{by} stops it: nothing new starts"))),
+        Event::Stopping { .. } => Some(head("stopping as asked: nothing new starts".into())),
         Event::Cancelling { by } => Some(head(format!("{by} cancels it: what runs on the hosts is ended there"))),
         Event::RunEnded { outcome } => Some(ended(*outcome, state)),
         Event::Tidying { by, .. } => Some(head(format!("what the run keeps on its hosts is removed, by {by}"))),

@@ -216,7 +216,7 @@ fn two_interrupts_in_the_middle_of_a_walk_back_end_it_and_it_goes_on_later() {
     let mut engine = bed.start();
     bed.told();
     signal(&engine, Signal::INT);
-    wait_for(&bed, |event| matches!(event, Event::Stopping { because: None }));
+    wait_for(&bed, |event| matches!(event, Event::Stopping { because: None, .. }));
     signal(&engine, Signal::INT);
     assert_eq!(engine.wait().unwrap().code(), Some(130));
     assert_walk_goes_on(&bed);

@@ -69,7 +69,7 @@ fn recorded() -> Vec<Stamped> {
         task("stop@etcd-2", changing()),
         Event::Approved { step: "ask".into(), by: "ana".into() },
         task("stop@etcd-2", TaskEvent::Unknown { fault: Fault::new(FaultKind::Lost, "the link broke") }),
-        Event::Stopping { because: Some("stop@etcd-2".parse().unwrap()) },
+        Event::Stopping { because: Some("stop@etcd-2".parse().unwrap()), by: None },
         task("stop@etcd-3", TaskEvent::Failed { fault: fault() }),
         Event::RunEnded { outcome: Outcome::Unknown },
     ])

@@ -125,7 +125,10 @@ fn a_record_that_could_not_be_read_for_a_while_is_watched_on() {
     let mut file = std::fs::File::options().append(true).open(folder.journal()).unwrap();
     file.write_all(b"no line of a journal\nand one more\n").unwrap();
     watcher.until(|event| event["broken"].is_string());
-    assert!(page.events(&format!("/api/runs/{run}"), |_| true)[0]["broken"].is_string(), "who comes now is told so, too");
+    assert!(
+        page.events(&format!("/api/runs/{run}"), |_| true)[0]["broken"].is_string(),
+        "who comes now is told so, too"
+    );
     file.set_len(whole).unwrap();
     let events = watcher.until(|event| event["broken"].is_null());
     assert_eq!(words(&events[events.len() - 1..]), ["pending"], "all of it is told anew");
@@ -293,6 +296,45 @@ fn who_watches_approves_pauses_and_stops_where_that_is_allowed() {
     assert!(state.approved["go"].ends_with(", on the page"), "{:?}", state.approved);
 }
 
+const HOLDS: &str = "runbook: test/serve\nsteps:\n  \
+    - { id: hold, reads: true, sh: \"for i in $(seq 6000); do test -e $D/go && break; sleep 0.05; done\" }\n  \
+    - { id: after, sh: echo after, irreversible: it prints }\n";
+
+/// A run that waits in its first step for the file `go`.
+fn held(program: &Program) -> Running {
+    let book = program.write("book.yaml", &HOLDS.replace("$D", &program.path("").display().to_string()));
+    let mut run = program.start(&book, [] as [&str; 0]);
+    run.until("hold@controller", |what| matches!(what, TaskEvent::Started { .. }));
+    run
+}
+
+#[test]
+fn to_stop_lets_what_runs_finish_and_to_cancel_ends_it() {
+    let page_of = |event: &Event| match event {
+        Event::Stopping { because: None, by: Some(by) } | Event::Cancelling { by } => by.ends_with(", on the page"),
+        _ => false,
+    };
+    for cancelled in [false, true] {
+        let program = Program::new();
+        let page = Page::serve(&program, &["--allow-control"]);
+        let run = held(&program);
+        let path = format!("/api/runs/{}", run_of(&program));
+        let post = |act: &str, body: Json| page.post(&format!("{path}/{act}"), &body).status;
+        assert_eq!(post("stop", json!({})), 204);
+        page.events(&path, |event| event["head"]["stopping"] == true && event["head"]["end"].is_null());
+        assert_eq!((post("stop", json!({})), post("pause", json!({ "paused": true }))), (409, 409), "it stops already");
+        match cancelled {
+            true => assert_eq!(post("cancel", json!({})), 204),
+            false => drop(program.write("go", "")),
+        }
+        let ran = run.end();
+        assert_eq!((ran.code, &*ran.words("after")), (Some(130), &["pending"][..]));
+        assert_eq!(ran.words("hold") == ["done"], !cancelled, "{:?}", ran.state);
+        let told = ran.events.iter().filter(|stamped| page_of(&stamped.event)).count();
+        assert_eq!(told, 1 + usize::from(cancelled), "{:?}", ran.events);
+    }
+}
+
 #[test]
 fn a_page_that_only_shows_does_nothing() {
     let program = Program::new();
@@ -302,6 +344,7 @@ fn a_page_that_only_shows_does_nothing() {
     for (act, body) in [
         ("approve", json!({ "step": "grow" })),
         ("pause", json!({ "paused": true })),
+        ("stop", json!({})),
         ("cancel", json!({})),
         ("settle", json!({ "task": "bad@controller", "took_effect": true })),
     ] {

@@ -17,6 +17,7 @@ pub fn routes() -> Router<Served> {
     Router::new()
         .route("/api/runs/{run}/approve", post(approve))
         .route("/api/runs/{run}/pause", post(pause))
+        .route("/api/runs/{run}/stop", post(stop))
         .route("/api/runs/{run}/cancel", post(cancel))
         .route("/api/runs/{run}/settle", post(settle))
 }
@@ -47,6 +48,10 @@ async fn approve(State(served): State<Served>, Path(run): Path<RunId>, body: Byt
 async fn pause(State(served): State<Served>, Path(run): Path<RunId>, body: Bytes) -> Told {
     let Pause { paused } = told(&body)?;
     engine(&served, run, Request::Pause { paused, by: by() }).await
+}
+
+async fn stop(State(served): State<Served>, Path(run): Path<RunId>) -> Told {
+    engine(&served, run, Request::Stop { by: by() }).await
 }
 
 async fn cancel(State(served): State<Served>, Path(run): Path<RunId>) -> Told {

@@ -215,7 +215,7 @@ fn what_is_refused_leaves_the_state_as_it_was() {
     let before = state.clone();
     assert!(task(&mut state, "a@h", done(false)).is_err());
     assert!(task(&mut state, "c@h", start(1)).is_err());
-    let skipped_one = Stamped { seq: 2, at: Timestamp::UNIX_EPOCH, event: Event::Stopping { because: None } };
+    let skipped_one = Stamped { seq: 2, at: Timestamp::UNIX_EPOCH, event: Event::Stopping { because: None, by: None } };
     assert!(state.apply(&skipped_one).is_err());
     assert_eq!(state, before);
 }
@@ -224,13 +224,13 @@ fn what_is_refused_leaves_the_state_as_it_was() {
 fn nothing_starts_once_the_run_is_stopping() {
     let mut state = run();
     task(&mut state, "a@h", start(1)).unwrap();
-    next(&mut state, Event::Stopping { because: None }).unwrap();
+    next(&mut state, Event::Stopping { because: None, by: None }).unwrap();
     assert!(task(&mut state, "b@h", start(1)).is_err());
     task(&mut state, "a@h", changing(1)).unwrap();
     task(&mut state, "a@h", TaskEvent::Retrying { attempt: 1, fault: fault() }).unwrap();
     assert!(task(&mut state, "a@h", start(2)).is_err());
     next(&mut state, Event::RunEnded { outcome: Outcome::Interrupted }).unwrap();
-    assert!(next(&mut state, Event::Stopping { because: None }).is_err());
+    assert!(next(&mut state, Event::Stopping { because: None, by: None }).is_err());
 }
 
 #[test]

@@ -211,7 +211,10 @@ impl Collector {
         };
         match event {
             Event::RollingBack { because, .. } => self.moment(at, "rolling back", task(because)),
-            Event::Stopping { because } => self.moment(at, "stopping", task(because)),
+            Event::Stopping { because, by } => {
+                let by = by.iter().map(|by| ("surefoot.operator", Fact::Text(by.clone())));
+                self.moment(at, "stopping", task(because).into_iter().chain(by).collect());
+            }
             Event::Finishing { .. } => self.moment(at, "finally", Facts::new()),
             Event::Approved { step, by } => {
                 let facts = vec![("surefoot.step", step.as_str().into()), ("surefoot.operator", by.as_str().into())];

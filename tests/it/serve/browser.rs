@@ -113,3 +113,33 @@ fn somebody_watches_a_run_approves_it_by_click_and_sees_it_end() {
     assert_ne!(paper(&mut browser, "light"), paper(&mut browser, "dark"));
     assert!(browser.complaints.is_empty(), "{:#?}", browser.complaints);
 }
+
+/// A button for the whole run.
+fn button(words: &str) -> String {
+    format!("[...document.querySelectorAll('.title .act')].find((it) => it.textContent === '{words}')")
+}
+
+#[test]
+fn somebody_pauses_stops_and_cancels_a_run_by_click() {
+    let program = Program::new();
+    let page = Page::serve(&program, &["--allow-control"]);
+    let run = super::held(&program);
+    let mut browser = Browser::open();
+    browser.go(&format!("http://{}/#token={}", page.address, page.token));
+    browser.click("document.querySelector('.run a')");
+    let mut does = |words: &str, says: &str, then: &str| {
+        browser.click(&button(words));
+        browser.until(&format!("document.querySelector('dialog').textContent.includes('{says}')"));
+        browser.click("document.querySelector('dialog .yes')");
+        browser.until(&state(then));
+        let all = "[...document.querySelectorAll('.title .act')].map((it) => it.textContent).join()";
+        browser.until("!document.querySelector('dialog')");
+        browser.eval(all)
+    };
+    assert_eq!(does("Pause", "No further task is begun", "paused"), "Go on,Stop safely,Cancel");
+    assert_eq!(does("Go on", "The next steps of the run begin", "running"), "Pause,Stop safely,Cancel");
+    assert_eq!(does("Stop safely", "What runs is let finish, nothing new starts", "stopping"), "Cancel");
+    assert_eq!(does("Cancel", "what runs on the hosts is ended at once", "interrupted"), "");
+    assert_eq!(run.end().code, Some(130));
+    assert!(browser.complaints.is_empty(), "{:#?}", browser.complaints);
+}

@@ -9,20 +9,22 @@ export function act(seen, label, path, body, says) {
   return el("button", { type: "button", class: "act", onclick: () => confirm(seen, label, path, body, says()) }, label);
 }
 
-/** The buttons for a run that is alive. */
+/** The buttons for a run that is alive, each by the word that the console and the command line have for it. */
 export function forEngine(seen) {
   const { head } = seen;
-  if (!head.engine || head.end || head.stopping) return [];
+  if (!head.engine || head.end) return [];
   const running = () => seen.tasks.filter((task) => task.open).map((task) => task.name);
   const pause = head.paused
     ? act(seen, "Go on", "pause", { paused: false }, () => ["The next steps of the run begin."])
     : act(seen, "Pause", "pause", { paused: true }, () => ["No further task is begun, on any host, until somebody lets the run go on. What runs is let finish.", ...now(running())]);
-  const stop = act(seen, "Stop", "cancel", {}, () => [
-    "Nothing new starts, and every process that the run's steps have started is ended on its host, at once.",
+  const after = `Then the run ends as interrupted: \`surefoot resume ${head.run}\` goes on with it, and \`surefoot rollback ${head.run}\` walks it back.`;
+  const stop = act(seen, "Stop safely", "stop", {}, () => ["What runs is let finish, nothing new starts.", ...now(running()), after]);
+  const cancel = act(seen, "Cancel", "cancel", {}, () => [
+    "Nothing new starts, and what runs on the hosts is ended at once, with every process that it started.",
     ...now(running()),
-    `The run ends as interrupted. Afterwards \`surefoot resume ${head.run}\` goes on with it, and \`surefoot rollback ${head.run}\` walks it back.`,
+    after,
   ]);
-  return [pause, stop];
+  return head.stopping ? [cancel] : [pause, stop, cancel];
 }
 
 function now(running) {
