@@ -13,12 +13,13 @@ use crate::compile::Program;
 use crate::execute::{self, Goal, Leases, Origin, Signals};
 use crate::http::Url;
 use crate::journal::{Journal, RunFolder};
+use crate::load::Config;
 use crate::model::{Observer, Outcome, RunState, Sources};
 use crate::notify::Notifier;
 use crate::report::console::Console;
 use crate::report::trace::Actions;
 use crate::report::{self, JsonLines, Lines, Places, Quiet};
-use crate::secret::Keyring;
+use crate::secret::{Keyring, Masks};
 use crate::world::World;
 use std::sync::{Arc, RwLock};
 
@@ -57,6 +58,7 @@ impl Engine {
         let (wishes, asked_for) = (signals.clone(), waiting.clone());
         let control = Control::listen(self.folder.path(), move |request| carry_out(request, &asked_for, &wishes));
         let _control = control.map_err(|error| Exit::Failed.because(error))?;
+        let next = self.state.next_seq();
         let state = Arc::new(RwLock::new(self.state));
         let display = match options.shown_as() {
             Log::Live => {
@@ -69,8 +71,8 @@ impl Engine {
         // There it is an event like any other.
         let shown = options.log != Some(Log::Json);
         let (questions, asked) = tokio::sync::mpsc::channel(16);
-        let exit_code = |outcome| Exit::from(outcome) as u8;
-        let notifier = Notifier::start(&options.config, self.secrets.masks.clone(), exit_code);
+        let masks = self.secrets.masks.clone();
+        let notifier = Notifier::start(&options.config, masks, exit_code, &self.folder, next);
         let operator = Operator::new(options.approve, display.console.clone(), waiting, notifier.clone());
         tokio::spawn(operator.answer(asked));
         let (mut journal, actions) = (self.journal, traces::actions(&self.program));
@@ -109,10 +111,25 @@ impl Engine {
     }
 }
 
+fn exit_code(outcome: Outcome) -> u8 {
+    Exit::from(outcome) as u8
+}
+
+/// Sends what was to be told of a run that has ended, and was not. The run's journal is held.
+pub async fn tell_late(config: &Config, run: &RunFolder, state: &RunState) {
+    if let Some(notifier) = Notifier::start(config, Masks::default(), exit_code, run, state.next_seq()) {
+        warn(&notifier.close().await);
+    }
+}
+
+fn warn(missed: &[String]) {
+    missed.iter().for_each(|missed| anstream::eprintln!("warning: {missed}"));
+}
+
 /// Waits until those who are told of a run know how it ended, for a bounded time. Who was not told is named.
 async fn told(notifier: Option<Arc<Notifier>>, traces: Option<Url>, run: &RunFolder, actions: &Actions) {
     if let Some(notifier) = notifier {
-        notifier.close().await.iter().for_each(|missed| anstream::eprintln!("warning: {missed}"));
+        warn(&notifier.close().await);
     }
     if let Some(url) = &traces
         && let Err(why) = traces::send_last(run, url, actions).await

@@ -1,6 +1,8 @@
 //! `surefoot resume`.
 
 use super::args::Resume as Args;
+use super::config;
+use super::engine::tell_late;
 use super::exit::Exit;
 use super::kept;
 use super::operator::confirm;
@@ -24,11 +26,19 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     };
     taken.iter().for_each(Taken::note_changes);
     match taken {
-        Ok(taken) if taken.state.outcome == Some(Outcome::Done) => {
-            anstream::eprintln!("{} is done: there is nothing to go on with", taken.run);
-            Exit::Done
-        }
+        Ok(taken) if taken.state.outcome == Some(Outcome::Done) => is_done(&taken, args),
         Ok(taken) => go_on(state, taken, args),
+        Err(exit) => exit,
+    }
+}
+
+fn is_done(taken: &Taken, args: &Args) -> Exit {
+    anstream::eprintln!("{} is done: there is nothing to go on with", taken.run);
+    match config::read(args.manner.config.as_deref()) {
+        Ok(config) => in_runtime(async {
+            tell_late(&config, &taken.folder, &taken.state).await;
+            Exit::Done
+        }),
         Err(exit) => exit,
     }
 }

@@ -1,12 +1,14 @@
 //! `surefoot runs`, `surefoot show` and `surefoot verify`: what the journals say.
 
+use super::control;
 use super::exit::Exit;
 use super::kept::{self, Kept};
 use super::out::say;
 use super::rollback;
 use crate::execute::walk::{self, Target};
 use crate::journal::{Error, RunFolder, Store};
-use crate::model::{RunId, RunState};
+use crate::model::{Event, RunId, RunState};
+use crate::notify;
 use crate::report::{self, Places};
 use crate::secret::Masks;
 use crate::tidy::{Announced, Keeping, announced};
@@ -45,8 +47,12 @@ pub fn list(state: &Option<PathBuf>) -> Exit {
 pub fn show(state: &Option<PathBuf>, run: &RunId) -> Exit {
     let found = store(state).and_then(|store| find(&store, run));
     let mut seen = Announced::new();
+    let mut end = None;
     let shown = found.and_then(|folder| {
-        let replay = folder.replay(|stamped, _| seen.extend(announced(&stamped.event)))?;
+        let replay = folder.replay(|stamped, _| {
+            seen.extend(announced(&stamped.event));
+            end = matches!(stamped.event, Event::RunEnded { .. }).then_some(stamped.seq).or(end);
+        })?;
         Ok((replay.state, folder))
     });
     match shown {
@@ -60,6 +66,10 @@ pub fn show(state: &Option<PathBuf>, run: &RunId) -> Exit {
             if let Some(kept) = kept {
                 let keeping = Keeping::of(&kept.prepared.program, &kept.prepared.inventory, &state, &seen);
                 say!("{}{}", way_back(&kept, &state), report::tidy::keeping(&keeping));
+            }
+            // Its engine may be telling it just now.
+            if end.is_some_and(|end| notify::is_untold(&folder, end)) && !control::is_alive(folder.path()) {
+                anstream::eprintln!("note: not everybody was told of its end: `surefoot resume` tells them");
             }
             Exit::Done
         }

@@ -3,12 +3,14 @@
 //! A notice never holds a run up and never fails it: it has a thread of its own, each attempt has [`PATIENCE`], and the
 //! end of a run waits for what is left for [`FAREWELL`] at most. Each of those who are told has their notices in order,
 //! whatever becomes of the others. What could not be told is said once, at the end.
-//! Nothing is kept across a crash: who takes the run up tells anew that it starts, waits, fails, ends.
+//! What a crash has cut off is told by who takes the run up ([`told`]).
 //! Knows no steps and no hosts beyond what events say.
 
 mod notice;
 mod send;
+mod told;
 
+use crate::journal::RunFolder;
 use crate::load::{Config, Moment, Notify, To, Webhook};
 use crate::model::{Observer, Outcome, RunState, Stamped, TaskName};
 use crate::secret::Masks;
@@ -22,6 +24,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use told::Told;
 
 /// For one attempt.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,11 +39,19 @@ const FAREWELL: Duration = Duration::from_secs(15);
 pub struct Notifier {
     about: Mutex<About>,
     told: Vec<(Notify, Arc<Tally>)>,
-    queues: Mutex<Vec<UnboundedSender<Arc<Json>>>>,
+    queues: Mutex<Vec<UnboundedSender<Arc<Sent>>>>,
+    ledger: Arc<Mutex<Told>>,
     masks: Masks,
     exit_code: fn(Outcome) -> u8,
     closing: CancellationToken,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
+}
+
+/// A notice on its way.
+struct Sent {
+    /// Its event's number; a question is asked again after a crash anyhow.
+    event: Option<u64>,
+    notice: Json,
 }
 
 /// How many notices somebody was to get and has got, and why not.
@@ -54,15 +65,26 @@ impl Tally {
 }
 
 impl Notifier {
-    /// None where nobody is to be told. `exit_code` is what the program ends with after an outcome.
-    pub fn start(config: &Config, masks: Masks, exit_code: fn(Outcome) -> u8) -> Option<Arc<Notifier>> {
+    /// Tells at once what an earlier engine could not tell any more. None where nobody is to be told. `exit_code` is what
+    /// the program ends with after an outcome, `next` the number of the run's next event. Its journal is held.
+    pub fn start(
+        config: &Config,
+        masks: Masks,
+        exit_code: fn(Outcome) -> u8,
+        run: &RunFolder,
+        next: u64,
+    ) -> Option<Arc<Notifier>> {
         if config.notify.is_empty() {
             return None;
         }
+        let untold = told::read(run.path()).filter(|first| *first < next);
+        let ledger = Told::from(run.path(), untold.unwrap_or(next));
+        let ledger = Arc::new(Mutex::new(ledger));
         let (queues, ends): (Vec<_>, Vec<_>) = config.notify.iter().map(|_| unbounded_channel()).unzip();
         let told: Vec<_> = config.notify.iter().map(|one| (one.clone(), Arc::default())).collect();
         let (closing, (over, ended)) = (CancellationToken::new(), oneshot::channel());
-        let work = tell_all(told.iter().cloned().zip(ends).collect(), masks.clone(), closing.clone());
+        let all = told.iter().cloned().zip(ends).collect();
+        let work = tell_all(all, masks.clone(), closing.clone(), ledger.clone());
         // Without a thread everything stays untold, and that is said.
         let _ = std::thread::Builder::new().name("notify".to_owned()).spawn(move || {
             if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -73,7 +95,29 @@ impl Notifier {
             drop(over);
         });
         let (queues, ended) = (Mutex::new(queues), Mutex::new(Some(ended)));
-        Some(Arc::new(Notifier { about: Mutex::default(), told, queues, masks, exit_code, closing, ended }))
+        let about = Mutex::default();
+        let notifier = Notifier { about, told, queues, ledger, masks, exit_code, closing, ended };
+        if let Some(first) = untold {
+            // It was read a moment ago; what cannot be read now stays untold.
+            let _ = run.replay(|stamped, state| notifier.take(stamped, state, stamped.seq >= first));
+        }
+        Some(Arc::new(notifier))
+    }
+
+    /// Of an event that was told already only this is taken in: who is at work.
+    fn take(&self, stamped: &Stamped, state: &RunState, is_new: bool) {
+        let begun = notice::begun(&stamped.event, state);
+        if let Some((about, _)) = &begun {
+            *self.about() = about.clone();
+        }
+        if !is_new {
+            return;
+        }
+        if let Some((_, how)) = begun {
+            self.tell(Moment::Start, Some(stamped.seq), stamped.at, how.to_owned(), Rest::default());
+        } else if let Some((moment, what, rest)) = notice::of(stamped, state, self.exit_code) {
+            self.tell(moment, Some(stamped.seq), stamped.at, what, rest);
+        }
     }
 
     /// A step waits until somebody approves it.
@@ -81,22 +125,27 @@ impl Notifier {
         let next = format!("surefoot approve {} {}", self.about().run, task.step);
         self.tell(
             Moment::Waiting,
+            None,
             Timestamp::now(),
             format!("{} asks: {question}", task.step),
             Rest::of_task(task, next),
         );
     }
 
-    fn tell(&self, moment: Moment, at: Timestamp, what: String, rest: Rest) {
+    fn tell(&self, moment: Moment, event: Option<u64>, at: Timestamp, what: String, rest: Rest) {
         let about = self.about().clone();
         let text = format!("surefoot run {} of {}: {what}", about.run, about.runbook);
         let notice = Notice { notice: moment.word(), text, at, about, rest };
         let notice = serde_json::to_value(notice).expect("plain fields become JSON");
-        let notice = Arc::new(self.masks.json(notice));
+        let sent = Arc::new(Sent { event, notice: self.masks.json(notice) });
         let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        for ((one, tally), queue) in self.told.iter().zip(&*queues).filter(|((one, _), _)| one.on.contains(&moment)) {
+        let who = || self.told.iter().zip(&*queues).filter(|((one, _), _)| one.on.contains(&moment));
+        if let Some(event) = event {
+            open(&self.ledger).begin(event, who().count());
+        }
+        for ((one, tally), queue) in who() {
             tally.open().0 += 1;
-            if queue.send(notice.clone()).is_err() {
+            if queue.send(sent.clone()).is_err() {
                 tally.open().2.get_or_insert_with(|| format!("{} is not told of anything any more", shown(&one.to)));
             }
         }
@@ -115,25 +164,30 @@ impl Notifier {
             // It gives up by itself; a moment more is for its last words.
             let _ = timeout(FAREWELL + Duration::from_secs(2), ended).await;
         }
+        open(&self.ledger).close();
         self.told.iter().filter_map(|(one, tally)| missed(&one.to, &tally.open())).collect()
     }
 }
 
+fn open(ledger: &Mutex<Told>) -> MutexGuard<'_, Told> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether somebody may not have been told yet of this event of a run.
+pub fn is_untold(run: &RunFolder, event: u64) -> bool {
+    told::read(run.path()).is_some_and(|first| first <= event)
+}
+
 impl Observer for Notifier {
     fn event(&self, stamped: &Stamped, state: &RunState) {
-        if let Some((about, how)) = notice::begun(&stamped.event, state) {
-            *self.about() = about;
-            self.tell(Moment::Start, stamped.at, how.to_owned(), Rest::default());
-        } else if let Some((moment, what, rest)) = notice::of(stamped, state, self.exit_code) {
-            self.tell(moment, stamped.at, what, rest);
-        }
+        self.take(stamped, state, true);
     }
 }
 
-type Told = ((Notify, Arc<Tally>), UnboundedReceiver<Arc<Json>>);
+type Addressed = ((Notify, Arc<Tally>), UnboundedReceiver<Arc<Sent>>);
 
-async fn tell_all(all: Vec<Told>, masks: Masks, closing: CancellationToken) {
-    let serving = all.into_iter().map(|((one, tally), queue)| serve(one.to, tally, queue, masks.clone()));
+async fn tell_all(all: Vec<Addressed>, masks: Masks, closing: CancellationToken, ledger: Arc<Mutex<Told>>) {
+    let serving = all.into_iter().map(|((one, tally), queue)| serve(one.to, tally, queue, masks.clone(), &ledger));
     let late = async {
         closing.cancelled().await;
         sleep(FAREWELL).await;
@@ -145,7 +199,7 @@ async fn tell_all(all: Vec<Told>, masks: Masks, closing: CancellationToken) {
 }
 
 /// Tells one of them, one notice after the other.
-async fn serve(to: To, tally: Arc<Tally>, mut queue: UnboundedReceiver<Arc<Json>>, masks: Masks) {
+async fn serve(to: To, tally: Arc<Tally>, mut queue: UnboundedReceiver<Arc<Sent>>, masks: Masks, ledger: &Mutex<Told>) {
     let known = masks.clone();
     let opening = tokio::task::spawn_blocking(move || Way::open(&to, &known));
     let way = match timeout(PATIENCE, opening).await {
@@ -153,11 +207,12 @@ async fn serve(to: To, tally: Arc<Tally>, mut queue: UnboundedReceiver<Arc<Json>
         Ok(Ok(Err(fault))) => return drop(tally.open().2.replace(masks.text(fault.message))),
         _ => return drop(tally.open().2.replace("its secret is not given in time".to_owned())),
     };
-    while let Some(notice) = queue.recv().await {
-        match persist(&way, &notice).await {
+    while let Some(sent) = queue.recv().await {
+        match persist(&way, &sent.notice).await {
             Ok(()) => tally.open().1 += 1,
             Err(why) => drop(tally.open().2.replace(masks.text(why))),
         }
+        sent.event.into_iter().for_each(|event| open(ledger).finish(event));
     }
 }
 

@@ -250,6 +250,44 @@ fn a_run_that_waits_says_how_to_approve_and_says_it_again_after_a_crash() {
     assert!(notices[4].get("next").is_none());
 }
 
+/// Its first notice it keeps to itself, for as long as it lives.
+const HOLDS: &str =
+    "#!/bin/sh\nif ! [ -e held ]; then echo $$ >pid; mv pid held; exec sleep 600; fi\nexec ./keep.sh all\n";
+
+#[test]
+fn an_end_that_a_crash_kept_from_being_told_is_told_by_the_next_resume_and_once_more_by_none() {
+    use std::os::unix::fs::PermissionsExt;
+    let program = program("notify: [{ on: [ended], command: [./hold.sh] }]\n");
+    let hold = program.write("hold.sh", HOLDS);
+    std::fs::set_permissions(hold, PermissionsExt::from_mode(0o755)).unwrap();
+    let book = program.write("book.yaml", &format!("runbook: test/notify\nsteps:\n{GOOD}"));
+    let mut run = program.start(&book, ["--config", "config.yaml"]);
+    until(&|| program.path("held").exists(), "its end is being told");
+    run.child.kill().unwrap();
+    run.child.wait().unwrap();
+    let holder = std::fs::read_to_string(program.path("held")).unwrap();
+    let holder = rustix::process::Pid::from_raw(holder.trim().parse().unwrap()).unwrap();
+    rustix::process::kill_process(holder, rustix::process::Signal::KILL).unwrap();
+    assert_eq!(kept(&program, "all"), [] as [Json; 0]);
+
+    let shown = program.call(["show", "last"]);
+    assert!(shown.code == Some(0) && shown.err.contains("surefoot resume"), "{}", shown.err);
+    let resume = || program.call(["resume", "last", "--config", "config.yaml"]);
+    let resumed = resume();
+    assert_eq!(resumed.code, Some(0), "{}", resumed.err);
+    let told = kept(&program, "all");
+    assert_eq!(words(&told), ["ended"]);
+    assert_eq!((&told[0]["outcome"], &told[0]["runbook"]), (&json!("done"), &json!("test/notify")));
+    let mut ended = None;
+    let found = program.store().runs().unwrap().pop().unwrap();
+    let folder = program.store().find(&found).unwrap();
+    folder.replay(|stamped, _| ended = Some(stamped.at)).unwrap();
+    assert_eq!(told[0]["at"], json!(ended), "it is told as of when it happened");
+    assert_eq!(resume().code, Some(0));
+    assert_eq!(kept(&program, "all").len(), 1, "nothing is due any more");
+    assert_eq!(program.call(["show", "last"]).err, "");
+}
+
 #[test]
 fn a_config_with_a_mistake_stops_before_anything_and_is_not_asked_for_where_there_is_none() {
     let program = program("notify: [{ on: [ende], command: [a] }]\n");
