@@ -20,6 +20,7 @@ use crate::model::{Diagnostic, RunState, Sources};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -109,6 +110,8 @@ pub struct Kept {
     pub origin: Origin,
     /// SHA-256 of each file, by name.
     pub digests: IndexMap<String, String>,
+    /// What parameters name and is not there any more. Only who goes forward needs it.
+    pub missing: Vec<Diagnostic>,
 }
 
 /// Why a run's inputs cannot be taken up.
@@ -120,7 +123,19 @@ pub enum Refusal {
     Wrong(Vec<Diagnostic>, Sources),
 }
 
-/// Takes a run's inputs up from its folder.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Record(why) => f.write_str(why),
+            Refusal::Wrong(problems, _) => {
+                let first = problems.first().map_or("", |problem| &problem.message);
+                write!(f, "this version of surefoot does not take what the run was started with: {first}")
+            }
+        }
+    }
+}
+
+/// Takes a run's inputs up from its folder. Reads nothing else: the files that they name may be gone.
 pub fn take_up(folder: &RunFolder, state: &RunState) -> Result<Kept, Refusal> {
     let path = |name: &str| folder.inputs().join(name);
     for (name, pinned) in &state.inputs {
@@ -139,8 +154,8 @@ pub fn take_up(folder: &RunFolder, state: &RunState) -> Result<Kept, Refusal> {
     let copies = origin.copies(folder, &runbook);
     let document = load::runbook_from(&origin.runbook, &copies, &mut sources);
     let prepared = document.and_then(|document| prepared(folder, &document, &origin, &mut sources));
-    let prepared = prepared.map_err(|problems| Refusal::Wrong(problems, sources))?;
-    Ok(Kept { prepared, origin, digests: state.inputs.clone() })
+    let (prepared, missing) = prepared.map_err(|problems| Refusal::Wrong(problems, sources))?;
+    Ok(Kept { prepared, origin, digests: state.inputs.clone(), missing })
 }
 
 /// The same with another runbook, which is kept beside the first.
@@ -156,18 +171,19 @@ pub fn corrected(folder: &RunFolder, kept: &Kept, runbook: &Path) -> Result<(Kep
     new.retain(|(name, _)| !kept.digests.contains_key(name));
     new.push((format!("origin-{number}.json"), json(&origin)));
     let prepared = prepared(folder, &document, &origin, &mut sources);
-    let prepared = prepared.map_err(|problems| Refusal::Wrong(problems, sources))?;
+    let (prepared, missing) = prepared.map_err(|problems| Refusal::Wrong(problems, sources))?;
     let mut digests = kept.digests.clone();
     digests.extend(self::digests(&new));
-    Ok((Kept { prepared, origin, digests }, new))
+    Ok((Kept { prepared, origin, digests, missing }, new))
 }
 
+/// A program, made of nothing but the record; and the files that its parameters name and that are gone since.
 fn prepared(
     folder: &RunFolder,
     document: &Document,
     origin: &Origin,
     sources: &mut Sources,
-) -> Result<Prepared, Vec<Diagnostic>> {
+) -> Result<(Prepared, Vec<Diagnostic>), Vec<Diagnostic>> {
     let inventory = match &origin.inventory {
         Some(original) => {
             let original = original.parent().unwrap_or(Path::new("/"));
@@ -179,8 +195,11 @@ fn prepared(
     // Its warnings were shown as the run began.
     let verdict = check::check(document, Some(&inventory), sources);
     let runbook = verdict.runbook.ok_or(verdict.diagnostics)?;
-    let program = pipeline::bound(runbook, &inventory, &given, &origin.binds, &origin.folder, sources)?;
-    Ok(Prepared { program: Arc::new(program), inventory, inputs: Vec::new(), sources: sources.clone() })
+    let params = check::params_unopened(&runbook, &given, &origin.folder, sources)?;
+    let missing = check::params(&runbook, &given, &origin.folder, sources).err().unwrap_or_default();
+    let program = pipeline::bound(runbook, &inventory, Ok(params), &origin.binds, sources)?;
+    let program = Arc::new(program);
+    Ok((Prepared { program, inventory, inputs: Vec::new(), sources: sources.clone() }, missing))
 }
 
 /// What has changed since in the files that the run was started with: one line each.

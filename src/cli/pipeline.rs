@@ -9,6 +9,7 @@ use crate::compile::{Program, compile};
 use crate::load::{self, Document, Given, Inventory, Loaded};
 use crate::model::{Diagnostic, Severity, Sources};
 use crate::report;
+use serde_json::Value as Json;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -94,20 +95,19 @@ pub fn program(
     sources: &mut Sources,
 ) -> Result<Program, Vec<Diagnostic>> {
     let runbook = checked(document, Some(inventory), sources)?;
-    bound(runbook, inventory, given, binds, current, sources)
+    let params = check::params(&runbook, given, current, sources);
+    bound(runbook, inventory, params, binds, sources)
 }
 
-/// From a checked runbook to a program.
+/// From a checked runbook and its parameters to a program.
 pub fn bound(
     runbook: Runbook,
     inventory: &Inventory,
-    given: &[Given],
+    params: Result<Json, Vec<Diagnostic>>,
     binds: &[String],
-    current: &Path,
     sources: &mut Sources,
 ) -> Result<Program, Vec<Diagnostic>> {
     let binding = check::bind(&runbook, inventory, binds, sources);
-    let params = check::params(&runbook, given, current, sources);
     match (binding, params) {
         (Ok(binding), Ok(params)) => compile(runbook, params, binding, inventory),
         (binding, params) => Err(binding.err().into_iter().chain(params.err()).flatten().collect()),

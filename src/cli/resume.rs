@@ -6,6 +6,7 @@ use super::engine::tell_late;
 use super::exit::Exit;
 use super::kept;
 use super::operator::confirm;
+use super::pipeline::show;
 use super::run::in_runtime;
 use super::taken::{self, Taken, refused};
 use crate::check::Step;
@@ -27,6 +28,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     taken.iter().for_each(Taken::note_changes);
     match taken {
         Ok(taken) if taken.state.outcome == Some(Outcome::Done) => is_done(&taken, args),
+        Ok(taken) if !taken.kept.missing.is_empty() => show(&taken.kept.missing, &taken.kept.prepared.sources),
         Ok(taken) => go_on(state, taken, args),
         Err(exit) => exit,
     }

@@ -57,13 +57,16 @@ pub fn show(state: &Option<PathBuf>, run: &RunId) -> Exit {
     });
     match shown {
         Ok((state, folder)) => {
-            // None where the run's inputs are not to be had.
-            let kept = kept::take_up(&folder, &state).ok();
+            let kept = kept::take_up(&folder, &state);
             let places = kept
                 .as_ref()
-                .map(|Kept { prepared, .. }| Places::of(&prepared.program, prepared.sources.clone(), Masks::default()));
+                .map(|Kept { prepared, .. }| Places::of(&prepared.program, prepared.sources.clone(), Masks::default()))
+                .ok();
             say!("{}", report::run::text(&state, &places.unwrap_or_default()));
-            if let Some(kept) = kept {
+            if let Err(refusal) = &kept {
+                anstream::eprintln!("note: neither the way back nor what it keeps on hosts is known: {refusal}");
+            }
+            if let Ok(kept) = kept {
                 let keeping = Keeping::of(&kept.prepared.program, &kept.prepared.inventory, &state, &seen);
                 say!("{}{}", way_back(&kept, &state), report::tidy::keeping(&keeping));
             }

@@ -335,6 +335,44 @@ fn to_stop_lets_what_runs_finish_and_to_cancel_ends_it() {
     }
 }
 
+/// Reads a file that its operator gives, and fails then.
+const TAKES: &str = "runbook: test/serve\nparams: { from: { type: file } }\nsteps:\n  \
+    - { id: copied, copy: { from: \"{{ params.from }}\", to: $D/copied } }\n  \
+    - { id: bad, sh: exit 7, undo: [{ sh: echo back }] }\n";
+
+#[test]
+fn a_run_is_shown_and_walked_back_by_its_record_alone() {
+    let program = Program::new();
+    std::fs::create_dir(program.path("d")).unwrap();
+    let book = program.write("book.yaml", &TAKES.replace("$D", &program.path("d").display().to_string()));
+    let given = program.write("given", "words\n");
+    assert_eq!(program.run(&book, ["-p", "from=given"]).code, Some(1));
+    std::fs::remove_file(given).unwrap();
+    std::fs::remove_file(book).unwrap();
+    let page = Page::serve(&program, &[]);
+    let path = format!("/api/runs/{}", run_of(&program));
+    let seen = page.events(&path, |_| true).remove(0);
+    assert!(seen["frame"]["graph"].as_str().unwrap().contains("data-step=\"copied\"") && seen["no_inputs"].is_null());
+    assert_eq!(page.json(&format!("{path}/back"))["steps"].as_array().unwrap().len(), 2);
+    let shown = program.call(["show", "last"]);
+    assert!(shown.out.contains("a rollback to the start") && shown.err.is_empty(), "{shown:?}");
+    let resumed = program.call(["resume", "last"]);
+    assert!(resumed.code == Some(2) && resumed.err.contains("E0605"), "to go on, the file is needed: {}", resumed.err);
+    let back = program.call(["rollback", "last", "--yes"]);
+    assert!(back.code == Some(0) && !program.path("d/copied").exists(), "{}", back.err);
+
+    let folder = program.store().find(&run_of(&program).as_str().into()).unwrap();
+    std::fs::remove_file(folder.inputs().join("runbook.yaml")).unwrap();
+    let seen = Page::serve(&program, &[]).events(&path, |_| true).remove(0);
+    assert!(
+        seen["no_inputs"].as_str().unwrap().contains("runbook.yaml"),
+        "why there is no graph: {}",
+        seen["no_inputs"]
+    );
+    assert_eq!(seen["frame"]["tasks"].as_array().unwrap().len(), 2);
+    assert!(program.call(["show", "last"]).err.contains("runbook.yaml"));
+}
+
 #[test]
 fn a_page_that_only_shows_does_nothing() {
     let program = Program::new();

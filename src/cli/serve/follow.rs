@@ -44,10 +44,10 @@ struct Seen {
     folder: RunFolder,
     tail: Tail,
     watch: Watch,
-    /// None where the run's inputs are not to be had.
-    kept: Option<Kept>,
-    /// The inputs that were looked for.
-    inputs: IndexMap<String, String>,
+    /// What the run was started with, or why that is not to be had.
+    kept: Result<Kept, String>,
+    /// The inputs that were looked for, once the run has begun.
+    inputs: Option<IndexMap<String, String>>,
     engine: bool,
     /// Whether all of this is what the journal says: not so while it is read, nor after that has failed.
     is_whole: bool,
@@ -65,6 +65,9 @@ struct Sent<'s> {
     update: Update<'s>,
     #[serde(skip_serializing_if = "Option::is_none")]
     broken: Option<&'s str>,
+    /// Why the order of its steps is not known, nor the way back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    no_inputs: Option<&'s str>,
 }
 
 impl Following {
@@ -79,7 +82,9 @@ impl Following {
             return Ok(followed);
         }
         let folder = self.store.find(run)?;
-        let seen = tokio::task::spawn_blocking(move || Seen::open(folder, Watch::default())).await.expect("reading does not panic")?;
+        let seen = tokio::task::spawn_blocking(move || Seen::open(folder, Watch::default()))
+            .await
+            .expect("reading does not panic")?;
         let mut all = unpoisoned(&self.open);
         // Somebody else may have been faster.
         if let Some(followed) = open(&all) {
@@ -128,7 +133,8 @@ impl Followed {
         let state = &seen.tail.so_far().state;
         let head = Head { engine: seen.engine, ..seen.watch.head(state) };
         let now = Timestamp::now().as_millisecond();
-        let sent = Sent { now, head, update: seen.watch.since(since, state), broken: seen.broken.as_deref() };
+        let (broken, no_inputs) = (seen.broken.as_deref(), seen.kept.as_ref().err().map(String::as_str));
+        let sent = Sent { now, head, update: seen.watch.since(since, state), broken, no_inputs };
         (serde_json::to_string(&sent).expect("maps have text for keys"), seen.watch.now())
     }
 
@@ -136,13 +142,13 @@ impl Followed {
     pub fn task(&self, name: &TaskName) -> Option<(Task, Vec<Printout>)> {
         let seen = unpoisoned(&self.seen);
         let task = seen.watch.task(name, seen.state())?;
-        Some((task, printouts::of(&seen.folder, seen.state(), seen.kept.as_ref(), name)))
+        Some((task, printouts::of(&seen.folder, seen.state(), seen.kept.as_ref().ok(), name)))
     }
 
     /// What a rollback to the last safe place would do now; none where that cannot be known, or there is no way any more.
     pub fn back(&self) -> Option<Back> {
         let seen = unpoisoned(&self.seen);
-        let (state, kept) = (&seen.tail.so_far().state, seen.kept.as_ref()?);
+        let (state, kept) = (&seen.tail.so_far().state, seen.kept.as_ref().ok()?);
         let program = &kept.prepared.program;
         let way = || walk::way(program, state, &Target::LastCheckpoint, false);
         state.tidy.is_none().then(|| rollback::back(program, state, &way()))
@@ -153,7 +159,7 @@ impl Seen {
     /// Reads all of a run; `watch` has heard of nothing yet.
     fn open(folder: RunFolder, watch: Watch) -> Result<Seen, Error> {
         let tail = Tail::open(&folder.journal())?;
-        let (kept, inputs) = (None, IndexMap::new());
+        let (kept, inputs) = (Err("the run has not begun".to_owned()), None);
         let mut seen = Seen { folder, tail, watch, kept, inputs, engine: false, is_whole: true, broken: None };
         seen.read_on()?;
         seen.look_around();
@@ -209,8 +215,9 @@ impl Seen {
         }
         let Seen { tail, watch, .. } = self;
         tail.advance(|stamped, state| watch.event(stamped, state))?;
-        if self.inputs != self.state().inputs {
-            self.inputs = self.state().inputs.clone();
+        let inputs = self.state().run.is_some().then(|| self.state().inputs.clone());
+        if self.inputs != inputs {
+            self.inputs = inputs;
             self.take_up();
         }
         Ok(())
@@ -218,8 +225,8 @@ impl Seen {
 
     /// Learns what was known of the run beforehand, once it has begun and whenever its runbook was corrected.
     fn take_up(&mut self) {
-        self.kept = kept::take_up(&self.folder, self.state()).ok();
-        let known = self.kept.as_ref().map(|kept| saved::known(&self.folder, &kept.prepared.program));
+        self.kept = kept::take_up(&self.folder, self.state()).map_err(|refusal| refusal.to_string());
+        let known = self.kept.as_ref().ok().map(|kept| saved::known(&self.folder, &kept.prepared.program));
         self.watch.know(known);
     }
 

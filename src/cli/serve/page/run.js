@@ -26,6 +26,7 @@ export function run(main, name, session) {
 function take(seen, update) {
   seen.head = update.head;
   seen.broken = update.broken;
+  seen.noInputs = update.no_inputs;
   seen.skew = Date.now() - update.now;
   if (update.frame) {
     seen.moments = [];
@@ -96,9 +97,10 @@ function leftOut(head) {
   return hosts.length ? `without ${hosts.join(", ")}` : "";
 }
 
-function notes({ head, broken }) {
+function notes({ head, broken, noInputs }) {
   const notes = [];
   if (broken) notes.push(`The record cannot be read on: ${broken}`);
+  if (noInputs) notes.push(`The order of its steps and its way back are not known: ${noInputs}`);
   if (!head.end && !head.engine) notes.push(`No engine is at work on this run: \`surefoot resume ${head.run}\` goes on with it.`);
   if (head.paused) notes.push(`${head.paused} has it wait before its next step.`);
   return notes;
