@@ -59,6 +59,10 @@ fn nothing_is_changed_while_a_member_is_corrupt() {
         let words = ["--bind", "survivors=etcd-1", "--bind", "members=etcd-1"];
         let by = ("sound@controller", REFUSED, "A survivor is said to be corrupt");
         refused(&site, kind, "recover-quorum", "not with CORRUPT", &words, by);
+        // Nor where only its database can tell.
+        site.inside(&site.members[0], "systemctl kill -s KILL etcd; systemctl restart --no-block etcd");
+        let by = ("sound_copies@controller", REFUSED, "A survivor is said to be corrupt, by its database");
+        refused(&site, kind, "recover-quorum", "not with CORRUPT in a copied database", &words, by);
     }
 }
 
@@ -84,8 +88,11 @@ fn space_is_made_before_anything_else() {
         // All of it is in use.
         let small = ("small@controller", REFUSED, "Forgetting history was not enough");
         refused(&site, kind, "recover-nospace", "forgetting history was not enough", &quick, small);
-        // Keys are deleted. A member with a lower quota is overlooked by nobody: its alarm is there again.
-        site.inside(&site.members[0], "ETCDCTL_API=3 etcdctl del --prefix /filler/");
+        // Keys are deleted, and one more: what the newest revision deleted is still history. Then a member with a lower
+        // quota raises the alarm again.
+        let delete = "export ETCDCTL_API=3; etcdctl del --prefix /filler/
+            etcdctl del \"$(etcdctl get --prefix '' --keys-only --limit 1 | head -n 1)\"";
+        site.inside(&site.members[0], delete);
         let lower = "echo ETCD_QUOTA_BACKEND_BYTES=1 >>/etc/default/etcd; rm -f /etc/systemd/system/etcd.service.d/quota.conf
             systemctl daemon-reload; systemctl restart etcd; export ETCDCTL_API=3; n=0
             until etcdctl put /one x; etcdctl alarm list | grep NOSPACE; do n=$((n + 1)); [ $n -lt 600 ] || exit 1; sleep 0.1; done";
