@@ -1,6 +1,6 @@
 //! `etcd.status`: what each etcd says of itself.
 
-use super::client::{self, Member, hex, is_silence};
+use super::client::{self, Member, hex, is_silence, says};
 use crate::action::{Action, Cx, Hosts, Seen, Undoing, unseen};
 use crate::model::{Effect, Fault, FaultKind, HostName};
 use crate::world::Host;
@@ -30,7 +30,8 @@ pub struct StatusOut {
     pub members: Vec<MemberStatus>,
 }
 
-/// What one etcd says of itself. Where `answers` is false, all else but `host` and `why` is none.
+/// What one etcd says of itself. Where `answers` is false, all else but `host` and `why` is none; but `is_learner` is
+/// true where that is why: a learner lets no user in, and from 3.5.28 on tells nothing to anybody else.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct MemberStatus {
     pub host: String,
@@ -64,6 +65,9 @@ pub struct MemberStatus {
     /// Alarms of the whole cluster as this member knows them, as `KIND MEMBER`.
     pub alarms: Option<Vec<String>>,
 }
+
+/// What a learner says to a login (etcd, api/v3rpc/rpctypes/error.go).
+const LEARNER: &str = "rpc not supported for learner";
 
 impl Action for Status {
     const NAME: &'static str = "etcd.status";
@@ -118,6 +122,7 @@ async fn status(cx: &Cx<'_>, host: &Arc<dyn Host>) -> Result<MemberStatus, Fault
     match asked.await {
         Err(fault) if is_silence(&fault) => Ok(MemberStatus {
             host: host.name().to_string(),
+            is_learner: says(&fault, LEARNER).then_some(true),
             why: Some(fault.detail.unwrap_or(fault.message)),
             ..MemberStatus::default()
         }),

@@ -48,7 +48,7 @@ fn who_has_the_password_gets_through_and_who_has_not_changes_nothing() {
     if !full() {
         return;
     }
-    let mut site = scene(USERS, "users", 1);
+    let mut site = scene(USERS, "users", 2);
     let before = site.picture();
     site.program.write("password", "wrong");
     stopped(&site.run(&shipped("backup"), &[]), "majority@controller", FaultKind::Denied, "etcd-");
@@ -78,12 +78,37 @@ fn who_has_the_password_gets_through_and_who_has_not_changes_nothing() {
     proved(&site, "defragment", &["-p", "waste=0", "-p", "settle=1s"]);
     proved(&site, "replace-member", &["--bind", "broken=etcd-2", "-p", "settle=1s", "--approve", "all"]);
     site.look();
+    a_learner_tells_that_it_is_one(&site);
     nobody_gets_in_without_a_majority(&site);
 
     prove("etcd/restore-cluster", &version(&site), "with users", || {
         let ran = site.run(&shipped("restore-cluster"), &["-p", "snapshot=before.db", "--approve", "all"]).done();
         took(&ran)
     });
+}
+
+/// It lets nobody in, and is not silent for that.
+fn a_learner_tells_that_it_is_one(site: &Site) {
+    let fifth: Name = "etcd-5".parse().unwrap();
+    let all = [&site.members[..], std::slice::from_ref(&fifth)].concat();
+    site.install(&fifth, &all);
+    let etcdctl = |words: &str| {
+        let login = format!("export ETCDCTL_API=3 ETCDCTL_USER=root ETCDCTL_PASSWORD='{PASSWORD}'");
+        site.inside(
+            &site.members[0],
+            &format!("{login}; n=0; until etcdctl {words}; do n=$((n + 1)); [ $n -lt 60 ]; sleep 1; done"),
+        )
+    };
+    let address = site.lab.address(&fifth).unwrap();
+    etcdctl(&format!("member add etcd-5 --learner --peer-urls http://{address}:2380"));
+    site.inside(&fifth, "sed -i s/STATE=.*/STATE=existing/ /etc/default/etcd; systemctl start etcd");
+    let hosts: Vec<&str> = all.iter().map(Name::as_str).collect();
+    let report = site.run(&shipped("report"), &["--bind", &format!("members={}", hosts.join(",")), "-p", "sample=2s"]);
+    let wrong = wrong(&report.done());
+    let has = |what: &str| wrong.iter().any(|line| line.ends_with(what));
+    assert!(has("warn cluster learners") && !has("members that answer") && !has("same data"), "{wrong:?}");
+    site.inside(&fifth, "systemctl stop etcd");
+    etcdctl("member remove $(etcdctl member list | sed -n 's/, .*, etcd-5,.*//p')");
 }
 
 /// A password is checked by a majority: without one, this etcd tells nobody how far it reaches. Its database does, and
