@@ -27,11 +27,18 @@ impl ControlFolder {
         let place = place();
         static SWEEP: Once = Once::new();
         SWEEP.call_once(|| sweep(&place));
-        let folder = Builder::new().prefix(&format!("{PREFIX}{}-", process::id())).tempdir_in(&place);
+        ControlFolder::create_in(&place)
+    }
+
+    fn create_in(place: &Path) -> Result<Self, Fault> {
+        let folder = Builder::new().prefix(&format!("{PREFIX}{}-", process::id())).tempdir_in(place);
         let fault = |error: io::Error| Fault::controller(format!("{}: {error}", place.display()));
         let folder = folder.map_err(fault)?;
-        let lock = fs::File::create_new(folder.path().join(LOCK)).map_err(fault)?;
+        // It is locked before it has its name: another engine's sweep takes what it can lock for a dead one's.
+        let [unnamed, named] = ["lock.new", LOCK].map(|name| folder.path().join(name));
+        let lock = fs::File::create_new(&unnamed).map_err(fault)?;
         lock.lock().map_err(fault)?;
+        fs::rename(&unnamed, &named).map_err(fault)?;
         let socket = folder.path().join("s");
         Ok(ControlFolder { _folder: folder, _lock: lock, socket })
     }
@@ -68,5 +75,28 @@ fn is_stale(entry: &fs::DirEntry) -> io::Result<bool> {
             Ok(entry.metadata()?.modified()?.elapsed().is_ok_and(|age| age > JUST_MADE))
         }
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_being_made_is_not_swept() {
+        let place = tempfile::tempdir().unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    sweep(place.path());
+                }
+            });
+            let made: Vec<bool> = (0..2000)
+                .map(|_| ControlFolder::create_in(place.path()).is_ok_and(|it| it.socket().parent().unwrap().is_dir()))
+                .collect();
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(made.iter().all(|made| *made));
+        });
     }
 }
