@@ -100,6 +100,18 @@ pub(super) fn batch(program: &Program, state: &RunState, task: &Task) -> Option<
     })
 }
 
+/// The choice that is yet to say which batch a task is of, or which were before it.
+pub(super) fn undecided<'p>(program: &'p Program, state: &RunState, task: &Task) -> Option<&'p TaskName> {
+    let (roll, place) = program.roll_of(task)?;
+    let batches = batches(program, roll, state);
+    let is_decided = match place.part {
+        RollPart::Batch => batches.iter().any(|batch| batch.contains(&task.name.host)),
+        RollPart::Gate | RollPart::Choice(_) => batches.len() >= task.name.item? as usize,
+    };
+    let choice = roll.choices.get(batches.len()).filter(|_| !is_decided)?;
+    Some(&program.tasks[*choice as usize].name)
+}
+
 /// What is done to the batch that a task belongs to: of a gate that has failed, to the batch before it. Nothing for a
 /// task outside of rolls, and for the first gate.
 pub(super) fn batch_mates(program: &Program, state: &RunState, task: &Task) -> Option<Vec<u32>> {

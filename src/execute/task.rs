@@ -193,12 +193,19 @@ impl TaskRun {
         let task = self.task();
         let scope = self.scope_in(self.step().scope(), &task.name.host)?;
         let scope = task.item.iter().fold(scope, |scope, item| scope.with("item", Value::from(Serde(item))));
-        let batch = {
-            let state = self.shared.state.read().expect("no task panics while it holds the run's state");
-            roll::batch(&self.shared.program, &state, task)
-        };
-        let scope = batch.iter().fold(scope, |scope, batch| scope.with("batch", Value::from(Serde(batch))));
+        let scope = self.batch().into_iter().fold(scope, |scope, batch| scope.with("batch", batch));
         Ok(scope.with_vars(&self.step().vars))
+    }
+
+    /// `batch`, for a task of a roll. A plan may not know it.
+    fn batch(&self) -> Option<Value> {
+        let (shared, program, task) = (&self.shared, &self.shared.program, self.task());
+        let state = shared.state.read().expect("no task panics while it holds the run's state");
+        let undecided = |unsettled: &Unsettled| {
+            roll::undecided(program, &state, task).map(|choice| unsettled.decided_by(choice.clone()))
+        };
+        let known = || roll::batch(program, &state, task).map(|batch| Value::from(Serde(batch)));
+        shared.unsettled.as_ref().and_then(undecided).or_else(known)
     }
 
     /// What a frame's templates see on a host.

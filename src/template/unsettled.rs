@@ -3,6 +3,7 @@
 
 use crate::model::TaskName;
 use indexmap::IndexSet;
+use minijinja::value::{Enumerator, Object};
 use minijinja::{Error, ErrorKind, Value};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -44,6 +45,11 @@ impl Unsettled {
         Some(Value::from(Error::new(ErrorKind::InvalidOperation, format!("{missed} has not run yet"))))
     }
 
+    /// What stands for all that an open task decides.
+    pub fn decided_by(&self, task: TaskName) -> Value {
+        Value::from_object(Undecided { task, all: self.clone() })
+    }
+
     /// The tasks that were asked in vain since this was called last.
     pub fn missed(&self) -> IndexSet<TaskName> {
         std::mem::take(&mut self.tasks().missed)
@@ -51,5 +57,21 @@ impl Unsettled {
 
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
         self.0.lock().expect("no panic while it is held")
+    }
+}
+
+#[derive(Debug)]
+struct Undecided {
+    task: TaskName,
+    all: Unsettled,
+}
+
+impl Object for Undecided {
+    fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
+        self.all.missing("out", [&self.task])
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::NonEnumerable
     }
 }
