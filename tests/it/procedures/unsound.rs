@@ -146,7 +146,11 @@ fn whom_the_cluster_does_not_know_or_does_not_hear_is_told() {
         let two = ["--bind", "survivors=etcd-1,etcd-5", "--bind", "members=etcd-1"];
         let by = ("one_cluster@controller", REFUSED, "They are of different clusters");
         refused(&site, kind, "recover-quorum", "not of two clusters", &two, by);
-        let some = ["--bind", "members=etcd-1,etcd-2", "--bind", "leaving=etcd-2"];
+        // Who leads is asked first.
+        let leader = site.leader();
+        let other = site.members.iter().find(|host| host.as_str() != leader).unwrap();
+        let (named, leaving) = (format!("members={leader},{other}"), format!("leaving={other}"));
+        let some = ["--bind", &named, "--bind", &leaving];
         let by = ("known@controller", REFUSED, "The cluster has 3 voters, and 2 are named here");
         refused(&site, kind, "remove-member", "not with a voter that nobody names", &some, by);
 

@@ -8,6 +8,7 @@ use crate::support::program::{Program, Ran};
 use crate::support::site::Site;
 use crate::support::writer::Writer;
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 use surefoot::lab::{Etcd, LabGuard, Name, Spec};
 use surefoot::model::{Event, FaultKind, TaskEvent};
 
@@ -20,6 +21,9 @@ fn scene(kind: Kind, stem: &str) -> Site {
 
 /// An etcd as files, in a folder with its name; gives its version.
 pub fn programs(program: &Program, etcd: Etcd) -> String {
+    // Its lab has one name for all tests.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("newer").unwrap(), 1, etcd), &|_| {}).unwrap();
     std::fs::create_dir(program.path(etcd.as_str())).unwrap();
     let printed = |script: &str| {
