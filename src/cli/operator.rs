@@ -30,7 +30,7 @@ pub fn can_ask() -> Result<(), Exit> {
 /// Asks before a run; refuses where nobody can answer.
 pub fn confirm(question: &str) -> Result<(), Exit> {
     can_ask()?;
-    if yes(question) { Ok(()) } else { Err(Exit::WrongInput.because("not started")) }
+    if answered(question) == Some(true) { Ok(()) } else { Err(Exit::WrongInput.because("not started")) }
 }
 
 /// Says before anything is done which steps will ask and hear no: nobody is at a terminal, and they are not approved.
@@ -117,17 +117,19 @@ impl Operator {
     }
 
     fn at_terminal(&self, task: &TaskName, text: &str) {
-        let answer = yes(&format!("\n{}: {text}", task.step)).then(operator_name);
+        // A terminal that went away has not said no: the question waits for `surefoot approve`, or ends with the engine.
+        let Some(yes) = answered(&format!("\n{}: {text}", task.step)) else { return };
         // Another terminal may have answered meanwhile.
-        self.waiting.answer(task, answer);
+        self.waiting.answer(task, yes.then(operator_name));
     }
 }
 
-/// Only a whole `yes` counts.
-fn yes(question: &str) -> bool {
+/// Only a whole `yes` counts; none where there is no line to read.
+fn answered(question: &str) -> Option<bool> {
     let mut out = io::stderr().lock();
-    let asked = write!(out, "{question} [yes/no] ").and_then(|()| out.flush());
+    write!(out, "{question} [yes/no] ").and_then(|()| out.flush()).ok()?;
     drop(out);
     let mut line = String::new();
-    asked.is_ok() && io::stdin().lock().read_line(&mut line).is_ok() && line.trim().eq_ignore_ascii_case("yes")
+    io::stdin().lock().read_line(&mut line).ok().filter(|read| *read > 0)?;
+    Some(line.trim().eq_ignore_ascii_case("yes"))
 }
