@@ -137,10 +137,11 @@ async fn beat(host: Arc<dyn Host>, every: Duration) -> Fault {
 const ASKING: Duration = Duration::from_secs(5);
 
 /// Whether one of these hosts is another's now. A lease that may have run out is asked about: what failed there may have
-/// been ended by whoever took the host over.
+/// been ended by whoever took the host over. What failed on the controller may have been about any host.
 pub(super) async fn taken(world: &World, hosts: &HashSet<HostName>) -> Option<Fault> {
-    let doubtful = hosts.iter().filter_map(|name| world.host(name));
-    let doubtful = doubtful.filter(|host| matches!(host.standing(), Standing::Doubtful));
+    let any = hosts.contains(&HostName::controller());
+    let asked = world.hosts().filter(|host| any || hosts.contains(host.name()));
+    let doubtful = asked.filter(|host| matches!(host.standing(), Standing::Doubtful));
     let asked = tokio::time::timeout(ASKING, join_all(doubtful.map(|host| host.renew()))).await;
     asked.ok()?.into_iter().filter_map(Result::err).find(|fault| fault.kind == FaultKind::Held)
 }
