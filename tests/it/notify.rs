@@ -233,17 +233,26 @@ fn asking(program: &Program, words: &str) -> Child {
     terminal
 }
 
+/// The engine dies. To take its terminal away is not enough where SIGHUP is ignored, as under `nohup`.
+fn crash(mut terminal: Child) {
+    let children = format!("/proc/{0}/task/{0}/children", terminal.id());
+    for pid in std::fs::read_to_string(children).unwrap().split_whitespace() {
+        let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+    terminal.wait().unwrap();
+}
+
 #[test]
 fn a_run_that_waits_says_how_to_approve_and_says_it_again_after_a_crash() {
     let program = program("notify: [{ command: [./keep.sh, all] }]\n");
     program.write("book.yaml", "runbook: test/notify\nsteps:\n  - { id: go, approve: Go on? }\n");
-    let mut terminal = asking(&program, "run book.yaml --yes");
+    let terminal = asking(&program, "run book.yaml --yes");
     until(&|| kept(&program, "all").len() == 2, "it is told that the run waits");
-    terminal.kill().unwrap();
-    terminal.wait().unwrap();
+    crash(terminal);
     let run = program.store().runs().unwrap().pop().unwrap();
     let journal = program.store().find(&run).unwrap().journal();
-    until(&|| Journal::open(&journal).is_ok(), "the engine goes with its terminal");
+    until(&|| Journal::open(&journal).is_ok(), "the engine is gone");
     let mut terminal = asking(&program, "resume last --yes");
     until(&|| kept_once(&program, "all").len() == 4, "it is told so again");
     let notices = kept_once(&program, "all");
