@@ -1,6 +1,6 @@
 //! What another terminal asks of an engine that is alive. The program itself, at a terminal of its own.
 
-use crate::support::program::{Program, Running};
+use crate::support::program::{Program, Running, crash};
 use rustix::process::Signal;
 use std::io::Read;
 use std::process::Child;
@@ -99,10 +99,7 @@ fn a_paused_run_is_stopped_or_killed_as_any_other_and_resume_goes_on() {
 #[test]
 fn a_dead_engine_is_asked_for_nothing_and_the_run_is_resumed_with_the_approval() {
     let program = Program::new();
-    let mut terminal = asking(&program);
-    // With its terminal the engine goes, too.
-    terminal.kill().unwrap();
-    terminal.wait().unwrap();
+    crash(asking(&program));
     // Its lock is gone with it.
     assert_eq!(program.call(["resume", "last", "--approve", "nowhere"]).code, Some(1), "nobody says yes");
     assert_eq!(program.call(["approve", "last", "go"]).code, Some(1));

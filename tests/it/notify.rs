@@ -1,6 +1,6 @@
 //! Others are told of a run: by real commands, and by a real web server.
 
-use crate::support::program::Program;
+use crate::support::program::{Program, crash};
 use crate::support::web::{Asked, Web, reply};
 use serde_json::{Value as Json, json};
 use std::io::Read;
@@ -231,16 +231,6 @@ fn asking(program: &Program, words: &str) -> Child {
         seen.push(byte[0]);
     }
     terminal
-}
-
-/// The engine dies. To take its terminal away is not enough where SIGHUP is ignored, as under `nohup`.
-fn crash(mut terminal: Child) {
-    let children = format!("/proc/{0}/task/{0}/children", terminal.id());
-    for pid in std::fs::read_to_string(children).unwrap().split_whitespace() {
-        let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    }
-    terminal.wait().unwrap();
 }
 
 #[test]

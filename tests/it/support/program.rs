@@ -101,7 +101,7 @@ impl Program {
 
     /// Starts it at a terminal of its own; what is shown there can be read.
     pub fn at_terminal(&self, words: &[&str]) -> Child {
-        let line = [&[env!("CARGO_BIN_EXE_surefoot")], words].concat().join(" ");
+        let line = [&["exec", env!("CARGO_BIN_EXE_surefoot")], words].concat().join(" ");
         let mut command = Command::new("script");
         self.prepare(&mut command);
         command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
@@ -174,6 +174,16 @@ impl Ran {
     pub fn run(&self) -> &RunId {
         self.state.run.as_ref().expect("the run started")
     }
+}
+
+/// The engine at a terminal dies. To take its terminal away is not enough where SIGHUP is ignored, as under `nohup`.
+pub fn crash(mut terminal: Child) {
+    let children = format!("/proc/{0}/task/{0}/children", terminal.id());
+    for pid in std::fs::read_to_string(children).unwrap().split_whitespace() {
+        let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+    terminal.wait().unwrap();
 }
 
 /// One line of the JSON log; none for a line that tells of progress only.
