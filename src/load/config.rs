@@ -4,15 +4,19 @@ use super::fields::Fields;
 use super::hint::suggested;
 use super::node::{Node, Value};
 use super::shape::{Form, SCALAR, Shape, fields};
+use crate::action::Period;
 use crate::http::Url;
 use crate::model::{Diagnostic, Sources};
 use crate::secret::Source;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Who is told of what becomes of runs.
     pub notify: Vec<Notify>,
+    /// After a run that is done: runs that are over for longer than that go away, as by `surefoot tidy --older`.
+    pub tidy: Option<Duration>,
 }
 
 /// Somebody who is told.
@@ -71,6 +75,18 @@ pub static CONFIG: Shape = Shape {
     groups: &[fields! {
         optional "notify": Form::List(&Form::Shape(&NOTIFY)), "[{ on: [failed, ended], command: [notify-send, surefoot] }]",
             "Who is told of what becomes of a run. A notice never holds a run up, and never fails it.";
+        optional "tidy": Form::Shape(&TIDY), "{ older: 30d }",
+            "What goes away after a run that is done.";
+    }],
+};
+
+static TIDY: Shape = Shape {
+    name: "tidy",
+    what: "`tidy`",
+    about: "What goes away after a run that is done.",
+    groups: &[fields! {
+        required "older": Form::Duration, "30d",
+            "Runs that are over for longer than that: what they keep on their hosts, and their records. Nothing that a run has set aside.";
     }],
 };
 
@@ -111,8 +127,20 @@ impl Reader<'_> {
     fn config(&mut self, root: &Node) -> Option<Config> {
         let mut fields = Fields::of(root, &CONFIG, &mut self.problems)?;
         let entries = fields.take("notify").map(|node| self.items(node)).unwrap_or_default();
+        let tidy = fields.take("tidy").and_then(|node| self.tidy(node));
         fields.finish(&mut self.problems);
-        Some(Config { notify: entries.iter().filter_map(|node| self.notify(node)).collect() })
+        Some(Config { tidy, notify: entries.iter().filter_map(|node| self.notify(node)).collect() })
+    }
+
+    fn tidy(&mut self, node: &Node) -> Option<Duration> {
+        let mut fields = Fields::of(node, &TIDY, &mut self.problems)?;
+        let older = fields.take("older");
+        fields.finish(&mut self.problems);
+        let older = older?;
+        match older.text(self.sources).unwrap_or_default().parse::<Period>() {
+            Ok(period) => Some(period.0),
+            Err(why) => self.wrong("E0510", older.span, &why),
+        }
     }
 
     fn notify(&mut self, node: &Node) -> Option<Notify> {

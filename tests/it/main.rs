@@ -3,12 +3,14 @@
 mod actions;
 mod authoring;
 mod becoming;
+mod blocked;
 mod cancel;
 mod check;
 mod cli;
 mod completions;
 mod console;
 mod control;
+mod detached;
 mod diagnostic;
 mod endings;
 mod etcd;
