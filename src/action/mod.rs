@@ -43,7 +43,7 @@ pub use context::{Cx, Question, Settings};
 pub use files::checksum;
 pub use kind::{Erased, ErasedChange, ErasedSeen, Kind, Stays, Tested, Undoing, find};
 pub use r#use::USE;
-pub use value::{Condition, HostPath, Hosts, LocalPath, Mode, Period, format_pattern, parse_format};
+pub use value::{Address, Condition, HostPath, Hosts, LocalPath, Mode, Period, format_pattern, parse_format};
 
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;

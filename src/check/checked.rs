@@ -163,6 +163,11 @@ impl ParamType {
         }
     }
 
+    /// Whether it stands for text where a key of a step needs that.
+    pub(super) fn is_text(self) -> bool {
+        !matches!(self, ParamType::List | ParamType::Map)
+    }
+
     /// The JSON types that take such a value.
     pub(super) fn json_types(self) -> &'static [&'static str] {
         match self {

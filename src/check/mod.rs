@@ -26,6 +26,7 @@ mod step;
 mod uses;
 mod vars;
 
+pub(crate) use args::{Schemas, fit_so_far};
 pub use checked::{
     Choice, Gate, InRoll, Need, OnFailure, ParamSpec, ParamType, Retry, Role, RollPart, Runbook, Step, Use,
 };

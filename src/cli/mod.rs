@@ -3,6 +3,7 @@
 mod actions;
 mod approve;
 mod args;
+mod attach;
 mod cancel;
 mod catalog;
 mod check;
@@ -13,6 +14,8 @@ mod connect;
 mod connected;
 mod console;
 mod control;
+mod detach;
+mod display;
 mod engine;
 mod exit;
 mod explain;
@@ -36,6 +39,7 @@ mod printouts;
 mod rehearse;
 mod report;
 mod resume;
+mod retention;
 mod rewrite;
 mod rollback;
 mod run;
@@ -96,6 +100,7 @@ fn dispatch(args: Args) -> Exit {
         Command::Settle(settle) => settle::main(&args.state, &settle),
         Command::Tidy(tidy) => tidy::main(&args.state, &tidy),
         Command::Cancel(cancel) => cancel::main(&args.state, &cancel),
+        Command::Attach(attach) => attach::main(&args.state, &attach),
         Command::Pause(pause) => pause::main(&args.state, &pause),
         Command::Approve(approve) => approve::main(&args.state, &approve),
         Command::Report(report) => report::main(&args.state, &report),

@@ -3,6 +3,7 @@
 use super::args::Resume as Args;
 use super::catalog::catalog;
 use super::config;
+use super::detach;
 use super::engine::tell_late;
 use super::exit::Exit;
 use super::kept;
@@ -19,6 +20,9 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
+    if let Some(exit) = detach::start(&args.manner) {
+        return exit;
+    }
     let taken = match Taken::open(state, &args.run) {
         Ok(taken) => taken,
         Err(exit) => return exit,

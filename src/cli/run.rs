@@ -10,7 +10,7 @@ use super::operator::{can_ask, confirm, operator_name};
 use super::options::Options;
 use super::pipeline::{Prepared, prepare, prepare_found};
 use super::saved::{self, Saved};
-use super::{kept, past, run_id, runs};
+use super::{detach, kept, past, run_id, runs};
 use crate::execute::{self, Goal, Origin};
 use crate::journal::Store;
 use crate::model::{RunId, RunState};
@@ -24,6 +24,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
+    if let Some(exit) = detach::start(&args.manner) {
+        return exit;
+    }
     match saved::read(&args.inputs.runbook) {
         Ok(None) => from_runbook(state, args),
         Ok(Some((plan, bytes))) => from_plan(state, args, &plan, bytes),

@@ -4,10 +4,12 @@ use super::fields::Fields;
 use super::hint::suggested;
 use super::node::{Node, Value};
 use super::shape::{Form, SCALAR, Shape, fields};
+use crate::action::Period;
 use crate::http::Url;
 use crate::model::{Diagnostic, Sources};
 use crate::secret::Source;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -15,6 +17,8 @@ pub struct Config {
     pub notify: Vec<Notify>,
     /// Folders that runbooks are named from; absolute.
     pub runbooks: Vec<PathBuf>,
+    /// After a run that is done: runs that are over for longer than that go away, as by `surefoot tidy --older`.
+    pub tidy: Option<Duration>,
 }
 
 /// Somebody who is told.
@@ -75,6 +79,18 @@ pub static CONFIG: Shape = Shape {
             "Who is told of what becomes of a run. A notice never holds a run up, and never fails it.";
         optional "runbooks": Form::List(&ARGUMENT), "[~/runbooks]",
             "Folders of runbooks, the first that has a name wins: `~/runbooks/web/restart.yaml` is `surefoot run web/restart`. Those of `SUREFOOT_RUNBOOKS` go before, what is built in comes after.";
+        optional "tidy": Form::Shape(&TIDY), "{ older: 30d }",
+            "What goes away after a run that is done.";
+    }],
+};
+
+static TIDY: Shape = Shape {
+    name: "tidy",
+    what: "`tidy`",
+    about: "What goes away after a run that is done.",
+    groups: &[fields! {
+        required "older": Form::Duration, "30d",
+            "Runs that are over for longer than that: what they keep on their hosts, and their records. Nothing that a run has set aside.";
     }],
 };
 
@@ -117,8 +133,20 @@ impl Reader<'_> {
         let entries = fields.take("notify").map(|node| self.items(node)).unwrap_or_default();
         let folders = fields.take("runbooks").map(|node| self.texts(node)).unwrap_or_default();
         let runbooks = folders.iter().map(|folder| self.path(folder)).collect();
+        let tidy = fields.take("tidy").and_then(|node| self.tidy(node));
         fields.finish(&mut self.problems);
-        Some(Config { notify: entries.iter().filter_map(|node| self.notify(node)).collect(), runbooks })
+        Some(Config { notify: entries.iter().filter_map(|node| self.notify(node)).collect(), runbooks, tidy })
+    }
+
+    fn tidy(&mut self, node: &Node) -> Option<Duration> {
+        let mut fields = Fields::of(node, &TIDY, &mut self.problems)?;
+        let older = fields.take("older");
+        fields.finish(&mut self.problems);
+        let older = older?;
+        match older.text(self.sources).unwrap_or_default().parse::<Period>() {
+            Ok(period) => Some(period.0),
+            Err(why) => self.wrong("E0510", older.span, &why),
+        }
     }
 
     fn notify(&mut self, node: &Node) -> Option<Notify> {

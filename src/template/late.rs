@@ -57,6 +57,19 @@ impl Late {
         }
     }
 
+    /// The value in a scope as text: numbers and booleans as they are written.
+    pub fn text(&self, scope: &Scope) -> Result<String, TemplateFault> {
+        let value = self.render(scope)?;
+        text(&value).map_err(|why| self.fault(why))
+    }
+
+    /// Whether it waits for nothing but what is `known`.
+    pub fn waits_only_for(&self, known: &dyn Fn(&Ref) -> bool) -> bool {
+        let mut all = true;
+        self.each_ref(&mut |r| all &= known(r));
+        all
+    }
+
     /// The value in a scope, for a template that reads it.
     pub(super) fn value(&self, scope: &Scope) -> Result<Value, TemplateFault> {
         match self {
@@ -70,11 +83,10 @@ impl Late {
     pub fn settle(&self, scope: &Scope, known: &dyn Fn(&Ref) -> bool) -> Result<Late, TemplateFault> {
         Ok(match self {
             Late::Value(_) => self.clone(),
-            Late::Text(_) | Late::Condition(_) | Late::Hosts(_) | Late::Path(..) => {
-                let mut all = true;
-                self.each_ref(&mut |r| all &= known(r));
-                if all { Late::Value(self.render(scope)?) } else { self.clone() }
-            }
+            Late::Text(_) | Late::Condition(_) | Late::Hosts(_) | Late::Path(..) => match self.waits_only_for(known) {
+                true => Late::Value(self.render(scope)?),
+                false => self.clone(),
+            },
             Late::Seq(items) => {
                 let items = items.iter().map(|item| item.settle(scope, known)).collect::<Result<Vec<_>, _>>()?;
                 Late::Seq(items).folded()
@@ -220,6 +232,17 @@ impl Expr {
             message: format!("`{}` is {value}, not true or false", self.source),
             span: self.place.span,
         })
+    }
+}
+
+/// What stands for text where a key of a step needs that.
+pub fn text(value: &Json) -> Result<String, String> {
+    match value {
+        Json::String(text) => Ok(text.clone()),
+        number @ (Json::Number(_) | Json::Bool(_)) => Ok(number.to_string()),
+        Json::Null => Err("expected text, got null".to_owned()),
+        Json::Array(_) => Err("expected text, got a list: `| join(',')` or `| tojson` makes text of it".to_owned()),
+        Json::Object(_) => Err("expected text, got a map: `| tojson` makes text of it".to_owned()),
     }
 }
 

@@ -3,6 +3,7 @@
 mod actions;
 mod authoring;
 mod becoming;
+mod blocked;
 mod builtin;
 mod cancel;
 mod check;
@@ -10,6 +11,7 @@ mod cli;
 mod completions;
 mod console;
 mod control;
+mod detached;
 mod diagnostic;
 mod endings;
 mod etcd;

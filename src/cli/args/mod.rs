@@ -14,7 +14,7 @@ pub use authoring::{Check, Findings, Fmt, Graph, New, Picture, Schema, Test};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 pub use lab::{Lab, Rehearse};
-pub use operating::{Approve, Cancel, Pause, Report, Rollback, Settle, Tidy, Verdict};
+pub use operating::{Approve, Attach, Cancel, Pause, Report, Rollback, Settle, Tidy, Verdict};
 pub use runbooks::{NamedRunbook, Runbooks};
 pub use running::{Inputs, Manner, Plan, Resume, Run};
 pub use serving::Serve;
@@ -62,6 +62,8 @@ pub enum Command {
     Approve(Approve),
     /// Have a live run wait before its next step, or let it go on
     Pause(Pause),
+    /// Show a run as it goes on, from another terminal
+    Attach(Attach),
     /// End what a run does on its hosts, whether its engine lives or not
     Cancel(Cancel),
     /// Try a runbook without hosts, case by case

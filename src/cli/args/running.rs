@@ -69,7 +69,8 @@ pub struct Plan {
 #[command(after_help = "\
 Ctrl-C once: nothing new starts, what runs is let finish. Twice: what runs on the hosts is ended, with every process that
 it started. Three times: leaves at once; what runs on the hosts goes on. The run can be resumed after each of them.
-`surefoot cancel` does from another terminal what Ctrl-C does twice.
+`surefoot cancel` does from another terminal what Ctrl-C does twice. A lost terminal ends no run: it goes on, as with
+--detach, and `surefoot attach` shows it.
 Without `--yes` it looks at the hosts first, shows its plan and asks; without a terminal it refuses. In the place of a
 runbook may stand a plan that was saved by `surefoot plan --out`: exactly that is run, once, and without a question.
 Where something has moved since (the runbook, its parameters, the inventory, a host), it is refused, and told what.
@@ -104,6 +105,9 @@ pub struct Manner {
     /// ~/.config/surefoot/config.yaml, where that is there]
     #[arg(long, value_name = "FILE", env = config::NAMED)]
     pub config: Option<PathBuf>,
+    /// Go on in the background once the run has begun, and print its id; `surefoot attach` shows it
+    #[arg(long, conflicts_with = "log")]
+    pub detach: bool,
     /// Send a trace of the run to OTEL_EXPORTER_OTLP_ENDPOINT once it has ended [default: http://localhost:4318]
     #[arg(long)]
     pub otel: bool,
