@@ -123,7 +123,7 @@ pub async fn tell_late(config: &Config, run: &RunFolder, state: &RunState) {
 }
 
 fn warn(missed: &[String]) {
-    missed.iter().for_each(|missed| anstream::eprintln!("warning: {missed}"));
+    missed.iter().for_each(|missed| crate::cli::out::tell_line!("warning: {missed}"));
 }
 
 /// Waits until those who are told of a run know how it ended, for a bounded time. Who was not told is named.
@@ -134,7 +134,7 @@ async fn told(notifier: Option<Arc<Notifier>>, traces: Option<Url>, run: &RunFol
     if let Some(url) = &traces
         && let Err(why) = traces::send_last(run, url, actions).await
     {
-        anstream::eprintln!("warning: no trace of this run was sent: {why}");
+        crate::cli::out::tell_line!("warning: no trace of this run was sent: {why}");
     }
 }
 

@@ -32,7 +32,7 @@ impl Exit {
 
     /// Says why on standard error.
     pub fn because(self, why: impl std::fmt::Display) -> Exit {
-        anstream::eprintln!("error: {why}");
+        crate::cli::out::tell_line!("error: {why}");
         self
     }
 }

@@ -24,7 +24,7 @@ pub fn file(path: &Path, inventory: Option<&Inventory>) -> io::Result<()> {
     }
     if text != old {
         rewrite(path, &text)?;
-        anstream::eprintln!("{}: {made} mended", path.display());
+        crate::cli::out::tell_line!("{}: {made} mended", path.display());
     }
     Ok(())
 }

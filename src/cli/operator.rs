@@ -44,7 +44,7 @@ pub fn foretell_refusals(program: &Program, state: &RunState, approved: &[String
     let names: Vec<&str> = asks.map(|step| step.id.as_str()).collect();
     if !names.is_empty() {
         let (all, words) = (names.join(", "), names.join(" --approve "));
-        anstream::eprintln!(
+        crate::cli::out::tell_line!(
             "note: nobody can be asked here, and that is a no to {all}, if it comes to that: `--approve {words}` says yes"
         );
     }

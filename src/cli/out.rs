@@ -1,5 +1,6 @@
 //! What a command says on its standard output, or in a file that its operator names.
 
+use crate::report::safe::passed;
 use std::fmt::Arguments;
 use std::fs::{OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -9,14 +10,24 @@ use std::path::Path;
 /// Writes text, in colours where a terminal shows them. Where nobody reads on (`| head`), the rest is let go; any other
 /// fault ends the program, lest half a file pass for a whole one.
 pub fn write(text: Arguments<'_>) {
+    exactly(&passed(&text.to_string()));
+}
+
+/// The same with whatever is in the text: for what was the operator's own.
+pub fn exactly(text: &str) {
     let mut out = anstream::stdout().lock();
-    match out.write_fmt(text).and_then(|()| out.flush()) {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            eprintln!("error: the standard output takes no more: {error}");
+            complain(format_args!("error: the standard output takes no more: {error}\n"));
             std::process::exit(1);
         }
         _ => {}
     }
+}
+
+/// Writes text to the standard error, in colours where a terminal shows them. Where nobody listens, it is let go.
+pub fn complain(text: Arguments<'_>) {
+    let _ = anstream::stderr().write_all(passed(&text.to_string()).as_bytes());
 }
 
 /// To a file that only its operator may read, also where it was there before.
@@ -33,4 +44,12 @@ pub fn to_file(path: &Path, text: &[u8]) -> io::Result<()> {
 macro_rules! say {
     ($($text:tt)*) => { crate::cli::out::write(format_args!($($text)*)) };
 }
-pub(super) use say;
+/// `eprint!` of [`complain`].
+macro_rules! tell {
+    ($($text:tt)*) => { crate::cli::out::complain(format_args!($($text)*)) };
+}
+/// `eprintln!` of [`complain`].
+macro_rules! tell_line {
+    ($($text:tt)*) => { crate::cli::out::complain(format_args!("{}\n", format_args!($($text)*))) };
+}
+pub(super) use {say, tell, tell_line};

@@ -15,7 +15,7 @@ mod quiet;
 pub mod result;
 pub mod review;
 pub mod run;
-mod safe;
+pub mod safe;
 mod sarif;
 pub mod testing;
 pub mod tidy;

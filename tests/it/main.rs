@@ -11,6 +11,7 @@ mod console;
 mod control;
 mod diagnostic;
 mod endings;
+mod escapes;
 mod etcd;
 mod examples;
 mod execute;
