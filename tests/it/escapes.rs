@@ -55,7 +55,7 @@ fn nothing_that_a_host_prints_reaches_the_terminal_but_text() {
         &["show", "last"],
         &["logs", "last"],
         &["logs", "last", &task],
-        &["report", "last"],
+        &["report", "last", "--markdown", "-"],
         &["rollback", "last", "--plan"],
     ] {
         let (out, err) = call(words);
