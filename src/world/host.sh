@@ -144,6 +144,7 @@ guard() { # ends once nothing has run for a while; what this shell has started i
       live="$live $a"; named "$id"; bound 7 "$i.out"; bound 8 "$i.err"
     done
     idle=$((idle+1)); [ ! "$live" ] || idle=0
+    [ "$live" ] || [ -d "$D" ] || return                 # nothing more will be started
     if [ $idle -gt 5 ]; then
       echo off >"$D/guard"
       if read -r x id <&9; then echo on >"$D/guard"; live="$x:$id" idle=0; else return; fi
@@ -241,8 +242,7 @@ recorded() { # reads the state; true while it is not final. A line that is being
   while :; do
     p=0 t=0 x=0 b= c=
     read -r s p t x b c <"$i.st" || s=
-    sane || s= p=0 t=0 c=
-    case $s in rc=[0-9]*|end=[0-9]*|timeout|void) return 1;; running|ending|claimed) return 0;; '') s=claimed x=0 b=$B; return 0;; esac
+    case $s in rc=[0-9]*|end=[0-9]*|timeout|void) return 1;; running|ending|claimed) sane || s=claimed p=0 t=0 x=0 b=$B c=; return 0;; '') s=claimed x=0 b=$B; return 0;; esac
   done
 }
 

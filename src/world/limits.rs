@@ -34,3 +34,16 @@ pub fn hosts() -> Option<u64> {
 pub(super) fn given() -> Option<u64> {
     GIVEN.get().copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_is_in_no_dump_and_every_descriptor_may_be_had() {
+        claim();
+        assert_eq!(rustix::process::dumpable_behavior(), Ok(DumpableBehavior::NotDumpable));
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
+    }
+}

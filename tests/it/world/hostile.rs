@@ -2,6 +2,7 @@
 
 use super::machines::lab;
 use super::*;
+use crate::support::program::Program;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use surefoot::lab::{LabGuard, Name};
@@ -111,6 +112,23 @@ async fn who_cannot_become_root_is_kept_away_and_keeps_only_the_own_login_away()
     assert_eq!(won(hold(&root, "ours", None).await), number + 1);
     let second = town.login("eve", "second").await.expect("in");
     held(hold(&second, "second", None).await);
+}
+
+#[test]
+fn a_plan_says_where_a_lease_keeps_away_only_the_own_login() {
+    let (town, program) = (Town::new("hplan"), Program::new());
+    program.write("r.yaml", "runbook: t\nsteps:\n  - { id: a, on: h, reads: true, sh: 'true' }\n");
+    let planned = |user: &str| {
+        let (config, host) = (town.config().display().to_string(), &town.host);
+        let host = format!("hosts:\n  h: {{ address: {host}, ssh_config: {config}, user: {user} }}\n");
+        program.write("site.yaml", &host);
+        let called = program.call(["plan", "r.yaml", "-i", "site.yaml", "--format", "json"]);
+        let plan: serde_json::Value =
+            serde_json::from_str(&called.out).unwrap_or_else(|e| panic!("{e}: {}", called.err));
+        plan["leased_by_login"].clone()
+    };
+    assert_eq!(planned("eve"), serde_json::json!(["h"]));
+    assert_eq!([planned("ops"), planned("root")], [serde_json::Value::Null, serde_json::Value::Null]);
 }
 
 #[tokio::test]
