@@ -368,13 +368,13 @@ async fn open_once<R: Road>(
     let process = road.connect(&shell(user)).await?;
     let fence = lease.as_ref().map(|lease| &lease.fence);
     let open = Channel::open(process, setting.run.as_str(), setting.run_dir.as_deref(), user.is_none(), fence);
-    Ok(greeted(name, open).await?.map_err(|why| {
+    greeted(name, open).await?.map_err(|why| {
         let NotOpen::Ended(ending) = &why else { return NotMade::Other(not_open(name, user, None, why)) };
         match road.explain(ending) {
             Some(fault) if road.is_turned_away(ending) => NotMade::TurnedAway(fault),
             roads => NotMade::Other(not_open(name, user, roads, why)),
         }
-    })?)
+    })
 }
 
 /// Waits for a shell's greeting.
