@@ -102,8 +102,8 @@ async fn many_hosts_behind_one_bastion_are_all_let_in() {
 
 #[tokio::test]
 async fn a_handshake_that_is_refused_is_tried_again() {
-    let bench = Bench::with("MaxStartups 2");
-    let logins = (0..8).map(|_| async { SshHost::connect(&bench.sshd.target(), &bench.run).await.map(|_| ()) });
+    let bench = Bench::with("MaxStartups 3");
+    let logins = (0..6).map(|_| async { SshHost::connect(&bench.sshd.target(), &bench.run).await.map(|_| ()) });
     let refused: Vec<_> = futures_util::future::join_all(logins).await.into_iter().filter_map(Result::err).collect();
     assert!(refused.is_empty(), "{refused:?}");
 }
