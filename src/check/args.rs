@@ -69,7 +69,11 @@ impl Walk<'_, '_> {
             Some("hosts") => return self.reader.hosts(node, what),
             Some("local-path") => {
                 let path = self.plain(node, schema, what);
-                return Late::Path(Box::new(path), self.reader.folder.clone());
+                let folder = self.reader.folder();
+                if folder.is_none() && matches!(&path, Late::Value(Json::String(path)) if !path.starts_with('/')) {
+                    self.reader.no_folder(node.span);
+                }
+                return Late::Path(Box::new(path), folder);
             }
             _ => {}
         }

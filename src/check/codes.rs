@@ -14,6 +14,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0108", "a part of YAML that is not supported: anchors, aliases, merge keys, tags"),
     ("E0109", "the file does not hold a map"),
     ("E0110", "a number does not fit into 64 bits"),
+    ("E0111", "a name that no runbook has"),
     ("E0201", "a key that does not exist here"),
     ("E0202", "a list, map or text stands where another of them is needed"),
     ("E0203", "a key is missing"),

@@ -5,21 +5,22 @@ use super::checked::{ParamSpec, Role};
 use super::defaults::Defaults;
 use super::uses::Shelf;
 use crate::action::{self, KINDS, Kind};
-use crate::load::{Inventory, Node, suggested};
+use crate::catalog::Location;
+use crate::load::{Document, Inventory, Node, suggested};
 use crate::model::{Diagnostic, Severity, Sources, Span};
 use crate::template::{Expr, Late, SyntaxFault, Template};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// Reads nodes into checked values and collects what is wrong with them.
 pub(super) struct Reader<'a> {
     pub sources: &'a Sources,
-    /// Where relative paths start.
-    pub folder: Arc<Path>,
+    /// What is read.
+    pub document: &'a Document,
     pub inventory: Option<&'a Inventory>,
     pub problems: Vec<Diagnostic>,
     pub params: IndexMap<String, ParamSpec>,
@@ -32,15 +33,20 @@ pub(super) struct Reader<'a> {
     /// The runbooks that steps may use.
     pub shelf: Rc<Shelf<'a>>,
     /// The files that led here, the outermost first, with the place in each where it names the next.
-    pub chain: Vec<(PathBuf, Span)>,
+    pub chain: Vec<(Location, Span)>,
     schemas: HashMap<&'static str, Rc<Schemas>>,
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(sources: &'a Sources, folder: &Path, inventory: Option<&'a Inventory>, shelf: Rc<Shelf<'a>>) -> Self {
+    pub fn new(
+        sources: &'a Sources,
+        document: &'a Document,
+        inventory: Option<&'a Inventory>,
+        shelf: Rc<Shelf<'a>>,
+    ) -> Self {
         Reader {
             sources,
-            folder: Arc::from(folder),
+            document,
             inventory,
             problems: Vec::new(),
             params: IndexMap::new(),
@@ -52,6 +58,19 @@ impl<'a> Reader<'a> {
             chain: Vec::new(),
             schemas: HashMap::new(),
         }
+    }
+
+    /// Where relative paths start; nowhere in a text that is in the program.
+    pub fn folder(&self) -> Option<Arc<Path>> {
+        self.document.location.folder().map(Arc::from)
+    }
+
+    /// A relative file in a text that has no folder.
+    pub fn no_folder(&mut self, span: Span) {
+        let message = "expected an absolute path: a runbook in the program has no folder";
+        let problem = Diagnostic::error("E0510", span, message);
+        self.problems
+            .push(problem.help("make it a parameter with `type: file`, or write the content into the runbook"));
     }
 
     pub fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {

@@ -4,6 +4,7 @@ mod actions;
 mod approve;
 mod args;
 mod cancel;
+mod catalog;
 mod check;
 mod complete;
 mod completions;
@@ -39,11 +40,13 @@ mod rewrite;
 mod rollback;
 mod run;
 mod run_id;
+mod runbooks;
 mod runs;
 mod saved;
 mod schema;
 mod serve;
 mod settle;
+mod starter;
 mod taken;
 mod test;
 mod tidy;
@@ -77,7 +80,8 @@ fn dispatch(args: Args) -> Exit {
         Command::Graph(graph) => graph::main(&graph),
         Command::Fmt(fmt) => fmt::main(&fmt),
         Command::Hosts { inventory, format } => hosts::main(&inventory, format),
-        Command::New { name } => new::main(&name),
+        Command::New(new) => new::main(&new),
+        Command::Runbooks(runbooks) => runbooks::main(&runbooks),
         Command::Explain { code } => explain::main(code.as_deref()),
         Command::Schema(schema) => schema::main(&schema),
         Command::Completions { shell } => completions::main(shell),

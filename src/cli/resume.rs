@@ -1,6 +1,7 @@
 //! `surefoot resume`.
 
 use super::args::Resume as Args;
+use super::catalog::catalog;
 use super::config;
 use super::engine::tell_late;
 use super::exit::Exit;
@@ -9,6 +10,7 @@ use super::operator::confirm;
 use super::pipeline::show;
 use super::run::in_runtime;
 use super::taken::{self, Taken, refused};
+use crate::catalog::Catalog;
 use crate::check::Step;
 use crate::compile::{Program, Task};
 use crate::execute::{Goal, walk};
@@ -22,7 +24,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         Err(exit) => return exit,
     };
     let taken = match &args.runbook {
-        Some(runbook) => correct(taken, runbook),
+        Some(runbook) => catalog(args.manner.config.as_deref()).and_then(|catalog| correct(taken, runbook, &catalog)),
         None => Ok(taken),
     };
     taken.iter().for_each(Taken::note_changes);
@@ -103,8 +105,8 @@ fn stuck(taken: &Taken) -> Option<String> {
 }
 
 /// Takes another runbook, where all that is done or under way stands in it.
-fn correct(mut taken: Taken, runbook: &Path) -> Result<Taken, Exit> {
-    let (new, files) = kept::corrected(&taken.folder, &taken.kept, runbook).map_err(refused)?;
+fn correct(mut taken: Taken, runbook: &Path, catalog: &Catalog) -> Result<Taken, Exit> {
+    let (new, files) = kept::corrected(&taken.folder, &taken.kept, runbook, catalog).map_err(refused)?;
     let gone = differences(&taken.kept.prepared.program, &new.prepared.program, &taken.state);
     if !gone.is_empty() {
         gone.iter().for_each(|line| crate::cli::out::tell_line!("  {line}"));

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 pub struct Config {
     /// Who is told of what becomes of runs.
     pub notify: Vec<Notify>,
+    /// Folders that runbooks are named from; absolute.
+    pub runbooks: Vec<PathBuf>,
 }
 
 /// Somebody who is told.
@@ -71,6 +73,8 @@ pub static CONFIG: Shape = Shape {
     groups: &[fields! {
         optional "notify": Form::List(&Form::Shape(&NOTIFY)), "[{ on: [failed, ended], command: [notify-send, surefoot] }]",
             "Who is told of what becomes of a run. A notice never holds a run up, and never fails it.";
+        optional "runbooks": Form::List(&ARGUMENT), "[~/runbooks]",
+            "Folders of runbooks, the first that has a name wins: `~/runbooks/web/restart.yaml` is `surefoot run web/restart`. Those of `SUREFOOT_RUNBOOKS` go before, what is built in comes after.";
     }],
 };
 
@@ -111,8 +115,10 @@ impl Reader<'_> {
     fn config(&mut self, root: &Node) -> Option<Config> {
         let mut fields = Fields::of(root, &CONFIG, &mut self.problems)?;
         let entries = fields.take("notify").map(|node| self.items(node)).unwrap_or_default();
+        let folders = fields.take("runbooks").map(|node| self.texts(node)).unwrap_or_default();
+        let runbooks = folders.iter().map(|folder| self.path(folder)).collect();
         fields.finish(&mut self.problems);
-        Some(Config { notify: entries.iter().filter_map(|node| self.notify(node)).collect() })
+        Some(Config { notify: entries.iter().filter_map(|node| self.notify(node)).collect(), runbooks })
     }
 
     fn notify(&mut self, node: &Node) -> Option<Notify> {
@@ -153,6 +159,20 @@ impl Reader<'_> {
             }
         }
         moments
+    }
+
+    fn texts(&mut self, node: &Node) -> Vec<String> {
+        let mut texts = Vec::new();
+        for item in self.items(node) {
+            match item.text(self.sources).filter(|text| !text.is_empty()) {
+                Some(text) => texts.push(text.to_owned()),
+                None => {
+                    let message = format!("text is wanted, this is {}", item.kind());
+                    self.problems.push(Diagnostic::error("E0501", item.span, message));
+                }
+            }
+        }
+        texts
     }
 
     fn command(&mut self, node: &Node) -> Option<Vec<String>> {

@@ -19,7 +19,7 @@ pub enum Late {
     /// Names hosts: a role, group, host, a list of those, or records with a `host`. Gives host names.
     Hosts(Box<Late>),
     /// A path on the controller; relative ones start from this folder.
-    Path(Box<Late>, Arc<Path>),
+    Path(Box<Late>, Option<Arc<Path>>),
     Seq(Vec<Late>),
     Map(Vec<(String, Late)>),
 }
@@ -45,7 +45,9 @@ impl Late {
             Late::Text(template) => template.render(scope),
             Late::Condition(expr) => Ok(json!({ "source": &*expr.source, "holds": expr.holds(scope)? })),
             Late::Hosts(names) => scope.resolve(&names.render(scope)?).map_err(|message| names.fault(message)),
-            Late::Path(path, folder) => Ok(absolute(path.render(scope)?, folder)),
+            Late::Path(path, folder) => {
+                absolute(path.render(scope)?, folder.as_deref()).map_err(|message| path.fault(message))
+            }
             Late::Seq(items) => items.iter().map(|item| item.render(scope)).collect::<Result<_, _>>().map(Json::Array),
             Late::Map(entries) => entries
                 .iter()
@@ -221,10 +223,15 @@ impl Expr {
     }
 }
 
-fn absolute(path: Json, folder: &Path) -> Json {
-    match path {
-        Json::String(path) if !path.is_empty() => Json::String(folder.join(path).to_string_lossy().into_owned()),
-        other => other,
+fn absolute(path: Json, folder: Option<&Path>) -> Result<Json, String> {
+    match (path, folder) {
+        (Json::String(path), Some(folder)) if !path.is_empty() => {
+            Ok(Json::String(folder.join(path).to_string_lossy().into_owned()))
+        }
+        (Json::String(path), None) if !path.is_empty() && !path.starts_with('/') => {
+            Err(format!("expected an absolute path, got `{path}`: a runbook in the program has no folder"))
+        }
+        (other, _) => Ok(other),
     }
 }
 

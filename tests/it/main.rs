@@ -3,6 +3,7 @@
 mod actions;
 mod authoring;
 mod becoming;
+mod builtin;
 mod cancel;
 mod check;
 mod cli;
