@@ -7,7 +7,7 @@ use super::control::{self, Answer, Request};
 use super::exit::Exit;
 use super::kept::{self, Kept};
 use super::operator::operator_name;
-use super::out::tell;
+use super::out::tell_line;
 use super::run::in_runtime;
 use super::{options, runs};
 use crate::action::Tested;
@@ -82,7 +82,7 @@ async fn attach(args: &Args, folder: RunFolder, kept: Kept) -> Result<Exit, Box<
     let run = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(match (left, tail.so_far().state.outcome) {
         (true, _) => {
-            tell(format_args!("the view was left; {run} goes on: `surefoot attach {run}` shows it again"));
+            tell_line!("the view was left; {run} goes on: `surefoot attach {run}` shows it again");
             Exit::Done
         }
         (false, Some(outcome)) => outcome.into(),

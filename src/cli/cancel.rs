@@ -59,7 +59,7 @@ fn in_place_of_the_engine(state: &Option<PathBuf>, args: &Args, folder: &RunFold
 
 /// How a run ended that nothing has to be done for any more.
 fn said(run: &RunState) -> Exit {
-    anstream::eprint!("{}", report::run::line(run));
+    crate::cli::out::tell!("{}", report::run::line(run));
     verdict(run)
 }
 

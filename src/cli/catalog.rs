@@ -29,7 +29,7 @@ pub fn of_environment() -> Vec<PathBuf> {
 pub fn resolve(word: &Path, catalog: &Catalog, sources: &mut Sources) -> Result<Found, Vec<Diagnostic>> {
     let choice = load::resolve(word, catalog, sources)?;
     for other in &choice.others {
-        anstream::eprintln!("note: `{}` is taken for {}, not for {other}", word.display(), choice.found.source);
+        crate::cli::out::tell_line!("note: `{}` is taken for {}, not for {other}", word.display(), choice.found.source);
     }
     Ok(choice.found)
 }

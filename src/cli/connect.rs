@@ -59,7 +59,9 @@ pub async fn reach(
     run: &RunId,
     local_dir: &Path,
 ) -> Result<Reached, Fault> {
-    let entries = names.filter_map(|name| inventory.hosts.get(name));
+    let entries: Vec<&HostEntry> = names.filter_map(|name| inventory.hosts.get(name)).collect();
+    room_for(entries.len())?;
+    let entries = entries.into_iter();
     let attempts = entries.map(|entry| async move { (entry, SshHost::connect(&target(entry), run).await) });
     let attempts = stream::iter(attempts).buffered(HANDSHAKES).collect::<Vec<_>>();
     let local_dir = local_dir.to_string_lossy();
@@ -83,6 +85,18 @@ pub async fn reach(
         }
     }
     Ok(Reached { world, faults })
+}
+
+/// Every host needs descriptors of this process: half a fleet is not connected before that is found.
+fn room_for(hosts: usize) -> Result<(), Fault> {
+    match crate::world::limits::hosts() {
+        Some(most) if (hosts as u64) > most => {
+            let message = format!("{hosts} hosts need more open files than this process may have: enough for {most}");
+            Err(Fault::controller(message)
+                .hint("raise the limit: `ulimit -Hn` shows it, LimitNOFILE= of a unit sets it"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether the run can do without a host.

@@ -20,7 +20,7 @@ pub fn secrets(prepared: &Prepared) -> Result<Arc<Keyring>, Exit> {
     let hosts = prepared.program.reach.iter().filter_map(|name| prepared.inventory.hosts.get(name));
     let logins = hosts.filter_map(|host| Some((&host.name, host.etcd.as_ref()?.login.as_ref()?)));
     Keyring::open(&prepared.program.secrets, logins).map(Arc::new).map_err(|fault| {
-        anstream::eprint!("{}", report::words::fault(&fault, ""));
+        crate::cli::out::tell!("{}", report::words::fault(&fault, ""));
         Exit::WrongInput.because("nothing was started: a secret is missing")
     })
 }
@@ -35,7 +35,7 @@ pub async fn connected(
     yes: bool,
 ) -> Result<Arc<World>, Exit> {
     let local_dir = folder.join("controller");
-    let say = |fault: &Fault| anstream::eprint!("{}", report::words::fault(fault, ""));
+    let say = |fault: &Fault| crate::cli::out::tell!("{}", report::words::fault(fault, ""));
     let mut world = match connect::connect(&prepared.program, &prepared.inventory, run, &local_dir, state).await {
         Ok(world) => world,
         Err(faults) => {
@@ -69,7 +69,7 @@ pub async fn reachable(
     let reached = connect::reach(names, &prepared.inventory, run, &folder.join("controller")).await;
     let Reached { mut world, faults } = reached.map_err(|fault| Exit::Failed.because(fault))?;
     for (host, fault) in faults {
-        anstream::eprint!("{}", report::words::fault(&fault, ""));
+        crate::cli::out::tell!("{}", report::words::fault(&fault, ""));
         world.leave_out(host, fault);
     }
     secrets.logins.iter().for_each(|(host, login)| world.add_login(host.clone(), login.clone()));

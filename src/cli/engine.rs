@@ -9,7 +9,7 @@ use super::display::Display;
 use super::exit::Exit;
 use super::operator::{Operator, Waiting, foretell_refusals};
 use super::options::{Options, shown_as};
-use super::out::{say, tell};
+use super::out::say;
 use super::{retention, traces};
 use crate::compile::Program;
 use crate::execute::{self, Goal, Leases, Origin, Signals};
@@ -142,7 +142,7 @@ pub async fn tell_late(config: &Config, run: &RunFolder, state: &RunState) {
 }
 
 fn warn(missed: &[String]) {
-    missed.iter().for_each(|missed| tell(format_args!("warning: {missed}")));
+    missed.iter().for_each(|missed| crate::cli::out::tell_line!("warning: {missed}"));
 }
 
 /// Waits until those who are told of a run know how it ended, for a bounded time. Who was not told is named.
@@ -153,7 +153,7 @@ async fn told(notifier: Option<Arc<Notifier>>, traces: Option<Url>, run: &RunFol
     if let Some(url) = &traces
         && let Err(why) = traces::send_last(run, url, actions).await
     {
-        tell(format_args!("warning: no trace of this run was sent: {why}"));
+        crate::cli::out::tell_line!("warning: no trace of this run was sent: {why}");
     }
 }
 

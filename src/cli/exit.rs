@@ -1,6 +1,5 @@
 //! Exit codes: one table.
 
-use super::out::tell;
 use crate::model::Outcome;
 use std::process::ExitCode;
 
@@ -49,7 +48,7 @@ impl Exit {
 
     /// Says why on standard error.
     pub fn because(self, why: impl std::fmt::Display) -> Exit {
-        tell(format_args!("error: {why}"));
+        crate::cli::out::tell_line!("error: {why}");
         self
     }
 }

@@ -30,7 +30,7 @@ pub fn text(location: &Location, inventory: Option<&Inventory>, catalog: &Catalo
     }
     if text != old {
         rewrite(path, &text)?;
-        anstream::eprintln!("{}: {made} mended", path.display());
+        crate::cli::out::tell_line!("{}: {made} mended", path.display());
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ pub fn main(args: &Args) -> Exit {
 fn stdin() -> Exit {
     match read(Path::new("/dev/stdin")) {
         Ok((_, new)) => {
-            say!("{new}");
+            super::out::exactly(&new);
             Exit::Done
         }
         Err(exit) => exit,

@@ -29,7 +29,7 @@ fn run(verb: Verb) -> Result<(), Box<dyn Error>> {
         }
         Verb::Down { lab } => {
             Lab::down(&lab.name)?;
-            eprintln!("the lab {} is down, and nothing of it is left", lab.name);
+            crate::cli::out::tell_line!("the lab {} is down, and nothing of it is left", lab.name);
             Ok(())
         }
         Verb::List => {
@@ -50,7 +50,7 @@ fn run(verb: Verb) -> Result<(), Box<dyn Error>> {
 }
 
 fn up(spec: &Spec) -> Result<(), Box<dyn Error>> {
-    install_missing(&|line| eprintln!("{line}"))?;
+    install_missing(&|line| crate::cli::out::tell_line!("{line}"))?;
     let lab = Lab::up(spec, &say)?;
     say!("{}", command::table(&lab)?);
     say!("ssh config  {}\ninventory   {}\n\n{}", lab.ssh_config().display(), lab.inventory().display(), next(&lab));
@@ -76,9 +76,11 @@ pub fn say(progress: Progress) {
     match progress {
         Progress::BuildingRoot { etcd, packages } => {
             let more: String = packages.iter().map(|package| format!(", {package}")).collect();
-            eprintln!("building the Debian root with etcd {etcd}{more}, once: about half a minute");
+            crate::cli::out::tell_line!("building the Debian root with etcd {etcd}{more}, once: about half a minute");
         }
-        Progress::FetchingEtcd(etcd) => eprintln!("fetching the programs of etcd {etcd}, once: some seconds"),
-        Progress::HostUp(host, took) => eprintln!("{host} is up after {} ms", took.as_millis()),
+        Progress::FetchingEtcd(etcd) => {
+            crate::cli::out::tell_line!("fetching the programs of etcd {etcd}, once: some seconds")
+        }
+        Progress::HostUp(host, took) => crate::cli::out::tell_line!("{host} is up after {} ms", took.as_millis()),
     }
 }

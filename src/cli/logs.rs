@@ -6,23 +6,33 @@ use super::printouts::{self, Printout};
 use super::runs::{find, store};
 use crate::journal::RunFolder;
 use crate::model::{RunId, RunState, TaskName};
+use crate::report::safe::plain;
 use std::error::Error;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 
-pub fn main(state: &Option<PathBuf>, run: &RunId, task: Option<&TaskName>) -> Exit {
-    match print(state, run, task) {
+/// How what a host has printed is printed here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Without what would move a cursor, hide text or name a window.
+    Clean,
+    /// Every byte as it came.
+    Raw,
+}
+
+pub fn main(state: &Option<PathBuf>, run: &RunId, task: Option<&TaskName>, form: Form) -> Exit {
+    match print(state, run, task, form) {
         Ok(()) => Exit::Done,
         Err(error) => Exit::Failed.because(error),
     }
 }
 
-fn print(state: &Option<PathBuf>, run: &RunId, task: Option<&TaskName>) -> Result<(), Box<dyn Error>> {
+fn print(state: &Option<PathBuf>, run: &RunId, task: Option<&TaskName>, form: Form) -> Result<(), Box<dyn Error>> {
     let folder = find(&store(state)?, run)?;
     let replay = folder.replay(|_, _| {})?;
     let kept = kept::take_up(&folder, &replay.state).ok();
-    let record = Record { folder: &folder, state: &replay.state, kept: kept.as_ref() };
+    let record = Record { folder: &folder, state: &replay.state, kept: kept.as_ref(), form };
     match task {
         Some(task) if replay.state.task(task).is_none() => {
             return Err(format!("the run has no task {task}; `surefoot show {run}` lists them").into());
@@ -38,6 +48,7 @@ struct Record<'a> {
     state: &'a RunState,
     /// None where the run's inputs are not to be had.
     kept: Option<&'a Kept>,
+    form: Form,
 }
 
 impl Record<'_> {
@@ -45,14 +56,29 @@ impl Record<'_> {
     /// task's own outputs, too.
     fn print(&self, task: &TaskName, titles: bool) -> io::Result<()> {
         for Printout { path, part, attempt, stream } in printouts::of(self.folder, self.state, self.kept, task) {
-            let mut file = File::open(path)?;
+            let file = BufReader::new(File::open(path)?);
             let mut out = io::stdout().lock();
             let part = part.map(|part| format!(", {part} of its undo"));
             if titles || part.is_some() {
                 writeln!(out, "==> {task}{}, attempt {attempt}, {stream}", part.unwrap_or_default())?;
             }
-            io::copy(&mut file, &mut out)?;
+            match self.form {
+                Form::Raw => io::copy(&mut { file }, &mut out).map(drop)?,
+                Form::Clean => copy_clean(file, &mut out)?,
+            }
         }
         Ok(())
     }
+}
+
+/// No line is held in memory that is longer than this: it is cleaned in pieces.
+const PIECE: u64 = 64 << 10;
+
+fn copy_clean(mut from: impl BufRead, to: &mut impl Write) -> io::Result<()> {
+    let mut piece = Vec::new();
+    while from.by_ref().take(PIECE).read_until(b'\n', &mut piece)? > 0 {
+        to.write_all(plain(&String::from_utf8_lossy(&piece)).as_bytes())?;
+        piece.clear();
+    }
+    Ok(())
 }

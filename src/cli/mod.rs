@@ -63,6 +63,7 @@ use std::process::ExitCode;
 
 /// Runs the program: the whole of `main`.
 pub fn main() -> ExitCode {
+    crate::world::limits::claim();
     completions::answer();
     let args = match Args::try_parse() {
         Ok(args) => args,
@@ -91,7 +92,9 @@ fn dispatch(args: Args) -> Exit {
         Command::Man { folder } => completions::man(folder.as_deref()),
         Command::Lab(lab) => lab::main(lab),
         Command::Verify { run, seal } => runs::verify(&args.state, &run, seal.as_deref()),
-        Command::Logs { run, task } => logs::main(&args.state, &run, task.as_ref()),
+        Command::Logs { run, task, raw } => {
+            logs::main(&args.state, &run, task.as_ref(), if raw { logs::Form::Raw } else { logs::Form::Clean })
+        }
         Command::Check(check) => check::main(&check),
         Command::Plan(plan) => plan::main(&args.state, &plan),
         Command::Run(run) => run::main(&args.state, &run),

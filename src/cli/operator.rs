@@ -1,7 +1,7 @@
 //! The person at the terminal: who it is, and what they answer.
 
 use super::exit::Exit;
-use super::out::tell;
+use super::out::tell_line;
 use crate::action::{Question, Tested};
 use crate::check::Step;
 use crate::compile::Program;
@@ -46,7 +46,7 @@ pub fn foretell_refusals(program: &Program, state: &RunState, approved: &[String
             "note: nobody can be asked here, and that is a no to {all}, if it comes to that: `--approve {words}` says yes"
         );
         // The hosts are held already: nothing may wait here.
-        drop(tokio::task::spawn_blocking(move || tell(format_args!("{note}"))));
+        drop(tokio::task::spawn_blocking(move || tell_line!("{note}")));
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a command says on its standard output, or in a file that its operator names.
 
+use crate::report::safe::passed;
 use std::fmt::Arguments;
 use std::fs::{OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -11,10 +12,15 @@ use std::time::Duration;
 /// Writes text, in colours where a terminal shows them. Where nobody reads on (`| head`), the rest is let go; any other
 /// fault ends the program, lest half a file pass for a whole one.
 pub fn write(text: Arguments<'_>) {
+    exactly(&passed(&text.to_string()));
+}
+
+/// The same with whatever is in the text: for what was the operator's own.
+pub fn exactly(text: &str) {
     let mut out = anstream::stdout().lock();
-    match out.write_fmt(text).and_then(|()| out.flush()) {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            eprintln!("error: the standard output takes no more: {error}");
+            complain(format_args!("error: the standard output takes no more: {error}\n"));
             std::process::exit(1);
         }
         _ => {}
@@ -24,15 +30,15 @@ pub fn write(text: Arguments<'_>) {
 /// How long standard error may take to take something.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Says a line on standard error. Where nobody takes it, as at a terminal that was stopped, it is let go after a moment:
-/// hosts may be held meanwhile.
-pub fn tell(text: Arguments<'_>) {
-    let text = text.to_string();
+/// Writes text to the standard error, in colours where a terminal shows them. Where nobody listens, it is let go; where
+/// nobody takes it, as at a terminal that was stopped, after a moment: hosts may be held meanwhile.
+pub fn complain(text: Arguments<'_>) {
+    let text = passed(&text.to_string()).into_owned();
     let (told, heard) = mpsc::channel();
     let work = move || {
         let mut err = anstream::stderr().lock();
         // Where nothing can be written nobody is left to tell.
-        let _ = writeln!(err, "{text}").and_then(|()| err.flush());
+        let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
         let _ = told.send(());
     };
     if std::thread::Builder::new().spawn(work).is_ok() {
@@ -54,4 +60,12 @@ pub fn to_file(path: &Path, text: &[u8]) -> io::Result<()> {
 macro_rules! say {
     ($($text:tt)*) => { crate::cli::out::write(format_args!($($text)*)) };
 }
-pub(super) use say;
+/// `eprint!` of [`complain`].
+macro_rules! tell {
+    ($($text:tt)*) => { crate::cli::out::complain(format_args!($($text)*)) };
+}
+/// `eprintln!` of [`complain`].
+macro_rules! tell_line {
+    ($($text:tt)*) => { crate::cli::out::complain(format_args!("{}\n", format_args!($($text)*))) };
+}
+pub(super) use {say, tell, tell_line};

@@ -147,13 +147,13 @@ const MOST_SHOWN: usize = 100;
 pub fn show(problems: &[Diagnostic], sources: &Sources) -> Exit {
     let shown = concealed(problems, sources);
     for problem in problems.iter().take(MOST_SHOWN) {
-        anstream::eprintln!("{}", report::render(problem, &shown));
+        crate::cli::out::tell_line!("{}", report::render(problem, &shown));
     }
     if let Some(more) = problems.len().checked_sub(MOST_SHOWN).filter(|more| *more > 0) {
-        anstream::eprintln!("and {more} more; `surefoot check --format json` lists them all\n");
+        crate::cli::out::tell_line!("and {more} more; `surefoot check --format json` lists them all\n");
     }
     if let Some(summary) = report::summary(problems) {
-        anstream::eprintln!("{summary}");
+        crate::cli::out::tell_line!("{summary}");
     }
     verdict(problems)
 }

@@ -37,7 +37,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
             let made = saved::made(&args.inputs, &folder, &ready, &plan);
             let saved = made.and_then(|made| to_file(path, &made));
             saved.map_err(|error| Exit::Failed.because(format!("{}: {error}", path.display())))?;
-            anstream::eprintln!("saved: `surefoot run {}` runs exactly this", path.display());
+            crate::cli::out::tell_line!("saved: `surefoot run {}` runs exactly this", path.display());
             Ok(())
         });
         let exit = saved.map_or_else(|exit| exit, |()| shown(&plan, args));

@@ -75,7 +75,7 @@ fn rehearse(
     if !problems.is_empty() {
         return Ok(show(&problems, &sources));
     }
-    install_missing(&|line| eprintln!("{line}"))?;
+    install_missing(&|line| crate::cli::out::tell_line!("{line}"))?;
     if args.faults.faults {
         return faults::main(state, args, document, rehearsal, sources, &spec);
     }
@@ -87,7 +87,10 @@ fn rehearse(
     let lab = Lab::up(&spec, &say)?;
     let exit = stages(state, args, document, rehearsal, sources, &lab);
     let (name, folder) = (lab.name(), lab.folder().join("rehearsal"));
-    eprintln!("the lab is kept: `surefoot lab down --lab {name}` removes it; files are in {}", folder.display());
+    crate::cli::out::tell_line!(
+        "the lab is kept: `surefoot lab down --lab {name}` removes it; files are in {}",
+        folder.display()
+    );
     exit
 }
 
@@ -188,5 +191,5 @@ fn options(showing: &Showing, folder: &Path) -> Options {
 }
 
 fn title(text: &str) {
-    anstream::eprintln!("\n{BOLD}== {text}{BOLD:#}");
+    crate::cli::out::tell_line!("\n{BOLD}== {text}{BOLD:#}");
 }

@@ -41,7 +41,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
 }
 
 fn is_done(taken: &Taken, args: &Args) -> Exit {
-    anstream::eprintln!("{} is done: there is nothing to go on with", taken.run);
+    crate::cli::out::tell_line!("{} is done: there is nothing to go on with", taken.run);
     match config::read(args.manner.config.as_deref()) {
         Ok(config) => in_runtime(async {
             tell_late(&config, &taken.folder, &taken.state).await;
@@ -113,7 +113,7 @@ fn correct(mut taken: Taken, runbook: &Path, catalog: &Catalog) -> Result<Taken,
     let (new, files) = kept::corrected(&taken.folder, &taken.kept, runbook, catalog).map_err(refused)?;
     let gone = differences(&taken.kept.prepared.program, &new.prepared.program, &taken.state);
     if !gone.is_empty() {
-        gone.iter().for_each(|line| anstream::eprintln!("  {line}"));
+        gone.iter().for_each(|line| crate::cli::out::tell_line!("  {line}"));
         return Err(Exit::WrongInput.because("this runbook does not fit what the run has done"));
     }
     for (name, text) in &files {

@@ -5,7 +5,7 @@
 
 use super::exit::Exit;
 use super::operator::confirm;
-use super::out::tell;
+use super::out::tell_line;
 use super::run::in_runtime;
 use super::runs;
 use super::taken::Taken;
@@ -30,7 +30,7 @@ pub fn main(state: &Option<PathBuf>, older: Duration, yes: bool) -> Exit {
         Err(error) => return Exit::Failed.because(error),
     };
     if over.is_empty() {
-        tell(format_args!("no run that is over is older than that"));
+        tell_line!("no run that is over is older than that");
         return Exit::Done;
     }
     if !yes {
@@ -64,7 +64,7 @@ pub async fn after_success(own: &RunFolder, older: Duration) {
         }
     };
     if tokio::time::timeout(BOUND, all).await.is_err() {
-        tell(format_args!("warning: old runs could not be tidied within {} s: the next run goes on", BOUND.as_secs()));
+        tell_line!("warning: old runs could not be tidied within {} s: the next run goes on", BOUND.as_secs());
     }
 }
 
@@ -100,6 +100,6 @@ async fn remove(store: &Store, run: &RunId) -> Result<(), Exit> {
     }
     tidy(&mut taken, &Wanted { yes: true, take_over: false, spares_originals: true }).await?;
     taken.folder.remove().map_err(|error| Exit::Failed.because(error))?;
-    tell(format_args!("the record of {run} was removed"));
+    tell_line!("the record of {run} was removed");
     Ok(())
 }

@@ -35,7 +35,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         Goal::Back { to, force } => walk::way(program, &taken.state, to, *force),
         _ => walk::under_way(program, &taken.state),
     };
-    anstream::eprint!("{}", report::run::back(&back(program, &taken.state, &way)));
+    crate::cli::out::tell!("{}", report::run::back(&back(program, &taken.state, &way)));
     if args.plan {
         return Exit::Done;
     }

@@ -5,7 +5,7 @@ use super::catalog::catalog;
 use super::connected::{closed, connected, secrets};
 use super::engine::Engine;
 use super::exit::Exit;
-use super::lease::{held, hold};
+use super::lease::{hold, outlooks};
 use super::operator::{can_ask, confirm, operator_name};
 use super::options::Options;
 use super::pipeline::{Prepared, prepare, prepare_found};
@@ -73,7 +73,7 @@ fn from_runbook(state: &Option<PathBuf>, args: &Args) -> Exit {
 /// The plan that the operator has agreed to.
 async fn agreed(ready: &Ready, store: &Store, inputs: &Inputs, folder: &Path) -> Result<Vec<u8>, Exit> {
     let plan = ready.look(store, folder).await;
-    anstream::eprint!("{}", report::plan::text(&plan, Fold::Folded));
+    crate::cli::out::tell!("{}", report::plan::text(&plan, Fold::Folded));
     confirm(if plan.would_fail() { "Run it all the same?" } else { "Run it?" })?;
     saved::made(inputs, folder, ready, &plan).map_err(|error| Exit::Failed.because(error))
 }
@@ -85,7 +85,7 @@ fn from_plan(state: &Option<PathBuf>, args: &Args, saved: &Saved, bytes: Vec<u8>
         return Exit::WrongInput.because("a saved plan has its own inventory, parameters and roles: give it alone");
     }
     let stale = |moved: Vec<String>| {
-        moved.iter().for_each(|line| anstream::eprintln!("moved: {line}"));
+        moved.iter().for_each(|line| crate::cli::out::tell_line!("moved: {line}"));
         let plan = runbook.display();
         Exit::WrongInput.because(format!("nothing was started: {plan}, {}, does not hold any more", saved.origin()))
     };
@@ -183,7 +183,7 @@ impl Ready {
             secrets: self.secrets.clone(),
         });
         let plan = Plan::looked(program, foreseen.await, self.world.absent());
-        let plan = plan.with_held(held(&self.world, program).await);
+        let plan = plan.with_leases(&outlooks(&self.world).await);
         plan.with_past(program, &past::of(store, &program.runbook))
     }
 
@@ -196,7 +196,7 @@ impl Ready {
     async fn run(self, store: &Store, options: Options) -> Exit {
         let Ready { prepared, world, run, secrets } = self;
         let operator = operator_name();
-        let mut leases = match hold(&world, &prepared.program, &run, &operator, &options.hold).await {
+        let mut leases = match hold(&world, &run, &operator, &options.hold).await {
             Ok(leases) => leases,
             Err(exit) => return closed(&world, exit).await,
         };

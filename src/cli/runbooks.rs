@@ -41,7 +41,7 @@ fn named(name: &str, catalog: &Catalog) -> Result<Found, Exit> {
 fn list(args: &Args, catalog: &Catalog) -> Exit {
     for folder in &catalog.folders {
         if let Err(error) = std::fs::read_dir(folder) {
-            anstream::eprintln!("note: {}: {error}", folder.display());
+            crate::cli::out::tell_line!("note: {}: {error}", folder.display());
         }
     }
     let all: Vec<Listed> = catalog.all().iter().filter_map(|found| listed(found, catalog)).collect();
@@ -60,7 +60,7 @@ fn listed(found: &Found, catalog: &Catalog) -> Option<Listed> {
         Ok(document) => document,
         Err(problems) => {
             let why = problems.first().map_or("", |problem| &problem.message);
-            anstream::eprintln!("note: {name} is left out: {why}");
+            crate::cli::out::tell_line!("note: {name} is left out: {why}");
             return None;
         }
     };

@@ -65,7 +65,9 @@ pub fn show(state: &Option<PathBuf>, run: &RunId) -> Exit {
                 .ok();
             say!("{}", report::run::text(&state, identity, &places.unwrap_or_default()));
             if let Err(refusal) = &kept {
-                anstream::eprintln!("note: neither the way back nor what it keeps on hosts is known: {refusal}");
+                crate::cli::out::tell_line!(
+                    "note: neither the way back nor what it keeps on hosts is known: {refusal}"
+                );
             }
             if let Ok(kept) = kept {
                 let keeping = Keeping::of(&kept.prepared.program, &kept.prepared.inventory, &state, &seen);
@@ -73,7 +75,7 @@ pub fn show(state: &Option<PathBuf>, run: &RunId) -> Exit {
             }
             // Its engine may be telling it just now.
             if end.is_some_and(|end| notify::is_untold(&folder, end)) && !control::is_alive(folder.path()) {
-                anstream::eprintln!("note: not everybody was told of its end: `surefoot resume` tells them");
+                crate::cli::out::tell_line!("note: not everybody was told of its end: `surefoot resume` tells them");
             }
             Exit::Done
         }

@@ -41,7 +41,7 @@ impl Taken {
 
     /// Tells which files of the operator's are no longer what the run goes by.
     pub fn note_changes(&self) {
-        kept::changed_since(&self.kept).iter().for_each(|line| anstream::eprintln!("note: {line}"));
+        kept::changed_since(&self.kept).iter().for_each(|line| crate::cli::out::tell_line!("note: {line}"));
     }
 
     /// The same of a run that may have been tidied.
@@ -81,7 +81,7 @@ impl Taken {
     ) -> Result<Ended, Exit> {
         let Taken { run, folder, journal, state, kept } = self;
         let (program, sources, operator) = (kept.prepared.program, kept.prepared.sources, operator_name());
-        let leases = match hold(&world, &program, &run, &operator, &options.hold).await {
+        let leases = match hold(&world, &run, &operator, &options.hold).await {
             Ok(leases) => leases,
             Err(exit) => return Err(closed(&world, exit).await),
         };

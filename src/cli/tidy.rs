@@ -72,7 +72,7 @@ pub async fn tidy(taken: &mut Taken, wanted: &Wanted) -> Result<(), Exit> {
     let swept = sweep(taken, wanted, &keeping, &world, &mut faults).await;
     closed(&world, Exit::Done).await;
     let removed = swept?;
-    faults.values().for_each(|fault| anstream::eprint!("{}", words::fault(fault, "")));
+    faults.values().for_each(|fault| crate::cli::out::tell!("{}", words::fault(fault, "")));
     let run = &taken.run;
     if !faults.is_empty() {
         let names: Vec<&str> = faults.keys().map(HostName::as_str).collect();
@@ -80,7 +80,7 @@ pub async fn tidy(taken: &mut Taken, wanted: &Wanted) -> Result<(), Exit> {
         return Err(Exit::Failed.because(format!("not tidied: {names}. `surefoot tidy {run}` goes on with that")));
     }
     let word = if removed { "is left" } else { "was left" };
-    anstream::eprintln!("nothing of {run} {word} on its hosts");
+    crate::cli::out::tell_line!("nothing of {run} {word} on its hosts");
     Ok(())
 }
 
@@ -102,7 +102,7 @@ async fn sweep(
     faults: &mut IndexMap<HostName, Fault>,
 ) -> Result<bool, Exit> {
     let found = find(taken, keeping, world, faults).await;
-    anstream::eprint!("{}", report::tidy::found(&found, keeping));
+    crate::cli::out::tell!("{}", report::tidy::found(&found, keeping));
     if wanted.spares_originals
         && let Some((host, path)) = original(&found)
     {
@@ -119,7 +119,7 @@ async fn sweep(
         confirm("Remove it? The run can neither go on nor be walked back then.")?;
     }
     let (operator, wish) = (operator_name(), Wish { take_over: wanted.take_over, ..Wish::default() });
-    let mut leases = hold(world, &taken.kept.prepared.program, &taken.run, &operator, &wish).await?;
+    let mut leases = hold(world, &taken.run, &operator, &wish).await?;
     let removed = remove(taken, keeping, world, faults, operator).await;
     leases.give_back(&HashSet::new()).await;
     removed.map(|()| true)

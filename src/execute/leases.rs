@@ -26,8 +26,6 @@ pub struct Terms {
     pub ttl: Duration,
     /// Leases of other runs that have run out are taken over, and what those runs still do is ended.
     pub take_over: bool,
-    /// Where a step becomes root, though the login may be another's.
-    pub root_on: HashSet<HostName>,
 }
 
 /// The leases that an engine has. The default holds nothing.
@@ -102,10 +100,9 @@ pub(super) fn at_work(state: &RunState) -> HashSet<HostName> {
 }
 
 async fn hold(host: &Arc<dyn Host>, terms: &Terms) -> Result<Holding, Fault> {
-    let root = terms.root_on.contains(host.name());
     let (mut over, mut from) = (None, None);
     loop {
-        let held = match host.hold(&terms.claim, terms.ttl, root, over).await? {
+        let held = match host.hold(&terms.claim, terms.ttl, over).await? {
             Hold::Won { number, ended } => return Ok(Holding { number, from, ended }),
             Hold::Held(held) => held,
         };

@@ -1,4 +1,5 @@
-//! What a task prints: masked, kept in full in a file for each attempt and stream, and shown as it comes.
+//! What a task prints: masked, kept in a file for each attempt and stream, and shown as it comes. Of a long stream the file
+//! has the beginning and the end.
 //!
 //! The files are not synced: values that the run needs again are in the journal, and the process may die without
 //! losing what it has written; only a power cut can shorten them.
@@ -6,6 +7,7 @@
 use crate::model::{Fault, Observer, TaskName};
 use crate::secret::{self, Masks};
 use crate::world::{Sink, Stream};
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -49,10 +51,45 @@ struct Kept {
     failed: Option<io::Error>,
 }
 
+/// Of each stream the file has so many bytes of its beginning, and so many of its end.
+const BEGINNING: u64 = 64 << 20;
+const END: usize = 64 << 10;
+
 /// One of the two outputs.
 struct Channel {
     masked: secret::Stream,
     file: Option<File>,
+    /// Bytes that may still be written to the file as they come.
+    room: u64,
+    /// What came after those: the end of it, and how much there was.
+    end: VecDeque<u8>,
+    beyond: u64,
+}
+
+impl Channel {
+    fn new(masks: &Masks) -> Channel {
+        Channel { masked: masks.stream(), file: None, room: BEGINNING, end: VecDeque::new(), beyond: 0 }
+    }
+
+    /// What of it is to be written now; the rest is held until the end.
+    fn take<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let now = usize::try_from(self.room).unwrap_or(usize::MAX).min(bytes.len());
+        let (now, later) = bytes.split_at(now);
+        self.room -= now.len() as u64;
+        self.beyond += later.len() as u64;
+        self.end.extend(&later[later.len().saturating_sub(END)..]);
+        self.end.drain(..self.end.len().saturating_sub(END));
+        now
+    }
+
+    /// What is held, below a line that says how much is not; empty where all was written.
+    fn held(&mut self) -> Vec<u8> {
+        let (end, beyond) = (std::mem::take(&mut self.end), std::mem::take(&mut self.beyond));
+        match beyond - end.len() as u64 {
+            0 => end.into(),
+            gone => [format!("\n[surefoot: {gone} bytes were left out here]\n").into_bytes(), end.into()].concat(),
+        }
+    }
 }
 
 impl<'a> TaskOutput<'a> {
@@ -64,8 +101,7 @@ impl<'a> TaskOutput<'a> {
         masks: &Masks,
         silent: bool,
     ) -> Self {
-        let channel = || Channel { masked: masks.stream(), file: None };
-        let kept = Mutex::new(Kept { out: channel(), err: channel(), failed: None });
+        let kept = Mutex::new(Kept { out: Channel::new(masks), err: Channel::new(masks), failed: None });
         TaskOutput { task, attempt, folder, observers, silent, kept }
     }
 
@@ -83,6 +119,8 @@ impl<'a> TaskOutput<'a> {
         for stream in [Stream::Out, Stream::Err] {
             let rest = self.kept().channel(stream).masked.end();
             self.show(stream, &rest);
+            let held = self.kept().channel(stream).held();
+            self.write(stream, &held);
         }
     }
 
@@ -94,8 +132,13 @@ impl<'a> TaskOutput<'a> {
     }
 
     fn keep(&self, stream: Stream, bytes: &[u8]) {
+        let now = self.kept().channel(stream).take(bytes);
+        self.write(stream, now);
+    }
+
+    fn write(&self, stream: Stream, bytes: &[u8]) {
         let mut kept = self.kept();
-        if kept.failed.is_some() {
+        if kept.failed.is_some() || bytes.is_empty() {
             return;
         }
         let file = &mut kept.channel(stream).file;
@@ -168,6 +211,22 @@ mod tests {
         output.finish().unwrap();
         assert_eq!(std::fs::read(folder.path().join("say@a.1.out")).unwrap(), b"one\ntwo\n");
         assert!(!folder.path().join("say@a.1.err").exists());
+    }
+
+    #[test]
+    fn of_a_long_stream_the_beginning_and_the_end_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let task = "say@a".parse().unwrap();
+        let output = TaskOutput::new(&task, 1, folder.path(), &[], &Masks::default(), false);
+        let piece = vec![b'x'; 1 << 20];
+        output.output(Stream::Out, b"begin");
+        (0..80).for_each(|_| output.output(Stream::Out, &piece));
+        output.output(Stream::Out, b"end");
+        output.finish().unwrap();
+        let kept = std::fs::read(folder.path().join("say@a.1.out")).unwrap();
+        assert!(kept.starts_with(b"begin") && kept.ends_with(b"xend"));
+        let note = String::from_utf8_lossy(&kept[BEGINNING as usize..][..80]).into_owned();
+        assert!(note.contains(&format!("{} bytes were left out", (80 << 20) + 8 - BEGINNING - END as u64)), "{note}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::action::Undoing;
 use crate::check::{InRoll, RollPart, Step};
 use crate::compile::{Node, Program, Task};
 use crate::model::{Effect, Fault, HostName};
+use crate::world::{Held, Outlook};
 use indexmap::{IndexMap, IndexSet};
 use petgraph::Direction;
 
@@ -35,6 +36,7 @@ impl Plan {
             looked: false,
             left_out: IndexMap::new(),
             held: IndexMap::new(),
+            leased_by_login: Vec::new(),
             point_of_no_return: program.steps.iter().find(|s| s.irreversible.is_some()).map(|s| s.id.clone()),
             steps,
             last_seconds: None,
@@ -55,9 +57,12 @@ impl Plan {
         plan
     }
 
-    /// The same with who has its hosts now.
-    pub fn with_held(self, held: IndexMap<HostName, String>) -> Plan {
-        Plan { held, ..self }
+    /// The same with who has its hosts now, and whom a lease there keeps away.
+    pub fn with_leases(self, outlooks: &IndexMap<HostName, Outlook>) -> Plan {
+        let held = |outlook: &Outlook| outlook.held.as_ref().map(Held::shown);
+        let held = outlooks.iter().filter_map(|(host, outlook)| Some((host.clone(), held(outlook)?))).collect();
+        let by_login = outlooks.iter().filter(|(_, outlook)| !outlook.of_host);
+        Plan { held, leased_by_login: by_login.map(|(host, _)| host.clone()).collect(), ..self }
     }
 
     /// The same with how long things took before.

@@ -35,6 +35,9 @@ pub struct Plan {
     /// Hosts that another run has now: by whom, and since when.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub held: IndexMap<HostName, String>,
+    /// Hosts where root is not to be had: there a lease keeps away only runs of the same login.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leased_by_login: Vec<HostName>,
     /// In the order of the file.
     pub steps: Vec<PlannedStep>,
     /// The first step that nothing can take back.

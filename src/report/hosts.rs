@@ -1,5 +1,6 @@
 //! Hosts as a table.
 
+use super::safe::clean;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
@@ -40,7 +41,7 @@ pub fn table(hosts: &[Seen]) -> String {
             || vec![host.name.clone(), host.address.clone(), format!("no: {}", host.fault.as_deref().unwrap_or("?"))],
             |facts| row(host, facts),
         );
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| clean(cell)));
     }
     let lines = table.lines().map(|line| format!("{}\n", line.trim_end()));
     lines.collect()

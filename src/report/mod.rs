@@ -16,7 +16,7 @@ pub mod result;
 pub mod review;
 pub mod run;
 pub mod runbooks;
-mod safe;
+pub mod safe;
 mod sarif;
 pub mod testing;
 pub mod tidy;

@@ -5,7 +5,7 @@
 
 use super::road::{Ending, Process, read_text};
 use super::wire::{self, Decoder, Fence, Frame, Prologue, Tag};
-use crate::model::Fault;
+use crate::model::{Fault, FaultKind};
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,7 +66,7 @@ impl Channel {
         let ending = spawn(process, Decoder::new(&nonce), prologue, queue, waiting.clone());
 
         let Ok(frame) = greeting.await else {
-            return Err(NotOpen::Ended(ending.await.unwrap_or(Ending { code: None, stderr: String::new() })));
+            return Err(ending.await.unwrap_or(NotOpen::Ended(Ending { code: None, stderr: String::new() })));
         };
         let hello = read_hello(&frame).map_err(NotOpen::Unfit)?;
         Ok(Channel { hello, calls, waiting, next: AtomicU64::new(1) })
@@ -101,14 +101,15 @@ impl Channel {
     }
 }
 
-/// Writes calls, reads frames, and keeps the error output, until the shell ends. The result is how it ended.
+/// Writes calls, reads frames, and keeps the error output, until the shell ends, or prints what no reply is. The result
+/// is why it would not open.
 fn spawn(
     process: Process,
     mut decoder: Decoder,
     prologue: String,
     mut queue: mpsc::Receiver<String>,
     waiting: Waiting,
-) -> oneshot::Receiver<Ending> {
+) -> oneshot::Receiver<NotOpen> {
     let Process { mut stdin, mut stdout, stderr, exit } = process;
     let (end, ending) = oneshot::channel();
 
@@ -124,19 +125,29 @@ fn spawn(
     });
     tokio::spawn(async move {
         let stderr = tokio::spawn(read_text(stderr));
-        while let Ok(1..) = stdout.read_buf(decoder.buffer()).await {
+        while !decoder.is_flooded()
+            && let Ok(1..) = stdout.read_buf(decoder.buffer()).await
+        {
             while let Some(frame) = decoder.next() {
                 deliver(&waiting, frame);
             }
         }
         waiting.lock().expect("no panic while it is held").take();
         writer.abort();
-        let code = exit.await;
-        let stderr = stderr.await.unwrap_or_default();
-        // Nobody asks once the shell was open.
-        let _ = end.send(Ending { code, stderr });
+        let flooded = decoder.is_flooded();
+        drop((stdout, decoder));
+        // Nobody asks once the shell was open. What prints without end may never end: nobody waits for that.
+        let _ = match flooded {
+            true => end.send(NotOpen::Unfit(flood())),
+            false => end.send(NotOpen::Ended(Ending { code: exit.await, stderr: stderr.await.unwrap_or_default() })),
+        };
     });
     ending
+}
+
+fn flood() -> Fault {
+    Fault::new(FaultKind::Unreachable, "it prints without end where it should answer")
+        .hint("try `ssh HOST sh -c true`: what does the login shell, or what it reads first, print there?")
 }
 
 fn deliver(waiting: &Waiting, frame: Frame) {
@@ -148,6 +159,11 @@ fn deliver(waiting: &Waiting, frame: Frame) {
 }
 
 fn read_hello(frame: &Frame) -> Result<Hello, Fault> {
+    if let Some(why) = frame.words.strip_prefix("unsafe ") {
+        let message = format!("the folder that runs are kept in is not safe: {why}");
+        return Err(Fault::new(FaultKind::Denied, message)
+            .hint("what is in it may be forged: look who made it, then remove it on that host"));
+    }
     if let Some(lack) = frame.words.strip_prefix("failed ") {
         return Err(Fault::missing(format!("the host lacks what a step needs to run: {lack}"))
             .hint("it needs mkfifo, and a writable /run, /dev/shm or /tmp"));

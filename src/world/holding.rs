@@ -5,26 +5,29 @@ use super::channel::{Broken, Channel, random};
 use super::lease::{Claim, Held, Hold, Lease, Over, Standing, clock};
 use super::machine::Machine;
 use super::road::Road;
-use super::wire::{self, Fence, Frame, Tag};
+use super::wire::{self, Fence, Frame, Tag, User};
 use crate::model::{Fault, FaultKind};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Who keeps the leases of a host wherever there is a way to become it.
+pub(super) const ROOT: &str = "root";
+
+/// How long the steps of another run have to end, for each user. That user could stop the shell that ends them.
+const EVICTION: Duration = Duration::from_secs(60);
+
 impl<R: Road> Machine<R> {
-    pub(super) async fn take(
-        &self,
-        claim: &Claim,
-        ttl: Duration,
-        root: bool,
-        over: Option<Over>,
-    ) -> Result<Hold, Fault> {
-        let as_root = root && self.facts().uid != 0;
+    pub(super) async fn take(&self, claim: &Claim, ttl: Duration, over: Option<Over>) -> Result<Hold, Fault> {
+        let as_root = self.becomes_root().await?;
+        let login = as_root.then(|| self.login());
         let (token, text) = (random()?, serde_json::to_string(claim).expect("a claim has text for keys"));
         let (frame, asked) = loop {
             let channel = self.lease_channel(as_root).await?;
             let (tag, asked) = (channel.tag(), clock());
-            if let Ok(frame) = channel.call(tag, wire::hold(tag, &token, ttl, over, &text)?).await {
-                break (frame, asked);
+            let call = wire::hold(tag, &token, ttl, over, &text, login.as_ref())?;
+            match channel.call(tag, call).await {
+                Ok(frame) if frame.words != wire::SPARED => break (frame, asked),
+                _ => {}
             }
         };
         let words: Vec<&str> = frame.words.split(' ').collect();
@@ -32,7 +35,7 @@ impl<R: Road> Machine<R> {
             ["won", number, place] => {
                 let number = number.parse().map_err(|_| self.strange(&frame.words))?;
                 let fence = Fence { place: place.to_owned(), number, token };
-                self.fence(Arc::new(Lease::new(fence, as_root, ttl, asked))).await;
+                self.fence(Arc::new(Lease::new(fence, as_root, ttl, asked))).await?;
                 // A claim that comes with the lease was not given back.
                 let left_over = !frame.out.trim_ascii().is_empty();
                 Ok(Hold::Won { number, ended: if left_over { self.evict().await? } else { 0 } })
@@ -46,18 +49,78 @@ impl<R: Road> Machine<R> {
         }
     }
 
-    /// Makes every shell check its starts from here on.
-    async fn fence(&self, lease: Arc<Lease>) {
-        let link = self.link.lock().await;
-        *self.lease.write().expect("no panic while it is held") = Some(lease.clone());
-        for channel in link.main.iter().chain(link.others.values()) {
-            channel.fence(&lease.fence).await;
+    /// Whether the lease is to be kept by root's shell, though another logged in: wherever sudo gives one.
+    async fn becomes_root(&self) -> Result<bool, Fault> {
+        if self.facts().uid == 0 {
+            return Ok(false);
+        }
+        match self.channel(Some(ROOT)).await {
+            Ok(_) => Ok(true),
+            Err(fault) if fault.kind == FaultKind::Denied => Ok(false),
+            Err(fault) => Err(fault),
         }
     }
 
-    /// Ends what other runs still do here.
+    /// Whose shell the main one is.
+    fn login(&self) -> User {
+        let folder = self.first.run_dir.rsplit_once('/').map_or("", |(folder, _)| folder);
+        User { name: self.first.user.clone(), folder: folder.to_owned() }
+    }
+
+    /// Makes every shell check its starts from here on.
+    async fn fence(&self, lease: Arc<Lease>) -> Result<(), Fault> {
+        let users: Vec<String> = {
+            let link = self.link.lock().await;
+            *self.lease.write().expect("no panic while it is held") = Some(lease.clone());
+            for channel in link.main.iter().chain(link.others.values()) {
+                channel.fence(&lease.fence).await;
+            }
+            link.others.keys().cloned().collect()
+        };
+        for user in users.iter().filter(|user| *user != ROOT) {
+            self.ask(|tag| wire::enlist(tag, user)).await.and_then(|frame| self.enlisted(&frame))?;
+        }
+        Ok(())
+    }
+
+    /// What the keeper of the lease says of a user whose shell is about to act under it.
+    pub(super) fn enlisted(&self, frame: &Frame) -> Result<(), Fault> {
+        match frame.words.as_str() {
+            "enlisted" => Ok(()),
+            "fenced" => Err(self.fenced(&frame.out)),
+            words => Err(refused(super::job::code_of(&self.name, words, None))),
+        }
+    }
+
+    /// Ends what other runs still do here: each user's shell what is that user's. So what a user has written, whatever it
+    /// says, can end nothing that this user could not end without us.
     async fn evict(&self) -> Result<u32, Fault> {
-        let frame = self.ask(wire::evict).await?;
+        let keeper = self.ask(|tag| wire::evict(tag, "")).await?;
+        let mut ended = self.evicted(&keeper)?;
+        for line in String::from_utf8_lossy(&keeper.out).lines() {
+            let (user, folder) = line.split_once(' ').unwrap_or((line, ""));
+            ended += self.evict_of(user, folder).await?;
+        }
+        Ok(ended)
+    }
+
+    async fn evict_of(&self, user: &str, folder: &str) -> Result<u32, Fault> {
+        let evict = async {
+            let user = (user != self.first.user).then_some(user);
+            loop {
+                let channel = self.channel(user).await?;
+                let tag = channel.tag();
+                if let Ok(frame) = channel.call(tag, wire::evict(tag, folder)).await {
+                    return self.evicted(&frame);
+                }
+            }
+        };
+        let message = || format!("{}: what {user} still runs there was not ended within {EVICTION:?}", self.name);
+        let late = || Fault::new(FaultKind::Denied, message()).hint("end it by hand; then take the host over again");
+        tokio::time::timeout(EVICTION, evict).await.map_err(|_| late())?
+    }
+
+    fn evicted(&self, frame: &Frame) -> Result<u32, Fault> {
         let mut words = frame.words.split(' ');
         let (word, ended, left) = (words.next(), words.next(), words.collect::<Vec<_>>());
         match (word, ended.and_then(|ended| ended.parse().ok())) {
@@ -66,6 +129,7 @@ impl<R: Road> Machine<R> {
                 let message = format!("{}: processes of another run could not be ended: {}", self.name, left.join(" "));
                 Err(Fault::new(FaultKind::Denied, message).hint("look at them on the host; then take it over again"))
             }
+            (Some("refused"), _) => Err(refused(super::job::code_of(&self.name, &frame.words, None))),
             _ => Err(self.strange(&frame.words)),
         }
     }
@@ -130,7 +194,7 @@ impl<R: Road> Machine<R> {
 
     /// The shell whose place the lease is kept in.
     async fn lease_channel(&self, as_root: bool) -> Result<Arc<Channel>, Fault> {
-        self.channel(as_root.then_some("root")).await
+        self.channel(as_root.then_some(ROOT)).await
     }
 
     fn strange(&self, words: &str) -> Fault {

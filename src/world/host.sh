@@ -32,6 +32,20 @@ answer() { # tag words: with the first $max bytes of both outputs
   unlock
 }
 
+# --- folders: nothing is read or written where another user may have been before us ---
+
+is_own() { # folder: or why it is not ours
+  if [ -h "$1" ]; then echo "$1 is a symbolic link"; elif [ ! -d "$1" ]; then echo "$1 is no folder"
+  elif [ ! -O "$1" ]; then echo "$1 belongs to another user"; else return 0; fi
+  return 1
+}
+ours() { # folder...: each our own, and written by nobody else. Without ACLs or with them: their mask stands for the group
+  for d in "$@"; do is_own "$d" || return; done
+  LC_ALL=C ls -ldn "$@" | while read -r mode a; do
+    case $mode in ?????w*|????????w*) echo "others can write there: $mode $a"; exit 1;; esac
+  done
+}
+
 # --- running: $i names the files, $env and $feed come over the channel and touch neither an argument nor a disk ---
 
 become() { # program...: this process becomes it
@@ -61,7 +75,8 @@ carriers() { # mark: the environ files of those who carry it. Busybox' grep stop
   else for d in /proc/[0-9]*; do while IFS= read -r e || [ "$e" ]; do
     case $e in *"SUREFOOT_ACT=$1"*) echo $d/environ; break;; esac; done <$d/environ; done; fi 2>/dev/null
 }
-left() { # pid mark: $r, the live ones of its group, its session, those who carry the mark, and those of the cgroup $c
+left() { # pid mark: $r, the live ones of its group, its session, those who carry the mark, and those of the cgroup $c. With $own_only
+  # no other user's: a record may have been written by anything that this user has ever run
   r= m="
 $(carriers "$2")
 "
@@ -71,6 +86,7 @@ $(carriers "$2")
     [ "$G" = "$1" ] || [ "$E" = "$1" ] || case $m in *"
 $d/environ
 "*) ;; *) continue;; esac
+    [ ! "$own_only" ] || [ -O "$d" ] || continue
     r="$r ${d#/proc/}"
   done
   [ ! "$c" ] || for d in "$c"/cgroup.procs "$c"/*/cgroup.procs "$c"/*/*/cgroup.procs; do
@@ -102,13 +118,69 @@ probed() { # tag limit dir env feed script args...
   exec rm -f "$i.out" "$i.err" "$i.st"
 }
 
+# --- space: what is printed never takes the whole disk, and what is needed to clean up is kept back ---
+
+reserve() { # folder size piece: zeros in pieces, each of which can be given up
+  head -c "$2" /dev/zero | split -b "$3" - "$1/reserve." || rm -f "$1"/reserve.*
+}
+spare() { # folder: gives up one piece
+  for f in "$1"/reserve.*; do [ -e "$f" ] && rm -f "$f" && return; done; return 1
+}
+
+# Of each stream of an act no more than $most blocks of 4 KiB are kept: its beginning and its end. A stream is a file whose
+# offset its supervisor shares, so a look at that costs no process; what is left out becomes a hole, and FILE.gap says where.
+most=16384 edge=2048                                     # 64 MiB, and 8 MiB at each end; where the disk is nearly full 2 and 1
+guard_act() { # id supervisor
+  echo "$2 $1" >>"$D/acts"; g=; read -r g <"$D/guard"
+  [ "$g" = on ] || { echo on >"$D/guard"; guard </dev/null & }
+}
+guard() { # ends once nothing has run for a while; what this shell has started is watched beyond its end
+  trap : PIPE HUP; exec 5>&- 6>&- 9<"$D/acts"; live= idle=0 still=0
+  while :; do
+    while read -r x id <&9; do live="$live $x:$id" still=0; done
+    acts=$live live= still=$((still+1))
+    for a in $acts; do
+      x=${a%%:*} id=${a#*:}; [ -e "/proc/$x/fdinfo/0" ] || continue   # else it has ended
+      live="$live $a"; named "$id"; bound 7 "$i.out"; bound 8 "$i.err"
+    done
+    idle=$((idle+1)); [ ! "$live" ] || idle=0
+    [ "$live" ] || [ -d "$D" ] || return                 # nothing more will be started
+    if [ $idle -gt 5 ]; then
+      echo off >"$D/guard"
+      if read -r x id <&9; then echo on >"$D/guard"; live="$x:$id" idle=0; else return; fi
+    fi
+    if [ $still -lt 15 ]; then sleep 0.2; else sleep 1; fi
+  done
+}
+bound() { # fd file: of the supervisor $x
+  read -r a pos <"/proc/$x/fdinfo/$1" && [ "$pos" -gt 1048576 ] || return
+  from=0 to=0; [ ! -e "$2.gap" ] || IFS=- read -r from to <"$2.gap"
+  end=$((pos/4096)) limit=$most rim=$edge
+  [ $((end-to+from)) -gt 512 ] || return
+  still=0; ! scarce || limit=512 rim=256
+  [ $((end-to+from)) -gt $limit ] || return
+  [ "$to" != 0 ] && [ "$from" -lt $rim ] || from=$rim
+  to=$((end-rim)); echo "$from-$to" >"$2.gap"
+  fallocate -p -o $((from*4096)) -l $(((to-from)*4096)) "$2" || cut_short "$2"
+  [ -s "$2.gap" ] || echo "$from-$to" >"$2.gap"          # there was no room for it before
+}
+scarce() { # less than an eighth of the disk is free, and less than 64 MiB
+  set -- $(df -Pk "$R"); [ $# -ge 11 ] && [ "${11}" -lt 65536 ] && [ "${11}" -lt $(($9/8)) ]
+}
+cut_short() { # file: where no hole can be made. What is printed in this moment is lost
+  dd if="$1" of="$1.head" bs=4096 count=$from && dd if="$1" of="$1.tail" bs=4096 skip=$to
+  : >"$1"
+  dd if="$1.head" of="$1" bs=4096 conv=notrunc; dd if="$1.tail" of="$1" bs=4096 seek=$to conv=notrunc
+  rm -f "$1.head" "$1.tail"
+}
+
 # --- act: at most once for an id, outlives this shell ---
 
 # Who looks after having taken the lease, and finds a claim without a state, makes that state `void`: it is created but once, and
 # who cannot create it does not start. A void claim stays, and the id goes on under a further name.
 named() { i=$R/jobs/$1; while read -r s a <"$i.st" && [ "$s" = void ]; do i=$i~; done; } # id
 
-start() { [ "$3" = 0 ] || group; supervise "$@" </dev/null & jobs >/dev/null; c=; }
+start() { [ "$3" = 0 ] || group; supervise "$@" </dev/null & guard_act "$2" $!; jobs >/dev/null; c=; }
 # Root on a host with systemd: an act that has a limit gets a cgroup of its own, which no process leaves by what it does to itself.
 # The kernel takes a third of a trivial act's time to move a process into one: without a limit an act goes by its marks alone.
 # They are made sixteen at a time; those that are empty again go away with the next ones.
@@ -124,7 +196,7 @@ supervise() { # tag id limit dir env feed script args...
   named "$2"; tag=$1 made= limit=$3 dir=$4 env=$5 feed=$6 script=$7 max=65536; shift 7
   [ ! -e "$i.sh" ] || { say $tag again; return; }
   if [ "$dir" ] && ! cd "$dir"; then say $tag refused folder; return; fi
-  [ -e "$R/boot" ] || why=$(folder 2>&1) || { say $tag refused run $why; return; }
+  [ -e "$D/ready" ] || { why=$(folder 2>&1) && : >"$D/ready"; } || { say $tag refused run $why; return; }
   mine=; set -C                                          # the creation of the script is the claim
   { mine=1; printf '%s\n' "$script"; } >"$i.sh" || {
     if [ "$mine" ]; then unclaim; elif [ -e "$i.sh" ]; then say $tag again; else refuse; fi; return; }
@@ -140,21 +212,25 @@ carry_out() { # args...
   launch "$SETSID" "$SH" "$i.sh" "$@"
   printf '%-8s %10s %12s %10s' running $p $t $U 1<>"$i.st"
   await
+  x=self; bound 7 "$i.out"; bound 8 "$i.err"
   # In place, so that a full disk cannot lose it. Where the record was removed, nobody asks.
   until [ ! -e "$i.st" ] || printf '%-8s' "$word" 1<>"$i.st"; do sleep 1; done
   answer $tag "$word"
 }
 void() { ( set -C; umask 022; printf '%-8s\n' void >"$1.st" ); } # job: true where it was not started, and will not be
 unclaim() { rm -f "$i.out" "$i.err" ${made:+"$i.st"} "$i.sh"; refuse; }
-refuse() { if [ -w "$R/jobs" ]; then say $tag refused space; else say $tag refused run "$R" cannot be written; fi; }
-folder() { # ours alone: /var/tmp is everybody's
-  LC_ALL=C mkdir -p "$R/jobs" && [ -O "${R%/*}" ] && case $R in /var/tmp/*) [ ! -h "${R%/*}" ];; esac || return
+refuse() { if spare "$R"; then say $tag refused spared; elif [ -w "$R/jobs" ]; then say $tag refused space; else say $tag refused run "$R" cannot be written; fi; }
+folder() { # once for each shell: whoever came first under /var/tmp, nothing is kept in a folder that is not ours alone
+  LC_ALL=C; export LC_ALL
+  mkdir -p "${R%/*}" && is_own "${R%/*}" && mkdir -p "$R/jobs" && ours "${R%/*}" "$R" "$R/jobs" || return
   [ ! "$F" ] || echo "$L" >"$R/lease" || return
-  echo "$B" >"$R/boot" && sync "$R/boot"                 # on disk: it must survive what it tells of
+  [ ! -e "$R/boot" ] || return 0
+  echo "$B" >"$R/boot" && sync "$R/boot" || return       # on disk: it must survive what it tells of
+  reserve "$R" 1048576 65536; true
 }
 
 look() { # $s: none, gone (none, but a crash may have eaten it), claimed, running, ending, orphan (no supervisor, so its code will be lost), lost, rc=N, timeout, end=N (ended by end_act)
-  s=none; [ -e "$i.sh" ] || { read -r b <"$R/boot" && [ "$b" != "$B" ] && s=gone; return; }
+  s=none; [ -O "$i.sh" ] || { read -r b <"$R/boot" && [ "$b" != "$B" ] && s=gone; return; }
   recorded || return; watched && return
   recorded || return                                     # again: it may just have ended
   if [ "$b" = "$B" ] && [ "$p" != 0 ] && is "$p" "$t"; then s=orphan; else s=lost; fi
@@ -166,21 +242,37 @@ recorded() { # reads the state; true while it is not final. A line that is being
   while :; do
     p=0 t=0 x=0 b= c=
     read -r s p t x b c <"$i.st" || s=
-    case $s in rc=[0-9]*|end=[0-9]*|timeout|void) return 1;; running|ending|claimed) return 0;; '') s=claimed x=0 b=$B; return 0;; esac
+    case $s in rc=[0-9]*|end=[0-9]*|timeout|void) return 1;; running|ending|claimed) sane || s=claimed p=0 t=0 x=0 b=$B c=; return 0;; '') s=claimed x=0 b=$B; return 0;; esac
   done
 }
 
+sane() { # no number that kill or /proc takes for something else, no cgroup but ours
+  case $p.$t.$x in *[!0-9.]*|.*|*..*|*.|1.*) return 1;; esac
+  case $c in ''|/sys/fs/cgroup/surefoot/?*|/sys/fs/cgroup/unified/surefoot/?*) ;; *) return 1;; esac
+  case $c in *..*) return 1;; esac
+}
+
 poll() { polled "$@" </dev/null & jobs >/dev/null; }
-polled() { # tag id out-block err-block blocks take: the state first, so that what follows a final state is everything
+polled() { # tag id out-block err-block blocks take: the state first, so that what follows a final state is everything; then
+  # the gap of each stream, if it has one. A piece ends where a gap begins, and one that would begin in it begins after it
   trap : PIPE; named "$2"
   # With `take` nothing of ours can be starting it: what an earlier engine has only claimed will not be started any more.
   if [ "$6" = 1 ] && [ "$F" ] && [ -e "$i.sh" ] && [ ! -e "$i.st" ] && ! fenced && void "$i"; then named "$2"; fi
   while look; [ "$s" = void ]; do named "$2"; done       # its own start may just have found out that it is refused
   lock
-  { printf '%s %s %s\n' "$N" "$1" "$s"; part "$i.out" $3 $5; printf '%s\n' "$N"; part "$i.err" $4 $5; printf '%s\n' "$N"; } >&6
+  out= err=; [ ! -e "$i.out.gap" ] || read -r out <"$i.out.gap"; [ ! -e "$i.err.gap" ] || read -r err <"$i.err.gap"
+  { printf '%s %s %s\n' "$N" "$1" "$s${out:+ out=$out}${err:+ err=$err}"
+    part "$i.out" $3 $5 $out; printf '%s\n' "$N"; part "$i.err" $4 $5 $err; printf '%s\n' "$N"; } >&6
   unlock
 }
-part() { [ ! -s "$1" ] || dd if="$1" bs=4096 skip="$2" count="$3"; }
+part() { # file block blocks gap
+  [ -s "$1" ] || return
+  k=$2 n=$3 from=${4%-*} to=${4#*-}
+  if [ ! "$4" ]; then :
+  elif [ $k -ge $from ] && [ $k -lt $to ]; then k=$to
+  elif [ $k -lt $from ] && [ $((k+n)) -gt $from ]; then n=$((from-k)); fi
+  dd if="$1" bs=4096 skip="$k" count="$n"
+}
 
 end_act() { ended "$@" </dev/null & jobs >/dev/null; }
 ended() { # tag id grace: what has ended by itself is left as it is, with whatever it has left running
@@ -195,11 +287,15 @@ end_probe() { ( end 0 0 1 "$D/$1;" ) </dev/null & jobs >/dev/null; }
 
 # --- the lease: numbered files of one folder. Who has the newest number holds the host ---
 #
-#   7       TOKEN TTL UPTIME BOOT RUN, then the claim as the engine wrote it, in one line; made with `ln`, never changed
+#   7       TOKEN TTL UPTIME BOOT; made with `ln`, never changed
+#   .TOKEN  the claim as the engine wrote it, in one line: for the owner of the folder alone
 #   7.beat  UPTIME BOOT of the last renewal
 #   7.over  somebody is about to take it over: no renewal counts any more
 #   7.end   it was given back
-# All times are this host's own: seconds since its boot.
+#   users   NAME FOLDER: other users whose shells have acted under these leases, and where their runs are
+# All times are this host's own: seconds since its boot. The folder is root's wherever root is to be had: one for the whole
+# host, which every user's shell can check, and which nobody else can write. Else it is the login's own.
+root_leases=/var/lib/surefoot/lease
 
 fence() { L=$1 F=$2 C=$3; } # folder number token
 fenced() { # whether the lease is another's. In this order: files of old numbers go away lowest first
@@ -208,8 +304,9 @@ fenced() { # whether the lease is another's. In this order: files of old numbers
   return 1
 }
 newest() { n=0; for f in "$L"/*; do f=${f##*/}; case $f in *[!0-9]*) ;; *) [ "$f" -le $n ] || n=$f;; esac; done; }
-look_at_lease() { # number: $token $run $claim, and $left, the seconds that it lasts unless renewed: negative, it has run out
-  { read -r token ttl up boot run; read -r claim; } <"$L/$1" || return
+look_at_lease() { # number: $token $claim, and $left, the seconds that it lasts unless renewed: negative, it has run out
+  read -r token ttl up boot a <"$L/$1" || return
+  claim=; read -r claim <"$L/.$token"
   read -r f g <"$L/$1.beat" && case $f in ''|*[!0-9]*) ;; *) up=$f boot=$g;; esac
   [ "$boot" = "$B" ] || up=0                             # of another boot: it cannot have begun later than this one
   now; left=$((ttl+up-now))
@@ -221,9 +318,13 @@ say_lease() { # tag words: with the claim as output
 say_fenced() { claim=; newest; [ $n = 0 ] || [ "$n" = "$F" ] || look_at_lease $n; say_lease "$1" fenced; } # tag
 
 hold() { held "$@" </dev/null & jobs >/dev/null; }
-held() { # tag token ttl over dead claim: takes the next number. `over` may be taken over once it has run out, or is known to be dead
-  trap : PIPE; own=$6
-  if [ "$uid" = 0 ]; then L=/var/lib/surefoot/lease; else L=/var/tmp/surefoot-$uid/lease; fi
+held() { # tag token ttl over dead claim user folder: takes the next number. `over` may be taken over once it has run out, or is
+  # known to be dead. The user, who logged in, is another, and the folder where that one's runs are
+  trap : PIPE; own=$6 user=$7 place=$8 L=$root_leases
+  if [ "$uid" != 0 ]; then
+    newest; [ $n = 0 ] || [ -e "$L/$n.end" ] || { left=0; look_at_lease $n; claim=; say_lease $1 held 0 $left; return; }
+    L=/var/tmp/surefoot-$uid/lease
+  fi
   why=$(place 2>&1) || { say $1 refused run $why; return; }
   newest; before=$n claim=
   if [ $n != 0 ]; then
@@ -236,21 +337,32 @@ held() { # tag token ttl over dead claim: takes the next number. `over` may be t
       [ "$5" = 1 ] || [ $left -lt 0 ] || { rm -f "$L/$n.over"; say_lease $1 held $n $left; return; }
     else claim=; fi
   fi
-  now; n=$((n+1)); umask 022
-  if printf '%s %s %s %s %s\n%s\n' "$2" "$3" $now "$B" "$RUN" "$own" >"$L/.$X" && printf '%12s %s\n' $now "$B" >"$L/.$X.b" \
-    && sync "$L/.$X" && ln "$L/.$X" "$L/$n"; then
-    mv "$L/.$X.b" "$L/$n.beat"; sweep $before; rm -f "$L/.$X"; say_lease $1 won $n "$L"
-  elif rm -f "$L/.$X" "$L/.$X.b"; [ -e "$L/$n" ]; then look_at_lease $n; say_lease $1 held $n $left
-  else say $1 refused space; fi
+  now; n=$((n+1))
+  if printf '%s\n' "$own" >"$L/.$2" && umask 022 && printf '%s %s %s %s\n' "$2" "$3" $now "$B" >"$L/.$X" \
+    && printf '%12s %s\n' $now "$B" >"$L/.$X.b" && sync "$L/.$2" "$L/.$X" && ln "$L/.$X" "$L/$n"; then
+    mv "$L/.$X.b" "$L/$n.beat"; [ "$claim" ] || rm -f "$L/users"; sweep $before; rm -f "$L/.$X"
+    [ ! "$user" ] || note "$user" "$place"; [ -e "$L/reserve.aa" ] || reserve "$L" 65536 16384; say_lease $1 won $n "$L"
+  elif rm -f "$L/.$2" "$L/.$X" "$L/.$X.b"; [ -e "$L/$n" ]; then look_at_lease $n; say_lease $1 held $n $left
+  elif spare "$L"; then say $1 refused spared; else say $1 refused space; fi
 }
-place() { # seen by every user's shell, written by its own
-  [ ! -O "$L" ] || return 0
-  umask 022; LC_ALL=C mkdir -p "$L" && [ -O "${L%/*}" ] && [ ! -h "${L%/*}" ] && chmod 711 "${L%/*}"
+place() {
+  LC_ALL=C; export LC_ALL
+  [ -d "$L" ] || { umask 022; mkdir -p "${L%/*}" && is_own "${L%/*}" && mkdir -p "$L" && chmod 711 "${L%/*}"; } || return
+  ours "${L%/*}" "$L"
+}
+enlist() { enlisted "$@" </dev/null & jobs >/dev/null; }
+enlisted() { # tag user: that one's shell is about to act under our lease
+  trap : PIPE
+  if fenced; then say_fenced $1; elif note "$2" ''; then say $1 enlisted; else say $1 refused space; fi
+}
+note() { # user folder
+  while read -r a b; do [ "$a" != "$1" ] || [ "$b" != "$2" ] || return 0; done <"$L/users"
+  ( umask 077; printf '%s %s\n' "$1" "$2" >>"$L/users" )
 }
 sweep() { # number: it and those before go away, the lowest first
   [ $1 -gt 0 ] || return; k=$1
   while [ -e "$L/$((k-1))" ]; do k=$((k-1)); done
-  while [ $k -le $1 ]; do rm -f "$L/$k" "$L/$k".*; k=$((k+1)); done
+  while [ $k -le $1 ]; do a=; read -r a b <"$L/$k"; rm -f "$L/$k" "$L/$k".* ${a:+"$L/.$a"}; k=$((k+1)); done
 }
 
 renew() { renewed "$@" </dev/null & jobs >/dev/null; }
@@ -263,20 +375,33 @@ renewed() { # tag
 release() { ! fenced && : >"$L/$F.end"; say $1 released; } # tag
 
 evict() { evicted "$@" </dev/null & jobs >/dev/null; }
-evicted() { # tag: ends what other runs under this lease still do, and says what would not go
-  trap : PIPE; gone=0 stay=
-  for d in "${L%/*}"/*/jobs "${R%/*}"/*/jobs /var/tmp/surefoot-*/*/jobs; do
-    [ "${d%/*/jobs}/$RUN/jobs" != "$d" ] && read -r a <"${d%/jobs}/lease" && [ "$a" = "$L" ] || continue
+evicted() { # tag folder: ends what other runs under this lease still do as this user, and says what would not go. The folder has
+  # runs of this user, where that is not the one of this shell. As output, the other users: their own shells do the same
+  trap : PIPE; gone=0 stay= users= seen= own_only=1
+  [ "$uid" != 0 ] || own_only=
+  for f in "${R%/*}" "$2" "${L%/*}" "/var/tmp/surefoot-$uid"; do
+    case $f in ''|"$seen") continue;; esac
+    [ -d "$f" ] && [ -O "$f" ] || continue
+    why=$(ours "$f" 2>&1) || { say $1 refused run $why; return; }
+    evict_below "$f"; seen=$f
+  done
+  [ ! -O "$L/users" ] || while read -r a b; do users="$users$a $b
+"; done <"$L/users"
+  lock; printf '%s %s\n%s%s\n%s\n' "$N" "$1 evicted $gone$stay" "$users" "$N" "$N" >&6; unlock
+}
+evict_below() { # folder of runs, ours alone
+  for d in "$1"/*/jobs; do
+    [ "$d" != "$1/$RUN/jobs" ] && [ -O "${d%/jobs}" ] && [ -O "$d" ] && [ ! -h "$d" ] || continue
+    [ -f "${d%/jobs}/lease" ] && read -r a <"${d%/jobs}/lease" && [ "$a" = "$L" ] || continue
     for f in "$d"/*.sh; do
       i=${f%.sh} p=0 t=0
-      [ -e "$f" ] || continue
+      [ -f "$f" ] && [ -O "$f" ] || continue
       [ -e "$i.st" ] || ! void "$i" || continue
-      recorded || continue
+      [ -f "$i.st" ] && [ -O "$i.st" ] && recorded || continue
       [ "$b" = "$B" ] || continue                        # of another boot: nothing of it is left
       end "$p" "$t" 5 "$i;"; gone=$((gone+1)) stay=$stay$r
     done
   done
-  say $1 evicted $gone $stay
 }
 
 # --- the channel: replies go through a pump, so that no background process holds the connection open ---
@@ -294,18 +419,20 @@ hello() {
     printf '%s\n%s\n' "$N" "$N"; } >&6
   unlock
 }
+unsafe() { printf '%s 0 unsafe %s\n%s\n%s\n' "$N" "$*" "$N" "$N"; exit 1; }
 fail() { printf '%s 0 failed %s\n%s\n%s\n' "$N" "$*" "$N" "$N"; exit 1; }
 
 SH=$(command -v sh) SETSID=$(command -v setsid) uid=$(id -u)
 read -r B </proc/sys/kernel/random/boot_id; stat_of 1; B=$B.$T        # containers share the boot id, not the first process
 for f in /etc/machine-id /var/lib/dbus/machine-id; do machine=; read -r machine 2>/dev/null <$f && break; done
-groups= made_groups=0 c=
+groups= made_groups=0 c= own_only=
 if [ "$uid" = 0 ] && [ -d /run/systemd/system ]; then for f in /sys/fs/cgroup /sys/fs/cgroup/unified; do
   [ ! -e "$f/cgroup.controllers" ] || groups=$f/surefoot/$RUN
 done; fi
 [ "$R" ] || if [ "$uid" = 0 ]; then R=/var/lib/surefoot/$RUN
 elif [ "$own" = 1 ]; then R=${XDG_STATE_HOME:-$HOME/.local/state}/surefoot/$RUN
 else R=/var/tmp/surefoot-$uid/$RUN; fi
+if [ -e "${R%/*}" ] || [ -h "${R%/*}" ]; then why=$(ours "${R%/*}" 2>&1) || unsafe $why; fi
 for D in "$XDG_RUNTIME_DIR" /run /dev/shm "${TMPDIR:-/tmp}" -; do
   D=${D%/}/surefoot-$X; mkdir "$D" 2>/dev/null && break
 done

@@ -63,8 +63,10 @@ impl<'a, R: Road> Job<'a, R> {
                 false => self.start(&channel, script).await?,
                 true => self.follow(&channel).await,
             };
-            if let Ok(words) = ended {
-                return self.output(&words, Some(script));
+            match ended {
+                Ok(words) if words == wire::SPARED => {}
+                Ok(words) => return self.output(&words, Some(script)),
+                Err(Broken) => {}
             }
         }
     }
@@ -188,9 +190,13 @@ impl<'a, R: Road> Job<'a, R> {
         let [out, err] = [self.out.offset / BLOCK, self.err.offset / BLOCK];
         let tag = channel.tag();
         let frame = channel.call(tag, wire::poll(tag, self.id.as_str(), [out, err], LOOK_BLOCKS, self.taking)).await?;
-        let more = frame.out.len().max(frame.err.len()) as u64 == LOOK_BLOCKS * BLOCK;
-        self.feed([out * BLOCK, err * BLOCK], [frame.out, frame.err]);
-        Ok((frame.words, more))
+        let mut words = frame.words.split(' ');
+        let state = words.next().unwrap_or_default().to_owned();
+        let gap = |name: &str| words.clone().find_map(|word| Gap::read(word.strip_prefix(name)?));
+        let (out_gap, err_gap) = (gap("out="), gap("err="));
+        let more_out = self.out.piece(out, frame.out, out_gap, self.sink);
+        let more_err = self.err.piece(err, frame.err, err_gap, self.sink);
+        Ok((state, more_out || more_err))
     }
 
     /// Pieces of both streams, and where in them they begin.
@@ -259,6 +265,25 @@ fn ended(host: &HostName, code: i32) -> Fault {
     }
 }
 
+/// What a host has left out of a stream, in blocks: from one to before another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Gap {
+    from: u64,
+    to: u64,
+}
+
+impl Gap {
+    fn read(text: &str) -> Option<Gap> {
+        let (from, to) = text.split_once('-')?;
+        let gap = Gap { from: from.parse().ok()?, to: to.parse().ok()? };
+        (gap.from < gap.to && gap.to <= u64::MAX / BLOCK).then_some(gap)
+    }
+
+    fn holds(self, block: u64) -> bool {
+        (self.from..self.to).contains(&block)
+    }
+}
+
 /// One stream: how much of it has come, and its beginning.
 struct Flow {
     stream: Stream,
@@ -282,6 +307,19 @@ impl Flow {
         self.offset += piece.len() as u64;
         let room = KEPT - self.kept.len();
         self.kept.extend_from_slice(&piece[..piece.len().min(room)]);
+    }
+
+    /// The reply to a look from a block on; whether there is more to be looked for.
+    fn piece(&mut self, block: u64, piece: Bytes, gap: Option<Gap>, sink: &dyn Sink) -> bool {
+        let begin = gap.filter(|gap| gap.holds(block)).map_or(block, |gap| gap.to);
+        let (at, length) = (begin * BLOCK, piece.len() as u64);
+        if at > self.offset {
+            let note = format!("\n[surefoot: {} bytes were left out here]\n", at - self.offset);
+            sink.output(self.stream, note.as_bytes());
+            self.offset = at;
+        }
+        self.feed(at, piece, sink);
+        length == LOOK_BLOCKS * BLOCK || gap.is_some_and(|gap| at + length == gap.from * BLOCK)
     }
 
     fn is_truncated(&self) -> bool {

@@ -109,23 +109,51 @@ fn start_of(pid: i32) -> Option<String> {
     stat.rsplit_once(") ")?.1.split(' ').nth(19).map(str::to_owned)
 }
 
-/// Who has a host: files of [`HOLDER`]'s place, read only. Gives the number, the seconds that are left, and the claim.
-const HOLDER: &str = r#"
+/// Who has a host: the files that `host.sh` keeps, read only. Gives the uid; then, where somebody has it, the number, the
+/// seconds that are left, and the claim as far as this user may read it.
+const LOOK: &str = r#"
 id=$(id -u); read -r now a </proc/uptime; read -r b </proc/sys/kernel/random/boot_id
-if [ "$1" ] || [ "$id" = 0 ]; then L=/var/lib/surefoot/lease; else L=/var/tmp/surefoot-$id/lease; fi
-n=0; for f in "$L"/*; do f=${f##*/}; case $f in *[!0-9]*) ;; *) [ "$f" -le $n ] || n=$f;; esac; done
-[ $n != 0 ] && [ ! -e "$L/$n.end" ] || exit 0
-{ read -r token ttl up boot run; read -r claim; } <"$L/$n" || exit 0
-read -r f g <"$L/$n.beat" && case $f in ''|*[!0-9]*) ;; *) up=$f boot=$g;; esac
-case $boot in "$b"*) ;; *) up=0;; esac
-printf '%s %s\n%s\n' $n $((ttl+up-${now%.*})) "$claim"
+echo "$id"
+for L in /var/lib/surefoot/lease /var/tmp/surefoot-$id/lease; do
+  n=0; for f in "$L"/*; do f=${f##*/}; case $f in *[!0-9]*) ;; *) [ "$f" -le $n ] || n=$f;; esac; done
+  if [ $n != 0 ] && [ ! -e "$L/$n.end" ] && read -r token ttl up boot a <"$L/$n"; then
+    claim=; read -r claim 2>/dev/null <"$L/.$token"
+    read -r f g <"$L/$n.beat" && case $f in ''|*[!0-9]*) ;; *) up=$f boot=$g;; esac
+    case $boot in "$b"*) ;; *) up=0;; esac
+    printf '%s %s\n%s\n' $n $((ttl+up-${now%.*})) "$claim"; exit
+  fi
+  [ "$id" != 0 ] || exit
+done 2>/dev/null
 "#;
 
-/// Looks who has a host now; none where nobody has, or that cannot be read. `root`: in root's place, whoever logs in.
-pub async fn holder(host: &dyn Host, root: bool) -> Option<Held> {
-    let output = host.probe(Script::new(HOLDER).arg(if root { "root" } else { "" })).await.ok()?;
-    let text = output.text();
-    let (words, claim) = text.split_once('\n')?;
+/// How a lease of a host would stand now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outlook {
+    /// Who has it.
+    pub held: Option<Held>,
+    /// It is the host's. Else root is not to be had there, and it keeps away only runs of the same login.
+    pub of_host: bool,
+}
+
+/// Looks how a lease of a host would stand; none where that cannot be told.
+pub async fn outlook(host: &dyn Host) -> Option<Outlook> {
+    let text = host.probe(Script::new(LOOK)).await.ok()?.text().into_owned();
+    let (uid, held) = text.split_once('\n').unwrap_or((&text, ""));
+    if uid == "0" {
+        return Some(Outlook { held: read_held(held), of_host: true });
+    }
+    match host.probe(Script::new(LOOK).user(Some("root"))).await {
+        Ok(output) => {
+            let text = output.text();
+            let held = text.split_once('\n').and_then(|(_, held)| read_held(held));
+            Some(Outlook { held, of_host: true })
+        }
+        Err(_) => Some(Outlook { held: read_held(held), of_host: false }),
+    }
+}
+
+fn read_held(text: &str) -> Option<Held> {
+    let (words, claim) = text.split_once('\n').unwrap_or((text, ""));
     let (number, left) = words.split_once(' ')?;
     Some(Held { number: number.parse().ok()?, left: left.parse().ok()?, claim: serde_json::from_str(claim).ok() })
 }
@@ -160,7 +188,7 @@ impl Held {
 
 fn by(claim: Option<&Claim>) -> String {
     claim.map_or_else(
-        || "a run that cannot be told".to_owned(),
+        || "a run that this login may not read the name of".to_owned(),
         |claim| format!("{}: run {}, since {}", claim.holder, claim.run, claim.since.strftime("%Y-%m-%d %H:%M:%S UTC")),
     )
 }

@@ -31,9 +31,13 @@ impl Road for Local {
     }
 
     async fn start(&self, command: &str) -> Result<Process, NotBegun> {
+        let command = match super::limits::given() {
+            Some(most) => format!("ulimit -S -n {most}; {command}"),
+            None => command.to_owned(),
+        };
         // In a session of its own: a Ctrl-C on our terminal is ours alone.
         let child = Command::new("setsid")
-            .args(["sh", "-c", command])
+            .args(["sh", "-c", &command])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

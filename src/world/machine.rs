@@ -4,6 +4,7 @@
 
 use super::channel::{Broken, Channel, Hello, NotOpen};
 use super::guarded::Guarded;
+use super::holding::ROOT;
 use super::job::Job;
 use super::lease::{Claim, Hold, Lease, Over, Standing};
 use super::quote::quote;
@@ -12,6 +13,7 @@ use super::{ActId, Host, Incoming, Output, Script, Sink, Tunnel, transfer, wire}
 use crate::model::{Fault, FaultKind, HostName, RunId};
 use async_trait::async_trait;
 use std::collections::HashMap;
+use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -44,7 +46,7 @@ pub struct Machine<R> {
     pub(super) link: Mutex<Link>,
     /// None where nobody holds this machine: then nothing is checked.
     pub(super) lease: RwLock<Option<Arc<Lease>>>,
-    first: Hello,
+    pub(super) first: Hello,
 }
 
 /// How long an act that is ended has between TERM and KILL.
@@ -87,17 +89,37 @@ impl<R: Road> Machine<R> {
     /// The live shell of a user. Connects again where the connection is broken, for as long as patience lasts.
     pub(super) async fn channel(&self, user: Option<&str>) -> Result<Arc<Channel>, Fault> {
         let mut link = self.link.lock().await;
-        let main = match link.main.clone().filter(|main| main.is_open()) {
-            Some(main) => main,
-            None => self.renew_link(&mut link).await?,
-        };
-        let Some(user) = user.filter(|user| self.setting.user.as_deref() != Some(user)) else { return Ok(main) };
+        loop {
+            let main = match link.main.clone().filter(|main| main.is_open()) {
+                Some(main) => main,
+                None => self.renew_link(&mut link).await?,
+            };
+            let Some(user) = user.filter(|user| self.setting.user.as_deref() != Some(user)) else { return Ok(main) };
+            if let Some(other) = link.others.get(user).filter(|other| other.is_open()) {
+                return Ok(other.clone());
+            }
+            // Whoever keeps the lease knows every user whose shell acts under it.
+            let keeper = match self.lease().filter(|_| user != ROOT) {
+                None => return self.other(&mut link, user).await,
+                Some(lease) if lease.as_root => self.other(&mut link, ROOT).await?,
+                Some(_) => main,
+            };
+            let tag = keeper.tag();
+            let enlist = keeper.call(tag, wire::enlist(tag, user));
+            if let (other, Ok(frame)) = tokio::join!(self.other(&mut link, user), enlist) {
+                return self.enlisted(&frame).and(other);
+            }
+        }
+    }
+
+    /// The live shell of a user who is not the main one's.
+    async fn other(&self, link: &mut Link, user: &str) -> Result<Arc<Channel>, Fault> {
         if let Some(other) = link.others.get(user).filter(|other| other.is_open()) {
             return Ok(other.clone());
         }
         let process = match self.road.start(&shell(Some(user))).await {
             Err(NotBegun::Gone(_)) => {
-                self.renew_link(&mut link).await?;
+                self.renew_link(link).await?;
                 self.road.start(&shell(Some(user))).await?
             }
             started => started?,
@@ -127,8 +149,8 @@ impl<R: Road> Machine<R> {
     async fn open_other(&self, user: &str, process: Process) -> Result<Channel, Fault> {
         let lease = self.lease();
         let fence = lease.as_ref().map(|lease| &lease.fence);
-        let opened = Channel::open(process, self.setting.run.as_str(), None, false, fence).await;
-        opened.map_err(|why| not_open(&self.name, Some(user), None, why))
+        let open = Channel::open(process, self.setting.run.as_str(), None, false, fence);
+        greeted(&self.name, open).await?.map_err(|why| not_open(&self.name, Some(user), None, why))
     }
 
     async fn reconnect(&self) -> Result<Channel, Fault> {
@@ -264,8 +286,8 @@ impl<R: Road> Host for Machine<R> {
         })
     }
 
-    async fn hold(&self, claim: &Claim, ttl: Duration, root: bool, over: Option<Over>) -> Result<Hold, Fault> {
-        self.take(claim, ttl, root, over).await
+    async fn hold(&self, claim: &Claim, ttl: Duration, over: Option<Over>) -> Result<Hold, Fault> {
+        self.take(claim, ttl, over).await
     }
 
     async fn renew(&self) -> Result<(), Fault> {
@@ -294,23 +316,72 @@ fn shell(user: Option<&str>) -> String {
     }
 }
 
+/// Why no connection was made.
+enum NotMade {
+    /// The handshake was refused, as an sshd does that has too many of them.
+    TurnedAway(Fault),
+    Other(Fault),
+}
+
+impl From<Fault> for NotMade {
+    fn from(fault: Fault) -> Self {
+        NotMade::Other(fault)
+    }
+}
+
+/// How often a handshake that was refused is tried again; and the first pause before that, each being twice the one before.
+const RETRIES: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Makes the connection and opens its first shell. One that was turned away comes again a little later.
 async fn open_main<R: Road>(
     name: &HostName,
     road: &R,
     setting: &Setting,
     lease: Option<Arc<Lease>>,
 ) -> Result<Channel, Fault> {
+    for retry in 0..RETRIES {
+        match open_once(name, road, setting, lease.clone()).await {
+            Ok(channel) => return Ok(channel),
+            Err(NotMade::Other(fault)) => return Err(fault),
+            // Those that were refused together should not come together again.
+            Err(NotMade::TurnedAway(_)) => tokio::time::sleep(jittered(FIRST_PAUSE * 2_u32.pow(retry))?).await,
+        }
+    }
+    open_once(name, road, setting, lease).await.map_err(|(NotMade::TurnedAway(fault) | NotMade::Other(fault))| fault)
+}
+
+/// From half of it to one and a half.
+fn jittered(pause: Duration) -> Result<Duration, Fault> {
+    let percent = super::random()?.bytes().map(u32::from).sum::<u32>() % 101 + 50;
+    Ok(pause * percent / 100)
+}
+
+async fn open_once<R: Road>(
+    name: &HostName,
+    road: &R,
+    setting: &Setting,
+    lease: Option<Arc<Lease>>,
+) -> Result<Channel, NotMade> {
+    let _turn = road.turn().await;
     let user = setting.user.as_deref();
     let process = road.connect(&shell(user)).await?;
     let fence = lease.as_ref().map(|lease| &lease.fence);
     let open = Channel::open(process, setting.run.as_str(), setting.run_dir.as_deref(), user.is_none(), fence);
-    let opened = tokio::time::timeout(GREETING, open).await.map_err(|_| {
+    greeted(name, open).await?.map_err(|why| {
+        let NotOpen::Ended(ending) = &why else { return NotMade::Other(not_open(name, user, None, why)) };
+        match road.explain(ending) {
+            Some(fault) if road.is_turned_away(ending) => NotMade::TurnedAway(fault),
+            roads => NotMade::Other(not_open(name, user, roads, why)),
+        }
+    })
+}
+
+/// Waits for a shell's greeting.
+async fn greeted<T>(name: &HostName, open: impl Future<Output = T>) -> Result<T, Fault> {
+    tokio::time::timeout(GREETING, open).await.map_err(|_| {
         let message = format!("{name}: it was reached, but gives no shell within {GREETING:?}");
         Fault::new(FaultKind::Unreachable, message).hint("try `ssh HOST sh -c true`: what keeps the login waiting?")
-    })?;
-    opened.map_err(|why| {
-        let roads = if let NotOpen::Ended(ending) = &why { road.explain(ending) } else { None };
-        not_open(name, user, roads, why)
     })
 }
 

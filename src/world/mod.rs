@@ -7,6 +7,7 @@ mod guarded;
 mod holding;
 mod job;
 mod lease;
+pub mod limits;
 mod local;
 mod machine;
 pub mod quote;
@@ -18,7 +19,7 @@ mod transfer;
 mod wire;
 
 pub use channel::random;
-pub use lease::{Claim, Engine, Held, Hold, Over, Standing, holder};
+pub use lease::{Claim, Engine, Held, Hold, Outlook, Over, Standing, outlook};
 pub use local::LocalHost;
 pub use machine::Facts;
 pub use read_only::ReadOnly;
@@ -120,8 +121,9 @@ pub trait Host: Send + Sync {
     async fn dial(&self, address: &str) -> Result<Box<dyn Tunnel>, Fault>;
 
     /// Takes the lease of this host for `ttl` (whole seconds): from here on every start is refused once another has it.
-    /// `root`: it belongs to root's place there, whoever logs in. What other runs still do under the lease is ended.
-    async fn hold(&self, _claim: &Claim, _ttl: Duration, _root: bool, _over: Option<Over>) -> Result<Hold, Fault> {
+    /// It is the host's own wherever root is to be had there, by login or by sudo; else only runs of the same login
+    /// keep away from one another. What other runs still do under the lease is ended.
+    async fn hold(&self, _claim: &Claim, _ttl: Duration, _over: Option<Over>) -> Result<Hold, Fault> {
         Ok(Hold::Won { number: 0, ended: 0 })
     }
 

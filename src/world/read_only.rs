@@ -112,7 +112,7 @@ impl Host for LookedAt {
         self.host.dial(address).await
     }
 
-    async fn hold(&self, _: &Claim, _: Duration, _: bool, _: Option<Over>) -> Result<Hold, Fault> {
+    async fn hold(&self, _: &Claim, _: Duration, _: Option<Over>) -> Result<Hold, Fault> {
         Err(self.refusal("taking the lease"))
     }
 

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::process::Child;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// A way to one machine.
 #[async_trait]
@@ -23,6 +24,17 @@ pub trait Road: Send + Sync + 'static {
 
     /// Ends the connection.
     async fn close(&self);
+
+    /// Waits until a connection may be begun: not too many at a time through one machine. Nobody waits for longer than
+    /// the others' handshakes take.
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        None
+    }
+
+    /// Whether it was the handshake that was refused, by a machine that may let us in a little later.
+    fn is_turned_away(&self, _: &Ending) -> bool {
+        false
+    }
 
     /// Why the first process ended before it spoke: the road's own failure, or the command's (`None`).
     fn explain(&self, ending: &Ending) -> Option<Fault>;

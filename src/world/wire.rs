@@ -16,6 +16,18 @@ pub(super) const BLOCK: u64 = 4096;
 /// Above this a script's standard input is a file's job ([`super::Host::put`]).
 const MAX_STDIN: usize = 4 << 20;
 
+/// The disk is full, and something that was kept back was given up: there is room to ask again.
+pub(super) const SPARED: &str = "refused spared";
+
+/// No part of a reply is longer: `host.sh` sends that much of a probe's output, and one byte more where there was more.
+pub(super) const MAX_PART: usize = (16 << 20) + 1;
+
+/// No first line of a reply is longer: it names the processes that would not end.
+const MAX_HEAD: usize = 64 << 10;
+
+/// What a login shell may say where a reply should come.
+const MAX_NOISE: usize = 1 << 20;
+
 /// Names a call and its reply within one channel. 0 is the greeting's.
 pub(super) type Tag = u64;
 
@@ -86,14 +98,36 @@ pub(super) fn fence(fence: &Fence) -> String {
     format!("fence {} {number} {token}\n", quote(&place))
 }
 
-/// Asks for the lease. `claim` is one line.
-pub(super) fn hold(tag: Tag, token: &str, ttl: Duration, over: Option<Over>, claim: &str) -> Result<String, Fault> {
+/// Whose shell acts under a lease that another's shell keeps, and the folder of that one's runs.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct User {
+    pub name: String,
+    /// Empty: by the rule of `host.sh`.
+    pub folder: String,
+}
+
+/// Asks for the lease. `claim` is one line. `login`: who logged in, where the shell that is asked is another's.
+pub(super) fn hold(
+    tag: Tag,
+    token: &str,
+    ttl: Duration,
+    over: Option<Over>,
+    claim: &str,
+    login: Option<&User>,
+) -> Result<String, Fault> {
     let (number, dead) = match over {
         None => (0, 0),
         Some(Over::RunOut(number)) => (number, 0),
         Some(Over::Dead(number)) => (number, 1),
     };
-    Ok(format!("hold {tag} {token} {} {number} {dead} {}\n", ttl.as_secs(), word(claim)?))
+    let (name, folder) = login.map_or(("", ""), |login| (&login.name, &login.folder));
+    let (name, folder) = (quote(name), quote(folder));
+    Ok(format!("hold {tag} {token} {} {number} {dead} {} {name} {folder}\n", ttl.as_secs(), word(claim)?))
+}
+
+/// Says that a user's shell is about to act under the lease.
+pub(super) fn enlist(tag: Tag, user: &str) -> String {
+    format!("enlist {tag} {}\n", quote(user))
 }
 
 pub(super) fn renew(tag: Tag) -> String {
@@ -104,9 +138,9 @@ pub(super) fn release(tag: Tag) -> String {
     format!("release {tag}\n")
 }
 
-/// Ends what other runs still do under this lease.
-pub(super) fn evict(tag: Tag) -> String {
-    format!("evict {tag}\n")
+/// Ends what other runs still do under this lease as the shell's user, of whom `folder` may have runs too.
+pub(super) fn evict(tag: Tag, folder: &str) -> String {
+    format!("evict {tag} {}\n", quote(folder))
 }
 
 pub(super) fn end_act(tag: Tag, id: &str, grace: Duration) -> String {
@@ -173,11 +207,16 @@ pub(super) struct Frame {
 }
 
 /// Cuts a byte stream into frames. What stands between frames (a login shell's greeting) is dropped.
+///
+/// Invariant: whatever comes, no more of it is kept than two parts of a reply, once [`Decoder::is_flooded`] is asked after
+/// every piece.
 pub(super) struct Decoder {
     nonce: Vec<u8>,
     buffer: BytesMut,
     /// Bytes of the buffer that are known not to begin a nonce.
     searched: usize,
+    /// Bytes that were dropped since the last frame.
+    noise: usize,
     part: Part,
 }
 
@@ -191,7 +230,22 @@ enum Part {
 
 impl Decoder {
     pub fn new(nonce: &str) -> Self {
-        Decoder { nonce: nonce.as_bytes().to_vec(), buffer: BytesMut::new(), searched: 0, part: Part::Between }
+        Decoder {
+            nonce: nonce.as_bytes().to_vec(),
+            buffer: BytesMut::new(),
+            searched: 0,
+            noise: 0,
+            part: Part::Between,
+        }
+    }
+
+    /// Whether more has come than any reply holds: nothing that follows can be one.
+    pub fn is_flooded(&self) -> bool {
+        match self.part {
+            Part::Between => self.noise > MAX_NOISE,
+            Part::Head => self.buffer.len() > MAX_HEAD,
+            Part::Out { .. } | Part::Err { .. } => self.buffer.len() > MAX_PART + self.nonce.len(),
+        }
     }
 
     /// Where the next bytes of the stream are to be put.
@@ -204,7 +258,12 @@ impl Decoder {
         loop {
             match std::mem::replace(&mut self.part, Part::Between) {
                 Part::Between => {
-                    self.until_nonce(0)?;
+                    let Some(noise) = self.until_nonce(0) else {
+                        self.noise += self.searched;
+                        self.buffer.advance(std::mem::take(&mut self.searched));
+                        return None;
+                    };
+                    self.noise += noise.len();
                     self.part = Part::Head;
                 }
                 Part::Head => {
@@ -226,7 +285,10 @@ impl Decoder {
                     }
                 },
                 Part::Err { tag, words, out } => match self.until_nonce(1) {
-                    Some(err) => return Some(Frame { tag, words, out, err }),
+                    Some(err) => {
+                        self.noise = 0;
+                        return Some(Frame { tag, words, out, err });
+                    }
                     None => {
                         self.part = Part::Err { tag, words, out };
                         return None;
@@ -306,6 +368,26 @@ mod tests {
             }
             prop_assert_eq!(decoded, frames);
         }
+    }
+
+    /// Feeds a beginning, then `x` without end, until the decoder has enough of it; gives what it held at most.
+    fn held_of_a_flood(beginning: &str) -> usize {
+        let mut decoder = Decoder::new(NONCE);
+        decoder.buffer().extend_from_slice(beginning.as_bytes());
+        let mut held = 0;
+        while decoder.next().is_none() && !decoder.is_flooded() {
+            decoder.buffer().extend_from_slice(&[b'x'; 8192]);
+            held = held.max(decoder.buffer().len());
+        }
+        held
+    }
+
+    #[test]
+    fn of_a_stream_without_end_little_is_kept_and_then_no_more() {
+        assert!(held_of_a_flood("") < 32 << 10, "a greeting is dropped as it comes");
+        assert!(held_of_a_flood(&format!("{NONCE} 1 rc=0")) < MAX_HEAD + (32 << 10));
+        assert!(held_of_a_flood(&format!("{NONCE} 1 rc=0\n")) < MAX_PART + (32 << 10));
+        assert!(held_of_a_flood(&format!("{NONCE} 1 rc=0\nout{NONCE}\n")) < MAX_PART + (32 << 10));
     }
 
     #[test]

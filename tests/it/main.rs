@@ -14,6 +14,7 @@ mod control;
 mod detached;
 mod diagnostic;
 mod endings;
+mod escapes;
 mod etcd;
 mod examples;
 mod execute;

@@ -224,3 +224,24 @@ fn a_run_that_is_done_tidies_old_ones_where_the_config_says_so() {
     let second = program.store().runs().unwrap();
     assert!(second.len() == 1 && second != first);
 }
+
+#[test]
+fn a_full_disk_bars_neither_the_way_on_nor_the_way_back_nor_tidying() {
+    let scene = Scene::new("tidyfull", 1, "");
+    let disk = "mkdir -p /var/lib/surefoot; mount -t tmpfs -o size=8m,mode=711 none /var/lib/surefoot";
+    scene.inside(0, &format!("{disk}; echo old >/etc/there.conf"));
+    scene.program.write("new.conf", "new\n");
+    let (code, _) = scene.run(
+        "  - { id: replaced, on: members, copy: { from: new.conf, to: /etc/there.conf } }\n  \
+           - { id: stops, on: members, sh: \"test -e /go\", undo: { sh: \"true\" } }\n",
+    );
+    assert_eq!(code, Some(1));
+    scene.inside(0, "cat /dev/zero >/var/lib/surefoot/fill 2>/dev/null || touch /go");
+    for words in
+        [&["resume", "last", "--yes"][..], &["rollback", "last", "--yes"], &["tidy", "last", "--yes", "--force"]]
+    {
+        let called = scene.call(words);
+        assert_eq!(called.code, Some(0), "{words:?}: {}", called.err);
+    }
+    assert_eq!(scene.inside(0, "cat /etc/there.conf; ls /var/lib/surefoot"), "old\nfill\nlease\n");
+}

@@ -1,8 +1,10 @@
 //! Hosts as the engine and the actions see them, against real shells and a real sshd.
 
 mod acts;
+mod bounds;
 mod connecting;
 mod files;
+mod hostile;
 mod killing;
 mod leases;
 mod machines;

@@ -102,6 +102,9 @@ pub enum Command {
         /// One task; every task where it is left out
         #[arg(value_name = "STEP@HOST", add = ArgValueCompleter::new(complete::tasks))]
         task: Option<TaskName>,
+        /// Every byte as it came, also what moves a terminal's cursor or hides text
+        #[arg(long)]
+        raw: bool,
     },
     /// Draw the order of a runbook's steps
     Graph(Graph),

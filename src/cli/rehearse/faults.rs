@@ -51,7 +51,7 @@ pub fn main(
     };
     let exit = cases(args, document, &sources, spec, &matrix)?;
     if exit != Exit::Done {
-        eprintln!("the files of the cases that went wrong are kept in {}", folder.keep().display());
+        crate::cli::out::tell_line!("the files of the cases that went wrong are kept in {}", folder.keep().display());
     }
     Ok(exit)
 }
@@ -138,7 +138,7 @@ fn leave_when_told(labs: Vec<Name>) {
             told.cancelled().await;
             for lab in &labs {
                 if let Err(error) = Lab::down(lab) {
-                    anstream::eprintln!("{lab} is still there: {error}");
+                    crate::cli::out::tell_line!("{lab} is still there: {error}");
                 }
             }
             std::process::exit(Exit::Interrupted as i32)

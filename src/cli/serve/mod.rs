@@ -55,7 +55,7 @@ fn invite(door: &Door, guard: &Guard) {
         None => say!("{door}\n"),
         Some(address) => {
             if !address.ip().is_loopback() {
-                anstream::eprintln!("note: what is served is not encrypted: whoever is on the way can read it");
+                crate::cli::out::tell_line!("note: what is served is not encrypted: whoever is on the way can read it");
             }
             say!("http://{address}/#token={}\n", guard.token());
         }

@@ -1,7 +1,7 @@
 //! A plan as one page.
 
 use super::outlook::{self, Outlook};
-use super::text::{batches, full, hosts, short, time, took, way, yaml};
+use super::text::{BY_LOGIN, batches, full, hosts, short, time, took, way, yaml};
 use crate::model::Effect;
 use crate::plan::{Plan, PlannedPart, PlannedStep, Tally, Verdict, Way};
 use crate::report::page::{self, Fact, Line, Part};
@@ -108,6 +108,7 @@ fn facts(plan: &Plan) -> Vec<Fact> {
     facts.extend(params.map(|(name, value)| Fact::new(name, short(value))));
     facts.extend(plan.left_out.iter().map(|(host, why)| Fact::new(format!("{host} is left out"), why)));
     facts.extend(plan.held.iter().map(|(host, by)| Fact::new(format!("{host} is held"), format!("by {by}"))));
+    facts.extend(plan.leased_by_login.iter().map(|host| Fact::new(format!("lease on {host}"), BY_LOGIN)));
     facts.extend(plan.point_of_no_return.iter().map(|step| Fact::new("point of no return", step.as_str())));
     facts.extend(plan.last_seconds.map(|seconds| Fact::new("the last run took", time(seconds))));
     facts

@@ -3,7 +3,8 @@
 use super::outlook::{self, Outlook};
 use crate::model::Effect;
 use crate::plan::{Plan, PlannedPart, PlannedRoll, PlannedStep, PlannedTask, Tally, UndoStep, Verdict, Way};
-use crate::report::words::{self, BAD, BOLD, DIM};
+use crate::report::safe::plain_value;
+use crate::report::words::{self, BAD, BOLD, DIM, ODD};
 use anstyle::{AnsiColor, Style};
 use jiff::SignedDuration;
 use serde_json::Value as Json;
@@ -15,6 +16,9 @@ const WALL: Style = AnsiColor::Red.on_default().bold();
 
 const ADDED: Style = AnsiColor::Green.on_default();
 const TAKEN: Style = AnsiColor::Red.on_default();
+
+/// What a lease is worth on a host where root is not to be had.
+pub(super) const BY_LOGIN: &str = "root is not to be had there: it keeps away only runs of the same login";
 
 /// How much of long texts is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +35,10 @@ const FOLDED: usize = 16;
 /// Lines for a terminal; the writer strips the colours where they are not wanted.
 pub fn text(plan: &Plan, fold: Fold) -> String {
     let mut out = String::new();
-    write(plan, fold, &mut out).expect("writing to a string does not fail");
+    // What was seen on hosts is shown without what it would do to a terminal.
+    let cleaned = plan.looked.then(|| plain_value(serde_json::json!(plan)));
+    let cleaned: Option<Plan> = cleaned.and_then(|plan| serde_json::from_value(plan).ok());
+    write(cleaned.as_ref().unwrap_or(plan), fold, &mut out).expect("writing to a string does not fail");
     out
 }
 
@@ -57,6 +64,9 @@ fn write(plan: &Plan, fold: Fold, out: &mut String) -> fmt::Result {
     }
     for (host, by) in &plan.held {
         writeln!(out, "  {BAD}held{BAD:#} {host}: by {by}")?;
+    }
+    for host in &plan.leased_by_login {
+        writeln!(out, "  {ODD}lease{ODD:#} {host}: {BY_LOGIN}")?;
     }
     writeln!(out)?;
     let width = plan.steps.iter().map(|s| s.id.as_str().len()).max().unwrap_or(0);

@@ -5,6 +5,7 @@
 //! reads from our pipe; when we end, however we end, that closes, the shell ends, and the master with it.
 
 mod folder;
+mod jump;
 mod master;
 mod mux;
 mod refusal;
@@ -21,7 +22,7 @@ use master::Master;
 use mux::Refusal;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 pub type SshHost = Machine<Ssh>;
@@ -32,7 +33,7 @@ impl SshHost {
         let (name, address) = (target.name.clone(), target.address().to_owned());
         let setting =
             Setting { run: run.clone(), run_dir: None, user: target.become_user.clone(), patience: target.patience };
-        let ssh = Ssh { target: target.clone(), master: Mutex::new(None) };
+        let ssh = Ssh { target: target.clone(), master: Mutex::new(None), jump: OnceCell::new() };
         Machine::join(name, address, ssh, setting).await.map(Arc::new)
     }
 }
@@ -43,6 +44,8 @@ const SESSION_WAIT: Duration = Duration::from_secs(60);
 pub struct Ssh {
     target: Target,
     master: Mutex<Option<Arc<Master>>>,
+    /// What its connections go through, and whose turn it is there.
+    jump: OnceCell<Option<Arc<Semaphore>>>,
 }
 
 impl Ssh {
@@ -117,6 +120,15 @@ impl Road for Ssh {
         if let Some(master) = self.master.lock().await.take() {
             master.end().await;
         }
+    }
+
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        let turns = self.jump.get_or_init(|| jump::turns(&self.target)).await.clone()?;
+        turns.acquire_owned().await.ok()
+    }
+
+    fn is_turned_away(&self, ending: &Ending) -> bool {
+        ending.code == Some(255) && refusal::is_turned_away(&ending.stderr)
     }
 
     fn explain(&self, ending: &Ending) -> Option<Fault> {

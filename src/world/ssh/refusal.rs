@@ -55,6 +55,15 @@ const SAYINGS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// What ssh says where the other side closed the connection before anybody was to log in: an sshd with too many handshakes
+/// (`MaxStartups`), one that starts, a bastion that is busy.
+const TURNED_AWAY: &[&str] = &["kex_exchange_identification", "Connection closed by", "Connection reset by"];
+
+/// Whether a later handshake may be let in.
+pub(super) fn is_turned_away(stderr: &str) -> bool {
+    TURNED_AWAY.iter().any(|text| stderr.contains(text)) && !DENIALS.iter().any(|(text, ..)| stderr.contains(text))
+}
+
 /// Why no connection to a host could be made.
 pub(super) fn refusal(target: &Target, stderr: &str) -> Fault {
     let saying = |sayings: &'static [(&str, &str, &str)]| sayings.iter().find(|(text, _, _)| stderr.contains(text));

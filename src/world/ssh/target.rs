@@ -43,6 +43,21 @@ impl Target {
     /// The arguments that make ssh a master for this host, which runs `command` as its own session.
     pub(super) fn master(&self, control: &Path, command: &str) -> Vec<String> {
         let mut args = vec!["-M".to_owned(), "-S".to_owned(), control.display().to_string()];
+        args.extend(self.options());
+        args.push(command.to_owned());
+        args
+    }
+
+    /// The arguments that make ssh print the settings by which it would connect.
+    pub(super) fn settings(&self) -> Vec<String> {
+        let mut args = vec!["-G".to_owned()];
+        args.extend(self.options());
+        args
+    }
+
+    /// What the inventory says, and the host.
+    fn options(&self) -> Vec<String> {
+        let mut args = Vec::new();
         let mut option = |flag: &str, value: Option<String>| {
             args.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
         };
@@ -53,7 +68,7 @@ impl Target {
         for fixed in FIXED {
             option("-o", Some((*fixed).to_owned()));
         }
-        args.extend(["--".to_owned(), self.address().to_owned(), command.to_owned()]);
+        args.extend(["--".to_owned(), self.address().to_owned()]);
         args
     }
 }

@@ -16,7 +16,7 @@ fn claim(run: &RunId) -> Claim {
 }
 
 async fn hold(host: &SshHost, run: &RunId, ttl: u64, over: Option<Over>) -> Hold {
-    host.hold(&claim(run), Duration::from_secs(ttl), false, over).await.expect("the host answers")
+    host.hold(&claim(run), Duration::from_secs(ttl), over).await.expect("the host answers")
 }
 
 fn won(hold: &Hold) -> u64 {

@@ -6,7 +6,7 @@ use surefoot::lab::{Break, Etcd, LabGuard, Name, Spec};
 use surefoot::model::FaultKind;
 use surefoot::world::Target;
 
-fn lab(stem: &str) -> (LabGuard, Name) {
+pub(super) fn lab(stem: &str) -> (LabGuard, Name) {
     let name = Name::of_this_process(stem).expect("a good name");
     let lab = LabGuard::up(&Spec::cluster(name, 1, Etcd::None), &|_| {}).expect("it needs root");
     let host = lab.hosts().next().expect("one host").clone();

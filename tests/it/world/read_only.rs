@@ -39,7 +39,7 @@ async fn every_act_is_refused_and_every_read_is_not() {
     assert!(refused(host.write(incoming, &at("new"), None, &Silent).await));
     let now = "2026-01-02T03:04:05Z".parse().unwrap();
     let claim = Claim { run: bench.run.clone(), holder: "me".into(), since: now, engine: Engine::this() };
-    assert!(refused(host.hold(&claim, Duration::from_secs(9), false, None).await));
+    assert!(refused(host.hold(&claim, Duration::from_secs(9), None).await));
     assert!(refused(host.renew().await) && refused(host.release().await));
     assert!(host.attach(&id("act"), None, &Silent).await.expect("it was never started").is_none());
     let read = host.probe(Script::new("cat \"$1\"").arg(there)).await.expect("it may be looked at");

@@ -55,6 +55,15 @@ async fn everything(shell: &str) {
     host.act(&id("long"), long, &sink).await.expect("it runs");
     assert_eq!(sink.out(), (1..=100_000).map(|n| format!("{n}\n")).collect::<String>().into_bytes());
 
+    // Of a very long stream the beginning and the end.
+    let script = Script::new("echo begin; head -c 100000000 /dev/zero; echo end");
+    host.act(&id("longer"), script, &Silent).await.expect("it runs");
+    let sink = Recorder::default();
+    bench.host().await.attach(&id("longer"), None, &sink).await.expect("known").expect("it ran");
+    let out = sink.out();
+    assert!(out.starts_with(b"begin\n\0") && out.ends_with(b"\0end\n") && out.len() < 65 << 20, "{}", out.len());
+    assert_eq!(out.iter().filter(|byte| **byte == b'[').count(), 1, "one gap");
+
     // A limit ends what has left its session too.
     let mark = format!("limit-{}", bench.run);
     let slow = Script::new("setsid sleep 1000 & sleep 1000").env("MARK", &mark);

@@ -31,7 +31,7 @@ impl Sshd {
 
     /// With a small disk of its own, seen by its sessions only, where the runs of root go. Needs root.
     pub fn with_run_disk(mount_options: &str) -> Sshd {
-        let script = "mkdir -p /var/lib/surefoot && mount -t tmpfs -o \"$0\" none /var/lib/surefoot && exec /usr/sbin/sshd \"$@\"";
+        let script = "mkdir -p /var/lib/surefoot && mount -t tmpfs -o mode=711,\"$0\" none /var/lib/surefoot && exec /usr/sbin/sshd \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["-m", "sh", "-c", script, mount_options]);
         Sshd::launch("", command)
