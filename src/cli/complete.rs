@@ -4,7 +4,7 @@
 //! nothing is offered. An inventory that is a program is not run.
 
 use super::catalog::of_environment;
-use super::{config, kept, runs};
+use super::{args, config, kept, runs};
 use crate::action::KINDS;
 use crate::catalog::{Catalog, Found};
 use crate::check::{CODES, Step};
@@ -164,7 +164,8 @@ fn catalog() -> Catalog {
 }
 
 fn inventory() -> Option<Inventory> {
-    load::inventory(&PathBuf::from(after(&["-i", "--inventory"])?), &mut Sources::default()).ok()
+    let given = args::inventory::resolve(after(&["-i", "--inventory"])?.into()).ok()?;
+    load::inventory(&given, &mut Sources::default()).ok()
 }
 
 fn store() -> Option<Store> {

@@ -1,6 +1,6 @@
 //! Commands for those who write runbooks: no host is touched.
 
-use super::Format;
+use super::{Format, inventory};
 use crate::cli::complete;
 use crate::lab::Name;
 use crate::schema;
@@ -19,7 +19,7 @@ pub struct Check {
     #[arg(required = true, value_name = "RUNBOOK", add = ArgValueCompleter::new(complete::runbooks))]
     pub runbooks: Vec<PathBuf>,
     /// Lets steps name its hosts and groups beside the runbook's own roles
-    #[arg(short, long, value_name = "HOSTS")]
+    #[arg(short, long, value_name = "HOSTS", value_parser = inventory::parser())]
     pub inventory: Option<PathBuf>,
     /// Exit with 2 on warnings, too
     #[arg(long)]
@@ -78,7 +78,7 @@ pub struct Graph {
     #[arg(value_name = "RUNBOOK", add = ArgValueCompleter::new(complete::runbooks))]
     pub runbook: PathBuf,
     /// Lets steps name its hosts and groups beside the runbook's own roles
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "HOSTS", value_parser = inventory::parser())]
     pub inventory: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t = Picture::Text)]
     pub format: Picture,
