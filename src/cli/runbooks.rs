@@ -96,9 +96,12 @@ fn copied(found: &Found, folder: &Path, catalog: &Catalog) -> Result<(), Exit> {
     let mut sources = Sources::default();
     let all = belonging(found, catalog, &mut sources).map_err(|problems| show(&problems, &sources))?;
     let mut starter = Starter::below(folder);
+    let own = ["yaml", "test.yaml", "rehearse.yaml"].map(|kind| found.location.absolute().beside(kind));
+    let is_own = |location: &Location| own.contains(location);
     for location in &all {
         match below(&found.source, location) {
-            Some(path) => starter.add(path, &read(location)?),
+            Some(path) if is_own(location) => starter.add(path, &read(location)?),
+            Some(path) => starter.share(path, &read(location)?),
             None => return Err(Exit::WrongInput.because(format!("it uses {location}, from another folder"))),
         }
     }

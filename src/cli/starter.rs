@@ -13,11 +13,13 @@ const SCHEMAS_FOLDER: &str = "schemas";
 pub struct Starter {
     folder: PathBuf,
     files: Vec<(PathBuf, String)>,
+    /// Files that others share, which may be there already if they are the same.
+    shared: Vec<(PathBuf, String)>,
 }
 
 impl Starter {
     pub fn below(folder: &Path) -> Starter {
-        Starter { folder: folder.to_owned(), files: Vec::new() }
+        Starter { folder: folder.to_owned(), files: Vec::new(), shared: Vec::new() }
     }
 
     /// A runbook, a test or a rehearsal, by its name; an editor finds its schema.
@@ -27,14 +29,26 @@ impl Starter {
         self.files.push((path, text));
     }
 
-    /// Writes what is not there as it is, and the schemas. Gives the paths of all that was written.
+    /// The same of one that others share.
+    pub fn share(&mut self, path: impl Into<PathBuf>, text: &str) {
+        let path = path.into();
+        let text = with_modeline(&path, text);
+        self.shared.push((path, text));
+    }
+
+    /// Writes them, and the schemas. Gives the paths of all that was written.
     pub fn write(&self) -> Result<Vec<PathBuf>, Exit> {
-        let files = self.files.iter().map(|(path, text)| (self.folder.join(path), text));
-        let (there, new): (Vec<_>, Vec<_>) = files.partition(|(path, _)| path.symlink_metadata().is_ok());
-        let other = |(path, text): &&(PathBuf, &String)| fs::read(path).map_or(true, |old| old != text.as_bytes());
-        if let Some((path, _)) = there.iter().find(other) {
+        let is_there = |path: &Path| self.folder.join(path).symlink_metadata().is_ok();
+        let is_same =
+            |path: &Path, text: &str| fs::read(self.folder.join(path)).is_ok_and(|old| old == text.as_bytes());
+        let own = self.files.iter().find(|(path, _)| is_there(path));
+        let other = self.shared.iter().find(|(path, text)| is_there(path) && !is_same(path, text));
+        if let Some((path, _)) = own.or(other) {
+            let path = self.folder.join(path);
             return Err(Exit::WrongInput.because(format!("{} is there already: nothing was written", path.display())));
         }
+        let shared = self.shared.iter().filter(|(path, _)| !is_there(path));
+        let new: Vec<_> = self.files.iter().chain(shared).map(|(path, text)| (self.folder.join(path), text)).collect();
         for (path, text) in &new {
             write_new(path, text).map_err(|error| Exit::Failed.because(format!("{}: {error}", path.display())))?;
         }

@@ -141,7 +141,7 @@ fn a_name_is_checked_drawn_planned_tested_and_shown() {
     let text = house.done(&[&plan[..], &["--html", "plan.html"]].concat()).out;
     let named = format!("runbook etcd/report sha256:{hash}");
     assert!(text.contains(&named), "{text}");
-    assert!(fs::read_to_string(house.program.path("plan.html")).unwrap().contains(&named[8..]));
+    assert!(fs::read_to_string(house.program.path("plan.html")).unwrap().contains(&format!("sha256:{hash}")));
     assert!(house.done(&["runbooks", "--long"]).out.contains(&hash));
 }
 
@@ -381,6 +381,6 @@ fn a_built_in_runbook_runs_on_a_host_and_is_taken_up_by_another_version_of_the_p
     assert!(house.done(&["show", "last"]).out.contains(hash));
 
     let back = house.call_of(&other, &["rollback", "last", "--yes"]);
-    assert_eq!(back.code, Some(3), "{}", back.err);
+    assert_eq!(back.code, Some(0), "{}", back.err);
     assert_eq!(value(), before);
 }
