@@ -205,16 +205,20 @@ impl Action for Download {
             None => self.by_controller(cx, &temp).await?,
         };
         if let Err(fault) = self.expect(&arrived) {
-            files::prepare(cx, before.path()).await?;
+            files::discard(cx, &temp).await?;
             return Err(fault);
         }
-        files::install(cx, before, Contents::Staged(&arrived), &arrived, &wanted).await?;
+        files::install(cx, before, Contents::Staged { at: &temp, sha256: &arrived }, &arrived, &wanted).await?;
         let size = files::look_at(cx, cx.host.as_ref(), before.path()).await?.size;
         Ok(self.out(size))
     }
 
     fn leaves(before: &Original, done: bool) -> Vec<Leftover> {
         before.leaves(done)
+    }
+
+    fn undo_writes(&self, before: &Original) -> Vec<String> {
+        vec![before.path().to_owned()]
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Original) -> Result<(), Fault> {

@@ -12,6 +12,7 @@ mod connect;
 mod connected;
 mod console;
 mod control;
+mod drifted;
 mod engine;
 mod exit;
 mod explain;

@@ -48,6 +48,7 @@ mod testing;
 mod tidy;
 mod trace;
 mod tune;
+mod undo;
 mod used;
 mod world;
 
