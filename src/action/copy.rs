@@ -141,7 +141,8 @@ impl Action for Copy {
         let temp = files::prepare(cx, before.path()).await?;
         let put = cx.host.put(&self.from.0, &temp, cx.settings.user.as_deref(), cx.sink);
         // Both sides read it through, each for itself, at the same time.
-        let (source, arrived) = tokio::try_join!(self.source(), put)?;
+        let sent = async { tokio::try_join!(self.source(), put) }.await;
+        let (source, arrived) = files::or_discard(cx, &temp, sent).await?;
         files::install(cx, before, Contents::Staged { at: &temp, sha256: &arrived }, &source.sha256, &wanted).await?;
         Ok(self.out(source))
     }

@@ -91,8 +91,9 @@ impl Action for Send {
             return Ok(self.out(source));
         }
         let temp = files::prepare(cx, before.path()).await?;
-        let incoming = from.open(self.from.as_str(), user).await?;
-        let arrived = cx.host.write(incoming, &temp, user, cx.sink).await?;
+        let sent =
+            async { cx.host.write(from.open(self.from.as_str(), user).await?, &temp, user, cx.sink).await }.await;
+        let arrived = files::or_discard(cx, &temp, sent).await?;
         files::install(cx, before, Contents::Staged { at: &temp, sha256: &arrived }, &source.sha256, &wanted).await?;
         Ok(self.out(source))
     }

@@ -347,11 +347,10 @@ impl Action for Unarchive {
             None => (name.clone(), ""),
             Some(from) => {
                 let temp = files::prepare(cx, self.to.as_str()).await?;
-                let arrived = cx.host.put(&from.0, &temp, cx.settings.user.as_deref(), cx.sink).await?;
-                if arrived != file.sha256 {
-                    files::discard(cx, &temp).await?;
-                    return Err(Fault::refused(format!("{name} did not arrive whole")));
-                }
+                let sent = cx.host.put(&from.0, &temp, cx.settings.user.as_deref(), cx.sink).await;
+                let damaged = || Fault::refused(format!("{name} did not arrive whole"));
+                let sent = sent.and_then(|arrived| if arrived == file.sha256 { Ok(()) } else { Err(damaged()) });
+                files::or_discard(cx, &temp, sent).await?;
                 (temp, "yes")
             }
         };

@@ -86,7 +86,7 @@ impl Attempt<'_> {
                 one.kept = Some(place).filter(|place| !place.is_empty());
             }
         }
-        let said = self.task.commit(TaskEvent::SetAside { kept: drift }).await;
+        let said = self.task.commit(TaskEvent::SetAside { drift }).await;
         said.map_err(|_| Fault::controller("the run takes no more events"))
     }
 

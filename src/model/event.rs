@@ -243,7 +243,7 @@ pub enum TaskEvent {
     },
     /// What others had changed since, and where their version is kept: the undo goes on over it.
     SetAside {
-        kept: Vec<SetAside>,
+        drift: Vec<SetAside>,
     },
     Undone {
         /// Whether a look afterwards found what was there before the task.

@@ -189,8 +189,8 @@ impl TaskRecord {
                 self.imaged = true;
                 return;
             }
-            TaskEvent::SetAside { kept } => {
-                self.aside.extend(kept.iter().cloned());
+            TaskEvent::SetAside { drift } => {
+                self.aside.extend(drift.iter().cloned());
                 return;
             }
             TaskEvent::Failed { .. } | TaskEvent::Retrying { .. } => self.came_to_nothing = true,

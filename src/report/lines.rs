@@ -126,8 +126,8 @@ fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool,
             Some(format!("{head}: {what}, says {by}"))
         }
         TaskEvent::Left { .. } => None,
-        TaskEvent::SetAside { kept } => {
-            Some(kept.iter().map(|one| format!("{head}: {}", clean(&set_aside(one)))).collect::<Vec<_>>().join("\n"))
+        TaskEvent::SetAside { drift } => {
+            Some(drift.iter().map(|one| format!("{head}: {}", clean(&set_aside(one)))).collect::<Vec<_>>().join("\n"))
         }
         TaskEvent::Undoing { .. } => verbose.then_some(head),
         TaskEvent::Undone { verified } => Some(if *verified { format!("{head}, and looked at") } else { head }),

@@ -149,7 +149,7 @@ leave
 
 const ATTRIBUTES: &str = script!(
     r#"
-path=$1 name=${1##*/} temp=$2 attributes=$(kept_as "$3") mode=$4 owner=$5 place=$6
+path=$1 name=${1##*/} temp=$2 attributes=$(kept_as "$3") mode=$4 owner=$5 place=$6 back=$7
 enter "$(folder "$path")"
 [ ! -L "./$name" ] || die 70 "it is a symbolic link now"
 if [ -d "./$name" ]; then
@@ -158,7 +158,9 @@ if [ -d "./$name" ]; then
   [ "$(stat -c %d:%i ..)" = "$home" ] || die 70 "it leads elsewhere now"
   # Where others can swap it: the very one that was looked at.
   [ $trust = firm ] || [ -z "$place" ] || [ "$place" = "$(stat -c %d:%i .)" ] || die 70 "it is another directory now"
+  [ "$back" ] || keep_attributes_here "$attributes"
   case $owner in ''|"$(stat -c %u:%g .)") ;; *) chown -- "$owner" . ;; esac
+  [ -z "$back" ] || attributes_back "$attributes"
   set_mode "$mode" .
   flush .
   exit 0
@@ -239,9 +241,13 @@ pub async fn kept_text(cx: &Cx<'_>, original: &Original) -> Result<Option<String
     Ok(String::from_utf8(output.stdout.to_vec()).ok().filter(|_| output.code == 0))
 }
 
-/// Removes what [`prepare`] has made way for, where it is not wanted any more.
-pub async fn discard(cx: &Cx<'_>, temp: &str) -> Result<(), Fault> {
-    check(cx.act(Script::new(DISCARD).arg(temp)).await?, &format!("remove {temp}")).map(drop)
+/// What was sent to where [`prepare`] has made way; a failure leaves nothing there.
+pub async fn or_discard<T>(cx: &Cx<'_>, temp: &str, sent: Result<T, Fault>) -> Result<T, Fault> {
+    if sent.is_err() {
+        // The fault that matters is the one that led here; what is left is known to `leaves`.
+        let _ = cx.act(Script::new(DISCARD).arg(temp)).await;
+    }
+    sent
 }
 
 /// Puts contents with this checksum in place: whole, with their mode and owner, or not at all. Keeps the original.
@@ -272,22 +278,28 @@ pub async fn install(
 
 /// Gives what is there already its mode and owner.
 pub async fn attributes(cx: &Cx<'_>, path: &str, owned: &Owned, wanted: &Attributes) -> Result<(), Fault> {
-    set(cx, path, owned, "", wanted).await
+    set(cx, path, (owned, ""), wanted, "").await
 }
 
 /// The same of a directory, by its device and inode.
 pub async fn attributes_of_directory(
     cx: &Cx<'_>,
     path: &str,
-    (owned, place): (&Owned, &str),
+    was: (&Owned, &str),
     wanted: &Attributes,
 ) -> Result<(), Fault> {
-    set(cx, path, owned, place, wanted).await
+    set(cx, path, was, wanted, "").await
 }
 
-async fn set(cx: &Cx<'_>, path: &str, owned: &Owned, place: &str, wanted: &Attributes) -> Result<(), Fault> {
+async fn set(
+    cx: &Cx<'_>,
+    path: &str,
+    (owned, place): (&Owned, &str),
+    wanted: &Attributes,
+    back: &str,
+) -> Result<(), Fault> {
     let (temp, kept) = (temp_of(cx, path), attributes_of(cx, path));
-    let args = [path, &temp, &kept, &wanted.mode(Some(owned), "0600"), &wanted.owner(Some(owned)), place];
+    let args = [path, &temp, &kept, &wanted.mode(Some(owned), "0600"), &wanted.owner(Some(owned)), place, back];
     check(cx.act(Script::new(ATTRIBUTES).args(args)).await?, &format!("set mode and owner of {path}")).map(drop)
 }
 
@@ -305,7 +317,7 @@ pub async fn restore(cx: &Cx<'_>, original: &Original) -> Result<(), Fault> {
                 .env("SUM", sha256)
         }
         Was::Directory { owned, place } => {
-            return attributes_of_directory(cx, path, (owned, place), &Attributes::default()).await;
+            return set(cx, path, (owned, place), &Attributes::default(), "yes").await;
         }
         Was::Link { target } => return super::link(cx, path, target).await,
         Was::Other => return Ok(()),

@@ -15,7 +15,8 @@ pub use aside::{delete, put_back, rename, set_aside};
 pub use diff::unified;
 pub use entry::{link, make_directory};
 pub use install::{
-    Attributes, Contents, Original, attributes, attributes_of_directory, discard, install, kept_text, prepare, restore,
+    Attributes, Contents, Original, attributes, attributes_of_directory, install, kept_text, or_discard, prepare,
+    restore,
 };
 pub use local::{LocalFile, checksum, local_fault, look_locally, sha256, size_locally};
 

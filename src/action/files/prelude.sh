@@ -82,6 +82,19 @@ keep_attributes() { # file, where: an empty file with its mode, owner, ACL, labe
   mkdir -p -- "${2%/*}"
   there "$2" || cp -a --attributes-only -- "$1" "$2" 2>/dev/null || :
 }
+keep_attributes_here() { # where: ACL and extended attributes of the working folder, as far as the host has tools for them
+  mkdir -p -- "${1%/*}"
+  [ -e "$1.acl" ] || getfacl -pn -- . >"$1.acl" 2>/dev/null || :
+  [ -e "$1.extended" ] || getfattr -d -m '^user\.' -e hex -- . >"$1.extended" 2>/dev/null || rm -f -- "$1.extended"
+}
+attributes_back() { # where: and none but these
+  [ ! -s "$1.acl" ] || setfacl --restore="$1.acl" 2>/dev/null || :
+  [ -e "$1.extended" ] || return 0
+  getfattr -m '^user\.' -- . 2>/dev/null | while IFS= read -r attribute; do
+    case $attribute in user.*) setfattr -x "$attribute" -- . ;; esac
+  done
+  [ ! -s "$1.extended" ] || setfattr --restore="$1.extended"
+}
 like() { # from, to, attributes: as far as the host can copy them. What is to be seen in mode and owner is set by other means
   [ ! -e "$1" ] || cp --attributes-only --preserve="$3" -- "$1" "$2" 2>/dev/null || :
 }
