@@ -219,7 +219,7 @@ impl Action for Download {
         before.leaves(done)
     }
 
-    fn undo_writes(&self, before: &Original) -> Vec<String> {
+    fn undo_writes(&self, _: &Cx<'_>, before: &Original) -> Vec<String> {
         vec![before.path().to_owned()]
     }
 

@@ -197,7 +197,7 @@ impl Action for Flags {
         before.file.as_ref().map(|file| file.leaves(done)).unwrap_or_default()
     }
 
-    fn undo_writes(&self, before: &Before) -> Vec<String> {
+    fn undo_writes(&self, _: &Cx<'_>, before: &Before) -> Vec<String> {
         before.file.iter().map(|file| file.path().to_owned()).collect()
     }
 

@@ -163,7 +163,7 @@ pub trait Erased: Send + Sync {
     fn undo<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<(), Fault>>;
     fn undo_own<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<bool, Fault>>;
     fn is_back(&self, before: &Json, now: &Json) -> Result<bool, Fault>;
-    fn undo_writes(&self, before: &Json) -> Result<Vec<String>, Fault>;
+    fn undo_writes(&self, cx: &Cx<'_>, before: &Json) -> Result<Vec<String>, Fault>;
 }
 
 impl<A: Action> Erased for A {
@@ -209,8 +209,8 @@ impl<A: Action> Erased for A {
         Box::pin(async move { Action::undo_own(self, cx, &from_json::<A>(before)?).await })
     }
 
-    fn undo_writes(&self, before: &Json) -> Result<Vec<String>, Fault> {
-        Ok(Action::undo_writes(self, &from_json::<A>(before)?))
+    fn undo_writes(&self, cx: &Cx<'_>, before: &Json) -> Result<Vec<String>, Fault> {
+        Ok(Action::undo_writes(self, cx, &from_json::<A>(before)?))
     }
 
     fn is_back(&self, before: &Json, now: &Json) -> Result<bool, Fault> {

@@ -96,7 +96,7 @@ impl Action for Move {
         vec![Leftover::Theirs(before.to.clone())]
     }
 
-    fn undo_writes(&self, before: &Renaming) -> Vec<String> {
+    fn undo_writes(&self, _: &Cx<'_>, before: &Renaming) -> Vec<String> {
         vec![before.from.clone(), before.to.clone()]
     }
 

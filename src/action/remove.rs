@@ -72,7 +72,7 @@ impl Action for Remove {
         vec![Leftover::Ours(before.beside.clone())]
     }
 
-    fn undo_writes(&self, before: &Keep) -> Vec<String> {
+    fn undo_writes(&self, _: &Cx<'_>, before: &Keep) -> Vec<String> {
         vec![before.path.clone()]
     }
 

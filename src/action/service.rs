@@ -309,7 +309,7 @@ impl Action for Service {
         Ok(if work.is_none() { unit } else { self.perform(cx, &work, &unit).await? }.into())
     }
 
-    fn undo_writes(&self, _: &UnitBefore) -> Vec<String> {
+    fn undo_writes(&self, _: &Cx<'_>, _: &UnitBefore) -> Vec<String> {
         self.touches()
     }
 

@@ -371,7 +371,7 @@ impl Action for Unarchive {
     }
 
     /// What was unpacked is told from what others have made of it by the list that leads back.
-    fn undo_writes(&self, before: &Before) -> Vec<String> {
+    fn undo_writes(&self, _: &Cx<'_>, before: &Before) -> Vec<String> {
         let marker = format!("{}/{MARKER}", self.to);
         let done = self.creates.as_ref().map_or(marker, HostPath::to_string);
         [Some(done), (!before.there).then(|| self.to.to_string())].into_iter().flatten().collect()

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 impl Attempt<'_> {
     /// What an undo would write to, as it is now.
     pub(super) async fn images(&self, cx: &Cx<'_>, before: &Json) -> Result<Images, Fault> {
-        let things = self.prepared.action.undo_writes(before)?;
+        let things = self.prepared.action.undo_writes(cx, before)?;
         match things.is_empty() || !self.step.undo.is_empty() {
             true => Ok(Images::new()),
             false => self.guarded(cx, Phase::Look, Box::pin(image::look(cx, &things))).await,
@@ -27,7 +27,7 @@ impl Attempt<'_> {
             ErasedSeen::Change(change) => change,
             clean @ ErasedSeen::Clean(_) => return Ok(clean),
         };
-        let things = self.prepared.action.undo_writes(&change.before)?;
+        let things = self.prepared.action.undo_writes(&cx, &change.before)?;
         let notes = self.guarded(&cx, Phase::Look, Box::pin(image::notes(&cx, &things))).await.unwrap_or_default();
         if !notes.is_empty() {
             change.diff = Some(change.diff.unwrap_or_default() + &notes);

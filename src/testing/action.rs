@@ -205,7 +205,7 @@ impl Erased for StandIn {
     }
 
     /// There is no host to look at.
-    fn undo_writes(&self, _: &Json) -> Result<Vec<String>, Fault> {
+    fn undo_writes(&self, _: &Cx<'_>, _: &Json) -> Result<Vec<String>, Fault> {
         Ok(Vec::new())
     }
 }

@@ -113,7 +113,7 @@ impl Action for Configure {
         before.files.iter().flat_map(|original| original.leaves(done)).collect()
     }
 
-    fn undo_writes(&self, before: &Before) -> Vec<String> {
+    fn undo_writes(&self, _: &Cx<'_>, before: &Before) -> Vec<String> {
         before.files.iter().map(|file| file.path().to_owned()).collect()
     }
 

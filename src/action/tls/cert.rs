@@ -272,7 +272,7 @@ impl Action for Cert {
         [&before.cert, &before.key].into_iter().flat_map(|original| original.leaves(done)).collect()
     }
 
-    fn undo_writes(&self, before: &Before) -> Vec<String> {
+    fn undo_writes(&self, _: &Cx<'_>, before: &Before) -> Vec<String> {
         [&before.cert, &before.key].map(|file| file.path().to_owned()).to_vec()
     }
 
