@@ -45,7 +45,7 @@ pub use files::checksum;
 pub(crate) use files::script;
 pub use kind::{Erased, ErasedChange, ErasedSeen, Kind, Stays, Tested, Undoing, find};
 pub use r#use::USE;
-pub use value::{Condition, HostPath, Hosts, LocalPath, Mode, Period, format_pattern, parse_format};
+pub use value::{Address, Condition, HostPath, Hosts, LocalPath, Mode, Period, format_pattern, parse_format};
 
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;

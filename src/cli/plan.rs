@@ -1,6 +1,7 @@
 //! `surefoot plan`.
 
 use super::args::{Format, Plan as Args};
+use super::catalog::catalog;
 use super::connected::closed;
 use super::exit::Exit;
 use super::out::{say, to_file};
@@ -13,7 +14,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
-    let made = current().and_then(|folder| Ok((prepare(&args.inputs, &folder)?, folder)));
+    let made = current().and_then(|folder| Ok((prepare(&args.inputs, &catalog(None)?, &folder)?, folder)));
     let (prepared, folder) = match made {
         Ok(made) => made,
         Err(exit) => return exit,

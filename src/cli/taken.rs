@@ -57,7 +57,7 @@ impl Taken {
     /// Connects, and lets an engine go on with it.
     pub async fn engage(self, goal: Goal, manner: &Manner, yes: bool) -> Result<Ended, Exit> {
         let (prepared, folder) = (&self.kept.prepared, self.folder.path());
-        let options = Options::of(manner, yes, self.kept.origin.folder.clone())?;
+        let options = Options::of(manner, yes, self.kept.origin.call.folder.clone())?;
         let secrets = secrets(prepared)?;
         let world = connected(prepared, &self.run, folder, &secrets, &self.state, yes).await?;
         self.begin(goal, world, secrets, options).await
@@ -68,7 +68,7 @@ impl Taken {
         let (prepared, folder) = (&self.kept.prepared, self.folder.path());
         let secrets = secrets(prepared)?;
         let world = reachable(prepared, &self.run, folder, &secrets, &self.state).await?;
-        let options = Options { hold, ..Options::silent(self.kept.origin.folder.clone()) };
+        let options = Options { hold, ..Options::silent(self.kept.origin.call.folder.clone()) };
         self.begin(Goal::Cancel, world, secrets, options).await
     }
 

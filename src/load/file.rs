@@ -1,31 +1,35 @@
 //! Bytes of a file to a registered source text. Knows nothing of YAML.
 
+use crate::catalog::Location;
 use crate::model::{Diagnostic, FileId, Sources, Span};
-use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Larger inputs are refused: a runbook of this size is a mistake.
 const MAX_BYTES: u64 = 4 << 20;
 
 /// Reads a UTF-8 file into `sources`. Where that fails, the diagnostic points at the (empty) file.
 pub(super) fn read(path: &Path, sources: &mut Sources) -> Result<FileId, Vec<Diagnostic>> {
-    let bytes = bytes(path).map_err(|(code, why)| {
-        let file = sources.add(path, "");
+    read_at(&Location::File(path.to_owned()), sources)
+}
+
+/// The same of a text that may be in the program.
+pub(super) fn read_at(location: &Location, sources: &mut Sources) -> Result<FileId, Vec<Diagnostic>> {
+    let path = PathBuf::from(location.clone());
+    let bytes = bytes(location).map_err(|(code, why)| {
+        let file = sources.add(&path, "");
         vec![Diagnostic::error(code, Span::new(file, 0..0), why)]
     })?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(sources.add(path, text)),
-        Err(bad) => Err(vec![not_utf8(path, bad.as_bytes(), bad.utf8_error().valid_up_to(), sources)]),
+        Err(bad) => Err(vec![not_utf8(&path, bad.as_bytes(), bad.utf8_error().valid_up_to(), sources)]),
     }
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, (&'static str, String)> {
-    let unreadable = |why: std::io::Error| ("E0101", format!("cannot read `{}`: {why}", path.display()));
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+fn bytes(location: &Location) -> Result<Vec<u8>, (&'static str, String)> {
+    let unreadable = |why: std::io::Error| ("E0101", format!("cannot read `{location}`: {why}"));
+    let bytes = location.read(MAX_BYTES + 1).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(("E0102", format!("`{}` is larger than 4 MiB", path.display())));
+        return Err(("E0102", format!("`{location}` is larger than 4 MiB")));
     }
     Ok(bytes)
 }

@@ -6,6 +6,7 @@
 //! only our own page can have read (`X-CSRF-Token`), and come from our own page (`Origin`, `Sec-Fetch-Site`).
 
 use super::listen::Door;
+use super::seats::Shown;
 use crate::cli::args::Serve as Args;
 use crate::cli::out::to_file;
 use crate::world::random;
@@ -19,10 +20,14 @@ use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use subtle::ConstantTimeEq;
 
 /// What is shorter can be guessed, in bytes.
 const SHORTEST: usize = 16;
+
+/// From a request's head to its answer's.
+const ANSWERING: Duration = Duration::from_secs(30);
 
 const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -142,12 +147,23 @@ impl Guard {
 pub async fn watch(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let mut response = match guard.refusal(&request) {
         Some(refusal) => refusal.into_response(),
-        None => next.run(request).await,
+        None => {
+            if let Some(shown) = request.extensions().get::<Shown>().filter(|_| guard.is_in(request.headers())) {
+                shown.is_let_in();
+            }
+            answered(request, next).await
+        }
     };
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// What does not come to an answer, as where the rest of a request never comes, is left. A stream of events has begun then.
+async fn answered(request: Request, next: Next) -> Response {
+    let late = (StatusCode::REQUEST_TIMEOUT, "the whole of the request did not come in time");
+    tokio::time::timeout(ANSWERING, next.run(request)).await.unwrap_or_else(|_| late.into_response())
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {

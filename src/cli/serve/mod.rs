@@ -11,7 +11,9 @@ mod guard;
 mod list;
 mod listen;
 mod output;
+mod patient;
 mod routes;
+mod seats;
 
 pub use listen::Listen;
 
