@@ -25,7 +25,7 @@ impl Action for Approve {
     const EXAMPLE: &'static str = "approve: Every member is down. Restore from {{ params.snapshot }}?";
     // Not a read: a plan makes the reads that it can, and must not ask.
     const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("nothing to take back: it only asked");
+    const UNDO: Undoing = Undoing::Needless("nothing to take back: it only asked");
     const TESTED: Tested = Tested::Asked;
     const LIMITED: bool = false;
     type Out = Approved;
@@ -37,9 +37,5 @@ impl Action for Approve {
 
     async fn apply(&self, cx: &Cx<'_>, _: &()) -> Result<Approved, Fault> {
         Ok(Approved { by: cx.ask(&self.0).await? })
-    }
-
-    async fn undo(&self, _: &Cx<'_>, _: &()) -> Result<(), Fault> {
-        Ok(())
     }
 }

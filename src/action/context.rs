@@ -48,6 +48,8 @@ pub struct Cx<'a> {
     pub acts: AtomicU32,
     /// Whether an earlier engine may have begun the acts of this attempt: they are taken up, not started twice.
     pub taken_up: bool,
+    /// Whether an undo goes on over what others have changed since, and keeps theirs beside it.
+    pub set_aside: bool,
     /// Cancelled once what runs is ended: no act begins after that.
     pub end: CancellationToken,
 }

@@ -141,13 +141,18 @@ impl Action for Copy {
         let temp = files::prepare(cx, before.path()).await?;
         let put = cx.host.put(&self.from.0, &temp, cx.settings.user.as_deref(), cx.sink);
         // Both sides read it through, each for itself, at the same time.
-        let (source, arrived) = tokio::try_join!(self.source(), put)?;
-        files::install(cx, before, Contents::Staged(&arrived), &source.sha256, &wanted).await?;
+        let sent = async { tokio::try_join!(self.source(), put) }.await;
+        let (source, arrived) = files::or_discard(cx, &temp, sent).await?;
+        files::install(cx, before, Contents::Staged { at: &temp, sha256: &arrived }, &source.sha256, &wanted).await?;
         Ok(self.out(source))
     }
 
     fn leaves(before: &Original, done: bool) -> Vec<Leftover> {
         before.leaves(done)
+    }
+
+    fn undo_writes(&self, _: &Cx<'_>, before: &Original) -> Vec<String> {
+        vec![before.path().to_owned()]
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Original) -> Result<(), Fault> {

@@ -79,6 +79,16 @@ impl Download {
         Attributes { mode: self.mode.or(new), owner: self.owner.clone(), group: self.group.clone() }
     }
 
+    /// Gives the checksum, which is the one that was asked for.
+    async fn arrive(&self, cx: &Cx<'_>, temp: &str) -> Result<String, Fault> {
+        let by_host = if self.via == Via::Host { self.by_host(cx, temp).await? } else { None };
+        let arrived = match by_host {
+            Some(arrived) => arrived,
+            None => self.by_controller(cx, temp).await?,
+        };
+        self.expect(&arrived).map(|()| arrived)
+    }
+
     /// By the host's own tools; none where it has none.
     async fn by_host(&self, cx: &Cx<'_>, temp: &str) -> Result<Option<String>, Fault> {
         let [ca, cert, key] = self.tls.as_ref().map(Tls::paths).unwrap_or_default();
@@ -199,22 +209,18 @@ impl Action for Download {
             return Ok(self.out(*size));
         }
         let temp = files::prepare(cx, before.path()).await?;
-        let by_host = if self.via == Via::Host { self.by_host(cx, &temp).await? } else { None };
-        let arrived = match by_host {
-            Some(arrived) => arrived,
-            None => self.by_controller(cx, &temp).await?,
-        };
-        if let Err(fault) = self.expect(&arrived) {
-            files::prepare(cx, before.path()).await?;
-            return Err(fault);
-        }
-        files::install(cx, before, Contents::Staged(&arrived), &arrived, &wanted).await?;
+        let arrived = files::or_discard(cx, &temp, self.arrive(cx, &temp).await).await?;
+        files::install(cx, before, Contents::Staged { at: &temp, sha256: &arrived }, &arrived, &wanted).await?;
         let size = files::look_at(cx, cx.host.as_ref(), before.path()).await?.size;
         Ok(self.out(size))
     }
 
     fn leaves(before: &Original, done: bool) -> Vec<Leftover> {
         before.leaves(done)
+    }
+
+    fn undo_writes(&self, _: &Cx<'_>, before: &Original) -> Vec<String> {
+        vec![before.path().to_owned()]
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Original) -> Result<(), Fault> {

@@ -3,6 +3,7 @@
 use super::files::{self, Attributes, Contents, Original, Was};
 use super::{Action, Change, Cx, HostPath, Leftover, Seen, Undoing, environment};
 use crate::model::{Effect, Fault};
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -121,6 +122,31 @@ impl Action for EnvFile {
 
     fn leaves(before: &Original, done: bool) -> Vec<Leftover> {
         before.leaves(done)
+    }
+
+    fn undo_writes(&self, _: &Cx<'_>, before: &Original) -> Vec<String> {
+        vec![before.path().to_owned()]
+    }
+
+    /// The variables, where they are still as this step has left them; all other lines are theirs.
+    async fn undo_own(&self, cx: &Cx<'_>, before: &Original) -> Result<bool, Fault> {
+        let (was, text) = files::look_inside(cx, before.path(), &Attributes::default()).await?;
+        let (Some(text), Some(old)) = (text, files::kept_text(cx, before).await?) else { return Ok(false) };
+        let ours = self.wanted()?;
+        let is_ours = environment::edit(&text, &ours, &self.unset).as_ref() == Some(&text);
+        let all_is_ours = environment::edit(&old, &ours, &self.unset).as_ref() == Some(&text);
+        if !is_ours || all_is_ours {
+            return Ok(false);
+        }
+        let names = || ours.iter().map(|(name, _)| name).chain(&self.unset);
+        let all = environment::assignments(&old).into_iter().map(|assignment| (assignment.key, assignment.value));
+        let set: IndexMap<String, String> = all.filter(|(key, _)| names().any(|name| name == key)).collect();
+        let unset: Vec<String> = names().filter(|name| !set.contains_key(*name)).cloned().collect();
+        let set: Vec<(String, String)> = set.into_iter().collect();
+        let Some(new) = environment::edit(&text, &set, &unset) else { return Ok(false) };
+        let (seen, sha256) = (Original { keep: before.keep.clone(), was }, files::sha256(&new));
+        files::install(cx, &seen, Contents::Bytes(new.as_bytes()), &sha256, &Attributes::default()).await?;
+        Ok(true)
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Original) -> Result<(), Fault> {

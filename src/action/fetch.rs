@@ -72,7 +72,7 @@ impl Action for Fetch {
     const EXAMPLE: &'static str =
         "on: members\nfetch: { from: /var/log/etcd.log, to: \"logs/{{ host.name }}-{{ run.id }}.log\" }";
     const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("nothing to take back on the host; the copy on the controller stays");
+    const UNDO: Undoing = Undoing::Needless("nothing to take back on the host; the copy on the controller stays");
     type Out = Fetched;
     type Before = Destination;
 
@@ -101,9 +101,5 @@ impl Action for Fetch {
             self.get(cx, &before.to, &sha256).await?;
         }
         Ok(out(&before.to, sha256, size))
-    }
-
-    async fn undo(&self, _: &Cx<'_>, _: &Destination) -> Result<(), Fault> {
-        Ok(())
     }
 }

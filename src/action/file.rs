@@ -94,13 +94,13 @@ impl File {
             }
             (Wanted::Content(new), Was::Absent) => Some((format!("make {path}"), files::unified("", new))),
             (Wanted::Content(_), _) => return files::regular(path, was).map(|()| None),
-            (Wanted::Directory, Was::Directory { owned }) => fit(owned),
+            (Wanted::Directory, Was::Directory { owned, .. }) => fit(owned),
             (Wanted::Directory, Was::Absent) => simple(format!("make the directory {path}")),
             (Wanted::Link(target), Was::Link { target: old }) if old == target => None,
             (Wanted::Link(target), Was::Absent | Was::Link { .. }) => simple(format!("link {path} to {target}")),
             (Wanted::Absent, Was::Absent) => None,
             (Wanted::Absent, _) => simple(format!("set aside {path}")),
-            (Wanted::Present, Was::File { owned, .. } | Was::Directory { owned }) => fit(owned),
+            (Wanted::Present, Was::File { owned, .. } | Was::Directory { owned, .. }) => fit(owned),
             (Wanted::Present, Was::Absent) => return Err(Fault::missing(format!("there is no {path}"))),
             (Wanted::Directory | Wanted::Link(_) | Wanted::Present, _) => {
                 return Err(Fault::refused(format!("{path} is something else already: {}", was.words()))
@@ -159,8 +159,11 @@ impl Action for File {
                     _ => files::install(cx, before, Contents::Bytes(new.as_bytes()), &sha256, &attributes).await?,
                 }
             }
-            (Wanted::Directory | Wanted::Present, Was::File { owned, .. } | Was::Directory { owned }) => {
+            (Wanted::Directory | Wanted::Present, Was::File { owned, .. }) => {
                 files::attributes(cx, path, owned, &attributes).await?;
+            }
+            (Wanted::Directory | Wanted::Present, Was::Directory { owned, place }) => {
+                files::attributes_of_directory(cx, path, (owned, place), &attributes).await?;
             }
             (Wanted::Directory | Wanted::Present, _) => files::make_directory(cx, path, &attributes).await?,
             (Wanted::Link(target), _) => files::link(cx, path, target).await?,
@@ -171,6 +174,10 @@ impl Action for File {
 
     fn leaves(before: &Original, done: bool) -> Vec<Leftover> {
         before.leaves(done)
+    }
+
+    fn undo_writes(&self, _: &Cx<'_>, before: &Original) -> Vec<String> {
+        vec![before.path().to_owned()]
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Original) -> Result<(), Fault> {

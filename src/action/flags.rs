@@ -197,6 +197,10 @@ impl Action for Flags {
         before.file.as_ref().map(|file| file.leaves(done)).unwrap_or_default()
     }
 
+    fn undo_writes(&self, _: &Cx<'_>, before: &Before) -> Vec<String> {
+        before.file.iter().map(|file| file.path().to_owned()).collect()
+    }
+
     async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
         if let Some(original) = &before.file {
             files::restore(cx, original).await?;

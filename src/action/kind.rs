@@ -11,6 +11,8 @@ use serde_json::Value as Json;
 pub enum Undoing {
     /// What its undo does.
     Known(&'static str),
+    /// Why nothing has to be taken back.
+    Needless(&'static str),
     /// Why it has none by itself.
     No(&'static str),
 }
@@ -159,6 +161,9 @@ pub trait Erased: Send + Sync {
     fn inspect<'a>(&'a self, cx: &'a Cx<'_>) -> BoxFuture<'a, Result<ErasedSeen, Fault>>;
     fn apply<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<Outputs, Fault>>;
     fn undo<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<(), Fault>>;
+    fn undo_own<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<bool, Fault>>;
+    fn is_back(&self, before: &Json, now: &Json) -> Result<bool, Fault>;
+    fn undo_writes(&self, cx: &Cx<'_>, before: &Json) -> Result<Vec<String>, Fault>;
 }
 
 impl<A: Action> Erased for A {
@@ -192,7 +197,24 @@ impl<A: Action> Erased for A {
     }
 
     fn undo<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<(), Fault>> {
-        Box::pin(async move { Action::undo(self, cx, &from_json::<A>(before)?).await })
+        Box::pin(async move {
+            match A::UNDO {
+                Undoing::Needless(_) => Ok(()),
+                _ => Action::undo(self, cx, &from_json::<A>(before)?).await,
+            }
+        })
+    }
+
+    fn undo_own<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<bool, Fault>> {
+        Box::pin(async move { Action::undo_own(self, cx, &from_json::<A>(before)?).await })
+    }
+
+    fn undo_writes(&self, cx: &Cx<'_>, before: &Json) -> Result<Vec<String>, Fault> {
+        Ok(Action::undo_writes(self, cx, &from_json::<A>(before)?))
+    }
+
+    fn is_back(&self, before: &Json, now: &Json) -> Result<bool, Fault> {
+        Ok(before == now || A::is_back(&from_json::<A>(before)?, &from_json::<A>(now)?))
     }
 }
 

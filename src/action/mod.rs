@@ -22,6 +22,7 @@ mod file;
 mod files;
 mod flags;
 mod http;
+pub(crate) mod image;
 mod kind;
 mod r#move;
 mod poll;
@@ -41,6 +42,7 @@ mod web;
 
 pub use context::{Cx, Question, Settings};
 pub use files::checksum;
+pub(crate) use files::script;
 pub use kind::{Erased, ErasedChange, ErasedSeen, Kind, Stays, Tested, Undoing, find};
 pub use r#use::USE;
 pub use value::{Address, Condition, HostPath, Hosts, LocalPath, Mode, Period, format_pattern, parse_format};
@@ -181,6 +183,23 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
 
     fn undo(&self, _cx: &Cx<'_>, _before: &Self::Before) -> impl Future<Output = Result<(), Fault>> + Send {
         async { Err(Fault::refused(format!("{} cannot be taken back", Self::NAME))) }
+    }
+
+    /// What on its host an undo would write to: paths, or such as `unit etcd`. Where others have changed one of them since
+    /// the change, there is no undo unless they are asked to keep theirs; and they tell whether an undo has succeeded.
+    fn undo_writes(&self, _cx: &Cx<'_>, _before: &Self::Before) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Where others have changed what an undo would write to: takes back only what is still as this step has left it, and
+    /// leaves theirs. False where that cannot be told apart; then nothing was done.
+    fn undo_own(&self, _cx: &Cx<'_>, _before: &Self::Before) -> impl Future<Output = Result<bool, Fault>> + Send {
+        async { Ok(false) }
+    }
+
+    /// Whether what a look finds after an undo is what there was before; without it, only where both are equal.
+    fn is_back(_before: &Self::Before, _now: &Self::Before) -> bool {
+        false
     }
 
     /// What a change that saw `before` may have left outside the run's folder, at most. `done`: the task has ended so.

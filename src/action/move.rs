@@ -96,6 +96,10 @@ impl Action for Move {
         vec![Leftover::Theirs(before.to.clone())]
     }
 
+    fn undo_writes(&self, _: &Cx<'_>, before: &Renaming) -> Vec<String> {
+        vec![before.from.clone(), before.to.clone()]
+    }
+
     async fn undo(&self, cx: &Cx<'_>, before: &Renaming) -> Result<(), Fault> {
         files::rename(cx, &before.to, &before.from).await
     }

@@ -72,6 +72,10 @@ impl Action for Remove {
         vec![Leftover::Ours(before.beside.clone())]
     }
 
+    fn undo_writes(&self, _: &Cx<'_>, before: &Keep) -> Vec<String> {
+        vec![before.path.clone()]
+    }
+
     async fn undo(&self, cx: &Cx<'_>, before: &Keep) -> Result<(), Fault> {
         files::put_back(cx, before).await
     }

@@ -91,14 +91,19 @@ impl Action for Send {
             return Ok(self.out(source));
         }
         let temp = files::prepare(cx, before.path()).await?;
-        let incoming = from.open(self.from.as_str(), user).await?;
-        let arrived = cx.host.write(incoming, &temp, user, cx.sink).await?;
-        files::install(cx, before, Contents::Staged(&arrived), &source.sha256, &wanted).await?;
+        let sent =
+            async { cx.host.write(from.open(self.from.as_str(), user).await?, &temp, user, cx.sink).await }.await;
+        let arrived = files::or_discard(cx, &temp, sent).await?;
+        files::install(cx, before, Contents::Staged { at: &temp, sha256: &arrived }, &source.sha256, &wanted).await?;
         Ok(self.out(source))
     }
 
     fn leaves(before: &Original, done: bool) -> Vec<Leftover> {
         before.leaves(done)
+    }
+
+    fn undo_writes(&self, _: &Cx<'_>, before: &Original) -> Vec<String> {
+        vec![before.path().to_owned()]
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Original) -> Result<(), Fault> {

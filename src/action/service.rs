@@ -309,6 +309,10 @@ impl Action for Service {
         Ok(if work.is_none() { unit } else { self.perform(cx, &work, &unit).await? }.into())
     }
 
+    fn undo_writes(&self, _: &Cx<'_>, _: &UnitBefore) -> Vec<String> {
+        self.touches()
+    }
+
     async fn undo(&self, cx: &Cx<'_>, before: &UnitBefore) -> Result<(), Fault> {
         let unit = Unit::look(cx, &self.unit).await?;
         let work = self.way_back(before, &unit);

@@ -1,8 +1,9 @@
 //! `unarchive`: what is in an archive comes to be in a folder of a host.
 //!
 //! It is unpacked into a new folder within the destination, looked through, and only then put in place, name by name.
-//! What that makes and replaces is listed in the run's folder beforehand; what is replaced is kept there. The same list
-//! leads back, from wherever it was cut off.
+//! What that makes and replaces is listed in the run's folder beforehand, with a digest of what comes there; what is
+//! replaced is kept there. The same list leads back, from wherever it was cut off: what is neither as it came nor as it was
+//! is somebody else's.
 
 use super::files::{self, Keep, LocalFile, Was, script};
 use super::{Action, Change, Cx, HostPath, Leftover, LocalPath, Mode, Seen, Undoing, read};
@@ -62,7 +63,8 @@ pub struct Before {
 
 const MARKER: &str = ".surefoot-unarchive";
 
-/// Scripts that know the way back: `$to`, `$kept` and `$stage` name the folder, what is kept, and where it is unpacked.
+/// Scripts that know the way back: `$top` is the folder without links, `$kept` what is kept, and fd 4 the folder within it
+/// that only we can enter.
 macro_rules! reversible {
     ($body:literal) => {
         concat!(
@@ -70,23 +72,43 @@ macro_rules! reversible {
                 r#"
 is_folder() { [ -d "$1" ] && [ ! -L "$1" ]; }
 above() { case $1 in */*) mkdir -p -- "$2/${1%/*}" ;; *) mkdir -p -- "$2" ;; esac; }
+below() { # name: the working folder is the one below $top that it lies in
+  case $1 in */*) b=$top/${1%/*} ;; *) b=${top:-/} ;; esac
+  [ -d "$b" ] || return
+  cd -P -- "$b"
+  [ "$(pwd -P)" = "$b" ] || die 70 "$b leads elsewhere now"
+}
+print() { # name in the working folder: a digest of all that is there
+  { find "./$1" -exec stat -c '%n %F %a %u %g' -- {} + ; find "./$1" -type f -exec sha256sum -- {} + ; find "./$1" -type l -exec readlink -- {} + ; } 2>/dev/null |
+    sort | sha256sum
+}
+is_ours() { # line, name: what is there, in the working folder, is what we have put there, or what was there before
+  there "./${2##*/}" || { [ "${1%% *}" = make ] || ! there "$kept/old/$2"; return; }
+  now=$(print "${2##*/}") now=${now%% *}
+  if grep -qxF -- "$now $2" "$kept/after" 2>/dev/null; then return; fi
+  [ "${1%% *}" = replace ] || return
+  there "$kept/old/$2" || return 0
+  case $2 in */*) o=$kept/old/${2%/*} ;; *) o=$kept/old ;; esac
+  [ "$now" = "$(cd -- "$o"; s=$(print "${2##*/}"); printf '%s' "${s%% *}")" ]
+}
 back() {
-  rm -rf -- "$stage"
   [ -e "$kept/list" ] || return 0
   n=0; while there "$kept/undone$n"; do n=$((n+1)); done
   while IFS= read -r line; do
-    name=${line#* }
-    if [ "${line%% *}" = replace ]; then
-      there "$kept/old/$name" || continue
-      mv -f -T -- "$kept/old/$name" "$stage"
-      mv -f -T -- "$stage" "$to/$name"
-    elif is_folder "$to/$name"; then
-      # Somebody may have put something into it: it is not deleted.
-      above "$name" "$kept/undone$n"
-      mv -T -- "$to/$name" "$kept/undone$n/$name"
-    else rm -f -- "$to/$name"; fi
+    name=${line#* } base=${name##*/}
+    ( if [ "${line%% *}" = replace ]; then
+        there "$kept/old/$name" || exit 0
+        below "$name" || die 71 "the folder of $top/$name is gone"
+        mv -f -T -- "$kept/old/$name" /proc/self/fd/4/put
+        mv -f -T -- /proc/self/fd/4/put "./$base"
+      elif ! below "$name"; then :
+      elif is_folder "./$base"; then
+        # Somebody may have put something into it: it is not deleted.
+        above "$name" "$kept/undone$n"
+        mv -T -- "./$base" "$kept/undone$n/$name"
+      else rm -f -- "./$base"; fi )
   done <"$kept/list"
-  rm -rf -- "$kept/list" "$kept/old"
+  rm -rf -- "$kept/list" "$kept/old" "$kept/after"
 }
 "#
             ),
@@ -95,13 +117,15 @@ back() {
     };
 }
 
-/// `$1` archive, `$2` folder, `$3` what is kept, `$4` where to unpack, `$5` levels to strip, `$6` owner, `$7` and `$8` modes of
-/// files and folders, `$9` the archive's checksum where a marker is wanted; `$ours` where the archive is to be removed.
+/// `$1` archive, `$2` folder, `$3` what is kept, `$4` the name of where to unpack, `$5` levels to strip, `$6` owner, `$7` and
+/// `$8` modes of files and folders, `$9` the archive's checksum where a marker is wanted; `$ours` where the archive is to be
+/// removed.
 const UNPACK: &str = reversible!(
     r#"
 file=$1 to=$2 kept=$(kept_as "$3") stage=$4 strip=$5 owner=$6 mode=$7 folders=$8 sum=$9
 lf=$(printf '\n.') lf=${lf%.}
-trap '[ -z "$ours" ] || rm -f -- "$file"; rm -rf -- "$stage"' EXIT
+archive_goes() { [ -z "$ours" ] || { rm -f -- "$file"; rmdir -- "${file%/*}" 2>/dev/null || :; }; }
+trap archive_goes EXIT
 case $(od -An -tx1 -N6 <"$file" | tr -d ' \n') in
   1f8b*) tool=gzip ;; 425a68*) tool=bzip2 ;; fd377a585a00) tool=xz ;; 28b52ffd*) tool=zstd ;;
   504b0304*|504b0506*) tool=unzip ;; *) tool=tar ;;
@@ -115,74 +139,122 @@ esac
 for need in $needs; do command -v "$need" >/dev/null || die 71 "the host has no $need to unpack it with"; done
 whole >/dev/null || die 70 "the archive is damaged"
 
-[ -d "$to" ] || { mkdir -- "$to"; chmod 755 -- "$to"; [ -z "$owner" ] || chown -- "$owner" "$to"; }
+enter "$(folder "$to")"
+if ! there "./${to##*/}"; then
+  private "$stage"; mkdir -- ./new; chmod 755 -- ./new; [ -z "$owner" ] || chown -- "$owner" ./new
+  mv -n -T -- ./new "../${to##*/}" || :
+  leave
+fi
+enter "$to"
+top=${at%/}
+private "$stage"
+trap 'archive_goes; clear; leave' EXIT
+clear() { [ -z "$made" ] || rm -rf -- /proc/self/fd/4/tree /proc/self/fd/4/mark /proc/self/fd/4/names /proc/self/fd/4/put; }
+exec 4<.
+clear
 back
-mkdir -p -- "$stage/tree" "$kept/old"
-names >"$stage/names" || die 70 "it is no archive of a known kind"
-if bad=$(grep -E '^/|(^|/)\.\.(/|$)' "$stage/names" | head -n 1) && [ "$bad" ]; then die 70 "it would write outside the folder: $bad"; fi
-(umask 022; cd "$stage/tree"; unpack) || die 70 "it cannot be unpacked"
-root=$stage/tree
-[ -z "$(find "$root" ! -type f ! -type d ! -type l)" ] || die 70 "it holds something else than files, folders and links"
-[ -z "$(find "$root" -name "*$lf*")" ] || die 70 "it holds a name with a line break"
-[ -z "$owner" ] || chown -hR -- "$owner" "$root"
-[ -z "$mode" ] || { find "$root" -type f -exec chmod "$mode" {} +; find "$root" -type d -exec chmod "$folders" {} +; }
+mkdir -p -- ./tree "$kept/old"
+names >./names || die 70 "it is no archive of a known kind"
+if bad=$(grep -E '^/|(^|/)\.\.(/|$)' ./names | head -n 1) && [ "$bad" ]; then die 70 "it would write outside the folder: $bad"; fi
+(umask 022; cd ./tree; unpack) || die 70 "it cannot be unpacked"
+root=tree
+[ -z "$(find ./tree ! -type f ! -type d ! -type l)" ] || die 70 "it holds something else than files, folders and links"
+[ -z "$(find ./tree -name "*$lf*")" ] || die 70 "it holds a name with a line break"
+[ -z "$owner" ] || chown -hR -- "$owner" ./tree
+[ -z "$mode" ] || { find ./tree -type f -exec chmod "$mode" {} +; find ./tree -type d -exec chmod "$folders" {} +; }
 while [ "$strip" -gt 0 ]; do
   only=
-  for entry in "$root"/* "$root"/.[!.]* "$root"/..?*; do
+  for entry in "./$root"/* "./$root"/.[!.]* "./$root"/..?*; do
     there "$entry" || continue
     [ -z "$only" ] && is_folder "$entry" || die 70 "there is more than one folder at its top"
     only=$entry
   done
   [ "$only" ] || die 70 "there is no folder at its top"
-  root=$only strip=$((strip-1))
+  root=${only#./} strip=$((strip-1))
 done
 survey() { # folder, its name below the destination
   for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do
     there "$entry" || continue
     set -- "$1" "$2" "$2${entry##*/}"
-    if ! there "$to/$3"; then printf 'make %s\n' "$3"
-    elif is_folder "$entry" && is_folder "$to/$3"; then survey "$entry" "$3/"
-    elif is_folder "$entry" || [ -d "$to/$3" ]; then die 70 "$to/$3 is a folder on one side, and none on the other"
+    if ! there "$top/$3"; then printf 'make %s\n' "$3"
+    elif is_folder "$entry" && is_folder "$top/$3"; then survey "$entry" "$3/"
+    elif is_folder "$entry" || [ -d "$top/$3" ]; then die 70 "$top/$3 is a folder on one side, and none on the other"
     else printf 'replace %s\n' "$3"; fi
   done
 }
-survey "$root" "" >"$kept/list.part"
+survey "./$root" "" >"$kept/list.part"
 if [ "$sum" ]; then
-  mkdir -- "$stage/mark"; (umask 022; printf '%s\n' "$sum" >"$stage/mark/.surefoot-unarchive")
-  survey "$stage/mark" "" >>"$kept/list.part"
+  mkdir -- ./mark; (umask 022; printf '%s\n' "$sum" >./mark/.surefoot-unarchive)
+  survey ./mark "" >>"$kept/list.part"
 fi
-flush "$kept/list.part"; mv -T -- "$kept/list.part" "$kept/list"; flush "$kept"
+source_of() { # name: $source is where it is unpacked
+  source=$root; there "./$root/$1" || source=mark
+  case $1 in */*) source=$source/${1%/*} ;; esac
+}
+: >"$kept/after"
 while IFS= read -r line; do
-  name=${line#* } new=$root/${line#* }
-  there "$new" || new=$stage/mark/$name
-  if [ "${line%% *}" = replace ]; then
-    above "$name" "$kept/old"
-    cp -a -- "$to/$name" "$kept/old/$name.surefoot"; mv -T -- "$kept/old/$name.surefoot" "$kept/old/$name"
-    mv -f -T -- "$new" "$to/$name"
-  else
-    mv -n -T -- "$new" "$to/$name"
-    ! there "$new" || die 70 "something else has come to be at $to/$name"
-  fi
+  name=${line#* }
+  source_of "$name"
+  (cd "./$source"; now=$(print "${name##*/}"); printf '%s %s\n' "${now%% *}" "$name") >>"$kept/after"
+done <"$kept/list.part"
+flush "$kept/list.part" "$kept/after"; mv -T -- "$kept/list.part" "$kept/list"; flush "$kept"
+while IFS= read -r line; do
+  name=${line#* } base=${line##*/}; [ "$name" != "${name#*/}" ] || base=$name
+  source_of "$name"
+  new=/proc/self/fd/4/$source/$base
+  ( below "$name" || die 71 "the folder of $top/$name is gone"
+    if [ "${line%% *}" = replace ]; then
+      above "$name" "$kept/old"
+      rm -f -- "$kept/old/$name.surefoot"
+      ln -- "./$base" "$kept/old/$name.surefoot" 2>/dev/null || cp -a -- "./$base" "$kept/old/$name.surefoot"
+      mv -T -- "$kept/old/$name.surefoot" "$kept/old/$name"
+      mv -f -T -- "$new" "./$base"
+    else
+      mv -n -T -- "$new" "./$base" || :
+      ! there "$new" || die 70 "something else has come to be at $top/$name"
+    fi )
 done <"$kept/list"
 sync
 "#
 );
 
-/// `$1` folder, `$2` what is kept, `$3` where it was unpacked, `$4` whether the folder was there.
+/// `$1` folder, `$2` what is kept, `$3` the name of where it was unpacked, `$4` whether the folder was there, `$5` whether what
+/// others have changed is kept beside under the name of the run `$6`, rather than left.
 const TAKE_BACK: &str = reversible!(
     r#"
 to=$1 kept=$(kept_as "$2") stage=$3
 [ -d "$to" ] || exit 0
+enter "$to"
+top=${at%/}
+if [ -e "$kept/list" ]; then
+  odd=
+  while IFS= read -r line; do
+    name=${line#* } base=${name##*/}
+    ( below "$name" && ! is_ours "$line" "$name" ) || continue
+    odd="$odd $name"
+    [ -z "$5" ] || ( below "$name"
+      there "./$base" || exit 0
+      n=; while there "./.surefoot-$6.$base.theirs$n"; do n=$((${n:-1}+1)); done
+      mv -n -T -- "./$base" "./.surefoot-$6.$base.theirs$n"
+      printf '%s is kept as %s\n' "$top/$name" "${top}/${name%"$base"}.surefoot-$6.$base.theirs$n" )
+  done <"$kept/list"
+  [ -z "$odd" ] || [ "$5" ] || die 70 "changed since by others:$odd"
+fi
+private "$stage"
+exec 4<.
 back
-[ "$4" ] || rmdir -- "$to" 2>/dev/null || die 70 "it is not empty"
+leave
+if [ -z "$4" ]; then
+  enter "$(folder "$to")"
+  rmdir -- "./${to##*/}" 2>/dev/null || die 70 "it is not empty"
+fi
 sync
 "#
 );
 
-/// Where it is unpacked: a folder within the destination.
+/// The name of the folder within the destination in which it is unpacked.
 fn stage(keep: &Keep) -> String {
-    let name = keep.beside_as("unpacked");
-    format!("{}/{}", keep.path, name.rsplit('/').next().unwrap_or_default())
+    keep.beside_as("unpacked").rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 impl Unarchive {
@@ -275,11 +347,10 @@ impl Action for Unarchive {
             None => (name.clone(), ""),
             Some(from) => {
                 let temp = files::prepare(cx, self.to.as_str()).await?;
-                let arrived = cx.host.put(&from.0, &temp, cx.settings.user.as_deref(), cx.sink).await?;
-                if arrived != file.sha256 {
-                    files::prepare(cx, self.to.as_str()).await?;
-                    return Err(Fault::refused(format!("{name} did not arrive whole")));
-                }
+                let sent = cx.host.put(&from.0, &temp, cx.settings.user.as_deref(), cx.sink).await;
+                let damaged = || Fault::refused(format!("{name} did not arrive whole"));
+                let sent = sent.and_then(|arrived| if arrived == file.sha256 { Ok(()) } else { Err(damaged()) });
+                files::or_discard(cx, &temp, sent).await?;
                 (temp, "yes")
             }
         };
@@ -295,13 +366,21 @@ impl Action for Unarchive {
 
     fn leaves(before: &Before, done: bool) -> Vec<Leftover> {
         let keep = &before.keep;
-        let scraps = [keep.beside_as("new"), stage(keep)].map(Leftover::Ours);
+        let scraps = [keep.beside_as("new"), format!("{}/{}", keep.path, stage(keep))].map(Leftover::Ours);
         if done { Vec::new() } else { scraps.to_vec() }
+    }
+
+    /// What was unpacked is told from what others have made of it by the list that leads back.
+    fn undo_writes(&self, _: &Cx<'_>, before: &Before) -> Vec<String> {
+        let marker = format!("{}/{MARKER}", self.to);
+        let done = self.creates.as_ref().map_or(marker, HostPath::to_string);
+        [Some(done), (!before.there).then(|| self.to.to_string())].into_iter().flatten().collect()
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
         let there = if before.there { "yes" } else { "" };
-        let args = [self.to.as_str(), &before.keep.kept, &stage(&before.keep), there];
+        let aside = if cx.set_aside { "yes" } else { "" };
+        let args = [self.to.as_str(), &before.keep.kept, &stage(&before.keep), there, aside, cx.run.as_str()];
         let output = cx.act(Script::new(TAKE_BACK).args(args)).await?;
         files::check(output, &format!("take back what was unpacked into {}", self.to)).map(drop)
     }

@@ -16,6 +16,7 @@ mod console;
 mod control;
 mod detach;
 mod display;
+mod drifted;
 mod engine;
 mod exit;
 mod explain;

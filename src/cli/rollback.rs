@@ -2,6 +2,7 @@
 
 use super::args::Rollback as Args;
 use super::detach;
+use super::drifted;
 use super::engine::Ended;
 use super::exit::Exit;
 use super::operator::confirm;
@@ -32,13 +33,18 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         Err(exit) => return exit,
     };
     let way = match &goal {
-        Goal::Back { to, force } => walk::way(program, &taken.state, to, *force),
+        Goal::Back { to, force, .. } => walk::way(program, &taken.state, to, *force),
         _ => walk::under_way(program, &taken.state),
     };
-    crate::cli::out::tell!("{}", report::run::back(&back(program, &taken.state, &way)));
+    let mut shown = back(program, &taken.state, &way);
     if args.plan {
-        return Exit::Done;
+        return in_runtime(async {
+            let looked = drifted::add(&taken, &mut shown).await;
+            crate::cli::out::tell!("{}", report::run::back(&shown));
+            looked.map_or_else(|exit| exit, |()| Exit::Done)
+        });
     }
+    crate::cli::out::tell!("{}", report::run::back(&shown));
     if let (Goal::Back { .. }, Some(wall)) = (&goal, &way.wall) {
         return Exit::Failed.because(format!(
             "the point of no return {wall} lies in between: name a checkpoint after it with `--to`, or cross it with `--force`"
@@ -64,11 +70,18 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
 
 fn goal(program: &Program, state: &RunState, args: &Args) -> Result<Goal, Exit> {
     let to = match &args.to {
-        None if goes_on(state) => return Ok(Goal::Resume { drifted: true }),
+        None if goes_on(state) && !args.set_aside => return Ok(Goal::Resume { drifted: true }),
+        None if goes_on(state) => under_way(state),
         None => Target::Start,
         Some(name) => Target::Checkpoint(checkpoint(program, state, name)?),
     };
-    Ok(Goal::Back { to, force: args.force })
+    Ok(Goal::Back { to, force: args.force, set_aside: args.set_aside })
+}
+
+/// Where the walk that was cut off leads.
+fn under_way(state: &RunState) -> Target {
+    let to = state.back.as_ref().and_then(|walk| walk.to.clone());
+    to.map_or(Target::Start, Target::Checkpoint)
 }
 
 /// Whether a rollback without a checkpoint goes on with the walk that was cut off: not where that was only to take back
@@ -100,7 +113,7 @@ pub fn back(program: &Program, state: &RunState, way: &Way) -> Back {
             TakingBack::Undo(what) => (true, what.into_owned()),
             TakingBack::Keep(why) => (false, why.to_owned()),
         };
-        Some(BackStep { task: task.name.clone(), undone, what })
+        Some(BackStep { task: task.name.clone(), undone, what, drift: Vec::new() })
     });
     let to = program.steps.iter().find(|step| Some(&step.id) == way.to.as_ref()).and_then(Step::checkpoint);
     let gates: IndexSet<StepId> = way.gates.iter().map(|task| task.step.clone()).collect();

@@ -80,7 +80,7 @@ impl Ended {
 
 /// What is being done, as far as its failing matters.
 #[derive(Clone, Copy)]
-enum Phase {
+pub(super) enum Phase {
     Look,
     Act,
 }
@@ -125,7 +125,20 @@ impl<'a> Attempt<'a> {
             Effect::Converges if repeated => self.over().await?,
             _ => self.first_act,
         };
-        let cx = self.cx(&output, acts);
+        let ended = match self.part_from(&output, acts, self.taken_up).await {
+            // Its record is gone, as after a reboot, and nothing of it runs: an undo may be repeated.
+            Err(fault) if self.taken_up && fault.is_unknown() && self.step.effect == Effect::Opaque => {
+                self.part_from(&output, self.over().await?, false).await
+            }
+            ended => ended,
+        };
+        ended.map_err(|fault| if self.step.secret { hidden(fault) } else { fault })
+    }
+
+    /// `acts` is the number of its first act.
+    async fn part_from(&self, output: &TaskOutput<'_>, acts: u32, taken_up: bool) -> Result<Outputs, Fault> {
+        let mut cx = self.cx(output, acts);
+        cx.taken_up = taken_up;
         let before = match self.step.effect {
             Effect::Reads => Json::Null,
             Effect::Converges | Effect::Opaque => {
@@ -138,20 +151,25 @@ impl<'a> Attempt<'a> {
         let phase = if self.step.effect == Effect::Reads { Phase::Look } else { Phase::Act };
         self.check_leases(phase).await?;
         let ended = self.guarded(&cx, phase, self.prepared.action.apply(&cx, &before)).await;
-        let ended = ended.and_then(|out| self.accept(&out).map(|()| out));
-        ended.map_err(|fault| if self.step.secret { hidden(fault) } else { fault })
+        ended.and_then(|out| self.accept(&out).map(|()| out))
     }
 
-    /// Takes back what the action did, from what it saw before; then looks whether that is there again.
-    pub async fn undo(&self, before: &Json) -> Result<bool, Fault> {
+    /// Takes back what the action did, from what it saw before, unless others have changed it since; then looks whether
+    /// that is there again. False where there was nothing to take back.
+    pub async fn undo(&self, undo: &Undo) -> Result<bool, Fault> {
+        if matches!(self.prepared.undoing, Undoing::Needless(_)) {
+            return Ok(false);
+        }
         let output = self.output();
         let acts = if self.taken_up { self.over().await? } else { 0 };
         let mut cx = self.cx(&output, acts);
         cx.taken_up = false;
         self.check_leases(Phase::Act).await?;
-        self.guarded(&cx, Phase::Act, self.prepared.action.undo(&cx, before)).await?;
-        let seen = self.guarded(&cx, Phase::Look, self.prepared.action.inspect(&cx)).await;
-        Ok(matches!(seen, Ok(ErasedSeen::Change(change)) if change.before == *before))
+        if self.make_way(&cx, undo).await? {
+            return Ok(true);
+        }
+        self.guarded(&cx, Phase::Act, self.prepared.action.undo(&cx, &undo.data)).await?;
+        self.is_back(&cx, undo).await
     }
 
     /// Waits until no act of this attempt runs any more, whatever it came to. Gives the number of the next act.
@@ -188,7 +206,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// `acts` is the number of its first act.
-    fn cx<'c>(&'c self, sink: &'c dyn Sink, acts: u32) -> Cx<'c> {
+    pub(super) fn cx<'c>(&'c self, sink: &'c dyn Sink, acts: u32) -> Cx<'c> {
         let shared = &self.task.shared;
         Cx {
             task: self.name,
@@ -203,6 +221,7 @@ impl<'a> Attempt<'a> {
             questions: &shared.questions,
             acts: AtomicU32::new(acts),
             taken_up: self.taken_up,
+            set_aside: shared.set_aside,
             end: shared.end.clone(),
         }
     }
@@ -232,12 +251,17 @@ impl<'a> Attempt<'a> {
             Ok(ErasedSeen::Clean(out)) => return Ok(Ended::Done { changed: false, out }),
             Err(fault) => return Ok(Ended::of(fault)),
         };
-        let undo = self.way_back(&change);
-        if let Err(fault) = undo.as_ref().map_or(Ok(()), |undo| self.can_be_recorded(undo)) {
-            return Ok(Ended::Failed(fault));
-        }
+        let undo = match self.way_back(cx, &change).await {
+            Ok(undo) => undo,
+            Err(fault) => return Ok(Ended::of(fault)),
+        };
+        let leads_back = undo.is_some();
         self.task.commit(TaskEvent::Changing { summary: change.summary, undo }).await?;
-        Ok(self.act(cx, &change.before).await)
+        let ended = self.act(cx, &change.before).await;
+        if leads_back && !matches!(ended, Ended::Unknown(_)) {
+            self.leave(cx, &change.before).await;
+        }
+        Ok(ended)
     }
 
     async fn act(&self, cx: &Cx<'_>, before: &Json) -> Ended {
@@ -252,15 +276,21 @@ impl<'a> Attempt<'a> {
     }
 
     /// What would take the change back: the step's own word, else what the action knows.
-    fn way_back(&self, change: &ErasedChange) -> Option<Undo> {
+    /// An irreversible step has one for as long as it has not taken effect.
+    async fn way_back(&self, cx: &Cx<'_>, change: &ErasedChange) -> Result<Option<Undo>, Fault> {
         let step = self.step;
         let summary = match self.prepared.undoing {
-            _ if step.irreversible.is_some() => return None,
             _ if !step.undo.is_empty() => own_undo(step),
-            Undoing::Known(summary) => summary.to_owned(),
-            Undoing::No(_) => return None,
+            Undoing::Known(summary) | Undoing::Needless(summary) => summary.to_owned(),
+            Undoing::No(_) => return Ok(None),
         };
-        Some(Undo { summary, data: change.before.clone() })
+        let images = self.images(cx, &change.before).await?;
+        let undo = Undo { summary, data: change.before.clone(), images };
+        match self.can_be_recorded(&undo) {
+            Err(_) if step.irreversible.is_some() => Ok(None),
+            Err(fault) => Err(fault),
+            Ok(()) => Ok(Some(undo)),
+        }
     }
 
     /// Whether nothing of the run is another's, as far as no host says so itself.
@@ -282,7 +312,12 @@ impl<'a> Attempt<'a> {
 
     /// Does it, until the operator wants what runs to be ended. After that nothing is begun; an opaque act that is taken
     /// up is still asked for, since what it came to must be known.
-    async fn guarded<T>(&self, cx: &Cx<'_>, phase: Phase, work: BoxFuture<'_, Result<T, Fault>>) -> Result<T, Fault> {
+    pub(super) async fn guarded<T>(
+        &self,
+        cx: &Cx<'_>,
+        phase: Phase,
+        work: BoxFuture<'_, Result<T, Fault>>,
+    ) -> Result<T, Fault> {
         let end = &self.task.shared.end;
         let asks = cx.taken_up && self.step.effect == Effect::Opaque;
         if end.is_cancelled() && !asks {

@@ -34,4 +34,10 @@ impl Commits {
         self.0.send(Request { what, committed }).await.map_err(|_| Refused)?;
         done.await.map_err(|_| Refused)
     }
+
+    /// Does not wait for it: what is sent after it comes after it.
+    pub async fn post(&self, what: What) {
+        // A run that takes nothing any more takes no note of this either.
+        let _ = self.0.send(Request { what, committed: oneshot::channel().0 }).await;
+    }
 }

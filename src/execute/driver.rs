@@ -76,7 +76,8 @@ pub enum Goal {
     /// unless `drifted` is accepted, nothing is begun where something of it is not as it was left.
     Resume { drifted: bool },
     /// Walk it back. A walk that was under way to the same place goes on.
-    Back { to: Target, force: bool },
+    /// `set_aside`: also over what others have changed since, whose version is kept.
+    Back { to: Target, force: bool, set_aside: bool },
     /// End what an earlier engine has left under way, and begin nothing.
     Cancel,
 }
@@ -165,6 +166,7 @@ impl<'p> Driver<'p> {
             questions,
             secrets: run.secrets,
             unsettled: None,
+            set_aside: matches!(run.goal, Goal::Back { set_aside: true, .. }),
             end: CancellationToken::new(),
         };
         let driver = Driver {
@@ -303,7 +305,7 @@ impl<'p> Driver<'p> {
         self.pausing.remove(&index);
         match what {
             TaskEvent::Started { .. } => drop(self.busy.insert(index)),
-            TaskEvent::Changing { .. } => {}
+            TaskEvent::Changing { .. } | TaskEvent::Left { .. } | TaskEvent::SetAside { .. } => {}
             TaskEvent::Retrying { .. } => {
                 self.busy.remove(&index);
                 self.pausing.insert(index);

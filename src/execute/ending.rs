@@ -37,7 +37,7 @@ fn back(program: &Program, state: &RunState, leg: Leg, goal: &Goal) -> Option<Ev
         return None;
     }
     let way = match (leg, goal) {
-        (Leg::TakeUp, Goal::Back { to, force }) => walk::way(program, state, to, *force),
+        (Leg::TakeUp, Goal::Back { to, force, .. }) => walk::way(program, state, to, *force),
         (Leg::TakeUp, _) => walk::under_way(program, state),
         _ => walk::way(program, state, &asked_by_failure(program, state)?, false),
     };

@@ -104,6 +104,7 @@ impl<'p> Look<'p> {
             questions: mpsc::channel(1).0,
             secrets: ahead.secrets,
             unsettled: Some(unsettled.clone()),
+            set_aside: false,
             end: CancellationToken::new(),
         };
         let mut look = Look {
@@ -233,7 +234,7 @@ impl<'p> Look<'p> {
                     Ok(Ended::Failed(fault) | Ended::Unknown(fault) | Ended::Stopped(fault)) => Err(fault),
                     Err(_) => Err(Fault::controller("a read has something to write down: this is a bug")),
                 }),
-                Effect::Converges | Effect::Opaque => Found::Seen(attempt.look().await),
+                Effect::Converges | Effect::Opaque => Found::Seen(attempt.foresee().await),
             };
             (index, filled, found)
         })

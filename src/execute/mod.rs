@@ -10,6 +10,7 @@
 mod approvals;
 mod attempt;
 mod commit;
+pub mod drift;
 mod driver;
 mod effective;
 mod end;

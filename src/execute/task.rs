@@ -46,6 +46,8 @@ pub(super) struct Shared {
     pub secrets: Arc<Keyring>,
     /// What is not known of tasks, where none is run.
     pub unsettled: Option<Unsettled>,
+    /// Whether an undo goes on over what others have changed since, whose version is kept.
+    pub set_aside: bool,
     /// Cancelled once what runs on the hosts is to be ended, and that is on record.
     pub end: CancellationToken,
 }
@@ -281,6 +283,11 @@ impl TaskRun {
 
     pub fn step(&self) -> &Step {
         &self.shared.program.steps[self.task().step as usize]
+    }
+
+    /// The same, without waiting for it to be there.
+    pub async fn post(&self, what: TaskEvent) {
+        self.shared.commits.post(What::Task(self.index, what)).await;
     }
 
     pub async fn commit(&self, what: TaskEvent) -> Result<(), Refused> {

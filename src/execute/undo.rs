@@ -1,7 +1,7 @@
 //! Taking one task back: by the steps of its own `undo`, else by what its action saw before the change.
 //!
-//! An undo bears a half-done change. One that was cut off keeps its attempt, so that its acts are found by their
-//! ids and none is begun twice.
+//! An undo bears a half-done change, and being repeated: one that was cut off keeps its attempt, so that its acts are found
+//! by their ids and none is begun while another runs. Where the record of an act is gone, as after a reboot, it is done again.
 
 use super::attempt::Attempt;
 use super::commit::Refused;
@@ -40,7 +40,7 @@ impl TaskRun {
         let deadline = self.step().timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut attempt = self.attempt(&prepared, record.attempt, deadline);
         attempt.taken_up = taken_up;
-        attempt.undo(&undo.data).await
+        attempt.undo(&undo).await
     }
 
     /// One after the other. Nobody knows how to look whether they did what they should.

@@ -1,8 +1,8 @@
 //! Where a run stands and which ways lead on from there: what a resumed run attempts again, what a walk back
 //! passes over, and where it must stop.
 //!
-//! Pure: it reads the program and the fold, and does nothing. A standing wall (an irreversible step that has begun)
-//! is never crossed unless it is told to.
+//! Pure: it reads the program and the fold, and does nothing. A standing wall (an irreversible step that has taken effect,
+//! or may have) is never crossed unless it is told to. One that failed is none: it is taken back like any other.
 
 use super::{effective, roll};
 use crate::check::{OnFailure, RollPart, Step};
@@ -143,11 +143,14 @@ pub fn taking_back<'a>(program: &'a Program, task: &Task, record: &'a TaskRecord
     let step = &program.steps[task.step as usize];
     match (&step.irreversible, &record.undo, step.kind.undoing(|name| task.args.entry(name))) {
         _ if !record.has_changed() || matches!(record.state, TaskState::Kept { .. }) => TakingBack::Nothing,
-        (Some(reason), ..) => TakingBack::Keep(reason),
+        (Some(reason), ..) if record.has_taken_effect() => TakingBack::Keep(reason),
         _ if !step.undo.is_empty() => TakingBack::Undo(own_undo(step).into()),
-        (None, Some(undo), _) => TakingBack::Undo(undo.summary.as_str().into()),
-        (None, None, Undoing::No(why)) => TakingBack::Keep(why),
-        (None, None, Undoing::Known(_)) => TakingBack::Keep("what was there before is not on record"),
+        (_, Some(undo), _) => TakingBack::Undo(undo.summary.as_str().into()),
+        (Some(reason), None, Undoing::No(_)) => TakingBack::Keep(reason),
+        (_, None, Undoing::No(why)) => TakingBack::Keep(why),
+        (_, None, Undoing::Known(_) | Undoing::Needless(_)) => {
+            TakingBack::Keep("what was there before is not on record")
+        }
     }
 }
 
@@ -213,7 +216,7 @@ fn below(program: &Program, graph: &DiGraph<Node, ()>, which: impl Fn(&Task) -> 
 
 /// The last irreversible step in there that has changed something, or may have.
 fn standing_wall<'p>(program: &'p Program, state: &RunState, inside: &HashSet<usize>) -> Option<&'p StepId> {
-    let stands = |task: &Task| state.task(&task.name).is_some_and(|record| record.has_changed());
+    let stands = |task: &Task| state.task(&task.name).is_some_and(TaskRecord::has_taken_effect);
     let walls = indices(program, stands).filter(|task| inside.contains(task)).map(|task| program.tasks[task].step);
     let walls = walls.filter(|step| program.steps[*step as usize].irreversible.is_some());
     walls.max().map(|step| &program.steps[step as usize].id)
@@ -223,7 +226,8 @@ fn standing_wall<'p>(program: &'p Program, state: &RunState, inside: &HashSet<us
 fn last_batch(program: &Program, state: &RunState, step: &StepId) -> Option<Vec<HostName>> {
     let index = program.steps.iter().position(|other| other.id == *step)?;
     let roll = &program.rolls[&program.steps[index].roll.as_ref()?.roll];
-    let changed = |host: &HostName| state.of_step(step.as_str()).any(|(name, t)| name.host == *host && t.has_changed());
+    let changed =
+        |host: &HostName| state.of_step(step.as_str()).any(|(name, t)| name.host == *host && t.has_taken_effect());
     roll::batches(program, roll, state).into_iter().rev().find(|batch| batch.iter().any(changed))
 }
 

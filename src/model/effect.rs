@@ -1,5 +1,6 @@
 //! What a step does to the world, as far as the engine needs to know.
 
+use super::Images;
 use serde::{Deserialize, Serialize};
 
 /// Dry run, retry and recovery read only this; the engine never matches on an action's name.
@@ -21,4 +22,7 @@ pub struct Undo {
     /// One line for people: what the undo would do.
     pub summary: String,
     pub data: serde_json::Value,
+    /// What it would write to, as that was before the change.
+    #[serde(default, skip_serializing_if = "Images::is_empty")]
+    pub images: Images,
 }

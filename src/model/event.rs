@@ -1,6 +1,6 @@
 //! What happens in a run. The journal is a list of these; the run's state is a fold over them.
 
-use super::{Fault, HostName, RunId, StepId, TaskName, Undo};
+use super::{Fault, HostName, Images, RunId, StepId, TaskName, Undo};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -152,6 +152,18 @@ pub enum Found {
     Drifted { why: String },
 }
 
+/// Something that others have changed since a step did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAside {
+    /// A path, or such as `unit etcd`.
+    pub thing: String,
+    /// How it differs from what the step had left.
+    pub why: String,
+    /// Where their version is; none where there is nothing to keep but what `why` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -185,6 +197,10 @@ pub enum TaskEvent {
         summary: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         undo: Option<Undo>,
+    },
+    /// What its undo would write to, as this attempt has left it.
+    Left {
+        images: Images,
     },
     Done {
         changed: bool,
@@ -224,6 +240,10 @@ pub enum TaskEvent {
     /// About to take back what it did. An undo that is taken up again keeps its attempt.
     Undoing {
         attempt: u32,
+    },
+    /// What others had changed since, and where their version is kept: the undo goes on over it.
+    SetAside {
+        drift: Vec<SetAside>,
     },
     Undone {
         /// Whether a look afterwards found what was there before the task.

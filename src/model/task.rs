@@ -1,6 +1,6 @@
 //! The state of one task, and which event may follow which.
 
-use super::{Fault, Found, Outputs, TaskEvent, Undo};
+use super::{Fault, Found, Images, Outputs, SetAside, TaskEvent, Undo};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
@@ -77,6 +77,14 @@ pub struct TaskRecord {
     pub undo: Option<Undo>,
     /// The first attempt that announced a change which has not been taken back.
     pub announced: Option<u32>,
+    /// Whether the last change that it announced did not become what it was meant to be: it failed, or was ended.
+    pub came_to_nothing: bool,
+    /// What its undo would write to, as it found that and as each of its attempts has left it: others did not.
+    pub images: Vec<Images>,
+    /// Whether the last of these is of its last change.
+    pub imaged: bool,
+    /// What others had changed since, where an undo went on over it.
+    pub aside: Vec<SetAside>,
     /// What a look at it found before the run was last resumed, where it is not as it was left.
     pub drift: Option<String>,
 }
@@ -90,6 +98,7 @@ impl TaskRecord {
             (Pending | Waiting { .. }, TaskEvent::Started { attempt }) if *attempt == self.attempt + 1 => Running,
             (Running, TaskEvent::Skipped) if self.announced.is_none() => Skipped,
             (Running, TaskEvent::Changing { summary, .. }) => Changing { summary: summary.clone() },
+            (Changing { summary }, TaskEvent::Left { .. }) => Changing { summary: summary.clone() },
             (Running, TaskEvent::Done { changed: true, .. }) => return None,
             (done @ Done { .. }, TaskEvent::Looked { .. }) => done.clone(),
             // What was unknown may be found out from the record on its host.
@@ -137,6 +146,7 @@ impl TaskRecord {
             {
                 Running
             }
+            (Undoing { was }, TaskEvent::SetAside { .. }) => Undoing { was: was.clone() },
             (Undoing { was }, TaskEvent::Undone { verified }) => {
                 Undone { verified: *verified, fault: was.fault().cloned() }
             }
@@ -166,10 +176,25 @@ impl TaskRecord {
                 (self.started, self.ended) = (first.or(Some(at)), None);
                 self.attempt = *attempt;
             }
-            TaskEvent::Changing { undo, .. } if self.announced.is_none() => {
-                self.announced = Some(self.attempt);
-                self.undo = undo.clone();
+            TaskEvent::Changing { undo, .. } => {
+                (self.came_to_nothing, self.imaged) = (false, false);
+                if self.announced.is_none() {
+                    self.announced = Some(self.attempt);
+                    self.images.extend(undo.iter().map(|undo| undo.images.clone()));
+                    self.undo = undo.clone();
+                }
             }
+            TaskEvent::Left { images } => {
+                self.images.push(images.clone());
+                self.imaged = true;
+                return;
+            }
+            TaskEvent::SetAside { drift } => {
+                self.aside.extend(drift.iter().cloned());
+                return;
+            }
+            TaskEvent::Failed { .. } | TaskEvent::Retrying { .. } => self.came_to_nothing = true,
+            TaskEvent::Done { .. } | TaskEvent::Settled { took_effect: true, .. } => self.came_to_nothing = false,
             TaskEvent::Settled { took_effect: false, .. } if self.announced == Some(self.attempt) => self.forget(),
             TaskEvent::Settled { took_effect: false, .. } if matches!(self.state, TaskState::Stuck { .. }) => {
                 self.forget();
@@ -205,6 +230,11 @@ impl TaskRecord {
     /// Whether it has begun to change something that was not taken back: a failed task counts.
     pub fn has_changed(&self) -> bool {
         self.announced.is_some()
+    }
+
+    /// Whether what it began to change may be there as it was meant.
+    pub fn has_taken_effect(&self) -> bool {
+        self.has_changed() && !self.came_to_nothing
     }
 
     /// Whether it may be taken back now: it has changed something, and nothing of it is under way or unknown.

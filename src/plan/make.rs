@@ -119,7 +119,7 @@ fn way(step: &Step, tasks: &[Task]) -> Way {
     }
     let mut ways = tasks.iter().map(|task| step.kind.undoing(|name| task.args.entry(name)));
     match ways.find(|way| matches!(way, Undoing::No(_))).unwrap_or(step.kind.undoing(|name| step.args.entry(name))) {
-        Undoing::Known(how) => Way::Known(how.to_owned()),
+        Undoing::Known(how) | Undoing::Needless(how) => Way::Known(how.to_owned()),
         Undoing::No(why) => Way::None(why.to_owned()),
     }
 }

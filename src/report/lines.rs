@@ -3,8 +3,8 @@
 use super::safe::clean;
 use super::{Places, words};
 use crate::model::{
-    Event, FaultKind, Found, Holding, HostName, Observer, Outcome, RunState, Stamped, StepId, TaskEvent, TaskName,
-    TaskRecord, TaskState,
+    Event, FaultKind, Found, Holding, HostName, Observer, Outcome, RunState, SetAside, Stamped, StepId, TaskEvent,
+    TaskName, TaskRecord, TaskState,
 };
 use indexmap::IndexMap;
 use std::io::Write;
@@ -125,6 +125,10 @@ fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool,
             let what = if *took_effect { "it took effect" } else { "it did not take effect" };
             Some(format!("{head}: {what}, says {by}"))
         }
+        TaskEvent::Left { .. } => None,
+        TaskEvent::SetAside { drift } => {
+            Some(drift.iter().map(|one| format!("{head}: {}", clean(&set_aside(one)))).collect::<Vec<_>>().join("\n"))
+        }
         TaskEvent::Undoing { .. } => verbose.then_some(head),
         TaskEvent::Undone { verified } => Some(if *verified { format!("{head}, and looked at") } else { head }),
         TaskEvent::Kept { why } => Some(format!("{head}: {}", clean(why))),
@@ -133,6 +137,12 @@ fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool,
             Some(format!("{head}{}\n{}", took(task, state), body.trim_end()))
         }
     }
+}
+
+/// What others had changed, and where their version is.
+pub fn set_aside(one: &SetAside) -> String {
+    let kept = one.kept.as_ref().map(|kept| format!(", kept as {kept}")).unwrap_or_default();
+    format!("{} was changed by others: {}{kept}", one.thing, one.why)
 }
 
 fn took(task: &TaskName, state: &RunState) -> String {

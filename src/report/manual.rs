@@ -110,7 +110,7 @@ fn page_of_action(kind: &Kind) -> String {
     let outputs = (kind.out_schema)().to_value();
     section(&mut out, "Outputs", fields(&outputs).into_iter());
     let mut undo = match kind.undoing(|_| None) {
-        Undoing::Known(how) => how.to_owned(),
+        Undoing::Known(how) | Undoing::Needless(how) => how.to_owned(),
         Undoing::No(why) => format!("none: {why}"),
     };
     if let Some(stays) = kind.stays {

@@ -17,6 +17,9 @@ pub fn text(state: &RunState, identity: Option<&Identity>, places: &Places) -> S
         if let Some(drift) = &task.drift {
             let _ = writeln!(out, "      not as it was left: {}", clean(drift));
         }
+        for one in &task.aside {
+            let _ = writeln!(out, "      {}", clean(&lines::set_aside(one)));
+        }
         if let Some(fault) = task.state.fault() {
             out += &words::fault(fault, "      ");
             out += &words::indented(&places.snippet(name, fault), "      ");
@@ -58,6 +61,9 @@ pub struct BackStep {
     pub undone: bool,
     /// What would be done, or why it stays.
     pub what: String,
+    /// What others have changed since, where that was looked at: it would be stuck.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<String>,
 }
 
 /// A walk back in words.
@@ -93,6 +99,9 @@ fn done_on(back: &Back) -> String {
     for step in &back.steps {
         let word = if step.undone { "undoes" } else { "keeps " };
         let _ = writeln!(out, "  {word} {}: {}", step.task, step.what);
+        for drift in &step.drift {
+            let _ = writeln!(out, "         {}", clean(drift));
+        }
     }
     if back.steps.is_empty() {
         out += "  has nothing to undo\n";

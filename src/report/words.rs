@@ -17,6 +17,8 @@ pub fn of_event(what: &TaskEvent) -> (&'static str, Style) {
     match what {
         TaskEvent::Started { .. } => ("started", DIM),
         TaskEvent::Changing { .. } => ("changing", DIM),
+        TaskEvent::Left { .. } => ("left", DIM),
+        TaskEvent::SetAside { .. } => ("drifted", ODD),
         TaskEvent::Done { changed: true, .. } => ("changed", CHANGED),
         TaskEvent::Done { changed: false, .. } => ("ok", GOOD),
         TaskEvent::Retrying { fault, .. } if fault.kind == FaultKind::Ended => ("ended", ODD),

@@ -35,7 +35,7 @@ impl Masks {
         match what {
             TaskEvent::Changing { summary, undo } => {
                 let undo =
-                    undo.map(|Undo { summary, data }| Undo { summary: self.text(summary), data: self.json(data) });
+                    undo.map(|undo| Undo { summary: self.text(undo.summary), data: self.json(undo.data), ..undo });
                 TaskEvent::Changing { summary: self.text(summary), undo }
             }
             TaskEvent::Done { changed, out, withheld } => {
@@ -56,6 +56,8 @@ impl Masks {
             | TaskEvent::Skipped
             | TaskEvent::Reopened
             | TaskEvent::Undoing { .. }
+            | TaskEvent::Left { .. }
+            | TaskEvent::SetAside { .. }
             | TaskEvent::Undone { .. } => what,
         }
     }

@@ -195,4 +195,17 @@ impl Erased for StandIn {
     fn undo<'a>(&'a self, cx: &'a Cx<'_>, _: &'a Json) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move { self.take_back(self.scene.answer(&self.owner, cx.attempt)) })
     }
+
+    fn is_back(&self, before: &Json, now: &Json) -> Result<bool, Fault> {
+        Ok(before == now)
+    }
+
+    fn undo_own<'a>(&'a self, _: &'a Cx<'_>, _: &'a Json) -> BoxFuture<'a, Result<bool, Fault>> {
+        Box::pin(async { Ok(false) })
+    }
+
+    /// There is no host to look at.
+    fn undo_writes(&self, _: &Cx<'_>, _: &Json) -> Result<Vec<String>, Fault> {
+        Ok(Vec::new())
+    }
 }

@@ -108,7 +108,7 @@ impl Theatre {
             }
         };
         let way = walk::way(&self.program, &self.state(), &to, false);
-        way.wall.is_none().then_some(Goal::Back { to, force: false })
+        way.wall.is_none().then_some(Goal::Back { to, force: false, set_aside: false })
     }
 
     async fn engine(&self, goal: Goal, witness: Arc<Witness>) -> Result<crate::model::Outcome, Error> {

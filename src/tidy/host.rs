@@ -1,6 +1,7 @@
 //! One user's part of a run on one host: what is there, and its removal.
 
 use super::keeping::Place;
+use crate::action::script;
 use crate::model::{Fault, HostName, RunId};
 use crate::world::{ActId, Host, Script, Silent};
 
@@ -50,14 +51,21 @@ done"#;
 
 /// Removes the paths that are given, then the run's folder. The jobs among it go last, with this one's own record: under
 /// another name, since whoever looks after this job still writes there. No mount point is passed.
-const REMOVE: &str = r#"
-set -eu
+const REMOVE: &str = script!(
+    r#"
 R=$SUREFOOT_RUN_DIR
-[ -O "$R" ] && [ ! -L "$R" ] || { echo "$R is not ours" >&2; exit 1; }
-for path in "$@" "$R.gone"; do rm -rf --one-file-system -- "$path"; done
+[ -O "$R" ] && [ ! -L "$R" ] || die 1 "$R is not ours"
+for path in "$@" "$R.gone"; do
+  dir=$(folder "$path")
+  [ -d "$dir" ] || continue
+  enter "$dir"
+  rm -rf --one-file-system -- "./${path##*/}"
+done
 for entry in "$R"/* "$R"/.[!.]* "$R"/..?*; do [ "$entry" = "$R/jobs" ] || rm -rf --one-file-system -- "$entry"; done
 mv -T -- "$R" "$R.gone"
-rm -rf --one-file-system -- "$R.gone""#;
+rm -rf --one-file-system -- "$R.gone"
+"#
+);
 
 /// Looks for what a run has at a place of a host, and which of these paths of the operator's are there.
 pub async fn find(host: &dyn Host, run: &RunId, place: &Place, theirs: &[String]) -> Result<Found, Fault> {

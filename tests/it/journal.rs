@@ -37,7 +37,11 @@ fn done(out: Value) -> TaskEvent {
 }
 
 fn changing() -> TaskEvent {
-    let undo = Undo { summary: "start etcd".into(), data: json!({ "was": "running", "id": "8e9e05c52164694d" }) };
+    let undo = Undo {
+        summary: "start etcd".into(),
+        data: json!({ "was": "running", "id": "8e9e05c52164694d" }),
+        images: surefoot::model::Images::new(),
+    };
     TaskEvent::Changing { summary: "stop etcd".into(), undo: Some(undo) }
 }
 

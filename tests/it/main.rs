@@ -53,6 +53,7 @@ mod testing;
 mod tidy;
 mod trace;
 mod tune;
+mod undo;
 mod used;
 mod world;
 

@@ -46,7 +46,7 @@ impl Action for Alarm {
     const NAME: &'static str = "etcd.alarm";
     const EXAMPLE: &'static str = "etcd.alarm: { members: members, state: disarmed }";
     const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("nothing to take back: an alarm that still holds is raised again by etcd");
+    const UNDO: Undoing = Undoing::Needless("nothing to take back: an alarm that still holds is raised again by etcd");
     type Out = AlarmOut;
     type Before = ();
 
@@ -79,10 +79,6 @@ impl Action for Alarm {
         }
         let alarms = words(&alarms);
         Ok(AlarmOut { disarmed: alarms.clone(), alarms })
-    }
-
-    async fn undo(&self, _: &Cx<'_>, (): &()) -> Result<(), Fault> {
-        Ok(())
     }
 }
 

@@ -113,6 +113,10 @@ impl Action for Configure {
         before.files.iter().flat_map(|original| original.leaves(done)).collect()
     }
 
+    fn undo_writes(&self, _: &Cx<'_>, before: &Before) -> Vec<String> {
+        before.files.iter().map(|file| file.path().to_owned()).collect()
+    }
+
     async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
         for original in &before.files {
             files::restore(cx, original).await?;

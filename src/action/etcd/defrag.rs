@@ -89,7 +89,7 @@ impl Action for Defrag {
     const NAME: &'static str = "etcd.defrag";
     const EXAMPLE: &'static str = "on: members\netcd.defrag: { waste: 45 }\ntimeout: 10m";
     const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("nothing to take back: it changes no data");
+    const UNDO: Undoing = Undoing::Needless("nothing to take back: it changes no data");
     type Out = DefragOut;
     type Before = Sizes;
 
@@ -121,10 +121,6 @@ impl Action for Defrag {
         member.call("defragmentation", patience(cx), async move { client.defragment().await }).await?;
         let now = Sizes::of(&member).await?;
         Ok(DefragOut { size_before: before.size, size: now.size, size_in_use: now.in_use })
-    }
-
-    async fn undo(&self, _: &Cx<'_>, _: &Sizes) -> Result<(), Fault> {
-        Ok(())
     }
 }
 

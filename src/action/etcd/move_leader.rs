@@ -93,7 +93,7 @@ impl Action for MoveLeader {
     const NAME: &'static str = "etcd.move_leader";
     const EXAMPLE: &'static str = "etcd.move_leader: { members: members, away_from: \"{{ hosts.members | first }}\" }";
     const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("nothing to take back: etcd itself may choose another leader at any time");
+    const UNDO: Undoing = Undoing::Needless("nothing to take back: etcd itself may choose another leader at any time");
     type Out = MoveLeaderOut;
     type Before = Former;
 
@@ -127,10 +127,6 @@ impl Action for MoveLeader {
                 Ok(out(to))
             }
         }
-    }
-
-    async fn undo(&self, _: &Cx<'_>, _: &Former) -> Result<(), Fault> {
-        Ok(())
     }
 
     /// Who leads may change at any time.

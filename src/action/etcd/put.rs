@@ -100,6 +100,11 @@ impl Action for Put {
         Ok(wanted.out())
     }
 
+    /// A value that was put back has a revision of its own.
+    fn is_back(before: &Before, now: &Before) -> bool {
+        before.keys == now.keys && before.replaced.is_some() == now.replaced.is_some()
+    }
+
     async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
         let member = client::any(cx, self.members.as_ref()).await?;
         let mut kv = member.client.kv_client();

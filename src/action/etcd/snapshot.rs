@@ -48,7 +48,7 @@ impl Action for Snapshot {
     const NAME: &'static str = "etcd.snapshot";
     const EXAMPLE: &'static str = "etcd.snapshot: { from: members, to: \"backup/etcd-{{ run.id }}.db\" }";
     const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("removes the file and its sidecar");
+    const UNDO: Undoing = Undoing::Needless("nothing to take back: a finished snapshot is a backup, and stays");
     type Out = SnapshotOut;
     type Before = ();
 
@@ -98,23 +98,6 @@ impl Action for Snapshot {
             let _ = std::fs::remove_file(&part);
         }
         done
-    }
-
-    async fn undo(&self, cx: &Cx<'_>, (): &()) -> Result<(), Fault> {
-        let path = cx.local(Path::new(&self.to));
-        // `inspect` found no such file, so what bears this task's name in its sidecar was made here.
-        if Sidecar::read(&path)?.is_none_or(|sidecar| !is_ours(&sidecar, cx)) {
-            return Ok(());
-        }
-        for path in [path.clone(), Sidecar::path(&path)] {
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(local_fault(&path, "remove", &error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 }
 

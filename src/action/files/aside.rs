@@ -5,35 +5,41 @@ use crate::action::Cx;
 use crate::model::Fault;
 use crate::world::Script;
 
-/// `$1` to `$2`. Two looks around the rename, since an `mv` that must not overwrite ends with 0 where it did nothing.
+/// `$1` to `$2`. Two looks around the rename, since an `mv` that must not overwrite may end with 0 where it did nothing.
 const RENAME: &str = script!(
     r#"
-from=$1 to=$2
+from=$1 to=$2 old=${1##*/} new=${2##*/}
 if there "$from" && there "$to"; then die 70 "both $from and $to exist"; fi
-if there "$to"; then exit 0; fi
-there "$from" || die 71 "$from does not exist"
 dir=$(folder "$to")
+there "$from" || there "$to" || die 71 "$from does not exist"
 [ -d "$dir" ] || die 71 "its folder $dir does not exist"
-[ "$(stat -c %d -- "$from")" = "$(stat -c %d -- "$dir")" ] || die 70 "$from and $dir are on different filesystems"
-mv -n -T -- "$from" "$to"
-if there "$from" || ! there "$to"; then die 70 "something else has come to be at $to"; fi
-flush "$dir" "$(folder "$from")"
+if there "$to"; then exit 0; fi
+enter "$dir"
+exec 3<.
+enter "$(folder "$from")"
+there "./$old" || die 71 "$from does not exist"
+[ "$(stat -c %d -- "./$old")" = "$(stat -L -c %d /proc/self/fd/3)" ] || die 70 "$from and $dir are on different filesystems"
+mv -n -T -- "./$old" "/proc/self/fd/3/$new" || :
+if there "./$old" || ! there "/proc/self/fd/3/$new"; then die 70 "something else has come to be at $to"; fi
+flush . /proc/self/fd/3
 "#
 );
 
 /// Sets `$1` aside as `$2` in the run's folder, or as `$3` where that is on another filesystem; says which.
 const ASIDE: &str = script!(
     r#"
-path=$1 kept=$(kept_as "$2") beside=$3
+path=$1 name=${1##*/} kept=$(kept_as "$2") beside=$3
 there "$path" || exit 0
 if there "$kept" || there "$beside"; then die 70 "it was set aside before and has come back"; fi
-dir=$(folder "$path") at=$(stat -c %d -- "$path")
-[ "$at" = "$(stat -c %d -- "$dir")" ] || die 70 "it is a filesystem of its own"
+enter "$(folder "$path")"
+device=$(stat -c %d -- "./$name")
+[ "$device" = "$(stat -c %d .)" ] || die 70 "it is a filesystem of its own"
 mkdir -p -- "${kept%/*}"
-[ "$at" = "$(stat -c %d -- "${kept%/*}")" ] || kept=$beside
-mv -n -T -- "$path" "$kept"
-! there "$path" || die 70 "it could not be renamed to $kept"
-flush "$dir" "${kept%/*}"
+[ "$device" = "$(stat -c %d -- "${kept%/*}")" ] || kept=./${beside##*/}
+mv -n -T -- "./$name" "$kept" || :
+! there "./$name" || die 70 "it could not be renamed to $kept"
+flush .
+case $kept in ./*) kept=$beside ;; *) flush "${kept%/*}" ;; esac
 printf '%s\n' "$kept"
 "#
 );
@@ -41,22 +47,24 @@ printf '%s\n' "$kept"
 const DELETE: &str = script!(
     r#"
 there "$1" || exit 0
-dir=$(folder "$1")
-[ "$(stat -c %d -- "$1")" = "$(stat -c %d -- "$dir")" ] || die 70 "it is a filesystem of its own"
-rm -rf --one-file-system -- "$1"
-flush "$dir"
+enter "$(folder "$1")"
+[ "$(stat -c %d -- "./${1##*/}")" = "$(stat -c %d .)" ] || die 70 "it is a filesystem of its own"
+rm -rf --one-file-system -- "./${1##*/}"
+flush .
 "#
 );
 
 const RETURN: &str = script!(
     r#"
-path=$1 kept=$(kept_as "$2")
-there "$kept" || kept=$3
-there "$kept" || { there "$path" && exit 0; die 71 "it is gone, and nothing is kept"; }
-! there "$path" || die 70 "something else is there now; what was there is kept as $kept"
-mv -n -T -- "$kept" "$path"
+path=$1 name=${1##*/} kept=$(kept_as "$2")
+there "$path" || [ -d "$(folder "$path")" ] || die 71 "its folder is gone; what was there is kept as $kept"
+enter "$(folder "$path")"
+there "$kept" || kept=./${3##*/}
+there "$kept" || { there "./$name" && exit 0; die 71 "it is gone, and nothing is kept"; }
+! there "./$name" || die 70 "something else is there now; what was there is kept as $kept"
+mv -n -T -- "$kept" "./$name" || :
 ! there "$kept" || die 70 "something else has come to be there; what was there is kept as $kept"
-flush "$(folder "$path")" "${kept%/*}"
+flush .
 "#
 );
 

@@ -7,22 +7,37 @@ use crate::world::Script;
 
 const LINK: &str = script!(
     r#"
-[ -L "$1" ] || [ ! -e "$1" ] || die 70 "something else than a link is there"
-rm -f -- "$2"
-ln -s -- "$3" "$2"
-mv -f -T -- "$2" "$1"
-flush "$(folder "$1")"
+name=${1##*/}
+enter "$(folder "$1")"
+[ -L "./$name" ] || [ ! -e "./$name" ] || die 70 "something else than a link is there"
+private "$2"
+ln -s -- "$3" ./new
+mv -f -T -- ./new "../$name"
+flush ..
+leave
 "#
 );
 
 const DIRECTORY: &str = script!(
     r#"
-dir=$(folder "$1")
-[ -d "$dir" ] || die 71 "its folder $dir does not exist"
-[ -d "$1" ] || mkdir -- "$1"
-[ -z "$3" ] || chown -- "$3" "$1"
-chmod -- "$2" "$1"
-flush "$1" "$dir"
+name=${1##*/}
+enter "$(folder "$1")"
+if there "./$name"; then
+  [ -d "./$name" ] && [ ! -L "./$name" ] || die 70 "something else than a directory is there"
+  cd -P -- "./$name"
+  # One that an earlier attempt has made, with its owner and mode.
+  [ "$(stat -c %d:%i ..)" = "$home" ] || die 70 "it leads elsewhere now"
+  exit 0
+fi
+private "$2"
+mkdir -- ./new
+[ -z "$4" ] || chown -- "$4" ./new
+chmod -- "$3" ./new
+flush ./new
+mv -n -T -- ./new "../$name" || :
+[ ! -e ./new ] || die 70 "something else has come to be there"
+flush ..
+leave
 "#
 );
 
@@ -35,6 +50,6 @@ pub async fn link(cx: &Cx<'_>, path: &str, target: &str) -> Result<(), Fault> {
 
 /// Makes a directory, with mode 0700 where none is wanted. Its own folder must be there.
 pub async fn make_directory(cx: &Cx<'_>, path: &str, wanted: &Attributes) -> Result<(), Fault> {
-    let args = [path, &wanted.mode(None, "0700"), &wanted.owner(None)];
+    let args = [path, &temp_of(cx, path), &wanted.mode(None, "0700"), &wanted.owner(None)];
     check(cx.act(Script::new(DIRECTORY).args(args)).await?, &format!("make the directory {path}")).map(drop)
 }

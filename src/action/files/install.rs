@@ -1,6 +1,6 @@
 //! Contents that come to be at a path at once or not at all, and the way back.
 
-use super::{Keep, Owned, Was, check, script, temp_of};
+use super::{Keep, Owned, Was, attributes_of, check, script, task_name, temp_of};
 use crate::action::{Cx, Leftover, Mode};
 use crate::model::Fault;
 use crate::world::Script;
@@ -87,98 +87,167 @@ impl Original {
 pub enum Contents<'a> {
     /// Few enough to go with the script.
     Bytes(&'a [u8]),
-    /// Already in the file that [`prepare`] names, where they have this checksum.
-    Staged(&'a str),
+    /// Already in the file that [`prepare`] has named, where they have this checksum.
+    Staged { at: &'a str, sha256: &'a str },
 }
 
-/// Before contents are sent: no leftovers of an earlier attempt, and a folder to put them into.
+/// Before contents are sent: a name for them where only we can write. It is on the filesystem of their place, unless others
+/// can swap folders there.
 const PREPARE: &str = script!(
     r#"
-dir=$(folder "$1")
-[ -d "$dir" ] || die 71 "its folder $dir does not exist"
-rm -f -- "$2"
+enter "$(folder "$1")"
+real "$at"
+if [ $trust = firm ]; then
+  private "$2"; rm -rf -- ./new ./old; new=$at/$made/new made=
+else
+  new=$SUREFOOT_RUN_DIR/new/$3
+  mkdir -p -- "${new%/*}"; rm -f -- "$new"
+fi
+printf '%s\n' "$new"
+"#
+);
+
+const KEPT: &str = script!(r#"exec cat -- "$(kept_as "$1")""#);
+
+const DISCARD: &str = script!(
+    r#"
+rm -f -- "$1"
+rmdir -- "${1%/*}" 2>/dev/null || :
 "#
 );
 
 const INSTALL: &str = script!(
     r#"
-to=$1 temp=$2 kept=$(kept_as "$3") mode=$4 owner=$5 staged=$6 sum=$SUM old=$OLD
-trap 'rm -f -- "$temp"' EXIT
-dir=$(folder "$to")
-[ -d "$dir" ] || die 71 "its folder $dir does not exist"
-[ ! -L "$to" ] || die 70 "it is a symbolic link now"
-[ ! -e "$to" ] || [ -f "$to" ] || die 70 "it is no file now"
-if [ "$staged" ]; then have=$staged; [ -f "$temp" ]
-else rm -f -- "$temp"; (set -C; cat >"$temp"); have=$(sha256sum <"$temp"); fi
-[ "${have%% *}" = "$sum" ] || die 70 "the new contents did not arrive whole: their checksum is ${have%% *}, not $sum"
-if [ -e "$to" ]; then
-  have=$(sha256sum <"$to") have=${have%% *}
+to=$1 name=${1##*/} temp=$2 kept=$(kept_as "$3") mode=$4 owner=$5 staged=$6 have=$7 sum=$SUM old=$OLD
+enter "$(folder "$to")"
+[ ! -L "./$name" ] || die 70 "it is a symbolic link now"
+[ ! -e "./$name" ] || [ -f "./$name" ] || die 70 "it is no file now"
+private "$temp"
+case $staged in
+  '') rm -f ./new; (set -C; cat >./new); have=$(sum ./new) ;;
+  "$at/$temp/new") ;;
+  *) rm -f ./new; mv -- "$staged" ./new ;;
+esac
+[ -f ./new ] && [ ! -L ./new ] || die 70 "the new contents are gone"
+[ "$have" = "$sum" ] || die 70 "the new contents did not arrive whole: their checksum is $have, not $sum"
+like=./old
+if hold "$name"; then
+  have=$(sum ./old)
   [ "$have" = "$old" ] || [ "$have" = "$sum" ] || die 70 "somebody has changed it in the meantime"
-  if [ "$have" = "$old" ] && [ ! -e "$kept" ]; then
-    mkdir -p -- "${kept%/*}"
-    cat -- "$to" >"$kept.part"
-    flush "$kept.part"; mv -T -- "$kept.part" "$kept"; flush "${kept%/*}"
-  fi
+  if [ "$have" = "$old" ] && [ ! -e "$kept" ]; then keep ./old; fi
+  # All that it has, but its times.
+  ! cp -a --attributes-only -- ./old ./new 2>/dev/null || touch -- ./new
 fi
-[ -z "$owner" ] || chown -- "$owner" "$temp"
-chmod -- "$mode" "$temp"
-flush "$temp"
-mv -f -T -- "$temp" "$to"
-flush "$dir"
+set_owner "$owner" ./new
+set_mode "$mode" ./new
+flush ./new
+mv -f -T -- ./new "../$name"
+flush ..
+leave
 "#
 );
 
 const ATTRIBUTES: &str = script!(
     r#"
-[ ! -L "$1" ] || die 70 "it is a symbolic link now"
-[ -z "$3" ] || chown -- "$3" "$1"
-chmod -- "$2" "$1"
-flush "$1"
+path=$1 name=${1##*/} temp=$2 attributes=$(kept_as "$3") mode=$4 owner=$5 place=$6 back=$7
+enter "$(folder "$path")"
+[ ! -L "./$name" ] || die 70 "it is a symbolic link now"
+if [ -d "./$name" ]; then
+  real "$at"
+  cd -P -- "./$name"
+  [ "$(stat -c %d:%i ..)" = "$home" ] || die 70 "it leads elsewhere now"
+  # Where others can swap it: the very one that was looked at.
+  [ $trust = firm ] || [ -z "$place" ] || [ "$place" = "$(stat -c %d:%i .)" ] || die 70 "it is another directory now"
+  [ "$back" ] || keep_attributes_here "$attributes"
+  case $owner in ''|"$(stat -c %u:%g .)") ;; *) chown -- "$owner" . ;; esac
+  [ -z "$back" ] || attributes_back "$attributes"
+  set_mode "$mode" .
+  flush .
+  exit 0
+fi
+private "$temp"
+hold "$name" || die 71 "it is gone"
+if [ $held = copy ]; then
+  real "$at"
+  [ $trust = firm ] || [ "$me" != 0 ] || die 70 "other users can change its folder, and its filesystem has no hard links"
+  file=../$name
+else file=./old; fi
+like=$attributes
+keep_attributes ./old "$attributes"
+set_owner "$owner" "$file"
+set_mode "$mode" "$file"
+flush "$file"
+leave
 "#
 );
 
 const RESTORE: &str = script!(
     r#"
-to=$1 temp=$2 kept=$(kept_as "$3") mode=$4 owner=$5 sum=$SUM
-trap 'rm -f -- "$temp"' EXIT
-dir=$(folder "$to")
+to=$1 name=${1##*/} temp=$2 kept=$(kept_as "$3") attributes=$(kept_as "$4") mode=$5 owner=$6 sum=$SUM
+enter "$(folder "$to")"
+private "$temp"
 if [ -e "$kept" ]; then
-  [ -d "$dir" ] || die 71 "its folder $dir does not exist"
-  [ -L "$to" ] || [ ! -d "$to" ] || die 70 "a directory is in its place now"
-  cat -- "$kept" >"$temp"
-  have=$(sha256sum <"$temp")
-  [ "${have%% *}" = "$sum" ] || die 70 "its original in $kept is damaged"
-  chown -- "$owner" "$temp"; chmod -- "$mode" "$temp"; flush "$temp"
-  mv -f -T -- "$temp" "$to"
-  flush "$dir"
+  [ -L "../$name" ] || [ ! -d "../$name" ] || die 70 "a directory is in its place now"
+  rm -f -- ./new
+  ln -- "$kept" ./new 2>/dev/null || cp -a -- "$kept" ./new
+  [ "$(sum ./new)" = "$sum" ] || die 70 "its original in $kept is damaged"
+  like=$kept
+  set_owner "$owner" ./new; set_mode "$mode" ./new; flush ./new
+  mv -f -T -- ./new "../$name"
+  flush ..
   rm -f -- "$kept"
 else
-  [ -f "$to" ] && [ ! -L "$to" ] || die 71 "it is gone, and nothing is kept"
-  have=$(sha256sum <"$to")
-  [ "${have%% *}" = "$sum" ] || die 70 "it has other contents than before, and nothing is kept"
-  chown -- "$owner" "$to"; chmod -- "$mode" "$to"; flush "$to"
+  hold "$name" || die 71 "it is gone, and nothing is kept"
+  [ "$(sum ./old)" = "$sum" ] || die 70 "it has other contents than before, and nothing is kept"
+  if [ $held = copy ]; then
+    real "$at"
+    [ $trust = firm ] || [ "$me" != 0 ] || die 70 "other users can change its folder, and its filesystem has no hard links"
+    file=../$name
+  else file=./old; fi
+  like=$attributes
+  set_owner "$owner" "$file"; like "$attributes" "$file" mode,xattr; set_mode "$mode" "$file"; flush "$file"
 fi
+leave
 "#
 );
 
 /// Of what was not there: takes away what has been made. A directory with something in it stays.
 const UNMAKE: &str = script!(
     r#"
-rm -f -- "$2"
-if [ -L "$1" ] || [ -f "$1" ]; then rm -f -- "$1"
-elif [ -d "$1" ]; then rmdir -- "$1" 2>/dev/null || die 70 "it is not empty"
-elif [ -e "$1" ]; then die 70 "it is neither a file nor a directory now"
+name=${1##*/} dir=$(folder "$1")
+[ -d "$dir" ] || exit 0
+enter "$dir"
+if [ -L "./$name" ] || [ -f "./$name" ]; then rm -f -- "./$name"
+elif [ -d "./$name" ]; then rmdir -- "./$name" 2>/dev/null || die 70 "it is not empty"
+elif [ -e "./$name" ]; then die 70 "it is neither a file nor a directory now"
 else exit 0; fi
-flush "$(folder "$1")"
+flush .
 "#
 );
 
 /// Makes way for contents that [`crate::world::Host::put`] will write to the path that it gives.
 pub async fn prepare(cx: &Cx<'_>, path: &str) -> Result<String, Fault> {
-    let temp = temp_of(cx, path);
-    let script = Script::new(PREPARE).args([path, &temp]);
-    check(cx.act(script).await?, &format!("write {path}"))?;
-    Ok(temp)
+    let script = Script::new(PREPARE).args([path, &temp_of(cx, path), &task_name(cx)]);
+    let output = check(cx.act(script).await?, &format!("write {path}"))?;
+    Ok(output.text().trim_end_matches('\n').to_owned())
+}
+
+/// The text of the original that is kept; empty where there was none, `None` where nothing is kept.
+pub async fn kept_text(cx: &Cx<'_>, original: &Original) -> Result<Option<String>, Fault> {
+    if original.was == Was::Absent {
+        return Ok(Some(String::new()));
+    }
+    let output = cx.probe(Script::new(KEPT).arg(&original.keep.kept)).await?;
+    Ok(String::from_utf8(output.stdout.to_vec()).ok().filter(|_| output.code == 0))
+}
+
+/// What was sent to where [`prepare`] has made way; a failure leaves nothing there.
+pub async fn or_discard<T>(cx: &Cx<'_>, temp: &str, sent: Result<T, Fault>) -> Result<T, Fault> {
+    if sent.is_err() {
+        // The fault that matters is the one that led here; what is left is known to `leaves`.
+        let _ = cx.act(Script::new(DISCARD).arg(temp)).await;
+    }
+    sent
 }
 
 /// Puts contents with this checksum in place: whole, with their mode and owner, or not at all. Keeps the original.
@@ -197,8 +266,8 @@ pub async fn install(
     };
     let temp = temp_of(cx, path);
     let (mode, owner) = (wanted.mode(owned, "0600"), wanted.owner(owned));
-    let staged = if let Contents::Staged(sum) = contents { sum } else { "" };
-    let mut script = Script::new(INSTALL).args([path.as_str(), &temp, kept, &mode, &owner, staged]);
+    let (staged, have) = if let Contents::Staged { at, sha256 } = contents { (at, sha256) } else { ("", "") };
+    let mut script = Script::new(INSTALL).args([path.as_str(), &temp, kept, &mode, &owner, staged, have]);
     // From the checksum of a short secret one can guess it: every user of a host can see arguments.
     script = script.env("SUM", sha256).env("OLD", old);
     if let Contents::Bytes(bytes) = contents {
@@ -209,7 +278,28 @@ pub async fn install(
 
 /// Gives what is there already its mode and owner.
 pub async fn attributes(cx: &Cx<'_>, path: &str, owned: &Owned, wanted: &Attributes) -> Result<(), Fault> {
-    let args = [path, &wanted.mode(Some(owned), "0600"), &wanted.owner(Some(owned))];
+    set(cx, path, (owned, ""), wanted, "").await
+}
+
+/// The same of a directory, by its device and inode.
+pub async fn attributes_of_directory(
+    cx: &Cx<'_>,
+    path: &str,
+    was: (&Owned, &str),
+    wanted: &Attributes,
+) -> Result<(), Fault> {
+    set(cx, path, was, wanted, "").await
+}
+
+async fn set(
+    cx: &Cx<'_>,
+    path: &str,
+    (owned, place): (&Owned, &str),
+    wanted: &Attributes,
+    back: &str,
+) -> Result<(), Fault> {
+    let (temp, kept) = (temp_of(cx, path), attributes_of(cx, path));
+    let args = [path, &temp, &kept, &wanted.mode(Some(owned), "0600"), &wanted.owner(Some(owned)), place, back];
     check(cx.act(Script::new(ATTRIBUTES).args(args)).await?, &format!("set mode and owner of {path}")).map(drop)
 }
 
@@ -219,12 +309,16 @@ pub async fn restore(cx: &Cx<'_>, original: &Original) -> Result<(), Fault> {
     let Original { keep: Keep { path, kept, .. }, was } = original;
     let temp = temp_of(cx, path);
     let script = match was {
-        Was::Absent => Script::new(UNMAKE).args([path, &temp]),
+        Was::Absent => Script::new(UNMAKE).arg(path),
         Was::File { owned, sha256, .. } => {
             let owner = Attributes::default().owner(Some(owned));
-            Script::new(RESTORE).args([path, &temp, kept, &owned.mode, &owner]).env("SUM", sha256)
+            Script::new(RESTORE)
+                .args([path, &temp, kept, &attributes_of(cx, path), &owned.mode, &owner])
+                .env("SUM", sha256)
         }
-        Was::Directory { owned } => return attributes(cx, path, owned, &Attributes::default()).await,
+        Was::Directory { owned, place } => {
+            return set(cx, path, (owned, place), &Attributes::default(), "yes").await;
+        }
         Was::Link { target } => return super::link(cx, path, target).await,
         Was::Other => return Ok(()),
     };

@@ -1,8 +1,9 @@
 //! What the actions that change files share: how a path is looked at, how contents come to be there at once or not at
 //! all, what is kept of the old, and how it is put back.
 //!
-//! Originals lie in the run's folder on the host; what is journaled ([`Original`]) holds only names, modes, owners and checksums. A symbolic link is never followed and never
-//! replaced by a file: whoever means its target names its target.
+//! Originals lie in the run's folder on the host; what is journaled ([`Original`]) holds only names, modes, owners and
+//! checksums. A symbolic link is never followed and never replaced by a file: whoever means its target names its target.
+//! Nor is anything done by path in a folder that others can write: see `prelude.sh`.
 
 mod aside;
 mod diff;
@@ -13,7 +14,10 @@ mod local;
 pub use aside::{delete, put_back, rename, set_aside};
 pub use diff::unified;
 pub use entry::{link, make_directory};
-pub use install::{Attributes, Contents, Original, attributes, install, prepare, restore};
+pub use install::{
+    Attributes, Contents, Original, attributes, attributes_of_directory, install, kept_text, or_discard, prepare,
+    restore,
+};
 pub use local::{LocalFile, checksum, local_fault, look_locally, sha256, size_locally};
 
 use super::Cx;
@@ -21,21 +25,13 @@ use crate::model::{Fault, FaultKind};
 use crate::world::{Host, Output, Script};
 use serde::{Deserialize, Serialize};
 
-/// A constant script with what all of ours begin with. `die CODE TEXT` ends it with a fault of that kind.
+/// A constant script with what all of ours begin with: see `prelude.sh`.
 macro_rules! script {
     ($body:literal) => {
-        concat!(
-            "set -eu; umask 077; LC_ALL=C; export LC_ALL\n",
-            "die() { c=$1; shift; printf '%s\\n' \"$*\" >&2; exit \"$c\"; }\n",
-            "there() { [ -e \"$1\" ] || [ -L \"$1\" ]; }\n",
-            "folder() { case $1 in /*/*) printf '%s' \"${1%/*}\" ;; *) printf / ;; esac; }\n",
-            "kept_as() { printf '%s/kept/%s' \"$SUREFOOT_RUN_DIR\" \"$1\"; }\n",
-            "flush() { sync -- \"$@\" 2>/dev/null || sync; }\n",
-            $body
-        )
+        concat!(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/action/files/prelude.sh")), $body)
     };
 }
-pub(super) use script;
+pub(crate) use script;
 
 /// What is at a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +47,9 @@ pub enum Was {
     Directory {
         #[serde(flatten)]
         owned: Owned,
+        /// Its device and inode.
+        #[serde(default)]
+        place: String,
     },
     Link {
         target: String,
@@ -87,13 +86,22 @@ const LOOK: &str = script!(
     r#"
 case $2 in ''|[0-9]*) ;; *) id -u -- "$2" >/dev/null 2>&1 || die 72 "there is no user $2" ;; esac
 case $3 in ''|[0-9]*) ;; *) getent group -- "$3" >/dev/null || die 72 "there is no group $3" ;; esac
-if [ -L "$1" ]; then echo link; readlink -- "$1"
-elif [ -d "$1" ]; then stat -c 'directory %04a %u %g %U %G' -- "$1"
-elif [ -f "$1" ]; then
-  stat -c 'file %04a %u %g %U %G %s' -- "$1"; sha256sum <"$1"
-  [ "$(stat -c %s -- "$1")" -gt "$4" ] || cat -- "$1"
-elif [ -e "$1" ]; then echo other
-else [ -z "$5" ] || [ -d "$5" ] || die 71 "its folder $5 does not exist"; echo absent; fi
+dir=$(folder "$1") name=${1##*/}
+if [ ! -d "$dir" ]; then
+  [ -z "$5" ] || die 71 "its folder $5 does not exist"
+  echo absent; exit 0
+fi
+enter "$dir"
+if [ -L "./$name" ]; then echo link; readlink -- "./$name"
+elif [ -d "./$name" ]; then stat -c 'directory %04a %u %g %U %G %d:%i' -- "./$name"
+elif [ -f "./$name" ]; then
+  exec 3<"./$name"
+  # The very file that lies here: a link that was put in its place leads elsewhere.
+  [ "$(readlink /proc/self/fd/3)" = "${at%/}/$name" ] || die 70 "it is not what it was a moment ago"
+  stat -L -c 'file %04a %u %g %U %G %s' /proc/self/fd/3; sha256sum </proc/self/fd/3
+  [ "$(stat -L -c %s /proc/self/fd/3)" -gt "$4" ] || cat /proc/self/fd/3
+elif [ -e "./$name" ]; then echo other
+else echo absent; fi
 "#
 );
 
@@ -157,7 +165,7 @@ fn parse(first: &str, second: &str) -> Option<Was> {
         ["absent"] => Was::Absent,
         ["other"] => Was::Other,
         ["link"] => Was::Link { target: second.to_owned() },
-        ["directory", ref owned @ ..] => Was::Directory { owned: parse_owned(owned)? },
+        ["directory", ref owned @ .., place] => Was::Directory { owned: parse_owned(owned)?, place: place.to_owned() },
         ["file", ref owned @ .., size] => Was::File {
             owned: parse_owned(owned)?,
             size: size.parse().ok()?,
@@ -199,9 +207,16 @@ impl Keep {
     }
 }
 
-/// Where new contents for a path are made ready; the same for each attempt of the task.
+/// The name of the folder, within that of the path, in which what is to come there is made ready; the same for each attempt
+/// of the task.
 fn temp_of(cx: &Cx<'_>, path: &str) -> String {
-    ours(cx, path, "new")
+    let temp = ours(cx, path, "new");
+    temp.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// Where the mode, the owner and what else a file has are kept, below `kept`.
+fn attributes_of(cx: &Cx<'_>, path: &str) -> String {
+    format!("{}{}.attributes", task_name(cx), path.replace('/', "-"))
 }
 
 /// A file of this task in the folder of `path`, of a name that starts with a dot: few programs load such.

@@ -146,6 +146,12 @@ impl Action for Ca {
         Ok(self.out(cx, &Authority::read(&cert, &key)?))
     }
 
+    fn undo_writes(&self, cx: &Cx<'_>, before: &Missing) -> Vec<String> {
+        let (cert, key) = self.paths(cx);
+        let paths = [Some(cert), before.key.then_some(key)].into_iter().flatten();
+        paths.map(|path| path.display().to_string()).collect()
+    }
+
     async fn undo(&self, cx: &Cx<'_>, before: &Missing) -> Result<(), Fault> {
         let (cert, key) = self.paths(cx);
         for path in [Some(cert), before.key.then_some(key)].into_iter().flatten() {

@@ -272,6 +272,10 @@ impl Action for Cert {
         [&before.cert, &before.key].into_iter().flat_map(|original| original.leaves(done)).collect()
     }
 
+    fn undo_writes(&self, _: &Cx<'_>, before: &Before) -> Vec<String> {
+        [&before.cert, &before.key].map(|file| file.path().to_owned()).to_vec()
+    }
+
     async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
         files::restore(cx, &before.key).await?;
         files::restore(cx, &before.cert).await

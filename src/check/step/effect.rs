@@ -108,7 +108,7 @@ impl Acting<'_, '_> {
                 let message = format!("nothing takes this back: {why}");
                 reader.warn("W0201", self.action, message, "add `undo`, or `irreversible: REASON`");
             }
-            (_, Undoing::Known(_)) => {}
+            (_, Undoing::Known(_) | Undoing::Needless(_)) => {}
         }
     }
 }

@@ -29,6 +29,9 @@ pub struct Rollback {
     /// Cross points of no return: what lies there stays as it is
     #[arg(long)]
     pub force: bool,
+    /// Also take back what others have changed since: their version is kept beside, under a name with the run's id
+    #[arg(long)]
+    pub set_aside: bool,
     /// Do not ask before starting
     #[arg(long)]
     pub yes: bool,

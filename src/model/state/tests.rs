@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Fault, Outputs, Undo};
+use crate::model::{Fault, Images, Outputs, Undo};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ fn start(attempt: u32) -> TaskEvent {
 }
 
 fn changing(undo: u32) -> TaskEvent {
-    let undo = Undo { summary: "back".into(), data: json!(undo) };
+    let undo = Undo { summary: "back".into(), data: json!(undo), images: Images::new() };
     TaskEvent::Changing { summary: "forth".into(), undo: Some(undo) }
 }
 

@@ -66,7 +66,12 @@ impl Script {
     /// So many seconds after it has begun.
     fn view(&self, seconds: u64) -> View {
         let view = View::of(&self.state, &self.feed, self.begun + Duration::from_secs(seconds), None);
-        let step = |task: &str, undone| BackStep { task: task.parse().unwrap(), undone, what: "stop it".into() };
+        let step = |task: &str, undone| BackStep {
+            task: task.parse().unwrap(),
+            undone,
+            what: "stop it".into(),
+            drift: Vec::new(),
+        };
         let steps = vec![step("start@h1", true), step("push@h1", false)];
         let back = Back { to: None, wall: None, unknown: Vec::new(), gates: Vec::new(), steps };
         let next_gate = Some("the checkpoint staged".to_owned());

@@ -169,6 +169,8 @@ impl Collector {
             TaskEvent::Unknown { .. } => "unknown",
             TaskEvent::Undone { .. } => "undone",
             TaskEvent::Skipped
+            | TaskEvent::Left { .. }
+            | TaskEvent::SetAside { .. }
             | TaskEvent::Looked { .. }
             | TaskEvent::Reopened
             | TaskEvent::Settled { .. }

@@ -153,8 +153,12 @@ impl Collector {
             | TaskEvent::Skipped
             | TaskEvent::Undone { .. }
             | TaskEvent::Stuck { .. } => return self.end(task, what, stamped),
-            TaskEvent::Looked { found: Found::AsLeft | Found::Overtaken } => return,
-            TaskEvent::Looked { .. } | TaskEvent::Reopened | TaskEvent::Settled { .. } | TaskEvent::Kept { .. } => {
+            TaskEvent::Looked { found: Found::AsLeft | Found::Overtaken } | TaskEvent::Left { .. } => return,
+            TaskEvent::Looked { .. }
+            | TaskEvent::Reopened
+            | TaskEvent::Settled { .. }
+            | TaskEvent::SetAside { .. }
+            | TaskEvent::Kept { .. } => {
                 let facts = vec![("surefoot.task", Fact::Text(task.to_string()))];
                 return self.moment(at, words::of_event(what).0, facts);
             }

@@ -7,6 +7,7 @@ mod fetch;
 mod file;
 mod flags;
 mod guards;
+mod hostile;
 mod moving;
 mod sending;
 mod tls;

@@ -2,7 +2,7 @@
 
 use crate::support::bench::Bench;
 use crate::support::damaging::Damaging;
-use crate::support::files::{File, file, names};
+use crate::support::files::{File, file, mode_and_owner, names};
 use serde_json::{Value as Json, json};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -71,7 +71,8 @@ async fn a_replaced_file_keeps_its_mode_and_owner_and_comes_back_as_it_was() {
     assert_eq!(File::at(&conf), file("new\n", 0o4751, (7, 9)));
     assert!(!before.to_string().contains("bytes"), "contents are journaled: {before}");
     let kept = bench.path("run/kept/copy");
-    assert_eq!(File::at(&kept).mode, 0o600);
+    assert_eq!(File::at(&kept), old, "the very file, where nobody else can enter");
+    assert_eq!(mode_and_owner(&bench.path("run")).0 & 0o077, 0);
 
     for _ in 0..2 {
         step.undo(&before).await.unwrap();

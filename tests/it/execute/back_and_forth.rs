@@ -369,7 +369,7 @@ fn nothing_passes_a_point_of_no_return_without_force() {
         theatre.engage(Goal::Start, None).await.unwrap().unwrap();
         assert!(matches!(theatre.engage(back_to(Target::Start), None).await, Some(Ok(Outcome::Stuck))));
         assert_eq!(theatre.marks("a"), ["a1", "wall"]);
-        let force = Goal::Back { to: Target::Start, force: true };
+        let force = Goal::Back { to: Target::Start, force: true, set_aside: false };
         assert!(matches!(theatre.engage(force, None).await, Some(Ok(Outcome::Stuck))));
         assert_eq!(theatre.marks("a"), ["wall"]);
         assert_eq!(theatre.state().task(&"wall@a".parse().unwrap()).unwrap().state.word(), "kept");

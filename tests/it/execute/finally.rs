@@ -13,7 +13,7 @@ fn last(words: &str) -> Step {
 }
 
 fn back() -> Goal {
-    Goal::Back { to: Target::Start, force: false }
+    Goal::Back { to: Target::Start, force: false, set_aside: false }
 }
 
 async fn played(words: &str, last_words: &str) -> super::stage::Played {

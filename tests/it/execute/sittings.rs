@@ -18,7 +18,7 @@ pub fn cut() -> impl Strategy<Value = Option<Cut>> {
 }
 
 pub fn back_to(to: Target) -> Goal {
-    Goal::Back { to, force: false }
+    Goal::Back { to, force: false, set_aside: false }
 }
 
 /// What an engine is asked for.

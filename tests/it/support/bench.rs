@@ -131,6 +131,7 @@ impl Step<'_> {
             questions: &bench.questions,
             acts: AtomicU32::new(0),
             taken_up,
+            set_aside: false,
             end: CancellationToken::new(),
         };
         call(&cx).await
@@ -171,6 +172,14 @@ impl Step<'_> {
         match self.inspect().await? {
             ErasedSeen::Change(ErasedChange { before, .. }) => self.apply(&before).await.map(|out| (before, out)),
             ErasedSeen::Clean(out) => panic!("nothing to do: {out:?}"),
+        }
+    }
+
+    /// The same; an error where there is nothing to do.
+    pub async fn run_if_any(&self) -> Result<(Json, Outputs), Fault> {
+        match self.inspect().await? {
+            ErasedSeen::Change(ErasedChange { before, .. }) => self.apply(&before).await.map(|out| (before, out)),
+            ErasedSeen::Clean(_) => Err(Fault::refused("nothing to do")),
         }
     }
 

@@ -260,6 +260,7 @@ impl Step<'_> {
             questions: &questions,
             acts: AtomicU32::new(0),
             taken_up: false,
+            set_aside: false,
             end: CancellationToken::new(),
         };
         call(&cx).await

@@ -83,6 +83,7 @@ async fn an_action_that_tries_is_refused() {
         questions: &questions,
         acts: AtomicU32::new(0),
         taken_up: false,
+        set_aside: false,
         end: CancellationToken::new(),
     };
     let surefoot::action::ErasedSeen::Change(change) = action.inspect(&cx).await.expect("looking is allowed") else {

@@ -26,13 +26,18 @@ pub fn publish(part: &Path, path: &Path, sidecar: &Sidecar) -> Result<(), Fault>
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| local_fault(folder, "sync", &error))
 }
 
-/// A new or emptied file that only we may read, its folder made where it is missing.
+/// A new file that only we may read, in the place of one of an earlier attempt, its folder made where it is missing. A link
+/// that is there is not followed.
 pub fn create(path: &Path) -> Result<File, Fault> {
     if let Some(folder) = path.parent() {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.map_err(|error| local_fault(folder, "make", &error))?;
     }
-    let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(local_fault(path, "remove", &error)),
+        _ => {}
+    }
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     opened.map_err(|error| local_fault(path, "write", &error))
 }
 

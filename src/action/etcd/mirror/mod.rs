@@ -222,6 +222,11 @@ impl Action for Mirror {
         }
     }
 
+    /// What an earlier step had begun goes with that step.
+    fn is_back(before: &Before, now: &Before) -> bool {
+        before.begun || before.keys == now.keys
+    }
+
     async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
         match before {
             Before { begun: true, .. } => Ok(()),

@@ -198,6 +198,8 @@ impl Played {
             .map(|what| match what {
                 TaskEvent::Started { .. } => "started",
                 TaskEvent::Changing { .. } => "changing",
+                TaskEvent::Left { .. } => "left",
+                TaskEvent::SetAside { .. } => "set aside",
                 TaskEvent::Done { .. } => "done",
                 TaskEvent::Retrying { .. } => "retrying",
                 TaskEvent::Failed { .. } => "failed",

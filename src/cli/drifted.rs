@@ -1,0 +1,46 @@
+//! What others have changed since, of what a walk back would take back: looked at, and nothing changed.
+
+use super::connected::{closed, reachable};
+use super::exit::Exit;
+use super::taken::Taken;
+use crate::action::image;
+use crate::compile::{Program, Task};
+use crate::execute::drift::drift;
+use crate::model::{Fault, TaskRecord};
+use crate::report::run::Back;
+use crate::secret::Keyring;
+use crate::world::World;
+
+/// Names it beside each task. A host that cannot be reached is named, and nothing is known of it.
+pub async fn add(taken: &Taken, back: &mut Back) -> Result<(), Exit> {
+    let prepared = &taken.kept.prepared;
+    let (folder, secrets) = (taken.folder.path(), Keyring::default());
+    let world = reachable(prepared, &taken.run, folder, &secrets, &taken.state).await?;
+    for step in back.steps.iter_mut().filter(|step| step.undone) {
+        let task = prepared.program.tasks.iter().find(|task| task.name == step.task);
+        if let (Some(task), Some(record)) = (task, taken.state.task(&step.task)) {
+            let found = look(taken, &world, (&prepared.program, task), record).await;
+            step.drift = found.unwrap_or_else(|fault| vec![format!("cannot be looked at: {fault}")]);
+        }
+    }
+    closed(&world, Exit::Done).await;
+    Ok(())
+}
+
+async fn look(
+    taken: &Taken,
+    world: &World,
+    (program, task): (&Program, &Task),
+    record: &TaskRecord,
+) -> Result<Vec<String>, Fault> {
+    let things: Vec<String> = record.undo.iter().flat_map(|undo| undo.images.keys().cloned()).collect();
+    if things.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut script = image::script(&things);
+    let user = program.steps[task.step as usize].user.as_ref();
+    script.user = user.and_then(|user| Some(user.as_value()?.as_str()?.to_owned()));
+    let output = world.named(&task.name.host)?.probe(script).await?;
+    let found = drift(&taken.state, &task.name.host, &image::read(output, &things)?);
+    Ok(found.iter().map(|one| format!("changed since by others: {}: {}", one.thing, one.why)).collect())
+}

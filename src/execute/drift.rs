@@ -1,0 +1,140 @@
+//! What others have changed of what a task has: an undo never writes over it, unless theirs is kept.
+//!
+//! What the run itself has found or left at a path or in a unit is known to it, of every task: a later step of the same
+//! run may have changed an earlier one's file, and is taken back first. Anything else is somebody else's. A task that was
+//! cut off before it could say how it left things is given the benefit of a look: what it finds done is its own.
+
+use super::attempt::{Attempt, Phase};
+use crate::action::{Cx, ErasedSeen, image};
+use crate::model::{Fault, HostName, Image, Images, RunState, SetAside, TaskEvent, Undo};
+use crate::world::Silent;
+use serde_json::Value as Json;
+
+impl Attempt<'_> {
+    /// What an undo would write to, as it is now.
+    pub(super) async fn images(&self, cx: &Cx<'_>, before: &Json) -> Result<Images, Fault> {
+        let things = self.prepared.action.undo_writes(cx, before)?;
+        match things.is_empty() || !self.step.undo.is_empty() {
+            true => Ok(Images::new()),
+            false => self.guarded(cx, Phase::Look, Box::pin(image::look(cx, &things))).await,
+        }
+    }
+
+    /// Looks, and changes nothing; notes beside what would change what an undo could not put back there.
+    pub(super) async fn foresee(&self) -> Result<ErasedSeen, Fault> {
+        let cx = self.cx(&Silent, 0);
+        let mut change = match self.look().await? {
+            ErasedSeen::Change(change) => change,
+            clean @ ErasedSeen::Clean(_) => return Ok(clean),
+        };
+        let things = self.prepared.action.undo_writes(&cx, &change.before)?;
+        let notes = self.guarded(&cx, Phase::Look, Box::pin(image::notes(&cx, &things))).await.unwrap_or_default();
+        if !notes.is_empty() {
+            change.diff = Some(change.diff.unwrap_or_default() + &notes);
+        }
+        Ok(ErasedSeen::Change(change))
+    }
+
+    /// Puts on record how the attempt has left what its undo would write to. Where that cannot be looked at, the record
+    /// says nothing of it.
+    pub(super) async fn leave(&self, cx: &Cx<'_>, before: &Json) {
+        if let Ok(images) = self.images(cx, before).await
+            && !images.is_empty()
+        {
+            self.task.post(TaskEvent::Left { images }).await;
+        }
+    }
+
+    /// Before an undo: nothing there is somebody else's, or theirs is kept. True where what is ours was taken back from
+    /// among theirs, and nothing is left to do.
+    pub(super) async fn make_way(&self, cx: &Cx<'_>, undo: &Undo) -> Result<bool, Fault> {
+        if undo.images.is_empty() {
+            return Ok(false);
+        }
+        let now = self.images(cx, &undo.data).await?;
+        let drift = {
+            let state = self.task.shared.state.read().expect("no task panics while it holds the run's state");
+            drift(&state, self.prepared.host.name(), &now)
+        };
+        if drift.is_empty() || !self.task.record().imaged && self.is_done(cx).await {
+            return Ok(false);
+        }
+        if self.guarded(cx, Phase::Act, self.prepared.action.undo_own(cx, &undo.data)).await? {
+            return Ok(true);
+        }
+        match self.task.shared.set_aside {
+            true => self.set_aside(cx, drift, &now).await.map(|()| false),
+            false => Err(changed_by_others(&drift)),
+        }
+    }
+
+    async fn is_done(&self, cx: &Cx<'_>) -> bool {
+        let seen = self.guarded(cx, Phase::Look, self.prepared.action.inspect(cx)).await;
+        matches!(seen, Ok(ErasedSeen::Clean(_)))
+    }
+
+    /// Keeps what others have made of it. Of a unit and of a folder there is nothing to keep but what is put on record.
+    async fn set_aside(&self, cx: &Cx<'_>, mut drift: Vec<SetAside>, now: &Images) -> Result<(), Fault> {
+        let is_kept = |one: &&mut SetAside| {
+            one.thing.starts_with('/') && !(now[&one.thing].is_folder() && one.why.starts_with("other "))
+        };
+        let kept: Vec<&mut SetAside> = drift.iter_mut().filter(is_kept).collect();
+        let paths: Vec<String> = kept.iter().map(|one| one.thing.clone()).collect();
+        if !paths.is_empty() {
+            let places = self.guarded(cx, Phase::Act, Box::pin(image::set_aside(cx, &paths))).await?;
+            for (one, place) in kept.into_iter().zip(places) {
+                one.kept = Some(place).filter(|place| !place.is_empty());
+            }
+        }
+        let said = self.task.commit(TaskEvent::SetAside { drift }).await;
+        said.map_err(|_| Fault::controller("the run takes no more events"))
+    }
+
+    /// After an undo: whether what it wrote to is as it was before the change, as far as anybody can look.
+    pub(super) async fn is_back(&self, cx: &Cx<'_>, undo: &Undo) -> Result<bool, Fault> {
+        let not_back =
+            |why: String| Fault::refused(format!("its undo has ended, and it is not as it was before: {why}"));
+        if !undo.images.is_empty() {
+            let now = self.images(cx, &undo.data).await?;
+            let odd = undo.images.iter().filter(|(thing, was)| now.get(*thing).is_none_or(|now| !was.fits(now)));
+            let odd = odd.map(|(thing, was)| said(thing, was, now.get(thing)));
+            let odd: Vec<String> = odd.collect();
+            return if odd.is_empty() { Ok(true) } else { Err(not_back(odd.join("; "))) };
+        }
+        match self.guarded(cx, Phase::Look, self.prepared.action.inspect(cx)).await {
+            Ok(ErasedSeen::Change(change)) if self.prepared.action.is_back(&undo.data, &change.before)? => Ok(true),
+            Ok(ErasedSeen::Change(change)) => Err(not_back(format!("it would {} now", change.summary))),
+            Ok(ErasedSeen::Clean(_)) => Err(not_back("a look finds the step still done".to_owned())),
+            Err(fault) => {
+                Err(Fault { message: format!("it cannot be told whether it is back: {}", fault.message), ..fault })
+            }
+        }
+    }
+}
+
+/// What is there now and is nothing that the run has found or left there.
+pub fn drift(state: &RunState, host: &HostName, now: &Images) -> Vec<SetAside> {
+    let known = |thing: &str| -> Vec<&Image> {
+        let tasks = state.tasks().filter(|(name, _)| name.host == *host);
+        tasks.flat_map(|(_, task)| &task.images).filter_map(|images| images.get(thing)).collect()
+    };
+    let odd = |(thing, image): (&String, &Image)| {
+        let known = known(thing);
+        let last = known.last()?;
+        let fits = known.iter().any(|known| known.fits(image));
+        (!fits).then(|| SetAside { thing: thing.clone(), why: last.difference(image), kept: None })
+    };
+    now.iter().filter_map(odd).collect()
+}
+
+fn said(thing: &str, was: &Image, now: Option<&Image>) -> String {
+    now.map_or_else(|| thing.to_owned(), |now| format!("{thing}: {}", was.difference(now)))
+}
+
+fn changed_by_others(drift: &[SetAside]) -> Fault {
+    let lines: Vec<String> = drift.iter().map(|one| format!("{}: {}", one.thing, one.why)).collect();
+    Fault::refused(format!("changed since by others: {}", lines.join("; "))).hint(
+        "nothing was taken back here: make it as the step had left it, or let `surefoot rollback --set-aside` keep \
+         their version beside it",
+    )
+}
