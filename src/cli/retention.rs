@@ -35,7 +35,7 @@ pub fn main(state: &Option<PathBuf>, older: Duration, yes: bool) -> Exit {
     }
     if !yes {
         for (run, state) in &over {
-            anstream::eprint!("{}", report::run::line(state));
+            crate::cli::out::tell!("{}", report::run::line(state));
             kept_by(&store, run);
         }
         if let Err(exit) = confirm("Remove all that they keep on their hosts, and their records?") {
@@ -88,7 +88,7 @@ fn over(store: &Store, older: Duration) -> Result<Vec<(RunId, RunState)>, Error>
 fn kept_by(store: &Store, run: &RunId) {
     let taken = Taken::of_record(&Some(store.root().to_owned()), run);
     if let Ok(keeping) = taken.and_then(|taken| keeping(&taken)) {
-        anstream::eprint!("{}", report::tidy::keeping(&keeping));
+        crate::cli::out::tell!("{}", report::tidy::keeping(&keeping));
     }
 }
 
