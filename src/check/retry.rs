@@ -49,7 +49,7 @@ fn period(reader: &mut Reader, node: &Node) -> Late {
     } else if let Some(Err(why)) =
         reader.constant(template).and_then(|value| Some(text(&value).ok()?.parse::<Period>()))
     {
-        reader.error("E0510", node.span, why);
+        reader.error("E0507", node.span, why);
     }
     late
 }

@@ -145,11 +145,12 @@ fn circle(reader: &Reader, place: &Location, span: Span) -> Option<Diagnostic> {
 /// The values of `with`, and the defaults of what it leaves out.
 fn arguments(reader: &mut Reader, node: Option<&Node>, runbook: &Runbook, span: Span) -> Late {
     let mut values: IndexMap<String, Late> = IndexMap::new();
-    for (key, value) in entries(reader, node, "`with`") {
+    let given = entries(reader, node, "`with`");
+    for (key, value) in given {
         match runbook.params.get(&key.text) {
             Some(spec) => drop(values.insert(key.text.clone(), params::argument(reader, &key.text, value, spec))),
             None => {
-                let known = runbook.params.keys().map(String::as_str);
+                let known = not_among(given, runbook.params.keys());
                 let problem =
                     Diagnostic::error("E0602", key.span, format!("the used runbook has no parameter `{}`", key.text));
                 reader.problems.push(suggested(problem, Some(key.span), &key.text, known));
@@ -160,27 +161,36 @@ fn arguments(reader: &mut Reader, node: Option<&Node>, runbook: &Runbook, span: 
         let default = || spec.default.clone().map(Late::Value);
         let value = values.swap_remove(name).or_else(default);
         if value.is_none() {
-            reader.problems.push(not_given(name, spec, span));
+            reader.problems.push(not_given(name, spec, span, !given.is_empty()));
         }
         Some((name.clone(), value?))
     });
     Late::Map(all.collect())
 }
 
-fn not_given(name: &str, spec: &ParamSpec, span: Span) -> Diagnostic {
+/// Those of these names that no entry has: what else can have been meant by another.
+fn not_among<'n>(entries: &[(crate::load::Key, Node)], names: impl Iterator<Item = &'n String>) -> Vec<&'n str> {
+    names.map(String::as_str).filter(|name| entries.iter().all(|(key, _)| key.text != *name)).collect()
+}
+
+fn not_given(name: &str, spec: &ParamSpec, span: Span, others: bool) -> Diagnostic {
     Diagnostic::error("E0603", span, format!("the parameter `{name}` is not given"))
         .label(spec.span, format!("{} is wanted", spec.kind.said()))
-        .help(format!("add `with: {{ {name}: ... }}`"))
+        .help(match others {
+            true => format!("add `{name}: ...` to `with`"),
+            false => format!("add `with: {{ {name}: ... }}`"),
+        })
 }
 
 /// The hosts of `bind`. Roles that it leaves out are bound to what has their name out here.
 fn binding(reader: &mut Reader, node: Option<&Node>, runbook: &Runbook, span: Span) -> IndexMap<String, Late> {
     let mut bind = IndexMap::new();
-    for (key, value) in entries(reader, node, "`bind`") {
+    let given = entries(reader, node, "`bind`");
+    for (key, value) in given {
         if !runbook.roles.contains_key(&key.text) {
             let problem = Diagnostic::error("E0707", key.span, format!("the used runbook has no role `{}`", key.text));
-            let known = runbook.roles.keys().map(String::as_str);
-            let problem = problem.help("it has no roles at all");
+            let known = not_among(given, runbook.roles.keys());
+            let problem = if runbook.roles.is_empty() { problem.help("it has no roles at all") } else { problem };
             reader.problems.push(suggested(problem, Some(key.span), &key.text, known));
             continue;
         }
@@ -189,16 +199,19 @@ fn binding(reader: &mut Reader, node: Option<&Node>, runbook: &Runbook, span: Sp
     for (name, role) in runbook.roles.iter().filter(|(name, role)| role.min > 0 && !bind.contains_key(*name)) {
         let group = reader.inventory.is_some_and(|all| all.groups.contains_key(name));
         if !reader.roles.contains_key(name) && !group {
-            reader.problems.push(not_bound(name, role, span));
+            reader.problems.push(not_bound(name, role, span, !given.is_empty()));
         }
     }
     bind
 }
 
-fn not_bound(name: &str, role: &Role, span: Span) -> Diagnostic {
+fn not_bound(name: &str, role: &Role, span: Span, others: bool) -> Diagnostic {
     Diagnostic::error("E0708", span, format!("the role `{name}` of the used runbook is not bound"))
         .label(role.span, "this role")
-        .help(format!("add `bind: {{ {name}: ROLE }}`"))
+        .help(match others {
+            true => format!("add `{name}: ROLE` to `bind`"),
+            false => format!("add `bind: {{ {name}: ROLE }}`"),
+        })
 }
 
 fn entries<'n>(reader: &mut Reader, node: Option<&'n Node>, what: &str) -> &'n [(crate::load::Key, Node)] {

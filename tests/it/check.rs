@@ -349,7 +349,7 @@ fn every_fix_that_is_offered_mends_what_it_is_offered_for_and_breaks_nothing() {
         for problem in &before {
             let Some(fix) = problem.fix.as_ref().filter(|fix| sources.path(fix.span.file) == path) else { continue };
             let (mended, made) = load::patched(&text, &[fix]);
-            assert_eq!(made, 1);
+            assert_eq!(made, 1, "{}: {problem:?}", case.display());
             std::fs::write(&path, mended).unwrap();
             let after = problems(&path, &mut Sources::default());
             let (was, is) = (tally(&before), tally(&after));
