@@ -48,7 +48,7 @@ pub struct Engine {
 impl Engine {
     /// Runs it, shows it, and closes its connections. An exit was explained.
     pub async fn run(self, options: Options) -> Result<Ended, Exit> {
-        if matches!(self.goal, Goal::Start | Goal::Resume { .. }) {
+        if matches!(self.goal, Goal::Start | Goal::Resume { .. } | Goal::Reapply { .. }) {
             foretell_refusals(&self.program, &self.state, &options.approve);
         }
         // Only now: until here Ctrl-C ends us, and nothing has been done that must be finished.

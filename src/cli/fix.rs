@@ -2,6 +2,7 @@
 
 use super::check::found;
 use super::rewrite::rewrite;
+use crate::bounded;
 use crate::load::{Inventory, patched};
 use crate::model::{Fix, Sources};
 use std::io::{self, Write};
@@ -10,9 +11,12 @@ use std::path::Path;
 /// One mended mistake may bring the next to light; a file that needs more rounds is left for its author.
 const ROUNDS: usize = 10;
 
+/// What is larger is no runbook, in bytes.
+const LARGEST: u64 = 4 << 20;
+
 /// Mends a file as far as that is certain. What is left is not said here. The runbooks that it uses are left alone.
 pub fn file(path: &Path, inventory: Option<&Inventory>) -> io::Result<()> {
-    let Ok(old) = std::fs::read_to_string(path) else { return Ok(()) };
+    let Ok(old) = bounded::read_text(path, LARGEST) else { return Ok(()) };
     let mut text = old.clone();
     let mut made = 0;
     for _ in 0..ROUNDS {

@@ -41,6 +41,7 @@ pub(super) fn read(path: &Path, copies: Option<&Copies>, sources: &mut Sources) 
         }
     };
     let file = file::read(place, sources)?;
+    file::show_only_with(file, &["runbook", "steps"], sources);
     sources.rename(file, path);
     let root = yaml::parse(file, &sources.get(file).text)?;
     node::expect_map(&root, "a runbook")?;

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) fn suite(path: &Path, sources: &mut Sources) -> Result<Suite, Vec<Diagnostic>> {
-    let root = load::map(path, TEST.what, sources)?;
+    let keys: Vec<&str> = TEST.names().collect();
+    let root = load::map(path, TEST.what, &keys, sources)?;
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut reader = Reader { sources, problems: Vec::new() };
     let suite = reader.suite(&root, &path);

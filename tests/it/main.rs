@@ -19,6 +19,7 @@ mod faults;
 mod findings;
 mod flapping;
 mod guide;
+mod inputs;
 mod inventories;
 mod journal;
 mod known;

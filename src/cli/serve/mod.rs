@@ -11,6 +11,7 @@ mod guard;
 mod list;
 mod listen;
 mod output;
+mod people;
 mod routes;
 
 pub use listen::Listen;
@@ -55,7 +56,10 @@ fn invite(door: &Door, guard: &Guard) {
             if !address.ip().is_loopback() {
                 anstream::eprintln!("note: what is served is not encrypted: whoever is on the way can read it");
             }
-            say!("http://{address}/#token={}\n", guard.token());
+            match guard.token() {
+                Some(token) => say!("http://{address}/#token={token}\n"),
+                None => say!("http://{address}/\n"),
+            }
         }
     }
 }
