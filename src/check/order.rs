@@ -6,6 +6,8 @@
 use super::reader::Reader;
 use super::step::Draft;
 use crate::model::Diagnostic;
+use petgraph::algo::toposort;
+use petgraph::graph::DiGraph;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -148,22 +150,11 @@ impl<'d> Order<'d> {
         }
     }
 
-    /// Whether there may be a cycle at all: whether, one after the other, not everything can start.
+    /// Whether there may be a cycle at all, by the waits for every host and for the same host alike.
     fn has_cycle(&self) -> bool {
-        let mut awaited = vec![0; self.waits.len()];
-        self.waits.iter().flatten().for_each(|wait| awaited[wait.node] += 1);
-        let mut free: Vec<usize> = (0..awaited.len()).filter(|node| awaited[*node] == 0).collect();
-        let mut seen = 0;
-        while let Some(node) = free.pop() {
-            seen += 1;
-            for wait in &self.waits[node] {
-                awaited[wait.node] -= 1;
-                if awaited[wait.node] == 0 {
-                    free.push(wait.node);
-                }
-            }
-        }
-        seen < awaited.len()
+        let waits = self.waits.iter().enumerate();
+        let edges = waits.flat_map(|(node, waits)| waits.iter().map(move |wait| (node, wait.node)));
+        toposort(&DiGraph::<(), (), usize>::from_edges(edges), None).is_err()
     }
 
     /// The steps on the shortest way of waits from one step to another, both included.

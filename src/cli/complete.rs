@@ -3,7 +3,7 @@
 //! Asked by the shell through the program itself (see `completions`). Only reads; where something cannot be read,
 //! nothing is offered. An inventory that is a program is not run.
 
-use super::{kept, runs};
+use super::{args, kept, runs};
 use crate::action::KINDS;
 use crate::check::{CODES, Step};
 use crate::journal::{RunFolder, Store};
@@ -129,7 +129,8 @@ fn runbook() -> Option<Document> {
 }
 
 fn inventory() -> Option<Inventory> {
-    load::inventory(&PathBuf::from(after(&["-i", "--inventory"])?), &mut Sources::default()).ok()
+    let given = args::inventory::resolve(after(&["-i", "--inventory"])?.into()).ok()?;
+    load::inventory(&given, &mut Sources::default()).ok()
 }
 
 fn store() -> Option<Store> {

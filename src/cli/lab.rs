@@ -3,7 +3,7 @@
 use super::args::Lab as Verb;
 use super::exit::Exit;
 use super::out::say;
-use crate::lab::{Lab, Progress, Spec, command, install_missing};
+use crate::lab::{Etcd, Lab, Progress, Spec, command, install_missing};
 use std::error::Error;
 use std::os::unix::process::CommandExt;
 
@@ -20,7 +20,7 @@ fn run(verb: Verb) -> Result<(), Box<dyn Error>> {
             if replace {
                 Lab::down(&lab.name)?;
             }
-            let mut spec = Spec::cluster(lab.name, hosts, etcd);
+            let mut spec = Spec::of_hosts(lab.name, hosts, etcd);
             spec.packages = packages.into_iter().collect();
             for host in &mut spec.hosts {
                 host.disk = disk.clone();
@@ -53,8 +53,22 @@ fn up(spec: &Spec) -> Result<(), Box<dyn Error>> {
     install_missing(&|line| eprintln!("{line}"))?;
     let lab = Lab::up(spec, &say)?;
     say!("{}", command::table(&lab)?);
-    say!("ssh config  {}\ninventory   {}\n", lab.ssh_config().display(), lab.inventory().display());
+    say!("ssh config  {}\ninventory   {}\n\n{}", lab.ssh_config().display(), lab.inventory().display(), next(&lab));
     Ok(())
+}
+
+/// What to type next, with this lab's own names.
+fn next(lab: &Lab) -> String {
+    let name = lab.name();
+    let first = lab.hosts().next().map_or("", |host| host.as_str());
+    let cluster = match lab.spec().etcd {
+        Etcd::None => String::new(),
+        _ => format!("  surefoot run etcd/bootstrap -i lab:{name}    make an etcd cluster on them\n"),
+    };
+    format!(
+        "Next:\n  surefoot hosts -i lab:{name}\n{cluster}  surefoot lab ssh --lab {name} {first}\n  \
+         surefoot lab down --lab {name}\n"
+    )
 }
 
 /// One line for each thing that a lab's boot has to tell.

@@ -13,6 +13,7 @@ use crate::check::{Gate, Step};
 use crate::model::{HostName, StepId};
 use indexmap::{IndexMap, IndexSet};
 use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::DfsPostOrder;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -40,22 +41,18 @@ fn topological(steps: &[Step]) -> Vec<usize> {
     let by_id: HashMap<&StepId, usize> =
         steps.iter().enumerate().map(|(i, s)| (&s.id, first_of_roll(steps, i))).collect();
     let ends = ends(steps);
-    let mut done = vec![false; steps.len()];
+    // The last edge of a node is followed first.
+    let waits = |index| awaited(steps, index, &ends, &by_id).into_iter().rev().map(move |on| (index, on));
+    let edges = (0..steps.len()).flat_map(waits);
+    let mut graph: DiGraph<(), (), usize> = DiGraph::from_edges(edges);
+    while graph.node_count() < steps.len() {
+        graph.add_node(());
+    }
+    let mut visit = DfsPostOrder::empty(&graph);
     let mut sorted = Vec::with_capacity(steps.len());
-    for first in 0..steps.len() {
-        let mut stack = vec![first];
-        while let Some(&index) = stack.last() {
-            let waits = awaited(steps, index, &ends, &by_id);
-            match waits.into_iter().find(|i| !done[*i] && !stack.contains(i)) {
-                Some(missing) => stack.push(missing),
-                None => {
-                    stack.pop();
-                    if !std::mem::replace(&mut done[index], true) {
-                        sorted.push(index);
-                    }
-                }
-            }
-        }
+    for first in graph.node_indices() {
+        visit.move_to(first);
+        sorted.extend(std::iter::from_fn(|| visit.next(&graph)).map(NodeIndex::index));
     }
     sorted
 }

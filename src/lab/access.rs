@@ -64,7 +64,7 @@ fn ssh_config(folder: &Folder, record: &Record) -> Result<String, LabError> {
 struct Inventory<'a> {
     defaults: Defaults,
     hosts: BTreeMap<&'a str, InventoryHost>,
-    groups: BTreeMap<&'static str, Vec<&'a str>>,
+    groups: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
 #[derive(Serialize)]
@@ -85,6 +85,31 @@ fn inventory(folder: &Folder, record: &Record) -> Result<String, LabError> {
         hosts.insert(*name, InventoryHost { address: record.address(index)?.to_string() });
     }
     let defaults = Defaults { ssh_config: folder.ssh_config(), user: "root" };
-    let inventory = Inventory { defaults, hosts, groups: BTreeMap::from([("members", names)]) };
+    let inventory = Inventory { defaults, hosts, groups: groups(&names) };
     Ok(serde_saphyr::to_string(&inventory).expect("an inventory is plain data"))
+}
+
+/// All hosts are `members`; web-1 and web-2 are also `web`.
+fn groups<'a>(names: &[&'a str]) -> BTreeMap<&'a str, Vec<&'a str>> {
+    let mut groups = BTreeMap::from([("members", names.to_vec())]);
+    for name in names {
+        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        if let Some(stem) = stem.strip_suffix('-').filter(|stem| *stem != "members" && !names.contains(stem)) {
+            groups.entry(stem).or_default().push(name);
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::groups;
+
+    #[test]
+    fn numbered_hosts_form_a_group_of_their_common_name() {
+        let groups = groups(&["web-1", "web-2", "db", "db-1"]);
+        assert_eq!(groups["web"], ["web-1", "web-2"]);
+        assert_eq!(groups["members"].len(), 4);
+        assert!(!groups.contains_key("db"), "a group and a host of one name could not be told apart");
+    }
 }

@@ -46,7 +46,7 @@ pub use error::LabError;
 pub use guard::LabGuard;
 pub use package::Package;
 pub use requirements::{Missing, install_missing, requirements};
-pub use spec::{DataDisk, Etcd, HostSpec, Name, Spec};
+pub use spec::{DataDisk, Etcd, HostNames, HostSpec, Name, Spec};
 
 use cgroup::Group;
 use owner::Process;

@@ -152,13 +152,33 @@ pub struct Spec {
     pub packages: BTreeSet<Package>,
 }
 
+/// The hosts of a lab as a person writes them: `3`, or `web-1,web-2`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostNames(pub Vec<Name>);
+
+impl FromStr for HostNames {
+    type Err = LabError;
+
+    fn from_str(text: &str) -> Result<HostNames, LabError> {
+        match text.parse() {
+            Ok(count) => Ok(HostNames(Spec::numbered(count))),
+            Err(_) => text.split(',').map(str::parse).collect::<Result<_, _>>().map(HostNames),
+        }
+    }
+}
+
 /// The most hosts that a lab may have: their addresses are .11 and up in a /24.
 const MOST_HOSTS: usize = 200;
 
 impl Spec {
     /// `count` hosts named etcd-1, etcd-2 and so on, none with a data disk, and no other packages.
     pub fn cluster(name: Name, count: usize, etcd: Etcd) -> Spec {
-        let hosts = Spec::numbered(count).into_iter().map(|name| HostSpec { name, disk: None });
+        Spec::of_hosts(name, HostNames(Spec::numbered(count)), etcd)
+    }
+
+    /// Hosts of these names, none with a data disk, and no other packages.
+    pub fn of_hosts(name: Name, hosts: HostNames, etcd: Etcd) -> Spec {
+        let hosts = hosts.0.into_iter().map(|name| HostSpec { name, disk: None });
         Spec { name, hosts: hosts.collect(), etcd, packages: BTreeSet::new() }
     }
 
@@ -204,6 +224,16 @@ mod tests {
         }
         for bad in ["", "1a", "-a", "a-", "A", "a.b", "a/b", "a b", "..", "abcdefghijklmnopqrstuvwxy"] {
             assert!(bad.parse::<Name>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_given_as_a_number_or_by_their_names() {
+        let names = |text: &str| text.parse::<HostNames>().map(|names| names.0.iter().map(Name::to_string).collect());
+        assert_eq!(names("2").ok(), Some(vec!["etcd-1".to_owned(), "etcd-2".to_owned()]));
+        assert_eq!(names("db,web-1").ok(), Some(vec!["db".to_owned(), "web-1".to_owned()]));
+        for bad in ["", "-1", "web-1,", "web-1, web-2", "Web"] {
+            assert!(names(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -17,6 +17,7 @@ mod execute;
 mod explain;
 mod faults;
 mod findings;
+mod first_cluster;
 mod flapping;
 mod guide;
 mod inputs;

@@ -1,6 +1,6 @@
 //! Commands for those who write runbooks: no host is touched.
 
-use super::Format;
+use super::{Format, inventory};
 use crate::schema;
 use clap::ValueEnum;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ pub struct Check {
     #[arg(required = true, value_name = "RUNBOOK")]
     pub runbooks: Vec<PathBuf>,
     /// Lets steps name its hosts and groups beside the runbook's own roles
-    #[arg(short, long, value_name = "HOSTS")]
+    #[arg(short, long, value_name = "HOSTS", value_parser = inventory::parser())]
     pub inventory: Option<PathBuf>,
     /// Exit with 2 on warnings, too
     #[arg(long)]
@@ -74,7 +74,7 @@ pub struct Graph {
     #[arg(value_name = "RUNBOOK")]
     pub runbook: PathBuf,
     /// Lets steps name its hosts and groups beside the runbook's own roles
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "HOSTS", value_parser = inventory::parser())]
     pub inventory: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t = Picture::Text)]
     pub format: Picture,

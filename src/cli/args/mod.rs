@@ -1,6 +1,7 @@
 //! What may be written after `surefoot`.
 
 mod authoring;
+pub mod inventory;
 mod lab;
 mod operating;
 mod running;
@@ -105,7 +106,7 @@ pub enum Command {
     #[command(after_help = "Nothing is changed on the hosts.\n\nExample:\n  surefoot hosts -i site.yaml")]
     Hosts {
         /// Hosts, groups, and how to reach them
-        #[arg(short, long, value_name = "FILE")]
+        #[arg(short, long, value_name = "HOSTS", value_parser = inventory::parser())]
         inventory: PathBuf,
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,

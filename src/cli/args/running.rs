@@ -1,6 +1,6 @@
 //! Commands that plan a run, start one, or go on with one.
 
-use super::{Format, Log};
+use super::{Format, Log, inventory};
 use crate::cli::{complete, lease};
 use crate::execute::{Limits, Reapply};
 use crate::model::RunId;
@@ -18,9 +18,9 @@ pub struct Inputs {
     ///
     /// A file: surefoot's own inventory, or one of Ansible's (INI, or YAML with `all:` or of groups only; group_vars and
     /// host_vars beside it count). An executable file that is not named like data: a program that prints one as JSON when
-    /// it is called with `--list`. `ssh:`, or `ssh:FILE`: every host that your ssh config names. Such as `-i site.yaml`,
-    /// `-i /etc/ansible/hosts`, `-i ./inventory.py`, `-i ssh:`.
-    #[arg(short, long, value_name = "HOSTS")]
+    /// it is called with `--list`. `ssh:`, or `ssh:FILE`: every host that your ssh config names. `lab:NAME`: the hosts of a
+    /// lab. Such as `-i site.yaml`, `-i /etc/ansible/hosts`, `-i ./inventory.py`, `-i ssh:`, `-i lab:`.
+    #[arg(short, long, value_name = "HOSTS", value_parser = inventory::parser())]
     pub inventory: Option<PathBuf>,
     /// One parameter; may be given several times
     #[arg(short, long = "param", value_name = "NAME=VALUE", add = ArgValueCompleter::new(complete::params))]

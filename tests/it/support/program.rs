@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use surefoot::journal::Store;
 use surefoot::model::{Event, Fault, Outputs, RunId, RunState, Stamped, TaskEvent, TaskName, TaskState};
 use tempfile::TempDir;
@@ -29,6 +29,13 @@ pub struct Ran {
     pub events: Vec<Stamped>,
     pub state: RunState,
     pub err: String,
+}
+
+impl Called {
+    fn of(output: Output) -> Called {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Called { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
 }
 
 impl Program {
@@ -69,14 +76,24 @@ impl Program {
         command.env("SUREFOOT_CONFIG", "/dev/null");
     }
 
+    /// Runs a script in which `surefoot` is this binary. The script stops at the first command that fails.
+    pub fn script(&self, text: &str) -> Called {
+        let binary = Path::new(env!("CARGO_BIN_EXE_surefoot")).parent().unwrap();
+        let rest = std::env::var_os("PATH").unwrap();
+        let path =
+            std::env::join_paths(std::iter::once(binary.to_owned()).chain(std::env::split_paths(&rest))).unwrap();
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=5", PATIENCE_SECS, "bash", "-euo", "pipefail", "-c", text]);
+        self.prepare(&mut command);
+        Called::of(command.env("PATH", path).output().unwrap())
+    }
+
     /// Calls it, and waits until it ends.
     pub fn call<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Called {
         let mut command = Command::new("timeout");
         command.args(["--kill-after=5", PATIENCE_SECS, env!("CARGO_BIN_EXE_surefoot")]);
         self.prepare(&mut command);
-        let output = command.args(words).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Called { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+        Called::of(command.args(words).output().unwrap())
     }
 
     /// Runs a runbook to its end, without questions but for those of its own.
