@@ -7,23 +7,31 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Read, Result};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-/// How long nothing may come from a fifo or a terminal.
-const SILENCE: Duration = Duration::from_secs(10);
+/// How long a fifo may have nobody who writes to it.
+const NO_WRITER: Duration = Duration::from_secs(10);
+
+/// How long nothing may come from who writes: somebody may have to type a passphrase for it.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// The content of a file of at most `most` bytes. `FileTooLarge` above that, `TimedOut` where nothing comes.
 pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     let mut file = open(path)?;
+    let mut awaited = !file.metadata()?.file_type().is_fifo();
     let (mut bytes, mut buffer) = (Vec::new(), [0; 16 << 10]);
     loop {
-        wait(&file)?;
         match file.read(&mut buffer) {
+            Ok(0) if !awaited && bytes.is_empty() => {
+                awaited = true;
+                wait(&file, NO_WRITER)?;
+            }
             Ok(0) => return Ok(bytes),
             Ok(n) => bytes.extend_from_slice(&buffer[..n]),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wait(&file, SILENCE)?,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
         if bytes.len() as u64 > most {
@@ -54,10 +62,11 @@ fn open(path: &Path) -> Result<File> {
     OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)
 }
 
-fn wait(file: &File) -> Result<()> {
-    let silence = Timespec { tv_sec: SILENCE.as_secs() as i64, tv_nsec: 0 };
-    match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&silence))? {
-        0 => Err(Error::new(ErrorKind::TimedOut, format!("nothing came from it for {} s", SILENCE.as_secs()))),
+fn wait(file: &File, silence: Duration) -> Result<()> {
+    let seconds = silence.as_secs();
+    let timeout = Timespec { tv_sec: seconds as i64, tv_nsec: 0 };
+    match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&timeout))? {
+        0 => Err(Error::new(ErrorKind::TimedOut, format!("nothing came from it for {seconds} s"))),
         _ => Ok(()),
     }
 }

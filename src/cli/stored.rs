@@ -126,13 +126,13 @@ pub fn keep_all(store: &Store, folder: &RunFolder, files: &Files) -> Result<(), 
 /// The files of the controller that tasks name, and what takes them back; but for what the run itself may make before.
 fn named(program: &Program, folder: &Path) -> IndexSet<PathBuf> {
     let plan = Plan::offline(program);
-    let (mut paths, mut made) = (IndexSet::new(), Made::default());
+    let (mut paths, mut made, mut locals) = (IndexSet::new(), Made::default(), Locals::default());
     for (task, (_, planned)) in program.tasks.iter().zip(plan.tasks()) {
         let step = &program.steps[task.step as usize];
         let on = &task.name.host;
-        let mut own = named_by(step, on, |name| planned.parameters.get(name).cloned());
+        let mut own = locals.named_by(step, on, |name| planned.parameters.get(name).cloned());
         for part in step.undo.iter().chain(step.reconcile.as_deref()) {
-            own.extend(named_by(part, on, |name| part.args.entry(name).cloned()));
+            own.extend(locals.named_by(part, on, |name| part.args.entry(name).cloned()));
         }
         paths.extend(own.into_iter().filter(|path| path.is_absolute() && !made.may_be(path)));
         made.by(step, on, &planned.parameters, folder);
@@ -163,15 +163,22 @@ impl Made {
     }
 }
 
-fn named_by(step: &Step, on: &HostName, parameter: impl Fn(&str) -> Option<Json>) -> Vec<PathBuf> {
-    let of_etcd = step.kind.name.starts_with("etcd.");
-    // With `on`, it is a file of that host.
-    if of_etcd && !on.is_controller() {
-        return Vec::new();
+/// The parameters of each kind of action that name a file of the controller.
+#[derive(Default)]
+struct Locals(HashMap<&'static str, Vec<String>>);
+
+impl Locals {
+    fn named_by(&mut self, step: &Step, on: &HostName, parameter: impl Fn(&str) -> Option<Json>) -> Vec<PathBuf> {
+        let of_etcd = step.kind.name.starts_with("etcd.");
+        // With `on`, it is a file of that host.
+        if of_etcd && !on.is_controller() {
+            return Vec::new();
+        }
+        let names = self.0.entry(step.kind.name).or_insert_with(|| local_paths(step.kind));
+        let paths = names.iter().filter_map(|name| parameter(name));
+        let paths: Vec<PathBuf> = paths.filter_map(|path| path.as_str().map(PathBuf::from)).collect();
+        // A snapshot may have its own account beside it.
+        let beside: Vec<PathBuf> = paths.iter().filter(|_| of_etcd).map(|path| Sidecar::path(path)).collect();
+        paths.into_iter().chain(beside).collect()
     }
-    let paths = local_paths(step.kind).into_iter().filter_map(|name| parameter(&name));
-    let paths: Vec<PathBuf> = paths.filter_map(|path| path.as_str().map(PathBuf::from)).collect();
-    // A snapshot may have its own account beside it.
-    let beside: Vec<PathBuf> = paths.iter().filter(|_| of_etcd).map(|path| Sidecar::path(path)).collect();
-    paths.into_iter().chain(beside).collect()
 }
