@@ -15,6 +15,7 @@
 //! - [`http`]: questions to web servers, over any stream.
 //! - [`world`]: a host, over ssh or local; scripts that change nothing, and acts that happen at most once.
 //! - [`action`]: what a step can do, one file for each kind, and the contract that they share.
+//! - [`catalog`]: the runbooks that have a name, and those in the program itself.
 //! - [`load`]: YAML to trees in which every value knows its place.
 //! - [`check`]: every mistake of a runbook, or a typed one without mistakes.
 //! - [`schema`]: what an editor can know of our files, from the tables that the check reads.
@@ -32,6 +33,7 @@
 
 pub mod action;
 pub mod bounded;
+pub mod catalog;
 pub mod check;
 pub mod cli;
 pub mod compile;

@@ -44,7 +44,7 @@ pub use etcd::Sidecar;
 pub use files::{LocalFile, checksum, sha256};
 pub use kind::{Erased, ErasedChange, ErasedSeen, Kind, Stays, Tested, Undoing, find};
 pub use r#use::USE;
-pub use value::{Condition, HostPath, Hosts, LocalPath, Mode, Period, format_pattern, parse_format};
+pub use value::{Address, Condition, HostPath, Hosts, LocalPath, Mode, Period, format_pattern, parse_format};
 
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;

@@ -17,6 +17,7 @@ pub fn parse_format(format: &str, text: &str) -> Result<(), String> {
         "mode" => text.parse::<Mode>().map(drop),
         "host-path" => text.parse::<HostPath>().map(drop),
         "url" => text.parse::<Url>().map(drop),
+        "address" => text.parse::<Address>().map(drop),
         _ => Ok(()),
     }
 }
@@ -30,6 +31,7 @@ pub fn format_pattern(format: &str) -> Option<(&'static str, &'static str)> {
         }
         "mode" => Some(("^[0-7]{3,4}$", "Four octal digits in quotes are wanted, such as \"0600\".")),
         "url" => Some(("^[Hh][Tt][Tt][Pp][Ss]?://", "An http:// or https:// address is wanted.")),
+        "address" => Some((r".:[0-9]{1,5}$", "An address with its port is wanted, such as \"127.0.0.1:2379\".")),
         "host-path" => Some((r"^(?!(.*/)?\.\.(/|$))/.*[^/]", "An absolute path on the host is wanted.")),
         _ => None,
     }
@@ -111,6 +113,37 @@ impl std::fmt::Display for Mode {
     }
 }
 
+/// Where something listens: `127.0.0.1:2379`, `[::1]:2379`, `db-1:5432`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Address(String);
+
+text_format!(Address, "address", "An address with its port: `127.0.0.1:2379`.", "127.0.0.1:2379");
+
+impl Address {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.rsplit_once(':').filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        match parts {
+            Some(_) => Ok(Address(text.to_owned())),
+            None => Err(format!("`{text}` is not an address with a port: write `127.0.0.1:2379`")),
+        }
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A file or folder on the step's host: absolute, so that an undo finds it from anywhere; no `..`, no closing slash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -158,6 +191,7 @@ macro_rules! through_text {
 through_text!(Period);
 through_text!(Mode);
 through_text!(HostPath);
+through_text!(Address);
 
 macro_rules! into_text {
     ($type:ident) => {
@@ -255,6 +289,15 @@ mod tests {
         let path = |text: &str| text.parse::<HostPath>().map(|p| p.0);
         assert_eq!(path("/etc//default/./etcd/"), Ok("/etc/default/etcd".to_owned()));
         assert!(["etcd", "", "/", "/etc/../etc/passwd", "/a\nb"].iter().all(|text| path(text).is_err()));
+    }
+
+    #[test]
+    fn an_address_has_a_host_and_a_port() {
+        let all = ["127.0.0.1:80", "[::1]:80", "db-1:5432", "80", ":80", "db:port", "db:70000", "db"];
+        assert_eq!(
+            all.map(|text| text.parse::<Address>().is_ok()),
+            [true, true, true, false, false, false, false, false]
+        );
     }
 
     #[test]

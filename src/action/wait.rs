@@ -3,7 +3,7 @@
 use super::poll::Pace;
 use super::systemd::Unit;
 use super::web::{self, Tls};
-use super::{Action, Cx, HostPath, Period, Seen, Undoing, files, unseen};
+use super::{Action, Address, Cx, HostPath, Period, Seen, Undoing, files, unseen};
 use crate::http::Url;
 use crate::model::{Effect, Fault, FaultKind};
 use crate::world::Script;
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 #[serde(deny_unknown_fields)]
 pub struct Wait {
     /// An address that accepts connections: `127.0.0.1:2379`.
-    tcp: Option<String>,
+    tcp: Option<Address>,
     /// Ports on which nothing on this host listens, at any of its addresses.
     #[serde(default)]
     ports_closed: Vec<u16>,
@@ -78,7 +78,7 @@ impl Wait {
             missing.extend(ours.map(|port| format!("port {port} is open")));
         }
         if let Some(address) = &self.tcp
-            && let Err(why) = bounded(cx.host.dial(address)).await
+            && let Err(why) = bounded(cx.host.dial(address.as_str())).await
         {
             missing.push(format!("{address} does not accept connections: {why}"));
         }

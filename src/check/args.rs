@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use std::rc::Rc;
 
 /// The schemas of one kind, made once for a check.
-pub(super) struct Schemas {
+pub(crate) struct Schemas {
     pub parameters: Json,
     pub outputs: Json,
 }
@@ -69,7 +69,11 @@ impl Walk<'_, '_> {
             Some("hosts") => return self.reader.hosts(node, what),
             Some("local-path") => {
                 let path = self.plain(node, schema, what);
-                return Late::Path(Box::new(path), self.reader.folder.clone());
+                let folder = self.reader.folder();
+                if folder.is_none() && matches!(&path, Late::Value(Json::String(path)) if !path.starts_with('/')) {
+                    self.reader.no_folder(node.span);
+                }
+                return Late::Path(Box::new(path), folder);
             }
             _ => {}
         }
@@ -114,6 +118,12 @@ impl Walk<'_, '_> {
                 );
             }
             self.check_parameter_type(&template, schema, what);
+            if let Some(value) = self.reader.constant(&template).filter(|_| template.whole.is_some()) {
+                if let Err(why) = fit(self.root, schema, &value) {
+                    self.reader.error("E0501", node.span, format!("{what}: {why}"));
+                }
+                return Late::Value(value);
+            }
             return Late::Text(template);
         }
         if node.as_str().is_some_and(Template::is_in) {
@@ -199,7 +209,8 @@ impl Walk<'_, '_> {
                 (Some(of), _) if value.value == Value::Null && !could_be(value, Schemas::at(self.root, of)) => {}
                 (Some(of), _) => values.push((key.text.clone(), self.value(value, of, &format!("`{}`", key.text)))),
                 (None, Some(Json::Bool(false))) => {
-                    let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+                    let free = |name: &&str| entries.iter().all(|(key, _)| key.text != **name);
+                    let known: Vec<&str> = properties.keys().map(String::as_str).filter(free).collect();
                     self.reader.problems.push(unknown_key(key, what, &known));
                 }
                 (None, Some(of)) => values.push((key.text.clone(), self.value(value, of, &format!("`{}`", key.text)))),
@@ -235,19 +246,14 @@ impl Walk<'_, '_> {
 
     /// `{{ params.x }}` alone has the type that the runbook declares.
     fn check_parameter_type(&mut self, template: &Template, schema: &Json, what: &str) {
-        let [only] = template.refs.as_slice() else { return };
-        let (Some("params"), Some(name), 2) = (only.name(0), only.name(1), only.path.len()) else { return };
-        let inner = template.whole.clone().map(|range| template.source[range].trim());
-        if inner != Some(&template.source[only.range.clone()]) {
-            return;
-        }
-        let Some(kind) = self.reader.params.get(name).map(|spec| spec.kind) else { return };
+        let Some((only, kind)) = self.reader.declared(template) else { return };
         let allowed = types(schema);
         let fits = allowed.is_empty() || allowed.iter().any(|wanted| kind.json_types().contains(wanted));
         if !fits {
             let wanted = wanted(std::slice::from_ref(schema));
+            let name = only.name(1).unwrap_or_default();
             let message = format!("{what} is {wanted}, the parameter `{name}` is {}", kind.said());
-            self.reader.error("E0501", template.place.of(&template.source, only.range.clone()), message);
+            self.reader.error("E0501", template.place.of(&template.source, only.range), message);
         }
     }
 }
@@ -260,6 +266,110 @@ fn all_named(all: &[Json]) -> Option<Json> {
     };
     let all: Option<Vec<Vec<Json>>> = all.iter().map(values).collect();
     all.map(|values| serde_json::json!({ "type": "string", "enum": values.concat() }))
+}
+
+/// Whether parameters of which some are known only in the run fit so far: each value that is known must be one that the
+/// action takes.
+pub(crate) fn fit_so_far(schemas: &Schemas, args: &Late) -> Result<(), String> {
+    late_fits(&schemas.parameters, &schemas.parameters, args)
+}
+
+fn late_fits(root: &Json, schema: &Json, late: &Late) -> Result<(), String> {
+    let schema = Schemas::at(root, schema);
+    match late {
+        Late::Value(value) => fit(root, schema, value),
+        // Which of them it is may show only in the run.
+        Late::Map(_) | Late::Seq(_) if Schemas::alternatives(schema).is_some() => Ok(()),
+        Late::Map(entries) => entries.iter().try_for_each(|(key, late)| match of_entry(schema, key) {
+            Some(of) => late_fits(root, of, late).map_err(|why| format!("`{key}`: {why}")),
+            None => Ok(()),
+        }),
+        Late::Seq(items) => match schema.get("items") {
+            Some(of) => items.iter().try_for_each(|late| late_fits(root, of, late)),
+            None => Ok(()),
+        },
+        Late::Text(_) | Late::Condition(_) | Late::Hosts(_) | Late::Path(..) => Ok(()),
+    }
+}
+
+/// What describes an entry of a map.
+fn of_entry<'s>(schema: &'s Json, key: &str) -> Option<&'s Json> {
+    let own = schema.get("properties").and_then(|all| all.get(key));
+    own.or_else(|| schema.get("additionalProperties")).filter(|of| of.is_object())
+}
+
+/// Whether a value that a template gives fits, as strictly as the action takes it: there a number is no text.
+fn fit(root: &Json, schema: &Json, value: &Json) -> Result<(), String> {
+    let schema = Schemas::at(root, schema);
+    if let Some("expression" | "hosts") = schema.get("format").and_then(Json::as_str) {
+        return Ok(());
+    }
+    if let Some(all) = Schemas::alternatives(schema) {
+        let all: Vec<&Json> = all.iter().map(|one| Schemas::at(root, one)).collect();
+        let near = all.iter().find(|one| is_of(value, &types(one))).or(all.first());
+        return match all.iter().any(|one| fit(root, one, value).is_ok()) {
+            true => Ok(()),
+            false => near.map_or(Ok(()), |one| fit(root, one, value)),
+        };
+    }
+    if !is_of(value, &types(schema)) {
+        return Err(format!("expected {}, got {}", wanted(std::slice::from_ref(schema)), said(value)));
+    }
+    fits_limits(schema, value)?;
+    match value {
+        Json::Object(entries) => entries.iter().try_for_each(|(key, value)| match of_entry(schema, key) {
+            Some(of) => fit(root, of, value).map_err(|why| format!("`{key}`: {why}")),
+            None => Ok(()),
+        }),
+        Json::Array(items) => {
+            items.iter().try_for_each(|item| fit(root, schema.get("items").unwrap_or(&Json::Null), item))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn fits_limits(schema: &Json, value: &Json) -> Result<(), String> {
+    let one = schema.get("const").map(std::slice::from_ref);
+    let all = schema.get("enum").and_then(Json::as_array).map(Vec::as_slice).or(one);
+    if let Some(all) = all.filter(|all| !all.contains(value)) {
+        let known: Vec<&str> = all.iter().filter_map(Json::as_str).collect();
+        return Err(format!("expected {}, got {}", one_of_these(&known), said(value)));
+    }
+    let limit = |name: &str| schema.get(name).and_then(Json::as_f64);
+    if let Some(number) = value.as_f64()
+        && (limit("minimum").is_some_and(|least| number < least) || limit("maximum").is_some_and(|most| number > most))
+    {
+        return Err(format!("{number} is out of bounds"));
+    }
+    match (schema.get("format").and_then(Json::as_str), value.as_str()) {
+        (Some(format), Some(text)) => parse_format(format, text),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a value is of one of these JSON types; of any where there is none.
+fn is_of(value: &Json, allowed: &[&str]) -> bool {
+    let own: &[&str] = match value {
+        Json::Null => &["null"],
+        Json::Bool(_) => &["boolean"],
+        Json::Number(number) if number.is_f64() => &["number"],
+        Json::Number(_) => &["integer", "number"],
+        Json::String(_) => &["string"],
+        Json::Array(_) => &["array"],
+        Json::Object(_) => &["object"],
+    };
+    allowed.is_empty() || own.iter().any(|own| allowed.contains(own))
+}
+
+fn said(value: &Json) -> String {
+    match value {
+        Json::Null => "null".to_owned(),
+        Json::Bool(_) => format!("`{value}`"),
+        Json::Number(_) => format!("the number {value}"),
+        Json::String(text) => format!("`{text}`"),
+        Json::Array(_) => "a list".to_owned(),
+        Json::Object(_) => "a map".to_owned(),
+    }
 }
 
 /// The JSON types that a schema allows; none where it allows all.

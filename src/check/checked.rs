@@ -1,11 +1,11 @@
 //! A runbook whose every name, type and order has been checked. Only [`super`] can make one.
 
 use crate::action::Kind;
+use crate::catalog::Identity;
 use crate::model::{Effect, Span, StepId};
 use crate::template::{Expr, Late, Vars};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// A checked runbook.
@@ -14,8 +14,7 @@ pub struct Runbook {
     /// Such as `etcd/restore-cluster`.
     pub name: String,
     pub summary: String,
-    /// The folder that its relative paths start from; absolute.
-    pub folder: PathBuf,
+    pub identity: Identity,
     pub params: IndexMap<String, ParamSpec>,
     pub roles: IndexMap<String, Role>,
     pub vars: Vars,
@@ -162,6 +161,11 @@ impl ParamType {
             Secret => matches!(given, String | Secret),
             Int | Bool | List | Map => given == self,
         }
+    }
+
+    /// Whether it stands for text where a key of a step needs that.
+    pub(super) fn is_text(self) -> bool {
+        !matches!(self, ParamType::List | ParamType::Map)
     }
 
     /// The JSON types that take such a value.

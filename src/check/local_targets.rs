@@ -28,7 +28,7 @@ fn warning(names: &Names, owner: &Step, vars: &Vars, late: &Late) -> Option<Diag
     let said = text.refs.iter().find(|r| r.shown && is_said(names, owner, vars, r))?;
     let what = &text.source[said.range.clone()];
     let message = format!("a host says what `{what}` is, and this is a path on the controller");
-    Some(Diagnostic::warning("W0504", place(text, said), message).help(
+    Some(Diagnostic::warning("W0505", place(text, said), message).help(
         "name the file after `{{ host.name }}` or `{{ run.id }}`; a path that leaves its folder is refused in the run",
     ))
 }

@@ -27,6 +27,7 @@ mod step;
 mod uses;
 mod vars;
 
+pub(crate) use args::{Schemas, fit_so_far};
 pub use checked::{
     Choice, Gate, InRoll, Need, OnFailure, ParamSpec, ParamType, Retry, Role, RollPart, Runbook, Step, Use,
 };
@@ -58,8 +59,8 @@ pub struct Verdict {
 
 /// Checks a runbook. With an inventory, steps may name its hosts and groups beside the runbook's roles.
 pub fn check(document: &Document, inventory: Option<&Inventory>, sources: &Sources) -> Verdict {
-    let mut reader = Reader::new(sources, document.folder(), inventory, Shelf::of(document));
-    reader.chain.push((document.path.clone(), document.root.span));
+    let mut reader = Reader::new(sources, document, inventory, Shelf::of(document));
+    reader.chain.push((document.location.clone(), document.root.span));
     let runbook = runbook(&mut reader, &document.root);
     let runbook = runbook.filter(|_| !reader.has_errors());
     let mut diagnostics = reader.problems;
@@ -117,7 +118,7 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
     Some(Runbook {
         name: name?,
         summary: summary.unwrap_or_default(),
-        folder: reader.folder.to_path_buf(),
+        identity: reader.document.identity(reader.sources),
         params: std::mem::take(&mut reader.params),
         roles: std::mem::take(&mut reader.roles),
         vars,

@@ -254,7 +254,10 @@ impl Names<'_> {
         }
         if r.name(2) == Some("out") && self.is_ambiguous(reader, here, there) {
             let message = format!("`{id}` has outputs on several hosts: which of them is meant?");
-            let help = format!("write `steps.{id}.on[HOST].out`, or go over `steps.{id}.all`");
+            let help = match there.step.as_ref().is_some_and(|step| step.for_each.is_some()) {
+                true => format!("go over `steps.{id}.all`: there is one for each item"),
+                false => format!("write `steps.{id}.on[HOST].out`, or go over `steps.{id}.all`"),
+            };
             let problem = Diagnostic::error("E0306", span, message).label(there.span, "this step");
             reader.problems.push(label(problem).help(help));
         }

@@ -221,18 +221,18 @@ fn resolve(
         }
         return None;
     };
+    if need.same_host && (drafts[node].roll.is_some() || draft.roll.is_some()) {
+        let problem = Diagnostic::error("E0404", *span, "a roll waits, and is waited for, as a whole");
+        reader.problems.push(problem.help("leave `host: same` away"));
+        return None;
+    }
     let on = &drafts[node].on;
     if need.same_host && *on != draft.on && (on.is_none() || draft.on.is_none()) {
         let message = format!("`{}` runs on other hosts: there is no same host to wait for", need.step);
         reader.error("E0404", *span, message);
         return None;
     }
-    if !need.same_host || drafts[node].roll.is_none() && draft.roll.is_none() {
-        return Some(Wait { node: end(drafts, node), same_host: need.same_host });
-    }
-    let problem = Diagnostic::error("E0404", *span, "a roll waits, and is waited for, as a whole");
-    reader.problems.push(problem.help("leave `host: same` away"));
-    None
+    Some(Wait { node: end(drafts, node), same_host: need.same_host })
 }
 
 /// Whether a step follows another of its own roll.

@@ -50,7 +50,7 @@ fn declaration(reader: &mut Reader, key: &Key, node: &Node) -> Option<ParamSpec>
         let message = format!("`{}` is named like a secret, and is none: it would be seen, and kept", key.text);
         reader.warn("W0511", key.span, message, "declare it with `type: secret`");
     }
-    let default = default.map(|value| anchored(kind, value, &reader.folder));
+    let default = default.map(|value| anchored_here(reader, kind, value, key.span));
     Some(ParamSpec { kind, default, summary, span: key.span })
 }
 
@@ -118,6 +118,18 @@ fn anchored(kind: ParamType, value: Json, folder: &Path) -> Json {
     }
 }
 
+/// The same of what stands in the runbook itself. Where that has no folder, nothing may depend on one.
+fn anchored_here(reader: &mut Reader, kind: ParamType, value: Json, span: Span) -> Json {
+    if let Some(folder) = reader.folder() {
+        return anchored(kind, value, &folder);
+    }
+    let anywhere = ["/", "/elsewhere"].map(|folder| anchored(kind, value.clone(), Path::new(folder)));
+    if anywhere[0] != anywhere[1] {
+        reader.no_folder(span);
+    }
+    value
+}
+
 /// The value that a step gives a parameter of the runbook that it uses.
 pub(super) fn argument(reader: &mut Reader, name: &str, node: &Node, spec: &ParamSpec) -> Late {
     let kind = spec.kind;
@@ -137,7 +149,7 @@ pub(super) fn argument(reader: &mut Reader, name: &str, node: &Node, spec: &Para
         None if node.as_str().is_some_and(Template::is_in) => Late::Value(Json::Null),
         None => match (typed(kind, node, reader.sources), &node.value) {
             (Ok(_), Value::Seq(_) | Value::Map(_)) => reader.any(node),
-            (Ok(value), _) => Late::Value(anchored(kind, value, &reader.folder)),
+            (Ok(value), _) => Late::Value(anchored_here(reader, kind, value, node.span)),
             (Err(why), _) if kind == ParamType::Secret => {
                 reader.problems.push(literal_secret(node.span, format!("the parameter `{name}`: {why}")));
                 Late::Value(Json::Null)
@@ -149,7 +161,7 @@ pub(super) fn argument(reader: &mut Reader, name: &str, node: &Node, spec: &Para
         },
     };
     match (kind, late) {
-        (ParamType::File, late @ Late::Text(_)) => Late::Path(Box::new(late), reader.folder.clone()),
+        (ParamType::File, late @ Late::Text(_)) => Late::Path(Box::new(late), reader.folder()),
         (_, late) => late,
     }
 }

@@ -1,25 +1,28 @@
 //! What every part of the check needs: the source texts, the names that exist, and a place for what is wrong.
 
 use super::args::Schemas;
-use super::checked::{ParamSpec, Role};
+use super::checked::{ParamSpec, ParamType, Role};
 use super::defaults::Defaults;
 use super::uses::Shelf;
 use crate::action::{self, KINDS, Kind};
-use crate::load::{Inventory, Node, suggested};
+use crate::catalog::Location;
+use crate::load::{Document, Inventory, Node, suggested};
 use crate::model::{Diagnostic, Severity, Sources, Span};
-use crate::template::{Expr, Late, SyntaxFault, Template};
+use crate::template::{
+    Call, CallKind, Expr, Late, Ref, Scope, SyntaxFault, Template, has_filter, has_function, has_test, text,
+};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// Reads nodes into checked values and collects what is wrong with them.
 pub(super) struct Reader<'a> {
     pub sources: &'a Sources,
-    /// Where relative paths start.
-    pub folder: Arc<Path>,
+    /// What is read.
+    pub document: &'a Document,
     pub inventory: Option<&'a Inventory>,
     pub problems: Vec<Diagnostic>,
     pub params: IndexMap<String, ParamSpec>,
@@ -32,15 +35,20 @@ pub(super) struct Reader<'a> {
     /// The runbooks that steps may use.
     pub shelf: Rc<Shelf<'a>>,
     /// The files that led here, the outermost first, with the place in each where it names the next.
-    pub chain: Vec<(PathBuf, Span)>,
+    pub chain: Vec<(Location, Span)>,
     schemas: HashMap<&'static str, Rc<Schemas>>,
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(sources: &'a Sources, folder: &Path, inventory: Option<&'a Inventory>, shelf: Rc<Shelf<'a>>) -> Self {
+    pub fn new(
+        sources: &'a Sources,
+        document: &'a Document,
+        inventory: Option<&'a Inventory>,
+        shelf: Rc<Shelf<'a>>,
+    ) -> Self {
         Reader {
             sources,
-            folder: Arc::from(folder),
+            document,
             inventory,
             problems: Vec::new(),
             params: IndexMap::new(),
@@ -52,6 +60,19 @@ impl<'a> Reader<'a> {
             chain: Vec::new(),
             schemas: HashMap::new(),
         }
+    }
+
+    /// Where relative paths start; nowhere in a text that is in the program.
+    pub fn folder(&self) -> Option<Arc<Path>> {
+        self.document.location.folder().map(Arc::from)
+    }
+
+    /// A relative file in a text that has no folder.
+    pub fn no_folder(&mut self, span: Span) {
+        let message = "expected an absolute path: a runbook in the program has no folder";
+        let problem = Diagnostic::error("E0510", span, message);
+        self.problems
+            .push(problem.help("make it a parameter with `type: file`, or write the content into the runbook"));
     }
 
     pub fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
@@ -178,11 +199,51 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The value of a step's key that is text, in which templates may stand.
+    pub fn setting(&mut self, node: &Node, what: &str) -> Late {
+        let late = self.text(node, what);
+        let Late::Text(template) = &late else { return late };
+        let given = match self.declared(template) {
+            Some((_, kind)) if !kind.is_text() => Err(format!("expected text, got {}", kind.said())),
+            _ => self.constant(template).map_or(Ok(()), |value| text(&value).map(drop)),
+        };
+        if let Err(why) = given {
+            self.error("E0501", node.span, format!("{what}: {why}"));
+        }
+        late
+    }
+
+    /// What a template gives that reads nothing. One that fails is told.
+    pub fn constant(&mut self, template: &Template) -> Option<Json> {
+        if !template.refs.is_empty() || !template.calls.iter().all(is_known) {
+            return None;
+        }
+        match template.render(&Scope::default()) {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                self.error("E0507", fault.span, fault.message);
+                None
+            }
+        }
+    }
+
+    /// The parameter that a template is as a whole, `{{ params.x }}`, with its declared type and its place.
+    pub fn declared(&self, template: &Template) -> Option<(Ref, ParamType)> {
+        let [only] = template.refs.as_slice() else { return None };
+        let (Some("params"), Some(name), 2) = (only.name(0), only.name(1), only.path.len()) else { return None };
+        let inner = template.source.get(template.whole.clone()?)?.trim();
+        let is_whole = inner == &template.source[only.range.clone()];
+        is_whole.then(|| Some((only.clone(), self.params.get(name)?.kind))).flatten()
+    }
+
     /// The template that a node is, if it is one that can be read.
     pub fn template(&mut self, node: &Node) -> Option<Template> {
         let text = node.as_str().filter(|text| Template::is_in(text))?;
         match Template::parse(text, node.place(self.sources)) {
-            Ok(template) => Some(template),
+            Ok(template) => {
+                self.constant(&template);
+                Some(template)
+            }
             Err(fault) => {
                 self.syntax(node, fault);
                 None
@@ -199,6 +260,8 @@ impl<'a> Reader<'a> {
         if text.contains("{{") {
             let problem = Diagnostic::error("E0505", node.span, format!("{what} is an expression by itself"));
             let inner = text.trim().strip_prefix("{{").and_then(|t| t.strip_suffix("}}")).filter(|t| !t.contains("{{"));
+            // `{{- x -}}` only strips blanks around it.
+            let inner = inner.map(|inner| inner.trim_start_matches(['-', '+']).trim_end_matches(['-', '+']));
             self.problems.push(match inner {
                 Some(inner) => problem.help("write it without `{{ }}`").fix(node.span, quoted_if_needed(inner.trim())),
                 None => problem.help("write names without `{{ }}`, texts in quotes, `~` between them"),
@@ -206,7 +269,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         match Expr::parse(text, node.place(self.sources)) {
-            Ok(expr) if expr.may_be_bool => Some(expr),
+            Ok(expr) if expr.may_be_bool && self.can_hold(&expr) => Some(expr),
             Ok(_) => {
                 self.error("E0506", node.span, format!("{what} must be true or false, this never is"));
                 None
@@ -215,6 +278,18 @@ impl<'a> Reader<'a> {
                 self.syntax(node, fault);
                 None
             }
+        }
+    }
+
+    /// Whether an expression may be true or false, by what is known of it: the type of a parameter, or its value.
+    fn can_hold(&self, expr: &Expr) -> bool {
+        match expr.refs.as_slice() {
+            [] if expr.calls.iter().all(is_known) => expr.holds(&Scope::default()).is_ok(),
+            [only] if expr.source.trim() == &expr.source[only.range.clone()] && only.name(0) == Some("params") => {
+                let declared = only.name(1).and_then(|name| self.params.get(name)).filter(|_| only.path.len() == 2);
+                declared.is_none_or(|spec| spec.kind == ParamType::Bool)
+            }
+            _ => true,
         }
     }
 
@@ -274,6 +349,14 @@ impl<'a> Reader<'a> {
     }
 }
 
+fn is_known(call: &Call) -> bool {
+    match call.kind {
+        CallKind::Filter => has_filter(&call.name),
+        CallKind::Test => has_test(&call.name),
+        CallKind::Function => has_function(&call.name),
+    }
+}
+
 /// The name of every kind of action.
 pub(super) fn kind_names() -> Vec<&'static str> {
     KINDS.iter().map(|kind| kind.name).collect()
@@ -297,6 +380,8 @@ pub(super) fn folded(late: Late) -> Late {
 
 /// An expression as a YAML scalar.
 fn quoted_if_needed(text: &str) -> String {
-    let plain = !text.contains(": ") && !text.contains(" #") && text.starts_with(|c: char| c.is_alphanumeric());
+    // Within `{ }` and `[ ]` some signs would end it.
+    let plain =
+        !text.contains([':', '#', ',', '[', ']', '{', '}', '\n']) && text.starts_with(|c: char| c.is_alphanumeric());
     if plain { text.to_owned() } else { format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")) }
 }

@@ -3,9 +3,10 @@
 use super::checked::Retry;
 use super::reader::Reader;
 use super::shapes::RETRY;
+use crate::action::Period;
 use crate::load::{Fields, Node, Value};
 use crate::model::Diagnostic;
-use crate::template::{Late, Template};
+use crate::template::{Late, Template, text};
 use std::time::Duration;
 
 /// Between two attempts, where `every` does not say it.
@@ -38,9 +39,17 @@ fn period(reader: &mut Reader, node: &Node) -> Late {
         reader.duration(node, "`for`");
         return Late::Value(node.to_json());
     }
-    let late = reader.text(node, "`for`");
-    if matches!(&late, Late::Text(template) if template.whole.is_none()) {
+    let late = reader.setting(node, "`for`");
+    let Late::Text(template) = &late else { return late };
+    if template.whole.is_none() {
         reader.error("E0501", node.span, "`for` is a duration, or one `{{ expression }}` that gives one");
+    } else if let Some((_, kind)) = reader.declared(template).filter(|(_, kind)| !kind.json_types().contains(&"string"))
+    {
+        reader.error("E0501", node.span, format!("`for` is a duration, the parameter is {}", kind.said()));
+    } else if let Some(Err(why)) =
+        reader.constant(template).and_then(|value| Some(text(&value).ok()?.parse::<Period>()))
+    {
+        reader.error("E0510", node.span, why);
     }
     late
 }

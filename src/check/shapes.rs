@@ -198,7 +198,7 @@ pub static USE_STEP: Shape = Shape {
             sees only its `out`.",
     groups: &[fields! {
         required "use": FILE, "../lib/stop-unit.yaml",
-            "The other runbook's file, from this one's folder.";
+            "The other runbook's file, from this one's folder; or a name that `surefoot runbooks` lists, such as `etcd/backup`.";
         optional "with": Form::Map(NAME, &Form::Any), "{ unit: \"{{ params.unit }}\" }",
             "Its parameters. What decides over hosts or `for_each` in it must be known before the run; the rest may read \
              steps.";

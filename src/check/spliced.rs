@@ -133,10 +133,28 @@ pub(super) fn is_number(outputs: &Json, name: &str) -> bool {
     }
 }
 
+/// Variables that mean something to the shell or to what it calls.
+const TAKEN: &[&str] = &[
+    "CDPATH", "EDITOR", "ENV", "EUID", "HOME", "HOSTNAME", "IFS", "LANG", "LANGUAGE", "LOGNAME", "MAIL", "OLDPWD",
+    "OPTARG", "OPTERR", "OPTIND", "PAGER", "PATH", "PPID", "PWD", "RANDOM", "SECONDS", "SHELL", "SHLVL", "TERM",
+    "TMPDIR", "TZ", "UID", "USER",
+];
+
+/// A name for what a reference holds: its path without the root, so that two of them have two names.
+fn variable(what: &str) -> String {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let parts: Vec<&str> = what.split(|c| !word(c)).filter(|part| !part.is_empty()).collect();
+    let own = if parts.len() > 1 { &parts[1..] } else { &parts[..] };
+    let name = own.join("_").to_uppercase();
+    match name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() || TAKEN.contains(&name.as_str()) {
+        true => format!("VALUE_{name}"),
+        false => name,
+    }
+}
+
 fn warning(text: &Template, r: &Ref, through: Option<Span>) -> Diagnostic {
     let what = &text.source[r.range.clone()];
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let name = what.rsplit(|c| !word(c)).find(|name| !name.is_empty()).unwrap_or("value").to_uppercase();
+    let name = variable(what);
     let message = format!("the shell reads what `{what}` holds as code, whatever quotes stand around it");
     let problem = Diagnostic::warning("W0503", text.place.of(&text.source, r.range.clone()), message).help(format!(
         "put it in the step's `env`, as `env: {{ {name}: \"{{{{ {what} }}}}\" }}`, and write `\"${name}\"` here"

@@ -220,9 +220,20 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
     let (action, step, named) = (key.span, node.span, draft.named.is_some());
     let acting = Acting { common: &common, kind, effect, undoing, action, step, named };
     acting.check(reader, within);
+    endless_wait(reader, &common, kind, key.span, parameters);
     let args = args::parameters(reader, parameters, kind);
     draft.step = Some(finish(reader, &draft, common, kind, effect, args));
     Some(draft)
+}
+
+/// A `wait` is bounded by its author, who knows how long it may last. One for a time ends by itself.
+fn endless_wait(reader: &mut Reader, common: &Common, kind: &Kind, span: Span, parameters: &Node) {
+    let waits = kind.name == "wait" && parameters.entries().iter().any(|(key, _)| key.text != "for");
+    let bounded = common.timeout.is_some() || common.retry.is_some_and(|(_, retry)| retry.get("for").is_some());
+    if waits && !bounded {
+        let message = "this `wait` does not say when to give up: it does after 10 minutes";
+        reader.warn("W0504", span, message, "add `timeout: DURATION` to the step, such as `timeout: 2m`");
+    }
 }
 
 fn finish(reader: &mut Reader, draft: &Draft, common: Common, kind: &'static Kind, effect: Effect, args: Late) -> Step {
@@ -288,7 +299,10 @@ fn the_action<'n>(reader: &mut Reader, fields: &Fields<'n>) -> Option<(&'n Key, 
             continue;
         }
         mistaken = true;
-        let known: Vec<&str> = STEP.names().chain(kind_names()).chain([USE.name, ROLLING.name]).collect();
+        let mut known = fields.free(STEP.names());
+        if actions.is_empty() {
+            known.extend(kind_names().into_iter().chain([USE.name, ROLLING.name]));
+        }
         let known = if closest(&key.text, known.iter().copied()).is_some() { known } else { Vec::new() };
         let mut problem = unknown_key(key, "a step", &known);
         if actions.is_empty() {

@@ -11,20 +11,20 @@ use super::shapes::STEP;
 use super::step::Draft;
 use super::{Gate, params};
 use crate::action::{self, USE};
-use crate::load::{Document, Fields, Library, Node, Value, suggested, used_path};
+use crate::catalog::Location;
+use crate::load::{Document, Fields, Library, Node, Value, suggested};
 use crate::model::{Diagnostic, Span, StepId};
 use crate::template::Late;
 use indexmap::IndexMap;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 /// The runbooks that may be used, and what the check has made of them so far.
 pub(super) struct Shelf<'a> {
     library: &'a Library,
     /// `None` where a file has mistakes: they are told.
-    checked: RefCell<HashMap<PathBuf, Option<Rc<Runbook>>>>,
+    checked: RefCell<HashMap<Location, Option<Rc<Runbook>>>>,
 }
 
 impl<'a> Shelf<'a> {
@@ -89,16 +89,19 @@ fn refuse_others(reader: &mut Reader, fields: Fields) {
 /// The runbook of a file, checked; nothing where it has mistakes, which are told then.
 fn checked(reader: &mut Reader, file: &Node) -> Option<Rc<Runbook>> {
     let text = reader.literal(file, "`use`")?;
-    let path = used_path(&reader.folder, text);
-    if let Some(problem) = circle(reader, &path, file.span) {
+    let shelf = reader.shelf.clone();
+    let Some(place) = shelf.library.place(&reader.document.location, &text) else {
+        reader.error("E0206", file.span, "a runbook cannot be used here");
+        return None;
+    };
+    if let Some(problem) = circle(reader, &place, file.span) {
         reader.problems.push(problem);
         return None;
     }
-    let shelf = reader.shelf.clone();
-    if let Some(known) = shelf.checked.borrow().get(&path) {
+    if let Some(known) = shelf.checked.borrow().get(&place) {
         return known.clone();
     }
-    let found = match shelf.library.get(&path) {
+    let found = match shelf.library.documents.get(&place) {
         Some(Ok(document)) => within(reader, document, file.span).map(Rc::new),
         Some(Err(problems)) => {
             let problems = problems.iter().cloned().map(|problem| led_here(problem, file.span));
@@ -106,20 +109,19 @@ fn checked(reader: &mut Reader, file: &Node) -> Option<Rc<Runbook>> {
             None
         }
         None => {
-            let problem = Diagnostic::error("E0206", file.span, "a runbook cannot be used here");
-            reader.problems.push(problem);
+            reader.error("E0206", file.span, "a runbook cannot be used here");
             None
         }
     };
-    shelf.checked.borrow_mut().insert(path, found.clone());
+    shelf.checked.borrow_mut().insert(place, found.clone());
     found
 }
 
 /// Checks a used file.
-fn within(reader: &mut Reader, document: &Document, span: Span) -> Option<Runbook> {
-    let mut inner = Reader::new(reader.sources, document.folder(), reader.inventory, reader.shelf.clone());
+fn within<'a>(reader: &mut Reader<'a>, document: &'a Document, span: Span) -> Option<Runbook> {
+    let mut inner = Reader::new(reader.sources, document, reader.inventory, reader.shelf.clone());
     inner.chain = reader.chain.clone();
-    inner.chain.push((document.path.clone(), span));
+    inner.chain.push((document.location.clone(), span));
     let runbook = super::runbook(&mut inner, &document.root).filter(|_| !inner.has_errors());
     reader.problems.extend(inner.problems.into_iter().map(|problem| led_here(problem, span)));
     runbook
@@ -133,8 +135,8 @@ fn led_here(problem: Diagnostic, span: Span) -> Diagnostic {
 }
 
 /// Refuses a file that is one of those that led here.
-fn circle(reader: &Reader, path: &PathBuf, span: Span) -> Option<Diagnostic> {
-    let start = reader.chain.iter().position(|(file, _)| file == path)?;
+fn circle(reader: &Reader, place: &Location, span: Span) -> Option<Diagnostic> {
+    let start = reader.chain.iter().position(|(other, _)| other == place)?;
     let problem = Diagnostic::error("E0405", span, "this runbook uses itself");
     let between = reader.chain[start + 1..].iter();
     Some(between.fold(problem, |problem, (_, place)| problem.label(*place, "through this")))

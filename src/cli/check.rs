@@ -1,20 +1,25 @@
 //! `surefoot check`: every mistake, without touching a host.
 
 use super::args::{Check, Findings};
+use super::catalog::{catalog, resolve};
 use super::exit::Exit;
 use super::fix;
 use super::out::say;
 use super::pipeline::{concealed, list, show, verdict};
+use crate::catalog::{self, Catalog, Location};
 use crate::check::check;
 use crate::load::{self, Inventory};
 use crate::model::{Diagnostic, Sources};
 use crate::report;
 use crate::testing;
-use std::path::Path;
 
 pub fn main(args: &Check) -> Exit {
     let mut sources = Sources::default();
     let mut problems = Vec::new();
+    let catalog = match catalog(None) {
+        Ok(catalog) => catalog,
+        Err(exit) => return exit,
+    };
     let inventory = match args.inventory.as_ref().map(|given| load::hosts_unrun(given, &mut sources)).transpose() {
         Ok(loaded) => loaded.and_then(|loaded| {
             problems = loaded.warnings;
@@ -25,13 +30,20 @@ pub fn main(args: &Check) -> Exit {
             None
         }
     };
-    for path in &args.runbooks {
+    for word in &args.runbooks {
+        let location = match resolve(word, &catalog, &mut sources) {
+            Ok(found) => found.location,
+            Err(more) => {
+                problems.extend(more);
+                continue;
+            }
+        };
         if args.fix
-            && let Err(why) = fix::file(path, inventory.as_ref())
+            && let Err(why) = fix::text(&location, inventory.as_ref(), &catalog)
         {
-            return Exit::Failed.because(format!("{}: {why}", path.display()));
+            return Exit::Failed.because(format!("{location}: {why}"));
         }
-        problems.extend(found(path, inventory.as_ref(), &mut sources));
+        problems.extend(found(&location, inventory.as_ref(), &catalog, &mut sources));
     }
     let exit = tell(&problems, &sources, args.format);
     match exit {
@@ -57,25 +69,30 @@ fn tell(problems: &[Diagnostic], sources: &Sources, format: Findings) -> Exit {
 }
 
 /// What is wrong with a runbook, a rehearsal or a test.
-pub fn found(path: &Path, inventory: Option<&Inventory>, sources: &mut Sources) -> Vec<Diagnostic> {
-    let found = match path.to_string_lossy() {
-        name if name.ends_with(".rehearse.yaml") => rehearsal(path, sources),
-        name if name.ends_with(".test.yaml") => testing::prepare(path, sources).map(|_| Vec::new()),
-        _ => runbook(path, inventory, sources),
+pub fn found(
+    location: &Location,
+    inventory: Option<&Inventory>,
+    catalog: &Catalog,
+    sources: &mut Sources,
+) -> Vec<Diagnostic> {
+    let found = match location.path().to_string_lossy() {
+        name if name.ends_with(".rehearse.yaml") => rehearsal(location, catalog, sources),
+        name if name.ends_with(".test.yaml") => testing::prepare_at(location, catalog, sources).map(|_| Vec::new()),
+        _ => runbook(location, inventory, catalog, sources),
     };
     found.unwrap_or_else(|problems| problems)
 }
 
 type Found = Result<Vec<Diagnostic>, Vec<Diagnostic>>;
 
-fn runbook(path: &Path, inventory: Option<&Inventory>, sources: &mut Sources) -> Found {
-    let document = load::runbook(path, sources)?;
+fn runbook(location: &Location, inventory: Option<&Inventory>, catalog: &Catalog, sources: &mut Sources) -> Found {
+    let document = load::found(&catalog::Found::at(location.clone()), catalog, sources)?;
     Ok(check(&document, inventory, sources).diagnostics)
 }
 
 /// The steps around a rehearsal, on the hosts that its lab will have.
-fn rehearsal(path: &Path, sources: &mut Sources) -> Found {
-    let rehearsal = load::rehearsal(path, sources)?;
+fn rehearsal(location: &Location, catalog: &Catalog, sources: &mut Sources) -> Found {
+    let rehearsal = load::rehearsal_at(location, catalog, sources)?;
     let inventory = Inventory::of_names(rehearsal.lab.hosts.iter().map(|name| name.as_str().into()));
     let stages = [&rehearsal.setup, &rehearsal.damage, &rehearsal.proof].into_iter().flatten();
     Ok(stages.flat_map(|stage| check(stage, Some(&inventory), sources).diagnostics).collect())

@@ -3,16 +3,18 @@
 //! Asked by the shell through the program itself (see `completions`). Only reads; where something cannot be read,
 //! nothing is offered. An inventory that is a program is not run.
 
-use super::{args, kept, runs};
+use super::catalog::of_environment;
+use super::{args, config, kept, runs};
 use crate::action::KINDS;
+use crate::catalog::{Catalog, Found};
 use crate::check::{CODES, Step};
 use crate::journal::{RunFolder, Store};
 use crate::load::{self, Document, Inventory};
 use crate::model::{RunId, RunState, Sources};
 use crate::report::manual;
-use clap_complete::engine::CompletionCandidate;
+use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The variable by which a shell asks.
 pub const ASKED: &str = "SUREFOOT_COMPLETE";
@@ -46,6 +48,26 @@ pub fn binds(current: &OsStr) -> Candidates {
         }
     };
     fitting(names.into_iter().map(CompletionCandidate::new), current)
+}
+
+/// Names of runbooks.
+pub fn names(current: &OsStr) -> Candidates {
+    let all = catalog().all();
+    let candidate = |found: &Found| {
+        let summary = load::found(found, &Catalog::default(), &mut Sources::default()).ok();
+        let summary = summary.and_then(|book| Some(book.root.get("summary")?.as_str()?.to_owned().into()));
+        Some(CompletionCandidate::new(found.source.name()?).help(summary))
+    };
+    let current_text = current.to_string_lossy();
+    let fits = |found: &&Found| found.source.name().is_some_and(|name| name.starts_with(&*current_text));
+    all.iter().filter(fits).filter_map(candidate).collect()
+}
+
+/// Names of runbooks, and files.
+pub fn runbooks(current: &OsStr) -> Candidates {
+    let mut all = PathCompleter::any().complete(current);
+    all.extend(names(current));
+    all
 }
 
 /// The ids of steps that ask, and `all`.
@@ -124,8 +146,21 @@ fn after(options: &[&str]) -> Option<String> {
 
 /// The runbook that the line names.
 fn runbook() -> Option<Document> {
-    let read = |word: String| load::runbook(&PathBuf::from(word), &mut Sources::default()).ok();
-    words().into_iter().filter_map(read).find(|book| book.root.get("steps").is_some())
+    let catalog = catalog();
+    let read = |word: String| {
+        let found = catalog.resolve(Path::new(&word))?.found;
+        load::found(&found, &catalog, &mut Sources::default()).ok()
+    };
+    words().into_iter().skip(2).filter_map(read).find(|book| book.root.get("steps").is_some())
+}
+
+/// A config with mistakes names no folders here: the command itself tells of them.
+fn catalog() -> Catalog {
+    let named = after(&["--config"]).map(PathBuf::from).or_else(|| std::env::var_os(config::NAMED).map(PathBuf::from));
+    let config = config::path(named.as_deref()).and_then(|path| load::config(&path, &mut Sources::default()).ok());
+    let mut folders = of_environment();
+    folders.extend(config.unwrap_or_default().runbooks);
+    Catalog { folders }
 }
 
 fn inventory() -> Option<Inventory> {

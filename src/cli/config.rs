@@ -6,15 +6,19 @@ use crate::load::{self, Config};
 use crate::model::Sources;
 use std::path::{Path, PathBuf};
 
+/// The variable that names another file.
+pub const NAMED: &str = "SUREFOOT_CONFIG";
+
 /// The file that is named, which must be there; else the one in its place, where there is one.
 pub fn read(named: Option<&Path>) -> Result<Config, Exit> {
-    let path = match named {
-        Some(path) => Some(path.to_owned()),
-        None => usual().filter(|path| path.exists()),
-    };
     let mut sources = Sources::default();
-    let config = path.map_or(Ok(Config::default()), |path| load::config(&path, &mut sources));
+    let config = path(named).map_or(Ok(Config::default()), |path| load::config(&path, &mut sources));
     config.map_err(|problems| show(&problems, &sources))
+}
+
+/// Where it is; none where there is none.
+pub fn path(named: Option<&Path>) -> Option<PathBuf> {
+    named.map(Path::to_owned).or_else(|| usual().filter(|path| path.exists()))
 }
 
 fn usual() -> Option<PathBuf> {

@@ -24,13 +24,8 @@ pub struct Watched<'a> {
     pub state: &'a Arc<RwLock<RunState>>,
 }
 
-/// Opens the console of a run. It closes once what is open goes away.
-pub fn open(
-    run: Watched<'_>,
-    places: Arc<Places>,
-    signals: &Signals,
-    waiting: &Waiting,
-) -> io::Result<(Arc<Console>, Open)> {
+/// Opens the console of a run, and gives what the person at it wants.
+pub fn open(run: Watched<'_>, places: Arc<Places>) -> io::Result<(Arc<Console>, Open, mpsc::UnboundedReceiver<Wish>)> {
     let back = {
         let program = run.program.clone();
         move |state: &RunState| {
@@ -50,9 +45,8 @@ pub fn open(
     };
     let (to, wishes) = mpsc::unbounded_channel();
     let (console, open) = Console::open(about, to)?;
-    tokio::spawn(fulfil(wishes, signals.clone(), waiting.clone()));
     tokio::spawn(put_aside(console.clone()));
-    Ok((console, open))
+    Ok((console, open, wishes))
 }
 
 /// Where a run waits or cannot go back, in the order of the file.
@@ -83,8 +77,8 @@ fn gates(program: &Program) -> Vec<Gate> {
     program.steps[..program.finally].iter().enumerate().flat_map(of_step).collect()
 }
 
-/// Does what the person at the console wants.
-async fn fulfil(mut wishes: mpsc::UnboundedReceiver<Wish>, signals: Signals, waiting: Waiting) {
+/// Does what the person at the console of an engine wants.
+pub async fn fulfil(mut wishes: mpsc::UnboundedReceiver<Wish>, signals: Signals, waiting: Waiting) {
     while let Some(wish) = wishes.recv().await {
         match wish {
             Wish::Pause(paused) => drop(signals.pause(paused, operator_name())),
@@ -99,8 +93,13 @@ async fn fulfil(mut wishes: mpsc::UnboundedReceiver<Wish>, signals: Signals, wai
 async fn put_aside(console: Arc<Console>) {
     let Ok(mut asleep) = signal(SignalKind::from_raw(Signal::TSTP.as_raw())) else { return };
     while asleep.recv().await.is_some() {
-        console.leave(|| {
-            let _ = kill_process(getpid(), Signal::STOP); // which nobody can refuse
+        let console = console.clone();
+        // A terminal that takes nothing holds up this thread only, and then there is no stopping either.
+        let leaving = tokio::task::spawn_blocking(move || {
+            console.leave(|| {
+                let _ = kill_process(getpid(), Signal::STOP); // which nobody can refuse
+            });
         });
+        let _ = leaving.await; // it does not panic
     }
 }

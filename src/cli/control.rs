@@ -33,6 +33,12 @@ pub enum Request {
         /// `user@machine`.
         by: String,
     },
+    /// Says no to an `approve` step that waits.
+    Refuse {
+        step: StepId,
+        /// `user@machine`.
+        by: String,
+    },
     /// Has the run wait before its next step, or lets it go on.
     Pause {
         paused: bool,

@@ -4,21 +4,22 @@ use super::args::Log;
 use super::connected::closed;
 use super::console::{self, Watched};
 use super::control::{Answer, Control, Request};
+use super::detach::{self, Streams};
+use super::display::Display;
 use super::exit::Exit;
 use super::operator::{Operator, Waiting, foretell_refusals};
-use super::options::Options;
-use super::out::say;
-use super::traces;
+use super::options::{Options, shown_as};
+use super::out::{say, tell};
+use super::{retention, traces};
 use crate::compile::Program;
 use crate::execute::{self, Goal, Leases, Origin, Signals};
 use crate::http::Url;
 use crate::journal::{Journal, RunFolder};
 use crate::load::Config;
-use crate::model::{Observer, Outcome, RunState, Sources};
+use crate::model::{Outcome, RunState, Sources};
 use crate::notify::Notifier;
-use crate::report::console::Console;
 use crate::report::trace::Actions;
-use crate::report::{self, JsonLines, Lines, Places, Quiet};
+use crate::report::{self, Places};
 use crate::secret::{Keyring, Masks};
 use crate::world::World;
 use std::sync::{Arc, RwLock};
@@ -48,7 +49,8 @@ pub struct Engine {
 impl Engine {
     /// Runs it, shows it, and closes its connections. An exit was explained.
     pub async fn run(self, options: Options) -> Result<Ended, Exit> {
-        if matches!(self.goal, Goal::Start | Goal::Resume { .. } | Goal::Reapply { .. }) {
+        let streams = Streams::now();
+        if matches!(self.goal, Goal::Start | Goal::Resume { .. } | Goal::Reapply { .. }) && !streams.can_ask() {
             foretell_refusals(&self.program, &self.state, &options.approve);
         }
         // Only now: until here Ctrl-C ends us, and nothing has been done that must be finished.
@@ -60,20 +62,32 @@ impl Engine {
         let _control = control.map_err(|error| Exit::Failed.because(error))?;
         let next = self.state.next_seq();
         let state = Arc::new(RwLock::new(self.state));
-        let display = match options.shown_as() {
+        if options.detach {
+            detach::leave(&self.folder).map_err(|error| Exit::Failed.because(error))?;
+        }
+        let display = match shown_as(options.log) {
+            _ if options.detach => Display::nowhere(),
             Log::Live => {
                 let watched = Watched { program: &self.program, folder: &self.folder, state: &state };
-                let opened = console::open(watched, places.into(), &signals, &waiting);
-                Display::on_console(opened.map_err(|error| Exit::Failed.because(error))?)
+                let opened = console::open(watched, places.into());
+                let (console, open, wishes) = opened.map_err(|error| Exit::Failed.because(error))?;
+                tokio::spawn(console::fulfil(wishes, signals.clone(), waiting.clone()));
+                Display::on_console(console, open)
             }
-            log => Display::of_lines(log, options.verbose, places.into()),
+            log => {
+                let opened = Display::of_lines(log, options.verbose, places.into(), &self.folder, next);
+                opened.map_err(|error| Exit::Failed.because(error))?
+            }
         };
         // There it is an event like any other.
         let shown = options.log != Some(Log::Json);
         let (questions, asked) = tokio::sync::mpsc::channel(16);
         let masks = self.secrets.masks.clone();
         let notifier = Notifier::start(&options.config, masks, exit_code, &self.folder, next);
-        let operator = Operator::new(options.approve, display.console.clone(), waiting, notifier.clone());
+        let gone = streams.let_go_after(signals.clone(), self.folder.clone(), display.console.clone());
+        tokio::spawn(gone);
+        let (console, somebody) = (display.console.clone(), streams.can_ask());
+        let operator = Operator::new(options.approve, console, waiting, notifier.clone(), somebody);
         tokio::spawn(operator.answer(asked));
         let (mut journal, actions) = (self.journal, traces::actions(&self.program));
         let outcome = execute::run(execute::Run {
@@ -88,21 +102,26 @@ impl Engine {
             append: Box::new(move |events| journal.append(events).map_err(Into::into)),
             folder: options.folder,
             outputs: self.folder.outputs(),
-            observers: [display.observer].into_iter().chain(notifier.iter().cloned().map(|one| one as _)).collect(),
+            observers: [display.observer.clone()]
+                .into_iter()
+                .chain(notifier.iter().cloned().map(|one| one as _))
+                .collect(),
             questions,
-            signals,
+            signals: signals.clone(),
             secrets: self.secrets,
         })
         .await;
         let lost = execute::lost(&self.world);
         closed(&self.world, Exit::Done).await;
-        // It may have to wait for the terminal.
-        drop(display.open);
+        warn(display.close(&signals).await.as_slice());
         told(notifier, options.traces, &self.folder, &actions).await;
         if let Some(fault) = lost {
             return Err(Exit::Held.because(fault));
         }
         let outcome = outcome.map_err(|error| Exit::Failed.because(error))?;
+        if let Some(older) = options.config.tidy.filter(|_| outcome == Outcome::Done) {
+            retention::after_success(&self.folder, older).await;
+        }
         let state = state.read().expect("the engine has ended without a panic");
         if shown && outcome == Outcome::Done {
             say!("{}", report::result::text(&state));
@@ -123,7 +142,7 @@ pub async fn tell_late(config: &Config, run: &RunFolder, state: &RunState) {
 }
 
 fn warn(missed: &[String]) {
-    missed.iter().for_each(|missed| anstream::eprintln!("warning: {missed}"));
+    missed.iter().for_each(|missed| tell(format_args!("warning: {missed}")));
 }
 
 /// Waits until those who are told of a run know how it ended, for a bounded time. Who was not told is named.
@@ -134,7 +153,7 @@ async fn told(notifier: Option<Arc<Notifier>>, traces: Option<Url>, run: &RunFol
     if let Some(url) = &traces
         && let Err(why) = traces::send_last(run, url, actions).await
     {
-        anstream::eprintln!("warning: no trace of this run was sent: {why}");
+        tell(format_args!("warning: no trace of this run was sent: {why}"));
     }
 }
 
@@ -157,32 +176,9 @@ fn carry_out(request: Request, waiting: &Waiting, signals: &Signals) -> Answer {
             _ => Answer::Done,
         },
         Request::Approve { step, by } if waiting.approve(&step, &by) => Answer::Done,
-        Request::Approve { step, .. } => Answer::Refused { why: format!("{step} does not wait for an answer") },
-    }
-}
-
-/// Where the events of a run are shown.
-struct Display {
-    observer: Arc<dyn Observer>,
-    /// The same, where it is the one that asks questions.
-    console: Option<Arc<Console>>,
-    /// The terminal, which is put back once this goes away.
-    open: Option<report::console::Open>,
-}
-
-impl Display {
-    fn on_console((console, open): (Arc<Console>, report::console::Open)) -> Display {
-        Display { observer: console.clone(), console: Some(console), open: Some(open) }
-    }
-
-    fn of_lines(log: Log, verbose: bool, places: Arc<Places>) -> Display {
-        let observer: Arc<dyn Observer> = match log {
-            Log::Json => Arc::new(JsonLines::new(std::io::stdout(), places)),
-            Log::Quiet => Arc::new(Quiet),
-            Log::Live | Log::Lines => {
-                Arc::new(Lines::new(anstream::AutoStream::auto(std::io::stderr()), verbose, places))
-            }
-        };
-        Display { observer, console: None, open: None }
+        Request::Refuse { step, .. } if waiting.refuse(&step) => Answer::Done,
+        Request::Approve { step, .. } | Request::Refuse { step, .. } => {
+            Answer::Refused { why: format!("{step} does not wait for an answer") }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Exit codes: one table.
 
+use super::out::tell;
 use crate::model::Outcome;
 use std::process::ExitCode;
 
@@ -30,9 +31,25 @@ impl Exit {
         ExitCode::from(self as u8)
     }
 
+    /// What another process of ours ended with.
+    pub fn of(code: Option<i32>) -> Exit {
+        let all = [
+            Exit::Done,
+            Exit::Failed,
+            Exit::WrongInput,
+            Exit::RolledBack,
+            Exit::Stuck,
+            Exit::Unknown,
+            Exit::Held,
+            Exit::Changes,
+            Exit::Interrupted,
+        ];
+        all.into_iter().find(|exit| Some(*exit as i32) == code).unwrap_or(Exit::Failed)
+    }
+
     /// Says why on standard error.
     pub fn because(self, why: impl std::fmt::Display) -> Exit {
-        anstream::eprintln!("error: {why}");
+        tell(format_args!("error: {why}"));
         self
     }
 }

@@ -1,9 +1,11 @@
 //! `surefoot graph`: the order of a runbook's steps, drawn.
 
 use super::args::{Graph as Args, Picture};
+use super::catalog::{catalog, resolve};
 use super::exit::Exit;
 use super::out::say;
 use super::pipeline::{checked, show};
+use crate::catalog::Catalog;
 use crate::check::Runbook;
 use crate::load;
 use crate::model::{Diagnostic, Sources};
@@ -12,7 +14,11 @@ use crate::report::graph;
 
 pub fn main(args: &Args) -> Exit {
     let mut sources = Sources::default();
-    let runbook = match read(args, &mut sources) {
+    let catalog = match catalog(None) {
+        Ok(catalog) => catalog,
+        Err(exit) => return exit,
+    };
+    let runbook = match read(args, &catalog, &mut sources) {
         Ok(runbook) => runbook,
         Err(problems) => return show(&problems, &sources),
     };
@@ -25,10 +31,10 @@ pub fn main(args: &Args) -> Exit {
     }
 }
 
-fn read(args: &Args, sources: &mut Sources) -> Result<Runbook, Vec<Diagnostic>> {
+fn read(args: &Args, catalog: &Catalog, sources: &mut Sources) -> Result<Runbook, Vec<Diagnostic>> {
     let hosts = args.inventory.as_ref().map(|given| load::hosts_unrun(given, sources)).transpose()?;
     let hosts = hosts.inspect(|hosts| _ = show(&hosts.warnings, sources)).filter(|hosts| !hosts.unknown);
-    let document = load::runbook(&args.runbook, sources)?;
+    let document = load::found(&resolve(&args.runbook, catalog, sources)?, catalog, sources)?;
     checked(&document, hosts.as_ref().map(|hosts| &hosts.inventory), sources)
 }
 

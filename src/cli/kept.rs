@@ -13,8 +13,10 @@
 //!
 //! The journal pins them by their SHA-256; what does not match is refused.
 
+use super::catalog::resolve;
 use super::pipeline::{self, Prepared};
 use super::stored;
+use crate::catalog::{Catalog, Found, Location, Source};
 use crate::check;
 use crate::compile::Program;
 use crate::journal::{Error, RunFolder};
@@ -28,9 +30,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where a run's inputs came from. All paths are absolute.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
-    pub runbook: PathBuf,
+    pub runbook: Location,
+    /// None in records of earlier versions, whose runbooks were named by their paths.
+    #[serde(default)]
+    pub source: Option<Source>,
+    #[serde(flatten)]
+    pub call: Call,
+    /// The runbooks that are used, and the copy of each.
+    #[serde(default)]
+    pub used: IndexMap<Location, String>,
+    /// What the names stood for that `use` says.
+    #[serde(default)]
+    pub names: IndexMap<String, Location>,
+}
+
+/// What a run was started with, beside its runbook. All paths are absolute.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Call {
     pub inventory: Option<PathBuf>,
     /// Whether the copy of the inventory was made from another form.
     #[serde(default)]
@@ -39,31 +57,36 @@ pub struct Origin {
     pub folder: PathBuf,
     /// `--bind`.
     pub binds: Vec<String>,
-    /// The runbooks that are used, and the copy of each.
-    #[serde(default)]
-    pub used: IndexMap<PathBuf, String>,
 }
 
 impl Origin {
     /// Of a runbook that was read now.
-    pub fn of(document: &Document, sources: &Sources, rest: Origin) -> Origin {
-        let used = used(document, sources).map(|(path, name, _)| (path.to_owned(), name)).collect();
-        Origin { runbook: document.path.clone(), used, ..rest }
+    pub fn of(document: &Document, sources: &Sources, call: Call) -> Origin {
+        let used = used(document, sources).map(|(location, name, _)| (location.clone(), name)).collect();
+        let (runbook, source) = (document.location.clone(), Some(document.source.clone()));
+        Origin { runbook, source, call, used, names: document.used.names.clone() }
+    }
+
+    /// What the runbook was found as.
+    fn found(&self) -> Found {
+        let source = self.source.clone().unwrap_or_else(|| Source::of(&self.runbook));
+        Found { location: self.runbook.clone(), source }
     }
 
     /// Where the copies of runbooks are.
     fn copies(&self, folder: &RunFolder, runbook: &str) -> Copies {
         let copy = |name: &str| folder.inputs().join(name);
-        let used = self.used.iter().map(|(path, name)| (path.clone(), copy(name)));
-        [(self.runbook.clone(), copy(runbook))].into_iter().chain(used).collect()
+        let used = self.used.iter().map(|(location, name)| (location.clone(), copy(name)));
+        let files = [(self.runbook.clone(), copy(runbook))].into_iter().chain(used).collect();
+        Copies { files, names: self.names.clone() }
     }
 }
 
-/// Each used runbook with its path, its name as a copy, and its text.
-fn used<'a>(document: &'a Document, sources: &'a Sources) -> impl Iterator<Item = (&'a Path, String, &'a [u8])> {
-    document.used.iter().filter_map(|(path, used)| {
+/// Each used runbook with its place, its name as a copy, and its text.
+fn used<'a>(document: &'a Document, sources: &'a Sources) -> impl Iterator<Item = (&'a Location, String, &'a [u8])> {
+    document.used.documents.iter().filter_map(|(location, used)| {
         let text = sources.get(used.as_ref().ok()?.file).text.as_bytes();
-        Some((path.as_path(), format!("use-{}.yaml", &digest(text)[..16]), text))
+        Some((location, format!("use-{}.yaml", &digest(text)[..16]), text))
     })
 }
 
@@ -164,21 +187,27 @@ pub fn take_up(folder: &RunFolder, state: &RunState) -> Result<Kept, Refusal> {
     let origin = read.ok_or_else(|| Refusal::Record(format!("{} cannot be read", path(&origin).display())))?;
     let mut sources = Sources::default();
     let copies = origin.copies(folder, &runbook);
-    let document = load::runbook_from(&origin.runbook, &copies, &mut sources);
+    let document = load::kept(&origin.found(), &copies, &mut sources);
     let prepared = document.and_then(|document| prepared(folder, &document, &origin, &mut sources));
     let (prepared, missing) = prepared.map_err(|problems| Refusal::Wrong(problems, sources))?;
     Ok(Kept { prepared, origin, digests: state.inputs.clone(), missing })
 }
 
 /// The same with another runbook, which is kept beside the first.
-pub fn corrected(folder: &RunFolder, kept: &Kept, runbook: &Path) -> Result<(Kept, Inputs), Refusal> {
+pub fn corrected(
+    folder: &RunFolder,
+    kept: &Kept,
+    runbook: &Path,
+    catalog: &Catalog,
+) -> Result<(Kept, Inputs), Refusal> {
     let number = kept.digests.keys().filter(|name| name.starts_with("runbook")).count() + 1;
     let mut sources = Sources::default();
-    let document = match load::runbook(runbook, &mut sources) {
+    let found = resolve(runbook, catalog, &mut sources);
+    let document = match found.and_then(|found| load::found(&found, catalog, &mut sources)) {
         Ok(document) => document,
         Err(problems) => return Err(Refusal::Wrong(problems, sources)),
     };
-    let origin = Origin::of(&document, &sources, kept.origin.clone());
+    let origin = Origin::of(&document, &sources, kept.origin.call.clone());
     let mut new = runbooks(&document, &format!("runbook-{number}.yaml"), &sources);
     new.retain(|(name, _)| !kept.digests.contains_key(name));
     new.push((format!("origin-{number}.json"), json(&origin)));
@@ -196,7 +225,7 @@ fn prepared(
     origin: &Origin,
     sources: &mut Sources,
 ) -> Result<(Prepared, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let inventory = match &origin.inventory {
+    let inventory = match &origin.call.inventory {
         Some(original) => {
             let original = original.parent().unwrap_or(Path::new("/"));
             load::inventory_from(&folder.inputs().join(INVENTORY), original, sources)?
@@ -207,10 +236,11 @@ fn prepared(
     // Its warnings were shown as the run began.
     let verdict = check::check(document, Some(&inventory), sources);
     let runbook = verdict.runbook.ok_or(verdict.diagnostics)?;
-    let params = check::params_unopened(&runbook, &given, &origin.folder, sources)?;
+    let params = check::params_unopened(&runbook, &given, &origin.call.folder, sources)?;
     let files = stored::digests(folder);
-    let missing = check::missing_params(&runbook, &given, &origin.folder, sources, |path| files.contains_key(path));
-    let program = pipeline::bound(runbook, &inventory, Ok(params), &origin.binds, sources)?;
+    let missing =
+        check::missing_params(&runbook, &given, &origin.call.folder, sources, |path| files.contains_key(path));
+    let program = pipeline::bound(runbook, &inventory, Ok(params), &origin.call.binds, sources)?;
     let program = Arc::new(program);
     Ok((Prepared { program, inventory, inputs: Vec::new(), sources: sources.clone() }, missing))
 }
@@ -218,14 +248,14 @@ fn prepared(
 /// What has changed since in the files that the run was started with: one line each.
 pub fn changed_since(kept: &Kept) -> Vec<String> {
     let newest = kept.digests.keys().rfind(|name| name.starts_with("runbook"));
-    let pairs = newest.map(|name| (name.as_str(), &kept.origin.runbook)).into_iter();
-    let inventory = kept.origin.inventory.as_ref().filter(|_| !kept.origin.translated);
-    let pairs = pairs.chain(inventory.map(|path| (INVENTORY, path)));
-    let pairs = pairs.chain(kept.origin.used.iter().map(|(path, name)| (name.as_str(), path)));
-    let line = |(name, original): (&str, &PathBuf)| match std::fs::read(original) {
+    let pairs = newest.map(|name| (name.as_str(), kept.origin.runbook.clone())).into_iter();
+    let inventory = kept.origin.call.inventory.as_ref().filter(|_| !kept.origin.call.translated);
+    let pairs = pairs.chain(inventory.map(|path| (INVENTORY, Location::File(path.clone()))));
+    let pairs = pairs.chain(kept.origin.used.iter().map(|(location, name)| (name.as_str(), location.clone())));
+    let line = |(name, original): (&str, Location)| match original.read(u64::MAX) {
         Ok(text) if kept.digests.get(name) == Some(&digest(&text)) => None,
-        Ok(_) => Some(format!("{} has changed since; the run goes on with its own copy", original.display())),
-        Err(_) => Some(format!("{} is not there any more; the run has its own copy", original.display())),
+        Ok(_) => Some(format!("{original} has changed since; the run goes on with its own copy")),
+        Err(_) => Some(format!("{original} is not there any more; the run has its own copy")),
     };
     pairs.filter_map(line).collect()
 }

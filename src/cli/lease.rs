@@ -33,6 +33,11 @@ pub fn ttl(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// `--older`: any length of time.
+pub fn age(text: &str) -> Result<Duration, String> {
+    text.parse::<crate::action::Period>().map(|period| period.0)
+}
+
 /// Every host of a run, held; or an exit that was explained, and nothing is.
 pub async fn hold(world: &World, program: &Program, run: &RunId, operator: &str, wish: &Wish) -> Result<Leases, Exit> {
     let (run, holder) = (run.clone(), operator.to_owned());

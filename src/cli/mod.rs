@@ -3,7 +3,9 @@
 mod actions;
 mod approve;
 mod args;
+mod attach;
 mod cancel;
+mod catalog;
 mod check;
 mod complete;
 mod completions;
@@ -12,6 +14,8 @@ mod connect;
 mod connected;
 mod console;
 mod control;
+mod detach;
+mod display;
 mod engine;
 mod exit;
 mod explain;
@@ -37,15 +41,18 @@ mod printouts;
 mod rehearse;
 mod report;
 mod resume;
+mod retention;
 mod rewrite;
 mod rollback;
 mod run;
 mod run_id;
+mod runbooks;
 mod runs;
 mod saved;
 mod schema;
 mod serve;
 mod settle;
+mod starter;
 mod stored;
 mod sudo_log;
 mod taken;
@@ -80,7 +87,8 @@ fn dispatch(args: Args) -> Exit {
         Command::Graph(graph) => graph::main(&graph),
         Command::Fmt(fmt) => fmt::main(&fmt),
         Command::Hosts { inventory, format } => hosts::main(&inventory, format),
-        Command::New { name } => new::main(&name),
+        Command::New(new) => new::main(&new),
+        Command::Runbooks(runbooks) => runbooks::main(&runbooks),
         Command::Explain { code } => explain::main(code.as_deref()),
         Command::Schema(schema) => schema::main(&schema),
         Command::Completions { shell } => completions::main(shell),
@@ -96,6 +104,7 @@ fn dispatch(args: Args) -> Exit {
         Command::Settle(settle) => settle::main(&args.state, &settle),
         Command::Tidy(tidy) => tidy::main(&args.state, &tidy),
         Command::Cancel(cancel) => cancel::main(&args.state, &cancel),
+        Command::Attach(attach) => attach::main(&args.state, &attach),
         Command::Pause(pause) => pause::main(&args.state, &pause),
         Command::Approve(approve) => approve::main(&args.state, &approve),
         Command::Report(report) => report::main(&args.state, &report),

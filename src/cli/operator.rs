@@ -2,6 +2,7 @@
 
 use super::exit::Exit;
 pub use super::identity::operator_name;
+use super::out::tell;
 use crate::action::{Question, Tested};
 use crate::check::Step;
 use crate::compile::Program;
@@ -29,18 +30,17 @@ pub fn confirm(question: &str) -> Result<(), Exit> {
 
 /// Says before anything is done which steps will ask and hear no: nobody is at a terminal, and they are not approved.
 pub fn foretell_refusals(program: &Program, state: &RunState, approved: &[String]) {
-    if io::stdin().is_terminal() {
-        return;
-    }
     let is_open = |step: &&Step| state.of_step(step.id.as_str()).all(|(_, task)| !task.state.has_passed());
     let asks = program.steps.iter().filter(|step| step.kind.tested == Tested::Asked).filter(is_open);
     let asks = asks.filter(|step| !approved.iter().any(|name| name == "all" || step.id.as_str() == name));
     let names: Vec<&str> = asks.map(|step| step.id.as_str()).collect();
     if !names.is_empty() {
         let (all, words) = (names.join(", "), names.join(" --approve "));
-        anstream::eprintln!(
+        let note = format!(
             "note: nobody can be asked here, and that is a no to {all}, if it comes to that: `--approve {words}` says yes"
         );
+        // The hosts are held already: nothing may wait here.
+        drop(tokio::task::spawn_blocking(move || tell(format_args!("{note}"))));
     }
 }
 
@@ -51,6 +51,8 @@ pub struct Operator {
     console: Option<Arc<Console>>,
     waiting: Waiting,
     notifier: Option<Arc<Notifier>>,
+    /// Whether somebody was there as the engine began. They may answer from elsewhere, too.
+    somebody: bool,
 }
 
 /// Questions that wait for an answer, whoever gives it first.
@@ -69,8 +71,17 @@ impl Waiting {
 
     /// Says yes to every question of a step; whether any waited.
     pub fn approve(&self, step: &StepId, by: &str) -> bool {
+        self.answer_all(step, Some(by.to_owned()))
+    }
+
+    /// Says no to every question of a step; whether any waited.
+    pub fn refuse(&self, step: &StepId) -> bool {
+        self.answer_all(step, None)
+    }
+
+    fn answer_all(&self, step: &StepId, answer: Option<String>) -> bool {
         let tasks: Vec<TaskName> = self.open().keys().filter(|task| task.step == *step).cloned().collect();
-        let answered: Vec<bool> = tasks.iter().map(|task| self.answer(task, Some(by.to_owned()))).collect();
+        let answered: Vec<bool> = tasks.iter().map(|task| self.answer(task, answer.clone())).collect();
         answered.contains(&true)
     }
 
@@ -80,14 +91,15 @@ impl Waiting {
 }
 
 impl Operator {
-    /// `approved`: steps that may pass, or `all`. A console asks by itself.
+    /// `approved`: steps that may pass, or `all`. A console asks by itself. Where nobody was there, the answer is no.
     pub fn new(
         approved: Vec<String>,
         console: Option<Arc<Console>>,
         waiting: Waiting,
         notifier: Option<Arc<Notifier>>,
+        somebody: bool,
     ) -> Self {
-        Operator { approved: approved.into(), console, waiting, notifier }
+        Operator { approved: approved.into(), console, waiting, notifier, somebody }
     }
 
     /// Answers as long as the run asks. A question dropped unanswered means no.
@@ -97,12 +109,14 @@ impl Operator {
             if self.approved.iter().any(|name| name == "all" || name == step) {
                 // The task may have ended meanwhile; then nobody needs the answer.
                 let _ = question.answer.send(Some(format!("{}, beforehand", operator_name())));
-            } else if io::stdin().is_terminal() {
+            } else if self.somebody {
                 let (me, task, text) = (self.clone(), question.task.clone(), question.text.clone());
                 self.notifier.iter().for_each(|notifier| notifier.waiting(&task, &text));
                 self.waiting.add(question);
                 match &self.console {
                     Some(console) => console.ask(&task, &text),
+                    // The terminal is gone: `surefoot approve` or `attach` answers it.
+                    None if !io::stdin().is_terminal() => {}
                     // Reading blocks; a question that is never answered must not hold the others up.
                     None => drop(tokio::task::spawn_blocking(move || me.at_terminal(&task, &text))),
                 }

@@ -26,22 +26,24 @@ pub struct Options {
     pub config: Config,
     /// Where a trace of the run is sent once it has ended.
     pub traces: Option<Url>,
+    /// The run goes on without its terminal, once it has begun.
+    pub detach: bool,
+}
+
+/// Where the terminal cannot be drawn on, there are lines.
+pub fn shown_as(log: Option<Log>) -> Log {
+    match log.unwrap_or(Log::Live) {
+        Log::Live if !can_draw() => Log::Lines,
+        log => log,
+    }
 }
 
 impl Options {
-    /// Where the terminal cannot be drawn on, there are lines.
-    pub fn shown_as(&self) -> Log {
-        match self.log.unwrap_or(Log::Live) {
-            Log::Live if !can_draw() => Log::Lines,
-            log => log,
-        }
-    }
-
     /// With nobody to answer, and no limits of its own.
     pub fn silent(folder: PathBuf) -> Options {
         let (log, verbose, approve) = (None, false, Vec::new());
         let (limits, hold, config) = (Limits::default(), Wish::default(), Config::default());
-        Options { log, verbose, approve, limits, hold, yes: true, folder, config, traces: None }
+        Options { log, verbose, approve, limits, hold, yes: true, folder, config, traces: None, detach: false }
     }
 
     /// Where the operator's own file has mistakes, they are shown.
@@ -51,6 +53,6 @@ impl Options {
         let limits = Limits { per_host: manner.per_host, in_all: manner.at_once };
         let hold = Wish { ttl: manner.lease, take_over: manner.take_over };
         let (log, verbose, approve) = (manner.log, manner.verbose, manner.approve.clone());
-        Ok(Options { log, verbose, approve, limits, hold, yes, folder, config, traces })
+        Ok(Options { log, verbose, approve, limits, hold, yes, folder, config, traces, detach: manner.detach })
     }
 }

@@ -5,6 +5,8 @@ use std::fs::{OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// Writes text, in colours where a terminal shows them. Where nobody reads on (`| head`), the rest is let go; any other
 /// fault ends the program, lest half a file pass for a whole one.
@@ -16,6 +18,25 @@ pub fn write(text: Arguments<'_>) {
             std::process::exit(1);
         }
         _ => {}
+    }
+}
+
+/// How long standard error may take to take something.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Says a line on standard error. Where nobody takes it, as at a terminal that was stopped, it is let go after a moment:
+/// hosts may be held meanwhile.
+pub fn tell(text: Arguments<'_>) {
+    let text = text.to_string();
+    let (told, heard) = mpsc::channel();
+    let work = move || {
+        let mut err = anstream::stderr().lock();
+        // Where nothing can be written nobody is left to tell.
+        let _ = writeln!(err, "{text}").and_then(|()| err.flush());
+        let _ = told.send(());
+    };
+    if std::thread::Builder::new().spawn(work).is_ok() {
+        let _ = heard.recv_timeout(PATIENCE);
     }
 }
 

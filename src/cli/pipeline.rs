@@ -1,9 +1,11 @@
 //! Load, check, bind, compile: what every command that takes a runbook does first.
 
 use super::args::Inputs;
+use super::catalog::resolve;
 use super::exit::Exit;
-use super::kept::{self, Origin};
+use super::kept::{self, Call, Origin};
 use super::out::say;
+use crate::catalog::{Catalog, Found};
 use crate::check::{self, Runbook};
 use crate::compile::{Program, compile};
 use crate::load::{self, Document, Given, Inventory, Loaded};
@@ -24,17 +26,25 @@ pub struct Prepared {
 }
 
 /// Makes a program, or shows every mistake on the way. Files that parameters name start from `folder`.
-pub fn prepare(inputs: &Inputs, folder: &Path) -> Result<Prepared, Exit> {
+pub fn prepare(inputs: &Inputs, catalog: &Catalog, folder: &Path) -> Result<Prepared, Exit> {
     let mut sources = Sources::default();
-    let made = from_files(inputs, folder, &mut sources);
-    match made {
-        Ok(prepared) => Ok(prepared),
-        Err(problems) => Err(show(&problems, &sources)),
-    }
+    let found = resolve(&inputs.runbook, catalog, &mut sources).map_err(|problems| show(&problems, &sources))?;
+    prepare_found(&found, inputs, catalog, folder)
 }
 
-fn from_files(inputs: &Inputs, folder: &Path, sources: &mut Sources) -> Result<Prepared, Vec<Diagnostic>> {
-    let document = load::runbook(&inputs.runbook, sources);
+/// The same of a runbook that was found already, whatever `inputs` calls it.
+pub fn prepare_found(found: &Found, inputs: &Inputs, catalog: &Catalog, folder: &Path) -> Result<Prepared, Exit> {
+    let mut sources = Sources::default();
+    let document = load::found(found, catalog, &mut sources);
+    from_files(document, inputs, folder, &mut sources).map_err(|problems| show(&problems, &sources))
+}
+
+fn from_files(
+    document: Result<Document, Vec<Diagnostic>>,
+    inputs: &Inputs,
+    folder: &Path,
+    sources: &mut Sources,
+) -> Result<Prepared, Vec<Diagnostic>> {
     let inventory = match &inputs.inventory {
         Some(given) => load::hosts(given, sources),
         None => Ok(Loaded::default()),
@@ -48,14 +58,14 @@ fn from_files(inputs: &Inputs, folder: &Path, sources: &mut Sources) -> Result<P
         }
     };
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let origin = Origin {
+    let call = Call {
         inventory: inputs.inventory.as_deref().map(absolute),
+        translated: false,
         folder: folder.to_owned(),
         binds: inputs.bind.clone(),
-        ..Origin::default()
     };
     show(&inventory.warnings, sources);
-    prepared(&document, &inventory, &given, &origin, sources)
+    prepared(&document, &inventory, &given, &call, sources)
 }
 
 /// From loaded files to a program, and what a run keeps of them.
@@ -63,12 +73,12 @@ pub fn prepared(
     document: &Document,
     hosts: &Loaded,
     given: &[Given],
-    origin: &Origin,
+    call: &Call,
     sources: &mut Sources,
 ) -> Result<Prepared, Vec<Diagnostic>> {
-    let program = program(document, &hosts.inventory, given, &origin.binds, &origin.folder, sources)?;
-    let origin = Origin { translated: hosts.translated, ..origin.clone() };
-    let origin = Origin::of(document, sources, origin);
+    let program = program(document, &hosts.inventory, given, &call.binds, &call.folder, sources)?;
+    let call = Call { translated: hosts.translated, ..call.clone() };
+    let origin = Origin::of(document, sources, call);
     let inputs = kept::inputs(&program, document, hosts, &origin, sources);
     Ok(Prepared { program: Arc::new(program), inventory: hosts.inventory.clone(), inputs, sources: sources.clone() })
 }

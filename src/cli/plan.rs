@@ -1,6 +1,7 @@
 //! `surefoot plan`.
 
 use super::args::{Format, Plan as Args};
+use super::catalog::catalog;
 use super::connected::{Consent, closed};
 use super::exit::Exit;
 use super::out::{say, to_file};
@@ -20,7 +21,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
             "{program} is a program, and `--offline` runs none: `{program} --list > inventory.json`, and give that with `-i`"
         ));
     }
-    let made = current().and_then(|folder| Ok((prepare(&args.inputs, &folder)?, folder)));
+    let made = current().and_then(|folder| Ok((prepare(&args.inputs, &catalog(None)?, &folder)?, folder)));
     let (prepared, folder) = match made {
         Ok(made) => made,
         Err(exit) => return exit,

@@ -5,13 +5,15 @@ mod faults;
 
 use super::args::Log;
 use super::args::Rehearse as Args;
+use super::catalog::{catalog, resolve};
 use super::exit::Exit;
-use super::kept::Origin;
+use super::kept::Call;
 use super::lab::say;
 use super::options::Options;
 use super::pipeline::{self, show};
 use super::run::{in_runtime, start};
 use super::runs;
+use crate::catalog::{Catalog, Location};
 use crate::check::{check, params_ahead};
 use crate::journal::Store;
 use crate::lab::{Lab, LabGuard, Spec, install_missing};
@@ -23,8 +25,11 @@ use std::path::{Path, PathBuf};
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     let mut sources = Sources::default();
-    let loaded = load(args, &mut sources);
-    let (document, rehearsal) = match loaded {
+    let catalog = match catalog(None) {
+        Ok(catalog) => catalog,
+        Err(exit) => return exit,
+    };
+    let (document, rehearsal) = match load(args, &catalog, &mut sources) {
         Ok(loaded) => loaded,
         Err(problems) => return show(&problems, &sources),
     };
@@ -34,10 +39,12 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     }
 }
 
-fn load(args: &Args, sources: &mut Sources) -> Result<(Document, Rehearsal), Vec<Diagnostic>> {
-    let document = load::runbook(&args.runbook, sources)?;
-    let path = args.with.clone().unwrap_or_else(|| args.runbook.with_extension("rehearse.yaml"));
-    let rehearsal = load::rehearsal(&path, sources)?;
+fn load(args: &Args, catalog: &Catalog, sources: &mut Sources) -> Result<(Document, Rehearsal), Vec<Diagnostic>> {
+    let found = resolve(&args.runbook, catalog, sources)?;
+    let document = load::found(&found, catalog, sources)?;
+    let with = args.with.clone().map(Location::File);
+    let rehearsal = with.unwrap_or_else(|| found.location.beside("rehearse.yaml"));
+    let rehearsal = load::rehearsal_at(&rehearsal, catalog, sources)?;
     Ok((document, rehearsal))
 }
 
@@ -146,10 +153,10 @@ fn carry_out(
         Err(problems) => return Ok(show(&problems, &sources)),
     };
     let (binds, folder) = (rehearsal.binds.clone(), folder.clone());
-    let origin = Origin { inventory: Some(lab.inventory()), folder: folder.clone(), binds, ..Origin::default() };
+    let call = Call { inventory: Some(lab.inventory()), translated: false, folder: folder.clone(), binds };
     for &(name, document, given) in stages {
         showing.title(name);
-        let exit = match pipeline::prepared(document, &inventory, given, &origin, &mut sources) {
+        let exit = match pipeline::prepared(document, &inventory, given, &call, &mut sources) {
             Ok(prepared) => in_runtime(start(store, prepared, options(showing, &folder))),
             Err(problems) => show(&problems, &sources),
         };

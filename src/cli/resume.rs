@@ -1,7 +1,9 @@
 //! `surefoot resume`.
 
 use super::args::Resume as Args;
+use super::catalog::catalog;
 use super::config;
+use super::detach;
 use super::engine::tell_late;
 use super::exit::Exit;
 use super::kept;
@@ -9,6 +11,7 @@ use super::operator::confirm;
 use super::pipeline::show;
 use super::run::in_runtime;
 use super::taken::{self, Taken, refused};
+use crate::catalog::Catalog;
 use crate::check::Step;
 use crate::compile::{Program, Task};
 use crate::execute::{Goal, Reapply, walk};
@@ -18,12 +21,15 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
+    if let Some(exit) = detach::start(&args.manner) {
+        return exit;
+    }
     let taken = match Taken::open(state, &args.run) {
         Ok(taken) => taken,
         Err(exit) => return exit,
     };
     let taken = match &args.runbook {
-        Some(runbook) => correct(taken, runbook),
+        Some(runbook) => catalog(args.manner.config.as_deref()).and_then(|catalog| correct(taken, runbook, &catalog)),
         None => Ok(taken),
     };
     taken.iter().for_each(Taken::note_changes);
@@ -121,8 +127,8 @@ fn stuck(taken: &Taken) -> Option<String> {
 }
 
 /// Takes another runbook, where all that is done or under way stands in it.
-fn correct(mut taken: Taken, runbook: &Path) -> Result<Taken, Exit> {
-    let (new, files) = kept::corrected(&taken.folder, &taken.kept, runbook).map_err(refused)?;
+fn correct(mut taken: Taken, runbook: &Path, catalog: &Catalog) -> Result<Taken, Exit> {
+    let (new, files) = kept::corrected(&taken.folder, &taken.kept, runbook, catalog).map_err(refused)?;
     let gone = differences(&taken.kept.prepared.program, &new.prepared.program, &taken.state);
     if !gone.is_empty() {
         gone.iter().for_each(|line| anstream::eprintln!("  {line}"));

@@ -1,6 +1,7 @@
 //! `surefoot rollback`.
 
 use super::args::Rollback as Args;
+use super::detach;
 use super::engine::Ended;
 use super::exit::Exit;
 use super::operator::confirm;
@@ -17,6 +18,9 @@ use indexmap::IndexSet;
 use std::path::PathBuf;
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
+    if let Some(exit) = detach::start(&args.manner) {
+        return exit;
+    }
     let taken = match Taken::open(state, &args.run) {
         Ok(taken) => taken,
         Err(exit) => return exit,

@@ -1,15 +1,16 @@
 //! `surefoot run`.
 
 use super::args::{Inputs, Run as Args};
+use super::catalog::catalog;
 use super::connected::{Consent, closed, connected, secrets};
 use super::engine::Engine;
 use super::exit::Exit;
 use super::lease::{held, hold};
 use super::operator::{can_ask, confirm, operator_name};
 use super::options::Options;
-use super::pipeline::{Prepared, prepare};
+use super::pipeline::{Prepared, prepare, prepare_found};
 use super::saved::{self, Saved};
-use super::{kept, past, pins, run_id, runs, stored};
+use super::{detach, kept, past, pins, run_id, runs, stored};
 use crate::execute::{self, Goal, Origin};
 use crate::journal::{Journal, RunFolder, Store};
 use crate::model::{RunId, RunState};
@@ -24,6 +25,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
+    if let Some(exit) = detach::start(&args.manner) {
+        return exit;
+    }
     match saved::read(&args.inputs.runbook) {
         Ok(None) => from_runbook(state, args),
         Ok(Some((plan, bytes))) => from_plan(state, args, &plan, bytes),
@@ -32,7 +36,8 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
 }
 
 fn from_runbook(state: &Option<PathBuf>, args: &Args) -> Exit {
-    let made = current().and_then(|folder| Ok((prepare(&args.inputs, &folder)?, folder)));
+    let catalog = || catalog(args.manner.config.as_deref());
+    let made = current().and_then(|folder| Ok((prepare(&args.inputs, &catalog()?, &folder)?, folder)));
     let (prepared, folder) = match made {
         Ok(made) => made,
         Err(exit) => return exit,
@@ -101,7 +106,11 @@ fn from_plan(state: &Option<PathBuf>, args: &Args, saved: &Saved, bytes: Vec<u8>
         return Exit::WrongInput
             .because(format!("nothing was started: {} was run already, as {run}", runbook.display()));
     }
-    let prepared = match prepare(&saved.inputs(), saved.folder()) {
+    let catalog = match catalog(args.manner.config.as_deref()) {
+        Ok(catalog) => catalog,
+        Err(exit) => return exit,
+    };
+    let prepared = match prepare_found(&saved.found(), &saved.inputs(), &catalog, saved.folder()) {
         Ok(prepared) => prepared,
         Err(_) => return stale(vec!["what it was made from has mistakes now".to_owned()]),
     };

@@ -58,11 +58,12 @@ pub fn show(state: &Option<PathBuf>, run: &RunId) -> Exit {
     match shown {
         Ok((state, folder)) => {
             let kept = kept::take_up(&folder, &state);
+            let identity = kept.as_ref().ok().map(|kept| &kept.prepared.program.identity);
             let places = kept
                 .as_ref()
                 .map(|Kept { prepared, .. }| Places::of(&prepared.program, prepared.sources.clone(), Masks::default()))
                 .ok();
-            say!("{}", report::run::text(&state, &places.unwrap_or_default()));
+            say!("{}", report::run::text(&state, identity, &places.unwrap_or_default()));
             if let Err(refusal) = &kept {
                 anstream::eprintln!("note: neither the way back nor what it keeps on hosts is known: {refusal}");
             }

@@ -12,6 +12,7 @@ use super::run::Ready;
 use super::{kept, pins};
 use crate::action::{Kind, checksum};
 use crate::bounded;
+use crate::catalog::{Found, Source};
 use crate::compile::Program;
 use crate::journal::{RunFolder, Store};
 use crate::model::{HostName, RunId, StepId};
@@ -60,6 +61,8 @@ pub struct Saved {
 struct Given {
     folder: PathBuf,
     runbook: PathBuf,
+    /// What that was taken for.
+    source: Source,
     inventory: Option<PathBuf>,
     params: Vec<String>,
     params_file: Option<PathBuf>,
@@ -106,6 +109,7 @@ pub fn made(inputs: &Inputs, folder: &Path, ready: &Ready, store: &Store, plan: 
     let given = Given {
         folder: folder.to_owned(),
         runbook: runbook.clone(),
+        source: ready.prepared.program.identity.source.clone(),
         inventory: inventory.clone(),
         params: params.clone(),
         params_file: params_file.clone(),
@@ -133,7 +137,8 @@ fn of_run(folder: &RunFolder) -> Option<Plan> {
 /// What was known of a run before it began.
 pub fn known(folder: &RunFolder, program: &Program) -> Known {
     let plan = of_run(folder).unwrap_or_else(|| Plan::offline(program));
-    Known { plan, names: program.tasks.iter().map(|task| task.name.clone()).collect() }
+    let identity = program.identity.clone();
+    Known { plan, identity, names: program.tasks.iter().map(|task| task.name.clone()).collect() }
 }
 
 /// The plan in a file, and its bytes; none where the file is something else, such as a runbook.
@@ -155,14 +160,19 @@ pub fn read(path: &Path) -> Result<Option<(Saved, Vec<u8>)>, Exit> {
 impl Saved {
     /// What it was made from, to be read again.
     pub fn inputs(&self) -> Inputs {
-        let Given { folder, runbook, inventory, params, params_file, bind } = &self.given;
+        let Given { folder, runbook, inventory, params, params_file, bind, .. } = &self.given;
         Inputs {
-            runbook: folder.join(runbook),
+            runbook: runbook.clone(),
             inventory: inventory.as_ref().map(|given| hosts_from(folder, given)),
             params: params.clone(),
             params_file: params_file.as_ref().map(|file| folder.join(file)),
             bind: bind.clone(),
         }
+    }
+
+    /// The runbook, wherever a word would lead now.
+    pub fn found(&self) -> Found {
+        Found::again(&self.given.source)
     }
 
     /// Where relative paths start.

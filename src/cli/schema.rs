@@ -1,9 +1,12 @@
 //! `surefoot schema`: what an editor can know of a file.
 
 use super::args::Schema;
+use super::catalog::{catalog, resolve};
 use super::exit::Exit;
 use super::out::say;
 use super::pipeline::{checked, show};
+use super::starter::{Overwrite, write_schemas};
+use crate::catalog::Catalog;
 use crate::load;
 use crate::model::{Diagnostic, Sources};
 use crate::schema::{self, SCHEMAS};
@@ -11,10 +14,18 @@ use serde_json::Value as Json;
 use std::path::Path;
 
 pub fn main(args: &Schema) -> Exit {
+    if let Some(folder) = &args.dir {
+        let written = write_schemas(folder, Overwrite::Always);
+        return written
+            .map_or_else(|why| Exit::Failed.because(format!("{}: {why}", folder.display())), |()| Exit::Done);
+    }
     let mut sources = Sources::default();
     let made = match &args.of {
         None => Ok(SCHEMAS.iter().find(|(name, _)| *name == args.name).map(|(_, make)| make())),
-        Some(path) if args.name == "params" => of_params(path, &mut sources).map(Some),
+        Some(word) if args.name == "params" => match catalog(None) {
+            Ok(catalog) => of_params(word, &catalog, &mut sources).map(Some),
+            Err(exit) => return exit,
+        },
         Some(_) => {
             return Exit::WrongInput
                 .because("only `params` are those of a runbook: `surefoot schema params --of RUNBOOK`");
@@ -29,7 +40,7 @@ pub fn main(args: &Schema) -> Exit {
     }
 }
 
-fn of_params(path: &Path, sources: &mut Sources) -> Result<Json, Vec<Diagnostic>> {
-    let document = load::runbook(path, sources)?;
+fn of_params(word: &Path, catalog: &Catalog, sources: &mut Sources) -> Result<Json, Vec<Diagnostic>> {
+    let document = load::found(&resolve(word, catalog, sources)?, catalog, sources)?;
     Ok(schema::of_params(&checked(&document, None, sources)?))
 }

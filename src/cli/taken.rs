@@ -57,7 +57,7 @@ impl Taken {
     /// Connects, and lets an engine go on with it.
     /// `accepted`: secrets that may be others than the run had.
     pub async fn engage(mut self, goal: Goal, manner: &Manner, accepted: &[String], yes: bool) -> Result<Ended, Exit> {
-        let options = Options::of(manner, yes, self.kept.origin.folder.clone())?;
+        let options = Options::of(manner, yes, self.kept.origin.call.folder.clone())?;
         let copies = stored::proved(&self.folder)?;
         let secrets = secrets(&self.kept.prepared, Of::Begun(&self.run))?;
         pins::hold(&self.folder, &self.run, &mut self.kept, &secrets, accepted)?;
@@ -74,7 +74,7 @@ impl Taken {
         let secrets = secrets(prepared, Of::Begun(&self.run))?;
         pins::warn(&self.folder, &self.run, &self.kept, &secrets);
         let world = reachable(prepared, &self.run, folder, &secrets, &self.state).await?;
-        let options = Options { hold, ..Options::silent(self.kept.origin.folder.clone()) };
+        let options = Options { hold, ..Options::silent(self.kept.origin.call.folder.clone()) };
         self.begin(Goal::Cancel, world, secrets, options).await
     }
 

@@ -1,21 +1,29 @@
 //! `surefoot test`: runbooks tried without hosts.
 
 use super::args::{Format, Test as Args};
+use super::catalog::{catalog, resolve};
 use super::exit::Exit;
 use super::out::say;
 use super::pipeline::{list, show};
-use crate::model::Sources;
+use crate::catalog::{Catalog, Location, is_name};
+use crate::model::{Diagnostic, Sources};
 use crate::report::testing;
-use crate::testing::{Prepared, play, prepare};
-use std::path::Path;
+use crate::testing::{Prepared, play, prepare_at};
+use std::path::{Path, PathBuf};
 
 pub fn main(args: &Args) -> Exit {
+    let catalog = match catalog(None) {
+        Ok(catalog) => catalog,
+        Err(exit) => return exit,
+    };
     let mut sources = Sources::default();
     let mut wrong = false;
     let mut files = Vec::new();
-    for path in &args.files {
-        match prepare(path, &mut sources) {
-            Ok(cases) => files.push((path.as_path(), selected(cases, args.only.as_deref()))),
+    for word in &args.files {
+        let cases = place(word, &catalog, &mut sources)
+            .and_then(|place| Ok((prepare_at(&place, &catalog, &mut sources)?, place)));
+        match cases {
+            Ok((cases, place)) => files.push((PathBuf::from(place), selected(cases, args.only.as_deref()))),
             Err(problems) => {
                 match args.format {
                     Format::Text => show(&problems, &sources),
@@ -36,11 +44,18 @@ pub fn main(args: &Args) -> Exit {
     }
 }
 
+/// A test file; of a runbook that is named, the test beside it.
+fn place(word: &Path, catalog: &Catalog, sources: &mut Sources) -> Result<Location, Vec<Diagnostic>> {
+    let location = resolve(word, catalog, sources)?.location;
+    let by_name = word.to_str().is_some_and(is_name) && !location.path().ends_with(word);
+    Ok(if by_name { location.beside("test.yaml") } else { location })
+}
+
 fn selected(cases: Vec<Prepared>, only: Option<&str>) -> Vec<Prepared> {
     cases.into_iter().filter(|one| only.is_none_or(|only| one.case.name.contains(only))).collect()
 }
 
-fn play_all(files: &[(&Path, Vec<Prepared>)], sources: &Sources, format: Format) -> Exit {
+fn play_all(files: &[(PathBuf, Vec<Prepared>)], sources: &Sources, format: Format) -> Exit {
     let (mut passed, mut failed) = (0, 0);
     for (path, cases) in files {
         for prepared in cases {

@@ -6,9 +6,10 @@ use super::connected::closed;
 use super::exit::Exit;
 use super::lease::{Wish, hold};
 use super::operator::{confirm, operator_name};
+use super::retention;
 use super::run::in_runtime;
 use super::taken::Taken;
-use crate::model::{Event, Fault, HostName, Outcome, RunState, Stamped};
+use crate::model::{Event, Fault, HostName, Outcome, RunId, RunState, Stamped};
 use crate::report::{self, words};
 use crate::tidy::{self, Announced, Found, Keeping, announced};
 use crate::world::World;
@@ -17,8 +18,25 @@ use indexmap::{IndexMap, IndexSet};
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+/// How a run is tidied.
+pub struct Wanted {
+    /// Without a question.
+    pub yes: bool,
+    pub take_over: bool,
+    /// Not where something is there that the run set aside outside of its own folder.
+    pub spares_originals: bool,
+}
+
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
-    let taken = match Taken::of_record(state, &args.run) {
+    match (&args.run, args.older) {
+        (_, Some(older)) => retention::main(state, older, args.yes),
+        (Some(run), None) => one(state, run, args),
+        (None, None) => Exit::WrongInput.because("name a run, or say `--older TIME`"),
+    }
+}
+
+fn one(state: &Option<PathBuf>, run: &RunId, args: &Args) -> Exit {
+    let mut taken = match Taken::of_record(state, run) {
         Ok(taken) => taken,
         Err(exit) => return exit,
     };
@@ -28,11 +46,12 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
             "{run} {word}: `surefoot resume` or `rollback` may still need what it keeps. `--force` gives that up"
         ));
     }
-    in_runtime(async { tidy(taken, args).await.unwrap_or_else(|exit| exit) })
+    let wanted = Wanted { yes: args.yes, take_over: args.take_over, spares_originals: false };
+    in_runtime(async { tidy(&mut taken, &wanted).await.map_or_else(|exit| exit, |()| Exit::Done) })
 }
 
 /// How a run stands that may be gone on with; none of one that is over.
-fn open_end(state: &RunState) -> Option<&'static str> {
+pub fn open_end(state: &RunState) -> Option<&'static str> {
     match state.outcome {
         _ if state.tidy.is_some() => None,
         Some(Outcome::Done | Outcome::RolledBack) => None,
@@ -41,15 +60,16 @@ fn open_end(state: &RunState) -> Option<&'static str> {
     }
 }
 
-async fn tidy(mut taken: Taken, args: &Args) -> Result<Exit, Exit> {
-    let keeping = keeping(&taken)?;
+/// What a run keeps on its hosts goes away from all of them; or an exit that was explained.
+pub async fn tidy(taken: &mut Taken, wanted: &Wanted) -> Result<(), Exit> {
+    let keeping = keeping(taken)?;
     let inventory = &taken.kept.prepared.inventory;
     let local_dir = taken.folder.path().join("controller");
     let hosts = keeping.hosts();
     let reached = reach(hosts.iter(), inventory, &taken.run, &local_dir).await;
     let Reached { world, faults } = reached.map_err(|fault| Exit::Failed.because(fault))?;
     let mut faults: IndexMap<HostName, Fault> = faults.into_iter().collect();
-    let swept = sweep(&mut taken, args, &keeping, &world, &mut faults).await;
+    let swept = sweep(taken, wanted, &keeping, &world, &mut faults).await;
     closed(&world, Exit::Done).await;
     let removed = swept?;
     faults.values().for_each(|fault| anstream::eprint!("{}", words::fault(fault, "")));
@@ -61,11 +81,11 @@ async fn tidy(mut taken: Taken, args: &Args) -> Result<Exit, Exit> {
     }
     let word = if removed { "is left" } else { "was left" };
     anstream::eprintln!("nothing of {run} {word} on its hosts");
-    Ok(Exit::Done)
+    Ok(())
 }
 
 /// What the record says.
-fn keeping(taken: &Taken) -> Result<Keeping, Exit> {
+pub fn keeping(taken: &Taken) -> Result<Keeping, Exit> {
     let mut seen = Announced::new();
     let replay = taken.folder.replay(|stamped, _| seen.extend(announced(&stamped.event)));
     replay.map_err(|error| Exit::Failed.because(error))?;
@@ -76,24 +96,42 @@ fn keeping(taken: &Taken) -> Result<Keeping, Exit> {
 /// faults, and the others go on.
 async fn sweep(
     taken: &mut Taken,
-    args: &Args,
+    wanted: &Wanted,
     keeping: &Keeping,
     world: &World,
     faults: &mut IndexMap<HostName, Fault>,
 ) -> Result<bool, Exit> {
     let found = find(taken, keeping, world, faults).await;
     anstream::eprint!("{}", report::tidy::found(&found, keeping));
+    if wanted.spares_originals
+        && let Some((host, path)) = original(&found)
+    {
+        let run = &taken.run;
+        return Err(Exit::Failed.because(format!(
+            "{run} stays: it has set {host}: {path} aside, perhaps the only original. `surefoot tidy {run}` removes what is \
+             the run's"
+        )));
+    }
     if found.iter().all(|found| found.ours.is_empty()) {
         return Ok(false);
     }
-    if !args.yes {
+    if !wanted.yes {
         confirm("Remove it? The run can neither go on nor be walked back then.")?;
     }
-    let (operator, wish) = (operator_name(), Wish { take_over: args.take_over, ..Wish::default() });
+    let (operator, wish) = (operator_name(), Wish { take_over: wanted.take_over, ..Wish::default() });
     let mut leases = hold(world, &taken.kept.prepared.program, &taken.run, &operator, &wish).await?;
     let removed = remove(taken, keeping, world, faults, operator).await;
     leases.give_back(&HashSet::new()).await;
     removed.map(|()| true)
+}
+
+/// Something that is there and that the run has set aside, outside of its own folder.
+fn original(found: &[Found]) -> Option<(&HostName, &String)> {
+    found.iter().find_map(|found| {
+        let within = |path: &str| path == found.folder || path == format!("{}.gone", found.folder);
+        let ours = found.ours.iter().map(|(path, _)| path).filter(|path| !within(path));
+        ours.chain(&found.theirs).next().map(|path| (&found.host, path))
+    })
 }
 
 /// What is there, each folder once though two users may share it.

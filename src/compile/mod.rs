@@ -75,7 +75,7 @@ pub fn compile(
         by_step: Arc::new(by_step(&steps, &tasks)),
         runbook: runbook.name,
         summary: runbook.summary,
-        folder: runbook.folder,
+        identity: runbook.identity,
         on_failure: runbook.on_failure,
         frames,
         steps,

@@ -1,6 +1,7 @@
 //! The compiled form of a run.
 
 use super::roll::Roll;
+use crate::catalog::Identity;
 use crate::check::{InRoll, OnFailure, ParamType, Step, fitting};
 use crate::model::{Fault, HostName, Span, StepId, TaskName};
 use crate::secret::{Keyring, Source};
@@ -8,7 +9,7 @@ use crate::template::{Expr, Groups, Late, Scope, StepTasks, Vars};
 use indexmap::{IndexMap, IndexSet};
 use petgraph::graph::DiGraph;
 use serde_json::Value as Json;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Steps times hosts, and their order. Only [`super`] can make one.
@@ -17,8 +18,7 @@ pub struct Program {
     /// The runbook's name.
     pub runbook: String,
     pub summary: String,
-    /// The runbook's folder.
-    pub folder: PathBuf,
+    pub identity: Identity,
     /// What follows a failure: `Stop` or `Rollback`.
     pub on_failure: OnFailure,
     /// In the order of the file; `verify` after those, `finally` last.

@@ -4,13 +4,16 @@ use super::Roll;
 use super::frames::Hosts;
 use super::program::{Frame, Task};
 use crate::action::Kind;
-use crate::check::{Choice, RollPart, Step};
+use crate::action::Period;
+use crate::check::{Choice, RollPart, Schemas, Step, fit_so_far};
 use crate::model::{Diagnostic, HostName, Place, TaskName};
 use crate::template::{Late, Ref, Scope, Seg, Template, TemplateFault, Vars};
 use minijinja::Value;
 use minijinja::value::Serde;
 use serde_json::{Value as Json, json};
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// When the value of a reference is known.
@@ -33,6 +36,8 @@ pub(super) struct Settler<'a> {
     late: HashSet<String>,
     /// Whether all of the frame may be skipped.
     frame_may_be_skipped: bool,
+    /// Made once for each kind of action.
+    schemas: RefCell<HashMap<&'static str, Rc<Schemas>>>,
 }
 
 impl<'a> Settler<'a> {
@@ -51,6 +56,7 @@ impl<'a> Settler<'a> {
             vars: HashMap::new(),
             late: late.chain(secrets).cloned().collect(),
             frame_may_be_skipped: frame.when.is_some() || outer.is_some_and(|outer| outer.frame_may_be_skipped),
+            schemas: RefCell::default(),
         };
         for name in vars.keys() {
             settler.var(name, vars);
@@ -134,7 +140,7 @@ impl<'a> Settler<'a> {
         if let Some(args) = &shared
             && self.takes_place(step, &self.scope, Known::Always).map_err(|d| vec![d])?
         {
-            decodes(step.kind, args, step).map_err(|d| vec![d])?;
+            self.fits(args, step).map_err(|d| vec![d])?;
         }
         let mut tasks = Vec::with_capacity(on.len());
         let mut problems = Vec::new();
@@ -208,12 +214,68 @@ impl<'a> Settler<'a> {
                 let known = |r: &Ref| !is_own(step, r) && self.of(r) <= Known::PerTask;
                 let args = Arc::new(self.settle(step, &scope, &known).map_err(diagnostic)?);
                 if takes_place {
-                    decodes(step.kind, &args, step)?;
+                    self.fits(&args, step)?;
                 }
                 args
             }
         };
+        if takes_place {
+            self.settings(step, step, &scope)?;
+            step.undo.iter().chain(step.reconcile.as_deref()).try_for_each(|inner| self.inner(inner, step, &scope))?;
+        }
         Ok(Task { name, step: index, args, item })
+    }
+
+    /// Parameters that are known must make an action now, not in the middle of a run; where some are not, each of the
+    /// others must be one that the action takes.
+    fn fits(&self, args: &Late, step: &Step) -> Result<(), Diagnostic> {
+        let kind = step.kind;
+        let fits = match args.as_value() {
+            Some(value) => (kind.decode)(value.clone()).map(drop),
+            None => fit_so_far(&self.schemas(kind), args),
+        };
+        fits.map_err(|why| Diagnostic::error("E0508", step.span, format!("`{}`: {why}", kind.name)))
+    }
+
+    fn schemas(&self, kind: &'static Kind) -> Rc<Schemas> {
+        self.schemas.borrow_mut().entry(kind.name).or_insert_with(|| Rc::new(Schemas::of(kind))).clone()
+    }
+
+    /// A step of an undo, or a probe, as far as it is known. `own` are the keys of the step that it belongs to.
+    fn inner(&self, inner: &Step, own: &Step, scope: &Scope) -> Result<(), Diagnostic> {
+        let known = |r: &Ref| !is_own(own, r) && !is_own(inner, r) && self.of(r) <= Known::PerTask;
+        let mut waits = false;
+        inner.args.each_ref(&mut |_| waits = true);
+        // The check has seen what reads nothing.
+        if waits && let Ok(args) = inner.args.settle(scope, &known) {
+            self.fits(&args, inner)?;
+        }
+        self.settings(inner, own, scope)
+    }
+
+    /// The keys beside a step's action, as far as they are known, give what the run needs. `own`: the step whose `vars`
+    /// are seen there, too.
+    fn settings(&self, step: &Step, own: &Step, scope: &Scope) -> Result<(), Diagnostic> {
+        let known = |r: &Ref| !is_own(own, r) && !is_own(step, r) && self.of(r) <= Known::PerTask;
+        let keys = [("become", &step.user), ("stdin", &step.stdin), ("cwd", &step.cwd)];
+        let keys = keys.into_iter().filter_map(|(key, late)| Some((key, late.as_ref()?)));
+        let keys = keys.chain(step.env.iter().map(|(name, late)| (name.as_str(), late)));
+        let within = step.retry.as_ref().and_then(|retry| retry.within.as_ref()).map(|late| ("for", late));
+        for (key, late) in keys.chain(within).filter(|(_, late)| late.waits_only_for(&known)) {
+            let text = match late.text(scope) {
+                Err(_) if step.when.is_some() || own.when.is_some() || self.may_be_skipped(own) => continue,
+                Err(fault) => {
+                    return Err(Diagnostic::error("E0507", fault.span, format!("`{key}`: {}", fault.message)));
+                }
+                Ok(text) => text,
+            };
+            if within.is_some_and(|(_, within)| std::ptr::eq(within, late))
+                && let Err(why) = text.parse::<Period>()
+            {
+                return Err(Diagnostic::error("E0510", late.place().unwrap_or(step.span), format!("`for`: {why}")));
+            }
+        }
+        Ok(())
     }
 
     /// Whether the task takes place, as far as its `when` is known by then. One that reads the run may.
@@ -267,15 +329,6 @@ fn choices(index: u32, step: &Step, roll: &Roll) -> Vec<Task> {
 /// The same task for one batch of a roll.
 fn numbered(task: &Task, batch: u32) -> Task {
     Task { name: TaskName { item: Some(batch), ..task.name.clone() }, ..task.clone() }
-}
-
-/// Parameters that are wholly known must make an action now, not in the middle of a run.
-fn decodes(kind: &Kind, args: &Late, step: &Step) -> Result<(), Diagnostic> {
-    let Some(value) = args.as_value() else { return Ok(()) };
-    match (kind.decode)(value.clone()) {
-        Ok(_) => Ok(()),
-        Err(why) => Err(Diagnostic::error("E0508", step.span, format!("`{}`: {why}", kind.name))),
-    }
 }
 
 fn diagnostic(fault: TemplateFault) -> Diagnostic {

@@ -2,7 +2,7 @@
 //!
 //! Once (Ctrl-C or SIGTERM): nothing new starts, what runs is let finish. Twice: what runs is ended on its hosts, with
 //! all that it started. Three times: leave at once; what still runs on hosts goes on there, and the run can be resumed as
-//! after a crash. SIGHUP is left as it is: without `nohup` it ends the process, which a run survives.
+//! after a crash. SIGHUP: the terminal is gone, and the run goes on without it.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -23,6 +23,8 @@ pub struct Signals {
     pub ended_by: Arc<OnceLock<String>>,
     /// Go away now.
     pub leave: CancellationToken,
+    /// The terminal is gone.
+    pub alone: CancellationToken,
     /// Begin no task meanwhile; none: nobody has ever asked.
     pub pause: watch::Sender<Option<PauseWish>>,
 }
@@ -40,15 +42,16 @@ impl Signals {
     pub fn listen() -> io::Result<Signals> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
         let signals = Signals::default();
         let heard = signals.clone();
         tokio::spawn(async move {
             loop {
                 tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => heard.urge(),
+                    _ = terminate.recv() => heard.urge(),
+                    _ = hang_up.recv() => heard.alone.cancel(),
                 }
-                heard.urge();
             }
         });
         Ok(signals)

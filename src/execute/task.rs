@@ -170,11 +170,11 @@ impl TaskRun {
         let action = (self.shared.actions)(&self.task().name, step, args);
         let action = action.map_err(|why| Fault::value(format!("`{}`: {why}", step.kind.name)))?;
         let env = step.env.iter().map(|(name, value)| {
-            let value = text(value, &scope)?;
+            let value = value.text(&scope)?;
             fits(&format!("`env`: {name}"), name.len() + 1 + value.len())?;
             Ok((name.clone(), value))
         });
-        let maybe = |value: &Option<Late>| value.as_ref().map(|value| text(value, &scope)).transpose();
+        let maybe = |value: &Option<Late>| value.as_ref().map(|value| value.text(&scope)).transpose();
         let settings = Settings {
             env: env.collect::<Result<_, Fault>>()?,
             stdin: maybe(&step.stdin)?,
@@ -314,15 +314,7 @@ impl TaskRun {
     }
 }
 
-/// A setting as text: numbers and booleans as they are written.
+/// How long `retry` may go on.
 fn period(value: &Late, scope: &Scope) -> Result<Duration, Fault> {
-    text(value, scope)?.parse::<Period>().map(|period| period.0).map_err(|why| Fault::value(format!("`for`: {why}")))
-}
-
-fn text(value: &Late, scope: &Scope) -> Result<String, Fault> {
-    match value.render(scope)? {
-        Json::String(text) => Ok(text),
-        number @ (Json::Number(_) | Json::Bool(_)) => Ok(number.to_string()),
-        other => Err(Fault::value(format!("{other} is no text"))),
-    }
+    value.text(scope)?.parse::<Period>().map(|period| period.0).map_err(|why| Fault::value(format!("`for`: {why}")))
 }

@@ -185,6 +185,13 @@ impl RunFolder {
         }
     }
 
+    /// Removes the record. Its journal is held by who asks. A crash in the middle leaves a folder that is no run.
+    pub fn remove(&self) -> Result<(), Error> {
+        let journal = self.journal();
+        fs::remove_file(&journal).map_err(at(&journal))?;
+        fs::remove_dir_all(&self.path).map_err(at(&self.path))
+    }
+
     /// Keeps one more file of what the run is made from. It must not be there.
     pub fn keep_input(&self, name: &str, content: &[u8]) -> Result<(), Error> {
         let path = self.inputs().join(name);

@@ -88,6 +88,11 @@ pub fn requirements() -> Vec<Missing> {
     missing
 }
 
+/// Refuses where a tool that only some labs take is missing.
+pub(super) fn require(what: &'static str, package: &'static str) -> Result<(), LabError> {
+    if on_path(what) { Ok(()) } else { Err(LabError::NotPossible(vec![Missing::Tool { what, package }])) }
+}
+
 /// Installs the packages of what is missing, after telling which; an error names what no package brings.
 pub fn install_missing(say: &dyn Fn(&str)) -> Result<(), LabError> {
     let missing = requirements();

@@ -83,29 +83,35 @@ fn id(spec: &Spec) -> String {
 /// still works on it.
 fn build(spec: &Spec, target: &Path, lock: &File) -> Result<(), LabError> {
     let lock = lock.try_clone().map_err(LabError::io("lock", target))?;
+    let mut words = vec!["--variant=minbase".to_owned(), format!("--include={}", packages(spec))];
+    words.extend(LEFT_OUT.map(|option| format!("--dpkgopt={option}")));
+    words.push("--customize-hook=printf %s \"$SUREFOOT_CUSTOMISE\" | chroot \"$1\" sh".to_owned());
+    mmdebstrap(spec.etcd.debian(), target, &words, Stdio::from(lock))
+}
+
+/// Fills a folder with packages of a Debian release.
+pub(super) fn mmdebstrap(debian: &str, target: &Path, words: &[String], stdin: Stdio) -> Result<(), LabError> {
     let mut command = Command::new("mmdebstrap");
-    command.args(["--mode=root", "--variant=minbase", "--components=main", "--format=directory"]);
-    command.arg(format!("--keyring={KEYRING}")).arg(format!("--include={}", packages(spec)));
-    command.args(LEFT_OUT.map(|option| format!("--dpkgopt={option}")));
+    command.args(["--mode=root", "--components=main", "--format=directory"]);
+    command.arg(format!("--keyring={KEYRING}")).args(words);
     command.args(apt_options()?.into_iter().map(|option| format!("--aptopt={option}")));
-    command.arg("--customize-hook=printf %s \"$SUREFOOT_CUSTOMISE\" | chroot \"$1\" sh");
     command.env("SUREFOOT_CUSTOMISE", CUSTOMISE).env("LC_ALL", "C");
-    command.arg(spec.etcd.debian()).arg(target).arg(mirror());
+    command.arg(debian).arg(target).args(mirror());
     let failed = |status: String, stderr: String| LabError::Command { command: "mmdebstrap".into(), status, stderr };
-    let output = command.stdin(Stdio::from(lock)).output().map_err(|e| failed(e.to_string(), String::new()))?;
+    let output = command.stdin(stdin).output().map_err(|e| failed(e.to_string(), String::new()))?;
     if output.status.success() {
         return Ok(());
     }
     Err(failed(output.status.to_string(), tail(&String::from_utf8_lossy(&output.stderr), 20)))
 }
 
-/// The Debian mirror that this machine's own apt uses, else the usual one (on Ubuntu, or before an apt update).
-pub(super) fn mirror() -> String {
+/// The Debian mirror that this machine's own apt uses; none on Ubuntu, or before an apt update: mmdebstrap knows one.
+fn mirror() -> Option<String> {
     let wanted = ["Identifier: Packages", "Origin: Debian", "Component: main"];
     let words = [["indextargets", "--format", "$(REPO_URI) $(CODENAME)"], wanted].concat();
     let targets = run("apt-get", &words).unwrap_or_default();
     let main = targets.lines().filter_map(|line| line.split_once(' ')).find(|(_, codename)| !codename.contains('-'));
-    main.map_or("http://deb.debian.org/debian", |(uri, _)| uri).to_owned()
+    main.map(|(uri, _)| uri.to_owned())
 }
 
 /// How this machine's apt reaches its mirror: proxies, certificates, trust in old dates.

@@ -4,15 +4,21 @@ use super::fields::Fields;
 use super::hint::suggested;
 use super::node::{Node, Value};
 use super::shape::{Form, SCALAR, Shape, fields};
+use crate::action::Period;
 use crate::http::Url;
 use crate::model::{Diagnostic, Sources};
 use crate::secret::Source;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Who is told of what becomes of runs.
     pub notify: Vec<Notify>,
+    /// Folders that runbooks are named from; absolute.
+    pub runbooks: Vec<PathBuf>,
+    /// After a run that is done: runs that are over for longer than that go away, as by `surefoot tidy --older`.
+    pub tidy: Option<Duration>,
 }
 
 /// Somebody who is told.
@@ -71,6 +77,20 @@ pub static CONFIG: Shape = Shape {
     groups: &[fields! {
         optional "notify": Form::List(&Form::Shape(&NOTIFY)), "[{ on: [failed, ended], command: [notify-send, surefoot] }]",
             "Who is told of what becomes of a run. A notice never holds a run up, and never fails it.";
+        optional "runbooks": Form::List(&ARGUMENT), "[~/runbooks]",
+            "Folders of runbooks, the first that has a name wins: `~/runbooks/web/restart.yaml` is `surefoot run web/restart`. Those of `SUREFOOT_RUNBOOKS` go before, what is built in comes after.";
+        optional "tidy": Form::Shape(&TIDY), "{ older: 30d }",
+            "What goes away after a run that is done.";
+    }],
+};
+
+static TIDY: Shape = Shape {
+    name: "tidy",
+    what: "`tidy`",
+    about: "What goes away after a run that is done.",
+    groups: &[fields! {
+        required "older": Form::Duration, "30d",
+            "Runs that are over for longer than that: what they keep on their hosts, and their records. Nothing that a run has set aside.";
     }],
 };
 
@@ -111,8 +131,22 @@ impl Reader<'_> {
     fn config(&mut self, root: &Node) -> Option<Config> {
         let mut fields = Fields::of(root, &CONFIG, &mut self.problems)?;
         let entries = fields.take("notify").map(|node| self.items(node)).unwrap_or_default();
+        let folders = fields.take("runbooks").map(|node| self.texts(node)).unwrap_or_default();
+        let runbooks = folders.iter().map(|folder| self.path(folder)).collect();
+        let tidy = fields.take("tidy").and_then(|node| self.tidy(node));
         fields.finish(&mut self.problems);
-        Some(Config { notify: entries.iter().filter_map(|node| self.notify(node)).collect() })
+        Some(Config { notify: entries.iter().filter_map(|node| self.notify(node)).collect(), runbooks, tidy })
+    }
+
+    fn tidy(&mut self, node: &Node) -> Option<Duration> {
+        let mut fields = Fields::of(node, &TIDY, &mut self.problems)?;
+        let older = fields.take("older");
+        fields.finish(&mut self.problems);
+        let older = older?;
+        match older.text(self.sources).unwrap_or_default().parse::<Period>() {
+            Ok(period) => Some(period.0),
+            Err(why) => self.wrong("E0510", older.span, &why),
+        }
     }
 
     fn notify(&mut self, node: &Node) -> Option<Notify> {
@@ -153,6 +187,20 @@ impl Reader<'_> {
             }
         }
         moments
+    }
+
+    fn texts(&mut self, node: &Node) -> Vec<String> {
+        let mut texts = Vec::new();
+        for item in self.items(node) {
+            match item.text(self.sources).filter(|text| !text.is_empty()) {
+                Some(text) => texts.push(text.to_owned()),
+                None => {
+                    let message = format!("text is wanted, this is {}", item.kind());
+                    self.problems.push(Diagnostic::error("E0501", item.span, message));
+                }
+            }
+        }
+        texts
     }
 
     fn command(&mut self, node: &Node) -> Option<Vec<String>> {

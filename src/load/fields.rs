@@ -44,10 +44,15 @@ impl<'n> Fields<'n> {
         self.entries.iter().filter(move |(key, _)| unknown(&key.text))
     }
 
+    /// Those of these names that no entry has: what else can have been meant by another key.
+    pub fn free<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+        names.filter(|name| self.entries.iter().all(|(key, _)| key.text != *name)).collect()
+    }
+
     /// Refuses keys that the table does not have, and misses those that it demands.
     pub fn finish(self, problems: &mut Vec<Diagnostic>) {
         self.missing(problems);
-        let known: Vec<&str> = self.shape.names().collect();
+        let known = self.free(self.shape.names());
         problems.extend(self.rest().map(|(key, _)| unknown_key(key, self.shape.what, &known)));
     }
 

@@ -1,29 +1,35 @@
 //! Bytes of a file to a registered source text. Knows nothing of YAML.
 
-use crate::bounded;
+use crate::catalog::Location;
 use crate::model::{Diagnostic, FileId, Sources, Span};
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Larger inputs are refused: a runbook of this size is a mistake.
 pub(super) const MAX_BYTES: u64 = 4 << 20;
 
 /// Reads a UTF-8 file into `sources`. Where that fails, the diagnostic points at the (empty) file.
 pub(super) fn read(path: &Path, sources: &mut Sources) -> Result<FileId, Vec<Diagnostic>> {
-    let bytes = bytes(path).map_err(|(code, why)| {
-        let file = sources.add(path, "");
+    read_at(&Location::File(path.to_owned()), sources)
+}
+
+/// The same of a text that may be in the program.
+pub(super) fn read_at(location: &Location, sources: &mut Sources) -> Result<FileId, Vec<Diagnostic>> {
+    let path = PathBuf::from(location.clone());
+    let bytes = bytes(location).map_err(|(code, why)| {
+        let file = sources.add(&path, "");
         vec![Diagnostic::error(code, Span::new(file, 0..0), why)]
     })?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(sources.add(path, text)),
-        Err(bad) => Err(vec![not_utf8(path, bad.as_bytes(), bad.utf8_error().valid_up_to(), sources)]),
+        Err(bad) => Err(vec![not_utf8(&path, bad.as_bytes(), bad.utf8_error().valid_up_to(), sources)]),
     }
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, (&'static str, String)> {
-    bounded::read(path, MAX_BYTES).map_err(|why| match why.kind() {
-        ErrorKind::FileTooLarge => ("E0102", format!("`{}` is larger than 4 MiB", path.display())),
-        _ => ("E0101", format!("cannot read `{}`: {why}", path.display())),
+fn bytes(location: &Location) -> Result<Vec<u8>, (&'static str, String)> {
+    location.read(MAX_BYTES).map_err(|why| match why.kind() {
+        ErrorKind::FileTooLarge => ("E0102", format!("`{location}` is larger than 4 MiB")),
+        _ => ("E0101", format!("cannot read `{location}`: {why}")),
     })
 }
 

@@ -31,26 +31,37 @@ pub use patch::patched;
 pub use rehearsal::{LabWish, REHEARSAL, Rehearsal, binds, given};
 pub(crate) use shape::fields;
 pub use shape::{Field, Form, NAME, SCALAR, SECRET_PARAMETER, Shape};
-pub use used::{Copies, Library, used_path};
+pub use used::{Copies, Library, uses};
 
+use crate::catalog::{Catalog, Choice, Found, Identity, Location, Source};
 use crate::model::{Diagnostic, FileId, Sources, Span};
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
+use used::Lookup;
 
 /// A runbook as it was written: one map, unchecked.
 #[derive(Clone, Debug)]
 pub struct Document {
     pub file: FileId,
     /// Where it is, or where that was which it is a copy of; absolute.
-    pub path: PathBuf,
+    pub location: Location,
+    pub source: Source,
     pub root: Node,
     /// All the runbooks that it uses; empty in one that is used itself.
     pub used: Library,
 }
 
 impl Document {
-    /// Where its relative paths start.
-    pub fn folder(&self) -> &Path {
-        self.path.parent().unwrap_or(Path::new("/"))
+    /// Its source, and the hash of its text and of all that it uses.
+    pub fn identity(&self, sources: &Sources) -> Identity {
+        let used = self.used.documents.values().filter_map(|used| used.as_ref().ok()).map(|used| used.file);
+        let hash = |file: FileId| hex(sources.get(file).text.as_bytes());
+        let all: Vec<String> = [self.file].into_iter().chain(used).map(hash).collect();
+        let sha256 = match all.as_slice() {
+            [own] => own.clone(),
+            all => hex((all.join("\n") + "\n").as_bytes()),
+        };
+        Identity { source: self.source.clone(), sha256 }
     }
 }
 
@@ -61,14 +72,31 @@ pub struct Given {
     pub value: Node,
 }
 
-/// Reads a runbook, and every runbook that it uses.
-pub fn runbook(path: &Path, sources: &mut Sources) -> Result<Document, Vec<Diagnostic>> {
-    Ok(used::follow(used::read(path, None, sources)?, None, sources))
+/// What a word of the command line stands for.
+pub fn resolve(word: &Path, catalog: &Catalog, sources: &mut Sources) -> Result<Choice, Vec<Diagnostic>> {
+    catalog.resolve(word).ok_or_else(|| vec![unknown(&word.to_string_lossy(), catalog, sources)])
 }
 
-/// The same from copies of them. `path` is where the runbook was: relative paths in it start there.
-pub fn runbook_from(path: &Path, copies: &Copies, sources: &mut Sources) -> Result<Document, Vec<Diagnostic>> {
-    Ok(used::follow(used::read(path, Some(copies), sources)?, Some(copies), sources))
+/// What is said of a name that no runbook has.
+pub fn unknown(name: &str, catalog: &Catalog, sources: &mut Sources) -> Diagnostic {
+    used::unknown(name, Span::new(sources.add(name, ""), 0..0), catalog)
+}
+
+/// Reads the runbook of a file, and every runbook that it uses. Names stand for what is in the program.
+pub fn runbook(path: &Path, sources: &mut Sources) -> Result<Document, Vec<Diagnostic>> {
+    found(&Found::file(path), &Catalog::default(), sources)
+}
+
+/// Reads a runbook that was found, and every runbook that it uses.
+pub fn found(found: &Found, catalog: &Catalog, sources: &mut Sources) -> Result<Document, Vec<Diagnostic>> {
+    let lookup = Lookup::Now(catalog);
+    Ok(used::follow(used::read(found, lookup, sources)?, lookup, sources))
+}
+
+/// The same from copies of them. `found` is where the runbook was: relative paths in it start there.
+pub fn kept(found: &Found, copies: &Copies, sources: &mut Sources) -> Result<Document, Vec<Diagnostic>> {
+    let lookup = Lookup::Kept(copies);
+    Ok(used::follow(used::read(found, lookup, sources)?, lookup, sources))
 }
 
 /// Reads hosts in whatever form they are: a native inventory, one of Ansible's, an ssh config, what a program prints.
@@ -112,8 +140,8 @@ pub fn inventory_within(node: &Node, folder: &Path, sources: &Sources) -> Result
 }
 
 /// Reads a file whose keys somebody else reads: a map. Nothing of it is shown where it has none of these `keys`.
-pub fn map(path: &Path, what: &str, keys: &[&str], sources: &mut Sources) -> Result<Node, Vec<Diagnostic>> {
-    let file = file::read(path, sources)?;
+pub fn map(location: &Location, what: &str, keys: &[&str], sources: &mut Sources) -> Result<Node, Vec<Diagnostic>> {
+    let file = file::read_at(location, sources)?;
     file::show_only_with(file, keys, sources);
     let root = yaml::parse(file, &sources.get(file).text)?;
     node::expect_map(&root, what)?;
@@ -122,12 +150,21 @@ pub fn map(path: &Path, what: &str, keys: &[&str], sources: &mut Sources) -> Res
 
 /// Reads what a rehearsal does around a runbook.
 pub fn rehearsal(path: &Path, sources: &mut Sources) -> Result<Rehearsal, Vec<Diagnostic>> {
-    let file = file::read(path, sources)?;
+    rehearsal_at(&Location::File(path.to_owned()), &Catalog::default(), sources)
+}
+
+/// The same of a text that may be in the program.
+pub fn rehearsal_at(
+    location: &Location,
+    catalog: &Catalog,
+    sources: &mut Sources,
+) -> Result<Rehearsal, Vec<Diagnostic>> {
+    let file = file::read_at(location, sources)?;
     file::show_only_with(file, &keys(&REHEARSAL), sources);
     let root = yaml::parse(file, &sources.get(file).text)?;
-    let mut rehearsal = rehearsal::decode(file, &root, &absolute(path))?;
+    let mut rehearsal = rehearsal::decode(file, &root, &location.absolute())?;
     for stage in [&mut rehearsal.setup, &mut rehearsal.damage] {
-        *stage = stage.take().map(|stage| used::follow(stage, None, sources));
+        *stage = stage.take().map(|stage| used::follow(stage, Lookup::Now(catalog), sources));
     }
     Ok(rehearsal)
 }
@@ -165,6 +202,10 @@ pub fn tree(text: &str, sources: &mut Sources) -> Result<Node, Vec<Diagnostic>> 
 /// Takes a `name=value` of the command line. The value is read as YAML where it is YAML, else as text.
 pub fn argument(text: &str, sources: &mut Sources) -> Result<Given, Vec<Diagnostic>> {
     yaml::argument(sources.add("-p", text), text)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn folder(path: &Path) -> PathBuf {

@@ -11,9 +11,9 @@ use super::fields::Fields;
 use super::node::{Key, Node, Value};
 use super::shape::{Form, NAME, Shape, fields};
 use super::{Document, Given, Library};
+use crate::catalog::{Location, Source};
 use crate::model::{Diagnostic, FileId, StepId};
 use indexmap::IndexMap;
-use std::path::Path;
 
 /// A rehearsal, as its file says it.
 #[derive(Clone, Debug)]
@@ -58,22 +58,24 @@ pub static REHEARSAL: Shape = Shape {
     }],
 };
 
-pub(super) fn decode(file: FileId, root: &Node, path: &Path) -> Result<Rehearsal, Vec<Diagnostic>> {
+pub(super) fn decode(file: FileId, root: &Node, location: &Location) -> Result<Rehearsal, Vec<Diagnostic>> {
     let mut problems = Vec::new();
-    let rehearsal = read(file, root, path, &mut problems);
+    let rehearsal = read(file, root, location, &mut problems);
     rehearsal.filter(|_| problems.is_empty()).ok_or(problems)
 }
 
-fn read(file: FileId, root: &Node, path: &Path, problems: &mut Vec<Diagnostic>) -> Option<Rehearsal> {
+fn read(file: FileId, root: &Node, location: &Location, problems: &mut Vec<Diagnostic>) -> Option<Rehearsal> {
     let mut fields = Fields::of(root, &REHEARSAL, problems)?;
     let lab = fields.take("lab").map(|node| lab::decode(node, problems)).unwrap_or_default();
     let roles = fields.take("hosts");
     let params = fields.take("params").map(given).unwrap_or_default();
     let binds = fields.take("bind").map(|node| binds(node, problems)).unwrap_or_default();
-    let stage = |name: &str, node: &Node| document(file, path, name, node, roles);
+    let stage = |name: &str, node: &Node| document(file, location, name, node, roles);
     let setup = fields.take("setup").map(|node| stage("setup", node));
     let damage = fields.take("damage").map(|node| stage("damage", node));
-    let proof = fields.take("proof").map(|node| stage("proof", node));
+    // It runs as a file of its own, beside what `setup` has made.
+    let own = Location::File("proof.yaml".into()).absolute();
+    let proof = fields.take("proof").map(|node| document(file, &own, "proof", node, roles));
     let script = |(key, node): &(Key, Node)| Some((StepId::from(key.text.as_str()), node.as_str()?.to_owned()));
     let settle = fields.take("settle").map(|node| node.entries().iter().filter_map(script).collect());
     fields.finish(problems);
@@ -105,11 +107,11 @@ pub fn binds(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<String> {
 }
 
 /// A runbook of these steps, with the rehearsal's roles.
-fn document(file: FileId, path: &Path, name: &str, steps: &Node, roles: Option<&Node>) -> Document {
+fn document(file: FileId, location: &Location, name: &str, steps: &Node, roles: Option<&Node>) -> Document {
     let key = |text: &str| Key { text: text.to_owned(), span: steps.span };
     let name = Node { span: steps.span, value: Value::String(format!("rehearsal/{name}")) };
     let mut entries = vec![(key("runbook"), name), (key("steps"), steps.clone())];
     entries.extend(roles.map(|roles| (key("hosts"), roles.clone())));
     let root = Node { span: steps.span, value: Value::Map(entries) };
-    Document { file, path: path.to_owned(), root, used: Library::new() }
+    Document { file, location: location.clone(), source: Source::of(location), root, used: Library::default() }
 }

@@ -28,6 +28,7 @@ impl Plan {
         }
         Plan {
             runbook: program.runbook.clone(),
+            identity: Some(program.identity.clone()),
             summary: program.summary.clone(),
             params: program.params.clone(),
             roles: program.roles.clone(),

@@ -10,6 +10,7 @@ mod verdict;
 
 pub use verdict::{Foreseen, RUN, Verdict};
 
+use crate::catalog::Identity;
 use crate::model::{Effect, HostName, StepId, TaskName};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ use std::collections::HashMap;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     pub runbook: String,
+    /// Where it is from, and its content's hash; none in a plan that an earlier version has made.
+    #[serde(flatten)]
+    pub identity: Option<Identity>,
     pub summary: String,
     pub params: Json,
     pub roles: Json,

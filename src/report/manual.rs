@@ -13,7 +13,7 @@ const KEYS: [(&str, &[&Shape], &str); 11] = [
     (
         "runbook",
         &[&check::RUNBOOK],
-        "runbook: hello\nhosts: { web: {} }\nsteps:\n  - { on: web, wait: { tcp: 127.0.0.1:80 } }",
+        "runbook: hello\nhosts: { web: {} }\nsteps:\n  - { on: web, wait: { tcp: 127.0.0.1:80 }, timeout: 1m }",
     ),
     ("params", &[&check::PARAM], "params:\n  unit: { type: string, default: etcd }\n  password: { type: secret }"),
     ("hosts", &[&check::ROLE], "hosts:\n  members: { min: 3 }\n  primary: { max: 1, shared: true }"),

@@ -15,6 +15,7 @@ mod quiet;
 pub mod result;
 pub mod review;
 pub mod run;
+pub mod runbooks;
 mod safe;
 mod sarif;
 pub mod testing;

@@ -2,13 +2,14 @@
 
 use super::safe::clean;
 use super::{Places, lines, result, words};
+use crate::catalog::Identity;
 use crate::model::{Holding, HostName, Pause, RunState, StepId, TaskName, TaskRecord, TaskState};
 use serde::Serialize;
 use std::fmt::Write;
 
 /// Everything about a run, a line for each task.
-pub fn text(state: &RunState, places: &Places) -> String {
-    let mut out = header(state);
+pub fn text(state: &RunState, identity: Option<&Identity>, places: &Places) -> String {
+    let mut out = header(state, identity);
     let width = state.tasks().map(|(name, _)| name.to_string().chars().count()).max().unwrap_or(0);
     for (name, task) in state.tasks() {
         let (word, style) = words::of_state(&task.state);
@@ -117,11 +118,14 @@ pub fn line(state: &RunState) -> String {
     )
 }
 
-fn header(state: &RunState) -> String {
+fn header(state: &RunState, identity: Option<&Identity>) -> String {
     let run = state.run.as_ref().map(ToString::to_string).unwrap_or_default();
     let bold = words::BOLD;
     let started = state.started.map(|at| at.to_string()).unwrap_or_default();
     let mut out = format!("{bold}{run}{bold:#}  {}\n  by {} at {started}\n", state.runbook, state.operator);
+    if let Some(identity) = identity {
+        let _ = writeln!(out, "  runbook {} {identity}, {}", state.runbook, identity.source);
+    }
     for (step, by) in &state.approved {
         let _ = writeln!(out, "  {step} was approved by {by}");
     }

@@ -23,16 +23,28 @@ pub type Make = fn() -> Json;
 pub static SCHEMAS: &[(&str, Make)] = &[
     ("runbook", || of_shape(&RUNBOOK, "runbook")),
     ("inventory", || of_shape(&INVENTORY, "inventory")),
-    ("params", values::any_params),
+    ("params", || with_id("params", values::any_params())),
     ("config", || of_shape(&CONFIG, "config")),
     ("rehearsal", || of_shape(&REHEARSAL, "rehearsal")),
     ("test", || of_shape(&TEST, "test")),
 ];
 
+/// The version of all schemas: raised where a file that was right before is no longer.
+const VERSION: u32 = 1;
+
 fn of_shape(shape: &'static Shape, name: &str) -> Json {
     let mut definitions = Definitions::default();
     let root = definitions.shape(shape);
-    with_head(&format!("A surefoot {name}"), root, definitions)
+    with_id(name, with_head(&format!("A surefoot {name}"), root, definitions))
+}
+
+/// With a name and a version of its own, wherever the file is.
+fn with_id(name: &str, schema: Json) -> Json {
+    let mut all = json!({ "$schema": schema["$schema"], "$id": format!("urn:surefoot:schema:{name}:{VERSION}") });
+    if let (Some(all), Json::Object(rest)) = (all.as_object_mut(), schema) {
+        all.extend(rest);
+    }
+    all
 }
 
 /// A schema as it stands in a file.

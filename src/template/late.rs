@@ -19,7 +19,7 @@ pub enum Late {
     /// Names hosts: a role, group, host, a list of those, or records with a `host`. Gives host names.
     Hosts(Box<Late>),
     /// A path on the controller; relative ones start from this folder.
-    Path(Box<Late>, Arc<Path>),
+    Path(Box<Late>, Option<Arc<Path>>),
     Seq(Vec<Late>),
     Map(Vec<(String, Late)>),
 }
@@ -45,7 +45,9 @@ impl Late {
             Late::Text(template) => template.render(scope),
             Late::Condition(expr) => Ok(json!({ "source": &*expr.source, "holds": expr.holds(scope)? })),
             Late::Hosts(names) => scope.resolve(&names.render(scope)?).map_err(|message| names.fault(message)),
-            Late::Path(path, folder) => Ok(absolute(path.render(scope)?, folder)),
+            Late::Path(path, folder) => {
+                absolute(path.render(scope)?, folder.as_deref()).map_err(|message| path.fault(message))
+            }
             Late::Seq(items) => items.iter().map(|item| item.render(scope)).collect::<Result<_, _>>().map(Json::Array),
             Late::Map(entries) => entries
                 .iter()
@@ -53,6 +55,19 @@ impl Late {
                 .collect::<Result<_, _>>()
                 .map(Json::Object),
         }
+    }
+
+    /// The value in a scope as text: numbers and booleans as they are written.
+    pub fn text(&self, scope: &Scope) -> Result<String, TemplateFault> {
+        let value = self.render(scope)?;
+        text(&value).map_err(|why| self.fault(why))
+    }
+
+    /// Whether it waits for nothing but what is `known`.
+    pub fn waits_only_for(&self, known: &dyn Fn(&Ref) -> bool) -> bool {
+        let mut all = true;
+        self.each_ref(&mut |r| all &= known(r));
+        all
     }
 
     /// The value in a scope, for a template that reads it.
@@ -68,11 +83,10 @@ impl Late {
     pub fn settle(&self, scope: &Scope, known: &dyn Fn(&Ref) -> bool) -> Result<Late, TemplateFault> {
         Ok(match self {
             Late::Value(_) => self.clone(),
-            Late::Text(_) | Late::Condition(_) | Late::Hosts(_) | Late::Path(..) => {
-                let mut all = true;
-                self.each_ref(&mut |r| all &= known(r));
-                if all { Late::Value(self.render(scope)?) } else { self.clone() }
-            }
+            Late::Text(_) | Late::Condition(_) | Late::Hosts(_) | Late::Path(..) => match self.waits_only_for(known) {
+                true => Late::Value(self.render(scope)?),
+                false => self.clone(),
+            },
             Late::Seq(items) => {
                 let items = items.iter().map(|item| item.settle(scope, known)).collect::<Result<Vec<_>, _>>()?;
                 Late::Seq(items).folded()
@@ -229,10 +243,26 @@ impl Expr {
     }
 }
 
-fn absolute(path: Json, folder: &Path) -> Json {
-    match path {
-        Json::String(path) if !path.is_empty() => Json::String(folder.join(path).to_string_lossy().into_owned()),
-        other => other,
+/// What stands for text where a key of a step needs that.
+pub fn text(value: &Json) -> Result<String, String> {
+    match value {
+        Json::String(text) => Ok(text.clone()),
+        number @ (Json::Number(_) | Json::Bool(_)) => Ok(number.to_string()),
+        Json::Null => Err("expected text, got null".to_owned()),
+        Json::Array(_) => Err("expected text, got a list: `| join(',')` or `| tojson` makes text of it".to_owned()),
+        Json::Object(_) => Err("expected text, got a map: `| tojson` makes text of it".to_owned()),
+    }
+}
+
+fn absolute(path: Json, folder: Option<&Path>) -> Result<Json, String> {
+    match (path, folder) {
+        (Json::String(path), Some(folder)) if !path.is_empty() => {
+            Ok(Json::String(folder.join(path).to_string_lossy().into_owned()))
+        }
+        (Json::String(path), None) if !path.is_empty() && !path.starts_with('/') => {
+            Err(format!("expected an absolute path, got `{path}`: a runbook in the program has no folder"))
+        }
+        (other, _) => Ok(other),
     }
 }
 

@@ -15,7 +15,7 @@ mod tests;
 mod unsettled;
 
 pub use environment::{has_filter, has_function, has_test, known_filters, known_tests};
-pub use late::{Late, TemplateFault};
+pub use late::{Late, TemplateFault, text};
 pub use parse::{Expr, SyntaxFault, Template};
 pub use refs::{Call, CallKind, Ref, Seg};
 pub use scope::{Groups, Scope, Vars};

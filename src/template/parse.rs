@@ -84,6 +84,10 @@ impl Template {
         let whole = whole_expression(&tree, &source);
         let mut found = Collector::default();
         found.statement(&tree);
+        if let Some(range) = found.elsewhere.into_iter().next() {
+            let message = "there are no other templates to include, import or extend: write it out here".to_owned();
+            return Err(SyntaxFault { message, range });
+        }
         let (refs, calls) = (found.refs, found.calls);
         Ok(Template { place, whole, refs, calls, source })
     }

@@ -59,6 +59,8 @@ pub struct Call {
 pub(super) struct Collector<'a> {
     pub refs: Vec<Ref>,
     pub calls: Vec<Call>,
+    /// Statements that want another template, of which there is none.
+    pub elsewhere: Vec<Range<usize>>,
     /// Names bound inside, innermost last.
     bound: Vec<&'a str>,
     /// Within something that lets no text through.
@@ -108,10 +110,10 @@ impl<'a> Collector<'a> {
             }
             Stmt::Do(d) => self.call(&d.call, d.call.span()),
             Stmt::Block(b) => self.statements(&b.body),
-            Stmt::Import(i) => self.expression(&i.expr),
-            Stmt::FromImport(i) => self.expression(&i.expr),
-            Stmt::Extends(e) => self.expression(&e.name),
-            Stmt::Include(i) => self.expression(&i.name),
+            Stmt::Import(i) => self.elsewhere.push(range(i.span())),
+            Stmt::FromImport(i) => self.elsewhere.push(range(i.span())),
+            Stmt::Extends(e) => self.elsewhere.push(range(e.span())),
+            Stmt::Include(i) => self.elsewhere.push(range(i.span())),
         }
     }
 

@@ -174,7 +174,8 @@ fn hosts_are_resolved_from_groups_names_and_records() {
 
 #[test]
 fn a_relative_path_starts_from_its_folder() {
-    let path = |text: &str| Late::Path(Box::new(Late::Text(template(text))), Arc::from(std::path::Path::new("/rb")));
+    let path =
+        |text: &str| Late::Path(Box::new(Late::Text(template(text))), Some(Arc::from(std::path::Path::new("/rb"))));
     assert_eq!(path("f{{ params.n }}").render(&scope()), Ok(json!("/rb/f7")));
     assert_eq!(path("/x{{ params.n }}").render(&scope()), Ok(json!("/x7")));
 }

@@ -29,6 +29,7 @@ pub use play::{Played, play};
 pub use shapes::{ANSWER, CASE, EXPECT, TEST, THEN};
 pub use suite::{Case, Suite};
 
+use crate::catalog::{Catalog, Found, Location};
 use crate::check::{self, ParamType, Runbook};
 use crate::compile::{Program, compile};
 use crate::load::{self, Given, did_you_mean};
@@ -49,8 +50,17 @@ pub struct Prepared {
 /// Reads a test file and the runbook that it tests; every mistake in either, or its cases. Secrets that it makes up are
 /// concealed in the sources.
 pub fn prepare(path: &Path, sources: &mut Sources) -> Result<Vec<Prepared>, Vec<Diagnostic>> {
-    let suite = read::suite(path, sources)?;
-    let document = load::runbook(&suite.runbook, sources)?;
+    prepare_at(&Location::File(path.to_owned()), &Catalog::default(), sources)
+}
+
+/// The same of a text that may be in the program.
+pub fn prepare_at(
+    location: &Location,
+    catalog: &Catalog,
+    sources: &mut Sources,
+) -> Result<Vec<Prepared>, Vec<Diagnostic>> {
+    let suite = read::suite(location, sources)?;
+    let document = load::found(&Found::at(suite.runbook.clone()), catalog, sources)?;
     let verdict = check::check(&document, Some(&suite.inventory), sources);
     let Some(runbook) = verdict.runbook else {
         return Err(verdict.diagnostics.into_iter().filter(|one| one.severity == Severity::Error).collect());

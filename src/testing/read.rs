@@ -3,18 +3,18 @@
 use super::shapes::{ANSWER, CASE, DOINGS, EXPECT, TEST, THEN, WORDS};
 use super::suite::{Act, Answer, Answers, Case, Ending, Expected, Name, Printed, Reply, Stage, Suite};
 use crate::action::Period;
+use crate::catalog::Location;
 use crate::load::{self, Fields, Given, Inventory, Key, Node, Value, closest};
 use crate::model::{Diagnostic, HostName, Outcome, Sources, Span};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(super) fn suite(path: &Path, sources: &mut Sources) -> Result<Suite, Vec<Diagnostic>> {
+pub(super) fn suite(location: &Location, sources: &mut Sources) -> Result<Suite, Vec<Diagnostic>> {
     let keys: Vec<&str> = TEST.names().collect();
-    let root = load::map(path, TEST.what, &keys, sources)?;
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let root = load::map(location, TEST.what, &keys, sources)?;
     let mut reader = Reader { sources, problems: Vec::new() };
-    let suite = reader.suite(&root, &path);
+    let suite = reader.suite(&root, &location.absolute());
     suite.filter(|_| reader.problems.is_empty()).ok_or(reader.problems)
 }
 
@@ -50,11 +50,11 @@ struct Reader<'s> {
 }
 
 impl Reader<'_> {
-    fn suite(&mut self, root: &Node, path: &Path) -> Option<Suite> {
-        let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
+    fn suite(&mut self, root: &Node, location: &Location) -> Option<Suite> {
+        let folder = location.folder().unwrap_or(Path::new("/")).to_owned();
         if root.get("steps").is_some() && root.get("cases").is_none() {
             let problem = Diagnostic::error("E0203", root.span, "this is a runbook, not the test of one");
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            let stem = location.path().file_stem().unwrap_or_default().to_string_lossy();
             self.problems.push(problem.help(format!("its cases stand in {stem}.test.yaml")));
             return None;
         }
@@ -71,7 +71,7 @@ impl Reader<'_> {
         let answers = fields.take("answers").map(|node| self.answers(node)).unwrap_or_default();
         let cases = fields.take("cases").map(|node| self.cases(node, &answers)).unwrap_or_default();
         fields.finish(&mut self.problems);
-        let runbook = runbook.map_or_else(|| default_runbook(path), |name| folder.join(name));
+        let runbook = runbook.map_or_else(|| location.with(default_runbook), |name| location.relative(&name));
         Some(Suite { runbook, folder, inventory, params, binds, cases })
     }
 

@@ -1,5 +1,6 @@
 //! A test file as it was read: places for all that may be wrong, no names looked up yet.
 
+use crate::catalog::Location;
 use crate::load::{Given, Inventory};
 use crate::model::{HostName, Outcome, Outputs, Span, StepId, TaskName};
 use serde_json::Value as Json;
@@ -8,9 +9,9 @@ use std::time::Duration;
 
 #[derive(Clone, Debug)]
 pub struct Suite {
-    /// The runbook's file.
-    pub runbook: PathBuf,
-    /// The test file's; absolute.
+    /// The runbook's place.
+    pub runbook: Location,
+    /// That of the test file, absolute; `/` where it is in the program.
     pub folder: PathBuf,
     pub inventory: Inventory,
     pub params: Vec<Given>,

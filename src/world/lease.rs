@@ -202,9 +202,13 @@ impl Lease {
     }
 
     pub fn standing(&self) -> Standing {
+        self.standing_at(clock())
+    }
+
+    fn standing_at(&self, now: Duration) -> Standing {
         match &*self.lost() {
             Some(fault) => Standing::Lost(fault.clone()),
-            None if clock().as_nanos() < u128::from(self.until.load(Ordering::Relaxed)) => Standing::Held,
+            None if now.as_nanos() < u128::from(self.until.load(Ordering::Relaxed)) => Standing::Held,
             None => Standing::Doubtful,
         }
     }
@@ -241,12 +245,13 @@ mod tests {
     #[test]
     fn a_lease_lasts_from_before_it_was_asked_for() {
         let fence = Fence { place: "/x".into(), number: 1, token: "t".into() };
-        let hour = Duration::from_secs(3600);
-        let lease = Lease::new(fence, false, hour, clock().saturating_sub(hour));
-        assert_eq!(lease.standing(), Standing::Doubtful);
-        lease.renewed(clock());
-        assert_eq!(lease.standing(), Standing::Held);
+        let [booted, hour, second] = [0, 3600, 1].map(Duration::from_secs);
+        let lease = Lease::new(fence, false, hour, booted);
+        assert_eq!(lease.standing_at(hour - second), Standing::Held);
+        assert_eq!(lease.standing_at(hour), Standing::Doubtful);
+        lease.renewed(second);
+        assert_eq!(lease.standing_at(hour), Standing::Held);
         assert_eq!(lease.lose(&"h".into(), b"").kind, FaultKind::Held);
-        assert!(matches!(lease.standing(), Standing::Lost(_)));
+        assert!(matches!(lease.standing_at(hour), Standing::Lost(_)));
     }
 }

@@ -13,7 +13,7 @@
 use petgraph::algo::has_path_connecting;
 use petgraph::graph::NodeIndex;
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use surefoot::check::{self, Verdict};
 use surefoot::compile::{Node, Program, compile};
@@ -320,4 +320,294 @@ fn every_example_in_an_actions_manual_checks() {
         let errors: Vec<&Diagnostic> = found.iter().filter(|problem| problem.severity == Severity::Error).collect();
         assert!(errors.is_empty(), "{}: {errors:#?}\n{text}", kind.name);
     }
+}
+
+/// A copy of the cases, in which files may be changed.
+fn copy_of_cases() -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    let copied = std::process::Command::new("cp").arg("-r").arg(folder("")).arg(copy.path().join("check")).status();
+    assert!(copied.unwrap().success());
+    copy
+}
+
+/// How often each mistake was found.
+fn tally(problems: &[Diagnostic]) -> BTreeMap<(&'static str, String), usize> {
+    let mut tally = BTreeMap::new();
+    problems.iter().for_each(|problem| *tally.entry((problem.code, problem.message.clone())).or_default() += 1);
+    tally
+}
+
+#[test]
+fn every_fix_that_is_offered_mends_what_it_is_offered_for_and_breaks_nothing() {
+    let copy = copy_of_cases();
+    let mut applied = 0;
+    for case in cases("") {
+        let path = copy.path().join("check").join(case.file_name().unwrap());
+        let mut sources = Sources::default();
+        let before = problems(&path, &mut sources);
+        let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+        for problem in &before {
+            let Some(fix) = problem.fix.as_ref().filter(|fix| sources.path(fix.span.file) == path) else { continue };
+            let (mended, made) = load::patched(&text, &[fix]);
+            assert_eq!(made, 1);
+            std::fs::write(&path, mended).unwrap();
+            let after = problems(&path, &mut Sources::default());
+            let (was, is) = (tally(&before), tally(&after));
+            let key = (problem.code, problem.message.clone());
+            let what = || format!("{}: {key:?} by {:?}: {:?}", case.display(), fix.text, after);
+            assert!(is.get(&key).copied().unwrap_or(0) < was[&key], "{}", what());
+            // What could not be looked at before may be wrong, too; nothing that was right is wrong now.
+            let hides =
+                |problem: &&Diagnostic| ["E01", "E02", "E05"].iter().any(|group| problem.code.starts_with(group));
+            if !hides(&problem) {
+                let new: Vec<_> = is.iter().filter(|(key, n)| was.get(key).is_none_or(|old| *n > old)).collect();
+                // A name that was mended is written elsewhere, too: there the next hint leads on.
+                let leads_on = |key: &(&str, String)| {
+                    after.iter().any(|next| {
+                        (next.code, &next.message) == (key.0, &key.1) && (next.fix.is_some() || next.help.is_some())
+                    })
+                };
+                assert!(new.iter().all(|(key, _)| key.0.starts_with('W') || leads_on(key)), "{new:?} {}", what());
+            }
+            applied += 1;
+        }
+        std::fs::write(&path, text).unwrap();
+    }
+    assert!(applied > 30, "{applied}");
+}
+
+/// Hints in words, each with a runbook that it is given for and the same where it was followed.
+const FOLLOWED: &[(&str, &str, &str, &str)] = &[
+    ("E0107", "write \"{{ ... }}\"", "- sh: {{ params.x }}\n  reads: true", "- sh: \"{{ params.x }}\"\n  reads: true"),
+    ("E0204", "give it one, such as `sh: COMMAND`", "- id: a", "- id: a\n  sh: echo\n  reads: true"),
+    (
+        "E0205",
+        "make two steps of it",
+        "- { reads: true, sh: a, exec: [b] }",
+        "- { reads: true, sh: a }\n- { reads: true, exec: [b] }",
+    ),
+    ("E0207", "the journal and `settle`", "- { sh: a, irreversible: b }", "- { id: c, sh: a, irreversible: b }"),
+    ("E0207", "says `reads: true`", "- { sh: a, irreversible: b }", "- { sh: a, reads: true }"),
+    (
+        "E0207",
+        "called by its id",
+        "- file: { path: /a, content: b }\n  undo: { sh: c }",
+        "- id: a\n  file: { path: /a, content: b }\n  undo: { sh: c }",
+    ),
+    (
+        "E0208",
+        "add `reconcile`",
+        "- { id: a, sh: b, irreversible: c, retry: { attempts: 2 } }",
+        "- { id: a, sh: b, irreversible: c, retry: { attempts: 2 }, reconcile: { sh: d } }",
+    ),
+    (
+        "E0208",
+        "or `reads: true`",
+        "- { id: a, sh: b, irreversible: c, retry: { attempts: 2 } }",
+        "- { id: a, sh: b, reads: true, retry: { attempts: 2 } }",
+    ),
+    (
+        "E0208",
+        "add `reconcile`",
+        "- id: a\n  http: { url: 'http://a/', method: POST }\n  irreversible: c\n  retry: { attempts: 2 }",
+        "- id: a\n  http: { url: 'http://a/', method: POST }\n  irreversible: c\n  reconcile: { sh: d }\n  retry: { attempts: 2 }",
+    ),
+    (
+        "E0209",
+        "remove it here",
+        "- { file: { path: /a, content: b }, reads: true }",
+        "- { file: { path: /a, content: b } }",
+    ),
+    (
+        "E0213",
+        "bound it by `attempts: N`",
+        "- { sh: a, reads: true, retry: { every: 1s } }",
+        "- { sh: a, reads: true, retry: { every: 1s, attempts: 3 } }",
+    ),
+    (
+        "E0213",
+        "or `for: DURATION`",
+        "- { sh: a, reads: true, retry: { every: 1s } }",
+        "- { sh: a, reads: true, retry: { every: 1s, for: 1m } }",
+    ),
+    (
+        "E0220",
+        "put it before or after the roll",
+        "- on: web\n  rolling: {}\n  steps: [{ checkpoint: a }, { sh: b, reads: true }]",
+        "- checkpoint: a\n- on: web\n  rolling: {}\n  steps: [{ sh: b, reads: true }]",
+    ),
+    (
+        "E0206",
+        "give it to the steps of the roll",
+        "- on: web\n  timeout: 1m\n  rolling: {}\n  steps: [{ sh: b, reads: true }]",
+        "- on: web\n  rolling: {}\n  steps: [{ sh: b, reads: true, timeout: 1m }]",
+    ),
+    ("E0206", "put them into this list", "- steps: [{ sh: b, reads: true }]", "- { sh: b, reads: true }"),
+    (
+        "E0306",
+        "write `steps.a.on[HOST].out`",
+        "- { id: a, on: web, sh: b, reads: true }\n- assert: { that: steps.a.out.code == 0 }",
+        "- { id: a, on: web, sh: b, reads: true }\n- assert: { that: 'steps.a.on[hosts.web[0].name].out.code == 0' }",
+    ),
+    (
+        "E0306",
+        "go over `steps.a.all`",
+        "- { id: a, for_each: [1, 2], sh: b, reads: true }\n- assert: { that: steps.a.out.code == 0 }",
+        "- { id: a, for_each: [1, 2], sh: b, reads: true }\n- assert: { that: \"steps.a.all | map(attribute='out.code') | max == 0\" }",
+    ),
+    (
+        "E0401",
+        "a step waits for every step above it",
+        "- { id: a, needs: [b], sh: c, reads: true }\n- { id: b, needs: [a], sh: c, reads: true }",
+        "- { id: a, sh: c, reads: true }\n- { id: b, sh: c, reads: true }",
+    ),
+    (
+        "E0402",
+        "add `a` to `needs`",
+        "- { id: a, sh: c, reads: true }\n- { needs: [], sh: c, reads: true, when: steps.a.changed }",
+        "- { id: a, sh: c, reads: true }\n- { needs: [a], sh: c, reads: true, when: steps.a.changed }",
+    ),
+    (
+        "E0402",
+        "move `a` up",
+        "- { sh: c, reads: true, when: steps.a.changed }\n- { id: a, sh: c, reads: true }",
+        "- { id: a, sh: c, reads: true }\n- { sh: c, reads: true, when: steps.a.changed }",
+    ),
+    (
+        "E0404",
+        "leave `host: same` away",
+        "- { id: a, on: web, sh: c, reads: true }\n- on: web\n  needs: [{ step: a, host: same }]\n  rolling: {}\n  steps: [{ sh: b, reads: true }]",
+        "- { id: a, on: web, sh: c, reads: true }\n- on: web\n  needs: [{ step: a }]\n  rolling: {}\n  steps: [{ sh: b, reads: true }]",
+    ),
+    ("E0501", "`irreversible: REASON` says", "- { id: a, sh: b, undo: [] }", "- { id: a, sh: b, irreversible: c }"),
+    (
+        "E0501",
+        "does not have the key",
+        "- { id: a, file: { path: /a, content: b }, irreversible: no }",
+        "- { id: a, file: { path: /a, content: b } }",
+    ),
+    (
+        "E0501",
+        "leave it away to run as the login user",
+        "- { sh: a, reads: true, become: false }",
+        "- { sh: a, reads: true }",
+    ),
+    (
+        "E0501",
+        "a step of it may `continue`",
+        "- on: web\n  on_failure: continue\n  rolling: {}\n  steps: [{ sh: b, reads: true }]",
+        "- on: web\n  rolling: {}\n  steps: [{ sh: b, reads: true, on_failure: continue }]",
+    ),
+    (
+        "E0501",
+        "makes text of it",
+        "- { sh: a, reads: true, env: { A: '{{ [1, 2] }}' } }",
+        "- { sh: a, reads: true, env: { A: \"{{ [1, 2] | join(',') }}\" } }",
+    ),
+    (
+        "E0501",
+        "`| tojson` makes text of it",
+        "- { sh: a, reads: true, env: { A: \"{{ {'b': 1} }}\" } }",
+        "- { sh: a, reads: true, env: { A: \"{{ {'b': 1} | tojson }}\" } }",
+    ),
+    (
+        "E0504",
+        "write `VALUE | tojson`",
+        "- { sh: a, reads: true, env: { A: '{{ tojson(1) }}' } }",
+        "- { sh: a, reads: true, env: { A: '{{ 1 | tojson }}' } }",
+    ),
+    (
+        "E0505",
+        "`~` between them",
+        "- { sh: a, reads: true, when: \"'{{ params.x }}b' == 'ab'\" }",
+        "- { sh: a, reads: true, when: \"params.x ~ 'b' == 'ab'\" }",
+    ),
+    (
+        "E0511",
+        "put it in the step's `env`",
+        "- { sh: 'login {{ params.pw }}', reads: true }",
+        "- { sh: 'login \"$NAME\"', env: { NAME: '{{ params.pw }}' }, reads: true }",
+    ),
+    ("W0201", "add `undo`", "- { id: a, sh: b }", "- { id: a, sh: b, undo: { sh: c } }"),
+    ("W0201", "`irreversible: REASON`", "- { id: a, sh: b }", "- { id: a, sh: b, irreversible: c }"),
+    ("W0201", "or `reads: true`", "- { id: a, sh: b }", "- { id: a, sh: b, reads: true }"),
+    (
+        "W0201",
+        "add `undo`, or `irreversible: REASON`",
+        "- { id: a, http: { url: 'http://a/', method: POST } }",
+        "- { id: a, http: { url: 'http://a/', method: POST }, irreversible: b }",
+    ),
+    (
+        "W0401",
+        "add `a` to the `needs` of `b`",
+        "- { id: a, needs: [], file: { path: /a, content: b } }\n- { id: b, needs: [], file: { path: /a, content: c } }",
+        "- { id: a, needs: [], file: { path: /a, content: b } }\n- { id: b, needs: [a], file: { path: /a, content: c } }",
+    ),
+    (
+        "W0503",
+        "env: { X: ",
+        "- { sh: 'ls {{ params.x }}', reads: true }",
+        "- { sh: 'ls \"$X\"', env: { X: \"{{ params.x }}\" }, reads: true }",
+    ),
+    (
+        "W0503",
+        "env: { VALUE_PATH: ",
+        "- { sh: 'ls {{ params.path }}', reads: true }",
+        "- { sh: 'ls \"$VALUE_PATH\"', env: { VALUE_PATH: \"{{ params.path }}\" }, reads: true }",
+    ),
+    ("W0504", "add `timeout: DURATION`", "- wait: { path: /a }", "- wait: { path: /a }\n  timeout: 2m"),
+];
+
+#[test]
+fn each_hint_in_words_that_is_followed_leads_to_a_runbook_that_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let found = |steps: &str| {
+        let path = folder.path().join("book.yaml");
+        let steps: String = steps.lines().map(|line| format!("  {line}\n")).collect();
+        let params = "params: { x: { type: string }, path: { type: string }, pw: { type: secret } }";
+        let use_all =
+            "finally: [{ sh: echo, reads: true, env: { ALL: '{{ params.x }}{{ params.path }}{{ params.pw }}' } }]";
+        let text = format!("runbook: hints\n{params}\nhosts: {{ web: {{ min: 2 }} }}\nsteps:\n{steps}{use_all}\n");
+        std::fs::write(&path, text).unwrap();
+        problems(&path, &mut Sources::default())
+    };
+    for (code, hint, wrong, right) in FOLLOWED {
+        let given = found(wrong);
+        let has = |problem: &Diagnostic| {
+            problem.code == *code
+                && (problem.message.contains(hint) || problem.help.as_ref().is_some_and(|help| help.contains(hint)))
+        };
+        assert!(given.iter().any(has), "{code} {hint}: {given:#?}");
+        assert!(found(right).is_empty(), "{code} {hint}: {:#?}", found(right));
+    }
+}
+
+const KNOWN: &str = r#"runbook: test/known
+params:
+  text: { type: string }
+  nested: { type: list, default: [[1]] }
+hosts:
+  web: { min: 0 }
+steps:
+  - { id: look, sh: date, reads: true }
+  - { sh: a, reads: true, retry: { for: "{{ params.text }}" } }
+  - { sh: a, reads: true, env: { A: "{{ params.nested[0] }}" } }
+  # Only the path is known.
+  - file: { path: "{{ params.text }}", content: "{{ steps.look.out.stdout }}" }
+  - id: made
+    sh: a
+    undo: { move: { from: "{{ params.text }}", to: /a } }
+"#;
+
+#[test]
+fn what_is_known_before_the_run_is_checked_before_the_run() {
+    let program = crate::support::program::Program::new();
+    program.write("book.yaml", KNOWN);
+    let called = program.call(["run", "book.yaml", "--yes", "-p", "text=soon"]);
+    assert_eq!(called.code, Some(2), "{called:?}");
+    let of = |code: &str| called.err.matches(&format!("error[{code}]")).count();
+    assert_eq!((of("E0510"), of("E0507"), of("E0508")), (1, 1, 2), "{}", called.err);
+    assert!(program.store().runs().unwrap().is_empty());
+    let right = program.call(["plan", "book.yaml", "--offline", "-p", "text=/soon"]);
+    assert_eq!((right.code, right.err.matches("E0508").count()), (Some(2), 0), "{right:?}");
 }

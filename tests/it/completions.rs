@@ -60,6 +60,12 @@ fn bash_completes_commands_and_what_the_line_is_about() {
     assert_eq!(offers(&["surefoot", "rollback", "last", "--to", ""]), ["there"]);
     assert_eq!(offers(&["surefoot", "actions", "etcd.snap"]), ["etcd.snapshot", "etcd.snapshot_status"]);
     assert_eq!(offers(&["surefoot", "explain", "E040"]).len(), 5);
+    assert_eq!(offers(&["surefoot", "run", "etcd/ba"]), ["etcd/backup"]);
+    assert_eq!(
+        offers(&["surefoot", "runbooks", "copy", "etcd/kubeadm/re"]),
+        ["etcd/kubeadm/replace-member", "etcd/kubeadm/restore"]
+    );
+    assert_eq!(offers(&["surefoot", "plan", "etcd/report", "-p", "s"]), ["sample="]);
     assert!(offers(&["surefoot", "check", "b"]).contains(&"book.yaml".to_owned()));
 }
 

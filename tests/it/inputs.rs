@@ -306,7 +306,7 @@ fn what_a_host_says_leads_a_fetched_file_to_no_other_folder() {
     bed.write("host/said", "fine/name");
     let (code, said) = bed.run();
     assert_eq!((code, fs::read_to_string(bed.at("got/fine/name")).unwrap().as_str()), (0, "theirs"), "{said}");
-    assert!(bed.surefoot(&["check", "r.yaml", "-i", "site.yaml"]).1.contains("W0504"));
+    assert!(bed.surefoot(&["check", "r.yaml", "-i", "site.yaml"]).1.contains("W0505"));
 }
 
 #[test]

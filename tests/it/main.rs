@@ -3,12 +3,15 @@
 mod actions;
 mod authoring;
 mod becoming;
+mod blocked;
+mod builtin;
 mod cancel;
 mod check;
 mod cli;
 mod completions;
 mod console;
 mod control;
+mod detached;
 mod diagnostic;
 mod endings;
 mod etcd;

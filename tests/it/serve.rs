@@ -5,10 +5,12 @@ mod browser;
 use crate::support::program::{Program, Running};
 use crate::support::visitor::{Page, answer};
 use serde_json::{Value as Json, json};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 use surefoot::model::{Event, Fault, FaultKind, Outcome, RunId, Stamped, TaskEvent, TaskName};
 
 /// A run that waits for a file in the middle of a step.
@@ -221,6 +223,7 @@ fn a_unix_socket_is_its_owners_and_goes_away_with_the_server() {
     BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line.trim(), listen);
     assert_eq!(socket.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let _holding: Vec<UnixStream> = (0..MANY).map(|_| UnixStream::connect(&socket).unwrap()).collect();
     let mut stream = UnixStream::connect(&socket).unwrap();
     write!(stream, "GET /api/session HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     let answer = answer(stream);
@@ -417,4 +420,70 @@ fn what_is_unknown_is_settled_on_the_page() {
     assert_eq!(page.post(&format!("{path}/settle"), &body).status, 204);
     assert_eq!(words(&page.events(&path, |_| true)), ["changed"]);
     assert_eq!(page.post(&format!("{path}/settle"), &body).status, 409, "it is settled");
+}
+
+/// So many connections from one machine hold no seat of others.
+const MANY: usize = 300;
+
+#[test]
+fn who_holds_hundreds_of_connections_keeps_nobody_out() {
+    let program = Program::new();
+    let page = Page::serve(&program, &[]);
+    let half_a_body = format!("POST /login HTTP/1.1\r\nHost: {}\r\nContent-Length: 99\r\n\r\n{{", page.address);
+    let (bearer, host) = (page.bearer(), &page.address);
+    let unread = format!("GET /api/runs HTTP/1.1\r\nHost: {host}\r\n{bearer}\r\n\r\n");
+    for said in ["", "GET / HT", "GET / HTTP/1.1\r\nX-More: ", &half_a_body, &unread] {
+        let holding: Vec<TcpStream> = (0..MANY)
+            .map(|_| {
+                let mut stream = TcpStream::connect(&page.address).unwrap();
+                // One that has to leave its seat meanwhile may be closed already.
+                let _ = stream.write_all(said.as_bytes());
+                stream
+            })
+            .collect();
+        let asked = Instant::now();
+        page.json("/api/session");
+        assert!(asked.elapsed() < Duration::from_secs(10), "{said}");
+        drop(holding);
+    }
+}
+
+#[test]
+fn who_watches_keeps_the_seat_while_strangers_come_and_say_nothing() {
+    let program = Program::new();
+    let page = Page::serve(&program, &[]);
+    let mut watched = page.watch("/api/runs");
+    watched.until(|_| true);
+    let holding: Vec<TcpStream> = (0..MANY).map(|_| TcpStream::connect(&page.address).unwrap()).collect();
+    let run =
+        program.run(&program.write("book.yaml", "runbook: a/b\nsteps:\n  - { reads: true, sh: 'true' }\n"), [""; 0]);
+    watched.until(|rows| rows[0]["run"] == run.run().as_str());
+    drop(holding);
+}
+
+#[test]
+fn a_connection_that_says_nothing_more_ends() {
+    let program = Program::new();
+    let page = Page::serve(&program, &[]);
+    let long = format!("GET / HTTP/1.1\r\nHost: {}\r\nX-Long: {}\r\n\r\n", page.address, "x".repeat(100_000));
+    let many = format!("GET / HTTP/1.1\r\nHost: {}\r\n{}\r\n", page.address, "X-More: 1\r\n".repeat(200));
+    let half = format!("POST /login HTTP/1.1\r\nHost: {}\r\nContent-Length: 99\r\n\r\n{{", page.address);
+    let idle = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", page.address);
+    let cases = [("", ""), ("GET / HT", ""), (&long, "431"), (&many, "431"), (&half, "408"), (&idle, "200")];
+    std::thread::scope(|all| {
+        for (said, status) in cases {
+            let page = &page;
+            all.spawn(move || {
+                let mut stream = TcpStream::connect(&page.address).unwrap();
+                stream.set_read_timeout(Some(Duration::from_secs(90))).unwrap();
+                let _ = stream.write_all(said.as_bytes());
+                let mut answer = Vec::new();
+                let read = stream.read_to_end(&mut answer);
+                let reset = read.as_ref().is_err_and(|error| error.kind() == ErrorKind::ConnectionReset);
+                assert!(read.is_ok() || reset, "{said:.40}: {read:?}");
+                let answer = String::from_utf8_lossy(&answer);
+                assert!(answer.split(' ').nth(1).unwrap_or_default() == status || reset, "{said:.40}: {answer}");
+            });
+        }
+    });
 }

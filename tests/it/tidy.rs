@@ -174,3 +174,53 @@ fn a_host_that_is_gone_is_named_and_the_next_tidy_goes_on_with_it() {
     }
     assert_eq!(scene.inside(0, "cat /etc/roots.conf /home/ops/own"), "newnew");
 }
+
+#[test]
+fn runs_that_are_long_over_go_away_with_their_records_but_for_what_they_set_aside() {
+    let scene = Scene::new("tidyold", 1, "");
+    let before = scene.picture(0);
+    let step = "  - { id: made, on: members, file: { path: /srv/made, content: \"made\\n\" } }\n";
+    assert_eq!(scene.run(step).0, Some(0));
+    // It could go on.
+    let fails = "  - { id: other, on: members, file: { path: /srv/other, content: \"a\\n\" } }\n  \
+                 - { id: bad, on: members, sh: exit 3, reads: true }\n";
+    assert_eq!(scene.run(fails).0, Some(1));
+    // It keeps the only original.
+    scene.inside(0, "echo theirs >/srv/data");
+    let moves = "  - { id: aside, on: members, move: { from: /srv/data, to: \"/srv/data.{{ run.id }}\" } }\n";
+    assert_eq!(scene.run(moves).0, Some(0));
+    let runs = || scene.program.store().runs().unwrap();
+    let all = runs();
+    assert_eq!(all.len(), 3);
+    assert_eq!(scene.call(&["tidy", "--older", "1h", "--yes"]).code, Some(0));
+    assert_eq!(runs(), all, "none is as old as that");
+    assert_eq!(scene.call(&["tidy", "--older", "0s"]).code, Some(2), "nobody was asked");
+    let tidied = scene.call(&["tidy", "--older", "0s", "--yes"]);
+    assert_eq!(tidied.code, Some(1), "{tidied:?}");
+    assert!(tidied.err.contains(all[2].as_str()) && tidied.err.contains("/srv/data."), "{tidied:?}");
+    assert_eq!(runs(), all[1..]);
+    let left = scene.inside(0, "ls /var/lib/surefoot");
+    assert!(
+        !left.contains(all[0].as_str()) && left.contains(all[1].as_str()) && left.contains(all[2].as_str()),
+        "{left}"
+    );
+    assert_eq!(scene.inside(0, "cat /srv/data.*"), "theirs\n");
+    // With its record gone, too, nothing is left of the first run but what it was to make.
+    let picture = scene.picture(0);
+    let of_first = |line: &&String| line.contains(all[0].as_str());
+    assert_eq!(picture.difference(&before).filter(of_first).count(), 0);
+}
+
+#[test]
+fn a_run_that_is_done_tidies_old_ones_where_the_config_says_so() {
+    let program = Program::new();
+    program.write("config.yaml", "tidy: { older: 0s }\n");
+    let book = program.write("book.yaml", "runbook: test/old\nsteps:\n  - { id: a, sh: echo, reads: true }\n");
+    let run = || program.call(["run", book.to_str().unwrap(), "--yes", "--config", "config.yaml"]);
+    assert_eq!(run().code, Some(0));
+    let first = program.store().runs().unwrap();
+    assert_eq!(first.len(), 1, "not the run itself");
+    assert_eq!(run().code, Some(0));
+    let second = program.store().runs().unwrap();
+    assert!(second.len() == 1 && second != first);
+}

@@ -31,8 +31,9 @@ pub(super) struct Common<'n> {
 impl<'n> Common<'n> {
     /// Takes the keys that a step may have in this place; others are left over.
     pub fn read(reader: &mut Reader, fields: &mut Fields<'n>, within: Within) -> Self {
-        let text =
-            |reader: &mut Reader, fields: &mut Fields<'n>, name| fields.take(name).map(|node| reader.text(node, name));
+        let text = |reader: &mut Reader, fields: &mut Fields<'n>, name| {
+            fields.take(name).map(|node| reader.setting(node, &format!("`{name}`")))
+        };
         let main = matches!(within, Within::Steps | Within::Batch(_));
         let runs_by_itself = main || matches!(within, Within::Finally);
         let listed = runs_by_itself || matches!(within, Within::Verify);

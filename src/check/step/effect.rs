@@ -66,6 +66,7 @@ impl Acting<'_, '_> {
     fn id(&self, reader: &mut Reader) {
         let why = match self.effect {
             _ if self.named => return,
+            Effect::Opaque if !is_opaque(self.kind) => "the journal and `settle` call it by that",
             Effect::Opaque => "the journal and `settle` call it by that; a command that only looks says `reads: true`",
             _ if self.common.undo.is_some() => "what has an `undo` is called by its id when it is taken back",
             _ => return,
@@ -80,7 +81,10 @@ impl Acting<'_, '_> {
             && self.common.reconcile.is_none()
         {
             let message = "repeating this command blindly may do its work twice";
-            let help = "add `reconcile`, a probe that tells whether it took effect, or `reads: true`";
+            let help = match is_opaque(self.kind) {
+                true => "add `reconcile`, a probe that tells whether it took effect, or `reads: true`",
+                false => "add `reconcile`, a probe that tells whether it took effect",
+            };
             let problem = Diagnostic::error("E0208", retry.span, message).label(self.action, "this command");
             reader.problems.push(problem.help(help));
         }
@@ -92,7 +96,11 @@ impl Acting<'_, '_> {
         }
         match (self.effect, self.undoing) {
             (Effect::Reads, _) => {}
-            (effect, _) if effect == Effect::Opaque || is_opaque(self.kind) => {
+            (Effect::Opaque, _) if !is_opaque(self.kind) => {
+                let message = "this says neither how to take it back nor that nothing can";
+                reader.warn("W0201", self.action, message, "add `undo`, or `irreversible: REASON`");
+            }
+            _ if is_opaque(self.kind) => {
                 let message = "this command says neither how to take it back nor that nothing can";
                 reader.warn("W0201", self.action, message, "add `undo`, `irreversible: REASON`, or `reads: true`");
             }

@@ -1,6 +1,6 @@
 //! The values of a step's keys, one function for each.
 
-use crate::check::checked::{Need, OnFailure};
+use crate::check::checked::{Need, OnFailure, ParamType};
 use crate::check::command;
 use crate::check::reader::Reader;
 use crate::check::shapes::NEED;
@@ -83,7 +83,14 @@ fn need(reader: &mut Reader, node: &Node) -> Option<(Need, Span)> {
 pub(super) fn for_each(reader: &mut Reader, node: &Node) -> Late {
     let late = reader.any(node);
     let list = match &late {
-        Late::Text(template) => template.whole.is_some(),
+        Late::Text(template) => {
+            let declared = reader.declared(template).map(|(_, kind)| kind == ParamType::List);
+            let given = declared.or_else(|| reader.constant(template).map(|value| value.is_array()));
+            if template.whole.is_some() && given == Some(false) {
+                reader.error("E0509", node.span, "`for_each` needs a list, this gives none");
+            }
+            template.whole.is_some()
+        }
         _ => matches!(node.value, Value::Seq(_)),
     };
     if !list {
@@ -121,7 +128,7 @@ pub(super) fn env(reader: &mut Reader, node: &Node) -> Vec<(String, Late)> {
         if !key.text.chars().all(word) || key.text.starts_with(|c: char| c.is_ascii_digit()) {
             reader.error("E0301", key.span, format!("`{}` cannot name an environment variable", key.text));
         }
-        let value = reader.text(node, &key.text);
+        let value = reader.setting(node, &format!("`{}`", key.text));
         if command::is_secret_name(&key.text) && value.as_value().is_some_and(|text| *text != "") {
             command::told(reader, node.span);
         }
@@ -139,7 +146,7 @@ pub(super) fn become_user(reader: &mut Reader, node: &Node) -> Late {
             reader.problems.push(problem.help("leave it away to run as the login user"));
             Late::Value(serde_json::Value::Null)
         }
-        _ => reader.text(node, "become"),
+        _ => reader.setting(node, "`become`"),
     }
 }
 

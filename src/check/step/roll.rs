@@ -144,7 +144,7 @@ fn leftover(reader: &mut Reader, fields: &Fields) {
                 .problems
                 .push(Diagnostic::error("E0206", key.span, message).help("give it to the steps of the roll"));
         } else {
-            let known: Vec<&str> = shapes::ROLL.names().collect();
+            let known = fields.free(shapes::ROLL.names());
             reader.problems.push(unknown_key(key, "a roll", &known));
         }
     }

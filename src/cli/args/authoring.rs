@@ -1,19 +1,22 @@
 //! Commands for those who write runbooks: no host is touched.
 
 use super::{Format, inventory};
+use crate::cli::complete;
+use crate::lab::Name;
 use crate::schema;
 use clap::ValueEnum;
+use clap_complete::engine::ArgValueCompleter;
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
-  surefoot check runbooks/etcd/restore-cluster.yaml
+  surefoot check etcd/restore-cluster
   surefoot check --fix restore-cluster.yaml
-  surefoot check --deny-warnings --format sarif runbooks/etcd/*.yaml > check.sarif")]
+  surefoot check --deny-warnings --format sarif runbooks/*.yaml > check.sarif")]
 pub struct Check {
-    /// Runbooks, their tests (NAME.test.yaml) and rehearsals (NAME.rehearse.yaml)
-    #[arg(required = true, value_name = "RUNBOOK")]
+    /// Runbooks by path or name, their tests (NAME.test.yaml) and rehearsals (NAME.rehearse.yaml)
+    #[arg(required = true, value_name = "RUNBOOK", add = ArgValueCompleter::new(complete::runbooks))]
     pub runbooks: Vec<PathBuf>,
     /// Lets steps name its hosts and groups beside the runbook's own roles
     #[arg(short, long, value_name = "HOSTS", value_parser = inventory::parser())]
@@ -50,10 +53,11 @@ Exits with 1 where a case fails, with 2 where a file has mistakes.
 
 Examples:
   surefoot test restore-cluster.test.yaml
+  surefoot test etcd/restore-cluster
   surefoot test restore-cluster.test.yaml --only 'space'")]
 pub struct Test {
-    /// Test files (NAME.test.yaml)
-    #[arg(required = true, value_name = "FILE")]
+    /// Test files (NAME.test.yaml), or runbooks by name
+    #[arg(required = true, value_name = "FILE", add = ArgValueCompleter::new(complete::runbooks))]
     pub files: Vec<PathBuf>,
     /// Only the cases that have this in their name
     #[arg(long, value_name = "TEXT")]
@@ -68,10 +72,10 @@ pub struct Test {
 In the terminal, what changes something stands in a box, what only reads in brackets.
 
 Examples:
-  surefoot graph restore-cluster.yaml
+  surefoot graph etcd/restore-cluster
   surefoot graph restore-cluster.yaml --format svg > restore-cluster.svg")]
 pub struct Graph {
-    #[arg(value_name = "RUNBOOK")]
+    #[arg(value_name = "RUNBOOK", add = ArgValueCompleter::new(complete::runbooks))]
     pub runbook: PathBuf,
     /// Lets steps name its hosts and groups beside the runbook's own roles
     #[arg(short, long, value_name = "HOSTS", value_parser = inventory::parser())]
@@ -112,17 +116,39 @@ pub struct Fmt {
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-An editor with yaml-language-server completes, explains and checks a file whose first line names its schema:
-  # yaml-language-server: $schema=schemas/runbook.json
+Writes NAME.yaml, NAME.test.yaml and NAME.rehearse.yaml here, and never over a file; schemas/, where their first lines tell
+editors to look, where it is not there yet. With --from it is a copy of another runbook under a new name, that uses what
+that one uses.
 
 Examples:
+  surefoot new rotate-logs
+  surefoot new our-backup --from etcd/backup")]
+pub struct New {
+    pub name: Name,
+    /// Start from this runbook, its test and its rehearsal
+    #[arg(long, value_name = "RUNBOOK", add = ArgValueCompleter::new(complete::runbooks))]
+    pub from: Option<PathBuf>,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+An editor with yaml-language-server completes, explains and checks a file whose first line names its schema, by a path from
+its own folder:
+  # yaml-language-server: $schema=schemas/runbook.json
+`surefoot new` and `surefoot runbooks copy` write that line, and the schemas. Each has a version, at the end of its `$id`.
+
+Examples:
+  surefoot schema --dir schemas
   surefoot schema > runbook.schema.json
   surefoot schema params --of restore.yaml > restore.params.schema.json")]
 pub struct Schema {
     /// `runbook`, `inventory`, `params` (a file for -P), `rehearsal` or `test`
     #[arg(value_name = "FILE", default_value = "runbook", value_parser = clap::builder::PossibleValuesParser::new(schema::SCHEMAS.iter().map(|(name, _)| *name)))]
     pub name: String,
+    /// Write all of them into this folder, as `runbook.json` and so on
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["name", "of"])]
+    pub dir: Option<PathBuf>,
     /// With `params`: for the parameters of this runbook, by their names and types
-    #[arg(long, value_name = "RUNBOOK")]
+    #[arg(long, value_name = "RUNBOOK", add = ArgValueCompleter::new(complete::runbooks))]
     pub of: Option<PathBuf>,
 }

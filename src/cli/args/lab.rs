@@ -1,9 +1,11 @@
 //! Commands of throw-away hosts: the lab, and rehearsals in it.
 
 use super::Log;
+use crate::cli::complete;
 use crate::lab::{Break, DataDisk, Etcd, HostNames, Name, Package};
 use crate::model::StepId;
 use clap::Subcommand;
+use clap_complete::engine::ArgValueCompleter;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -13,12 +15,12 @@ NAME.rehearse.yaml beside the runbook NAME.yaml says which hosts, how its starti
 goes wrong (damage) and the parameters. All questions are answered with yes.
 
 Examples:
-  surefoot rehearse runbooks/etcd/restore-cluster.yaml
-  surefoot rehearse runbooks/etcd/restore-cluster.yaml --etcd 3.4 --hosts 5 --keep
-  surefoot rehearse runbooks/etcd/restore-cluster.yaml --faults --sample 20
-  surefoot rehearse runbooks/etcd/restore-cluster.yaml --faults --only engine-killed --step restore")]
+  surefoot rehearse etcd/restore-cluster
+  surefoot rehearse etcd/restore-cluster --etcd 3.4 --hosts 5 --keep
+  surefoot rehearse etcd/restore-cluster --faults --sample 20
+  surefoot rehearse etcd/restore-cluster --faults --only engine-killed --step restore")]
 pub struct Rehearse {
-    #[arg(value_name = "RUNBOOK")]
+    #[arg(value_name = "RUNBOOK", add = ArgValueCompleter::new(complete::runbooks))]
     pub runbook: PathBuf,
     /// Another rehearsal than the one beside the runbook
     #[arg(long, value_name = "FILE")]

@@ -4,16 +4,18 @@ mod authoring;
 pub mod inventory;
 mod lab;
 mod operating;
+mod runbooks;
 mod running;
 mod serving;
 
 use crate::cli::complete;
 use crate::model::{RunId, TaskName};
-pub use authoring::{Check, Findings, Fmt, Graph, Picture, Schema, Test};
+pub use authoring::{Check, Findings, Fmt, Graph, New, Picture, Schema, Test};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 pub use lab::{Lab, Rehearse};
-pub use operating::{Approve, Cancel, Pause, Report, Rollback, Settle, Tidy, Verdict};
+pub use operating::{Approve, Attach, Cancel, Pause, Report, Rollback, Settle, Tidy, Verdict};
+pub use runbooks::{NamedRunbook, Runbooks};
 pub use running::{Inputs, Manner, Plan, Resume, Run};
 pub use serving::Serve;
 use std::path::PathBuf;
@@ -31,10 +33,11 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  surefoot check runbooks/etcd/*.yaml
-  surefoot plan runbooks/etcd/restore-cluster.yaml -i site.yaml -p snapshot=backup.db --offline
-  surefoot run runbooks/etcd/restore-cluster.yaml -i site.yaml -p snapshot=backup.db
-  surefoot rehearse runbooks/etcd/restore-cluster.yaml
+  surefoot runbooks
+  surefoot plan etcd/restore-cluster -i site.yaml -p snapshot=backup.db --offline
+  surefoot run etcd/restore-cluster -i site.yaml -p snapshot=backup.db
+  surefoot rehearse etcd/restore-cluster
+  surefoot check my-runbook.yaml
 
 Exit codes: 0 done; 1 failed and stopped; 2 wrong input, nothing touched; 3 failed and rolled back;
 4 rolled back in part; 5 an outcome is unknown; 6 another run holds a host; 130 interrupted, resumable.";
@@ -59,6 +62,8 @@ pub enum Command {
     Approve(Approve),
     /// Have a live run wait before its next step, or let it go on
     Pause(Pause),
+    /// Show a run as it goes on, from another terminal
+    Attach(Attach),
     /// End what a run does on its hosts, whether its engine lives or not
     Cancel(Cancel),
     /// Try a runbook without hosts, case by case
@@ -112,10 +117,9 @@ pub enum Command {
         format: Format,
     },
     /// Write a first runbook that checks, plans, passes its test and rehearses
-    #[command(
-        after_help = "Writes NAME.yaml, NAME.test.yaml and NAME.rehearse.yaml here, and never over a file.\n\nExample:\n  surefoot new rotate-logs"
-    )]
-    New { name: crate::lab::Name },
+    New(New),
+    /// List the runbooks that can be run by name; show one, copy one
+    Runbooks(Runbooks),
     /// List the actions and the keys of our files, or print the manual of one
     #[command(after_help = "Examples:\n  surefoot actions copy\n  surefoot actions step")]
     Actions {

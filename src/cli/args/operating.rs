@@ -1,11 +1,12 @@
 //! Commands for a run that is there: walk it back, decide, approve, pause, cancel, clean up.
 
-use super::Manner;
-use crate::cli::complete;
+use super::{Log, Manner};
+use crate::cli::{complete, lease};
 use crate::model::{RunId, StepId, TaskName};
 use clap::{ArgGroup, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 use std::path::PathBuf;
+use std::time::Duration;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -59,13 +60,20 @@ Shows first what goes away on each host, and how large it is. Afterwards the run
 its record stays. What the runbook itself has moved or made is never touched. A host that cannot be reached is named:
 the next `surefoot tidy` goes on there.
 
+With `--older` it is every run that is over (done, or rolled back) and was so that long ago, and its record goes away, too.
+It stays where a host cannot be tidied, and where something is there that the run has set aside.
+
 Examples:
   surefoot tidy last
+  surefoot tidy --older 30d
   surefoot tidy 20260102-030405-abcd --yes")]
 pub struct Tidy {
     /// The run's id, or its end; `last` is the newest
-    #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
-    pub run: RunId,
+    #[arg(value_name = "RUN", required_unless_present = "older", add = ArgValueCompleter::new(complete::runs))]
+    pub run: Option<RunId>,
+    /// Every run that is over for longer than that, and its record, too
+    #[arg(long, value_name = "TIME", value_parser = lease::age, conflicts_with_all = ["run", "force", "take_over"])]
+    pub older: Option<Duration>,
     /// Also of a run that could go on, or is walked back in part only
     #[arg(long)]
     pub force: bool,
@@ -108,6 +116,27 @@ pub struct Pause {
     /// Let a paused run go on
     #[arg(long)]
     pub go_on: bool,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Shows what has happened so far, then what happens, until the engine ends; the exit code is that of the run. At a terminal
+it is the same view as where the run was started: `y` and `n` answer a step that asks, `p` pauses, `q` stops the run safely
+after a question. Ctrl-C leaves the view, and the run goes on.
+
+Examples:
+  surefoot attach last
+  surefoot attach last --log json | jq .")]
+pub struct Attach {
+    /// The run's id, or its end; `last` is the newest
+    #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
+    pub run: RunId,
+    /// How the run is shown [default: live on a terminal, else lines]
+    #[arg(long, value_enum)]
+    pub log: Option<Log>,
+    /// Show starts, announced changes and repeated attempts too
+    #[arg(short, long)]
+    pub verbose: bool,
 }
 
 #[derive(clap::Args, Debug)]

@@ -1,7 +1,7 @@
 //! Commands that plan a run, start one, or go on with one.
 
 use super::{Format, Log, inventory};
-use crate::cli::{complete, lease};
+use crate::cli::{complete, config, lease};
 use crate::execute::{Limits, Reapply};
 use crate::model::RunId;
 use clap_complete::engine::ArgValueCompleter;
@@ -12,7 +12,8 @@ use std::time::Duration;
 /// What a run is made from.
 #[derive(clap::Args, Debug)]
 pub struct Inputs {
-    #[arg(value_name = "RUNBOOK")]
+    /// A file, or a name that `surefoot runbooks` lists
+    #[arg(value_name = "RUNBOOK", add = ArgValueCompleter::new(complete::runbooks))]
     pub runbook: PathBuf,
     /// Hosts, groups, and how to reach them; without it only the controller is there
     ///
@@ -42,7 +43,7 @@ Of `sh` and `exec` with `reads: true` it takes their author's word, and runs the
 Exit codes: 0 it is made; 1 the run would fail as things are; 7 with --detailed-exitcode: there is something to change.
 
 Examples:
-  surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db
+  surefoot plan etcd/restore-cluster -i site.yaml -p snapshot=backup.db
   surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db --html plan.html --out restore.plan
   surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db --offline")]
 pub struct Plan {
@@ -71,7 +72,8 @@ pub struct Plan {
 #[command(after_help = "\
 Ctrl-C once: nothing new starts, what runs is let finish. Twice: what runs on the hosts is ended, with every process that
 it started. Three times: leaves at once; what runs on the hosts goes on. The run can be resumed after each of them.
-`surefoot cancel` does from another terminal what Ctrl-C does twice.
+`surefoot cancel` does from another terminal what Ctrl-C does twice. A lost terminal ends no run: it goes on, as with
+--detach, and `surefoot attach` shows it.
 Without `--yes` it looks at the hosts first, shows its plan and asks; without a terminal it refuses. In the place of a
 runbook may stand a plan that was saved by `surefoot plan --out`: exactly that is run, once, and without a question.
 Where something has moved since (the runbook, its parameters, the inventory, a host), it is refused, and told what.
@@ -79,7 +81,7 @@ Where something has moved since (the runbook, its parameters, the inventory, a h
 A run holds its hosts: another one, from any machine, is refused there (exit code 6) and told who has them.
 
 Examples:
-  surefoot run restore.yaml -i site.yaml -p snapshot=backup.db
+  surefoot run etcd/restore-cluster -i site.yaml -p snapshot=backup.db
   surefoot run restore.plan
   surefoot run restore.yaml -i site.yaml -P params.yaml --yes --approve all --log json
   surefoot run restore.yaml -i site.yaml -P params.yaml --take-over   # from a run that died")]
@@ -104,8 +106,11 @@ pub struct Manner {
     pub log: Option<Log>,
     /// Your own file, such as for whom to tell of runs [default: $XDG_CONFIG_HOME/surefoot/config.yaml, else
     /// ~/.config/surefoot/config.yaml, where that is there]
-    #[arg(long, value_name = "FILE", env = "SUREFOOT_CONFIG")]
+    #[arg(long, value_name = "FILE", env = config::NAMED)]
     pub config: Option<PathBuf>,
+    /// Go on in the background once the run has begun, and print its id; `surefoot attach` shows it
+    #[arg(long, conflicts_with = "log")]
+    pub detach: bool,
     /// Send a trace of the run to OTEL_EXPORTER_OTLP_ENDPOINT once it has ended [default: http://localhost:4318]
     #[arg(long)]
     pub otel: bool,
@@ -150,7 +155,7 @@ pub struct Resume {
     #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
     pub run: RunId,
     /// A corrected runbook: what is done or under way must stand in it as it was
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "RUNBOOK", add = ArgValueCompleter::new(complete::runbooks))]
     pub runbook: Option<PathBuf>,
     /// Do not ask: go on without hosts that are missing and may be, and over what has drifted
     #[arg(long)]

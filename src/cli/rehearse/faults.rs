@@ -33,7 +33,7 @@ pub fn main(
     let root = runs::store(state)?.root().join("rehearsals");
     std::fs::create_dir_all(&root)?;
     let folder = tempfile::Builder::new().prefix("faults-").tempdir_in(&root)?;
-    let subject = match subject(args, document, rehearsal, spec, &sources) {
+    let subject = match subject(document, rehearsal, spec, &sources) {
         Ok(subject) => subject,
         Err(problems) => return Ok(show(&problems, &sources)),
     };
@@ -57,7 +57,6 @@ pub fn main(
 }
 
 fn subject(
-    args: &Args,
     document: &Document,
     rehearsal: &Rehearsal,
     spec: &Spec,
@@ -71,7 +70,7 @@ fn subject(
     let steps = runbook.steps.iter();
     Ok(Subject {
         program: std::env::current_exe().expect("a running program has a file"),
-        runbook: std::path::absolute(&args.runbook).unwrap_or_else(|_| args.runbook.clone()),
+        runbook: document.location.clone().into(),
         binds: rehearsal.binds.clone(),
         params: serde_json::Value::Object(params).to_string(),
         proof: rehearsal.proof.as_ref().map(|proof| proof.root.to_json().to_string()),

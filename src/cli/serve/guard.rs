@@ -7,6 +7,7 @@
 
 use super::listen::{Door, Listen};
 use super::people::{self, Person, Who};
+use super::seats::Shown;
 use crate::bounded;
 use crate::cli::args::Serve as Args;
 use crate::cli::out::to_file;
@@ -21,6 +22,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use subtle::ConstantTimeEq;
 
 /// No file with a token is larger, in bytes.
@@ -28,6 +30,9 @@ const LARGEST: u64 = 64 << 10;
 
 /// What is shorter can be guessed, in bytes.
 const SHORTEST: usize = 16;
+
+/// From a request's head to its answer's.
+const ANSWERING: Duration = Duration::from_secs(30);
 
 const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -178,12 +183,24 @@ pub async fn watch(State(guard): State<Arc<Guard>>, mut request: Request, next: 
     who.into_iter().for_each(|who| drop(request.extensions_mut().insert(who)));
     let mut response = match guard.refusal(&request) {
         Some(refusal) => refusal.into_response(),
-        None => next.run(request).await,
+        None => {
+            if let Some(shown) = request.extensions().get::<Shown>().filter(|_| guard.who(request.headers()).is_some())
+            {
+                shown.is_let_in();
+            }
+            answered(request, next).await
+        }
     };
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// What does not come to an answer, as where the rest of a request never comes, is left. A stream of events has begun then.
+async fn answered(request: Request, next: Next) -> Response {
+    let late = (StatusCode::REQUEST_TIMEOUT, "the whole of the request did not come in time");
+    tokio::time::timeout(ANSWERING, next.run(request)).await.unwrap_or_else(|_| late.into_response())
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
@@ -255,14 +272,14 @@ mod tests {
     #[test]
     fn the_token_becomes_a_cookie_that_lets_in() {
         let (guard, mut headers) = (guard(), HeaderMap::new());
-        assert!(guard.let_in("other").is_none() && !guard.who(&headers).is_some());
+        assert!(guard.let_in("other").is_none() && guard.who(&headers).is_none());
         let cookie = guard.let_in("token").unwrap();
         assert!(!cookie.contains("token") && cookie.contains("HttpOnly; SameSite=Strict"), "{cookie}");
         let sent = format!("other=1; {}", cookie.split(';').next().unwrap());
         headers.insert(header::COOKIE, sent.parse().unwrap());
         assert!(guard.who(&headers).is_some());
         headers.insert(header::COOKIE, "surefoot-1=token".parse().unwrap());
-        assert!(!guard.who(&headers).is_some());
+        assert!(guard.who(&headers).is_none());
     }
 
     #[test]

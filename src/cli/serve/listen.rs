@@ -1,10 +1,18 @@
-//! Where the page is served: an address, or a unix socket that only its owner enters. Connections are bounded.
+//! Where the page is served: an address, or a unix socket that only its owner enters.
+//!
+//! Connections are bounded, and so is what one may take: a head in size and time, a request until it is answered, an answer
+//! that nobody reads. Who has vanished without a word is noticed.
 
+use super::patient::Patient;
+use super::seats::{Peer, Seat, Seats};
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::fs::Mode;
+use rustix::net::sockopt::set_tcp_user_timeout;
 use rustix::process::umask;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -15,13 +23,17 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
+use tower::ServiceExt;
 
-/// More connections wait until another ends. A page takes one or two.
-const MOST: usize = 256;
-
-/// A request comes at once; who connects and says nothing is left.
+/// A request comes at once; who connects and says nothing, or nothing more, is left.
 const SAYING: Duration = Duration::from_secs(20);
+
+/// Who reads nothing of an answer for so long is left; nor does who has vanished hold it up for longer.
+const READING: Duration = Duration::from_secs(30);
+
+/// A request's head has no more bytes, and no more lines.
+const LONGEST_HEAD: usize = 16 << 10;
+const MOST_HEADERS: usize = 64;
 
 /// After a connection could not be taken, as when there are no more files to open.
 const BREATH: Duration = Duration::from_millis(200);
@@ -68,11 +80,19 @@ impl Door {
         }
     }
 
-    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
-        Ok(match self {
-            Door::Tcp(listener, _) => Box::new(listener.accept().await?.0),
-            Door::Unix(listener, _) => Box::new(listener.accept().await?.0),
-        })
+    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Peer)> {
+        match self {
+            Door::Tcp(listener, _) => {
+                let (stream, from) = listener.accept().await?;
+                set_tcp_user_timeout(&stream, READING.as_millis() as u32)?;
+                Ok((Box::new(stream), Peer::at(from.ip())))
+            }
+            Door::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                let user = stream.peer_cred().ok().map(|cred| cred.uid());
+                Ok((Box::new(stream), Peer::User(user)))
+            }
+        }
     }
 }
 
@@ -123,20 +143,31 @@ pub fn open(listen: &Listen) -> io::Result<Door> {
 
 /// Serves for ever.
 pub async fn serve(door: &Door, routes: Router) {
-    let seats = Arc::new(Semaphore::new(MOST));
+    let seats = Arc::new(Seats::default());
     loop {
-        let seat = seats.clone().acquire_owned().await.expect("the semaphore is never closed");
-        let Ok(stream) = door.accept().await else {
+        let Ok((stream, peer)) = door.accept().await else {
             tokio::time::sleep(BREATH).await;
             continue;
         };
-        let service = TowerToHyperService::new(routes.clone());
-        tokio::spawn(async move {
-            let mut server = http1::Builder::new();
-            let connection = server.timer(TokioTimer::new()).header_read_timeout(SAYING);
-            // Who goes away in the middle needs no answer.
-            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
-            drop(seat);
-        });
+        tokio::spawn(attend(stream, seats.take(peer), routes.clone()));
+    }
+}
+
+/// Serves one connection until it ends, or another takes its seat.
+async fn attend(stream: Box<dyn Stream>, seat: Seat, routes: Router) {
+    let shown = seat.shown.clone();
+    let told = routes.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(shown.clone());
+        request
+    });
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(SAYING);
+    server.max_buf_size(LONGEST_HEAD).max_headers(MOST_HEADERS);
+    let stream = TokioIo::new(Patient::new(stream, READING));
+    let connection = server.serve_connection(stream, TowerToHyperService::new(told));
+    tokio::select! {
+        // Who goes away in the middle needs no answer.
+        _ = connection => {}
+        () = seat.leave.cancelled() => {}
     }
 }

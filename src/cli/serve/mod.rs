@@ -11,8 +11,10 @@ mod guard;
 mod list;
 mod listen;
 mod output;
+mod patient;
 mod people;
 mod routes;
+mod seats;
 
 pub use listen::Listen;
 

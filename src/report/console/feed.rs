@@ -17,10 +17,15 @@ const TASKS: usize = 500;
 /// Bytes of one piece of output, and of one line, that are looked at.
 const LOOKED_AT: usize = 16 << 10;
 
+/// Bytes of lines that wait for a terminal that takes nothing.
+const WAITING: usize = 1 << 20;
+
 #[derive(Default)]
 pub struct Feed {
     /// Lines for above the console, with their line breaks.
-    pub above: String,
+    above: String,
+    /// Lines that came while no more could wait.
+    left_out: usize,
     pub talks: IndexMap<TaskName, Talk>,
     /// Questions that wait for the operator.
     pub asked: IndexMap<TaskName, String>,
@@ -80,6 +85,25 @@ fn shown(bytes: &[u8]) -> String {
 }
 
 impl Feed {
+    /// A line for above the console.
+    pub fn add(&mut self, line: &str) {
+        if self.above.len() + line.len() > WAITING {
+            self.left_out += line.lines().count();
+        } else {
+            self.above += line;
+        }
+    }
+
+    /// The lines that have come since; where some were left out, how many.
+    pub fn take_above(&mut self) -> String {
+        let mut above = std::mem::take(&mut self.above);
+        let left_out = std::mem::take(&mut self.left_out);
+        if left_out > 0 {
+            above += &format!("({left_out} lines left out: the terminal took none; `surefoot show` has all)\n");
+        }
+        above
+    }
+
     pub fn event(&mut self, stamped: &Stamped, state: &RunState, now: Instant) {
         match &stamped.event {
             Event::Task { task, what: TaskEvent::Started { .. } | TaskEvent::Undoing { .. } } => self.begin(task, now),
@@ -155,6 +179,19 @@ mod tests {
             print(&mut talk, &"line\n".repeat(10_000));
         }
         assert!(talk.lines.len() <= KEPT && talk.open[0].len() <= LOOKED_AT);
+    }
+
+    #[test]
+    fn of_lines_that_the_terminal_does_not_take_some_are_left_out_and_counted() {
+        let mut feed = Feed::default();
+        (0..3).for_each(|_| feed.add(&format!("{}\n", "x".repeat(WAITING / 2))));
+        let above = feed.take_above();
+        assert!(
+            above.len() < WAITING
+                && above.ends_with("(2 lines left out: the terminal took none; `surefoot show` has all)\n")
+        );
+        feed.add("later\n");
+        assert_eq!(feed.take_above(), "later\n");
     }
 
     #[test]

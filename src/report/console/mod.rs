@@ -23,12 +23,12 @@ use crate::model::{Observer, RunState, Stamped, Stream, TaskName};
 use feed::Feed;
 use keys::{Key, Keys};
 pub use screen::can_draw;
-use screen::{Came, Screen, wait};
+use screen::{Before, Came, Screen, wait};
 use std::io::PipeWriter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 pub use ui::Wish;
 use ui::{Page, Ui};
 use view::View;
@@ -61,18 +61,19 @@ pub struct About {
 
 /// The run's side: takes in what happens.
 pub struct Console {
+    before: Before,
     feed: Arc<Mutex<Feed>>,
     screen: Arc<Mutex<Screen>>,
     places: Arc<Places>,
 }
 
-/// The terminal's side. Dropped, it puts the terminal back.
+/// The terminal's side.
 pub struct Open {
     /// Closing it ends the thread.
-    end: Option<PipeWriter>,
-    drawn: Option<JoinHandle<()>>,
-    feed: Arc<Mutex<Feed>>,
-    screen: Arc<Mutex<Screen>>,
+    end: PipeWriter,
+    /// Comes once the thread has put the terminal back.
+    closed: oneshot::Receiver<()>,
+    before: Before,
 }
 
 impl Console {
@@ -80,14 +81,21 @@ impl Console {
     pub fn open(about: About, wishes: UnboundedSender<Wish>) -> std::io::Result<(Arc<Console>, Open)> {
         let feed = Arc::new(Mutex::new(Feed::default()));
         let screen = Arc::new(Mutex::new(Screen::new()));
-        let console = Console { feed: feed.clone(), screen: screen.clone(), places: about.places.clone() };
+        let before = lock(&screen).before();
+        let console = Console {
+            before: before.clone(),
+            feed: feed.clone(),
+            screen: screen.clone(),
+            places: about.places.clone(),
+        };
         let (ending, end) = std::io::pipe()?;
         let fallen = Arc::default();
         on_panic(screen.clone(), Arc::clone(&fallen));
+        let (over, closed) = oneshot::channel();
         let mut painter = Painter {
             about,
-            feed: feed.clone(),
-            screen: screen.clone(),
+            feed,
+            screen,
             wishes,
             opened: Instant::now(),
             ui: Ui::default(),
@@ -95,12 +103,13 @@ impl Console {
             back: None,
             above: String::new(),
             fallen,
+            over: Some(over),
         };
         let work = move || {
             let mut keys = Keys::default();
             loop {
                 let pressed = match wait(painter.has_keys(), &ending) {
-                    Came::End => return,
+                    Came::End => return painter.take_in(),
                     Came::Bytes(bytes) => keys.read(&bytes),
                     Came::Nothing => Vec::new(),
                     Came::NoMore => {
@@ -111,8 +120,8 @@ impl Console {
                 painter.frame(pressed);
             }
         };
-        let drawn = std::thread::Builder::new().name(PAINTER.into()).spawn(work)?;
-        Ok((Arc::new(console), Open { end: Some(end), drawn: Some(drawn), feed, screen }))
+        std::thread::Builder::new().name(PAINTER.into()).spawn(work)?;
+        Ok((Arc::new(console), Open { end, closed, before }))
     }
 
     /// The terminal is as it was for as long as `away` lasts.
@@ -122,19 +131,28 @@ impl Console {
         away();
     }
 
+    /// The terminal's modes are as they were, though it may not be there any more.
+    pub fn put_back(&self) {
+        self.before.put_back();
+    }
+
     /// Shows a question until its task has ended.
     pub fn ask(&self, task: &TaskName, text: &str) {
         lock(&self.feed).asked.insert(task.clone(), text.to_owned());
     }
 }
 
-impl Drop for Open {
-    fn drop(&mut self) {
-        drop(self.end.take());
-        // If it has panicked, that was told.
-        let _ = self.drawn.take().map(JoinHandle::join);
-        let last = std::mem::take(&mut lock(&self.feed).above);
-        lock(&self.screen).close(&last);
+impl Open {
+    /// Shows the last lines and puts the terminal back. One that takes nothing for so long, as after Ctrl-S, gets at least
+    /// its modes back; then a sentence says so.
+    pub async fn close(self, patience: Duration) -> Option<String> {
+        drop(self.end);
+        // A thread that has panicked has put it back, too.
+        if tokio::time::timeout(patience, self.closed).await.is_ok() {
+            return None;
+        }
+        self.before.put_back();
+        Some(format!("the terminal has taken nothing for {} s: the run's end is only on record", patience.as_secs()))
     }
 }
 
@@ -147,7 +165,17 @@ fn on_panic(screen: Arc<Mutex<Screen>>, fallen: Arc<Mutex<String>>) {
             *lock(&fallen) = format!("{panic}\n");
             return;
         }
-        lock(&screen).close("");
+        // It is held while the terminal takes nothing; whoever falls does not wait for that.
+        let end = Instant::now() + Duration::from_secs(1);
+        while Instant::now() < end {
+            match screen.try_lock() {
+                Ok(mut screen) => {
+                    screen.close("");
+                    break;
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
         tell(panic);
     }));
 }
@@ -161,7 +189,7 @@ impl Observer for Console {
         let line = lines::line(stamped, state, false, &self.places);
         let mut feed = lock(&self.feed);
         feed.event(stamped, state, Instant::now());
-        feed.above += &line.unwrap_or_default();
+        line.iter().for_each(|line| feed.add(line));
     }
 
     fn output(&self, task: &TaskName, stream: Stream, bytes: &[u8]) {
@@ -189,12 +217,16 @@ struct Painter {
     above: String,
     /// What it panicked with.
     fallen: Arc<Mutex<String>>,
+    /// Told once the terminal was put back.
+    over: Option<oneshot::Sender<()>>,
 }
 
 impl Drop for Painter {
     fn drop(&mut self) {
         self.above += &lock(&self.fallen);
         lock(&self.screen).close(&self.above);
+        // Nobody may wait for it any more.
+        let _ = self.over.take().map(|over| over.send(()));
     }
 }
 
@@ -212,7 +244,7 @@ impl Painter {
         }
         // While it holds the screen it waits for nothing but the terminal: who panics waits for it.
         self.seen = self.view(self.has_keys());
-        self.above += &std::mem::take(&mut lock(&self.feed).above);
+        self.take_in();
         let screen = self.screen.clone();
         let mut screen = lock(&screen);
         let Some(size) = screen.ready() else { return screen.print(&std::mem::take(&mut self.above)) };
@@ -227,6 +259,11 @@ impl Painter {
             self.ui.farthest = farthest;
             screen.draw_page(&page, anew);
         }
+    }
+
+    /// The lines that have come since.
+    fn take_in(&mut self) {
+        self.above += &lock(&self.feed).take_above();
     }
 
     fn view(&mut self, keys: bool) -> View {

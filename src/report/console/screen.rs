@@ -11,6 +11,7 @@ use rustix::termios::{
 };
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, PipeReader, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A terminal draws what stands between these at once, where it can; where not, it ignores them.
 const BEGIN: &str = "\x1b[?2026h";
@@ -22,8 +23,9 @@ pub struct Screen {
     keys: bool,
     /// Whether colours are wanted.
     styled: bool,
-    /// The terminal as it was, once it is ours.
-    before: Option<Option<Termios>>,
+    /// Whether the terminal is ours.
+    is_ours: bool,
+    before: Before,
     size: Size,
     /// What stands below the lines, as it was written, and the columns of each line.
     region: Vec<(String, usize)>,
@@ -31,6 +33,24 @@ pub struct Screen {
     page: Option<Vec<String>>,
     /// Nothing is drawn any more.
     is_over: bool,
+}
+
+/// The terminal's modes as they were, while they are ours.
+#[derive(Clone, Default)]
+pub struct Before(Arc<Mutex<Option<Termios>>>);
+
+impl Before {
+    /// Also while the screen is held by who draws on a terminal that takes nothing.
+    pub fn put_back(&self) {
+        if let Some(before) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // A terminal that is gone needs nothing.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
+        }
+    }
+
+    fn set(&self, before: Option<Termios>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = before;
+    }
 }
 
 /// Standard error, where it is a terminal that can be drawn on.
@@ -48,7 +68,12 @@ impl Screen {
     pub fn new() -> Screen {
         let styled = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
         let (keys, size) = (io::stdin().is_terminal(), Size::default());
-        Screen { keys, styled, before: None, size, region: Vec::new(), page: None, is_over: false }
+        let before = Before::default();
+        Screen { keys, styled, is_ours: false, before, size, region: Vec::new(), page: None, is_over: false }
+    }
+
+    pub fn before(&self) -> Before {
+        self.before.clone()
     }
 
     pub fn has_keys(&self) -> bool {
@@ -71,8 +96,8 @@ impl Screen {
             return None;
         }
         let size = tcgetwinsize(io::stderr()).ok()?;
-        if self.before.is_none() {
-            self.before = Some(self.keys.then(without_echo).flatten());
+        if !std::mem::replace(&mut self.is_ours, true) {
+            self.before.set(self.keys.then(without_echo).flatten());
             self.write("\x1b[?25l");
         }
         // One that does not know its size is taken for an old one.
@@ -152,13 +177,10 @@ impl Screen {
         if self.page.take().is_some() {
             out += "\x1b[?1049l";
         }
-        if let Some(before) = self.before.take() {
+        if std::mem::take(&mut self.is_ours) {
             self.to_top(self.size, &mut out);
             out += "\x1b[J\x1b[?25h";
-            if let Some(before) = before {
-                // A terminal that is gone needs nothing.
-                let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &before);
-            }
+            self.before.put_back();
         }
         self.region.clear();
         self.lines(above, &mut out);

@@ -96,6 +96,10 @@ fn tally(plan: &Plan) -> Vec<Part> {
 
 fn facts(plan: &Plan) -> Vec<Fact> {
     let mut facts = Vec::new();
+    if let Some(identity) = &plan.identity {
+        facts.push(Fact::new("runbook", format!("{} {identity}", plan.runbook)));
+        facts.push(Fact::new("source", identity.source.to_string()));
+    }
     for (role, hosts) in plan.roles.as_object().into_iter().flatten() {
         let names: Vec<&str> = hosts.as_array().into_iter().flatten().filter_map(|h| h["name"].as_str()).collect();
         facts.push(Fact::new(role, if names.is_empty() { "no hosts".to_owned() } else { names.join(", ") }));

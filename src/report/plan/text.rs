@@ -37,6 +37,10 @@ pub fn text(plan: &Plan, fold: Fold) -> String {
 
 fn write(plan: &Plan, fold: Fold, out: &mut String) -> fmt::Result {
     writeln!(out, "{BOLD}{}{BOLD:#}: {}", plan.runbook, plan.summary)?;
+    if let Some(identity) = &plan.identity {
+        writeln!(out, "  {DIM}runbook{DIM:#} {} {identity}", plan.runbook)?;
+        writeln!(out, "  {DIM}source{DIM:#} {}", identity.source)?;
+    }
     for (role, hosts) in plan.roles.as_object().into_iter().flatten() {
         let names: Vec<&str> = hosts.as_array().into_iter().flatten().filter_map(|h| h["name"].as_str()).collect();
         writeln!(

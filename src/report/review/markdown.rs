@@ -48,6 +48,10 @@ pub fn facts(review: &Review) -> Vec<(String, String)> {
         row("took", time(review.seconds)),
         row("surefoot", review.version.clone()),
     ];
+    if let Some(identity) = &review.identity {
+        rows.push(row("runbook", format!("{} {identity}", review.runbook)));
+        rows.push(row("source", identity.source.to_string()));
+    }
     let hosts: Vec<&str> = review.hosts.iter().map(|host| host.as_str()).collect();
     if !hosts.is_empty() {
         rows.push(row("hosts", hosts.join(", ")));

@@ -10,6 +10,7 @@ pub use html::html;
 pub use junit::junit;
 pub use markdown::markdown;
 
+use crate::catalog::Identity;
 use crate::model::{Event, Fault, HostName, RunState, Stamped, TaskEvent, TaskName, TaskRecord, TaskState};
 use crate::plan::{Plan, PlannedStep, PlannedTask};
 use crate::report::{Places, lines, words};
@@ -23,6 +24,9 @@ use serde_json::Value as Json;
 pub struct Review {
     pub run: String,
     pub runbook: String,
+    /// Where its runbook is from, and its content's hash; none where its inputs are not to be had.
+    #[serde(flatten)]
+    pub identity: Option<Identity>,
     pub summary: String,
     /// `user@machine`.
     pub operator: String,
@@ -221,10 +225,12 @@ impl Collector {
             self.task_of(name, record, planned.get(name).copied(), printed(name, record.attempt))
         };
         let tasks: Vec<Task> = state.tasks().map(task).collect();
+        let identity = known.as_ref().map(|known| known.identity.clone());
         let plan = known.map(|known| known.plan);
         Review {
             run: state.run.as_ref().map(ToString::to_string).unwrap_or_default(),
             runbook: state.runbook.clone(),
+            identity,
             summary: plan.as_ref().map(|plan| plan.summary.clone()).unwrap_or_default(),
             operator: state.operator.clone(),
             version: self.version,
@@ -248,6 +254,8 @@ impl Collector {
 /// What was known of a run before it began.
 pub struct Known {
     pub plan: Plan,
+    /// Of the runbook that it goes by now.
+    pub identity: Identity,
     /// What a run calls each task of the plan, in their order.
     pub names: Vec<TaskName>,
 }

@@ -1,0 +1,203 @@
+//! `surefoot attach`: a run as it goes on, from another terminal. Reads the run's folder; what is wanted of the run goes to
+//! its engine. To leave the view leaves the run alone.
+
+use super::args::{Attach as Args, Log};
+use super::console::{self, Watched};
+use super::control::{self, Answer, Request};
+use super::exit::Exit;
+use super::kept::{self, Kept};
+use super::operator::operator_name;
+use super::out::tell;
+use super::run::in_runtime;
+use super::{options, runs};
+use crate::action::Tested;
+use crate::compile::Program;
+use crate::execute::file_name;
+use crate::journal::{Error, RunFolder, Tail};
+use crate::model::{Event, Observer, RunState, Stamped, Stream, TaskEvent, TaskName};
+use crate::report::console::{Console, Open, Wish};
+use crate::report::{JsonLines, Lines, Places};
+use crate::secret::Masks;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// How often the run's folder is looked at.
+const EVERY: Duration = Duration::from_millis(200);
+
+/// Of what a task has printed so far, so many bytes are shown at first, and at once.
+const PIECE: u64 = 16 << 10;
+
+/// A terminal that has taken nothing for so long is left as it is.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
+    let opened = runs::store(state).and_then(|store| runs::find(&store, &args.run)).and_then(|folder| {
+        let mut tail = Tail::open(&folder.journal())?;
+        tail.advance(|_, _| {})?;
+        Ok((folder, tail))
+    });
+    let (folder, tail) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return Exit::Failed.because(error),
+    };
+    let kept = match kept::take_up(&folder, &tail.so_far().state) {
+        Ok(kept) => kept,
+        Err(refusal) => return Exit::Failed.because(refusal),
+    };
+    in_runtime(async {
+        match attach(args, folder, kept).await {
+            Ok(exit) => exit,
+            Err(error) => Exit::Failed.because(error),
+        }
+    })
+}
+
+async fn attach(args: &Args, folder: RunFolder, kept: Kept) -> Result<Exit, Box<dyn std::error::Error>> {
+    let places = Places::of(&kept.prepared.program, kept.prepared.sources.clone(), Masks::default());
+    let state = Arc::new(RwLock::new(RunState::default()));
+    let mut view = View::open(args, &folder, &kept, state.clone(), places)?;
+    let mut tail = Tail::open(&folder.journal())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let left = loop {
+        // Asked first: what it has written until it was gone is read then.
+        let alive = control::is_alive(folder.path());
+        view.look(&folder, &mut tail, &state)?;
+        if !alive {
+            break false;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            _ = interrupted.recv() => break true,
+            _ = terminated.recv() => break true,
+        }
+    };
+    view.close().await;
+    let run = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(match (left, tail.so_far().state.outcome) {
+        (true, _) => {
+            tell(format_args!("the view was left; {run} goes on: `surefoot attach {run}` shows it again"));
+            Exit::Done
+        }
+        (false, Some(outcome)) => outcome.into(),
+        (false, None) => {
+            Exit::Interrupted.because(format!("no engine is at work on it: `surefoot resume {run}` goes on with it"))
+        }
+    })
+}
+
+/// What is shown of the run, and where.
+struct View {
+    to: Arc<dyn Observer>,
+    console: Option<(Arc<Console>, Open)>,
+    program: Arc<Program>,
+    /// How much of each output was shown.
+    shown: HashMap<PathBuf, u64>,
+}
+
+impl View {
+    fn open(
+        args: &Args,
+        folder: &RunFolder,
+        kept: &Kept,
+        state: Arc<RwLock<RunState>>,
+        places: Places,
+    ) -> io::Result<View> {
+        let program = kept.prepared.program.clone();
+        let (to, console): (Arc<dyn Observer>, _) = match options::shown_as(args.log) {
+            Log::Json => (Arc::new(JsonLines::new(io::stdout(), places.into())), None),
+            Log::Live => {
+                let watched = Watched { program: &program, folder, state: &state };
+                let (console, open, wishes) = console::open(watched, places.into())?;
+                tokio::spawn(fulfil(wishes, folder.clone()));
+                (console.clone(), Some((console, open)))
+            }
+            Log::Lines | Log::Quiet => {
+                let to = anstream::AutoStream::auto(io::stderr());
+                (Arc::new(Lines::new(to, args.verbose, places.into())), None)
+            }
+        };
+        Ok(View { to, console, program, shown: HashMap::new() })
+    }
+
+    /// Shows what is new.
+    fn look(&mut self, folder: &RunFolder, tail: &mut Tail, state: &RwLock<RunState>) -> Result<(), Error> {
+        let mut news = false;
+        tail.advance(|stamped, after| {
+            news = true;
+            self.to.event(stamped, after);
+            self.ask(stamped);
+        })?;
+        if news {
+            *state.write().unwrap_or_else(PoisonError::into_inner) = tail.so_far().state.clone();
+        }
+        if self.console.is_some() {
+            let running = tail.so_far().state.in_flight().map(|(name, record)| (name.clone(), record.attempt));
+            running.collect::<Vec<_>>().iter().for_each(|(name, attempt)| self.printed(folder, name, *attempt));
+        }
+        Ok(())
+    }
+
+    /// A step that waits for an answer can be answered here, too.
+    fn ask(&self, stamped: &Stamped) {
+        let Event::Task { task, what: TaskEvent::Started { .. } } = &stamped.event else { return };
+        let found = self.program.tasks.iter().find(|own| own.name == *task);
+        let asks = found.filter(|own| self.program.steps[own.step as usize].kind.tested == Tested::Asked);
+        let (Some(own), Some((console, _))) = (asks, &self.console) else { return };
+        let text = own.args.shown();
+        console.ask(task, text.as_str().unwrap_or_default());
+    }
+
+    /// What a task has printed since, as far as it can be read.
+    fn printed(&mut self, folder: &RunFolder, task: &TaskName, attempt: u32) {
+        for stream in [Stream::Out, Stream::Err] {
+            let path = folder.outputs().join(file_name(task, attempt, stream));
+            let Ok(length) = path.metadata().map(|file| file.len()) else { continue };
+            let from = self.shown.get(&path).copied().unwrap_or(length.saturating_sub(PIECE));
+            let from = from.max(length.saturating_sub(PIECE));
+            if let Ok(bytes) = piece(&path, from) {
+                self.shown.insert(path, from + bytes.len() as u64);
+                if !bytes.is_empty() {
+                    self.to.output(task, stream, &bytes);
+                }
+            }
+        }
+    }
+
+    async fn close(self) {
+        if let Some((_, open)) = self.console {
+            open.close(PATIENCE).await;
+        }
+    }
+}
+
+fn piece(path: &PathBuf, from: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(PIECE).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Passes on to the engine what the person at the console wants.
+async fn fulfil(mut wishes: UnboundedReceiver<Wish>, folder: RunFolder) {
+    while let Some(wish) = wishes.recv().await {
+        let by = operator_name();
+        let request = match wish {
+            Wish::Pause(paused) => Request::Pause { paused, by },
+            Wish::Stop => Request::Stop { by },
+            Wish::Answer { task, yes: true } => Request::Approve { step: task.step, by },
+            Wish::Answer { task, yes: false } => Request::Refuse { step: task.step, by },
+        };
+        let folder = folder.clone();
+        let asked = tokio::task::spawn_blocking(move || control::ask(folder.path(), &request)).await;
+        // The view shows what became of it; a refusal says that it came too late.
+        let _: Result<io::Result<Option<Answer>>, _> = asked;
+    }
+}
