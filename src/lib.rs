@@ -9,6 +9,7 @@
 //!
 //! - [`model`]: the words that every stage speaks: ids, places, diagnostics, faults, events, and the run's state, a fold
 //!   over its events and the only truth about it.
+//! - [`bounded`]: files that people name, read with a bound.
 //! - [`secret`]: what must not be seen, and how it is masked wherever it would show.
 //! - [`template`]: templates and expressions, evaluated late.
 //! - [`http`]: questions to web servers, over any stream.
@@ -31,6 +32,7 @@
 //! - [`cli`]: arguments, commands, exit codes.
 
 pub mod action;
+pub mod bounded;
 pub mod catalog;
 pub mod check;
 pub mod cli;

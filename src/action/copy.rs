@@ -41,26 +41,26 @@ const SMALL: u64 = 64 << 10;
 
 impl Copy {
     /// The file, read through.
-    async fn source(&self) -> Result<LocalFile, Fault> {
-        files::look_locally(&self.from.0).await?.ok_or_else(|| self.missing())
+    async fn source(&self, cx: &Cx<'_>) -> Result<LocalFile, Fault> {
+        files::look_locally(cx.world.source(&self.from.0)).await?.ok_or_else(|| self.missing())
     }
 
     /// The file, read through, where `was` has the same contents. What differs in size is not read.
-    async fn same_as(&self, was: &Was) -> Result<Option<LocalFile>, Fault> {
+    async fn same_as(&self, cx: &Cx<'_>, was: &Was) -> Result<Option<LocalFile>, Fault> {
         let Was::File { sha256, size, .. } = was else { return Ok(None) };
-        if self.size().await? != *size {
+        if self.size(cx).await? != *size {
             return Ok(None);
         }
-        Ok(Some(self.source().await?).filter(|source| source.sha256 == *sha256))
+        Ok(Some(self.source(cx).await?).filter(|source| source.sha256 == *sha256))
     }
 
-    async fn size(&self) -> Result<u64, Fault> {
-        files::size_locally(&self.from.0).await?.ok_or_else(|| self.missing())
+    async fn size(&self, cx: &Cx<'_>) -> Result<u64, Fault> {
+        files::size_locally(cx.world.source(&self.from.0)).await?.ok_or_else(|| self.missing())
     }
 
     /// In one round trip.
     async fn send_small(&self, cx: &Cx<'_>, before: &Original, wanted: &Attributes) -> Result<Copied, Fault> {
-        let bytes = tokio::fs::read(&self.from.0).await;
+        let bytes = tokio::fs::read(cx.world.source(&self.from.0)).await;
         let bytes = bytes.map_err(|error| files::local_fault(&self.from.0, "read", &error))?;
         let file = LocalFile { sha256: files::sha256(&bytes), size: bytes.len() as u64 };
         files::install(cx, before, Contents::Bytes(&bytes), &file.sha256, wanted).await?;
@@ -75,8 +75,8 @@ impl Copy {
     }
 
     /// The lines that would be others; none where either is no text.
-    async fn difference(&self, old: Option<&str>) -> Option<String> {
-        let new = tokio::fs::read_to_string(&self.from.0).await.ok()?;
+    async fn difference(&self, cx: &Cx<'_>, old: Option<&str>) -> Option<String> {
+        let new = tokio::fs::read_to_string(cx.world.source(&self.from.0)).await.ok()?;
         files::unified(old?, &new)
     }
 
@@ -107,13 +107,13 @@ impl Action for Copy {
     }
 
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
-        let (bytes, wanted, to) = (self.size().await?, self.wanted(), self.to.as_str());
+        let (bytes, wanted, to) = (self.size(cx).await?, self.wanted(), self.to.as_str());
         let (was, old) = match bytes <= SMALL {
             true => files::look_inside_for_room(cx, to, &wanted).await?,
             false => (files::look_for_room(cx, to, &wanted).await?, None),
         };
         files::regular(to, &was)?;
-        let (summary, diff) = match (&was, self.same_as(&was).await?) {
+        let (summary, diff) = match (&was, self.same_as(cx, &was).await?) {
             (Was::File { owned, .. }, Some(source)) => {
                 if wanted.fit(owned) {
                     return Ok(Seen::Clean(self.out(source)));
@@ -121,7 +121,7 @@ impl Action for Copy {
                 (format!("set mode and owner of {to}"), Some(wanted.difference(owned)))
             }
             (Was::File { size, owned, .. }, None) => {
-                let diff = if self.is_private(owned) { None } else { self.difference(old.as_deref()).await };
+                let diff = if self.is_private(owned) { None } else { self.difference(cx, old.as_deref()).await };
                 (format!("replace {to} ({size} bytes by {bytes} others)"), diff)
             }
             _ => (format!("copy {} to {to} ({bytes} bytes)", self.from.0.display()), None),
@@ -131,17 +131,17 @@ impl Action for Copy {
 
     async fn apply(&self, cx: &Cx<'_>, before: &Original) -> Result<Copied, Fault> {
         let wanted = self.wanted();
-        if let (Was::File { owned, .. }, Some(source)) = (&before.was, self.same_as(&before.was).await?) {
+        if let (Was::File { owned, .. }, Some(source)) = (&before.was, self.same_as(cx, &before.was).await?) {
             files::attributes(cx, before.path(), owned, &wanted).await?;
             return Ok(self.out(source));
         }
-        if self.size().await? <= SMALL {
+        if self.size(cx).await? <= SMALL {
             return self.send_small(cx, before, &wanted).await;
         }
         let temp = files::prepare(cx, before.path()).await?;
-        let put = cx.host.put(&self.from.0, &temp, cx.settings.user.as_deref(), cx.sink);
+        let put = cx.host.put(cx.world.source(&self.from.0), &temp, cx.settings.user.as_deref(), cx.sink);
         // Both sides read it through, each for itself, at the same time.
-        let sent = async { tokio::try_join!(self.source(), put) }.await;
+        let sent = async { tokio::try_join!(self.source(cx), put) }.await;
         let (source, arrived) = files::or_discard(cx, &temp, sent).await?;
         files::install(cx, before, Contents::Staged { at: &temp, sha256: &arrived }, &source.sha256, &wanted).await?;
         Ok(self.out(source))

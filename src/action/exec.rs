@@ -3,8 +3,8 @@
 use super::command::{self, CommandOut};
 use super::{Action, Cx, HostPath, Seen, Tested, Undoing};
 use crate::model::{Effect, Fault};
-use crate::world::Script;
 use crate::world::quote::quote;
+use crate::world::{Script, fits};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -65,7 +65,8 @@ impl Action for Exec {
     type Before = ();
 
     fn validate(&self) -> Result<(), Fault> {
-        self.program().map(drop)
+        self.program()?;
+        self.words().iter().try_for_each(|word| fits("a word of the command", word.len()))
     }
 
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {

@@ -73,6 +73,7 @@ impl Action for Fetch {
         "on: members\nfetch: { from: /var/log/etcd.log, to: \"logs/{{ host.name }}-{{ run.id }}.log\" }";
     const EFFECT: Effect = Effect::Converges;
     const UNDO: Undoing = Undoing::Needless("nothing to take back on the host; the copy on the controller stays");
+    const LOCAL_TARGETS: &'static [&'static str] = &["to"];
     type Out = Fetched;
     type Before = Destination;
 

@@ -52,6 +52,7 @@ pub struct Kind {
     pub barrier: bool,
     pub limited: bool,
     pub guard: bool,
+    pub local_targets: &'static [&'static str],
     pub tested: Tested,
     /// Of the parameters, with the manual in its descriptions.
     pub schema: fn() -> Schema,
@@ -77,6 +78,7 @@ impl Kind {
             barrier: A::BARRIER,
             limited: A::LIMITED,
             guard: A::GUARD,
+            local_targets: A::LOCAL_TARGETS,
             tested: A::TESTED,
             schema: || generator().into_root_schema_for::<A>(),
             out_schema: || generator().into_root_schema_for::<A::Out>(),

@@ -41,8 +41,9 @@ mod wait;
 mod web;
 
 pub use context::{Cx, Question, Settings};
-pub use files::checksum;
+pub use etcd::Sidecar;
 pub(crate) use files::script;
+pub use files::{LocalFile, checksum, sha256};
 pub use kind::{Erased, ErasedChange, ErasedSeen, Kind, Stays, Tested, Undoing, find};
 pub use r#use::USE;
 pub use value::{Address, Condition, HostPath, Hosts, LocalPath, Mode, Period, format_pattern, parse_format};
@@ -164,6 +165,8 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     const LIMITED: bool = true;
     /// Whether it must still hold when a run is resumed after it.
     const GUARD: bool = false;
+    /// Parameters that are paths on the controller where it writes. What a host has said leads there to no other folder.
+    const LOCAL_TARGETS: &'static [&'static str] = &[];
     const TESTED: Tested = Tested::ByWord;
     /// What it gives to later steps: its schema is what `steps.X.out.NAME` is checked against.
     type Out: Serialize + JsonSchema + Send;

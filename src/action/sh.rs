@@ -3,7 +3,7 @@
 use super::command::{self, CommandOut};
 use super::{Action, Cx, HostPath, Seen, Tested, Undoing};
 use crate::model::{Effect, Fault};
-use crate::world::Script;
+use crate::world::{Script, fits};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -33,6 +33,9 @@ pub struct GuardedText {
     unless: Option<String>,
 }
 
+/// Ends at the first command that fails.
+const SET: &str = "set -e; ";
+
 impl Sh {
     fn text(&self) -> &str {
         match self {
@@ -52,6 +55,10 @@ impl Action for Sh {
     type Out = CommandOut;
     type Before = ();
 
+    fn validate(&self) -> Result<(), Fault> {
+        fits("the shell text", self.text().len() + SET.len())
+    }
+
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
         let (creates, unless) = match self {
             Sh::Text(_) => (None, None),
@@ -62,7 +69,7 @@ impl Action for Sh {
 
     async fn apply(&self, cx: &Cx<'_>, _: &()) -> Result<CommandOut, Fault> {
         // On the author's own first line, so that sh numbers the lines of its messages as the author does.
-        let script = Script::new(format!("set -e; {}", self.text()));
+        let script = Script::new(format!("{SET}{}", self.text()));
         command::run(cx, script, &command::brief(self.text())).await
     }
 

@@ -263,7 +263,7 @@ impl Unarchive {
         match (&self.from, &self.file) {
             (Some(from), _) => {
                 let name = from.0.display().to_string();
-                let file = files::look_locally(&from.0).await?;
+                let file = files::look_locally(cx.world.source(&from.0)).await?;
                 let missing = || Fault::missing(format!("there is no file {name} on the controller"));
                 file.ok_or_else(missing).map(|file| (name, file))
             }
@@ -347,7 +347,7 @@ impl Action for Unarchive {
             None => (name.clone(), ""),
             Some(from) => {
                 let temp = files::prepare(cx, self.to.as_str()).await?;
-                let sent = cx.host.put(&from.0, &temp, cx.settings.user.as_deref(), cx.sink).await;
+                let sent = cx.host.put(cx.world.source(&from.0), &temp, cx.settings.user.as_deref(), cx.sink).await;
                 let damaged = || Fault::refused(format!("{name} did not arrive whole"));
                 let sent = sent.and_then(|arrived| if arrived == file.sha256 { Ok(()) } else { Err(damaged()) });
                 files::or_discard(cx, &temp, sent).await?;

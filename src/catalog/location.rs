@@ -1,6 +1,7 @@
 //! Where the text of a runbook, of its test or its rehearsal is.
 
 use super::built_in;
+use crate::bounded;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
@@ -67,11 +68,11 @@ impl Location {
         }
     }
 
-    /// So many bytes of it at the most.
+    /// All of it; `FileTooLarge` where it has more bytes than `most`.
     pub fn read(&self, most: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         match self {
-            Location::File(path) => std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?,
+            Location::File(path) => return bounded::read(path, most),
             Location::BuiltIn(path) => {
                 built_in::read(path).ok_or(ErrorKind::NotFound)?.take(most).read_to_end(&mut bytes)?
             }

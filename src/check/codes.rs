@@ -82,7 +82,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("W0502", "a command in a pipeline whose failure is lost"),
     ("W0503", "a value in the text of a command, which the shell reads as code"),
     ("W0504", "a `wait` that does not say when to give up"),
+    ("W0505", "a path on the controller that a host has a say in"),
     ("W0511", "a secret that is written out, or not declared as one"),
     ("W0701", "a variable of an Ansible inventory that is ignored"),
     ("W0702", "a part of an inventory that is left out"),
+    ("W0703", "an inventory that is a program, which a check does not run"),
 ];

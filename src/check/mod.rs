@@ -10,6 +10,7 @@ mod codes;
 mod command;
 mod defaults;
 mod explain;
+mod local_targets;
 mod names;
 mod order;
 mod overlaps;
@@ -32,7 +33,7 @@ pub use checked::{
 };
 pub use codes::CODES;
 pub use explain::explanation;
-pub use params::{fitting, params, params_ahead, params_unopened};
+pub use params::{fitting, missing_params, params, params_ahead, params_unopened};
 pub use roles::{bind, in_order, misfits};
 pub use shapes::{PARAM, RETRY, ROLE, ROLL, ROLLING, RUNBOOK, STEP, USE_STEP};
 
@@ -102,6 +103,7 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
     overlaps::check(reader, &names);
     if !reader.has_errors() {
         spliced::check(reader, &names);
+        local_targets::check(reader, &names);
         // A name that could not be read may have been the use.
         params::unused(reader);
     }

@@ -7,7 +7,7 @@ use super::shapes::PARAM;
 use crate::action::Period;
 use crate::load::{Fields, Given, Key, Node, Value, did_you_mean};
 use crate::model::{Diagnostic, Sources, Span};
-use crate::secret::{FORMS, Source};
+use crate::secret::{PARAMETER_FORMS, Source};
 use crate::template::{Late, Template};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
@@ -76,7 +76,7 @@ fn typed(kind: ParamType, node: &Node, sources: &Sources) -> Result<Json, String
             let source = node.text(sources).filter(|text| Source::parse(text, Path::new("")).is_some());
             source
                 .map(Json::from)
-                .ok_or_else(|| format!("a secret is never written out: say where it is found, {FORMS}"))
+                .ok_or_else(|| format!("a secret is never written out: say where it is found, {PARAMETER_FORMS}"))
         }
         (ParamType::Duration, _) => {
             let value = text()?;
@@ -211,6 +211,22 @@ pub fn params(runbook: &Runbook, given: &[Given], current: &Path, sources: &Sour
     as_map(values, problems)
 }
 
+/// The files that parameters name and that are not there, but for those that somebody has a copy of.
+pub fn missing_params(
+    runbook: &Runbook,
+    given: &[Given],
+    current: &Path,
+    sources: &Sources,
+    has: impl Fn(&Path) -> bool,
+) -> Vec<Diagnostic> {
+    let (values, _) = valued(runbook, given, current, sources);
+    let given = values.iter().map(|(name, (value, span))| (*name, runbook.params[*name].kind, value, *span));
+    let to_used = runbook.uses.iter().flat_map(file_arguments);
+    let is_here = |value: &Json| value.as_str().is_some_and(|path| has(Path::new(path)));
+    let wanted = given.chain(to_used).filter(|(_, _, value, _)| !is_here(value));
+    wanted.filter_map(|(name, kind, value, span)| missing_file(kind, value, name, span)).collect()
+}
+
 /// The same for a run that opens no file: none need be there.
 pub fn params_unopened(
     runbook: &Runbook,
@@ -279,10 +295,13 @@ fn valued<'r>(
 
 /// Files that a used runbook is given by name, and that are not there.
 fn missing_files(used: &Use) -> impl Iterator<Item = Diagnostic> {
-    used.with.iter().filter_map(|(name, value)| {
-        let spec = used.params.get(name)?;
-        missing_file(spec.kind, value.as_value()?, name, used.span)
-    })
+    file_arguments(used).filter_map(|(name, kind, value, span)| missing_file(kind, value, name, span))
+}
+
+/// What a used runbook is given and is known now: name, type, value and place.
+fn file_arguments(used: &Use) -> impl Iterator<Item = (&str, ParamType, &Json, Span)> {
+    let known = |name: &String| used.params.get(name).map(|spec| spec.kind);
+    used.with.iter().filter_map(move |(name, value)| Some((name.as_str(), known(name)?, value.as_value()?, used.span)))
 }
 
 fn undeclared(key: &Key, runbook: &Runbook) -> Diagnostic {

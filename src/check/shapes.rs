@@ -75,7 +75,7 @@ pub static PARAM: Shape = Shape {
     groups: &[fields! {
         required "type": Form::OneOf(&ParamType::WORDS), "string",
             "What it is. `file` is a file on this machine that exists; `duration` a length of time such as `90s`. \
-             A `secret` is given by its source: `env:NAME`, `file:PATH`, `cmd:COMMAND`, or `ask`.";
+             A `secret` is given by its source: `env:NAME`, `file:PATH`, `cmd:COMMAND`, `generate:PATH` (made once for each run, and kept there), or `ask`.";
         optional "default": Form::Any, "etcd",
             "Its value where a run gives none. Without it, a run must give one. A relative `file` starts from the \
              runbook's folder.";

@@ -123,7 +123,7 @@ fn is_plain_type(kind: ParamType) -> bool {
     }
 }
 
-fn is_number(outputs: &Json, name: &str) -> bool {
+pub(super) fn is_number(outputs: &Json, name: &str) -> bool {
     let Some(schema) = outputs.pointer(&format!("/properties/{name}")) else { return false };
     let plain = |kind: &Json| ["integer", "number", "boolean", "null"].iter().any(|plain| kind == plain);
     match Schemas::at(outputs, schema).get("type") {

@@ -20,10 +20,10 @@ pub fn main(args: &Check) -> Exit {
         Ok(catalog) => catalog,
         Err(exit) => return exit,
     };
-    let inventory = match args.inventory.as_ref().map(|given| load::hosts(given, &mut sources)).transpose() {
-        Ok(loaded) => loaded.map(|loaded| {
+    let inventory = match args.inventory.as_ref().map(|given| load::hosts_unrun(given, &mut sources)).transpose() {
+        Ok(loaded) => loaded.and_then(|loaded| {
             problems = loaded.warnings;
-            loaded.inventory
+            (!loaded.unknown).then_some(loaded.inventory)
         }),
         Err(more) => {
             problems = more;
@@ -58,12 +58,12 @@ pub fn main(args: &Check) -> Exit {
 }
 
 fn tell(problems: &[Diagnostic], sources: &Sources, format: Findings) -> Exit {
-    let shown = concealed(problems, sources);
+    let (told, shown) = concealed(problems, sources);
     match format {
         Findings::Text => return show(problems, sources),
         Findings::Json => return list(problems, sources),
-        Findings::Sarif => say!("{:#}\n", report::sarif(problems, &shown)),
-        Findings::Github => problems.iter().for_each(|problem| say!("{}\n", report::github(problem, &shown))),
+        Findings::Sarif => say!("{:#}\n", report::sarif(&told, &shown)),
+        Findings::Github => told.iter().for_each(|problem| say!("{}\n", report::github(problem, &shown))),
     }
     verdict(problems)
 }

@@ -4,9 +4,10 @@ use super::connect::{self, Reached};
 use super::exit::Exit;
 use super::operator::confirm;
 use super::pipeline::Prepared;
+use super::sudo_log;
 use crate::model::{Fault, RunId, RunState};
 use crate::report;
-use crate::secret::Keyring;
+use crate::secret::{Keyring, Of};
 use crate::world::World;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,23 +17,32 @@ use std::time::Duration;
 const CLOSING: Duration = Duration::from_secs(5);
 
 /// The secrets that a run needs, or an exit that was explained. May ask at the terminal.
-pub fn secrets(prepared: &Prepared) -> Result<Arc<Keyring>, Exit> {
+pub fn secrets(prepared: &Prepared, of: Of<'_>) -> Result<Arc<Keyring>, Exit> {
     let hosts = prepared.program.reach.iter().filter_map(|name| prepared.inventory.hosts.get(name));
     let logins = hosts.filter_map(|host| Some((&host.name, host.etcd.as_ref()?.login.as_ref()?)));
-    Keyring::open(&prepared.program.secrets, logins).map(Arc::new).map_err(|fault| {
+    Keyring::open(of, &prepared.program.secrets, logins).map(Arc::new).map_err(|fault| {
         crate::cli::out::tell!("{}", report::words::fault(&fault, ""));
         Exit::WrongInput.because("nothing was started: a secret is missing")
     })
 }
 
-/// Every host of a run, or an exit that was explained. What is to be left out from now on needs consent: `yes`.
+/// What the operator has accepted beforehand.
+#[derive(Clone, Copy, Debug)]
+pub struct Consent {
+    /// `--yes`: to leave hosts out.
+    pub leave_out: bool,
+    /// `--allow-sudo-log`: that sudo keeps secrets.
+    pub sudo_log: bool,
+}
+
+/// Every host of a run, or an exit that was explained. What is to be left out from now on needs consent.
 pub async fn connected(
     prepared: &Prepared,
     run: &RunId,
     folder: &Path,
     secrets: &Keyring,
     state: &RunState,
-    yes: bool,
+    consent: Consent,
 ) -> Result<Arc<World>, Exit> {
     let local_dir = folder.join("controller");
     let say = |fault: &Fault| crate::cli::out::tell!("{}", report::words::fault(fault, ""));
@@ -43,11 +53,18 @@ pub async fn connected(
             return Err(Exit::Failed.because("nothing was started: not every host of the run can be used"));
         }
     };
+    if !consent.sudo_log {
+        let faults = sudo_log::kept(&prepared.program, &prepared.inventory, &world, secrets).await;
+        faults.iter().for_each(say);
+        if !faults.is_empty() {
+            return Err(closed(&world, Exit::Failed.because("nothing was started: sudo would keep secrets")).await);
+        }
+    }
     let missing: Vec<_> = world.absent().iter().filter(|(host, _)| !state.left_out.contains_key(*host)).collect();
     missing.iter().for_each(|(_, fault)| say(fault));
     let names: Vec<&str> = missing.iter().map(|(host, _)| host.as_str()).collect();
     if !names.is_empty()
-        && !yes
+        && !consent.leave_out
         && let Err(exit) = confirm(&format!("Leave {} out of this run, to its end?", names.join(", ")))
     {
         world.close().await;

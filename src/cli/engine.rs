@@ -50,7 +50,7 @@ impl Engine {
     /// Runs it, shows it, and closes its connections. An exit was explained.
     pub async fn run(self, options: Options) -> Result<Ended, Exit> {
         let streams = Streams::now();
-        if matches!(self.goal, Goal::Start | Goal::Resume { .. }) && !streams.can_ask() {
+        if matches!(self.goal, Goal::Start | Goal::Resume { .. } | Goal::Reapply { .. }) && !streams.can_ask() {
             foretell_refusals(&self.program, &self.state, &options.approve);
         }
         // Only now: until here Ctrl-C ends us, and nothing has been done that must be finished.

@@ -2,6 +2,7 @@
 
 use super::check::found;
 use super::rewrite::rewrite;
+use crate::bounded;
 use crate::catalog::{Catalog, Location};
 use crate::load::{Inventory, patched};
 use crate::model::{Fix, Sources};
@@ -11,6 +12,9 @@ use std::path::Path;
 /// One mended mistake may bring the next to light; a file that needs more rounds is left for its author.
 const ROUNDS: usize = 10;
 
+/// What is larger is no runbook, in bytes.
+const LARGEST: u64 = 4 << 20;
+
 /// Mends a file as far as that is certain. What is left is not said here. The runbooks that it uses are left alone.
 pub fn text(location: &Location, inventory: Option<&Inventory>, catalog: &Catalog) -> io::Result<()> {
     let Location::File(path) = location else {
@@ -18,7 +22,7 @@ pub fn text(location: &Location, inventory: Option<&Inventory>, catalog: &Catalo
             "a built-in runbook stays as it is: `surefoot runbooks copy` writes a copy to change",
         ));
     };
-    let Ok(old) = std::fs::read_to_string(path) else { return Ok(()) };
+    let Ok(old) = bounded::read_text(path, LARGEST) else { return Ok(()) };
     let mut text = old.clone();
     let mut made = 0;
     for _ in 0..ROUNDS {

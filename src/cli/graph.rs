@@ -32,7 +32,8 @@ pub fn main(args: &Args) -> Exit {
 }
 
 fn read(args: &Args, catalog: &Catalog, sources: &mut Sources) -> Result<Runbook, Vec<Diagnostic>> {
-    let hosts = args.inventory.as_ref().map(|given| load::hosts(given, sources)).transpose()?;
+    let hosts = args.inventory.as_ref().map(|given| load::hosts_unrun(given, sources)).transpose()?;
+    let hosts = hosts.inspect(|hosts| _ = show(&hosts.warnings, sources)).filter(|hosts| !hosts.unknown);
     let document = load::found(&resolve(&args.runbook, catalog, sources)?, catalog, sources)?;
     checked(&document, hosts.as_ref().map(|hosts| &hosts.inventory), sources)
 }

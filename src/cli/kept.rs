@@ -5,7 +5,9 @@
 //!   runbook.yaml      as it was given; a corrected one is runbook-2.yaml, and so on
 //!   use-*.yaml        the runbooks that it uses, each named by its content
 //!   inventory.yaml    as it was given; one of another form, or what a program printed, as a native one
+//!   files.json        which files it sends to hosts; they lie in files/ (`stored`)
 //!   params.json       every parameter as the run has it, defaults filled in, files absolute
+//!   fingerprints.json of each secret, by a key that is not in the folder
 //!   origin.json       where those came from: relative paths in them start there
 //! ```
 //!
@@ -13,10 +15,11 @@
 
 use super::catalog::resolve;
 use super::pipeline::{self, Prepared};
+use super::stored;
 use crate::catalog::{Catalog, Found, Location, Source};
 use crate::check;
 use crate::compile::Program;
-use crate::journal::RunFolder;
+use crate::journal::{Error, RunFolder};
 use crate::load::{self, Copies, Document, Inventory, Loaded};
 use crate::model::{Diagnostic, RunState, Sources};
 use indexmap::IndexMap;
@@ -133,8 +136,17 @@ pub struct Kept {
     pub origin: Origin,
     /// SHA-256 of each file, by name.
     pub digests: IndexMap<String, String>,
-    /// What parameters name and is not there any more. Only who goes forward needs it.
+    /// What parameters name, is not there any more, and was not kept. Only who goes forward needs it.
     pub missing: Vec<Diagnostic>,
+}
+
+impl Kept {
+    /// Keeps one more file, pinned from the next event on that names all of them.
+    pub fn keep(&mut self, folder: &RunFolder, name: &str, content: &[u8]) -> Result<(), Error> {
+        folder.replace_input(name, content)?;
+        self.digests.insert(name.to_owned(), digest(content));
+        Ok(())
+    }
 }
 
 /// Why a run's inputs cannot be taken up.
@@ -225,7 +237,9 @@ fn prepared(
     let verdict = check::check(document, Some(&inventory), sources);
     let runbook = verdict.runbook.ok_or(verdict.diagnostics)?;
     let params = check::params_unopened(&runbook, &given, &origin.call.folder, sources)?;
-    let missing = check::params(&runbook, &given, &origin.call.folder, sources).err().unwrap_or_default();
+    let files = stored::digests(folder);
+    let missing =
+        check::missing_params(&runbook, &given, &origin.call.folder, sources, |path| files.contains_key(path));
     let program = pipeline::bound(runbook, &inventory, Ok(params), &origin.call.binds, sources)?;
     let program = Arc::new(program);
     Ok((Prepared { program, inventory, inputs: Vec::new(), sources: sources.clone() }, missing))

@@ -49,7 +49,7 @@ fn from(args: &Args, word: &Path, catalog: &Catalog) -> Exit {
 /// The text of a runbook, its test or its rehearsal under another name. What it uses is named so that it is found from
 /// anywhere.
 fn renamed(location: &Location, name: &str, sources: &mut Sources) -> Result<String, Vec<Diagnostic>> {
-    let root = load::map(location, "a runbook", sources)?;
+    let root = load::map(location, "a runbook", &["runbook", "steps"], sources)?;
     let mut fixes: Vec<Fix> = root.get("runbook").map(|node| replaced(node, name.to_owned())).into_iter().collect();
     let lists = ["steps", "setup", "damage"].into_iter().filter_map(|key| root.get(key));
     fixes.extend(lists.flat_map(load::uses).filter_map(|node| {

@@ -1,6 +1,7 @@
 //! The person at the terminal: who it is, and what they answer.
 
 use super::exit::Exit;
+pub use super::identity::operator_name;
 use super::out::tell_line;
 use crate::action::{Question, Tested};
 use crate::check::Step;
@@ -12,13 +13,6 @@ use indexmap::IndexMap;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
-
-/// `user@machine`.
-pub fn operator_name() -> String {
-    let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).or_else(|_| std::env::var("LOGNAME"));
-    let user = user.unwrap_or_else(|_| format!("uid-{}", rustix::process::getuid().as_raw()));
-    format!("{user}@{}", rustix::system::uname().nodename().to_string_lossy())
-}
 
 /// Refuses where nobody can answer.
 pub fn can_ask() -> Result<(), Exit> {

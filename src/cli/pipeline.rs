@@ -9,7 +9,7 @@ use crate::catalog::{Catalog, Found};
 use crate::check::{self, Runbook};
 use crate::compile::{Program, compile};
 use crate::load::{self, Document, Given, Inventory, Loaded};
-use crate::model::{Diagnostic, Severity, Sources};
+use crate::model::{Diagnostic, FileId, Severity, Sources};
 use crate::report;
 use serde_json::Value as Json;
 use std::path::Path;
@@ -105,8 +105,19 @@ pub fn program(
     sources: &mut Sources,
 ) -> Result<Program, Vec<Diagnostic>> {
     let runbook = checked(document, Some(inventory), sources)?;
+    hide_strange(&runbook, given, sources);
     let params = check::params(&runbook, given, current, sources);
     bound(runbook, inventory, params, binds, sources)
+}
+
+/// A file of which no line names a parameter is not one of parameters: nothing of it is shown.
+fn hide_strange(runbook: &Runbook, given: &[Given], sources: &mut Sources) {
+    let is_known = |given: &Given| runbook.params.contains_key(&given.key.text);
+    let known: Vec<FileId> = given.iter().filter(|given| is_known(given)).map(|given| given.key.span.file).collect();
+    let files = given.iter().map(|given| given.key.span.file).filter(|file| !known.contains(file));
+    // What stands on the command line is seen anyway.
+    let files: Vec<FileId> = files.filter(|file| sources.path(*file) != Path::new("-p")).collect();
+    files.into_iter().for_each(|file| sources.hide(file));
 }
 
 /// From a checked runbook and its parameters to a program.
@@ -145,14 +156,14 @@ const MOST_SHOWN: usize = 100;
 
 /// Writes diagnostics for people, to standard error. Gives the exit that they mean.
 pub fn show(problems: &[Diagnostic], sources: &Sources) -> Exit {
-    let shown = concealed(problems, sources);
-    for problem in problems.iter().take(MOST_SHOWN) {
+    let (told, shown) = concealed(problems, sources);
+    for problem in told.iter().take(MOST_SHOWN) {
         crate::cli::out::tell_line!("{}", report::render(problem, &shown));
     }
-    if let Some(more) = problems.len().checked_sub(MOST_SHOWN).filter(|more| *more > 0) {
+    if let Some(more) = told.len().checked_sub(MOST_SHOWN).filter(|more| *more > 0) {
         crate::cli::out::tell_line!("and {more} more; `surefoot check --format json` lists them all\n");
     }
-    if let Some(summary) = report::summary(problems) {
+    if let Some(summary) = report::summary(&told) {
         crate::cli::out::tell_line!("{summary}");
     }
     verdict(problems)
@@ -160,15 +171,28 @@ pub fn show(problems: &[Diagnostic], sources: &Sources) -> Exit {
 
 /// Writes diagnostics for programs, a JSON object on each line of standard output.
 pub fn list(problems: &[Diagnostic], sources: &Sources) -> Exit {
-    let shown = concealed(problems, sources);
-    problems.iter().for_each(|problem| say!("{}\n", report::json(problem, &shown)));
+    let (told, shown) = concealed(problems, sources);
+    told.iter().for_each(|problem| say!("{}\n", report::json(problem, &shown)));
     verdict(problems)
 }
 
-/// The texts without the secrets that diagnostics are about.
-pub fn concealed(problems: &[Diagnostic], sources: &Sources) -> Sources {
+/// Diagnostics as they may be shown, and the texts without the secrets that they are about. Of a file that is none of ours
+/// only the first is told: the others would quote it.
+pub fn concealed(problems: &[Diagnostic], sources: &Sources) -> (Vec<Diagnostic>, Sources) {
     let secrets = problems.iter().filter(|problem| problem.concealed).map(|problem| problem.labels[0].span);
-    sources.concealing(&secrets.collect::<Vec<_>>())
+    let shown = sources.concealing(&secrets.collect::<Vec<_>>());
+    let mut told: Vec<FileId> = Vec::new();
+    let problems = problems.iter().filter_map(|problem| {
+        let span = problem.labels[0].span;
+        if !sources.is_hidden(span.file) {
+            return Some(problem.clone());
+        }
+        let first = !told.contains(&span.file);
+        told.push(span.file);
+        let message = format!("`{}` is not such a file: nothing of it is shown", sources.path(span.file).display());
+        first.then(|| Diagnostic { severity: problem.severity, ..Diagnostic::error(problem.code, span, message) })
+    });
+    (problems.collect(), shown)
 }
 
 pub fn verdict(problems: &[Diagnostic]) -> Exit {

@@ -2,18 +2,25 @@
 
 use super::args::{Format, Plan as Args};
 use super::catalog::catalog;
-use super::connected::closed;
+use super::connected::{Consent, closed};
 use super::exit::Exit;
 use super::out::{say, to_file};
 use super::pipeline::prepare;
 use super::run::{Ready, current, in_runtime};
 use super::{runs, saved};
+use crate::load;
 use crate::plan::Plan;
 use crate::report::plan::{Fold, html, text};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
+    if let Some(program) = args.inputs.inventory.as_deref().filter(|given| args.offline && load::is_executed(given)) {
+        let program = program.display();
+        return Exit::WrongInput.because(format!(
+            "{program} is a program, and `--offline` runs none: `{program} --list > inventory.json`, and give that with `-i`"
+        ));
+    }
     let made = current().and_then(|folder| Ok((prepare(&args.inputs, &catalog(None)?, &folder)?, folder)));
     let (prepared, folder) = match made {
         Ok(made) => made,
@@ -28,13 +35,14 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     };
     in_runtime(async {
         // Hosts that may be missing are left out of a plan, and named in it: nobody needs to be asked.
-        let ready = match Ready::connect(&store, prepared, true).await {
-            Ok(ready) => ready,
-            Err(exit) => return exit,
-        };
+        let ready =
+            match Ready::connect(&store, prepared, Consent { leave_out: true, sudo_log: args.allow_sudo_log }).await {
+                Ok(ready) => ready,
+                Err(exit) => return exit,
+            };
         let plan = ready.look(&store, &folder).await;
         let saved = args.out.as_ref().map_or(Ok(()), |path| {
-            let made = saved::made(&args.inputs, &folder, &ready, &plan);
+            let made = saved::made(&args.inputs, &folder, &ready, &store, &plan);
             let saved = made.and_then(|made| to_file(path, &made));
             saved.map_err(|error| Exit::Failed.because(format!("{}: {error}", path.display())))?;
             crate::cli::out::tell_line!("saved: `surefoot run {}` runs exactly this", path.display());

@@ -14,8 +14,9 @@ use super::taken::{self, Taken, refused};
 use crate::catalog::Catalog;
 use crate::check::Step;
 use crate::compile::{Program, Task};
-use crate::execute::{Goal, walk};
-use crate::model::{Effect, Outcome, RunId, RunState, TaskRecord, TaskState};
+use crate::execute::{Goal, Reapply, walk};
+use crate::model::{Effect, Outcome, RunId, RunState, TaskName, TaskRecord, TaskState};
+use crate::report::clean;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -33,7 +34,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     };
     taken.iter().for_each(Taken::note_changes);
     match taken {
-        Ok(taken) if taken.state.outcome == Some(Outcome::Done) => is_done(&taken, args),
+        Ok(taken) if taken.state.outcome == Some(Outcome::Done) && args.reapply.is_empty() => is_done(&taken, args),
         Ok(taken) if !taken.kept.missing.is_empty() => show(&taken.kept.missing, &taken.kept.prepared.sources),
         Ok(taken) => go_on(state, taken, args),
         Err(exit) => exit,
@@ -52,6 +53,9 @@ fn is_done(taken: &Taken, args: &Args) -> Exit {
 }
 
 fn go_on(state: &Option<PathBuf>, taken: Taken, args: &Args) -> Exit {
+    if let Some(none) = covers_none(&taken.kept.prepared.program, &args.reapply) {
+        return Exit::WrongInput.because(format!("--reapply {none}: the run has no such step or task"));
+    }
     // A walk back tries again what it could not take back.
     if let Some(task) = stuck(&taken).filter(|_| !walk::is_walking(&taken.state)) {
         let run = &taken.run;
@@ -67,10 +71,22 @@ fn go_on(state: &Option<PathBuf>, taken: Taken, args: &Args) -> Exit {
     }
 }
 
+/// What is to be applied again and names nothing of the run.
+fn covers_none(program: &Program, reapply: &[Reapply]) -> Option<String> {
+    let names = |reapply: &&Reapply| !program.tasks.iter().any(|task| reapply.covers(&task.name));
+    reapply.iter().find(names).map(ToString::to_string)
+}
+
 fn engage(taken: Taken, args: &Args, drifted: bool) -> Exit {
-    let goal = Goal::Resume { drifted };
+    let goal = match args.reapply.as_slice() {
+        [] => Goal::Resume { drifted },
+        these => Goal::Reapply { these: these.to_vec(), drifted },
+    };
     in_runtime(async {
-        taken.engage(goal, &args.manner, args.yes).await.map_or_else(|exit| exit, |ended| ended.outcome.into())
+        taken
+            .engage(goal, &args.manner, &args.accept_changed, args.yes)
+            .await
+            .map_or_else(|exit| exit, |ended| ended.outcome.into())
     })
 }
 
@@ -80,18 +96,20 @@ fn ask(state: &Option<PathBuf>, run: &RunId, args: &Args) -> Exit {
         Ok((_, _, found)) => found,
         Err(exit) => return exit,
     };
-    let names: Vec<String> = found.drifted().map(|(name, _)| name.to_string()).collect();
-    if found.stopping || names.is_empty() {
+    let left = found.drifted().filter(|(name, _)| !args.reapply.iter().any(|reapply| reapply.covers(name)));
+    let left: Vec<(&TaskName, &str)> = left.collect();
+    if found.stopping || left.is_empty() {
         return Exit::Interrupted;
     }
-    let names = names.join(", ");
+    left.iter().for_each(|(name, why)| crate::cli::out::tell_line!("  {name} has drifted: {}", clean(why)));
+    let flags: Vec<String> = left.iter().map(|(name, _)| format!("--reapply {name}")).collect();
+    let flags = if flags.len() > 3 { "--reapply all".to_owned() } else { flags.join(" ") };
     if !io::stdin().is_terminal() {
-        let why = format!("nothing was begun: not as it was left: {names}; to go on over that, add `--yes`");
+        let why = format!("nothing was begun: `{flags}` applies what has drifted again, `--yes` goes on and leaves it");
         return Exit::Interrupted.because(why);
     }
-    match confirm(&format!("{names}: not as it was left, and not mended. Go on?"))
-        .and_then(|()| Taken::open(state, run))
-    {
+    crate::cli::out::tell_line!("`surefoot resume {run} {flags}` applies it again.");
+    match confirm("Go on and leave what has drifted as it is?").and_then(|()| Taken::open(state, run)) {
         Ok(taken) => engage(taken, args, true),
         Err(_) => Exit::Interrupted,
     }
@@ -117,7 +135,7 @@ fn correct(mut taken: Taken, runbook: &Path, catalog: &Catalog) -> Result<Taken,
         return Err(Exit::WrongInput.because("this runbook does not fit what the run has done"));
     }
     for (name, text) in &files {
-        taken.folder.keep_input(name, text).map_err(|error| Exit::Failed.because(error))?;
+        taken.folder.replace_input(name, text).map_err(|error| Exit::Failed.because(error))?;
     }
     taken.kept = new;
     Ok(taken)

@@ -56,7 +56,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         return exit;
     }
     in_runtime(async {
-        match taken.engage(goal, &args.manner, args.yes).await {
+        match taken.engage(goal, &args.manner, &args.accept_changed, args.yes).await {
             Ok(Ended { outcome: Outcome::RolledBack, finally_failed: true }) => {
                 Exit::Failed.because("the run was walked back, but a step of `finally` failed after it")
             }

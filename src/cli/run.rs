@@ -2,7 +2,7 @@
 
 use super::args::{Inputs, Run as Args};
 use super::catalog::catalog;
-use super::connected::{closed, connected, secrets};
+use super::connected::{Consent, closed, connected, secrets};
 use super::engine::Engine;
 use super::exit::Exit;
 use super::lease::{hold, outlooks};
@@ -10,16 +10,17 @@ use super::operator::{can_ask, confirm, operator_name};
 use super::options::Options;
 use super::pipeline::{Prepared, prepare, prepare_found};
 use super::saved::{self, Saved};
-use super::{detach, kept, past, run_id, runs};
+use super::{detach, kept, past, pins, run_id, runs, stored};
 use crate::execute::{self, Goal, Origin};
-use crate::journal::Store;
+use crate::journal::{Journal, RunFolder, Store};
 use crate::model::{RunId, RunState};
 use crate::plan::Plan;
 use crate::report;
 use crate::report::plan::Fold;
-use crate::secret::Keyring;
+use crate::secret::{Keyring, Of};
 use crate::world::{ReadOnly, World};
 use std::collections::HashSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -55,8 +56,12 @@ fn from_runbook(state: &Option<PathBuf>, args: &Args) -> Exit {
         Ok(options) => options,
         Err(exit) => return exit,
     };
+    let files = match stored::look(&prepared.program, &options.folder, &store) {
+        Ok(files) => files,
+        Err(exit) => return exit,
+    };
     in_runtime(async {
-        let mut ready = match Ready::connect(&store, prepared, args.yes).await {
+        let mut ready = match Ready::connect(&store, prepared, consent(args, args.yes)).await {
             Ok(ready) => ready,
             Err(exit) => return exit,
         };
@@ -66,8 +71,12 @@ fn from_runbook(state: &Option<PathBuf>, args: &Args) -> Exit {
                 Err(exit) => return closed(&ready.world, exit).await,
             }
         }
-        ready.run(&store, options).await
+        ready.with_files(files).run(&store, options).await
     })
+}
+
+fn consent(args: &Args, leave_out: bool) -> Consent {
+    Consent { leave_out, sudo_log: args.manner.allow_sudo_log }
 }
 
 /// The plan that the operator has agreed to.
@@ -75,7 +84,7 @@ async fn agreed(ready: &Ready, store: &Store, inputs: &Inputs, folder: &Path) ->
     let plan = ready.look(store, folder).await;
     crate::cli::out::tell!("{}", report::plan::text(&plan, Fold::Folded));
     confirm(if plan.would_fail() { "Run it all the same?" } else { "Run it?" })?;
-    saved::made(inputs, folder, ready, &plan).map_err(|error| Exit::Failed.because(error))
+    saved::made(inputs, folder, ready, store, &plan).map_err(|error| Exit::Failed.because(error))
 }
 
 /// Runs a saved plan as it is: what it was made from, and what it saw, must be so still.
@@ -113,18 +122,26 @@ fn from_plan(state: &Option<PathBuf>, args: &Args, saved: &Saved, bytes: Vec<u8>
         Ok(options) => options,
         Err(exit) => return exit,
     };
+    let files = match stored::look(&prepared.program, &options.folder, &store) {
+        Ok(files) => files,
+        Err(exit) => return exit,
+    };
     in_runtime(async {
         // Who may be missing was decided when it was made.
-        let ready = match Ready::connect(&store, prepared, true).await {
+        let ready = match Ready::connect(&store, prepared, consent(args, true)).await {
             Ok(ready) => ready,
             Err(exit) => return exit,
         };
+        let moved = saved.moved_secrets(&store, &ready.secrets);
+        if !moved.is_empty() {
+            return closed(&ready.world, stale(moved)).await;
+        }
         let now = ready.look(&store, &options.folder).await;
         let moved = saved.moved(&ready.prepared, &ready.world, &now);
         if !moved.is_empty() {
             return closed(&ready.world, stale(moved)).await;
         }
-        ready.keeping(saved::INPUT, bytes).run(&store, options).await
+        ready.with_files(files).keeping(saved::INPUT, bytes).run(&store, options).await
     })
 }
 
@@ -149,8 +166,12 @@ pub fn in_runtime(work: impl Future<Output = Exit>) -> Exit {
 
 /// Connects, journals and runs a new run, without a question before it.
 pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit {
-    match Ready::connect(store, prepared, options.yes).await {
-        Ok(ready) => ready.run(store, options).await,
+    let files = match stored::look(&prepared.program, &options.folder, store) {
+        Ok(files) => files,
+        Err(exit) => return exit,
+    };
+    match Ready::connect(store, prepared, Consent { leave_out: options.yes, sudo_log: false }).await {
+        Ok(ready) => ready.with_files(files).run(store, options).await,
         Err(exit) => exit,
     }
 }
@@ -158,18 +179,21 @@ pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit 
 /// A run that can begin: its hosts are connected, and nothing was done.
 pub struct Ready {
     pub prepared: Prepared,
+    /// What it would keep of the controller's files.
+    files: stored::Files,
     pub world: Arc<World>,
     run: RunId,
     secrets: Arc<Keyring>,
 }
 
 impl Ready {
-    /// An exit was explained. What is to be left out needs consent: `yes`.
-    pub async fn connect(store: &Store, prepared: Prepared, yes: bool) -> Result<Ready, Exit> {
-        let (secrets, run) = (secrets(&prepared)?, run_id::new());
+    /// An exit was explained.
+    pub async fn connect(store: &Store, prepared: Prepared, consent: Consent) -> Result<Ready, Exit> {
+        let run = run_id::new();
+        let secrets = secrets(&prepared, Of::New(&run))?;
         let state = RunState::default();
-        let world = connected(&prepared, &run, &store.folder_of(&run), &secrets, &state, yes).await?;
-        Ok(Ready { prepared, world, run, secrets })
+        let world = connected(&prepared, &run, &store.folder_of(&run), &secrets, &state, consent).await?;
+        Ok(Ready { prepared, files: stored::Files::new(), world, run, secrets })
     }
 
     /// What it would do. Changes nothing.
@@ -187,31 +211,62 @@ impl Ready {
         plan.with_past(program, &past::of(store, &program.runbook))
     }
 
+    /// The secrets that a plan is made with.
+    pub fn planned(&self, store: &Store) -> io::Result<Option<pins::Planned>> {
+        pins::Planned::of(store, &self.run, &self.secrets)
+    }
+
+    /// With the files that the run is to send.
+    fn with_files(mut self, files: stored::Files) -> Ready {
+        self.prepared.inputs.extend(stored::listed(&files));
+        Ready { files, ..self }
+    }
+
     /// With one more input that the run keeps.
     fn keeping(mut self, name: &str, content: Vec<u8>) -> Ready {
         self.prepared.inputs.push((name.to_owned(), content));
         self
     }
 
-    async fn run(self, store: &Store, options: Options) -> Exit {
-        let Ready { prepared, world, run, secrets } = self;
+    async fn run(mut self, store: &Store, options: Options) -> Exit {
+        match pins::of_new(store, &self.run, &self.secrets) {
+            Ok(pinned) => self.prepared.inputs.extend(pinned),
+            Err(exit) => return closed(&self.world, exit).await,
+        }
         let operator = operator_name();
-        let mut leases = match hold(&world, &run, &operator, &options.hold).await {
+        let mut leases = match hold(&self.world, &self.run, &operator, &options.hold).await {
             Ok(leases) => leases,
-            Err(exit) => return closed(&world, exit).await,
+            Err(exit) => return closed(&self.world, exit).await,
         };
-        let inputs: Vec<(&str, &[u8])> = prepared.inputs.iter().map(|(name, text)| (&**name, &**text)).collect();
-        let (folder, journal) = match store.create(&run, &inputs) {
+        let (folder, journal) = match self.create(store).await {
             Ok(created) => created,
-            Err(error) => {
+            Err(exit) => {
                 leases.give_back(&HashSet::new()).await;
-                return closed(&world, Exit::Failed.because(error)).await;
+                return closed(&self.world, exit).await;
             }
         };
+        let Ready { prepared, files, world, run, secrets } = self;
+        world.read_copies(stored::copies(&files, &folder));
         let origin = Origin { run, operator, inputs: kept::digests(&prepared.inputs) };
         let (goal, state) = (Goal::Start, RunState::default());
         let Prepared { program, sources, .. } = prepared;
         let engine = Engine { origin, goal, program, sources, world, leases, folder, journal, state, secrets };
         engine.run(options).await.map_or_else(|exit| exit, |ended| ended.outcome.into())
+    }
+
+    /// The run's folder and journal. Copying files may take long, and the leases are renewed meanwhile.
+    async fn create(&self, store: &Store) -> Result<(RunFolder, Journal), Exit> {
+        let (store, run, files) = (store.clone(), self.run.clone(), self.files.clone());
+        let (inputs, secrets) = (self.prepared.inputs.clone(), self.secrets.clone());
+        let made = tokio::task::spawn_blocking(move || {
+            let inputs: Vec<(&str, &[u8])> = inputs.iter().map(|(name, text)| (&**name, &**text)).collect();
+            secrets.keep_generated().map_err(|fault| Exit::Failed.because(fault))?;
+            let created = store.create_with(&run, &inputs, |folder| stored::keep_all(&store, folder, &files));
+            created.map_err(|error| {
+                secrets.drop_generated();
+                Exit::Failed.because(error)
+            })
+        });
+        made.await.unwrap_or_else(|error| Err(Exit::Failed.because(error)))
     }
 }

@@ -6,11 +6,12 @@
 
 use super::args::Inputs;
 use super::exit::Exit;
-use super::kept;
 use super::operator::operator_name;
 use super::pipeline::Prepared;
 use super::run::Ready;
+use super::{kept, pins};
 use crate::action::{Kind, checksum};
+use crate::bounded;
 use crate::catalog::{Found, Source};
 use crate::compile::Program;
 use crate::journal::{RunFolder, Store};
@@ -18,6 +19,7 @@ use crate::model::{HostName, RunId, StepId};
 use crate::plan::{Plan, PlannedTask, Verdict};
 use crate::report::plan::word;
 use crate::report::review::Known;
+use crate::secret::Keyring;
 use crate::world::World;
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -28,6 +30,9 @@ use std::path::{Path, PathBuf};
 
 /// The form of the file.
 const FORM: u32 = 1;
+
+/// No plan is larger, in bytes.
+const LARGEST: u64 = 256 << 20;
 
 /// How such a file begins.
 const MARK: &str = "{\n  \"surefoot_plan\":";
@@ -46,6 +51,8 @@ pub struct Saved {
     given: Given,
     #[serde(flatten)]
     pins: Pins,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secrets: Option<pins::Planned>,
     pub plan: Plan,
 }
 
@@ -97,7 +104,7 @@ impl Pins {
 }
 
 /// A plan as it is saved, with what it holds for.
-pub fn made(inputs: &Inputs, folder: &Path, ready: &Ready, plan: &Plan) -> io::Result<Vec<u8>> {
+pub fn made(inputs: &Inputs, folder: &Path, ready: &Ready, store: &Store, plan: &Plan) -> io::Result<Vec<u8>> {
     let Inputs { runbook, inventory, params, params_file, bind } = inputs;
     let given = Given {
         folder: folder.to_owned(),
@@ -115,6 +122,7 @@ pub fn made(inputs: &Inputs, folder: &Path, ready: &Ready, plan: &Plan) -> io::R
         by: operator_name(),
         given,
         pins: Pins::of(&ready.prepared, &ready.world, plan)?,
+        secrets: ready.planned(store)?,
         plan: plan.clone(),
     };
     Ok(serde_json::to_vec_pretty(&saved)?)
@@ -135,7 +143,7 @@ pub fn known(folder: &RunFolder, program: &Program) -> Known {
 
 /// The plan in a file, and its bytes; none where the file is something else, such as a runbook.
 pub fn read(path: &Path) -> Result<Option<(Saved, Vec<u8>)>, Exit> {
-    let Ok(bytes) = std::fs::read(path) else { return Ok(None) };
+    let Ok(bytes) = bounded::read(path, LARGEST) else { return Ok(None) };
     if !bytes.starts_with(MARK.as_bytes()) {
         return Ok(None);
     }
@@ -210,6 +218,11 @@ impl Saved {
             name if name.starts_with("use-") => "a runbook that it uses has changed".to_owned(),
             _ => format!("the runbook {} has changed", self.given.runbook.display()),
         })
+    }
+
+    /// Which secrets are not as they were: one line each.
+    pub fn moved_secrets(&self, store: &Store, secrets: &Keyring) -> Vec<String> {
+        self.secrets.iter().flat_map(|planned| planned.moved(store, secrets)).collect()
     }
 
     /// What is not as it was when it was made: one line each.
@@ -300,7 +313,7 @@ fn files(program: &Program, plan: &Plan) -> io::Result<IndexMap<PathBuf, Option<
 }
 
 /// The parameters of a kind that name a file of the controller.
-fn local_paths(kind: &Kind) -> Vec<String> {
+pub fn local_paths(kind: &Kind) -> Vec<String> {
     let schema = (kind.schema)().to_value();
     let properties = schema["properties"].as_object().cloned().unwrap_or_default();
     let local = |schema: &Json| schema.to_string().contains("\"format\":\"local-path\"");

@@ -1,7 +1,7 @@
 //! A run that is taken up from its folder: its journal locked, its inputs as they were.
 
 use super::args::Manner;
-use super::connected::{closed, connected, reachable, secrets};
+use super::connected::{Consent, closed, connected, reachable, secrets};
 use super::engine::{Ended, Engine};
 use super::exit::Exit;
 use super::kept::{self, Kept, Refusal};
@@ -9,11 +9,11 @@ use super::lease::{Wish, hold};
 use super::operator::operator_name;
 use super::options::Options;
 use super::pipeline::show;
-use super::runs;
+use super::{pins, runs, stored};
 use crate::execute::{Goal, Origin};
 use crate::journal::{Error, Journal, RunFolder};
 use crate::model::{RunId, RunState};
-use crate::secret::Keyring;
+use crate::secret::{Keyring, Of};
 use crate::world::World;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,18 +55,24 @@ impl Taken {
     }
 
     /// Connects, and lets an engine go on with it.
-    pub async fn engage(self, goal: Goal, manner: &Manner, yes: bool) -> Result<Ended, Exit> {
-        let (prepared, folder) = (&self.kept.prepared, self.folder.path());
+    /// `accepted`: secrets that may be others than the run had.
+    pub async fn engage(mut self, goal: Goal, manner: &Manner, accepted: &[String], yes: bool) -> Result<Ended, Exit> {
         let options = Options::of(manner, yes, self.kept.origin.call.folder.clone())?;
-        let secrets = secrets(prepared)?;
-        let world = connected(prepared, &self.run, folder, &secrets, &self.state, yes).await?;
+        let copies = stored::proved(&self.folder)?;
+        let secrets = secrets(&self.kept.prepared, Of::Begun(&self.run))?;
+        pins::hold(&self.folder, &self.run, &mut self.kept, &secrets, accepted)?;
+        let (prepared, folder) = (&self.kept.prepared, self.folder.path());
+        let consent = Consent { leave_out: yes, sudo_log: manner.allow_sudo_log };
+        let world = connected(prepared, &self.run, folder, &secrets, &self.state, consent).await?;
+        world.read_copies(copies);
         self.begin(goal, world, secrets, options).await
     }
 
     /// Connects the hosts that can be reached, and ends what an earlier engine has left at work there.
     pub async fn cancel(self, hold: Wish) -> Result<Ended, Exit> {
         let (prepared, folder) = (&self.kept.prepared, self.folder.path());
-        let secrets = secrets(prepared)?;
+        let secrets = secrets(prepared, Of::Begun(&self.run))?;
+        pins::warn(&self.folder, &self.run, &self.kept, &secrets);
         let world = reachable(prepared, &self.run, folder, &secrets, &self.state).await?;
         let options = Options { hold, ..Options::silent(self.kept.origin.call.folder.clone()) };
         self.begin(Goal::Cancel, world, secrets, options).await

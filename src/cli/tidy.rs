@@ -173,6 +173,7 @@ async fn remove(
         paths.entry(found.host.clone()).or_default().extend(found.ours.iter().map(|(path, _)| path.clone()));
     }
     record(taken, Event::Tidying { by, hosts: paths })?;
+    taken.folder.drop_files().map_err(|error| Exit::Failed.because(error))?;
     let times = taken.state.tidy.as_ref().map_or(1, |tidy| tidy.times);
     let removals = found.iter().filter(|found| !found.ours.is_empty()).filter_map(|found| {
         let host = world.host(&found.host)?;

@@ -144,7 +144,7 @@ pub struct Param {
 
 impl Param {
     /// Whether its value is known only in the run. A secret's always is.
-    pub(super) fn is_late(&self) -> bool {
+    pub fn is_late(&self) -> bool {
         self.kind == ParamType::Secret || self.value.as_value().is_none()
     }
 

@@ -13,7 +13,7 @@ use super::record::{Append, Error, Record};
 use super::signals::PauseWish;
 use super::task::{Actions, Entry, Shared, TaskRun};
 use super::walk::Target;
-use super::{Leases, Limits, Schedule, Signals, roll};
+use super::{Leases, Limits, Reapply, Schedule, Signals, roll};
 use crate::action::Question;
 use crate::compile::Program;
 use crate::model::{Event, HostName, Observer, Outcome, RunId, RunState, TaskEvent, TaskName};
@@ -75,11 +75,22 @@ pub enum Goal {
     /// Go on where it stopped: forward, or, where it was being walked back, with that. What is done is looked at first;
     /// unless `drifted` is accepted, nothing is begun where something of it is not as it was left.
     Resume { drifted: bool },
+    /// The same, and drifted tasks that one of these covers are applied again, each as if it had not been done.
+    Reapply { these: Vec<Reapply>, drifted: bool },
     /// Walk it back. A walk that was under way to the same place goes on.
     /// `set_aside`: also over what others have changed since, whose version is kept.
     Back { to: Target, force: bool, set_aside: bool },
     /// End what an earlier engine has left under way, and begin nothing.
     Cancel,
+}
+
+impl Goal {
+    pub(super) fn reapply(&self) -> &[Reapply] {
+        match self {
+            Goal::Reapply { these, .. } => these,
+            _ => &[],
+        }
+    }
 }
 
 /// Runs a run to its end, or until the operator leaves or a host is lost to another run: then it is `Interrupted` and its
@@ -165,6 +176,7 @@ impl<'p> Driver<'p> {
             commits,
             questions,
             secrets: run.secrets,
+            reapply: run.goal.reapply().to_vec(),
             unsettled: None,
             set_aside: matches!(run.goal, Goal::Back { set_aside: true, .. }),
             end: CancellationToken::new(),
@@ -207,8 +219,8 @@ impl<'p> Driver<'p> {
             self.start_ready(&mut batch);
             self.commit(std::mem::take(&mut batch))?;
             if self.is_over() {
-                let Some((leg, event)) = self.turn() else { break };
-                self.commit(Batch { events: event.into_iter().collect(), ..Batch::default() })?;
+                let Some((leg, events)) = self.turn() else { break };
+                self.commit(Batch { events, ..Batch::default() })?;
                 self.leg = leg;
                 self.set_out();
             } else if self.receive(&mut batch).await == Wish::Leave {
@@ -406,8 +418,8 @@ impl<'p> Driver<'p> {
         self.schedule.is_complete() || halted && self.busy.is_empty()
     }
 
-    /// The leg that follows at the end of a leg, and the event that opens it; none where the run has ended.
-    fn turn(&self) -> Option<(Leg, Option<Event>)> {
+    /// The leg that follows at the end of a leg, and the events that open it; none where the run has ended.
+    fn turn(&self) -> Option<(Leg, Vec<Event>)> {
         match self.signals.stop.is_cancelled() {
             true => None,
             false => ending::turn(self.program, &self.record.state(), self.leg, &self.goal, self.schedule.progress()),

@@ -7,28 +7,37 @@ use super::schedule::Progress;
 use super::walk::{self, Target};
 use crate::check::OnFailure;
 use crate::compile::{Program, Task};
-use crate::model::{Event, Outcome, RunState, TaskName, TaskRecord, TaskState};
+use crate::model::{Event, Outcome, RunState, TaskEvent, TaskName, TaskRecord, TaskState};
 use std::collections::HashSet;
 
-/// The leg that follows, and the event that opens it; none where the run has ended.
+/// The leg that follows, and the events that open it; none where the run has ended.
 pub(super) fn turn(
     program: &Program,
     state: &RunState,
     leg: Leg,
     goal: &Goal,
     progress: Progress,
-) -> Option<(Leg, Option<Event>)> {
+) -> Option<(Leg, Vec<Event>)> {
     if leg == Leg::End {
         return None;
     }
     if leg == Leg::Look {
-        let stands = state.drifted().next().is_none() || *goal == (Goal::Resume { drifted: true });
-        return stands.then_some((Leg::Forward, None));
+        return reapplied(state, goal).map(|events| (Leg::Forward, events));
     }
     match back(program, state, leg, goal) {
-        Some(event) => Some((Leg::Back, Some(event))),
-        None => finally(program, state, leg, progress).map(|event| (Leg::Finally, Some(event))),
+        Some(event) => Some((Leg::Back, vec![event])),
+        None => finally(program, state, leg, progress).map(|event| (Leg::Finally, vec![event])),
     }
+}
+
+/// What of the drift is applied again; none where some of it is neither that nor accepted.
+fn reapplied(state: &RunState, goal: &Goal) -> Option<Vec<Event>> {
+    let accepted = matches!(goal, Goal::Resume { drifted: true } | Goal::Reapply { drifted: true, .. });
+    let these = goal.reapply();
+    let (again, left): (Vec<&TaskName>, Vec<&TaskName>) =
+        state.drifted().map(|(name, _)| name).partition(|name| these.iter().any(|reapply| reapply.covers(name)));
+    let again = again.into_iter().map(|task| Event::Task { task: task.clone(), what: TaskEvent::Reopened });
+    (accepted || left.is_empty()).then(|| again.collect())
 }
 
 /// What turns the run back. What is unknown turns nothing back, and holds up what it may have been built on.

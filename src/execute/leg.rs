@@ -50,7 +50,7 @@ impl Leg {
                 let runbook = program.runbook.clone();
                 return (Leg::Forward, Event::RunStarted { run, runbook, version, operator, inputs, tasks });
             }
-            Goal::Resume { .. } => !walk::is_walking(state),
+            Goal::Resume { .. } | Goal::Reapply { .. } => !walk::is_walking(state),
             Goal::Back { .. } | Goal::Cancel => false,
         };
         // What is to be ended is taken as it is.

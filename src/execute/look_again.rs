@@ -2,7 +2,8 @@
 //!
 //! A later step may undo an earlier one by design (stopped, then started), so only the last word on a thing counts: a
 //! task is passed over where one that changed something after it, on the same host, touches the same thing; or may
-//! touch it, because only its author knows what it does. A `reconcile` and a guard speak for themselves.
+//! touch it, because only its author knows what it does. A `reconcile` and a guard speak for themselves, and what is to be
+//! applied again by its name is looked at whatever came after it.
 //!
 //! Not looked at: the gates and choices of a roll, which look anew where they are due; and `finally`, which runs again.
 
@@ -47,7 +48,8 @@ impl TaskRun {
             });
         }
         let prepared = self.fill_in(step, &self.task().args, self.scope()?)?;
-        if step.effect == Effect::Converges && self.is_overtaken(&*prepared.action, &record) {
+        let named = self.shared.reapply.iter().any(|reapply| reapply.names(&self.task().name));
+        if step.effect == Effect::Converges && !named && self.is_overtaken(&*prepared.action, &record) {
             return Ok(Found::Overtaken);
         }
         let deadline = step.timeout.and_then(|timeout| Instant::now().checked_add(timeout));

@@ -103,6 +103,7 @@ impl<'p> Look<'p> {
             commits: Commits(mpsc::channel(1).0),
             questions: mpsc::channel(1).0,
             secrets: ahead.secrets,
+            reapply: Vec::new(),
             unsettled: Some(unsettled.clone()),
             set_aside: false,
             end: CancellationToken::new(),

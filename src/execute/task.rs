@@ -2,14 +2,14 @@
 
 use super::attempt::{Attempt, Ended};
 use super::commit::{Commits, Refused, What};
-use super::{retry, roll};
+use super::{Reapply, inside, retry, roll};
 use crate::action::{Erased, Period, Question, Settings, Undoing};
 use crate::check::Step;
 use crate::compile::{Frame, Program, Task};
 use crate::model::{Fault, HostName, Observer, RunId, RunState, TaskEvent, TaskName, TaskRecord, TaskState};
 use crate::secret::Keyring;
 use crate::template::{Late, Scope, Steps, Unsettled};
-use crate::world::{Host, World};
+use crate::world::{Host, World, fits};
 use minijinja::Value;
 use minijinja::value::Serde;
 use serde_json::{Value as Json, json};
@@ -44,6 +44,8 @@ pub(super) struct Shared {
     pub commits: Commits,
     pub questions: mpsc::Sender<Question>,
     pub secrets: Arc<Keyring>,
+    /// What is to be applied again, where it has drifted.
+    pub reapply: Vec<Reapply>,
     /// What is not known of tasks, where none is run.
     pub unsettled: Option<Unsettled>,
     /// Whether an undo goes on over what others have changed since, whose version is kept.
@@ -163,11 +165,17 @@ impl TaskRun {
 
     /// Fills every template of a step in.
     pub fn fill_in(&self, step: &Step, args: &Late, scope: Scope) -> Result<Prepared, Fault> {
+        let late = args;
         let args = args.render(&scope)?;
+        self.stays_inside(step, late, &args, &scope)?;
         let undoing = step.kind.undoing(|name| args.get(name));
         let action = (self.shared.actions)(&self.task().name, step, args);
         let action = action.map_err(|why| Fault::value(format!("`{}`: {why}", step.kind.name)))?;
-        let env = step.env.iter().map(|(name, value)| Ok((name.clone(), value.text(&scope)?)));
+        let env = step.env.iter().map(|(name, value)| {
+            let value = value.text(&scope)?;
+            fits(&format!("`env`: {name}"), name.len() + 1 + value.len())?;
+            Ok((name.clone(), value))
+        });
         let maybe = |value: &Option<Late>| value.as_ref().map(|value| value.text(&scope)).transpose();
         let settings = Settings {
             env: env.collect::<Result<_, Fault>>()?,
@@ -179,6 +187,23 @@ impl TaskRun {
         let within = step.retry.as_ref().and_then(|retry| retry.within.as_ref());
         let within = within.map(|late| period(late, &scope)).transpose()?;
         Ok(Prepared { action, undoing, settings, scope, host, within })
+    }
+
+    /// Refuses a path on the controller that leaves its folder by what a host has said.
+    fn stays_inside(&self, step: &Step, args: &Late, rendered: &Json, scope: &Scope) -> Result<(), Fault> {
+        let frame = &self.shared.program.frames[step.scope() as usize];
+        let is_late = |name: &str| frame.params.iter().any(|param| param.name == name && param.is_late());
+        for name in step.kind.local_targets {
+            let (Some(Late::Text(template)), Some(path)) = (args.late_entry(name), rendered[*name].as_str()) else {
+                continue;
+            };
+            let Some(prefix) = scope.before_said(template, &is_late)? else { continue };
+            inside::check(&self.shared.folder, &prefix, path).map_err(|why| {
+                let hint = "only the part before the first value of a host may lead to another folder";
+                Fault::refused(format!("`{name}`: {path:?} {why}")).hint(hint).at(template.place.span)
+            })?;
+        }
+        Ok(())
     }
 
     /// Whether the `when` of its roll holds. It reads what was finished before the roll began, as the controller sees

@@ -5,7 +5,7 @@
 //!   journal           one event on each line, and a checksum that covers all lines before it
 //!   values/           outputs too large for a line, by their SHA-256
 //!   outputs/          what each task printed, in full
-//!   inputs/           the runbook, inventory and parameters as they were given
+//!   inputs/           the runbook, inventory and parameters as they were given; files/: what the run sends to hosts
 //! ```
 //!
 //! Invariant: once [`Journal::append`] has returned, its events are on disk; whatever prefix of the file a
@@ -22,4 +22,4 @@ mod values;
 pub use error::Error;
 pub use file::Journal;
 pub use replay::{Replay, Tail, replay};
-pub use store::{RunFolder, Store};
+pub use store::{RunFolder, Store, copy_private};

@@ -5,7 +5,7 @@ use super::file::Journal;
 use super::replay::{Replay, replay};
 use crate::model::{RunId, RunState, Stamped};
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -47,6 +47,16 @@ impl Store {
     /// A new run's folder with copies of its `inputs` (file name and content), and its empty journal.
     /// All of it is on disk when this returns.
     pub fn create(&self, run: &RunId, inputs: &[(&str, &[u8])]) -> Result<(RunFolder, Journal), Error> {
+        self.create_with(run, inputs, |_| Ok(()))
+    }
+
+    /// The same, with what `fill` puts into the folder. Where that fails, nothing is left of it.
+    pub fn create_with(
+        &self,
+        run: &RunId,
+        inputs: &[(&str, &[u8])],
+        fill: impl FnOnce(&RunFolder) -> Result<(), Error>,
+    ) -> Result<(RunFolder, Journal), Error> {
         let runs = self.runs_folder();
         private().recursive(true).create(&runs).map_err(at(&runs))?;
         let path = runs.join(run.as_str());
@@ -57,11 +67,21 @@ impl Store {
         for (name, content) in inputs {
             folder.keep_input(name, content)?;
         }
+        if let Err(error) = fill(&folder) {
+            let _ = fs::remove_dir_all(&folder.path); // the fault itself is told
+            return Err(error);
+        }
         let journal = Journal::create(&folder.journal())?;
         for changed in [&folder.inputs(), &folder.path, &runs, &self.root] {
             File::open(changed).and_then(|f| f.sync_all()).map_err(at(changed))?;
         }
         Ok((folder, journal))
+    }
+
+    /// A file of this SHA-256 that a run has kept.
+    pub fn with_file(&self, sha256: &str) -> Option<PathBuf> {
+        let runs = fs::read_dir(self.runs_folder()).into_iter().flatten().flatten();
+        runs.map(|run| RunFolder { path: run.path() }.file(sha256)).find(|file| file.is_file())
     }
 
     /// Where a run's folder is, or would be.
@@ -117,9 +137,52 @@ impl RunFolder {
         self.path.join("inputs")
     }
 
+    /// Where a file is kept by its SHA-256.
+    pub fn file(&self, sha256: &str) -> PathBuf {
+        self.files().join(sha256)
+    }
+
+    fn files(&self) -> PathBuf {
+        self.inputs().join("files")
+    }
+
+    /// Keeps files by content: `each` puts one where it is told. All of it is on disk when this returns.
+    pub fn keep_files<'f>(
+        &self,
+        sha256s: impl IntoIterator<Item = &'f str>,
+        mut each: impl FnMut(&str, &Path) -> io::Result<()>,
+    ) -> Result<(), Error> {
+        let folder = self.files();
+        private().create(&folder).map_err(at(&folder))?;
+        for sha256 in sha256s {
+            let path = self.file(sha256);
+            if !path.exists() {
+                each(sha256, &path).map_err(at(&path))?;
+            }
+        }
+        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(at(&folder))
+    }
+
+    /// Removes the files that the run has kept by content.
+    pub fn drop_files(&self) -> Result<(), Error> {
+        match fs::remove_dir_all(self.files()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&self.files())(error)),
+            _ => Ok(()),
+        }
+    }
+
     /// Reads the run's journal, which another process may be writing.
     pub fn replay(&self, each: impl FnMut(&Stamped, &RunState)) -> Result<Replay, Error> {
         replay(&self.journal(), each)
+    }
+
+    /// The same of a file that no event names: one that is there was left by an engine that did not begin.
+    pub fn replace_input(&self, name: &str, content: &[u8]) -> Result<(), Error> {
+        let path = self.inputs().join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&path)(error)),
+            _ => self.keep_input(name, content),
+        }
     }
 
     /// Removes the record. Its journal is held by who asks. A crash in the middle leaves a folder that is no run.
@@ -141,4 +204,13 @@ fn private() -> DirBuilder {
     let mut folder = DirBuilder::new();
     folder.mode(0o700);
     folder
+}
+
+/// Copies a file's content, on disk when this returns, into a new file of mode 0600.
+pub fn copy_private(from: &Path, to: &Path) -> io::Result<()> {
+    let mut from = crate::bounded::regular(from)?;
+    let mut to = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    // Where the file system can, both share their blocks.
+    io::copy(&mut from, &mut to)?;
+    to.sync_all()
 }

@@ -227,7 +227,7 @@ impl Reader<'_> {
 
     fn webhook(&mut self, node: &Node) -> Option<Webhook> {
         let text = node.text(self.sources).unwrap_or_default();
-        let secret = Source::parse(text, self.folder).filter(|source| *source != Source::Ask);
+        let secret = Source::parse(text, self.folder).filter(Source::is_found_alone);
         match (secret, text.parse()) {
             (Some(source), _) => Some(Webhook::Secret(source)),
             (None, Ok(url)) => Some(Webhook::Url(url)),
@@ -241,7 +241,7 @@ impl Reader<'_> {
     /// Nobody may be there to be asked for it.
     fn token(&mut self, node: &Node) -> Option<Source> {
         let source = node.text(self.sources).and_then(|text| Source::parse(text, self.folder));
-        let source = source.filter(|source| *source != Source::Ask);
+        let source = source.filter(Source::is_found_alone);
         if source.is_none() {
             self.problems.push(Diagnostic::error("E0606", node.span, TOKEN).conceal());
         }

@@ -2,10 +2,11 @@
 
 use crate::catalog::Location;
 use crate::model::{Diagnostic, FileId, Sources, Span};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Larger inputs are refused: a runbook of this size is a mistake.
-const MAX_BYTES: u64 = 4 << 20;
+pub(super) const MAX_BYTES: u64 = 4 << 20;
 
 /// Reads a UTF-8 file into `sources`. Where that fails, the diagnostic points at the (empty) file.
 pub(super) fn read(path: &Path, sources: &mut Sources) -> Result<FileId, Vec<Diagnostic>> {
@@ -26,18 +27,60 @@ pub(super) fn read_at(location: &Location, sources: &mut Sources) -> Result<File
 }
 
 fn bytes(location: &Location) -> Result<Vec<u8>, (&'static str, String)> {
-    let unreadable = |why: std::io::Error| ("E0101", format!("cannot read `{location}`: {why}"));
-    let bytes = location.read(MAX_BYTES + 1).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(("E0102", format!("`{location}` is larger than 4 MiB")));
-    }
-    Ok(bytes)
+    location.read(MAX_BYTES).map_err(|why| match why.kind() {
+        ErrorKind::FileTooLarge => ("E0102", format!("`{location}` is larger than 4 MiB")),
+        _ => ("E0101", format!("cannot read `{location}`: {why}")),
+    })
 }
 
-/// The text up to the first bad byte is kept as the source, so that the place can be shown.
+/// Sees to it that nothing of a text is shown unless one of these keys stands at the beginning of one of its lines: it may be
+/// a key, or a list of passwords, that was named by mistake.
+pub(super) fn show_only_with(file: FileId, keys: &[&str], sources: &mut Sources) {
+    if !has_key(&sources.get(file).text, keys) {
+        sources.hide(file);
+    }
+}
+
+/// Whether one of these keys stands at the beginning of a line, or of a JSON text.
+pub(super) fn has_key(text: &str, keys: &[&str]) -> bool {
+    let is_key = |line: &str| {
+        let line = line.trim_start_matches('\u{feff}');
+        let line = line.strip_prefix('{').unwrap_or(line).trim_start_matches([' ', '\t', '"', '\'']);
+        keys.iter()
+            .filter_map(|key| line.strip_prefix(key))
+            .any(|rest| rest.trim_start_matches(['"', '\'']).trim_start().starts_with(':'))
+    };
+    let json = text.trim_start().starts_with('{');
+    text.lines().any(|line| (json || !line.starts_with([' ', '\t'])) && is_key(line))
+}
+
+/// The text up to the first bad byte is kept as the source, so that the place can be told. It may be anything, and is not
+/// shown.
 fn not_utf8(path: &Path, bytes: &[u8], at: usize, sources: &mut Sources) -> Diagnostic {
     let file = sources.add(path, String::from_utf8_lossy(&bytes[..at]).into_owned());
+    sources.hide(file);
     let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     let what = if utf16 { "the file is UTF-16, not UTF-8" } else { "the file is not UTF-8 from here on" };
     Diagnostic::error("E0103", Span::new(file, at..at), what).help("save it as UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_key;
+
+    #[test]
+    fn a_file_is_known_by_its_keys() {
+        let keys = ["runbook", "steps"];
+        let known = [
+            "runbook: x\n",
+            "# a\n---\n\"steps\": []\n",
+            "{ \"runbook\": \"x\" }",
+            "{\n  \"steps\": [] }",
+            "steps :\n",
+        ];
+        assert_eq!(known.map(|text| has_key(text, &keys)), [true; 5]);
+        let others =
+            ["root:*:1:\n", "a: 1\n  steps: 2\n", "-----BEGIN KEY-----\n", "runbooks: x\n", "password: steps: x\n"];
+        assert_eq!(others.map(|text| has_key(text, &keys)), [false; 5]);
+    }
 }

@@ -6,7 +6,7 @@ mod source;
 mod ssh;
 
 pub use keys::INVENTORY;
-pub use source::{Loaded, load};
+pub use source::{Loaded, is_executed, load};
 
 use super::fields::Fields;
 use super::hint::did_you_mean;
@@ -267,6 +267,7 @@ impl Decoder<'_> {
     /// Where a secret is found; files from the inventory's folder.
     fn source(&mut self, node: &Node) -> Option<Source> {
         let source = node.text(self.sources).and_then(|text| Source::parse(text, self.dir));
+        let source = source.filter(|source| !matches!(source, Source::Generate(_)));
         if source.is_none() {
             let message = format!("a secret is never written out: say where it is found, {FORMS}");
             self.problems.push(Diagnostic::error("E0606", node.span, message).conceal());

@@ -30,7 +30,7 @@ pub use node::{Key, Node, Value};
 pub use patch::patched;
 pub use rehearsal::{LabWish, REHEARSAL, Rehearsal, binds, given};
 pub(crate) use shape::fields;
-pub use shape::{Field, Form, NAME, SCALAR, SECRET, Shape};
+pub use shape::{Field, Form, NAME, SCALAR, SECRET_PARAMETER, Shape};
 pub use used::{Copies, Library, uses};
 
 use crate::catalog::{Catalog, Choice, Found, Identity, Location, Source};
@@ -104,6 +104,23 @@ pub fn hosts(given: &Path, sources: &mut Sources) -> Result<Loaded, Vec<Diagnost
     inventory::load(given, sources)
 }
 
+/// The same without running anything: none of a program, with a warning.
+pub fn hosts_unrun(given: &Path, sources: &mut Sources) -> Result<Loaded, Vec<Diagnostic>> {
+    if !inventory::is_executed(given) {
+        return hosts(given, sources);
+    }
+    let nowhere = Span::new(sources.add(given, ""), 0..0);
+    let message = "this inventory is a program, and a check runs none: its hosts are not known";
+    let help = format!("`{} --list > inventory.json`, and give that", given.display());
+    let warnings = vec![Diagnostic::warning("W0703", nowhere, message).help(help)];
+    Ok(Loaded { warnings, unknown: true, ..Loaded::default() })
+}
+
+/// Whether reading an inventory runs a program.
+pub fn is_executed(given: &Path) -> bool {
+    inventory::is_executed(given)
+}
+
 /// Reads a native inventory and checks all of it.
 pub fn inventory(path: &Path, sources: &mut Sources) -> Result<Inventory, Vec<Diagnostic>> {
     inventory_from(path, &folder(path), sources)
@@ -112,6 +129,7 @@ pub fn inventory(path: &Path, sources: &mut Sources) -> Result<Inventory, Vec<Di
 /// The same of a copy: relative paths in it start from `folder`.
 pub fn inventory_from(path: &Path, folder: &Path, sources: &mut Sources) -> Result<Inventory, Vec<Diagnostic>> {
     let file = file::read(path, sources)?;
+    file::show_only_with(file, &keys(&INVENTORY), sources);
     let root = yaml::parse(file, &sources.get(file).text)?;
     inventory::decode(&root, folder, sources)
 }
@@ -121,9 +139,10 @@ pub fn inventory_within(node: &Node, folder: &Path, sources: &Sources) -> Result
     inventory::decode(node, folder, sources)
 }
 
-/// Reads a file whose keys somebody else reads: a map.
-pub fn map(location: &Location, what: &str, sources: &mut Sources) -> Result<Node, Vec<Diagnostic>> {
+/// Reads a file whose keys somebody else reads: a map. Nothing of it is shown where it has none of these `keys`.
+pub fn map(location: &Location, what: &str, keys: &[&str], sources: &mut Sources) -> Result<Node, Vec<Diagnostic>> {
     let file = file::read_at(location, sources)?;
+    file::show_only_with(file, keys, sources);
     let root = yaml::parse(file, &sources.get(file).text)?;
     node::expect_map(&root, what)?;
     Ok(root)
@@ -141,6 +160,7 @@ pub fn rehearsal_at(
     sources: &mut Sources,
 ) -> Result<Rehearsal, Vec<Diagnostic>> {
     let file = file::read_at(location, sources)?;
+    file::show_only_with(file, &keys(&REHEARSAL), sources);
     let root = yaml::parse(file, &sources.get(file).text)?;
     let mut rehearsal = rehearsal::decode(file, &root, &location.absolute())?;
     for stage in [&mut rehearsal.setup, &mut rehearsal.damage] {
@@ -149,18 +169,25 @@ pub fn rehearsal_at(
     Ok(rehearsal)
 }
 
-/// Reads a file of `name: value` lines. An empty file gives none.
+/// Reads a file of `name: value` lines. An empty file gives none. Of what is no such file nothing is shown.
 pub fn params(path: &Path, sources: &mut Sources) -> Result<Vec<Given>, Vec<Diagnostic>> {
     let file = file::read(path, sources)?;
-    let root = yaml::parse_or_empty(file, &sources.get(file).text)?;
-    let Some(root) = root else { return Ok(Vec::new()) };
-    node::expect_map(&root, "a parameters file")?;
+    let read = yaml::parse_or_empty(file, &sources.get(file).text);
+    let read = read.and_then(|root| root.as_ref().map_or(Ok(()), |root| node::expect_map(root, PARAMS)).map(|()| root));
+    let Some(root) = read.inspect_err(|_| sources.hide(file))? else { return Ok(Vec::new()) };
     Ok(root.entries().iter().cloned().map(|(key, value)| Given { key, value }).collect())
+}
+
+const PARAMS: &str = "a parameters file";
+
+fn keys(shape: &Shape) -> Vec<&'static str> {
+    shape.names().collect()
 }
 
 /// Reads a user's config. An empty file says nothing.
 pub fn config(path: &Path, sources: &mut Sources) -> Result<Config, Vec<Diagnostic>> {
     let file = file::read(path, sources)?;
+    file::show_only_with(file, &keys(&CONFIG), sources);
     let root = yaml::parse_or_empty(file, &sources.get(file).text)?;
     let Some(root) = root else { return Ok(Config::default()) };
     node::expect_map(&root, "a config")?;

@@ -93,6 +93,13 @@ pub const SECRET: Form = Form::Pattern {
     types: &["string"],
 };
 
+/// The same of a parameter.
+pub const SECRET_PARAMETER: Form = Form::Pattern {
+    pattern: r"^(ask:?\s*$|env:.|file:.|cmd:.|generate:.)",
+    wanted: "A secret is never written out: env:NAME, file:PATH, cmd:COMMAND, generate:PATH or ask says where it is.",
+    types: &["string"],
+};
+
 /// Text that templates can spell: `steps.NAME`, `params.NAME`.
 pub const NAME: &str = "^[a-z][a-z0-9_]{0,63}$";
 

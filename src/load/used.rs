@@ -85,6 +85,7 @@ pub(super) fn read(found: &Found, lookup: Lookup, sources: &mut Sources) -> Resu
         },
     };
     let file = file::read_at(&copy, sources)?;
+    file::show_only_with(file, &["runbook", "steps"], sources);
     sources.rename(file, location.clone());
     let root = yaml::parse(file, &sources.get(file).text)?;
     node::expect_map(&root, "a runbook")?;

@@ -229,7 +229,7 @@ pub enum TaskEvent {
     Looked {
         found: Found,
     },
-    /// It converges, and its acts are over: it is to be looked at and attempted again.
+    /// It is to be attempted again: its acts are over and it converges, or it was done and has drifted.
     Reopened,
     /// Whether it took effect was not known, and now is.
     Settled {

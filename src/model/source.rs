@@ -37,6 +37,8 @@ pub struct Source {
     pub text: Arc<str>,
     /// The byte after each line break.
     lines: Arc<[u32]>,
+    /// Nothing of it may be shown.
+    hidden: bool,
 }
 
 impl Source {
@@ -50,7 +52,7 @@ impl Source {
 
     fn new(path: PathBuf, text: Arc<str>) -> Self {
         let lines = text.bytes().zip(1..).filter(|(byte, _)| *byte == b'\n').map(|(_, after)| after).collect();
-        Source { path, text, lines }
+        Source { path, text, lines, hidden: false }
     }
 }
 
@@ -80,9 +82,22 @@ impl Sources {
         &self.files[file.0 as usize]
     }
 
-    /// The same texts with `*` for every character in these places.
+    pub fn is_hidden(&self, file: FileId) -> bool {
+        self.get(file).hidden
+    }
+
+    /// From now on nothing of a text is shown, but where something stands in it.
+    pub fn hide(&mut self, file: FileId) {
+        self.files[file.0 as usize].hidden = true;
+    }
+
+    /// The same texts with `*` for every character in these places, and in what is hidden as a whole.
     pub fn concealing(&self, places: &[Span]) -> Sources {
         let mut sources = self.clone();
+        for source in sources.files.iter_mut().filter(|source| source.hidden) {
+            let star = |c: char| if c.is_whitespace() { c.to_string() } else { "*".repeat(c.len_utf8()) };
+            *source = Source::new(source.path.clone(), source.text.chars().map(star).collect::<String>().into());
+        }
         for place in places {
             let source = &mut sources.files[place.file.0 as usize];
             let (before, rest) = source.text.split_at(place.start as usize);

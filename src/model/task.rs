@@ -118,6 +118,7 @@ impl TaskRecord {
             (_, TaskEvent::Failed { fault }) if acting || self.is_unknown() => Failed { fault: fault.clone() },
             (Changing { .. } | Unknown { .. }, TaskEvent::Unknown { fault }) => Unknown { fault: fault.clone() },
             (Changing { .. } | Unknown { .. }, TaskEvent::Reopened) => Pending,
+            (Done { .. }, TaskEvent::Reopened) if self.drift.is_some() => Pending,
             (Changing { .. } | Unknown { .. } | Stuck { .. }, TaskEvent::Settled { took_effect, .. }) => {
                 if *took_effect { Done { changed: true, out: Arc::default(), withheld: false } } else { Pending }
             }
@@ -168,6 +169,12 @@ impl TaskRecord {
             }
             TaskEvent::Done { .. } if matches!(self.state, TaskState::Done { .. }) => {
                 self.state = next;
+                return;
+            }
+            // What it found when it was first applied stays what its undo leads back to.
+            TaskEvent::Reopened if matches!(self.state, TaskState::Done { .. }) => {
+                self.drift = None;
+                self.rewind();
                 return;
             }
             TaskEvent::Started { attempt } => {

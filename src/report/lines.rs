@@ -118,7 +118,7 @@ fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool,
         TaskEvent::Done { .. } | TaskEvent::Skipped => Some(format!("{head}{}", took(task, state))),
         TaskEvent::Retrying { fault, .. } if fault.kind == FaultKind::Ended => Some(format!("{head}: {fault}")),
         TaskEvent::Retrying { attempt, fault } => verbose.then(|| format!("{head}: attempt {attempt}: {fault}")),
-        TaskEvent::Reopened => verbose.then(|| format!("{head}: nothing of it runs, it is looked at again")),
+        TaskEvent::Reopened => verbose.then(|| format!("{head}: it is to be applied again")),
         TaskEvent::Looked { found: Found::Drifted { why } } => Some(format!("{head}: {}", clean(why))),
         TaskEvent::Looked { .. } => verbose.then_some(head),
         TaskEvent::Settled { took_effect, by } => {

@@ -31,4 +31,5 @@ pub use lines::Lines;
 pub use page::STYLE;
 pub use places::Places;
 pub use quiet::Quiet;
+pub use safe::clean;
 pub use sarif::sarif;

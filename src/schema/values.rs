@@ -3,7 +3,7 @@
 use super::form::{Definitions, duration, or_nothing};
 use super::with_head;
 use crate::check::{ParamType, Runbook};
-use crate::load::{NAME, SCALAR, SECRET};
+use crate::load::{NAME, SCALAR, SECRET_PARAMETER};
 use serde_json::{Map, Value as Json, json};
 
 /// A file of parameters for a runbook that is not known.
@@ -47,6 +47,6 @@ pub(super) fn of(kind: ParamType) -> Json {
         ParamType::List => json!({ "type": "array" }),
         ParamType::Map => json!({ "type": "object" }),
         ParamType::Duration => duration(),
-        ParamType::Secret => or_nothing(Definitions::default().form(&SECRET)),
+        ParamType::Secret => or_nothing(Definitions::default().form(&SECRET_PARAMETER)),
     }
 }

@@ -1,10 +1,14 @@
 //! The secrets of one engine, fetched before it connects to anything.
 
 use super::{LONGEST, MASK, Masks, SHORTEST, Secret, Source, Withheld, masked_whole};
-use crate::model::{Event, Fault, HostName, Outputs, TaskEvent, TaskName};
+use crate::model::{Event, Fault, HostName, Outputs, RunId, TaskEvent, TaskName};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 use std::collections::HashMap;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A user of etcd; the password is a [`Source`] in an inventory, a [`Secret`] in an engine.
@@ -24,18 +28,42 @@ pub struct Keyring {
     pub logins: IndexMap<HostName, Login>,
     pub masks: Masks,
     pub withheld: Withheld,
+    /// Made for this run, and not kept yet.
+    generated: Vec<(PathBuf, Secret)>,
+}
+
+/// Whose secrets are fetched.
+#[derive(Clone, Copy, Debug)]
+pub enum Of<'r> {
+    /// A run that has not begun: what it is to generate is made.
+    New(&'r RunId),
+    /// A run that has begun: what it has generated is there.
+    Begun(&'r RunId),
+}
+
+impl Of<'_> {
+    fn run(&self) -> &RunId {
+        match self {
+            Of::New(run) | Of::Begun(run) => run,
+        }
+    }
 }
 
 impl Keyring {
     /// Fetches what the parameters and the inventory name, each source once. What is asked for is so once for each
     /// parameter, and for each user of etcd.
     pub fn open<'l>(
+        of: Of<'_>,
         params: &IndexMap<String, Source>,
         logins: impl IntoIterator<Item = (&'l HostName, &'l Login<Source>)>,
     ) -> Result<Keyring, Fault> {
         let mut keyring = Keyring::default();
         for (name, source) in params {
-            let secret = keyring.fetch(source, &format!("the secret `{name}`"))?;
+            let (source, what) = (source.of_run(of.run(), name), format!("the secret `{name}`"));
+            if let (Of::New(_), false) = (of, keyring.found.contains_key(&source)) {
+                keyring.generate(&source, &what)?;
+            }
+            let secret = keyring.fetch(&source, &what)?;
             keyring.params.insert(name.clone(), secret);
         }
         let mut known: Vec<(&Login<Source>, Secret)> = Vec::new();
@@ -55,6 +83,42 @@ impl Keyring {
         let keyring = Keyring { params: params.into_iter().collect(), ..Keyring::default() };
         keyring.params.values().for_each(|secret| keyring.masks.learn(secret.reveal()));
         keyring
+    }
+
+    fn generate(&mut self, source: &Source, what: &str) -> Result<(), Fault> {
+        if let (Source::Generate(path), Some(secret)) = (source, source.generated(what)?) {
+            self.masks.learn(secret.reveal());
+            self.generated.push((path.clone(), secret.clone()));
+            self.found.insert(source.clone(), secret);
+        }
+        Ok(())
+    }
+
+    /// Puts what was generated where it is to be kept, each in a new file of mode 0600. Where one cannot be, none is.
+    pub fn keep_generated(&self) -> Result<(), Fault> {
+        for (place, (path, secret)) in self.generated.iter().enumerate() {
+            if let Err(error) = keep(path, secret) {
+                drop_all(&self.generated[..place]);
+                return Err(Fault::controller(format!("{}: {error}", path.display())));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what was kept: the run does not begin.
+    pub fn drop_generated(&self) {
+        drop_all(&self.generated);
+    }
+
+    /// The same without what is made for each run anew.
+    pub fn given(&self) -> impl Iterator<Item = (String, &Secret)> {
+        self.pinned().filter(|(_, secret)| self.generated.iter().all(|(_, generated)| generated != *secret))
+    }
+
+    /// Everything that was given by where it is found, by its name: a parameter's, or `etcd:HOST`.
+    pub fn pinned(&self) -> impl Iterator<Item = (String, &Secret)> {
+        let params = self.params.iter().map(|(name, secret)| (name.clone(), secret));
+        params.chain(self.logins.iter().map(|(host, login)| (format!("etcd:{host}"), &login.password)))
     }
 
     /// The value of a source; it is masked from here on. `what` it is for is said where it cannot be had.
@@ -131,4 +195,18 @@ impl Keyring {
 /// A fault of a step whose outputs are secret: what the command said is one of them.
 pub fn hidden(fault: Fault) -> Fault {
     Fault { detail: fault.detail.map(|_| MASK.to_owned()), ..fault }
+}
+
+fn keep(path: &Path, secret: &Secret) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    DirBuilder::new().mode(0o700).recursive(true).create(folder)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(file, "{}", secret.reveal())?;
+    file.sync_all()?;
+    File::open(folder)?.sync_all()
+}
+
+fn drop_all(generated: &[(PathBuf, Secret)]) {
+    // One that stays is named by the next run that would make it.
+    generated.iter().for_each(|(path, _)| drop(std::fs::remove_file(path)));
 }

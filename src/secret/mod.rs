@@ -14,6 +14,7 @@
 //! runbook is the check's to say (`check::secrets`). Does not know steps, hosts or formats.
 
 mod event;
+mod fingerprint;
 mod forms;
 mod keyring;
 mod matcher;
@@ -21,8 +22,9 @@ mod source;
 mod stream;
 mod withheld;
 
-pub use keyring::{Keyring, Login, hidden};
-pub use source::{FORMS, Source};
+pub use fingerprint::FingerprintKey;
+pub use keyring::{Keyring, Login, Of, hidden};
+pub use source::{FORMS, PARAMETER_FORMS, Source};
 pub use stream::Stream;
 pub use withheld::Withheld;
 

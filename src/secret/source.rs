@@ -1,10 +1,11 @@
 //! Where a secret is found. This, and never the value, is what a runbook, an inventory and a record hold.
 
-use super::Secret;
-use crate::model::{Fault, FaultKind};
+use super::{LONGEST, Secret};
+use crate::bounded;
+use crate::model::{Fault, FaultKind, RunId};
 use serde::{Serialize, Serializer};
 use std::fmt;
-use std::io::{ErrorKind, IsTerminal};
+use std::io::{ErrorKind, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -18,10 +19,19 @@ pub enum Source {
     Command(String),
     /// `ask`: the operator types it, unseen.
     Ask,
+    /// `generate:PATH`, of a parameter only: made once for each run, and kept in a file of the controller, for its owner
+    /// alone. A folder (`PATH/`) gets a file for each run.
+    Generate(PathBuf),
 }
 
 /// How sources are written.
 pub const FORMS: &str = "`env:NAME`, `file:PATH`, `cmd:COMMAND` or `ask`";
+
+/// The same, of a parameter.
+pub const PARAMETER_FORMS: &str = "`env:NAME`, `file:PATH`, `cmd:COMMAND`, `generate:PATH` or `ask`";
+
+/// Letters and digits of a generated secret: 190 bits.
+const GENERATED: usize = 32;
 
 impl Source {
     /// Reads one; none where the text is no source. A relative path starts from `folder`.
@@ -31,16 +41,47 @@ impl Source {
             ("ask", "") => Source::Ask,
             ("env", name) if is_name(name) => Source::Env(name.to_owned()),
             ("file", path) if !path.is_empty() => Source::File(folder.join(path)),
+            ("generate", path) if !path.is_empty() => Source::Generate(folder.join(path)),
             ("cmd", command) if !command.is_empty() => Source::Command(command.to_owned()),
             _ => return None,
         })
+    }
+
+    /// Whether it is found without a person and without a run.
+    pub fn is_found_alone(&self) -> bool {
+        !matches!(self, Source::Ask | Source::Generate(_))
+    }
+
+    /// The same with its file named, for the parameter `name` of a run.
+    pub fn of_run(&self, run: &RunId, name: &str) -> Source {
+        match self {
+            Source::Generate(path) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+                Source::Generate(path.join(format!("{run}-{name}")))
+            }
+            source => source.clone(),
+        }
+    }
+
+    /// A value for a run that has none yet; none of a source that has one. A file that is there is another run's.
+    pub fn generated(&self, what: &str) -> Result<Option<Secret>, Fault> {
+        match self {
+            Source::Generate(path) if path.symlink_metadata().is_ok() => {
+                let message = format!("{what} would be generated, and {} is there already", path.display());
+                Err(Fault::refused(message)
+                    .hint("`file:PATH` uses what is there; `generate:FOLDER/` makes a new file for each run"))
+            }
+            Source::Generate(_) => random_text().map(|text| Some(Secret::new(text))),
+            _ => Ok(None),
+        }
     }
 
     /// Fetches the value. `what` it is for is said where it is asked for, or cannot be had.
     pub fn read(&self, what: &str) -> Result<Secret, Fault> {
         let value = match self {
             Source::Env(name) => std::env::var(name).map_err(|e| format!("the variable {name}: {e}")),
-            Source::File(path) => std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display())),
+            Source::File(path) | Source::Generate(path) => {
+                bounded::read_text(path, LONGEST as u64 + 2).map_err(|e| format!("{}: {e}", path.display()))
+            }
             Source::Command(command) => printed(command),
             Source::Ask => return ask(what),
         };
@@ -48,6 +89,17 @@ impl Source {
             .map_err(|why| Fault::new(FaultKind::Missing, format!("{what} cannot be had from `{self}`: {why}")))?;
         Ok(Secret::new(one_break_less(&value)))
     }
+}
+
+fn random_text() -> Result<String, Fault> {
+    const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let wrong = |error: std::io::Error| Fault::controller(format!("/dev/urandom: {error}"));
+    let random = std::fs::File::open("/dev/urandom").map_err(wrong)?;
+    // Of 256 bytes the last 8 would make some letters likelier.
+    let letters = std::io::BufReader::with_capacity(64, random)
+        .bytes()
+        .filter(|byte| byte.as_ref().map_or(true, |byte| *byte < 248));
+    letters.take(GENERATED).map(|byte| Ok(char::from(LETTERS[usize::from(byte.map_err(wrong)?) % 62]))).collect()
 }
 
 fn is_name(name: &str) -> bool {
@@ -62,12 +114,21 @@ fn one_break_less(value: &str) -> &str {
 
 /// What a command prints. It may talk to the terminal, as password managers do.
 fn printed(command: &str) -> Result<String, String> {
-    let ran = Command::new("sh").args(["-c", command]).stdin(Stdio::inherit()).stderr(Stdio::inherit()).output();
-    let output = ran.map_err(|error| error.to_string())?;
-    if !output.status.success() {
-        return Err(output.status.to_string());
+    let mut command = Command::new("sh").args(["-c", command]).stdout(Stdio::piped()).spawn().map_err(text)?;
+    let mut bytes = Vec::new();
+    let most = LONGEST as u64 + 3;
+    // Who prints more is not listened to, and ends by that.
+    command.stdout.take().map(|out| out.take(most).read_to_end(&mut bytes)).transpose().map_err(text)?;
+    let status = command.wait().map_err(text)?;
+    match () {
+        () if bytes.len() as u64 == most => Err(format!("it printed more than {LONGEST} bytes")),
+        () if !status.success() => Err(status.to_string()),
+        () => String::from_utf8(bytes).map_err(|_| "it printed no text in UTF-8".to_owned()),
     }
-    String::from_utf8(output.stdout).map_err(|_| "it printed no text in UTF-8".to_owned())
+}
+
+fn text(error: std::io::Error) -> String {
+    error.to_string()
 }
 
 fn ask(what: &str) -> Result<Secret, Fault> {
@@ -93,6 +154,7 @@ impl fmt::Display for Source {
             Source::File(path) => write!(f, "file:{}", path.display()),
             Source::Command(command) => write!(f, "cmd:{command}"),
             Source::Ask => f.write_str("ask"),
+            Source::Generate(path) => write!(f, "generate:{}", path.display()),
         }
     }
 }

@@ -155,6 +155,14 @@ impl Late {
         }
     }
 
+    /// An entry that may wait, where it is a map.
+    pub fn late_entry(&self, name: &str) -> Option<&Late> {
+        match self {
+            Late::Map(entries) => entries.iter().find(|(key, _)| key == name).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
     /// Calls `see` for each reference in it.
     pub fn each_ref<'a>(&'a self, see: &mut dyn FnMut(&'a Ref)) {
         match self {

@@ -41,6 +41,22 @@ fn refuse_endless(source: &str, in_expression: bool) -> Result<(), SyntaxFault> 
     Ok(())
 }
 
+/// `${#NAME}` is a shell's, and `{#` begins a comment here: what stands after it would be lost.
+fn refuse_shells_length(source: &str) -> Result<(), SyntaxFault> {
+    for (token, span) in tokenize(source, false, syntax()).map_while(Result::ok) {
+        let end = span.end_offset as usize;
+        if matches!(token, Token::TemplateData(text) if text.ends_with('$')) && source[end..].starts_with("{#") {
+            let length =
+                source[end..].find('}').map_or("${#NAME}".to_owned(), |at| format!("${}", &source[end..=end + at]));
+            let message = format!(
+                "`{{#` begins a comment in a template: write `{{{{ '{length}' }}}}` for the shell's `{length}`"
+            );
+            return Err(SyntaxFault { message, range: end - 1..end + 2 });
+        }
+    }
+    Ok(())
+}
+
 /// A string with `{{ }}` or `{% %}` in it.
 #[derive(Clone, Debug)]
 pub struct Template {
@@ -61,6 +77,7 @@ impl Template {
     pub fn parse(source: impl Into<Arc<str>>, place: Place) -> Result<Template, SyntaxFault> {
         let source = source.into();
         refuse_endless(&source, false)?;
+        refuse_shells_length(&source)?;
         let tree = parse(&source, "", syntax()).map_err(|e| SyntaxFault::new(&e, &source))?;
         // What the parser lets pass and only the compiler refuses, such as a break outside a loop.
         ENVIRONMENT.template_from_str(&source).map_err(|e| SyntaxFault::new(&e, &source))?;

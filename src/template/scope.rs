@@ -1,6 +1,6 @@
 //! What the names in a template mean for one task.
 
-use super::{Late, TemplateFault};
+use super::{Late, Ref, Template, TemplateFault};
 use crate::model::HostName;
 use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
@@ -66,6 +66,35 @@ impl Scope {
         vars.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
         names.vars = Arc::new(vars);
         Scope(Arc::new(names))
+    }
+
+    /// What a template gives before the first place where it tells what a task gave; none where it tells nothing of that.
+    /// `is_late`: of a parameter.
+    pub fn before_said(
+        &self,
+        template: &Template,
+        is_late: &dyn Fn(&str) -> bool,
+    ) -> Result<Option<String>, TemplateFault> {
+        let said = template.refs.iter().filter(|r| r.shown && self.is_said(r, is_late));
+        let Some(first) = said.map(|r| r.range.start).min() else { return Ok(None) };
+        let opening = ["{{", "{%"].iter().filter_map(|open| template.source[..first].rfind(open)).max().unwrap_or(0);
+        let prefix = Template { source: template.source[..opening].into(), whole: None, ..template.clone() };
+        Ok(Some(prefix.render(self)?.as_str().unwrap_or_default().to_owned()))
+    }
+
+    fn is_said(&self, r: &Ref, is_late: &dyn Fn(&str) -> bool) -> bool {
+        match (r.name(0), r.name(1)) {
+            (Some("steps" | "item"), _) => true,
+            (Some("params"), name) => name.is_none_or(is_late),
+            // The check has refused cycles.
+            (Some("vars"), Some(name)) => self.0.vars.get(name).is_some_and(|late| {
+                let mut said = false;
+                late.each_ref(&mut |r| said |= self.is_said(r, is_late));
+                said
+            }),
+            (Some("vars"), None) => true,
+            _ => false,
+        }
     }
 
     pub(super) fn root(&self) -> Value {

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) fn suite(location: &Location, sources: &mut Sources) -> Result<Suite, Vec<Diagnostic>> {
-    let root = load::map(location, TEST.what, sources)?;
+    let keys: Vec<&str> = TEST.names().collect();
+    let root = load::map(location, TEST.what, &keys, sources)?;
     let mut reader = Reader { sources, problems: Vec::new() };
     let suite = reader.suite(&root, &location.absolute());
     suite.filter(|_| reader.problems.is_empty()).ok_or(reader.problems)

@@ -23,7 +23,7 @@ pub use lease::{Claim, Engine, Held, Hold, Outlook, Over, Standing, outlook};
 pub use local::LocalHost;
 pub use machine::Facts;
 pub use read_only::ReadOnly;
-pub use script::{ActId, Output, Script};
+pub use script::{ActId, LONGEST_WORD, Output, Script, fits};
 pub use ssh::{SshHost, Target};
 
 pub use crate::model::Stream;
@@ -31,8 +31,9 @@ use crate::model::{Fault, FaultKind, HostName};
 use crate::secret::{Login, Source};
 use async_trait::async_trait;
 use indexmap::IndexMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -157,6 +158,8 @@ pub struct World {
     facts: IndexMap<HostName, Facts>,
     /// Hosts that the run does without, and why.
     absent: IndexMap<HostName, Fault>,
+    /// Files of the controller that the run has its own copies of.
+    copies: OnceLock<HashMap<PathBuf, PathBuf>>,
 }
 
 /// How an etcd is reached. Certificates are paths on the controller, or on the host where they begin with `host:`.
@@ -195,6 +198,17 @@ impl World {
     /// Does without a host.
     pub fn leave_out(&mut self, host: HostName, fault: Fault) {
         self.absent.insert(host, fault);
+    }
+
+    /// From now on files of the controller are read from these copies. Once.
+    pub fn read_copies(&self, copies: HashMap<PathBuf, PathBuf>) {
+        let set = self.copies.set(copies);
+        debug_assert!(set.is_ok(), "a run has one set of copies");
+    }
+
+    /// Where a file of the controller is read: its copy, where the run has one.
+    pub fn source<'p>(&'p self, path: &'p Path) -> &'p Path {
+        self.copies.get().and_then(|copies| copies.get(path)).map_or(path, PathBuf::as_path)
     }
 
     pub fn absent(&self) -> &IndexMap<HostName, Fault> {

@@ -65,6 +65,21 @@ impl Script {
     }
 }
 
+/// What Linux takes at most as one argument or one variable of a program, in bytes, with its name (`MAX_ARG_STRLEN`, less
+/// the NUL).
+pub const LONGEST_WORD: usize = (128 << 10) - 1;
+
+/// Refuses what no program can be started with.
+pub fn fits(what: &str, bytes: usize) -> Result<(), Fault> {
+    match bytes <= LONGEST_WORD {
+        true => Ok(()),
+        false => Err(Fault::value(format!(
+            "{what} has {bytes} bytes, and no program takes more than {LONGEST_WORD} in one piece"
+        ))
+        .hint("give it by the step's `stdin`, or put it in a file on the host (`file`, `copy`) and read that")),
+    }
+}
+
 /// Names one act within its run: `STEP.ATTEMPT.N`, unique on its host, safe as a file name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ActId(String);

@@ -1,8 +1,8 @@
 //! The calls to `host.sh` and the frames that come back, as text and bytes. Knows no process and no socket.
 
-use super::Script;
 use super::lease::Over;
 use super::quote::{quote, quote_bytes};
+use super::{Script, fits};
 use crate::model::Fault;
 use bytes::{Buf, Bytes, BytesMut};
 use std::time::Duration;
@@ -163,8 +163,10 @@ fn words(script: &Script) -> Result<String, Fault> {
     }
     let feed = if stdin.is_empty() { quote("") } else { quote_bytes(stdin) };
     let mut words = vec![limit, word(script.cwd.as_deref().unwrap_or_default())?, quote(&env.join(" ")), feed];
+    fits("the command's text", script.text.len())?;
     words.push(word(&script.text)?);
     for arg in &script.args {
+        fits("an argument", arg.len())?;
         words.push(word(arg)?);
     }
     Ok(words.join(" "))
@@ -183,6 +185,7 @@ fn assignment(name: &str, value: &str) -> Result<String, Fault> {
     if !starts_well || !bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_') {
         return Err(Fault::value(format!("`{name}` is not a name for an environment variable")));
     }
+    fits(&format!("the variable `{name}`"), name.len() + 1 + value.len())?;
     Ok(format!("export {name}={};", word(value)?))
 }
 

@@ -12,7 +12,8 @@ const WRITING: &str = include_str!("../../docs/writing.md");
 const PAGE: &str = include_str!("../../docs/diagnostics.md");
 
 /// Codes that one YAML text of ours cannot have: a file that is missing or no text, several files, inventories of others.
-const WITHOUT_EXAMPLE: &[&str] = &["E0101", "E0103", "E0405", "E0708", "E0710", "E0711", "E0712", "W0701", "W0702"];
+const WITHOUT_EXAMPLE: &[&str] =
+    &["E0101", "E0103", "E0405", "E0708", "E0710", "E0711", "E0712", "W0701", "W0702", "W0703"];
 
 /// The fenced blocks of a text: what stands behind `yaml`, and the content.
 fn blocks(text: &str) -> Vec<(&str, &str)> {

@@ -86,7 +86,7 @@ fn ini_yaml_and_the_json_of_a_program_say_the_same() {
     let script = bed.write("inventory.py", &format!("#!/bin/sh\ntest \"$1\" = --list && cat <<'END'\n{JSON}\nEND\n"));
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     for given in [bed.write("hosts", INI), bed.write("hosts.yml", YAML), script] {
-        let Loaded { inventory, native, translated, warnings } = loaded(&given);
+        let Loaded { inventory, native, translated, warnings, .. } = loaded(&given);
         assert!(warnings.is_empty() && translated, "{warnings:#?}");
         check_site(&inventory, &given);
         let kept = bed.write("kept.yaml", &native.unwrap());

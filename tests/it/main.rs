@@ -24,6 +24,7 @@ mod findings;
 mod first_cluster;
 mod flapping;
 mod guide;
+mod inputs;
 mod inventories;
 mod journal;
 mod known;

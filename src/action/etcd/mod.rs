@@ -50,6 +50,7 @@ pub use probe::Probe;
 pub use put::Put;
 pub use quorum::Quorum;
 pub use restore::Restore;
+pub use sidecar::Sidecar;
 pub use snapshot::Snapshot;
 pub use snapshot_status::SnapshotStatus;
 pub use status::Status;

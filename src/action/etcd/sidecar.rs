@@ -1,9 +1,13 @@
 //! The record that lies beside a snapshot: `NAME.db.json`.
 
+use crate::bounded;
 use crate::model::Fault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+
+/// No sidecar is larger, in bytes.
+const LARGEST: u64 = 1 << 20;
 
 /// What a snapshot is of, and what a cluster that is restored from it must show.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -68,8 +72,12 @@ impl Sidecar {
 
     /// The sidecar of a snapshot; `None` where there is none.
     pub fn read(snapshot: &Path) -> Result<Option<Sidecar>, Fault> {
-        let path = Sidecar::path(snapshot);
-        let text = match std::fs::read(&path) {
+        Sidecar::read_at(&Sidecar::path(snapshot))
+    }
+
+    /// The same of a sidecar that lies there.
+    pub fn read_at(path: &Path) -> Result<Option<Sidecar>, Fault> {
+        let text = match bounded::read(path, LARGEST) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {

@@ -49,6 +49,7 @@ impl Action for Snapshot {
     const EXAMPLE: &'static str = "etcd.snapshot: { from: members, to: \"backup/etcd-{{ run.id }}.db\" }";
     const EFFECT: Effect = Effect::Converges;
     const UNDO: Undoing = Undoing::Needless("nothing to take back: a finished snapshot is a backup, and stays");
+    const LOCAL_TARGETS: &'static [&'static str] = &["to"];
     type Out = SnapshotOut;
     type Before = ();
 

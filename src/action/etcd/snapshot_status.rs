@@ -8,6 +8,7 @@ use crate::model::{Effect, Fault, FaultKind};
 use crate::world::Script;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// Holds a snapshot file against the SHA-256 at its own end, and reads what it holds.
 ///
@@ -86,10 +87,12 @@ impl SnapshotStatus {
 
     async fn here(&self, cx: &Cx<'_>) -> Result<SnapshotStatusOut, Fault> {
         let (path, may_miss) = (cx.local(&self.file.0), self.may_miss());
+        let copy = |path: &Path| cx.world.source(path).to_owned();
+        let (file, beside) = (copy(&path), copy(&Sidecar::path(&path)));
         let work = move || {
-            let checked = file::check(&path, may_miss)?;
-            let content = file::content(&path)?;
-            let sidecar = Sidecar::read(&path)?;
+            let checked = file::check(&file, may_miss)?;
+            let content = file::content(&file)?;
+            let sidecar = Sidecar::read_at(&beside)?;
             match &sidecar {
                 Some(sidecar) if sidecar.sha256 != checked.sha256 => {
                     let fault = Fault::refused(format!("{} is another file than its sidecar says", path.display()));

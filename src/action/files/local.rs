@@ -2,7 +2,6 @@
 
 use crate::model::{Fault, FaultKind};
 use sha2::{Digest, Sha256};
-use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
@@ -42,7 +41,7 @@ fn found<T>(path: &Path, looked: std::io::Result<T>) -> Result<Option<T>, Fault>
 
 /// The size and checksum of a local file, read to its end here and now.
 pub fn checksum(path: &Path) -> std::io::Result<LocalFile> {
-    let mut file = File::open(path)?;
+    let mut file = crate::bounded::regular(path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 256 * 1024];
     let mut size = 0;

@@ -2,6 +2,7 @@
 
 use super::reading::Certificate;
 use crate::action::files::local_fault;
+use crate::bounded;
 use crate::model::Fault;
 use rcgen::KeyPair;
 use std::io::{ErrorKind, Write};
@@ -43,9 +44,12 @@ pub fn parse_key(pem: &str) -> Result<KeyPair, Fault> {
     KeyPair::from_pem(pem).map_err(|error| Fault::value("it is no private key in PEM").detail(error.to_string()))
 }
 
+/// No certificate or key is larger, in bytes.
+const LARGEST: u64 = 1 << 20;
+
 /// A file of the controller; none where it is not there.
 pub fn text(path: &Path) -> Result<Option<String>, Fault> {
-    match std::fs::read_to_string(path) {
+    match bounded::read_text(path, LARGEST) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(local_fault(path, "read", &error)),

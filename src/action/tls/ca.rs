@@ -100,6 +100,7 @@ impl Action for Ca {
     const EFFECT: Effect = Effect::Converges;
     const UNDO: Undoing =
         Undoing::Known("removes the files that were made; what they have signed is worth nothing then");
+    const LOCAL_TARGETS: &'static [&'static str] = &["cert", "key"];
     type Out = CaOut;
     type Before = Missing;
 

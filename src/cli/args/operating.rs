@@ -35,6 +35,9 @@ pub struct Rollback {
     /// Do not ask before starting
     #[arg(long)]
     pub yes: bool,
+    /// Go on with another secret than the run had: a parameter, `etcd:HOST` for a password of the inventory, or `all`
+    #[arg(long, value_name = "NAME")]
+    pub accept_changed: Vec<String>,
     #[command(flatten)]
     pub manner: Manner,
 }

@@ -2,7 +2,7 @@
 
 use super::{Format, Log, inventory};
 use crate::cli::{complete, config, lease};
-use crate::execute::Limits;
+use crate::execute::{Limits, Reapply};
 use crate::model::RunId;
 use clap_complete::engine::ArgValueCompleter;
 use std::num::NonZeroUsize;
@@ -60,6 +60,9 @@ pub struct Plan {
     /// Save the plan, for `surefoot run FILE`
     #[arg(long, value_name = "FILE", conflicts_with = "offline")]
     pub out: Option<PathBuf>,
+    /// Let hosts have secrets whose sudo keeps what it is given (`log_input`)
+    #[arg(long)]
+    pub allow_sudo_log: bool,
     /// End with 0 where there is nothing to do, with 7 where there is something to change
     #[arg(long, conflicts_with = "offline")]
     pub detailed_exitcode: bool,
@@ -123,6 +126,9 @@ pub struct Manner {
     /// Take hosts over whose lease has ended without being given back; what their run still does there is ended
     #[arg(long)]
     pub take_over: bool,
+    /// Let hosts have secrets whose sudo keeps what it is given (`log_input`)
+    #[arg(long)]
+    pub allow_sudo_log: bool,
     /// Tasks at once in all
     #[arg(long, value_name = "N", default_value_t = Limits::default().in_all)]
     pub at_once: NonZeroUsize,
@@ -134,11 +140,15 @@ Everything that the run needs is in its folder. Steps that are done stay done. W
 up where it is, and never started twice; what failed is tried again. A run that was being walked back goes on with that.
 
 What is done is looked at first, where that changes nothing: what converges, `reconcile`, `assert`. Of steps that touch
-the same thing the last one counts. Where something is not as it was left, nothing is begun without `--yes` or consent;
-it is not mended.
+the same thing the last one counts. Where something has drifted, nothing is begun: `--reapply` applies the drifted steps
+again, each as if it had not been done; steps after it that are done stay done, unless they have drifted, too. `--yes`
+goes on and leaves the drift as it is.
+
+Secrets must be those that the run was started with, by their fingerprints; files that the run sends come from its folder.
 
 Examples:
   surefoot resume last
+  surefoot resume last --reapply start@web-1
   surefoot resume 20260102-030405-abcd --runbook restore.yaml")]
 pub struct Resume {
     /// The run's id, or its end; `last` is the newest
@@ -147,9 +157,15 @@ pub struct Resume {
     /// A corrected runbook: what is done or under way must stand in it as it was
     #[arg(long, value_name = "RUNBOOK", add = ArgValueCompleter::new(complete::runbooks))]
     pub runbook: Option<PathBuf>,
-    /// Do not ask: go on without hosts that are missing and may be, and over what is not as it was left
+    /// Do not ask: go on without hosts that are missing and may be, and over what has drifted
     #[arg(long)]
     pub yes: bool,
+    /// Apply again what is not as it was left: `all`, a step, or one task; may be given several times
+    #[arg(long, value_name = "all|STEP|STEP@HOST", add = ArgValueCompleter::new(complete::tasks))]
+    pub reapply: Vec<Reapply>,
+    /// Go on with another secret than the run had: a parameter, `etcd:HOST` for a password of the inventory, or `all`
+    #[arg(long, value_name = "NAME")]
+    pub accept_changed: Vec<String>,
     #[command(flatten)]
     pub manner: Manner,
 }

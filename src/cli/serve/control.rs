@@ -1,15 +1,15 @@
-//! What a person may do on the page, where `--allow-control` lets them. Whose name goes on record is who serves it.
+//! What a person may do on the page, where `--allow-control` lets them. On record goes the person's name.
 
+use super::people::Who;
 use super::routes::{Refused, Served, in_background};
 use crate::cli::control::{Answer, Request, ask};
-use crate::cli::operator::operator_name;
 use crate::cli::settle;
 use crate::model::{RunId, StepId, TaskName};
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
+use axum::{Extension, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -40,28 +40,43 @@ struct Settle {
 
 type Told = Result<StatusCode, Refused>;
 
-async fn approve(State(served): State<Served>, Path(run): Path<RunId>, body: Bytes) -> Told {
+async fn approve(
+    State(served): State<Served>,
+    Path(run): Path<RunId>,
+    Extension(who): Extension<Who>,
+    body: Bytes,
+) -> Told {
     let Approve { step } = told(&body)?;
-    engine(&served, run, Request::Approve { step, by: by() }).await
+    engine(&served, run, Request::Approve { step, by: who.on_page() }).await
 }
 
-async fn pause(State(served): State<Served>, Path(run): Path<RunId>, body: Bytes) -> Told {
+async fn pause(
+    State(served): State<Served>,
+    Path(run): Path<RunId>,
+    Extension(who): Extension<Who>,
+    body: Bytes,
+) -> Told {
     let Pause { paused } = told(&body)?;
-    engine(&served, run, Request::Pause { paused, by: by() }).await
+    engine(&served, run, Request::Pause { paused, by: who.on_page() }).await
 }
 
-async fn stop(State(served): State<Served>, Path(run): Path<RunId>) -> Told {
-    engine(&served, run, Request::Stop { by: by() }).await
+async fn stop(State(served): State<Served>, Path(run): Path<RunId>, Extension(who): Extension<Who>) -> Told {
+    engine(&served, run, Request::Stop { by: who.on_page() }).await
 }
 
-async fn cancel(State(served): State<Served>, Path(run): Path<RunId>) -> Told {
-    engine(&served, run, Request::Cancel { by: by() }).await
+async fn cancel(State(served): State<Served>, Path(run): Path<RunId>, Extension(who): Extension<Who>) -> Told {
+    engine(&served, run, Request::Cancel { by: who.on_page() }).await
 }
 
-async fn settle(State(served): State<Served>, Path(run): Path<RunId>, body: Bytes) -> Told {
+async fn settle(
+    State(served): State<Served>,
+    Path(run): Path<RunId>,
+    Extension(who): Extension<Who>,
+    body: Bytes,
+) -> Told {
     let Settle { task, took_effect } = told(&body)?;
     let folder = served.find(&run)?;
-    let settled = in_background(move || settle::settle(&folder, &task, took_effect, by())).await;
+    let settled = in_background(move || settle::settle(&folder, &task, took_effect, who.on_page())).await;
     settled.map_err(|(_, why)| (StatusCode::CONFLICT, why))?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -75,10 +90,6 @@ async fn engine(served: &Served, run: RunId, request: Request) -> Told {
         Ok(None) => Err((StatusCode::CONFLICT, "no engine is at work on this run".to_owned())),
         Err(error) => Err((StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
     }
-}
-
-fn by() -> String {
-    format!("{}, on the page", operator_name())
 }
 
 fn told<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {

@@ -5,8 +5,10 @@
 //! `Host` that is not ours is refused, lest another site's name leads here. What changes something must carry a word that
 //! only our own page can have read (`X-CSRF-Token`), and come from our own page (`Origin`, `Sec-Fetch-Site`).
 
-use super::listen::Door;
+use super::listen::{Door, Listen};
+use super::people::{self, Person, Who};
 use super::seats::Shown;
+use crate::bounded;
 use crate::cli::args::Serve as Args;
 use crate::cli::out::to_file;
 use crate::world::random;
@@ -22,6 +24,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
+
+/// No file with a token is larger, in bytes.
+const LARGEST: u64 = 64 << 10;
 
 /// What is shorter can be guessed, in bytes.
 const SHORTEST: usize = 16;
@@ -58,6 +63,10 @@ pub struct Guard {
     names: Vec<String>,
     /// Whether the page may do something.
     pub control: bool,
+    /// Who may come in by a token of their own; empty: whoever has the token of all.
+    people: Vec<Person>,
+    /// In which a proxy names whom it has let in.
+    proxy: Option<HeaderName>,
 }
 
 impl Guard {
@@ -68,17 +77,25 @@ impl Guard {
         let names = args.name.iter().cloned().chain(["localhost".to_owned(), own]);
         let names = names.map(|name| name.to_ascii_lowercase()).collect();
         let (session, csrf) = (fresh()?, fresh()?);
-        Ok(Guard { token, session, csrf, asks: true, cookie: String::new(), names, control: args.allow_control })
+        let people = args.people.as_deref().map_or(Ok(Vec::new()), people::read)?;
+        let proxy = args.trusted_proxy_header.as_deref().map(|name| proxy(name, &args.listen)).transpose()?;
+        let (asks, cookie, control) = (true, String::new(), args.allow_control);
+        Ok(Guard { token, session, csrf, asks, cookie, names, control, people, proxy })
     }
 
     /// The same for a door that is open.
     pub fn at(self, door: &Door) -> Guard {
         let port = door.address().map(|address| address.port());
-        Guard { asks: port.is_some(), cookie: format!("surefoot-{}", port.unwrap_or_default()), ..self }
+        Guard {
+            asks: port.is_some() || !self.people.is_empty(),
+            cookie: format!("surefoot-{}", port.unwrap_or_default()),
+            ..self
+        }
     }
 
-    pub fn token(&self) -> &str {
-        &self.token
+    /// The token of all, where a browser comes in by that.
+    pub fn token(&self) -> Option<&str> {
+        (self.people.is_empty() && self.proxy.is_none()).then_some(&self.token)
     }
 
     /// What our own page must send back.
@@ -86,22 +103,31 @@ impl Guard {
         &self.csrf
     }
 
-    /// The cookie for who has the token.
+    /// The cookie for who has a token.
     pub fn let_in(&self, token: &str) -> Option<String> {
-        let cookie = || format!("{}={}; HttpOnly; SameSite=Strict; Path=/", self.cookie, self.session);
-        same(token, &self.token).then(cookie)
+        let own = self.people.iter().find(|person| person.has(token)).map(|person| &person.session);
+        let session = own.or_else(|| (self.people.is_empty() && same(token, &self.token)).then_some(&self.session))?;
+        Some(format!("{}={session}; HttpOnly; SameSite=Strict; Path=/", self.cookie))
     }
 
-    fn is_in(&self, headers: &HeaderMap) -> bool {
+    /// Who sends a request; none where nobody may be let in by it.
+    fn who(&self, headers: &HeaderMap) -> Option<Who> {
+        let bearer = text(headers, &header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+        let shows_token = || bearer.is_some_and(|value| same(value, &self.token));
+        if let Some(proxy) = &self.proxy {
+            return people::by_proxy(headers, proxy).filter(|_| !self.asks || shows_token());
+        }
         let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
         let cookie = cookies.flat_map(|line| line.split("; ")).find_map(|pair| {
             let (name, value) = pair.split_once('=')?;
             (name == self.cookie).then_some(value)
         });
-        let bearer = text(headers, &header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-        !self.asks
-            || cookie.is_some_and(|value| same(value, &self.session))
-            || bearer.is_some_and(|value| same(value, &self.token))
+        let is_session = |session: &str| cookie.is_some_and(|value| same(value, session));
+        if !self.people.is_empty() {
+            let is = |person: &&Person| is_session(&person.session) || bearer.is_some_and(|value| person.has(value));
+            return self.people.iter().find(is).map(|person| Who::Person(person.name.clone()));
+        }
+        (!self.asks || is_session(&self.session) || shows_token()).then_some(Who::Server)
     }
 
     /// An address, or a name that is ours. Which port does not matter: ssh may forward another one.
@@ -113,6 +139,14 @@ impl Guard {
         name.parse::<IpAddr>().is_ok() || self.names.contains(&name.to_ascii_lowercase())
     }
 
+    fn how_in(&self) -> &'static str {
+        match &self.proxy {
+            Some(_) => "come by the proxy, which names you",
+            None if !self.people.is_empty() => "open this address with `#token=` and your token",
+            None => "open the address that `surefoot serve` has printed",
+        }
+    }
+
     /// Why a request is refused; none where it may pass.
     fn refusal(&self, request: &Request) -> Option<(StatusCode, &'static str)> {
         let headers = request.headers();
@@ -121,8 +155,8 @@ impl Guard {
             return Some((StatusCode::MISDIRECTED_REQUEST, "not a name of this server: see `surefoot serve --name`"));
         }
         let path = request.uri().path();
-        if path.starts_with("/api/") && !self.is_in(headers) {
-            return Some((StatusCode::UNAUTHORIZED, "open the address that `surefoot serve` has printed"));
+        if path.starts_with("/api/") && self.who(headers).is_none() {
+            return Some((StatusCode::UNAUTHORIZED, self.how_in()));
         }
         if request.method() == Method::GET {
             return None;
@@ -144,11 +178,14 @@ impl Guard {
 }
 
 /// Lets a request pass, or refuses it.
-pub async fn watch(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+pub async fn watch(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
+    let who = guard.who(request.headers());
+    who.into_iter().for_each(|who| drop(request.extensions_mut().insert(who)));
     let mut response = match guard.refusal(&request) {
         Some(refusal) => refusal.into_response(),
         None => {
-            if let Some(shown) = request.extensions().get::<Shown>().filter(|_| guard.is_in(request.headers())) {
+            if let Some(shown) = request.extensions().get::<Shown>().filter(|_| guard.who(request.headers()).is_some())
+            {
                 shown.is_let_in();
             }
             answered(request, next).await
@@ -171,8 +208,19 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
 }
 
 /// Takes as long wherever they differ.
-fn same(one: &str, other: &str) -> bool {
+pub fn same(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
+}
+
+/// The header of a proxy that only it, or who has the token, can reach.
+fn proxy(name: &str, listen: &Listen) -> Result<HeaderName, String> {
+    match listen {
+        Listen::Tcp(address) if !address.ip().is_loopback() => Err(
+            "--trusted-proxy-header takes a unix socket or an address of this machine: elsewhere anybody could be the proxy"
+                .to_owned(),
+        ),
+        _ => name.parse().map_err(|_| format!("`{name}` is not the name of a header")),
+    }
 }
 
 fn fresh() -> Result<String, String> {
@@ -182,7 +230,7 @@ fn fresh() -> Result<String, String> {
 /// The token in a file, or a new one that is put there.
 fn token(path: &Path) -> Result<String, String> {
     let wrong = |why: String| format!("{}: {why}", path.display());
-    match std::fs::read_to_string(path) {
+    match bounded::read_text(path, LARGEST) {
         Ok(text) => {
             let mode = path.metadata().map_err(|error| wrong(error.to_string()))?.permissions().mode();
             let token = text.trim().to_owned();
@@ -204,12 +252,13 @@ fn token(path: &Path) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::sha256;
 
     fn guard() -> Guard {
         let names = vec!["localhost".to_owned(), "ops.example".to_owned()];
         let word = |text: &str| text.to_owned();
         let (token, session, csrf, cookie) = (word("token"), word("session"), word("csrf"), word("surefoot-1"));
-        Guard { token, session, csrf, asks: true, cookie, names, control: true }
+        Guard { token, session, csrf, asks: true, cookie, names, control: true, people: Vec::new(), proxy: None }
     }
 
     #[test]
@@ -223,13 +272,49 @@ mod tests {
     #[test]
     fn the_token_becomes_a_cookie_that_lets_in() {
         let (guard, mut headers) = (guard(), HeaderMap::new());
-        assert!(guard.let_in("other").is_none() && !guard.is_in(&headers));
+        assert!(guard.let_in("other").is_none() && guard.who(&headers).is_none());
         let cookie = guard.let_in("token").unwrap();
         assert!(!cookie.contains("token") && cookie.contains("HttpOnly; SameSite=Strict"), "{cookie}");
         let sent = format!("other=1; {}", cookie.split(';').next().unwrap());
         headers.insert(header::COOKIE, sent.parse().unwrap());
-        assert!(guard.is_in(&headers));
+        assert!(guard.who(&headers).is_some());
         headers.insert(header::COOKIE, "surefoot-1=token".parse().unwrap());
-        assert!(!guard.is_in(&headers));
+        assert!(guard.who(&headers).is_none());
+    }
+
+    #[test]
+    fn a_persons_token_names_the_person_and_no_other_lets_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("people");
+        std::fs::write(&path, format!("# ours\nana {}\nbob {}\n", sha256("a-token"), sha256("b-token"))).unwrap();
+        assert!(people::read(&path).is_err(), "others may read it");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let guard = Guard { people: people::read(&path).unwrap(), ..guard() };
+        let who = |name: HeaderName, value: &str| {
+            guard.who(&HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())]))
+        };
+        let bob = Some(Who::Person("bob".into()));
+        assert_eq!(who(header::AUTHORIZATION, "Bearer b-token"), bob);
+        assert_eq!(who(header::COOKIE, guard.let_in("b-token").unwrap().split(';').next().unwrap()), bob);
+        assert_eq!(who(header::AUTHORIZATION, "Bearer token"), None);
+        assert!(guard.let_in("token").is_none() && guard.token().is_none());
+    }
+
+    #[test]
+    fn a_proxys_header_counts_only_with_the_token_on_a_port() {
+        let proxy = proxy("x-remote-user", &"127.0.0.1:1".parse().unwrap()).unwrap();
+        assert!(super::proxy("x-remote-user", &"192.0.2.1:1".parse().unwrap()).is_err());
+        let mut guard = Guard { proxy: Some(proxy.clone()), ..guard() };
+        let mut headers = HeaderMap::new();
+        headers.insert(proxy.clone(), HeaderValue::from_static("ana"));
+        assert_eq!(guard.who(&headers), None);
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer token"));
+        assert_eq!(guard.who(&headers), Some(Who::Person("ana".into())));
+        headers.append(proxy.clone(), HeaderValue::from_static("eve"));
+        assert_eq!(guard.who(&headers), None, "two names are none");
+        guard.asks = false;
+        let one = |name: &'static str| HeaderMap::from_iter([(proxy.clone(), HeaderValue::from_static(name))]);
+        assert_eq!(guard.who(&one("ana")), Some(Who::Person("ana".into())));
+        assert_eq!(guard.who(&one("ana, approved")), None);
     }
 }

@@ -12,6 +12,7 @@ mod list;
 mod listen;
 mod output;
 mod patient;
+mod people;
 mod routes;
 mod seats;
 
@@ -57,7 +58,10 @@ fn invite(door: &Door, guard: &Guard) {
             if !address.ip().is_loopback() {
                 crate::cli::out::tell_line!("note: what is served is not encrypted: whoever is on the way can read it");
             }
-            say!("http://{address}/#token={}\n", guard.token());
+            match guard.token() {
+                Some(token) => say!("http://{address}/#token={token}\n"),
+                None => say!("http://{address}/\n"),
+            }
         }
     }
 }

@@ -4,14 +4,13 @@ use super::follow::{Followed, Following};
 use super::guard::{self, Guard};
 use super::list::List;
 use super::output::Piece;
+use super::people::Who;
 use super::{assets, control, output};
-use crate::cli::operator::operator_name;
 use crate::cli::printouts::Printout;
 use crate::journal::{Error, RunFolder, Store};
 use crate::model::{RunId, TaskName};
 use crate::report::review::Task;
 use crate::report::words;
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{StatusCode, header};
@@ -19,6 +18,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use futures_util::stream::{Stream, StreamExt, unfold};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
@@ -93,8 +93,8 @@ struct Session<'s> {
     csrf: &'s str,
 }
 
-async fn session(State(served): State<Served>) -> Response {
-    let (operator, version) = (operator_name(), env!("CARGO_PKG_VERSION"));
+async fn session(State(served): State<Served>, Extension(who): Extension<Who>) -> Response {
+    let (operator, version) = (who.name(), env!("CARGO_PKG_VERSION"));
     json(&Session { version, operator, control: served.guard.control, csrf: served.guard.csrf() })
 }
 

@@ -11,9 +11,10 @@
 use super::{INVENTORY, Inventory, ansible, decode, ssh};
 use crate::load::{Node, Value, file, folder, node, yaml};
 use crate::model::{Diagnostic, FileId, Severity, Sources, Span};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// An inventory, and what is to be kept of it.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,8 @@ pub struct Loaded {
     pub native: Option<String>,
     /// Whether that was made from another form.
     pub translated: bool,
+    /// Whether its hosts are not known: it is a program that was not run.
+    pub unknown: bool,
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -37,11 +40,21 @@ pub fn load(given: &Path, sources: &mut Sources) -> Result<Loaded, Vec<Diagnosti
         false => file::read(given, sources)?,
     };
     let text = sources.get(file).text.clone();
+    let loaded = of_text(given, file, &text, sources);
+    if loaded.is_err() && !looks_like_one(&text) {
+        sources.hide(file);
+        let message = "this is not an inventory, and nothing of it is shown: no `hosts:`, no `[group]`, no `all:`";
+        return Err(vec![Diagnostic::error("E0202", Span::new(file, 0..0), message)]);
+    }
+    loaded
+}
+
+fn of_text(given: &Path, file: FileId, text: &str, sources: &mut Sources) -> Result<Loaded, Vec<Diagnostic>> {
     let mut problems = Vec::new();
-    let said = match is_ini(given, &text) {
-        true => ansible::ini(file, &text, &mut problems),
+    let said = match is_ini(given, text) {
+        true => ansible::ini(file, text, &mut problems),
         false => {
-            let root = yaml::parse(file, &text)?;
+            let root = yaml::parse(file, text)?;
             node::expect_map(&root, "an inventory")?;
             if !is_ansible(&root) {
                 let inventory = decode(&root, &folder(given), sources)?;
@@ -65,13 +78,20 @@ fn translated(
     match decode(&root, folder, sources) {
         Ok(inventory) if problems.iter().all(|problem| problem.severity == Severity::Warning) => {
             let native = serde_json::to_string_pretty(&root.to_json()).expect("maps have text for keys");
-            Ok(Loaded { inventory, native: Some(native), translated: true, warnings: problems })
+            Ok(Loaded { inventory, native: Some(native), translated: true, warnings: problems, ..Loaded::default() })
         }
         decoded => {
             problems.extend(decoded.err().into_iter().flatten());
             Err(problems)
         }
     }
+}
+
+/// Whether a text is an inventory of some form at first sight: nothing of another is shown.
+fn looks_like_one(text: &str) -> bool {
+    let keys: Vec<&str> = INVENTORY.names().chain(["all", "_meta", "ungrouped"]).collect();
+    let is_section = |line: &str| line.starts_with('[') && line.trim_end().ends_with(']');
+    file::has_key(text, &keys) || text.contains("ansible_") || text.lines().any(is_section)
 }
 
 fn ends_with(path: &Path, ends: &[&str]) -> bool {
@@ -106,19 +126,36 @@ fn is_ansible(root: &Node) -> bool {
     ["all", "_meta"].iter().any(|key| root.get(key).is_some()) || !ours && groups()
 }
 
+/// Whether an inventory is a program, which reading it would run.
+pub fn is_executed(given: &Path) -> bool {
+    !given.to_str().is_some_and(|text| text.starts_with("ssh:")) && is_program(given)
+}
+
+/// What it has printed as it ended, at most a little more than a file may have.
+fn output(command: &mut Command) -> std::io::Result<(ExitStatus, Vec<u8>)> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut printed = Vec::new();
+    // Who prints more is not listened to, and ends by that.
+    child.stdout.take().map(|out| out.take(file::MAX_BYTES + 1).read_to_end(&mut printed)).transpose()?;
+    Ok((child.wait()?, printed))
+}
+
 /// What a program prints. What it says on standard error is for the operator.
 fn listed_by(program: &Path, sources: &mut Sources) -> Result<FileId, Vec<Diagnostic>> {
     let absolute = crate::load::absolute(program);
-    let output = Command::new(&absolute).arg("--list").stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = output(Command::new(&absolute).arg("--list"));
     let failed = |why: String, sources: &mut Sources| {
         let span = Span::new(sources.add(program, ""), 0..0);
         vec![Diagnostic::error("E0712", span, format!("`{} --list`: {why}", program.display()))]
     };
-    let output = output.map_err(|error| failed(error.to_string(), sources))?;
-    if !output.status.success() {
-        return Err(failed(format!("it ended with {}", output.status), sources));
+    let (status, printed) = output.map_err(|error| failed(error.to_string(), sources))?;
+    if printed.len() as u64 > file::MAX_BYTES {
+        return Err(failed("it prints more than 4 MiB".to_owned(), sources));
     }
-    match String::from_utf8(output.stdout) {
+    if !status.success() {
+        return Err(failed(format!("it ended with {status}"), sources));
+    }
+    match String::from_utf8(printed) {
         Ok(text) => Ok(sources.add(program, text)),
         Err(_) => Err(failed("it did not print UTF-8".to_owned(), sources)),
     }

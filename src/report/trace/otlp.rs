@@ -23,7 +23,8 @@ pub type Actions = HashMap<TaskName, &'static str>;
 pub fn requests(trace: &Trace, actions: &Actions) -> Vec<Json> {
     let request = |spans: &[Span]| {
         let spans: Vec<Json> = spans.iter().map(|one| span(trace, one, actions)).collect();
-        let machine = trace.operator.rsplit_once('@').map_or("", |(_, machine)| machine);
+        let machine =
+            trace.operator.split(' ').next().unwrap_or_default().rsplit_once('@').map_or("", |(_, machine)| machine);
         let resource = attributes(&vec![
             ("service.name", "surefoot".into()),
             ("service.version", trace.version.as_str().into()),

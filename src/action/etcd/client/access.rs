@@ -4,6 +4,7 @@
 use crate::action::Cx;
 use crate::action::etcd::layout::{self, Process};
 use crate::action::read;
+use crate::bounded;
 use crate::model::{Fault, FaultKind};
 use crate::world::{EtcdAccess, Host};
 
@@ -108,6 +109,9 @@ async fn identity(cx: &Cx<'_>, host: &dyn Host, given: &EtcdAccess) -> Result<Op
     }
 }
 
+/// No certificate or key is larger, in bytes.
+const LARGEST: u64 = 1 << 20;
+
 /// A file of the host where its path begins with `host:`, else of the controller.
 async fn pem(cx: &Cx<'_>, host: &dyn Host, path: &str) -> Result<Vec<u8>, Fault> {
     match path.strip_prefix("host:") {
@@ -115,8 +119,7 @@ async fn pem(cx: &Cx<'_>, host: &dyn Host, path: &str) -> Result<Vec<u8>, Fault>
             let content = read::bytes(cx, host, path).await?;
             content.ok_or_else(|| Fault::missing(format!("{path} is not on {}", host.name())))
         }
-        None => tokio::fs::read(cx.local(path.as_ref()))
-            .await
+        None => bounded::read(&cx.local(path.as_ref()), LARGEST)
             .map_err(|error| Fault::missing(format!("{path} cannot be read here")).detail(error.to_string())),
     }
 }

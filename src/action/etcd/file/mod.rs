@@ -11,6 +11,7 @@ mod publish;
 pub use content::{Content, content};
 pub use publish::{create, exists, publish, with_suffix};
 
+use crate::bounded;
 use crate::model::{Fault, FaultKind};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -88,7 +89,7 @@ pub fn lower_hex(bytes: &[u8]) -> String {
 
 fn open(path: &Path) -> Result<File, Fault> {
     let shown = path.display().to_string();
-    File::open(path).map_err(|error| match error.kind() {
+    bounded::regular(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Fault::missing(format!("{shown} is not there")),
         std::io::ErrorKind::PermissionDenied => Fault::new(FaultKind::Denied, format!("{shown} may not be read")),
         _ => unreadable(&shown, &error),
