@@ -315,6 +315,9 @@ impl<'p> Driver<'p> {
         let released = roll::release(self.program, &state, task, &what);
         drop(state);
         self.pausing.remove(&index);
+        if matches!(what, TaskEvent::Stuck { .. }) {
+            self.schedule.free_slot(index);
+        }
         match what {
             TaskEvent::Started { .. } => drop(self.busy.insert(index)),
             TaskEvent::Changing { .. } | TaskEvent::Left { .. } | TaskEvent::SetAside { .. } => {}

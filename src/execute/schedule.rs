@@ -174,14 +174,19 @@ impl<'g> Schedule<'g> {
 
     /// A task that was started has ended, well enough for those after it to start.
     pub fn finish(&mut self, task: u32) {
-        if let Slot::Host(host) = self.slots[task as usize] {
-            self.running -= 1;
-            self.change(host, |queue| queue.taken -= 1);
-        }
+        self.free_slot(task);
         self.unfinished -= 1;
         let mut open = Vec::new();
         self.leave(self.nodes[task as usize], &mut open);
         self.open(open);
+    }
+
+    /// A task that was started has ended, and those after it may not start: others of its host may.
+    pub fn free_slot(&mut self, task: u32) {
+        if let Slot::Host(host) = std::mem::replace(&mut self.slots[task as usize], Slot::Free) {
+            self.running -= 1;
+            self.change(host, |queue| queue.taken -= 1);
+        }
     }
 
     /// Nothing starts while it is paused.

@@ -154,3 +154,15 @@ proptest! {
         prop_assert!(schedule.is_complete());
     }
 }
+
+#[test]
+fn a_task_that_is_stuck_keeps_no_slot_and_holds_back_what_waits_for_it() {
+    let graph = graph(3, 0, &[(0, 1)]);
+    let mut schedule = Schedule::new(&graph, vec![Slot::Host(0); 3], limits(1, 1));
+    assert_eq!(started(&mut schedule), [0]);
+    schedule.free_slot(0);
+    assert_eq!(started(&mut schedule), [2]);
+    schedule.finish(2);
+    schedule.finish(0);
+    assert_eq!(started(&mut schedule), [1]);
+}
