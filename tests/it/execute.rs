@@ -122,12 +122,12 @@ async fn a_change_is_announced_with_what_takes_it_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_taken_back_announces_no_undo() {
+async fn what_knows_no_undo_announces_none_and_an_irreversible_step_keeps_one_for_when_it_fails() {
     let forever = Step { irreversible: Some("gone".into()), ..set("forever", "exit 1", "say x") };
     let own = Step { undo: vec![step("back", &ACT, "say back")], ..step("own", &ACT, "say x") };
     let played = play(vec![step("act", &ACT, "say x"), forever, own]).await;
     assert!(played.task("act@a").undo.is_none());
-    assert!(played.task("forever@a").undo.is_none());
+    assert!(played.task("forever@a").undo.is_some());
     assert!(played.task("own@a").undo.is_some());
 }
 
