@@ -364,6 +364,10 @@ fn nothing_is_shown_of_files_that_are_none_of_ours() {
             &["hosts", "-i", file],
             &["run", book, "--yes", "--config", file, "-p", "name=x"],
         ] {
+            // A list of words is an inventory: these are the names of its hosts.
+            if (name, words[0]) == ("words", "hosts") {
+                continue;
+            }
             let called = program.call(words);
             let said = called.out + &called.err;
             assert!(!said.contains("hunter2"), "{words:?}: {said}");
