@@ -8,6 +8,7 @@ use crate::action::files::local_fault;
 use crate::action::{Action, Change, Cx, Hosts, Seen, Undoing};
 use crate::model::{Effect, Fault, FaultKind};
 use crate::world::Sink;
+use rustix::fs::{CWD, RenameFlags};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -48,7 +49,7 @@ impl Action for Snapshot {
     const NAME: &'static str = "etcd.snapshot";
     const EXAMPLE: &'static str = "etcd.snapshot: { from: members, to: \"backup/etcd-{{ run.id }}.db\" }";
     const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Needless("nothing to take back: a finished snapshot is a backup, and stays");
+    const UNDO: Undoing = Undoing::Known("keeps the finished snapshot, as FILE.rolled-back-1.db");
     const LOCAL_TARGETS: &'static [&'static str] = &["to"];
     type Out = SnapshotOut;
     type Before = ();
@@ -100,6 +101,29 @@ impl Action for Snapshot {
         }
         done
     }
+
+    /// A finished snapshot is a backup, and is never deleted. It gives its name up, so that the same run can take another.
+    async fn undo(&self, cx: &Cx<'_>, (): &()) -> Result<(), Fault> {
+        let path = cx.local(Path::new(&self.to));
+        match Sidecar::read(&path)? {
+            Some(sidecar) if is_ours(&sidecar, cx) => give_up_name(&path),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The file first: what has no sidecar yet under its new name was cut off here, and goes on.
+fn give_up_name(path: &Path) -> Result<(), Fault> {
+    let renamed = |number: u32| path.with_extension(format!("rolled-back-{number}.db"));
+    let new = (1..).map(renamed).find(|new| !Sidecar::path(new).exists()).expect("numbers do not end");
+    let rename = |from: &Path, to: &Path| {
+        let done = rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
+        done.map_err(|error| local_fault(from, "rename", &error.into()))
+    };
+    if path.exists() {
+        rename(path, &new)?;
+    }
+    rename(&Sidecar::path(path), &Sidecar::path(&new))
 }
 
 impl Snapshot {
@@ -209,6 +233,28 @@ async fn describe(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_snapshot_that_is_undone_is_kept_under_a_new_name_each_time_and_after_a_crash() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("etcd-1.db");
+        let names = || {
+            let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+            names.collect::<std::collections::BTreeSet<_>>()
+        };
+        let both = |path: &Path| {
+            std::fs::write(path, "data").unwrap();
+            std::fs::write(Sidecar::path(path), "sidecar").unwrap();
+        };
+        both(&path);
+        give_up_name(&path).unwrap();
+        assert!(names().iter().eq(["etcd-1.rolled-back-1.db", "etcd-1.rolled-back-1.db.json"]));
+        both(&path);
+        std::fs::rename(&path, folder.path().join("etcd-1.rolled-back-2.db")).unwrap();
+        give_up_name(&path).unwrap();
+        assert_eq!(names().len(), 4, "{:?}", names());
+        assert!(names().contains(std::ffi::OsStr::new("etcd-1.rolled-back-2.db.json")));
+    }
 
     #[test]
     fn a_snapshot_that_will_not_fit_is_not_begun() {
