@@ -6,7 +6,7 @@
 
 use super::attempt::{Attempt, Phase};
 use crate::action::{Cx, ErasedSeen, image};
-use crate::model::{Fault, HostName, Image, Images, RunState, SetAside, TaskEvent, Undo};
+use crate::model::{Fault, FaultKind, HostName, Image, Images, RunState, SetAside, TaskEvent, Undo};
 use crate::world::Silent;
 use serde_json::Value as Json;
 
@@ -90,7 +90,8 @@ impl Attempt<'_> {
         said.map_err(|_| Fault::controller("the run takes no more events"))
     }
 
-    /// After an undo: whether what it wrote to is as it was before the change, as far as anybody can look.
+    /// After an undo: what it wrote to is as it was before the change. Gives whether that was seen: an action that refuses to
+    /// look as things are now shows only that the step is not done.
     pub(super) async fn is_back(&self, cx: &Cx<'_>, undo: &Undo) -> Result<bool, Fault> {
         let not_back =
             |why: String| Fault::refused(format!("its undo has ended, and it is not as it was before: {why}"));
@@ -105,6 +106,8 @@ impl Attempt<'_> {
             Ok(ErasedSeen::Change(change)) if self.prepared.action.is_back(&undo.data, &change.before)? => Ok(true),
             Ok(ErasedSeen::Change(change)) => Err(not_back(format!("it would {} now", change.summary))),
             Ok(ErasedSeen::Clean(_)) => Err(not_back("a look finds the step still done".to_owned())),
+            // What an action refuses to do is not done; what it may not go by at this moment is in its way again.
+            Err(fault) if fault.kind == FaultKind::Refused => Ok(false),
             Err(fault) => {
                 Err(Fault { message: format!("it cannot be told whether it is back: {}", fault.message), ..fault })
             }

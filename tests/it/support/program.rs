@@ -168,7 +168,9 @@ impl Ran {
 
     pub fn faults(&self) -> impl Iterator<Item = (&TaskName, &Fault)> {
         self.state.tasks().filter_map(|(name, record)| match &record.state {
-            TaskState::Failed { fault } | TaskState::Unknown { fault } => Some((name, fault)),
+            TaskState::Failed { fault } | TaskState::Unknown { fault } | TaskState::Stuck { fault, .. } => {
+                Some((name, fault))
+            }
             _ => None,
         })
     }
