@@ -6,7 +6,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-const VERSION: &str = "2.0.0";
+/// The newest that runs on the Node.js of Debian 12.
+const VERSION: &str = "1.25.0";
 
 pub struct Server {
     process: Child,
