@@ -13,8 +13,8 @@ use std::hint::black_box;
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
 use surefoot::check;
-use surefoot::compile::{Node, Program, compile};
-use surefoot::execute::{self, Goal, Leases, Limits, Origin, Run, Schedule, Signals, Slot};
+use surefoot::compile::{GraphNode, Program, compile};
+use surefoot::execute::{self, Goal, Leases, Limits, Run, RunOrigin, Schedule, Signals, Slot};
 use surefoot::journal::Store;
 use surefoot::load::Inventory;
 use surefoot::model::{Event, Outcome, Outputs, RunId, RunState, Sources, Stamped, TaskEvent, TaskName};
@@ -41,8 +41,8 @@ fn schedule(steps: u32, hosts: u32) {
     let mut graph = DiGraph::new();
     let mut above = None;
     for step in 0..steps {
-        let tasks: Vec<_> = (0..hosts).map(|host| graph.add_node(Node::Task(step * hosts + host))).collect();
-        let join = graph.add_node(Node::Join(step));
+        let tasks: Vec<_> = (0..hosts).map(|host| graph.add_node(GraphNode::Task(step * hosts + host))).collect();
+        let join = graph.add_node(GraphNode::Join(step));
         for task in tasks {
             above.map(|above| graph.add_edge(above, task, ()));
             graph.add_edge(task, join, ());
@@ -72,7 +72,7 @@ fn events(tasks: u32) -> Vec<Stamped> {
     let out = Arc::new(out);
     let of_task = |task: &TaskName| {
         let changing = TaskEvent::Changing { summary: "change it".into(), undo: None };
-        let done = TaskEvent::Done { changed: true, out: out.clone(), withheld: false };
+        let done = TaskEvent::Done { changed: true, out: out.clone(), redacted: false };
         [TaskEvent::Started { attempt: 1 }, changing, done].map(|what| Event::Task { task: task.clone(), what })
     };
     let started = Event::RunStarted {
@@ -130,7 +130,7 @@ fn run(steps: usize, hosts: usize) {
     let run = Run {
         secrets: Default::default(),
         goal: Goal::Start,
-        origin: Origin { run: id, operator: "bench".into(), inputs: IndexMap::new() },
+        origin: RunOrigin { run: id, operator: "bench".into(), inputs: IndexMap::new() },
         program: Arc::new(program),
         actions: execute::real_actions(),
         world: Arc::new(world),

@@ -158,7 +158,7 @@ fn record(store: &Store, run: &RunId, tasks: usize) -> RunFolder {
     let out = Arc::new(out.as_object().expect("a map").clone());
     let of_task = |task: TaskName| {
         let changing = TaskEvent::Changing { summary: "run systemctl restart app".to_owned(), undo: None };
-        let done = TaskEvent::Done { changed: true, out: out.clone(), withheld: false };
+        let done = TaskEvent::Done { changed: true, out: out.clone(), redacted: false };
         [TaskEvent::Started { attempt: 1 }, changing, done].map(|what| Event::Task { task: task.clone(), what })
     };
     let ended = Event::RunEnded { outcome: Outcome::Done };

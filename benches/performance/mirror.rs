@@ -3,7 +3,7 @@
 use crate::contest::{Way, medians};
 use crate::surefoot;
 use crate::table::Row;
-use ::surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use ::surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 use etcd_client::{Client, Txn, TxnOp};
 use futures_util::{StreamExt, stream};
 use std::fs;
@@ -27,15 +27,15 @@ const EMPTY: &str = r#"etcdctl del '' --prefix >/dev/null; etcdctl compact "$(et
 /// Two etcds of one member each.
 struct Two {
     lab: LabGuard,
-    names: [Name; 2],
+    names: [LabName; 2],
     folder: TempDir,
 }
 
 impl Two {
     fn up() -> Two {
-        let spec = Spec::cluster(Name::of_this_process("bench").expect("a name"), 2, Etcd::V3_5);
+        let spec = LabSpec::cluster(LabName::of_this_process("bench").expect("a name"), 2, Etcd::V3_5);
         let lab = LabGuard::up(&spec, &|_| {}).expect("a lab");
-        let names: Vec<Name> = lab.hosts().cloned().collect();
+        let names: Vec<LabName> = lab.hosts().cloned().collect();
         let names = names.try_into().expect("two hosts");
         let folder = tempfile::Builder::new().prefix("surefoot-bench-").tempdir().expect("a folder");
         let two = Two { lab, names, folder };
@@ -48,11 +48,11 @@ impl Two {
         two
     }
 
-    fn url(&self, name: &Name) -> String {
+    fn url(&self, name: &LabName) -> String {
         format!("http://{}:2379", self.lab.address(name).expect("it is up"))
     }
 
-    fn inside(&self, name: &Name, script: &str, words: &[&str]) {
+    fn inside(&self, name: &LabName, script: &str, words: &[&str]) {
         let script = format!("export ETCDCTL_API=3; {script}");
         let words = [&["bash", "-euc", script.as_str(), "bash"], words].concat();
         let ended = self.lab.enter(name, &words).expect("it is up").stdin(Stdio::null()).status();

@@ -1,6 +1,6 @@
 //! `approve`: a question to the operator.
 
-use super::{Action, Change, Cx, Seen, Tested, Undoing};
+use super::{Action, Change, Cx, Inspection, TestMode, UndoSupport};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,15 +24,15 @@ impl Action for Approve {
     const NAME: &'static str = "approve";
     const EXAMPLE: &'static str = "approve: Every member is down. Restore from {{ params.snapshot }}?";
     // Not a read: a plan makes the reads that it can, and must not ask.
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Needless("nothing to take back: it only asked");
-    const TESTED: Tested = Tested::Asked;
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::NotNeeded("nothing to take back: it only asked");
+    const TEST_MODE: TestMode = TestMode::Answered;
     const LIMITED: bool = false;
     type Out = Approved;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
-        Ok(Seen::Change(Change { summary: format!("ask: {}", self.0), diff: None, before: () }))
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
+        Ok(Inspection::Change(Change { summary: format!("ask: {}", self.0), diff: None, before: () }))
     }
 
     async fn apply(&self, cx: &Cx<'_>, _: &()) -> Result<Approved, Fault> {

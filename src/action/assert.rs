@@ -1,6 +1,6 @@
 //! `assert`: guards.
 
-use super::{Action, Condition, Cx, Seen, Tested, Undoing, unseen};
+use super::{Action, Condition, Cx, Inspection, TestMode, UndoSupport, unseen};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -9,21 +9,21 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Assert {
-    One(Claim),
-    All(Vec<Claim>),
+    One(Assertion),
+    All(Vec<Assertion>),
 }
 
 /// What must be true.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Claim {
+pub struct Assertion {
     /// An expression over parameters, hosts and the steps before.
     that: Condition,
     /// What to tell the operator where it is false. Without it, the expression itself.
     r#else: Option<String>,
 }
 
-impl Claim {
+impl Assertion {
     fn complaint(&self) -> String {
         self.r#else.clone().unwrap_or_else(|| format!("`{}` is false", self.that.source.trim()))
     }
@@ -33,15 +33,15 @@ impl Action for Assert {
     const NAME: &'static str = "assert";
     const EXAMPLE: &'static str =
         "assert: { that: \"hosts.members | length is odd\", else: An even number of members adds no tolerance }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
-    const TESTED: Tested = Tested::AsItIs;
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
+    const TEST_MODE: TestMode = TestMode::Real;
     const LIMITED: bool = false;
     const GUARD: bool = true;
     type Out = ();
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("check claims")
     }
 

@@ -1,6 +1,6 @@
 //! `assess`: values against limits, for a report.
 
-use super::{Action, Condition, Cx, Seen, Tested, Undoing, unseen};
+use super::{Action, Condition, Cx, Inspection, TestMode, UndoSupport, unseen};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -60,7 +60,7 @@ pub struct Limit {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum Assessment {
     Ok,
     Warn,
     Fail,
@@ -70,7 +70,7 @@ pub enum Verdict {
 /// In the order of a table's columns.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Finding {
-    pub verdict: Verdict,
+    pub verdict: Assessment,
     /// What it is of: the step's host, or what the step says.
     pub of: String,
     pub check: String,
@@ -90,7 +90,7 @@ pub struct AssessOut {
 }
 
 impl Limit {
-    fn bites(&self, rule: &Rule) -> Result<bool, Fault> {
+    fn is_met(&self, rule: &Rule) -> Result<bool, Fault> {
         if self.when.as_ref().is_some_and(|when| when.holds) {
             return Ok(true);
         }
@@ -120,13 +120,13 @@ impl Limit {
 impl Rule {
     fn finding(&self, of: &str) -> Result<Finding, Fault> {
         let (verdict, limit) = match () {
-            () if self.fail.bites(self)? => (Verdict::Fail, &self.fail),
-            () if self.warn.bites(self)? => (Verdict::Warn, &self.warn),
-            () if self.value.is_null() => (Verdict::Unknown, &self.warn),
-            () => (Verdict::Ok, &self.warn),
+            () if self.fail.is_met(self)? => (Assessment::Fail, &self.fail),
+            () if self.warn.is_met(self)? => (Assessment::Warn, &self.warn),
+            () if self.value.is_null() => (Assessment::Unknown, &self.warn),
+            () => (Assessment::Ok, &self.warn),
         };
         let limit = Some(limit.words(&self.unit)).filter(|words| !words.is_empty());
-        let mend = self.mend.clone().filter(|_| verdict != Verdict::Ok);
+        let mend = self.mend.clone().filter(|_| verdict != Assessment::Ok);
         Ok(Finding {
             verdict,
             of: of.to_owned(),
@@ -163,14 +163,14 @@ impl Action for Assess {
     const NAME: &'static str = "assess";
     const EXAMPLE: &'static str =
         "on: members\nassess: { rules: [{ check: name, value: \"{{ host.name }}\", why: It is known by it }] }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
-    const TESTED: Tested = Tested::AsItIs;
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
+    const TEST_MODE: TestMode = TestMode::Real;
     const LIMITED: bool = false;
     type Out = AssessOut;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("hold values against their limits")
     }
 
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn found(value: Json, warn: Json, fail: Json) -> Result<(Verdict, String, String), Fault> {
+    fn found(value: Json, warn: Json, fail: Json) -> Result<(Assessment, String, String), Fault> {
         let rule =
             json!({ "check": "c", "value": value, "unit": "ms", "warn": warn, "fail": fail, "why": "w", "mend": "m" });
         let finding = serde_json::from_value::<Rule>(rule).unwrap().finding("h")?;
@@ -197,17 +197,20 @@ mod tests {
     fn the_worse_limit_comes_first_and_unknown_is_not_ok() {
         let (warn, fail) = (json!({ "above": 10 }), json!({ "above": 500 }));
         let verdict = |value| found(value, warn.clone(), fail.clone()).unwrap();
-        assert_eq!(verdict(json!(2.345)), (Verdict::Ok, "2.35 ms".to_owned(), "> 10 ms".to_owned()));
-        assert_eq!(verdict(json!(11)), (Verdict::Warn, "11 ms".to_owned(), "> 10 ms".to_owned()));
-        assert_eq!(verdict(json!("501")), (Verdict::Fail, "501 ms".to_owned(), "> 500 ms".to_owned()));
-        assert_eq!(verdict(json!(null)), (Verdict::Unknown, "-".to_owned(), "> 10 ms".to_owned()));
+        assert_eq!(verdict(json!(2.345)), (Assessment::Ok, "2.35 ms".to_owned(), "> 10 ms".to_owned()));
+        assert_eq!(verdict(json!(11)), (Assessment::Warn, "11 ms".to_owned(), "> 10 ms".to_owned()));
+        assert_eq!(verdict(json!("501")), (Assessment::Fail, "501 ms".to_owned(), "> 500 ms".to_owned()));
+        assert_eq!(verdict(json!(null)), (Assessment::Unknown, "-".to_owned(), "> 10 ms".to_owned()));
         assert!(found(json!("many"), warn, fail).is_err());
     }
 
     #[test]
     fn an_expression_bites_whatever_the_value() {
         let when = json!({ "when": { "source": "x > y ", "holds": true } });
-        assert_eq!(found(json!(null), when.clone(), json!({})).unwrap().0, Verdict::Warn);
-        assert_eq!(found(json!("a"), json!({}), when).unwrap(), (Verdict::Fail, "a ms".to_owned(), "x > y".to_owned()));
+        assert_eq!(found(json!(null), when.clone(), json!({})).unwrap().0, Assessment::Warn);
+        assert_eq!(
+            found(json!("a"), json!({}), when).unwrap(),
+            (Assessment::Fail, "a ms".to_owned(), "x > y".to_owned())
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! `checkpoint`: a place to walk back to.
 
-use super::{Action, Cx, Seen, Tested, Undoing, unseen};
+use super::{Action, Cx, Inspection, TestMode, UndoSupport, unseen};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,15 +16,15 @@ pub struct Checkpoint(
 impl Action for Checkpoint {
     const NAME: &'static str = "checkpoint";
     const EXAMPLE: &'static str = "checkpoint: staged";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
-    const TESTED: Tested = Tested::AsItIs;
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
+    const TEST_MODE: TestMode = TestMode::Real;
     const BARRIER: bool = true;
     const LIMITED: bool = false;
     type Out = ();
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen(format!("checkpoint {}", self.0))
     }
 

@@ -1,6 +1,6 @@
 //! What `sh` and `exec` share: how a command is looked at, run, and what it gives.
 
-use super::{Action, Change, Cx, Seen};
+use super::{Action, Change, Cx, Inspection};
 use crate::model::Fault;
 use crate::world::{Output, Script};
 use schemars::JsonSchema;
@@ -52,14 +52,14 @@ pub(super) async fn look<A: Action<Out = CommandOut, Before = ()>>(
     creates: Option<&str>,
     unless: Option<&str>,
     summary: String,
-) -> Result<Seen<A>, Fault> {
+) -> Result<Inspection<A>, Fault> {
     if creates.is_some() || unless.is_some() {
         let args = [creates.unwrap_or_default(), unless.unwrap_or_default()];
         if cx.probe(Script::new(ALREADY).args(args)).await?.code == 0 {
-            return Ok(Seen::Clean(CommandOut::default()));
+            return Ok(Inspection::Unchanged(CommandOut::default()));
         }
     }
-    Ok(Seen::Change(Change { summary, diff: None, before: () }))
+    Ok(Inspection::Change(Change { summary, diff: None, before: () }))
 }
 
 /// Runs it with the step's `stdin`; another code than 0 is a fault that has the end of what it said.

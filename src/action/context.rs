@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How a step runs its commands: its `env`, `stdin`, `cwd` and `become`.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {
+pub struct CommandSettings {
     pub env: Vec<(String, String)>,
     pub stdin: Option<String>,
     pub cwd: Option<String>,
@@ -37,7 +37,7 @@ pub struct Cx<'a> {
     pub host: &'a Arc<dyn Host>,
     /// Every other host of the run, and the controller.
     pub world: &'a World,
-    pub settings: &'a Settings,
+    pub settings: &'a CommandSettings,
     /// When this attempt must be over: its `timeout`, or the end of `retry.for`.
     pub deadline: Option<Instant>,
     pub sink: &'a dyn Sink,
@@ -57,17 +57,17 @@ pub struct Cx<'a> {
 impl Cx<'_> {
     /// Runs a script that changes nothing, on the task's host, as the step's settings say.
     pub async fn probe(&self, script: Script) -> Result<Output, Fault> {
-        self.host.probe(self.dressed(script)).await
+        self.host.probe(self.with_step_settings(script)).await
     }
 
     /// The same on another host of the run.
     pub async fn probe_on(&self, host: &dyn Host, script: Script) -> Result<Output, Fault> {
-        host.probe(self.dressed(script)).await
+        host.probe(self.with_step_settings(script)).await
     }
 
     /// Runs a script that may change things, on the task's host, as the step's settings say.
     pub async fn act(&self, script: Script) -> Result<Output, Fault> {
-        let (id, script) = (self.act_id(), self.dressed(script));
+        let (id, script) = (self.act_id(), self.with_step_settings(script));
         if self.taken_up
             && let Some(output) = self.host.attach(&id, script.user.as_deref(), self.sink).await.map_err(not_learnt)?
         {
@@ -80,7 +80,7 @@ impl Cx<'_> {
     /// For what is done past the host, such as a request to a server: leaves a record on the host that it has begun, and
     /// is `Lost` where an earlier engine has left one.
     pub async fn begin(&self) -> Result<(), Fault> {
-        let (id, script) = (self.act_id(), self.dressed(Script::new(":")));
+        let (id, script) = (self.act_id(), self.with_step_settings(Script::new(":")));
         if self.taken_up
             && self.host.attach(&id, script.user.as_deref(), self.sink).await.map_err(not_learnt)?.is_some()
         {
@@ -128,7 +128,7 @@ impl Cx<'_> {
         }
     }
 
-    fn dressed(&self, mut script: Script) -> Script {
+    fn with_step_settings(&self, mut script: Script) -> Script {
         let settings = self.settings;
         script.env.extend(settings.env.iter().cloned());
         script.cwd = script.cwd.or_else(|| settings.cwd.clone());

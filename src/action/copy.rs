@@ -1,7 +1,7 @@
 //! `copy`: a file from the controller to a host.
 
 use super::files::{self, Attributes, Contents, LocalFile, Original, Owned, Was};
-use super::{Action, Change, Cx, HostPath, Leftover, LocalPath, Mode, Seen, Undoing};
+use super::{Action, Change, Cx, HostPath, Inspection, Leftover, LocalPath, Mode, UndoSupport};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -97,16 +97,16 @@ impl Action for Copy {
     const NAME: &'static str = "copy";
     const EXAMPLE: &'static str =
         "on: members\ncopy: { from: files/etcd.conf, to: /etc/default/etcd, mode: \"0644\", owner: root }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("puts back the file that was there, or removes the new one");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Supported("puts back the file that was there, or removes the new one");
     type Out = Copied;
     type Before = Original;
 
-    fn touches(&self) -> Vec<String> {
+    fn resources(&self) -> Vec<String> {
         vec![self.to.as_str().to_owned()]
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let (bytes, wanted, to) = (self.size(cx).await?, self.wanted(), self.to.as_str());
         let (was, old) = match bytes <= SMALL {
             true => files::look_inside_for_room(cx, to, &wanted).await?,
@@ -116,7 +116,7 @@ impl Action for Copy {
         let (summary, diff) = match (&was, self.same_as(cx, &was).await?) {
             (Was::File { owned, .. }, Some(source)) => {
                 if wanted.fit(owned) {
-                    return Ok(Seen::Clean(self.out(source)));
+                    return Ok(Inspection::Unchanged(self.out(source)));
                 }
                 (format!("set mode and owner of {to}"), Some(wanted.difference(owned)))
             }
@@ -126,7 +126,7 @@ impl Action for Copy {
             }
             _ => (format!("copy {} to {to} ({bytes} bytes)", self.from.0.display()), None),
         };
-        Ok(Seen::Change(Change { summary, diff, before: Original::of(cx, to, was) }))
+        Ok(Inspection::Change(Change { summary, diff, before: Original::of(cx, to, was) }))
     }
 
     async fn apply(&self, cx: &Cx<'_>, before: &Original) -> Result<Copied, Fault> {

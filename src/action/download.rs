@@ -2,9 +2,9 @@
 
 use super::copy::Copied;
 use super::files::{self, Attributes, Contents, Original, Was};
-use super::web::{self, Tls};
-use super::{Action, Change, Cx, HostPath, Leftover, Mode, Seen, Undoing};
-use crate::http::{Answer, Url};
+use super::web::{self, WebTls};
+use super::{Action, Change, Cx, HostPath, Inspection, Leftover, Mode, UndoSupport};
+use crate::http::{Response, Url};
 use crate::model::{Effect, Fault, FaultKind, HostName};
 use crate::world::Script;
 use bytes::Bytes;
@@ -41,7 +41,7 @@ pub struct Download {
     /// Its group, a name or number. Default: that of the file it replaces; the owner's group for a new one.
     group: Option<String>,
     /// Certificates, for `https`, on whom that asks.
-    tls: Option<Tls>,
+    tls: Option<WebTls>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -91,7 +91,7 @@ impl Download {
 
     /// By the host's own tools; none where it has none.
     async fn by_host(&self, cx: &Cx<'_>, temp: &str) -> Result<Option<String>, Fault> {
-        let [ca, cert, key] = self.tls.as_ref().map(Tls::paths).unwrap_or_default();
+        let [ca, cert, key] = self.tls.as_ref().map(WebTls::paths).unwrap_or_default();
         let secure = if self.url.is_tls() { "yes" } else { "" };
         let script = Script::new(FETCH).args([temp, ca, cert, key]).env("secure", secure);
         let output = cx.act(script.stdin(format!("{}\n", self.url))).await?;
@@ -119,7 +119,7 @@ impl Download {
     }
 
     /// Of the last server, once every redirect has been followed.
-    async fn answer(&self, cx: &Cx<'_>) -> Result<Answer, Fault> {
+    async fn answer(&self, cx: &Cx<'_>) -> Result<Response, Fault> {
         let controller = cx.named(&HostName::controller())?;
         let mut url = self.url.clone();
         for _ in 0..=REDIRECTS {
@@ -163,8 +163,8 @@ async fn stalled<T>(step: impl Future<Output = Result<T, Fault>>) -> Result<T, F
 impl Action for Download {
     const NAME: &'static str = "download";
     const EXAMPLE: &'static str = "on: members\ndownload:\n  url: \"{{ params.mirror }}/tool.tar.gz\"\n  to: /root/tool.tar.gz\n  sha256: \"{{ params.sha256 }}\"";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("puts back the file that was there, or removes the new one");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Supported("puts back the file that was there, or removes the new one");
     type Out = Copied;
     type Before = Original;
 
@@ -175,14 +175,14 @@ impl Action for Download {
         if self.tls.is_some() && !self.url.is_tls() {
             return Err(Fault::value("`tls` is for an address that begins with https://"));
         }
-        self.tls.as_ref().map_or(Ok(()), Tls::validate)
+        self.tls.as_ref().map_or(Ok(()), WebTls::validate)
     }
 
-    fn touches(&self) -> Vec<String> {
+    fn resources(&self) -> Vec<String> {
         vec![self.to.as_str().to_owned()]
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let to = self.to.as_str();
         let was = files::look_for_room(cx, to, &self.wanted(&Was::Absent)).await?;
         files::regular(to, &was)?;
@@ -190,14 +190,14 @@ impl Action for Download {
         let (summary, diff) = match &was {
             Was::File { owned, sha256, size } if sha256.eq_ignore_ascii_case(&self.sha256) => {
                 if wanted.fit(owned) {
-                    return Ok(Seen::Clean(self.out(*size)));
+                    return Ok(Inspection::Unchanged(self.out(*size)));
                 }
                 (format!("set mode and owner of {to}"), Some(wanted.difference(owned)))
             }
             Was::File { .. } => (format!("replace {to} by {}", self.url.shown()), None),
             _ => (format!("download {} to {to}", self.url.shown()), None),
         };
-        Ok(Seen::Change(Change { summary, diff, before: Original::of(cx, to, was) }))
+        Ok(Inspection::Change(Change { summary, diff, before: Original::of(cx, to, was) }))
     }
 
     async fn apply(&self, cx: &Cx<'_>, before: &Original) -> Result<Copied, Fault> {

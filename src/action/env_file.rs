@@ -1,7 +1,7 @@
 //! `env_file`: variables in a file that systemd reads as a unit's environment.
 
 use super::files::{self, Attributes, Contents, Original, Was};
-use super::{Action, Change, Cx, HostPath, Leftover, Seen, Undoing, environment};
+use super::{Action, Change, Cx, HostPath, Inspection, Leftover, UndoSupport, environment};
 use crate::model::{Effect, Fault};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -87,8 +87,8 @@ fn plain(name: &str, value: &Json) -> Result<String, Fault> {
 impl Action for EnvFile {
     const NAME: &'static str = "env_file";
     const EXAMPLE: &'static str = "on: members\nenv_file: { path: /etc/default/etcd, set: { ETCD_HEARTBEAT_INTERVAL: 430, ETCD_ELECTION_TIMEOUT: 4300 }, unset: [ETCD_DEBUG] }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("puts back the file that was there, or removes the new one");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Supported("puts back the file that was there, or removes the new one");
     type Out = EnvFileOut;
     type Before = Original;
 
@@ -96,18 +96,22 @@ impl Action for EnvFile {
         self.wanted().map(drop)
     }
 
-    fn touches(&self) -> Vec<String> {
+    fn resources(&self) -> Vec<String> {
         vec![self.path.as_str().to_owned()]
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let path = self.path.as_str();
         let Edited { was, old, new } = self.edited(cx).await?;
         if old == new {
-            return Ok(Seen::Clean(self.out(&old)));
+            return Ok(Inspection::Unchanged(self.out(&old)));
         }
         let summary = if was == Was::Absent { format!("make {path}") } else { format!("change {path}") };
-        Ok(Seen::Change(Change { summary, diff: files::unified(&old, &new), before: Original::of(cx, path, was) }))
+        Ok(Inspection::Change(Change {
+            summary,
+            diff: files::unified(&old, &new),
+            before: Original::of(cx, path, was),
+        }))
     }
 
     async fn apply(&self, cx: &Cx<'_>, before: &Original) -> Result<EnvFileOut, Fault> {

@@ -29,7 +29,7 @@ enum At {
 /// backtick and a line break. Text after a closing quote goes on with the value.
 pub fn assignments(text: &str) -> Vec<Assignment> {
     let mut found = Vec::new();
-    let mut reader = Reader::new();
+    let mut reader = EnvironmentReader::new();
     for (at, c) in text.char_indices() {
         found.extend(reader.take(at, c));
     }
@@ -37,7 +37,7 @@ pub fn assignments(text: &str) -> Vec<Assignment> {
     found
 }
 
-struct Reader {
+struct EnvironmentReader {
     at: At,
     start: usize,
     key: String,
@@ -48,9 +48,9 @@ struct Reader {
     fresh: bool,
 }
 
-impl Reader {
-    fn new() -> Reader {
-        Reader { at: At::Line, start: 0, key: String::new(), value: String::new(), solid: 0, fresh: true }
+impl EnvironmentReader {
+    fn new() -> EnvironmentReader {
+        EnvironmentReader { at: At::Line, start: 0, key: String::new(), value: String::new(), solid: 0, fresh: true }
     }
 
     fn take(&mut self, at: usize, c: char) -> Option<Assignment> {
@@ -132,7 +132,7 @@ impl Reader {
     }
 
     fn next_line(&mut self, at: usize) {
-        *self = Reader { start: at + 1, ..Reader::new() };
+        *self = EnvironmentReader { start: at + 1, ..EnvironmentReader::new() };
     }
 }
 

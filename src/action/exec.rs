@@ -1,7 +1,7 @@
 //! `exec`: a program on a host, without a shell.
 
 use super::command::{self, CommandOut};
-use super::{Action, Cx, HostPath, Seen, Tested, Undoing};
+use super::{Action, Cx, HostPath, Inspection, TestMode, UndoSupport};
 use crate::model::{Effect, Fault};
 use crate::world::quote::quote;
 use crate::world::{Script, fits};
@@ -58,9 +58,9 @@ impl Action for Exec {
     const NAME: &'static str = "exec";
     const EXAMPLE: &'static str = "on: members\nexec: [systemctl, daemon-reload]";
     const EFFECT: Effect = Effect::Opaque;
-    const CONVERGES_WITH: &'static [&'static str] = &["creates", "unless"];
-    const UNDO: Undoing = Undoing::No("only its author knows what it does: give the step an `undo`");
-    const TESTED: Tested = Tested::ByCommand;
+    const IDEMPOTENT_WITH: &'static [&'static str] = &["creates", "unless"];
+    const UNDO: UndoSupport = UndoSupport::Unsupported("only its author knows what it does: give the step an `undo`");
+    const TEST_MODE: TestMode = TestMode::StubbedCommand;
     type Out = CommandOut;
     type Before = ();
 
@@ -69,7 +69,7 @@ impl Action for Exec {
         self.words().iter().try_for_each(|word| fits("a word of the command", word.len()))
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let (creates, unless) = match self {
             Exec::Words(_) => (None, None),
             Exec::Guarded(guarded) => (guarded.creates.as_ref().map(HostPath::as_str), guarded.unless.as_deref()),

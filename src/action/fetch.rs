@@ -1,7 +1,7 @@
 //! `fetch`: a file from a host to the controller.
 
 use super::files::{self, Remote};
-use super::{Action, Change, Cx, HostPath, Seen, Undoing};
+use super::{Action, Change, Cx, HostPath, Inspection, UndoSupport};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -71,23 +71,24 @@ impl Action for Fetch {
     const NAME: &'static str = "fetch";
     const EXAMPLE: &'static str =
         "on: members\nfetch: { from: /var/log/etcd.log, to: \"logs/{{ host.name }}-{{ run.id }}.log\" }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Needless("nothing to take back on the host; the copy on the controller stays");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport =
+        UndoSupport::NotNeeded("nothing to take back on the host; the copy on the controller stays");
     const LOCAL_TARGETS: &'static [&'static str] = &["to"];
     type Out = Fetched;
     type Before = Destination;
 
-    fn touches(&self) -> Vec<String> {
+    fn resources(&self) -> Vec<String> {
         vec![self.from.as_str().to_owned(), format!("controller:{}", self.to.display())]
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let (to, Remote { sha256, size }) = (cx.local(&self.to), self.source(cx).await?);
         match files::look_locally(&to).await? {
-            Some(there) if there.sha256 == sha256 => Ok(Seen::Clean(out(&to, sha256, size))),
+            Some(there) if there.sha256 == sha256 => Ok(Inspection::Unchanged(out(&to, sha256, size))),
             Some(_) => Err(Fault::refused(format!("another {} is there already", to.display()))
                 .hint("name the copy after `{{ run.id }}` or `{{ host.name }}`")),
-            None => Ok(Seen::Change(Change {
+            None => Ok(Inspection::Change(Change {
                 summary: format!("fetch {} to {} ({size} bytes)", self.from, to.display()),
                 diff: None,
                 before: Destination { to },

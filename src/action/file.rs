@@ -1,7 +1,7 @@
 //! `file`: a file with its content, a directory, a link, or nothing at a path.
 
 use super::files::{self, Attributes, Contents, Original, Was};
-use super::{Action, Change, Cx, HostPath, Leftover, Mode, Seen, Undoing};
+use super::{Action, Change, Cx, HostPath, Inspection, Leftover, Mode, UndoSupport};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ pub struct File {
     #[schemars(extend("x-secret" = true))]
     content: Option<String>,
     /// What is there instead of a file.
-    state: Option<State>,
+    state: Option<FileState>,
     /// With `state: link`: what the link points to.
     target: Option<String>,
     /// Default: what it has; for a new file `"0600"`, for a new directory `"0700"`.
@@ -32,7 +32,7 @@ pub struct File {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum FileState {
     Directory,
     Link,
     Absent,
@@ -45,7 +45,7 @@ pub struct FileOut {
 }
 
 /// What the parameters ask for.
-enum Wanted<'a> {
+enum WantedFile<'a> {
     Content(&'a str),
     Directory,
     Link(&'a str),
@@ -54,17 +54,17 @@ enum Wanted<'a> {
 }
 
 impl File {
-    fn wanted(&self) -> Result<Wanted<'_>, Fault> {
+    fn wanted(&self) -> Result<WantedFile<'_>, Fault> {
         match (&self.content, self.state, &self.target) {
-            (Some(content), None, None) => Ok(Wanted::Content(content)),
-            (None, Some(State::Directory), None) => Ok(Wanted::Directory),
-            (None, Some(State::Link), Some(target)) if self.attributes() == Attributes::default() => {
-                Ok(Wanted::Link(target))
+            (Some(content), None, None) => Ok(WantedFile::Content(content)),
+            (None, Some(FileState::Directory), None) => Ok(WantedFile::Directory),
+            (None, Some(FileState::Link), Some(target)) if self.attributes() == Attributes::default() => {
+                Ok(WantedFile::Link(target))
             }
-            (None, Some(State::Absent), None) => Ok(Wanted::Absent),
-            (None, None, None) => Ok(Wanted::Present),
-            (None, Some(State::Link), Some(_)) => Err(Fault::value("a link has no mode and no owner of its own")),
-            (_, Some(State::Link), None) => Err(Fault::value("a link needs a `target`")),
+            (None, Some(FileState::Absent), None) => Ok(WantedFile::Absent),
+            (None, None, None) => Ok(WantedFile::Present),
+            (None, Some(FileState::Link), Some(_)) => Err(Fault::value("a link has no mode and no owner of its own")),
+            (_, Some(FileState::Link), None) => Err(Fault::value("a link needs a `target`")),
             (Some(_), Some(_), _) => Err(Fault::value("give either `content` or `state`")),
             (_, _, Some(_)) => Err(Fault::value("`target` is for `state: link`")),
         }
@@ -77,7 +77,7 @@ impl File {
     /// What is to be done, in words, with a diff; `None` where nothing is.
     fn work(
         &self,
-        wanted: &Wanted<'_>,
+        wanted: &WantedFile<'_>,
         was: &Was,
         text: Option<&str>,
     ) -> Result<Option<(String, Option<String>)>, Fault> {
@@ -88,21 +88,21 @@ impl File {
         };
         let simple = |words: String| Some((words, None));
         Ok(match (wanted, was) {
-            (Wanted::Content(new), Was::File { owned, sha256, .. }) if *sha256 == files::sha256(new) => fit(owned),
-            (Wanted::Content(new), Was::File { .. }) => {
+            (WantedFile::Content(new), Was::File { owned, sha256, .. }) if *sha256 == files::sha256(new) => fit(owned),
+            (WantedFile::Content(new), Was::File { .. }) => {
                 Some((format!("change {path}"), text.and_then(|old| files::unified(old, new))))
             }
-            (Wanted::Content(new), Was::Absent) => Some((format!("make {path}"), files::unified("", new))),
-            (Wanted::Content(_), _) => return files::regular(path, was).map(|()| None),
-            (Wanted::Directory, Was::Directory { owned, .. }) => fit(owned),
-            (Wanted::Directory, Was::Absent) => simple(format!("make the directory {path}")),
-            (Wanted::Link(target), Was::Link { target: old }) if old == target => None,
-            (Wanted::Link(target), Was::Absent | Was::Link { .. }) => simple(format!("link {path} to {target}")),
-            (Wanted::Absent, Was::Absent) => None,
-            (Wanted::Absent, _) => simple(format!("set aside {path}")),
-            (Wanted::Present, Was::File { owned, .. } | Was::Directory { owned, .. }) => fit(owned),
-            (Wanted::Present, Was::Absent) => return Err(Fault::missing(format!("there is no {path}"))),
-            (Wanted::Directory | Wanted::Link(_) | Wanted::Present, _) => {
+            (WantedFile::Content(new), Was::Absent) => Some((format!("make {path}"), files::unified("", new))),
+            (WantedFile::Content(_), _) => return files::regular(path, was).map(|()| None),
+            (WantedFile::Directory, Was::Directory { owned, .. }) => fit(owned),
+            (WantedFile::Directory, Was::Absent) => simple(format!("make the directory {path}")),
+            (WantedFile::Link(target), Was::Link { target: old }) if old == target => None,
+            (WantedFile::Link(target), Was::Absent | Was::Link { .. }) => simple(format!("link {path} to {target}")),
+            (WantedFile::Absent, Was::Absent) => None,
+            (WantedFile::Absent, _) => simple(format!("set aside {path}")),
+            (WantedFile::Present, Was::File { owned, .. } | Was::Directory { owned, .. }) => fit(owned),
+            (WantedFile::Present, Was::Absent) => return Err(Fault::missing(format!("there is no {path}"))),
+            (WantedFile::Directory | WantedFile::Link(_) | WantedFile::Present, _) => {
                 return Err(Fault::refused(format!("{path} is something else already: {}", was.words()))
                     .hint("move or remove it in a step of its own"));
             }
@@ -114,8 +114,8 @@ impl Action for File {
     const NAME: &'static str = "file";
     const EXAMPLE: &'static str =
         "on: members\nfile: { path: /etc/systemd/system/etcd.service.d, state: directory, mode: \"0755\" }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("puts back what was there: content, mode and owner");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Supported("puts back what was there: content, mode and owner");
     type Out = FileOut;
     type Before = Original;
 
@@ -123,34 +123,34 @@ impl Action for File {
         self.wanted().map(drop)
     }
 
-    fn touches(&self) -> Vec<String> {
+    fn resources(&self) -> Vec<String> {
         vec![self.path.as_str().to_owned()]
     }
 
     /// What is gone may come back by what runs.
-    fn lasts(&self) -> bool {
-        self.state != Some(State::Absent)
+    fn is_stable(&self) -> bool {
+        self.state != Some(FileState::Absent)
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let (path, wanted) = (self.path.as_str(), self.wanted()?);
         let attributes = self.attributes();
         let (was, text) = match wanted {
-            Wanted::Content(_) | Wanted::Directory | Wanted::Link(_) => {
+            WantedFile::Content(_) | WantedFile::Directory | WantedFile::Link(_) => {
                 files::look_inside_for_room(cx, path, &attributes).await?
             }
-            Wanted::Absent | Wanted::Present => files::look_inside(cx, path, &attributes).await?,
+            WantedFile::Absent | WantedFile::Present => files::look_inside(cx, path, &attributes).await?,
         };
         Ok(match self.work(&wanted, &was, text.as_deref())? {
-            None => Seen::Clean(FileOut { path: path.to_owned() }),
-            Some((summary, diff)) => Seen::Change(Change { summary, diff, before: Original::of(cx, path, was) }),
+            None => Inspection::Unchanged(FileOut { path: path.to_owned() }),
+            Some((summary, diff)) => Inspection::Change(Change { summary, diff, before: Original::of(cx, path, was) }),
         })
     }
 
     async fn apply(&self, cx: &Cx<'_>, before: &Original) -> Result<FileOut, Fault> {
         let (path, attributes) = (before.path(), self.attributes());
         match (self.wanted()?, &before.was) {
-            (Wanted::Content(new), was) => {
+            (WantedFile::Content(new), was) => {
                 let sha256 = files::sha256(new);
                 match was {
                     Was::File { owned, sha256: old, .. } if *old == sha256 => {
@@ -159,15 +159,15 @@ impl Action for File {
                     _ => files::install(cx, before, Contents::Bytes(new.as_bytes()), &sha256, &attributes).await?,
                 }
             }
-            (Wanted::Directory | Wanted::Present, Was::File { owned, .. }) => {
+            (WantedFile::Directory | WantedFile::Present, Was::File { owned, .. }) => {
                 files::attributes(cx, path, owned, &attributes).await?;
             }
-            (Wanted::Directory | Wanted::Present, Was::Directory { owned, place }) => {
+            (WantedFile::Directory | WantedFile::Present, Was::Directory { owned, place }) => {
                 files::attributes_of_directory(cx, path, (owned, place), &attributes).await?;
             }
-            (Wanted::Directory | Wanted::Present, _) => files::make_directory(cx, path, &attributes).await?,
-            (Wanted::Link(target), _) => files::link(cx, path, target).await?,
-            (Wanted::Absent, _) => drop(files::set_aside(cx, &before.keep).await?),
+            (WantedFile::Directory | WantedFile::Present, _) => files::make_directory(cx, path, &attributes).await?,
+            (WantedFile::Link(target), _) => files::link(cx, path, target).await?,
+            (WantedFile::Absent, _) => drop(files::set_aside(cx, &before.keep).await?),
         }
         Ok(FileOut { path: path.to_owned() })
     }
@@ -182,7 +182,7 @@ impl Action for File {
 
     async fn undo(&self, cx: &Cx<'_>, before: &Original) -> Result<(), Fault> {
         match self.state {
-            Some(State::Absent) => files::put_back(cx, &before.keep).await,
+            Some(FileState::Absent) => files::put_back(cx, &before.keep).await,
             _ => files::restore(cx, before).await,
         }
     }

@@ -1,8 +1,8 @@
 //! `flags`: flags of a command line, in a systemd unit or in the manifest of a static pod.
 
-use super::command_line::{self, Held, Unit, Wanted};
+use super::command_line::{self, FlagsLocation, UnitCommand, WantedFlags};
 use super::files::{self, Attributes, Contents, Original, Was};
-use super::{Action, Change, Cx, HostPath, Leftover, Mode, Seen, Undoing};
+use super::{Action, Change, Cx, HostPath, Inspection, Leftover, Mode, UndoSupport};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
 use indexmap::IndexMap;
@@ -46,12 +46,12 @@ pub struct FlagsOut {
 
 /// The file as it was; none where only systemd had to read its files again.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Before {
+pub struct FlagsBefore {
     file: Option<Original>,
 }
 
 /// A file to write.
-struct Edit {
+struct FlagsEdit {
     path: String,
     was: Was,
     /// What the flags stand in now: of a package's unit the text of the package.
@@ -60,14 +60,14 @@ struct Edit {
 }
 
 /// What is to be done; nothing where both are nothing.
-struct Work {
-    edit: Option<Edit>,
+struct FlagsWork {
+    edit: Option<FlagsEdit>,
     /// systemd has not read the unit's files as they are.
     stale: bool,
 }
 
 impl Flags {
-    fn wanted(&self) -> Result<Wanted, Fault> {
+    fn wanted(&self) -> Result<WantedFlags, Fault> {
         if let Some(name) = self.set.keys().chain(&self.remove).find(|name| !command_line::is_name(name)) {
             return Err(Fault::value(format!("`{name}` is no name of a flag: write it without dashes")));
         }
@@ -75,10 +75,10 @@ impl Flags {
             return Err(Fault::value(format!("{name} is both set and removed")));
         }
         let set = self.set.iter().map(|(name, value)| Ok((name.clone(), plain(name, value)?)));
-        Ok(Wanted { set: set.collect::<Result<_, Fault>>()?, remove: self.remove.clone() })
+        Ok(WantedFlags { set: set.collect::<Result<_, Fault>>()?, remove: self.remove.clone() })
     }
 
-    async fn work(&self, cx: &Cx<'_>) -> Result<Work, Fault> {
+    async fn work(&self, cx: &Cx<'_>) -> Result<FlagsWork, Fault> {
         let wanted = self.wanted()?;
         match (&self.unit, &self.file) {
             (Some(unit), _) => in_unit(cx, unit, &wanted).await,
@@ -88,7 +88,7 @@ impl Flags {
     }
 }
 
-async fn in_manifest(cx: &Cx<'_>, path: &str, wanted: &Wanted) -> Result<Work, Fault> {
+async fn in_manifest(cx: &Cx<'_>, path: &str, wanted: &WantedFlags) -> Result<FlagsWork, Fault> {
     let (was, text) = files::look_inside(cx, path, &Attributes::default()).await?;
     files::regular(path, &was)?;
     let old = match (&was, text) {
@@ -97,12 +97,12 @@ async fn in_manifest(cx: &Cx<'_>, path: &str, wanted: &Wanted) -> Result<Work, F
         (_, None) => return Err(Fault::refused(format!("{path} is no text in UTF-8 of at most a MiB"))),
     };
     let new = command_line::edit_manifest(path, &old, wanted)?;
-    let edit = (old != new).then(|| Edit { path: path.to_owned(), was, old, new });
-    Ok(Work { edit, stale: false })
+    let edit = (old != new).then(|| FlagsEdit { path: path.to_owned(), was, old, new });
+    Ok(FlagsWork { edit, stale: false })
 }
 
-async fn in_unit(cx: &Cx<'_>, name: &str, wanted: &Wanted) -> Result<Work, Fault> {
-    let unit = Unit::look(cx, name).await?;
+async fn in_unit(cx: &Cx<'_>, name: &str, wanted: &WantedFlags) -> Result<FlagsWork, Fault> {
+    let unit = UnitCommand::look(cx, name).await?;
     let environment = unit.environment_with(&unit.environment_texts(cx).await?);
     let variables: IndexMap<String, String> =
         environment.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect();
@@ -122,13 +122,13 @@ async fn in_unit(cx: &Cx<'_>, name: &str, wanted: &Wanted) -> Result<Work, Fault
     }
     let own = command_line::files(&unit.files, &texts);
     let read = |value: &str| command_line::expand(value, &variables).into_owned();
-    let Some(new) = command_line::edit_unit(&own, Held::Command, wanted, &read)? else {
-        return Ok(Work { edit: None, stale: unit.stale });
+    let Some(new) = command_line::edit_unit(&own, FlagsLocation::Command, wanted, &read)? else {
+        return Ok(FlagsWork { edit: None, stale: unit.stale });
     };
     let old = own.into_iter().find(|file| file.path == new.path).map(|file| file.text).unwrap_or_default();
     let was = was.swap_remove(&new.path).unwrap_or(Was::Absent);
     files::regular(&new.path, &was)?;
-    Ok(Work { edit: Some(Edit { path: new.path, was, old, new: new.text }), stale: unit.stale })
+    Ok(FlagsWork { edit: Some(FlagsEdit { path: new.path, was, old, new: new.text }), stale: unit.stale })
 }
 
 fn plain(name: &str, value: &Json) -> Result<String, Fault> {
@@ -144,10 +144,10 @@ impl Action for Flags {
     const NAME: &'static str = "flags";
     const EXAMPLE: &'static str =
         "on: members\nflags: { unit: etcd, set: { snapshot-count: 10000, logger: zap }, remove: [debug] }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("puts the file back, byte for byte, or removes the copy");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Supported("puts the file back, byte for byte, or removes the copy");
     type Out = FlagsOut;
-    type Before = Before;
+    type Before = FlagsBefore;
 
     fn validate(&self) -> Result<(), Fault> {
         if self.unit.is_some() == self.file.is_some() {
@@ -159,27 +159,27 @@ impl Action for Flags {
         self.wanted().map(drop)
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
-        let Work { edit, stale } = self.work(cx).await?;
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
+        let FlagsWork { edit, stale } = self.work(cx).await?;
         Ok(match edit {
-            Some(Edit { path, was, old, new }) => Seen::Change(Change {
+            Some(FlagsEdit { path, was, old, new }) => Inspection::Change(Change {
                 summary: format!("change {path}"),
                 diff: files::unified(&old, &new),
-                before: Before { file: Some(Original::of(cx, &path, was)) },
+                before: FlagsBefore { file: Some(Original::of(cx, &path, was)) },
             }),
             // An earlier attempt may have been cut off before systemd read what it had written.
-            None if stale => Seen::Change(Change {
+            None if stale => Inspection::Change(Change {
                 summary: "let systemd read its files again".to_owned(),
                 diff: None,
-                before: Before { file: None },
+                before: FlagsBefore { file: None },
             }),
-            None => Seen::Clean(FlagsOut { file: None }),
+            None => Inspection::Unchanged(FlagsOut { file: None }),
         })
     }
 
-    async fn apply(&self, cx: &Cx<'_>, _: &Before) -> Result<FlagsOut, Fault> {
+    async fn apply(&self, cx: &Cx<'_>, _: &FlagsBefore) -> Result<FlagsOut, Fault> {
         let edit = self.work(cx).await?.edit;
-        if let Some(Edit { path, was, new, .. }) = &edit {
+        if let Some(FlagsEdit { path, was, new, .. }) = &edit {
             if let Some((folder, _)) = path.rsplit_once('/').filter(|_| *was == Was::Absent) {
                 let made = cx.act(Script::exec(["mkdir", "-p", "--", folder])).await?;
                 files::check(made, &format!("make {folder}"))?;
@@ -193,15 +193,15 @@ impl Action for Flags {
         Ok(FlagsOut { file: edit.map(|edit| edit.path) })
     }
 
-    fn leaves(before: &Before, done: bool) -> Vec<Leftover> {
+    fn leaves(before: &FlagsBefore, done: bool) -> Vec<Leftover> {
         before.file.as_ref().map(|file| file.leaves(done)).unwrap_or_default()
     }
 
-    fn undo_writes(&self, _: &Cx<'_>, before: &Before) -> Vec<String> {
+    fn undo_writes(&self, _: &Cx<'_>, before: &FlagsBefore) -> Vec<String> {
         before.file.iter().map(|file| file.path().to_owned()).collect()
     }
 
-    async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
+    async fn undo(&self, cx: &Cx<'_>, before: &FlagsBefore) -> Result<(), Fault> {
         if let Some(original) = &before.file {
             files::restore(cx, original).await?;
         }

@@ -1,7 +1,7 @@
 //! `http`: a question to a web server, or an order.
 
-use super::web::{self, Tls};
-use super::{Action, Cx, Seen, Undoing, unseen};
+use super::web::{self, WebTls};
+use super::{Action, Cx, Inspection, UndoSupport, unseen};
 use crate::http::Url;
 use crate::model::{Effect, Fault, FaultKind};
 use bytes::Bytes;
@@ -43,7 +43,7 @@ pub struct Http {
     /// The status that it must answer with, or a list of them. Default: 200 to 299.
     status: Option<Statuses>,
     /// Certificates, for `https`.
-    tls: Option<Tls>,
+    tls: Option<WebTls>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -169,9 +169,10 @@ impl Action for Http {
     const NAME: &'static str = "http";
     const EXAMPLE: &'static str =
         "on: members\nhttp: { url: \"http://127.0.0.1:2379/health\" }\nretry: { for: 30s, every: 1s }";
-    const EFFECT: Effect = Effect::Reads;
-    const READS_WITH: Option<(&'static str, &'static [&'static str])> = Some(("method", &["GET", "HEAD"]));
-    const UNDO: Undoing = Undoing::No("only its author knows what an order does: give the step an `undo`");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const READ_ONLY_WITH: Option<(&'static str, &'static [&'static str])> = Some(("method", &["GET", "HEAD"]));
+    const UNDO: UndoSupport =
+        UndoSupport::Unsupported("only its author knows what an order does: give the step an `undo`");
     type Out = HttpOut;
     type Before = ();
 
@@ -183,10 +184,10 @@ impl Action for Http {
         if self.body.is_some() && self.json.is_some() {
             return Err(Fault::value("give either `body` or `json`"));
         }
-        self.tls.as_ref().map_or(Ok(()), Tls::validate)
+        self.tls.as_ref().map_or(Ok(()), WebTls::validate)
     }
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen(self.shown())
     }
 

@@ -1,6 +1,6 @@
 //! A type of action, erased into a row of a table.
 
-use super::{Action, Cx, KINDS, Leftover, Seen};
+use super::{Action, Cx, Inspection, KINDS, Leftover};
 use crate::model::{Effect, Fault, Outputs};
 use futures_util::future::BoxFuture;
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
@@ -8,13 +8,13 @@ use serde_json::Value as Json;
 
 /// Whether an action knows how to take itself back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Undoing {
+pub enum UndoSupport {
     /// What its undo does.
-    Known(&'static str),
+    Supported(&'static str),
     /// Why nothing has to be taken back.
-    Needless(&'static str),
+    NotNeeded(&'static str),
     /// Why it has none by itself.
-    No(&'static str),
+    Unsupported(&'static str),
 }
 
 /// A parameter with which an action that knows how to take itself back cannot.
@@ -28,32 +28,32 @@ pub struct Stays {
 
 /// What stands in for an action where a runbook is tested without hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tested {
+pub enum TestMode {
     /// Nothing: it touches no host, and runs as it is.
-    AsItIs,
+    Real,
     /// Nothing but the operator, whose answer the test says.
-    Asked,
+    Answered,
     /// It runs, and the test says how its command ends.
-    ByCommand,
+    StubbedCommand,
     /// It does not run: the test says what it finds and gives.
-    ByWord,
+    Stubbed,
 }
 
 /// One row of the table of kinds.
-pub struct Kind {
+pub struct ActionKind {
     pub name: &'static str,
     pub example: &'static str,
     effect: Effect,
-    pub converges_with: &'static [&'static str],
-    pub reads_with: Option<(&'static str, &'static [&'static str])>,
-    undo: Undoing,
+    pub idempotent_with: &'static [&'static str],
+    pub read_only_with: Option<(&'static str, &'static [&'static str])>,
+    undo: UndoSupport,
     pub stays: Option<Stays>,
-    makes_effective_with: Option<(&'static str, &'static [&'static str])>,
+    activates_with: Option<(&'static str, &'static [&'static str])>,
     pub barrier: bool,
     pub limited: bool,
     pub guard: bool,
     pub local_targets: &'static [&'static str],
-    pub tested: Tested,
+    pub tested: TestMode,
     /// Of the parameters, with the manual in its descriptions.
     pub schema: fn() -> Schema,
     /// Of the outputs.
@@ -64,22 +64,22 @@ pub struct Kind {
     pub decode: fn(Json) -> Result<Box<dyn Erased>, String>,
 }
 
-impl Kind {
-    pub const fn of<A: Action>() -> Kind {
-        Kind {
+impl ActionKind {
+    pub const fn of<A: Action>() -> ActionKind {
+        ActionKind {
             name: A::NAME,
             example: A::EXAMPLE,
             effect: A::EFFECT,
-            converges_with: A::CONVERGES_WITH,
-            reads_with: A::READS_WITH,
+            idempotent_with: A::IDEMPOTENT_WITH,
+            read_only_with: A::READ_ONLY_WITH,
             undo: A::UNDO,
             stays: A::STAYS,
-            makes_effective_with: A::MAKES_EFFECTIVE_WITH,
+            activates_with: A::ACTIVATES_WITH,
             barrier: A::BARRIER,
             limited: A::LIMITED,
             guard: A::GUARD,
             local_targets: A::LOCAL_TARGETS,
-            tested: A::TESTED,
+            tested: A::TEST_MODE,
             schema: || generator().into_root_schema_for::<A>(),
             out_schema: || generator().into_root_schema_for::<A::Out>(),
             leaves: |before, done| from_json::<A>(before).map(|before| A::leaves(&before, done)).unwrap_or_default(),
@@ -95,24 +95,24 @@ impl Kind {
     /// author's word.
     pub fn effect<'a>(&self, parameters: impl IntoIterator<Item = (&'a str, Option<&'a str>)>, reads: bool) -> Effect {
         if reads {
-            return Effect::Reads;
+            return Effect::ReadOnly;
         }
-        parameters.into_iter().fold(self.effect, |effect, (name, text)| match self.reads_with {
-            _ if self.converges_with.contains(&name) => Effect::Converges,
+        parameters.into_iter().fold(self.effect, |effect, (name, text)| match self.read_only_with {
+            _ if self.idempotent_with.contains(&name) => Effect::Idempotent,
             Some((key, values)) if key == name && !text.is_some_and(|text| values.contains(&text)) => Effect::Opaque,
             _ => effect,
         })
     }
 
     /// Whether a step with these parameters knows how to take itself back, by those that are known yet.
-    pub fn undoing<'a>(&self, known: impl Fn(&str) -> Option<&'a Json>) -> Undoing {
+    pub fn undoing<'a>(&self, known: impl Fn(&str) -> Option<&'a Json>) -> UndoSupport {
         let stays = |stays: &Stays| is_one_of(known(stays.with), stays.values);
-        self.stays.filter(stays).map_or(self.undo, |stays| Undoing::No(stays.why))
+        self.stays.filter(stays).map_or(self.undo, |stays| UndoSupport::Unsupported(stays.why))
     }
 
     /// Whether a step with these parameters makes the changes above it take effect.
-    pub fn makes_effective<'a>(&self, known: impl Fn(&str) -> Option<&'a Json>) -> bool {
-        self.makes_effective_with.is_some_and(|(name, values)| is_one_of(known(name), values))
+    pub fn activates<'a>(&self, known: impl Fn(&str) -> Option<&'a Json>) -> bool {
+        self.activates_with.is_some_and(|(name, values)| is_one_of(known(name), values))
     }
 }
 
@@ -125,14 +125,14 @@ fn is_one_of(known: Option<&Json>, values: &[&str]) -> bool {
     }
 }
 
-impl std::fmt::Debug for Kind {
+impl std::fmt::Debug for ActionKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Kind").field(&self.name).finish()
     }
 }
 
 /// The kind of that name.
-pub fn find(name: &str) -> Option<&'static Kind> {
+pub fn find(name: &str) -> Option<&'static ActionKind> {
     KINDS.iter().find(|kind| kind.name == name)
 }
 
@@ -158,8 +158,8 @@ pub enum ErasedSeen {
 /// An action with its type forgotten.
 pub trait Erased: Send + Sync {
     fn command(&self) -> Option<String>;
-    fn touches(&self) -> Vec<String>;
-    fn lasts(&self) -> bool;
+    fn resources(&self) -> Vec<String>;
+    fn is_stable(&self) -> bool;
     fn inspect<'a>(&'a self, cx: &'a Cx<'_>) -> BoxFuture<'a, Result<ErasedSeen, Fault>>;
     fn apply<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<Outputs, Fault>>;
     fn undo<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<(), Fault>>;
@@ -173,19 +173,19 @@ impl<A: Action> Erased for A {
         Action::command(self)
     }
 
-    fn touches(&self) -> Vec<String> {
-        Action::touches(self)
+    fn resources(&self) -> Vec<String> {
+        Action::resources(self)
     }
 
-    fn lasts(&self) -> bool {
-        Action::lasts(self)
+    fn is_stable(&self) -> bool {
+        Action::is_stable(self)
     }
 
     fn inspect<'a>(&'a self, cx: &'a Cx<'_>) -> BoxFuture<'a, Result<ErasedSeen, Fault>> {
         Box::pin(async move {
             Ok(match Action::inspect(self, cx).await? {
-                Seen::Clean(out) => ErasedSeen::Clean(outputs(out)?),
-                Seen::Change(change) => ErasedSeen::Change(ErasedChange {
+                Inspection::Unchanged(out) => ErasedSeen::Clean(outputs(out)?),
+                Inspection::Change(change) => ErasedSeen::Change(ErasedChange {
                     summary: change.summary,
                     diff: change.diff,
                     before: json(change.before)?,
@@ -201,7 +201,7 @@ impl<A: Action> Erased for A {
     fn undo<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move {
             match A::UNDO {
-                Undoing::Needless(_) => Ok(()),
+                UndoSupport::NotNeeded(_) => Ok(()),
                 _ => Action::undo(self, cx, &from_json::<A>(before)?).await,
             }
         })

@@ -40,11 +40,11 @@ mod value;
 mod wait;
 mod web;
 
-pub use context::{Cx, Question, Settings};
+pub use context::{CommandSettings, Cx, Question};
 pub use etcd::Sidecar;
 pub(crate) use files::script;
 pub use files::{LocalFile, checksum, sha256};
-pub use kind::{Erased, ErasedChange, ErasedSeen, Kind, Stays, Tested, Undoing, find};
+pub use kind::{ActionKind, Erased, ErasedChange, ErasedSeen, Stays, TestMode, UndoSupport, find};
 pub use r#use::USE;
 pub use value::{Address, Condition, HostPath, Hosts, LocalPath, Mode, Period, format_pattern, parse_format};
 
@@ -55,56 +55,56 @@ use serde::de::DeserializeOwned;
 use std::future::Future;
 
 /// Every kind, in the order of the manual. A new kind is one file, one `mod` line and one line here.
-pub static KINDS: &[Kind] = &[
-    Kind::of::<sh::Sh>(),
-    Kind::of::<exec::Exec>(),
-    Kind::of::<copy::Copy>(),
-    Kind::of::<fetch::Fetch>(),
-    Kind::of::<send::Send>(),
-    Kind::of::<download::Download>(),
-    Kind::of::<unarchive::Unarchive>(),
-    Kind::of::<file::File>(),
-    Kind::of::<env_file::EnvFile>(),
-    Kind::of::<flags::Flags>(),
-    Kind::of::<r#move::Move>(),
-    Kind::of::<remove::Remove>(),
-    Kind::of::<service::Service>(),
-    Kind::of::<wait::Wait>(),
-    Kind::of::<http::Http>(),
-    Kind::of::<assert::Assert>(),
-    Kind::of::<assess::Assess>(),
-    Kind::of::<approve::Approve>(),
-    Kind::of::<checkpoint::Checkpoint>(),
-    Kind::of::<tls::Ca>(),
-    Kind::of::<tls::Cert>(),
-    Kind::of::<etcd::Config>(),
-    Kind::of::<etcd::Configure>(),
-    Kind::of::<etcd::Identity>(),
-    Kind::of::<etcd::Status>(),
-    Kind::of::<etcd::Health>(),
-    Kind::of::<etcd::Quorum>(),
-    Kind::of::<etcd::MoveLeader>(),
-    Kind::of::<etcd::Consistent>(),
-    Kind::of::<etcd::Alarm>(),
-    Kind::of::<etcd::Compact>(),
-    Kind::of::<etcd::Defrag>(),
-    Kind::of::<etcd::Metrics>(),
-    Kind::of::<etcd::Auth>(),
-    Kind::of::<etcd::V2>(),
-    Kind::of::<etcd::Member>(),
-    Kind::of::<etcd::Content>(),
-    Kind::of::<etcd::Probe>(),
-    Kind::of::<etcd::Get>(),
-    Kind::of::<etcd::Put>(),
-    Kind::of::<etcd::Snapshot>(),
-    Kind::of::<etcd::SnapshotStatus>(),
-    Kind::of::<etcd::Restore>(),
-    Kind::of::<etcd::MirrorCheck>(),
-    Kind::of::<etcd::Mirror>(),
+pub static KINDS: &[ActionKind] = &[
+    ActionKind::of::<sh::Sh>(),
+    ActionKind::of::<exec::Exec>(),
+    ActionKind::of::<copy::Copy>(),
+    ActionKind::of::<fetch::Fetch>(),
+    ActionKind::of::<send::Send>(),
+    ActionKind::of::<download::Download>(),
+    ActionKind::of::<unarchive::Unarchive>(),
+    ActionKind::of::<file::File>(),
+    ActionKind::of::<env_file::EnvFile>(),
+    ActionKind::of::<flags::Flags>(),
+    ActionKind::of::<r#move::Move>(),
+    ActionKind::of::<remove::Remove>(),
+    ActionKind::of::<service::Service>(),
+    ActionKind::of::<wait::Wait>(),
+    ActionKind::of::<http::Http>(),
+    ActionKind::of::<assert::Assert>(),
+    ActionKind::of::<assess::Assess>(),
+    ActionKind::of::<approve::Approve>(),
+    ActionKind::of::<checkpoint::Checkpoint>(),
+    ActionKind::of::<tls::Ca>(),
+    ActionKind::of::<tls::Cert>(),
+    ActionKind::of::<etcd::Config>(),
+    ActionKind::of::<etcd::Configure>(),
+    ActionKind::of::<etcd::Identity>(),
+    ActionKind::of::<etcd::Status>(),
+    ActionKind::of::<etcd::Health>(),
+    ActionKind::of::<etcd::Quorum>(),
+    ActionKind::of::<etcd::MoveLeader>(),
+    ActionKind::of::<etcd::Consistent>(),
+    ActionKind::of::<etcd::Alarm>(),
+    ActionKind::of::<etcd::Compact>(),
+    ActionKind::of::<etcd::Defrag>(),
+    ActionKind::of::<etcd::Metrics>(),
+    ActionKind::of::<etcd::Auth>(),
+    ActionKind::of::<etcd::V2>(),
+    ActionKind::of::<etcd::MemberAction>(),
+    ActionKind::of::<etcd::Content>(),
+    ActionKind::of::<etcd::Probe>(),
+    ActionKind::of::<etcd::Get>(),
+    ActionKind::of::<etcd::Put>(),
+    ActionKind::of::<etcd::Snapshot>(),
+    ActionKind::of::<etcd::SnapshotStatus>(),
+    ActionKind::of::<etcd::Restore>(),
+    ActionKind::of::<etcd::MirrorCheck>(),
+    ActionKind::of::<etcd::Mirror>(),
 ];
 
 /// What a roll does before each batch. No step names it as its action: `rolling` makes a roll of a list of steps.
-pub static ROLLING: Kind = Kind::of::<rolling::Rolling>();
+pub static ROLLING: ActionKind = ActionKind::of::<rolling::Rolling>();
 
 /// What a change may leave on its host, outside the run's folder there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,9 +117,9 @@ pub enum Leftover {
 
 /// What looking found.
 #[derive(Debug, Clone)]
-pub enum Seen<A: Action> {
+pub enum Inspection<A: Action> {
     /// It is already as it should be.
-    Clean(A::Out),
+    Unchanged(A::Out),
     Change(Change<A::Before>),
 }
 
@@ -151,14 +151,14 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     const EXAMPLE: &'static str;
     const EFFECT: Effect;
     /// Parameters any of which makes an opaque action one that converges.
-    const CONVERGES_WITH: &'static [&'static str] = &[];
+    const IDEMPOTENT_WITH: &'static [&'static str] = &[];
     /// Of an action that reads: a parameter, and its values with which it does. With another value it is opaque.
-    const READS_WITH: Option<(&'static str, &'static [&'static str])> = None;
-    const UNDO: Undoing;
+    const READ_ONLY_WITH: Option<(&'static str, &'static [&'static str])> = None;
+    const UNDO: UndoSupport;
     /// Of an action that knows how to take itself back: the parameter with which it cannot.
     const STAYS: Option<Stays> = None;
     /// A parameter, and its values with which it makes the changes above it take effect: it is taken back after them.
-    const MAKES_EFFECTIVE_WITH: Option<(&'static str, &'static [&'static str])> = None;
+    const ACTIVATES_WITH: Option<(&'static str, &'static [&'static str])> = None;
     /// Whether everything above it finishes first and nothing below it starts before, whatever `needs` says.
     const BARRIER: bool = false;
     /// Whether its tasks take a slot of the limits. Those that mostly wait for others do not.
@@ -167,7 +167,7 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     const GUARD: bool = false;
     /// Parameters that are paths on the controller where it writes. What a host has said leads there to no other folder.
     const LOCAL_TARGETS: &'static [&'static str] = &[];
-    const TESTED: Tested = Tested::ByWord;
+    const TEST_MODE: TestMode = TestMode::Stubbed;
     /// What it gives to later steps: its schema is what `steps.X.out.NAME` is checked against.
     type Out: Serialize + JsonSchema + Send;
     /// What it saw before the change; `()` where there is nothing to put back.
@@ -180,7 +180,7 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     }
 
     /// Looks, and changes nothing. The default is for reads and opaque actions: it cannot know.
-    fn inspect(&self, cx: &Cx<'_>) -> impl Future<Output = Result<Seen<Self>, Fault>> + Send;
+    fn inspect(&self, cx: &Cx<'_>) -> impl Future<Output = Result<Inspection<Self>, Fault>> + Send;
 
     fn apply(&self, cx: &Cx<'_>, before: &Self::Before) -> impl Future<Output = Result<Self::Out, Fault>> + Send;
 
@@ -212,12 +212,12 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
 
     /// The things on its host that it makes so: paths, or such as `unit etcd`. A task that touches one of them later has
     /// the last word on it. With none it is never looked at again, and may have touched anything.
-    fn touches(&self) -> Vec<String> {
+    fn resources(&self) -> Vec<String> {
         Vec::new()
     }
 
     /// Whether another look finds it done, rather than to be done again.
-    fn lasts(&self) -> bool {
+    fn is_stable(&self) -> bool {
         true
     }
 
@@ -228,6 +228,6 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
 }
 
 /// For `inspect` of a read or an opaque action: there is nothing to look at beforehand.
-pub fn unseen<A: Action<Before = ()>>(summary: impl Into<String>) -> Result<Seen<A>, Fault> {
-    Ok(Seen::Change(Change { summary: summary.into(), diff: None, before: () }))
+pub fn unseen<A: Action<Before = ()>>(summary: impl Into<String>) -> Result<Inspection<A>, Fault> {
+    Ok(Inspection::Change(Change { summary: summary.into(), diff: None, before: () }))
 }

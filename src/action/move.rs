@@ -1,7 +1,7 @@
 //! `move`: a new name for a file or folder on a host.
 
 use super::files;
-use super::{Action, Change, Cx, HostPath, Leftover, Seen, Undoing};
+use super::{Action, Change, Cx, HostPath, Inspection, Leftover, UndoSupport};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,13 +17,13 @@ pub struct Move {
     /// Its new name. The folder of it must exist, on the same filesystem.
     to: HostPath,
     /// `ok`: nothing to do where neither name exists. Without it, that fails the step.
-    missing: Option<Missing>,
+    missing: Option<OnMissing>,
 }
 
 /// What it means that there is nothing to move.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Missing {
+pub enum OnMissing {
     Ok,
 }
 
@@ -55,31 +55,31 @@ impl Action for Move {
     const NAME: &'static str = "move";
     const EXAMPLE: &'static str =
         "on: members\nmove: { from: /var/lib/etcd, to: \"/var/lib/etcd.before-{{ run.id }}\", missing: ok }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("moves it back");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Supported("moves it back");
     type Out = Moved;
     type Before = Renaming;
 
-    fn touches(&self) -> Vec<String> {
+    fn resources(&self) -> Vec<String> {
         vec![self.from.as_str().to_owned(), self.to.as_str().to_owned()]
     }
 
     /// What is gone may come back by what runs: a unit makes its data folder again.
-    fn lasts(&self) -> bool {
+    fn is_stable(&self) -> bool {
         false
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let (from, to) = (self.from.as_str(), self.to.as_str());
         let [old, new] = files::exist(cx, [from, to]).await?;
         match (old, new, self.missing) {
             (true, true, _) => Err(Fault::refused(format!("both {from} and {to} exist; a move never overwrites"))
                 .hint("look which of the two is wanted, and move the other away")),
-            (false, true, _) => Ok(Seen::Clean(self.out(true))),
-            (false, false, Some(Missing::Ok)) => Ok(Seen::Clean(self.out(false))),
+            (false, true, _) => Ok(Inspection::Unchanged(self.out(true))),
+            (false, false, Some(OnMissing::Ok)) => Ok(Inspection::Unchanged(self.out(false))),
             (false, false, None) => Err(Fault::missing(format!("there is no {from} to move"))
                 .hint("`missing: ok` accepts that there is nothing to move")),
-            (true, false, _) => Ok(Seen::Change(Change {
+            (true, false, _) => Ok(Inspection::Change(Change {
                 summary: format!("move {from} to {to}"),
                 diff: None,
                 before: Renaming { from: from.to_owned(), to: to.to_owned() },

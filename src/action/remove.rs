@@ -1,7 +1,7 @@
 //! `remove`: a file or folder of a host goes away, and can come back.
 
 use super::files::{self, Keep};
-use super::{Action, Change, Cx, HostPath, Leftover, Seen, Stays, Undoing};
+use super::{Action, Change, Cx, HostPath, Inspection, Leftover, Stays, UndoSupport};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,31 +31,31 @@ pub struct Removed {
 impl Action for Remove {
     const NAME: &'static str = "remove";
     const EXAMPLE: &'static str = "on: members\nremove: { path: /var/lib/etcd }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("puts back what was set aside");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Supported("puts back what was set aside");
     const STAYS: Option<Stays> =
         Some(Stays { with: "permanent", values: &["true"], why: "what is deleted cannot come back" });
     type Out = Removed;
     type Before = Keep;
 
-    fn touches(&self) -> Vec<String> {
+    fn resources(&self) -> Vec<String> {
         vec![self.path.as_str().to_owned()]
     }
 
     /// What is gone may come back by what runs: a unit makes its data folder again.
-    fn lasts(&self) -> bool {
+    fn is_stable(&self) -> bool {
         false
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let path = self.path.as_str();
         let [there] = files::exist(cx, [path]).await?;
         if !there {
-            return Ok(Seen::Clean(Removed { path: path.to_owned(), aside: String::new() }));
+            return Ok(Inspection::Unchanged(Removed { path: path.to_owned(), aside: String::new() }));
         }
         let verb = if self.permanent { "delete" } else { "set aside" };
         let summary = format!("{verb} {path}");
-        Ok(Seen::Change(Change { summary, diff: None, before: Keep::of(cx, path) }))
+        Ok(Inspection::Change(Change { summary, diff: None, before: Keep::of(cx, path) }))
     }
 
     async fn apply(&self, cx: &Cx<'_>, before: &Keep) -> Result<Removed, Fault> {

@@ -3,7 +3,7 @@
 //! The key that makes a roll of a list of steps; what runs as a task of its own is the choice of each batch, so that
 //! the order is on record, and what was chosen once is not chosen again when the run is taken up.
 
-use super::{Action, Cx, Seen, Tested, Undoing, unseen};
+use super::{Action, Cx, Inspection, TestMode, UndoSupport, unseen};
 use crate::model::{Effect, Fault, HostName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,21 +18,21 @@ pub struct Rolling {
     size: usize,
     /// The hosts of the batches before.
     done: Vec<String>,
-    first: Option<Names>,
-    last: Option<Names>,
+    first: Option<HostNameList>,
+    last: Option<HostNameList>,
 }
 
 /// A host's name, or several; an empty one names none.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(untagged)]
-enum Names {
+enum HostNameList {
     One(String),
     Several(Vec<String>),
 }
 
 /// The batch.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Batch {
+pub struct BatchOutputs {
     /// Its hosts.
     hosts: Vec<String>,
 }
@@ -40,24 +40,24 @@ pub struct Batch {
 impl Action for Rolling {
     const NAME: &'static str = "rolling";
     const EXAMPLE: &'static str = "rolling: { batch: 1, last: etcd-1 }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it only chooses");
-    const TESTED: Tested = Tested::AsItIs;
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it only chooses");
+    const TEST_MODE: TestMode = TestMode::Real;
     const LIMITED: bool = false;
-    type Out = Batch;
+    type Out = BatchOutputs;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("choose a batch")
     }
 
-    async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<Batch, Fault> {
+    async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<BatchOutputs, Fault> {
         // A host that is not in this roll may be named: a leader elsewhere. One that nobody knows is a mistake.
         let unknown = |name: &&String| cx.world.host(&HostName::from(name.as_str())).is_none();
         if let Some(name) = self.first().chain(self.last()).find(unknown) {
             return Err(Fault::value(format!("{name} is no host of this run")));
         }
-        Ok(Batch { hosts: self.next() })
+        Ok(BatchOutputs { hosts: self.next() })
     }
 }
 
@@ -86,11 +86,11 @@ impl Rolling {
     }
 }
 
-fn names(names: Option<&Names>) -> impl Iterator<Item = &String> {
+fn names(names: Option<&HostNameList>) -> impl Iterator<Item = &String> {
     let names = match names {
         None => &[],
-        Some(Names::One(name)) => std::slice::from_ref(name),
-        Some(Names::Several(names)) => names.as_slice(),
+        Some(HostNameList::One(name)) => std::slice::from_ref(name),
+        Some(HostNameList::Several(names)) => names.as_slice(),
     };
     names.iter().filter(|name| !name.is_empty())
 }

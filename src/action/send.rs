@@ -2,7 +2,7 @@
 
 use super::copy::Copied;
 use super::files::{self, Attributes, Contents, Original, Remote, Was};
-use super::{Action, Change, Cx, HostPath, Hosts, Leftover, Mode, Seen, Undoing};
+use super::{Action, Change, Cx, HostPath, Hosts, Inspection, Leftover, Mode, UndoSupport};
 use crate::model::{Effect, Fault};
 use crate::world::Host;
 use schemars::JsonSchema;
@@ -52,16 +52,16 @@ impl Action for Send {
     const NAME: &'static str = "send";
     const EXAMPLE: &'static str =
         "on: members\nsend: { host: source, from: /etc/hosts, to: /root/hosts, mode: \"0644\" }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("puts back the file that was there, or removes the new one");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Supported("puts back the file that was there, or removes the new one");
     type Out = Copied;
     type Before = Original;
 
-    fn touches(&self) -> Vec<String> {
+    fn resources(&self) -> Vec<String> {
         vec![self.to.as_str().to_owned()]
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let (wanted, to) = (self.wanted(), self.to.as_str());
         let from = self.source(cx)?;
         let source = files::look_at(cx, from.as_ref(), self.from.as_str()).await?;
@@ -70,14 +70,14 @@ impl Action for Send {
         let (summary, diff) = match &was {
             Was::File { owned, sha256, .. } if *sha256 == source.sha256 => {
                 if wanted.fit(owned) {
-                    return Ok(Seen::Clean(self.out(source)));
+                    return Ok(Inspection::Unchanged(self.out(source)));
                 }
                 (format!("set mode and owner of {to}"), Some(wanted.difference(owned)))
             }
             Was::File { size, .. } => (format!("replace {to} ({size} bytes by {} others)", source.size), None),
             _ => (format!("send {} of {} to {to} ({} bytes)", self.from, from.name(), source.size), None),
         };
-        Ok(Seen::Change(Change { summary, diff, before: Original::of(cx, to, was) }))
+        Ok(Inspection::Change(Change { summary, diff, before: Original::of(cx, to, was) }))
     }
 
     async fn apply(&self, cx: &Cx<'_>, before: &Original) -> Result<Copied, Fault> {

@@ -4,8 +4,8 @@
 //! come up only together, are all issued before any is awaited.
 
 use super::poll::Pace;
-use super::systemd::{Unit, journal};
-use super::{Action, Change, Cx, Seen, Undoing, files};
+use super::systemd::{UnitStatus, journal};
+use super::{Action, Change, Cx, Inspection, UndoSupport, files};
 use crate::model::{Effect, Fault, FaultKind};
 use crate::world::Script;
 use schemars::JsonSchema;
@@ -22,7 +22,7 @@ pub struct Service {
     /// Its name, such as `etcd` or `etcd.service`.
     unit: String,
     /// What it should be. `restarted` and `reloaded` are done each time.
-    state: Option<State>,
+    state: Option<ServiceState>,
     /// Whether it starts at boot.
     enabled: Option<bool>,
     /// Whether nothing can start it. A unit that is to be stopped is masked once it is down.
@@ -35,7 +35,7 @@ pub struct Service {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum ServiceState {
     Started,
     Stopped,
     Restarted,
@@ -59,8 +59,8 @@ pub struct ServiceOut {
     pid: u32,
 }
 
-impl From<Unit> for ServiceOut {
-    fn from(unit: Unit) -> Self {
+impl From<UnitStatus> for ServiceOut {
+    fn from(unit: UnitStatus) -> Self {
         ServiceOut { active: unit.active, sub: unit.sub, file: unit.file, pid: unit.pid }
     }
 }
@@ -76,7 +76,7 @@ pub struct UnitBefore {
 
 /// What is to be done to a unit; empty words for what is right already.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Work {
+struct UnitWork {
     /// `start`, `stop`, `restart`, `reload`.
     job: &'static str,
     /// `enable`, `disable`.
@@ -87,13 +87,13 @@ struct Work {
     runtime: &'static str,
 }
 
-impl Work {
+impl UnitWork {
     fn is_none(&self) -> bool {
-        *self == Work::default()
+        *self == UnitWork::default()
     }
 
     /// A line for each property that would be another one; none where the unit is only run anew.
-    fn difference(&self, unit: &Unit) -> Option<String> {
+    fn difference(&self, unit: &UnitStatus) -> Option<String> {
         let active = match self.job {
             "start" => Some("active"),
             "stop" => Some("inactive"),
@@ -136,12 +136,12 @@ exec systemctl -q mask $2 -- "$1"
 "#;
 
 impl Service {
-    fn work(&self, unit: &Unit) -> Work {
+    fn work(&self, unit: &UnitStatus) -> UnitWork {
         let job = match self.state {
-            Some(State::Started) if !unit.up() => "start",
-            Some(State::Stopped) if !unit.down() => "stop",
-            Some(State::Restarted) => "restart",
-            Some(State::Reloaded) => "reload",
+            Some(ServiceState::Started) if !unit.up() => "start",
+            Some(ServiceState::Stopped) if !unit.down() => "stop",
+            Some(ServiceState::Restarted) => "restart",
+            Some(ServiceState::Reloaded) => "reload",
             _ => "",
         };
         let enabling = match self.enabled {
@@ -154,15 +154,15 @@ impl Service {
             Some(false) if unit.masked() => "unmask",
             _ => "",
         };
-        Work { job, enabling, masking, runtime: "" }
+        UnitWork { job, enabling, masking, runtime: "" }
     }
 
     /// What takes back what was done, from the unit as it is now.
-    fn way_back(&self, before: &UnitBefore, unit: &Unit) -> Work {
+    fn undo_work(&self, before: &UnitBefore, unit: &UnitStatus) -> UnitWork {
         let job = match (self.state, before.running) {
             (None, _) => "",
-            (Some(State::Restarted), true) => "restart",
-            (Some(State::Reloaded), true) if unit.up() => "reload",
+            (Some(ServiceState::Restarted), true) => "restart",
+            (Some(ServiceState::Reloaded), true) if unit.up() => "reload",
             (_, true) if !unit.running() => "start",
             (_, false) if !unit.down() => "stop",
             _ => "",
@@ -178,15 +178,15 @@ impl Service {
             _ => "",
         };
         let runtime = if before.file == "masked-runtime" { "--runtime" } else { "" };
-        Work { job, enabling, masking, runtime }
+        UnitWork { job, enabling, masking, runtime }
     }
 
     fn starts(&self) -> bool {
-        matches!(self.state, Some(State::Started | State::Restarted | State::Reloaded))
+        matches!(self.state, Some(ServiceState::Started | ServiceState::Restarted | ServiceState::Reloaded))
     }
 
     /// Whether the unit can be brought into that state at all.
-    fn guard(&self, unit: &Unit) -> Result<(), Fault> {
+    fn guard(&self, unit: &UnitStatus) -> Result<(), Fault> {
         let name = &self.unit;
         let starts = self.starts();
         match unit.load.as_str() {
@@ -208,33 +208,33 @@ impl Service {
         }
     }
 
-    async fn perform(&self, cx: &Cx<'_>, work: &Work, unit: &Unit) -> Result<Unit, Fault> {
+    async fn perform(&self, cx: &Cx<'_>, work: &UnitWork, unit: &UnitStatus) -> Result<UnitStatus, Fault> {
         let stale = if unit.stale { "yes" } else { "no" };
-        let Work { job, enabling, masking, runtime } = work;
+        let UnitWork { job, enabling, masking, runtime } = work;
         let what = format!("{} {}", work.words(), self.unit);
         let script = Script::new(ISSUE).args([self.unit.as_str(), stale, masking, enabling, job]);
         files::check(cx.act(script).await?, &what)?;
-        let mut unit = Unit::look(cx, &self.unit).await?;
+        let mut unit = UnitStatus::look(cx, &self.unit).await?;
         // Masked in the middle of its stop, a unit would lose its ExecStop and its limits. And a start is taken back
         // before what it runs on is: its unit must be down by then, whoever waits for others to come up with it.
         let taken_back = *job == "stop" && self.starts();
         if !job.is_empty() && (self.wait || taken_back || *masking == "mask") {
-            unit = self.settled(cx, job).await?;
+            unit = self.wait_for_job(cx, job).await?;
         }
         if *masking == "mask" {
             let output = cx.act(Script::new(MASK).args([self.unit.as_str(), runtime])).await?;
             files::check(output, &format!("mask {}", self.unit))?;
-            unit = Unit::look(cx, &self.unit).await?;
+            unit = UnitStatus::look(cx, &self.unit).await?;
         }
         Ok(unit)
     }
 
     /// Waits until the job has ended; a fault with the unit's journal where it ended badly.
-    async fn settled(&self, cx: &Cx<'_>, job: &str) -> Result<Unit, Fault> {
+    async fn wait_for_job(&self, cx: &Cx<'_>, job: &str) -> Result<UnitStatus, Fault> {
         let name = &self.unit;
         let mut pace = Pace::until(cx.deadline);
         let fault = loop {
-            let unit = Unit::look(cx, name).await?;
+            let unit = UnitStatus::look(cx, name).await?;
             let state = unit.words();
             if !unit.busy && !matches!(unit.active.as_str(), "deactivating" | "reloading") {
                 if succeeded(job, &unit) {
@@ -251,7 +251,7 @@ impl Service {
 }
 
 /// Whether a unit at rest is what the job should have made it.
-fn succeeded(job: &str, unit: &Unit) -> bool {
+fn succeeded(job: &str, unit: &UnitStatus) -> bool {
     match job {
         "stop" => unit.down(),
         "reload" => unit.up() && matches!(unit.reload_result.as_str(), "" | "success"),
@@ -262,13 +262,12 @@ fn succeeded(job: &str, unit: &Unit) -> bool {
 impl Action for Service {
     const NAME: &'static str = "service";
     const EXAMPLE: &'static str = "on: members\nservice: { unit: etcd, state: started, enabled: true }\ntimeout: 2m";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known(
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Supported(
         "brings the unit back: running or not, enabled or not, masked or not; what was restarted or reloaded is so \
          again once the changes above it are taken back",
     );
-    const MAKES_EFFECTIVE_WITH: Option<(&'static str, &'static [&'static str])> =
-        Some(("state", &["restarted", "reloaded"]));
+    const ACTIVATES_WITH: Option<(&'static str, &'static [&'static str])> = Some(("state", &["restarted", "reloaded"]));
     const LIMITED: bool = false;
     type Out = ServiceOut;
     type Before = UnitBefore;
@@ -283,39 +282,39 @@ impl Action for Service {
         }
     }
 
-    fn touches(&self) -> Vec<String> {
+    fn resources(&self) -> Vec<String> {
         vec![format!("unit {}", self.unit.trim_end_matches(".service"))]
     }
 
-    fn lasts(&self) -> bool {
-        !matches!(self.state, Some(State::Restarted | State::Reloaded))
+    fn is_stable(&self) -> bool {
+        !matches!(self.state, Some(ServiceState::Restarted | ServiceState::Reloaded))
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
-        let unit = Unit::look(cx, &self.unit).await?;
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
+        let unit = UnitStatus::look(cx, &self.unit).await?;
         self.guard(&unit)?;
         let work = self.work(&unit);
         if work.is_none() {
-            return Ok(Seen::Clean(unit.into()));
+            return Ok(Inspection::Unchanged(unit.into()));
         }
         let diff = work.difference(&unit);
         let before = UnitBefore { running: unit.running(), masked: unit.masked(), file: unit.file };
-        Ok(Seen::Change(Change { summary: format!("{} {}", work.words(), self.unit), diff, before }))
+        Ok(Inspection::Change(Change { summary: format!("{} {}", work.words(), self.unit), diff, before }))
     }
 
     async fn apply(&self, cx: &Cx<'_>, _: &UnitBefore) -> Result<ServiceOut, Fault> {
-        let unit = Unit::look(cx, &self.unit).await?;
+        let unit = UnitStatus::look(cx, &self.unit).await?;
         let work = self.work(&unit);
         Ok(if work.is_none() { unit } else { self.perform(cx, &work, &unit).await? }.into())
     }
 
     fn undo_writes(&self, _: &Cx<'_>, _: &UnitBefore) -> Vec<String> {
-        self.touches()
+        self.resources()
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &UnitBefore) -> Result<(), Fault> {
-        let unit = Unit::look(cx, &self.unit).await?;
-        let work = self.way_back(before, &unit);
+        let unit = UnitStatus::look(cx, &self.unit).await?;
+        let work = self.undo_work(before, &unit);
         if work.is_none() { Ok(()) } else { self.perform(cx, &work, &unit).await.map(drop) }
     }
 }
@@ -329,8 +328,8 @@ mod tests {
         serde_json::from_value(parameters).unwrap()
     }
 
-    fn unit(active: &str, file: &str) -> Unit {
-        Unit { load: "loaded".into(), active: active.into(), file: file.into(), ..Unit::default() }
+    fn unit(active: &str, file: &str) -> UnitStatus {
+        UnitStatus { load: "loaded".into(), active: active.into(), file: file.into(), ..UnitStatus::default() }
     }
 
     #[test]
@@ -356,16 +355,16 @@ mod tests {
     fn the_way_back_leads_to_what_was_seen() {
         let stopped = service(json!({ "unit": "x", "state": "stopped", "enabled": false, "masked": true }));
         let before = UnitBefore { running: true, masked: false, file: "enabled".into() };
-        assert_eq!(stopped.way_back(&before, &unit("inactive", "masked")).words(), "unmask, enable, start");
-        assert!(stopped.way_back(&before, &unit("active", "enabled")).is_none());
+        assert_eq!(stopped.undo_work(&before, &unit("inactive", "masked")).words(), "unmask, enable, start");
+        assert!(stopped.undo_work(&before, &unit("active", "enabled")).is_none());
     }
 
     #[test]
     fn a_failed_unit_was_not_running_and_is_stopped_on_the_way_back() {
         let started = service(json!({ "unit": "x", "state": "started" }));
         let before = UnitBefore { running: unit("failed", "static").running(), masked: false, file: "static".into() };
-        assert_eq!(started.way_back(&before, &unit("active", "static")).words(), "stop");
-        assert!(started.way_back(&before, &unit("inactive", "static")).is_none());
+        assert_eq!(started.undo_work(&before, &unit("active", "static")).words(), "stop");
+        assert!(started.undo_work(&before, &unit("inactive", "static")).is_none());
     }
 
     #[test]
@@ -377,7 +376,7 @@ mod tests {
 
     #[test]
     fn a_oneshot_that_has_run_well_counts_as_started() {
-        let ran = Unit { kind: "oneshot".into(), result: "success".into(), ..unit("inactive", "static") };
-        assert!(succeeded("start", &ran) && !succeeded("start", &Unit { result: "exit-code".into(), ..ran }));
+        let ran = UnitStatus { kind: "oneshot".into(), result: "success".into(), ..unit("inactive", "static") };
+        assert!(succeeded("start", &ran) && !succeeded("start", &UnitStatus { result: "exit-code".into(), ..ran }));
     }
 }

@@ -1,7 +1,7 @@
 //! `sh`: shell text on a host.
 
 use super::command::{self, CommandOut};
-use super::{Action, Cx, HostPath, Seen, Tested, Undoing};
+use super::{Action, Cx, HostPath, Inspection, TestMode, UndoSupport};
 use crate::model::{Effect, Fault};
 use crate::world::{Script, fits};
 use schemars::JsonSchema;
@@ -49,9 +49,9 @@ impl Action for Sh {
     const NAME: &'static str = "sh";
     const EXAMPLE: &'static str = "on: members\nsh: { run: useradd --system etcd, unless: id etcd }";
     const EFFECT: Effect = Effect::Opaque;
-    const CONVERGES_WITH: &'static [&'static str] = &["creates", "unless"];
-    const UNDO: Undoing = Undoing::No("only its author knows what it does: give the step an `undo`");
-    const TESTED: Tested = Tested::ByCommand;
+    const IDEMPOTENT_WITH: &'static [&'static str] = &["creates", "unless"];
+    const UNDO: UndoSupport = UndoSupport::Unsupported("only its author knows what it does: give the step an `undo`");
+    const TEST_MODE: TestMode = TestMode::StubbedCommand;
     type Out = CommandOut;
     type Before = ();
 
@@ -59,7 +59,7 @@ impl Action for Sh {
         fits("the shell text", self.text().len() + SET.len())
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let (creates, unless) = match self {
             Sh::Text(_) => (None, None),
             Sh::Guarded(guarded) => (guarded.creates.as_ref().map(HostPath::as_str), guarded.unless.as_deref()),

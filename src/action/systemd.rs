@@ -6,7 +6,7 @@ use crate::world::Script;
 
 /// What systemd says of a unit, in its own words (see systemctl(1)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unit {
+pub struct UnitStatus {
     /// `loaded`, `not-found`, `masked`, `bad-setting`, `error`.
     pub load: String,
     /// `active`, `activating`, `deactivating`, `reloading`, `inactive`, `failed`.
@@ -40,15 +40,15 @@ exec systemctl show --no-pager \
 
 const JOURNAL: &str = r#"exec journalctl --no-pager --quiet -o short-iso -n 15 -u "$1" 2>&1"#;
 
-impl Unit {
+impl UnitStatus {
     /// Looks at a unit. One that does not exist is no fault here: see [`Unit::load`].
-    pub async fn look(cx: &Cx<'_>, name: &str) -> Result<Unit, Fault> {
+    pub async fn look(cx: &Cx<'_>, name: &str) -> Result<UnitStatus, Fault> {
         let output = cx.probe(Script::new(SHOW).arg(name)).await?;
-        Ok(Unit::parse(&files::check(output, &format!("look at the unit {name}"))?.text()))
+        Ok(UnitStatus::parse(&files::check(output, &format!("look at the unit {name}"))?.text()))
     }
 
-    fn parse(text: &str) -> Unit {
-        let mut unit = Unit::default();
+    fn parse(text: &str) -> UnitStatus {
+        let mut unit = UnitStatus::default();
         for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
             let field = match key {
                 "LoadState" => &mut unit.load,
@@ -116,8 +116,8 @@ pub async fn journal(cx: &Cx<'_>, name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn unit(active: &str, sub: &str, more: &str) -> Unit {
-        Unit::parse(&format!("LoadState=loaded\nActiveState={active}\nSubState={sub}\n{more}"))
+    fn unit(active: &str, sub: &str, more: &str) -> UnitStatus {
+        UnitStatus::parse(&format!("LoadState=loaded\nActiveState={active}\nSubState={sub}\n{more}"))
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_mask_shows_in_the_load_state_or_in_the_file() {
-        assert!(Unit::parse("LoadState=masked").masked());
+        assert!(UnitStatus::parse("LoadState=masked").masked());
         assert!(unit("active", "running", "UnitFileState=masked-runtime").masked());
     }
 }

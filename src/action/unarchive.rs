@@ -6,7 +6,7 @@
 //! is somebody else's.
 
 use super::files::{self, Keep, LocalFile, Was, script};
-use super::{Action, Change, Cx, HostPath, Leftover, LocalPath, Mode, Seen, Undoing, read};
+use super::{Action, Change, Cx, HostPath, Inspection, Leftover, LocalPath, Mode, UndoSupport, read};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
 use schemars::JsonSchema;
@@ -54,7 +54,7 @@ pub struct Unarchived {
 
 /// What leads back.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Before {
+pub struct FolderBefore {
     #[serde(flatten)]
     keep: Keep,
     /// Whether the folder was there.
@@ -304,12 +304,12 @@ impl Action for Unarchive {
     const NAME: &'static str = "unarchive";
     const EXAMPLE: &'static str =
         "on: members\nunarchive: { from: \"{{ params.archive }}\", to: /opt/tool, strip: 1, owner: root }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known(
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Supported(
         "puts back the files that were replaced, and takes away what was made: new folders are set aside",
     );
     type Out = Unarchived;
-    type Before = Before;
+    type Before = FolderBefore;
 
     fn validate(&self) -> Result<(), Fault> {
         match self.from.is_some() != self.file.is_some() {
@@ -318,13 +318,13 @@ impl Action for Unarchive {
         }
     }
 
-    fn touches(&self) -> Vec<String> {
+    fn resources(&self) -> Vec<String> {
         [Some(&self.to), self.creates.as_ref()].into_iter().flatten().map(|path| path.as_str().to_owned()).collect()
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         if self.creates.is_some() && self.is_there(cx, "").await? {
-            return Ok(Seen::Clean(self.out("")));
+            return Ok(Inspection::Unchanged(self.out("")));
         }
         let to = self.to.as_str();
         let wanted = files::Attributes { mode: None, owner: self.owner.clone(), group: self.group.clone() };
@@ -334,14 +334,14 @@ impl Action for Unarchive {
         }
         let (name, file) = self.archive(cx).await?;
         if self.creates.is_none() && self.is_there(cx, &file.sha256).await? {
-            return Ok(Seen::Clean(self.out(&file.sha256)));
+            return Ok(Inspection::Unchanged(self.out(&file.sha256)));
         }
-        let before = Before { keep: Keep::of(cx, to), there: was != Was::Absent };
+        let before = FolderBefore { keep: Keep::of(cx, to), there: was != Was::Absent };
         let summary = format!("unpack {name} into {to} ({} bytes)", file.size);
-        Ok(Seen::Change(Change { summary, diff: None, before }))
+        Ok(Inspection::Change(Change { summary, diff: None, before }))
     }
 
-    async fn apply(&self, cx: &Cx<'_>, before: &Before) -> Result<Unarchived, Fault> {
+    async fn apply(&self, cx: &Cx<'_>, before: &FolderBefore) -> Result<Unarchived, Fault> {
         let (name, file) = self.archive(cx).await?;
         let (path, ours) = match &self.from {
             None => (name.clone(), ""),
@@ -364,20 +364,20 @@ impl Action for Unarchive {
         Ok(self.out(&file.sha256))
     }
 
-    fn leaves(before: &Before, done: bool) -> Vec<Leftover> {
+    fn leaves(before: &FolderBefore, done: bool) -> Vec<Leftover> {
         let keep = &before.keep;
         let scraps = [keep.beside_as("new"), format!("{}/{}", keep.path, stage(keep))].map(Leftover::Ours);
         if done { Vec::new() } else { scraps.to_vec() }
     }
 
     /// What was unpacked is told from what others have made of it by the list that leads back.
-    fn undo_writes(&self, _: &Cx<'_>, before: &Before) -> Vec<String> {
+    fn undo_writes(&self, _: &Cx<'_>, before: &FolderBefore) -> Vec<String> {
         let marker = format!("{}/{MARKER}", self.to);
         let done = self.creates.as_ref().map_or(marker, HostPath::to_string);
         [Some(done), (!before.there).then(|| self.to.to_string())].into_iter().flatten().collect()
     }
 
-    async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
+    async fn undo(&self, cx: &Cx<'_>, before: &FolderBefore) -> Result<(), Fault> {
         let there = if before.there { "yes" } else { "" };
         let aside = if cx.set_aside { "yes" } else { "" };
         let args = [self.to.as_str(), &before.keep.kept, &stage(&before.keep), there, aside, cx.run.as_str()];

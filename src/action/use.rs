@@ -1,12 +1,12 @@
 //! `use`: the end of a used runbook. No row of the table of kinds: the key `use` names a file, not parameters.
 
-use super::{Action, Cx, Kind, Seen, Tested, Undoing, unseen};
+use super::{Action, ActionKind, Cx, Inspection, TestMode, UndoSupport, unseen};
 use crate::model::{Effect, Fault, Outputs};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The kind of a step that uses a runbook.
-pub static USE: Kind = Kind::of::<Use>();
+pub static USE: ActionKind = ActionKind::of::<Use>();
 
 /// What the used runbook gives: its `out`, filled in.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -16,14 +16,14 @@ pub struct Use(Outputs);
 impl Action for Use {
     const NAME: &'static str = "use";
     const EXAMPLE: &'static str = "use: ../lib/stop-unit.yaml";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("its own steps are taken back");
-    const TESTED: Tested = Tested::AsItIs;
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("its own steps are taken back");
+    const TEST_MODE: TestMode = TestMode::Real;
     const LIMITED: bool = false;
     type Out = Outputs;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("end the used runbook")
     }
 

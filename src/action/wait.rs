@@ -1,9 +1,9 @@
 //! `wait`: until the world is as it should be.
 
 use super::poll::Pace;
-use super::systemd::Unit;
-use super::web::{self, Tls};
-use super::{Action, Address, Cx, HostPath, Period, Seen, Undoing, files, unseen};
+use super::systemd::UnitStatus;
+use super::web::{self, WebTls};
+use super::{Action, Address, Cx, HostPath, Inspection, Period, UndoSupport, files, unseen};
 use crate::http::Url;
 use crate::model::{Effect, Fault, FaultKind};
 use crate::world::Script;
@@ -27,7 +27,7 @@ pub struct Wait {
     /// An address, `http://` or `https://`, that answers a GET with a status of 200 to 299.
     http: Option<Url>,
     /// Certificates for `http`, where its address begins with https://.
-    tls: Option<Tls>,
+    tls: Option<WebTls>,
     /// A file or folder that exists.
     path: Option<HostPath>,
     /// A unit of systemd that is in `state`.
@@ -69,7 +69,7 @@ impl Wait {
             missing.push(format!("{path} does not exist"));
         }
         if let Some(name) = &self.unit {
-            missing.extend(self.unit_missing(name, &Unit::look(cx, name).await?)?);
+            missing.extend(self.unit_missing(name, &UnitStatus::look(cx, name).await?)?);
         }
         if !self.ports_closed.is_empty() {
             let output = files::check(cx.probe(Script::new(LISTENING)).await?, "look at ports")?;
@@ -89,7 +89,7 @@ impl Wait {
         Ok(missing)
     }
 
-    fn unit_missing(&self, name: &str, unit: &Unit) -> Result<Option<String>, Fault> {
+    fn unit_missing(&self, name: &str, unit: &UnitStatus) -> Result<Option<String>, Fault> {
         if unit.load == "not-found" {
             return Err(Fault::missing(format!("there is no unit {name}")));
         }
@@ -123,8 +123,8 @@ impl Action for Wait {
     const NAME: &'static str = "wait";
     const EXAMPLE: &'static str =
         "on: members\nwait: { unit: etcd, state: inactive, ports_closed: [2379, 2380] }\ntimeout: 120s";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
     const LIMITED: bool = false;
     type Out = ();
     type Before = ();
@@ -136,10 +136,10 @@ impl Action for Wait {
         if self.tls.is_some() && !self.http.as_ref().is_some_and(Url::is_tls) {
             return Err(Fault::value("`tls` is for an `http` that begins with https://"));
         }
-        self.tls.as_ref().map_or(Ok(()), Tls::validate)
+        self.tls.as_ref().map_or(Ok(()), WebTls::validate)
     }
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("wait")
     }
 

@@ -13,7 +13,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 /// Certificates for `https`, as PEM files on the host that asks. They are read into memory only.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Tls {
+pub struct WebTls {
     /// The authorities to trust. Default: those that the controller trusts.
     ca: Option<HostPath>,
     /// The certificate to show, with its chain. It needs `key`.
@@ -24,7 +24,7 @@ pub struct Tls {
 
 /// A connection to the server of an address, opened by a host. Nothing has been asked where this fails. A port that
 /// refuses is `missing`, a certificate that is not trusted is `refused`.
-pub async fn open(cx: &Cx<'_>, host: &dyn Host, url: &Url, tls: Option<&Tls>) -> Result<Connection, Fault> {
+pub async fn open(cx: &Cx<'_>, host: &dyn Host, url: &Url, tls: Option<&WebTls>) -> Result<Connection, Fault> {
     let mut stream = host.dial(&url.address()).await?;
     if url.is_tls() {
         let config = tls.cloned().unwrap_or_default().config(cx, host).await?;
@@ -33,7 +33,7 @@ pub async fn open(cx: &Cx<'_>, host: &dyn Host, url: &Url, tls: Option<&Tls>) ->
     Ok(Connection::over(url.clone(), stream).await?.looking_only(host.looks_only()))
 }
 
-impl Tls {
+impl WebTls {
     pub fn validate(&self) -> Result<(), Fault> {
         match self.cert.is_some() == self.key.is_some() {
             true => Ok(()),

@@ -4,11 +4,11 @@
 //! text is wanted (`0600`), a whole `{{ expression }}` fits everywhere, and text with `{{ }}` in it is text.
 
 use super::command;
-use super::reader::{Reader, folded};
-use crate::action::{Kind, parse_format};
-use crate::load::{Node, Value, suggested, unknown_key};
+use super::context::{CheckContext, folded};
+use crate::action::{ActionKind, parse_format};
+use crate::load::{Node, NodeValue, suggested, unknown_key};
 use crate::model::Diagnostic;
-use crate::template::{Expr, Late, Template};
+use crate::template::{Expr, Template, Templated};
 use serde_json::Value as Json;
 use std::rc::Rc;
 
@@ -19,7 +19,7 @@ pub(crate) struct Schemas {
 }
 
 impl Schemas {
-    pub fn of(kind: &Kind) -> Self {
+    pub fn of(kind: &ActionKind) -> Self {
         Schemas { parameters: (kind.schema)().to_value(), outputs: (kind.out_schema)().to_value() }
     }
 
@@ -36,15 +36,15 @@ impl Schemas {
 }
 
 /// Decodes an action's parameters.
-pub(super) fn parameters(reader: &mut Reader, node: &Node, kind: &'static Kind) -> Late {
+pub(super) fn parameters(reader: &mut CheckContext, node: &Node, kind: &'static ActionKind) -> Templated {
     let schemas: Rc<Schemas> = reader.schemas(kind);
     // `service:` alone is a map without entries.
-    let empty = Node { span: node.span, value: Value::Map(Vec::new()) };
+    let empty = Node { span: node.span, value: NodeValue::Map(Vec::new()) };
     let takes_null = types(&schemas.parameters).contains(&"null");
-    let node = if node.value == Value::Null && !takes_null { &empty } else { node };
+    let node = if node.value == NodeValue::Null && !takes_null { &empty } else { node };
     let what = format!("`{}`", kind.name);
     let before = reader.problems.len();
-    let args = Walk { root: &schemas.parameters, reader, action: &what }.value(node, &schemas.parameters, &what);
+    let args = ArgsChecker { root: &schemas.parameters, reader, action: &what }.value(node, &schemas.parameters, &what);
     if let Some(value) = args.as_value().filter(|_| reader.problems.len() == before)
         && let Err(why) = (kind.decode)(value.clone())
     {
@@ -53,16 +53,16 @@ pub(super) fn parameters(reader: &mut Reader, node: &Node, kind: &'static Kind) 
     args
 }
 
-struct Walk<'w, 'a> {
+struct ArgsChecker<'w, 'a> {
     root: &'w Json,
-    reader: &'w mut Reader<'a>,
+    reader: &'w mut CheckContext<'a>,
     /// The action's name, as messages have it.
     action: &'w str,
 }
 
-impl Walk<'_, '_> {
+impl ArgsChecker<'_, '_> {
     /// `what` is the value as messages name it: a name in backticks, or more.
-    fn value(&mut self, node: &Node, schema: &Json, what: &str) -> Late {
+    fn value(&mut self, node: &Node, schema: &Json, what: &str) -> Templated {
         let schema = Schemas::at(self.root, schema);
         match schema.get("format").and_then(Json::as_str) {
             Some("expression") => return self.condition(node, what),
@@ -70,10 +70,10 @@ impl Walk<'_, '_> {
             Some("local-path") => {
                 let path = self.plain(node, schema, what);
                 let folder = self.reader.folder();
-                if folder.is_none() && matches!(&path, Late::Value(Json::String(path)) if !path.starts_with('/')) {
+                if folder.is_none() && matches!(&path, Templated::Value(Json::String(path)) if !path.starts_with('/')) {
                     self.reader.no_folder(node.span);
                 }
-                return Late::Path(Box::new(path), folder);
+                return Templated::Path(Box::new(path), folder);
             }
             _ => {}
         }
@@ -85,15 +85,15 @@ impl Walk<'_, '_> {
     }
 
     /// The alternative that the value is meant to be: the one with the fewest mistakes.
-    fn one_of(&mut self, node: &Node, all: &[Json], what: &str) -> Late {
+    fn one_of(&mut self, node: &Node, all: &[Json], what: &str) -> Templated {
         let root = self.root;
         let fitting: Vec<&Json> = all.iter().map(|s| Schemas::at(root, s)).filter(|s| could_be(node, s)).collect();
         if fitting.is_empty() {
             self.mistyped(node, all, what);
-            return Late::Value(Json::Null);
+            return Templated::Value(Json::Null);
         }
         let before = self.reader.problems.len();
-        let mut best: Option<(Late, Vec<Diagnostic>)> = None;
+        let mut best: Option<(Templated, Vec<Diagnostic>)> = None;
         for schema in fitting {
             let late = self.value(node, schema, what);
             let problems = self.reader.problems.split_off(before);
@@ -106,7 +106,7 @@ impl Walk<'_, '_> {
         late
     }
 
-    fn plain(&mut self, node: &Node, schema: &Json, what: &str) -> Late {
+    fn plain(&mut self, node: &Node, schema: &Json, what: &str) -> Templated {
         command::check(self.reader, node, schema);
         if let Some(template) = self.reader.template(node) {
             if template.whole.is_none() && !could_be(node, schema) {
@@ -122,35 +122,35 @@ impl Walk<'_, '_> {
                 if let Err(why) = fit(self.root, schema, &value) {
                     self.reader.error("E0501", node.span, format!("{what}: {why}"));
                 }
-                return Late::Value(value);
+                return Templated::Value(value);
             }
-            return Late::Text(template);
+            return Templated::Text(template);
         }
         if node.as_str().is_some_and(Template::is_in) {
             // A template that cannot be read: said already.
-            return Late::Value(Json::Null);
+            return Templated::Value(Json::Null);
         }
         let allowed = types(schema);
         let is = |name: &str| allowed.contains(&name);
         match &node.value {
-            Value::Map(entries) if is("object") || allowed.is_empty() => self.object(node, entries, schema, what),
-            Value::Seq(items) if is("array") || allowed.is_empty() => {
+            NodeValue::Map(entries) if is("object") || allowed.is_empty() => self.object(node, entries, schema, what),
+            NodeValue::Seq(items) if is("array") || allowed.is_empty() => {
                 let item_schema = schema.get("items").cloned().unwrap_or(Json::Bool(true));
                 let what = format!("an item of {what}");
-                folded(Late::Seq(items.iter().map(|item| self.value(item, &item_schema, &what)).collect()))
+                folded(Templated::Seq(items.iter().map(|item| self.value(item, &item_schema, &what)).collect()))
             }
             _ => self.scalar(node, schema, &allowed, what),
         }
     }
 
-    fn scalar(&mut self, node: &Node, schema: &Json, allowed: &[&str], what: &str) -> Late {
+    fn scalar(&mut self, node: &Node, schema: &Json, allowed: &[&str], what: &str) -> Templated {
         let is = |name: &str| allowed.contains(&name);
         let own = match &node.value {
-            Value::Null => is("null"),
-            Value::Bool(_) => is("boolean"),
-            Value::Number(number) => is("number") || is("integer") && !number.is_f64(),
-            Value::String(_) => is("string"),
-            Value::Seq(_) | Value::Map(_) => false,
+            NodeValue::Null => is("null"),
+            NodeValue::Bool(_) => is("boolean"),
+            NodeValue::Number(number) => is("number") || is("integer") && !number.is_f64(),
+            NodeValue::String(_) => is("string"),
+            NodeValue::Seq(_) | NodeValue::Map(_) => false,
         };
         let value = match node.text(self.reader.sources) {
             _ if allowed.is_empty() => {
@@ -161,11 +161,11 @@ impl Walk<'_, '_> {
             Some(text) if is("string") => Json::from(text),
             _ => {
                 self.mistyped(node, std::slice::from_ref(schema), what);
-                return Late::Value(Json::Null);
+                return Templated::Value(Json::Null);
             }
         };
         self.restrictions(node, &value, schema, what);
-        Late::Value(value)
+        Templated::Value(value)
     }
 
     fn restrictions(&mut self, node: &Node, value: &Json, schema: &Json, what: &str) {
@@ -198,7 +198,13 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn object(&mut self, node: &Node, entries: &[(crate::load::Key, Node)], schema: &Json, what: &str) -> Late {
+    fn object(
+        &mut self,
+        node: &Node,
+        entries: &[(crate::load::NodeKey, Node)],
+        schema: &Json,
+        what: &str,
+    ) -> Templated {
         let none = serde_json::Map::new();
         let properties = schema.get("properties").and_then(Json::as_object).unwrap_or(&none);
         let others = schema.get("additionalProperties");
@@ -206,7 +212,7 @@ impl Walk<'_, '_> {
         for (key, value) in entries {
             match (properties.get(&key.text), others) {
                 // A parameter without a value counts as not given.
-                (Some(of), _) if value.value == Value::Null && !could_be(value, Schemas::at(self.root, of)) => {}
+                (Some(of), _) if value.value == NodeValue::Null && !could_be(value, Schemas::at(self.root, of)) => {}
                 (Some(of), _) => values.push((key.text.clone(), self.value(value, of, &format!("`{}`", key.text)))),
                 (None, Some(Json::Bool(false))) => {
                     let free = |name: &&str| entries.iter().all(|(key, _)| key.text != **name);
@@ -218,7 +224,7 @@ impl Walk<'_, '_> {
             }
         }
         for name in schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str) {
-            let given = entries.iter().any(|(key, value)| key.text == name && value.value != Value::Null);
+            let given = entries.iter().any(|(key, value)| key.text == name && value.value != NodeValue::Null);
             if !given {
                 let message = format!("{what} needs `{name}`");
                 let problem = Diagnostic::error("E0203", node.span, message);
@@ -229,13 +235,13 @@ impl Walk<'_, '_> {
                 });
             }
         }
-        folded(Late::Map(values))
+        folded(Templated::Map(values))
     }
 
-    fn condition(&mut self, node: &Node, what: &str) -> Late {
+    fn condition(&mut self, node: &Node, what: &str) -> Templated {
         match self.reader.expression(node, what) {
-            Some(expr) => Late::Condition(expr),
-            None => Late::Value(Json::Null),
+            Some(expr) => Templated::Condition(expr),
+            None => Templated::Value(Json::Null),
         }
     }
 
@@ -270,25 +276,25 @@ fn all_named(all: &[Json]) -> Option<Json> {
 
 /// Whether parameters of which some are known only in the run fit so far: each value that is known must be one that the
 /// action takes.
-pub(crate) fn fit_so_far(schemas: &Schemas, args: &Late) -> Result<(), String> {
+pub(crate) fn fit_so_far(schemas: &Schemas, args: &Templated) -> Result<(), String> {
     late_fits(&schemas.parameters, &schemas.parameters, args)
 }
 
-fn late_fits(root: &Json, schema: &Json, late: &Late) -> Result<(), String> {
+fn late_fits(root: &Json, schema: &Json, late: &Templated) -> Result<(), String> {
     let schema = Schemas::at(root, schema);
     match late {
-        Late::Value(value) => fit(root, schema, value),
+        Templated::Value(value) => fit(root, schema, value),
         // Which of them it is may show only in the run.
-        Late::Map(_) | Late::Seq(_) if Schemas::alternatives(schema).is_some() => Ok(()),
-        Late::Map(entries) => entries.iter().try_for_each(|(key, late)| match of_entry(schema, key) {
+        Templated::Map(_) | Templated::Seq(_) if Schemas::alternatives(schema).is_some() => Ok(()),
+        Templated::Map(entries) => entries.iter().try_for_each(|(key, late)| match of_entry(schema, key) {
             Some(of) => late_fits(root, of, late).map_err(|why| format!("`{key}`: {why}")),
             None => Ok(()),
         }),
-        Late::Seq(items) => match schema.get("items") {
+        Templated::Seq(items) => match schema.get("items") {
             Some(of) => items.iter().try_for_each(|late| late_fits(root, of, late)),
             None => Ok(()),
         },
-        Late::Text(_) | Late::Condition(_) | Late::Hosts(_) | Late::Path(..) => Ok(()),
+        Templated::Text(_) | Templated::Condition(_) | Templated::Hosts(_) | Templated::Path(..) => Ok(()),
     }
 }
 
@@ -394,12 +400,12 @@ fn could_be(node: &Node, schema: &Json) -> bool {
     let is = |name: &str| allowed.contains(&name);
     allowed.is_empty()
         || match &node.value {
-            Value::Null => is("null"),
-            Value::Bool(_) => is("boolean") || is("string"),
-            Value::Number(_) => is("number") || is("integer") || is("string"),
-            Value::String(text) => is("string") || whole(text),
-            Value::Seq(_) => is("array"),
-            Value::Map(_) => is("object"),
+            NodeValue::Null => is("null"),
+            NodeValue::Bool(_) => is("boolean") || is("string"),
+            NodeValue::Number(_) => is("number") || is("integer") || is("string"),
+            NodeValue::String(text) => is("string") || whole(text),
+            NodeValue::Seq(_) => is("array"),
+            NodeValue::Map(_) => is("object"),
         }
 }
 
@@ -409,9 +415,9 @@ fn whole(text: &str) -> bool {
     inner.is_some_and(|inner| !inner.contains("{{") && Expr::parse(inner, no_place()).is_ok())
 }
 
-fn no_place() -> crate::model::Place {
-    use crate::model::{FileId, Place, Span};
-    Place::whole(Span::new(FileId(0), 0..0))
+fn no_place() -> crate::model::TextPosition {
+    use crate::model::{FileId, Span, TextPosition};
+    TextPosition::whole(Span::new(FileId(0), 0..0))
 }
 
 fn wanted(schemas: &[Json]) -> String {

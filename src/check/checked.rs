@@ -1,9 +1,9 @@
 //! A runbook whose every name, type and order has been checked. Only [`super`] can make one.
 
-use crate::action::Kind;
+use crate::action::ActionKind;
 use crate::catalog::Identity;
 use crate::model::{Effect, Span, StepId};
-use crate::template::{Expr, Late, Vars};
+use crate::template::{Expr, LazyVars, Templated};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub struct Runbook {
     pub identity: Identity,
     pub params: IndexMap<String, ParamSpec>,
     pub roles: IndexMap<String, Role>,
-    pub vars: Vars,
+    pub vars: LazyVars,
     pub steps: Vec<Step>,
     /// `Stop` or `Rollback`.
     pub on_failure: OnFailure,
@@ -28,7 +28,7 @@ pub struct Runbook {
     /// What it gives, in the form of a step after all others.
     pub out: Option<Step>,
     /// The runbooks that its steps use, and those that these use; the outer before the inner.
-    pub uses: Vec<Use>,
+    pub uses: Vec<UsedRunbook>,
     pub(super) _proof: Proof,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Proof;
 
 /// A runbook that a step uses. Its steps stand in the list of the outermost runbook, in a frame of their own.
 #[derive(Clone, Debug)]
-pub struct Use {
+pub struct UsedRunbook {
     /// The step's id: its steps' ids begin with it and a dot.
     pub id: StepId,
     /// The frame that the step itself stands in.
@@ -54,20 +54,20 @@ pub struct Use {
     pub span: Span,
     pub params: IndexMap<String, ParamSpec>,
     /// Its parameters, with defaults filled in; templates of the outer frame.
-    pub with: IndexMap<String, Late>,
+    pub with: IndexMap<String, Templated>,
     pub roles: IndexMap<String, Role>,
     /// The hosts of its roles, where the step says them.
-    pub bind: IndexMap<String, Late>,
-    pub vars: Vars,
+    pub bind: IndexMap<String, Templated>,
+    pub vars: LazyVars,
     /// The step's own `vars`, for `with`, `bind` and `when`.
-    pub step_vars: Vars,
+    pub step_vars: LazyVars,
     /// Whether any of it happens at all; an expression of the outer frame.
     pub when: Option<Expr>,
     /// `Stop` or `Rollback`.
     pub on_failure: OnFailure,
 }
 
-impl Use {
+impl UsedRunbook {
     /// The id of one of its steps, as the whole run knows it.
     pub fn full_id(&self, step: &StepId) -> StepId {
         StepId::from(format!("{}.{step}", self.id))
@@ -198,23 +198,23 @@ pub struct Role {
 pub struct Step {
     /// Its own, or one made from its action and place.
     pub id: StepId,
-    pub title: Option<Late>,
+    pub title: Option<Templated>,
     pub span: Span,
-    pub kind: &'static Kind,
-    pub args: Late,
+    pub kind: &'static ActionKind,
+    pub args: Templated,
     pub effect: Effect,
     /// A role, group or host; `None` is the controller.
     pub on: Option<String>,
     /// `None`: everything above.
     pub needs: Option<Vec<Need>>,
     pub when: Option<Expr>,
-    pub for_each: Option<Late>,
-    pub vars: Vars,
+    pub for_each: Option<Templated>,
+    pub vars: LazyVars,
     /// `become`.
-    pub user: Option<Late>,
-    pub env: Vec<(String, Late)>,
-    pub stdin: Option<Late>,
-    pub cwd: Option<Late>,
+    pub user: Option<Templated>,
+    pub env: Vec<(String, Templated)>,
+    pub stdin: Option<Templated>,
+    pub cwd: Option<Templated>,
     pub timeout: Option<Duration>,
     pub retry: Option<Retry>,
     pub on_failure: OnFailure,
@@ -240,7 +240,7 @@ impl Step {
     }
 
     /// A step of an action and nothing else.
-    pub fn plain(id: StepId, span: Span, kind: &'static Kind, args: Late) -> Step {
+    pub fn plain(id: StepId, span: Span, kind: &'static ActionKind, args: Templated) -> Step {
         Step {
             id,
             title: None,
@@ -252,7 +252,7 @@ impl Step {
             needs: None,
             when: None,
             for_each: None,
-            vars: Vars::default(),
+            vars: LazyVars::default(),
             user: None,
             env: Vec::new(),
             stdin: None,
@@ -296,23 +296,23 @@ pub enum RollPart {
     /// Looks before the first batch and after each.
     Gate,
     /// Chooses each batch.
-    Choice(Box<Choice>),
+    Choice(Box<BatchChoice>),
     /// Runs on the hosts of each batch.
     Batch,
 }
 
 /// What the choice of a roll's batches goes by. `first` and `last` are parameters of its step.
 #[derive(Clone, Debug)]
-pub struct Choice {
+pub struct BatchChoice {
     /// A role, group or host: the hosts of the roll.
     pub on: String,
     /// How many hosts a batch has at most: a number, or a percentage as text.
-    pub batch: Late,
+    pub batch: Templated,
     /// What follows a failure within the roll: `Stop`, or `Rollback`, which takes the failed batch back.
     pub on_failure: OnFailure,
 }
 
-impl Choice {
+impl BatchChoice {
     /// How many hosts of so many a `batch` is: of a percentage as many as are full, and one at least.
     pub fn size_of(batch: &Json, hosts: usize) -> Result<usize, String> {
         let percent = |text: &str| text.strip_suffix('%')?.trim().parse().ok().filter(|part| (1..=100).contains(part));
@@ -360,7 +360,7 @@ pub struct Retry {
     /// The pause grows by this factor each time; 1 by default.
     pub backoff: f64,
     /// `for`: over all attempts; a duration once it is filled in.
-    pub within: Option<Late>,
+    pub within: Option<Templated>,
     /// What must hold of this attempt's `out`.
     pub until: Option<Expr>,
 }

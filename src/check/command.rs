@@ -1,8 +1,8 @@
 //! What an author is warned of in a command: a failure that nobody hears of, a secret that is written out.
 
-use super::reader::Reader;
+use super::context::CheckContext;
 use super::shell;
-use crate::load::{Node, Value};
+use crate::load::{Node, NodeValue};
 use crate::model::{Diagnostic, Span};
 use serde_json::Value as Json;
 use std::ops::Range;
@@ -13,12 +13,12 @@ const SECRETS: &[&str] = &["password", "passwd", "passphrase", "secret", "privat
 const PASSWORDS: &[&str] = &["password", "passwd", "passphrase"];
 
 /// Looks at a value that an action's schema calls a command: `x-command`, the text of a `shell`, or `words`.
-pub(super) fn check(reader: &mut Reader, node: &Node, schema: &Json) {
+pub(super) fn check(reader: &mut CheckContext, node: &Node, schema: &Json) {
     match (schema.get("x-command").and_then(Json::as_str), &node.value) {
-        (Some("shell"), Value::String(text)) => {
+        (Some("shell"), NodeValue::String(text)) => {
             let place = node.place(reader.sources);
             let bare = without_templates(text);
-            for range in shell::unheard(&bare) {
+            for range in shell::ignored_failures(&bare) {
                 let message = "a failure of this command is lost: a pipeline fails only if its last command does";
                 let help =
                     "take what it says first, as in `out=$(COMMAND)`, or write it to a file: a failure stops there";
@@ -27,13 +27,13 @@ pub(super) fn check(reader: &mut Reader, node: &Node, schema: &Json) {
             let words = words(&bare);
             for range in written_out(&words.iter().map(|word| &bare[word.clone()]).collect::<Vec<_>>()) {
                 let range = words[range.0].start + range.1.start..words[range.0].start + range.1.end;
-                told(reader, place.of(text, range));
+                report(reader, place.of(text, range));
             }
         }
-        (Some("words"), Value::Seq(items)) => {
+        (Some("words"), NodeValue::Seq(items)) => {
             let words: Vec<&str> = items.iter().map(|item| item.as_str().unwrap_or("")).collect();
             for (word, range) in written_out(&words) {
-                told(reader, items[word].place(reader.sources).of(words[word], range));
+                report(reader, items[word].place(reader.sources).of(words[word], range));
             }
         }
         _ => {}
@@ -47,8 +47,8 @@ pub(super) fn is_secret_name(name: &str) -> bool {
 }
 
 /// A secret in an author's file. What stands there is not shown again.
-pub(super) fn told(reader: &mut Reader, span: Span) {
-    let problem = Diagnostic::warning("W0511", span, "a secret seems to be written out here").conceal();
+pub(super) fn report(reader: &mut CheckContext, span: Span) {
+    let problem = Diagnostic::warning("W0511", span, "a secret seems to be written out here").redact();
     let help = "declare a parameter of `type: secret`, and hand it over by `env` or `stdin`";
     reader.problems.push(problem.help(help));
 }

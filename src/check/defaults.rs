@@ -1,27 +1,29 @@
 //! `defaults`: keys of a step that every step has which does not have them itself.
 
-use super::reader::Reader;
+use super::context::CheckContext;
 use super::shapes::{BATCH_STEP, DEFAULTS, GATE_STEP, INNER, ROLL, USE_STEP};
 use crate::action;
-use crate::load::{Fields, Key, Node, Shape, Value};
+use crate::load::{Fields, Node, NodeKey, NodeValue, Shape};
 use crate::model::Effect;
 use std::borrow::Cow;
 
 /// Keys and values, as they were written: each step reads them as its own.
 #[derive(Default)]
-pub(super) struct Defaults(Vec<(Key, Node)>);
+pub(super) struct StepDefaults(Vec<(NodeKey, Node)>);
 
-impl Defaults {
-    pub fn read(reader: &mut Reader, node: &Node) -> Defaults {
-        let Some(mut fields) = Fields::of(node, &DEFAULTS, &mut reader.problems) else { return Defaults::default() };
+impl StepDefaults {
+    pub fn read(reader: &mut CheckContext, node: &Node) -> StepDefaults {
+        let Some(mut fields) = Fields::of(node, &DEFAULTS, &mut reader.problems) else {
+            return StepDefaults::default();
+        };
         let entries = DEFAULTS.names().filter_map(|name| fields.entry(name).cloned()).collect();
         fields.finish(&mut reader.problems);
-        Defaults(entries)
+        StepDefaults(entries)
     }
 
     /// A step with the defaults that it leaves open, as far as they mean something for it.
     pub fn fill_in<'n>(&self, step: &'n Node, shape: &Shape) -> Cow<'n, Node> {
-        let Value::Map(own) = &step.value else { return Cow::Borrowed(step) };
+        let NodeValue::Map(own) = &step.value else { return Cow::Borrowed(step) };
         let kind = own.iter().find_map(|(key, _)| action::find(&key.text));
         let in_roll = [BATCH_STEP.name, GATE_STEP.name].contains(&shape.name);
         let inherits = in_roll || shape.name == INNER.name;
@@ -40,10 +42,10 @@ impl Defaults {
         };
         let missing = self.0.iter().filter(|(key, _)| shape.has(&key.text) && fits(&key.text));
         let missing = missing.filter(|(key, _)| own.iter().all(|(other, _)| other.text != key.text));
-        let missing: Vec<(Key, Node)> = missing.cloned().collect();
+        let missing: Vec<(NodeKey, Node)> = missing.cloned().collect();
         match missing.is_empty() {
             true => Cow::Borrowed(step),
-            false => Cow::Owned(Node { span: step.span, value: Value::Map([own.clone(), missing].concat()) }),
+            false => Cow::Owned(Node { span: step.span, value: NodeValue::Map([own.clone(), missing].concat()) }),
         }
     }
 }

@@ -3,14 +3,14 @@
 
 use super::args::Schemas;
 use super::checked::Step;
-use super::names::Names;
-use super::reader::Reader;
-use super::spliced::is_number;
+use super::context::CheckContext;
+use super::names::StepNames;
+use super::shell_injection::is_number;
 use super::vars;
 use crate::model::Diagnostic;
-use crate::template::{Late, Ref, Template, Vars};
+use crate::template::{LazyVars, Ref, Template, Templated};
 
-pub(super) fn check(reader: &mut Reader, names: &Names) {
+pub(super) fn check(reader: &mut CheckContext, names: &StepNames) {
     let mut found = Vec::new();
     for step in names.drafts.iter().filter_map(|draft| draft.step.as_ref()) {
         let outer = vars::merged(names.vars, &step.vars);
@@ -23,8 +23,8 @@ pub(super) fn check(reader: &mut Reader, names: &Names) {
     reader.problems.extend(found);
 }
 
-fn warning(names: &Names, owner: &Step, vars: &Vars, late: &Late) -> Option<Diagnostic> {
-    let Late::Text(text) = late else { return None };
+fn warning(names: &StepNames, owner: &Step, vars: &LazyVars, late: &Templated) -> Option<Diagnostic> {
+    let Templated::Text(text) = late else { return None };
     let said = text.refs.iter().find(|r| r.shown && is_said(names, owner, vars, r))?;
     let what = &text.source[said.range.clone()];
     let message = format!("a host says what `{what}` is, and this is a path on the controller");
@@ -38,7 +38,7 @@ fn place(text: &Template, r: &Ref) -> crate::model::Span {
 }
 
 /// Whether a value may be any text of a host.
-fn is_said(names: &Names, owner: &Step, vars: &Vars, r: &Ref) -> bool {
+fn is_said(names: &StepNames, owner: &Step, vars: &LazyVars, r: &Ref) -> bool {
     match (r.name(0), r.name(1)) {
         (Some("steps"), Some(id)) => may_be_text(names, id, r),
         (Some("steps"), None) => true,
@@ -59,7 +59,7 @@ fn is_said(names: &Names, owner: &Step, vars: &Vars, r: &Ref) -> bool {
     }
 }
 
-fn may_be_text(names: &Names, id: &str, r: &Ref) -> bool {
+fn may_be_text(names: &StepNames, id: &str, r: &Ref) -> bool {
     let at = if r.name(2) == Some("on") { 4 } else { 2 };
     let kind = names.ids.get(id).and_then(|draft| names.drafts[*draft].kind);
     match (r.name(at), r.name(at + 1), kind) {

@@ -8,6 +8,7 @@ mod args;
 mod checked;
 mod codes;
 mod command;
+mod context;
 mod defaults;
 mod explain;
 mod local_targets;
@@ -15,42 +16,41 @@ mod names;
 mod order;
 mod overlaps;
 mod params;
-mod reader;
 mod retry;
 mod roles;
 mod secrets;
 mod shapes;
 mod shell;
-mod sites;
-mod spliced;
+mod shell_injection;
 mod step;
+mod templates;
 mod uses;
 mod vars;
 
 pub(crate) use args::{Schemas, fit_so_far};
 pub use checked::{
-    Choice, Gate, InRoll, Need, OnFailure, ParamSpec, ParamType, Retry, Role, RollPart, Runbook, Step, Use,
+    BatchChoice, Gate, InRoll, Need, OnFailure, ParamSpec, ParamType, Retry, Role, RollPart, Runbook, Step, UsedRunbook,
 };
 pub use codes::CODES;
 pub use explain::explanation;
-pub use params::{fitting, missing_params, params, params_ahead, params_unopened};
+pub use params::{fitting, missing_params, params, params_ahead, params_literal};
 pub use roles::{bind, in_order, misfits};
 pub use shapes::{PARAM, RETRY, ROLE, ROLL, ROLLING, RUNBOOK, STEP, USE_STEP};
 
 use crate::action::USE;
-use crate::load::{Document, Fields, Inventory, Key, Node, Value};
+use crate::load::{Document, Fields, Inventory, Node, NodeKey, NodeValue};
 use crate::model::{Diagnostic, Sources, StepId};
-use crate::template::Late;
-use defaults::Defaults;
-use names::Names;
-use order::Order;
-use reader::Reader;
-use step::{Draft, Part, Within};
-use uses::Shelf;
+use crate::template::Templated;
+use context::CheckContext;
+use defaults::StepDefaults;
+use names::StepNames;
+use order::WaitGraph;
+use step::{ParsedStep, StepContext, StepSection};
+use uses::RunbookCache;
 
 /// What the check says of a document.
 #[derive(Debug)]
-pub struct Verdict {
+pub struct CheckReport {
     /// `None` where any diagnostic is an error.
     pub runbook: Option<Runbook>,
     /// Errors and warnings, in the order of the file.
@@ -58,34 +58,35 @@ pub struct Verdict {
 }
 
 /// Checks a runbook. With an inventory, steps may name its hosts and groups beside the runbook's roles.
-pub fn check(document: &Document, inventory: Option<&Inventory>, sources: &Sources) -> Verdict {
-    let mut reader = Reader::new(sources, document, inventory, Shelf::of(document));
+pub fn check(document: &Document, inventory: Option<&Inventory>, sources: &Sources) -> CheckReport {
+    let mut reader = CheckContext::new(sources, document, inventory, RunbookCache::of(document));
     reader.chain.push((document.location.clone(), document.root.span));
     let runbook = runbook(&mut reader, &document.root);
     let runbook = runbook.filter(|_| !reader.has_errors());
     let mut diagnostics = reader.problems;
     diagnostics.sort_by_key(|problem| (problem.labels[0].span.file, problem.labels[0].span.start));
     diagnostics.dedup();
-    Verdict { runbook, diagnostics }
+    CheckReport { runbook, diagnostics }
 }
 
-fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
+fn runbook(reader: &mut CheckContext, root: &Node) -> Option<Runbook> {
     let mut fields = Fields::of(root, &RUNBOOK, &mut reader.problems)?;
     let name = fields.take("runbook").and_then(|node| runbook_name(reader, node));
     let summary = fields.take("summary").and_then(|node| reader.literal(node, "`summary`"));
     fields.take("requires").into_iter().for_each(|node| requires(reader, node));
     fields.take("params").into_iter().for_each(|node| params::declared(reader, node));
     fields.take("hosts").into_iter().for_each(|node| roles::declared(reader, node));
-    reader.defaults = fields.take("defaults").map(|node| Defaults::read(reader, node)).unwrap_or_default();
+    reader.defaults = fields.take("defaults").map(|node| StepDefaults::read(reader, node)).unwrap_or_default();
     let vars = fields.take("vars").map(|node| step::vars(reader, node)).unwrap_or_default();
     let steps = fields.take("steps");
-    let mut drafts: Vec<Draft> = steps.map(|node| step::list(reader, node, Within::Steps)).unwrap_or_default();
+    let mut drafts: Vec<ParsedStep> =
+        steps.map(|node| step::list(reader, node, StepContext::Steps)).unwrap_or_default();
     if let Some(node) = steps.filter(|_| drafts.is_empty() && !reader.has_errors()) {
         reader.error("E0203", node.span, "a runbook needs at least one step");
     }
-    let verify = fields.take("verify").map(|node| step::list(reader, node, Within::Verify)).unwrap_or_default();
+    let verify = fields.take("verify").map(|node| step::list(reader, node, StepContext::Verify)).unwrap_or_default();
     drafts.extend(verify);
-    let finally = fields.take("finally").map(|node| step::list(reader, node, Within::Finally)).unwrap_or_default();
+    let finally = fields.take("finally").map(|node| step::list(reader, node, StepContext::Finally)).unwrap_or_default();
     drafts.extend(finally);
     // What it gives is read as by a last step.
     let out = fields.entry("out").map(|(key, node)| out(reader, key, node));
@@ -96,13 +97,13 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
 
     step::name_checkpoints(&mut drafts);
     let ids = order::ids(reader, &drafts);
-    let order = Order::of(reader, &drafts, &ids);
-    let names = Names { drafts: &drafts, ids: &ids, order: &order, vars: &vars };
+    let order = WaitGraph::of(reader, &drafts, &ids);
+    let names = StepNames { drafts: &drafts, ids: &ids, order: &order, vars: &vars };
     names::check(reader, &names);
     secrets::check(reader, &names);
     overlaps::check(reader, &names);
     if !reader.has_errors() {
-        spliced::check(reader, &names);
+        shell_injection::check(reader, &names);
         local_targets::check(reader, &names);
         // A name that could not be read may have been the use.
         params::unused(reader);
@@ -111,7 +112,7 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
     let out = drafts.pop_if(|_| gives).and_then(|draft| draft.step);
     let mut uses = Vec::new();
     let mut part = |part| drafts.extract_if(.., |draft| draft.part == part).collect::<Vec<_>>();
-    let (steps, verify, own) = (part(Part::Steps), part(Part::Verify), part(Part::Finally));
+    let (steps, verify, own) = (part(StepSection::Steps), part(StepSection::Verify), part(StepSection::Finally));
     let mut finally = Vec::new();
     let steps = uses::flat(steps, &mut uses, &mut finally);
     finally.extend(own.into_iter().filter_map(|draft| draft.step));
@@ -133,10 +134,10 @@ fn runbook(reader: &mut Reader, root: &Node) -> Option<Runbook> {
 }
 
 /// `out`, in the form of a step that comes after all others.
-fn out(reader: &mut Reader, key: &Key, node: &Node) -> Draft {
+fn out(reader: &mut CheckContext, key: &NodeKey, node: &Node) -> ParsedStep {
     let mut values = Vec::new();
     match &node.value {
-        Value::Map(entries) => {
+        NodeValue::Map(entries) => {
             for (key, node) in entries {
                 step::check_name(reader, &key.text, key.span, "an entry of `out`");
                 values.push((key.text.clone(), reader.any(node)));
@@ -144,11 +145,11 @@ fn out(reader: &mut Reader, key: &Key, node: &Node) -> Draft {
         }
         _ => reader.error("E0202", node.span, format!("`out` is a map of names to values, this is {}", node.kind())),
     }
-    Draft::made(Step::plain(StepId::from(StepId::RESULT), key.span, &USE, Late::Map(values)))
+    ParsedStep::made(Step::plain(StepId::from(StepId::RESULT), key.span, &USE, Templated::Map(values)))
 }
 
 /// Such as `etcd/restore-cluster`.
-fn runbook_name(reader: &mut Reader, node: &Node) -> Option<String> {
+fn runbook_name(reader: &mut CheckContext, node: &Node) -> Option<String> {
     let name = reader.literal(node, "`runbook`")?;
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.split('/').any(|part| part.is_empty() || part.starts_with('.') || !part.chars().all(word)) {
@@ -159,7 +160,7 @@ fn runbook_name(reader: &mut Reader, node: &Node) -> Option<String> {
 }
 
 /// `requires: ">=0.1"`.
-fn requires(reader: &mut Reader, node: &Node) {
+fn requires(reader: &mut CheckContext, node: &Node) {
     let Some(text) = reader.literal(node, "`requires`") else { return };
     let numbers = |text: &str| text.trim().split('.').map(|part| part.parse().ok()).collect::<Option<Vec<u32>>>();
     let own = env!("CARGO_PKG_VERSION");
@@ -173,7 +174,7 @@ fn requires(reader: &mut Reader, node: &Node) {
 }
 
 /// `on_failure` of a runbook.
-fn on_failure(reader: &mut Reader, node: &Node) -> OnFailure {
+fn on_failure(reader: &mut CheckContext, node: &Node) -> OnFailure {
     match reader.literal(node, "`on_failure`").as_deref() {
         Some("stop") | None => OnFailure::Stop,
         Some("rollback") => OnFailure::Rollback,

@@ -1,15 +1,15 @@
 //! The names in templates: whether each exists, and whether what it reads is certainly there by then.
 
 use super::checked::{InRoll, RollPart};
-use super::order::{Ids, Order};
-use super::reader::Reader;
-use super::sites::{self, Site, When};
-use super::step::Draft;
+use super::context::CheckContext;
+use super::order::{Ids, WaitGraph};
+use super::step::ParsedStep;
+use super::templates::{self, TemplateSite, When};
 use super::vars;
 use crate::load::closest;
 use crate::model::{Diagnostic, Span};
 use crate::template::{
-    Call, CallKind, Late, Ref, Seg, Vars, has_filter, has_function, has_test, known_filters, known_tests,
+    Call, CallKind, LazyVars, Ref, Seg, Templated, has_filter, has_function, has_test, known_filters, known_tests,
 };
 use serde_json::Value as Json;
 
@@ -22,48 +22,48 @@ const BETWEEN_BATCHES: &[&str] = &["index", "done"];
 const RUN_FIELDS: &[&str] = &["id", "started", "dir"];
 
 /// The steps and their order, for what refers to them.
-pub(super) struct Names<'d> {
-    pub drafts: &'d [Draft],
+pub(super) struct StepNames<'d> {
+    pub drafts: &'d [ParsedStep],
     pub ids: &'d Ids<'d>,
-    pub order: &'d Order<'d>,
-    pub vars: &'d Vars,
+    pub order: &'d WaitGraph<'d>,
+    pub vars: &'d LazyVars,
 }
 
 /// What the site belongs to.
 #[derive(Clone, Copy)]
-struct Owner<'o> {
+struct SiteOwner<'o> {
     /// The step, where it is one's.
     step: Option<usize>,
-    vars: &'o Vars,
+    vars: &'o LazyVars,
     item: bool,
 }
 
 /// Checks the runbook's `vars` and every step.
-pub(super) fn check(reader: &mut Reader, names: &Names) {
+pub(super) fn check(reader: &mut CheckContext, names: &StepNames) {
     let mut in_vars = Vec::new();
-    names.vars.values().for_each(|late| sites::of_late(late, When::Start, &mut in_vars));
-    let owner = Owner { step: None, vars: names.vars, item: false };
+    names.vars.values().for_each(|late| templates::of_late(late, When::Start, &mut in_vars));
+    let owner = SiteOwner { step: None, vars: names.vars, item: false };
     in_vars.iter().for_each(|site| names.site(reader, site, owner));
     vars::refuse_cycles(reader, names.vars, names.vars.keys());
     for (index, draft) in names.drafts.iter().enumerate() {
         let Some(step) = &draft.step else { continue };
         let merged = vars::merged(names.vars, &step.vars);
         vars::refuse_cycles(reader, &merged, step.vars.keys());
-        let owner = Owner { step: Some(index), vars: &merged, item: step.for_each.is_some() };
-        let mut all = sites::of_step(step);
+        let owner = SiteOwner { step: Some(index), vars: &merged, item: step.for_each.is_some() };
+        let mut all = templates::of_step(step);
         let bound = draft.used.iter().flat_map(|used| used.bind.values());
-        bound.for_each(|late| sites::of_late(late, When::Compile, &mut all));
+        bound.for_each(|late| templates::of_late(late, When::Compile, &mut all));
         all.iter().for_each(|site| names.site(reader, site, owner));
     }
 }
 
-impl Names<'_> {
-    fn site(&self, reader: &mut Reader, site: &Site, owner: Owner) {
+impl StepNames<'_> {
+    fn site(&self, reader: &mut CheckContext, site: &TemplateSite, owner: SiteOwner) {
         site.calls.iter().for_each(|call| check_call(reader, call, site));
         site.refs.iter().for_each(|r| self.reference(reader, r, site, owner));
     }
 
-    fn reference(&self, reader: &mut Reader, r: &Ref, site: &Site, owner: Owner) {
+    fn reference(&self, reader: &mut CheckContext, r: &Ref, site: &TemplateSite, owner: SiteOwner) {
         let span = site.span(r.range.clone());
         let root = r.name(0).expect("a reference starts with a name");
         if site.when == When::Compile && !["params", "hosts", "vars"].contains(&root) && ROOTS.contains(&root) {
@@ -96,7 +96,7 @@ impl Names<'_> {
     }
 
     /// A step that uses a runbook runs on no host: what it passes on is the same for all hosts within.
-    fn of_no_host(&self, r: &Ref, span: Span, owner: Owner) -> Option<Diagnostic> {
+    fn of_no_host(&self, r: &Ref, span: Span, owner: SiteOwner) -> Option<Diagnostic> {
         self.drafts[owner.step?].used.as_ref()?;
         let own = |r: &Ref| r.name(0) == Some("host") || (r.name(0), r.name(1)) == (Some("run"), Some("dir"));
         let found = match r.name(0) {
@@ -108,7 +108,7 @@ impl Names<'_> {
         Some(problem.help("the used runbook's own steps know `host` and `run.dir`"))
     }
 
-    fn unknown_root(&self, reader: &mut Reader, root: &str, span: Span) {
+    fn unknown_root(&self, reader: &mut CheckContext, root: &str, span: Span) {
         let message = format!("templates have no name `{root}`");
         let elsewhere = [
             ("params", reader.params.contains_key(root)),
@@ -127,7 +127,7 @@ impl Names<'_> {
         }
     }
 
-    fn param(&self, reader: &mut Reader, r: &Ref, site: &Site) {
+    fn param(&self, reader: &mut CheckContext, r: &Ref, site: &TemplateSite) {
         match r.path.get(1) {
             Some(Seg::Name(name)) if reader.params.contains_key(name) => drop(reader.used.insert(name.clone())),
             Some(Seg::Name(name)) => {
@@ -140,7 +140,7 @@ impl Names<'_> {
         }
     }
 
-    fn var(&self, reader: &mut Reader, r: &Ref, site: &Site, owner: Owner) {
+    fn var(&self, reader: &mut CheckContext, r: &Ref, site: &TemplateSite, owner: SiteOwner) {
         let span = site.span(r.range.clone());
         let Some(name) = r.name(1) else { return };
         if !owner.vars.contains_key(name) {
@@ -163,7 +163,7 @@ impl Names<'_> {
         }
     }
 
-    fn step(&self, reader: &mut Reader, r: &Ref, site: &Site, owner: Owner) {
+    fn step(&self, reader: &mut CheckContext, r: &Ref, site: &TemplateSite, owner: SiteOwner) {
         let span = site.span(r.range.clone());
         let Some(id) = r.name(1) else { return };
         let Some(&target) = self.ids.get(id) else {
@@ -187,17 +187,17 @@ impl Names<'_> {
     }
 
     /// `out` of the attempt that has just ended.
-    fn own_out(&self, reader: &mut Reader, r: &Ref, site: &Site, owner: Owner) {
+    fn own_out(&self, reader: &mut CheckContext, r: &Ref, site: &TemplateSite, owner: SiteOwner) {
         if let Some(step) = owner.step {
             self.output(reader, r, 1, step, site);
         }
     }
 
     /// The names after `out` against what the action says that it gives.
-    fn output(&self, reader: &mut Reader, r: &Ref, at: usize, target: usize, site: &Site) {
+    fn output(&self, reader: &mut CheckContext, r: &Ref, at: usize, target: usize, site: &TemplateSite) {
         if let Some(used) = &self.drafts[target].used {
             let out = match used.runbook.out.as_ref().map(|step| &step.args) {
-                Some(Late::Map(out)) => out.as_slice(),
+                Some(Templated::Map(out)) => out.as_slice(),
                 _ => &[],
             };
             let known: Vec<&str> = out.iter().map(|(name, _)| name.as_str()).collect();
@@ -218,7 +218,15 @@ impl Names<'_> {
     }
 
     /// Whether the step that is read is certainly finished. `through` is the place in `vars` that reads it.
-    fn finished(&self, reader: &mut Reader, r: &Ref, span: Span, through: Option<Span>, site: &Site, owner: Owner) {
+    fn finished(
+        &self,
+        reader: &mut CheckContext,
+        r: &Ref,
+        span: Span,
+        through: Option<Span>,
+        site: &TemplateSite,
+        owner: SiteOwner,
+    ) {
         let (Some(step), Some(id)) = (owner.step, r.name(1)) else { return };
         let Some(&target) = self.ids.get(id) else { return };
         if target == step && site.when == When::Undo {
@@ -263,7 +271,7 @@ impl Names<'_> {
         }
     }
 
-    fn order_help(&self, here: &Draft, there: &Draft, below: bool, every_host: bool) -> String {
+    fn order_help(&self, here: &ParsedStep, there: &ParsedStep, below: bool, every_host: bool) -> String {
         let same = here.needs.iter().flatten().any(|(need, _)| need.step == there.id && need.same_host);
         let one_roll = here.roll.is_some() && here.roll_id() == there.roll_id();
         match (below, same && every_host) {
@@ -277,7 +285,7 @@ impl Names<'_> {
     }
 
     /// Whether `out` of `there` may mean more than one host's, seen from `here`.
-    fn is_ambiguous(&self, reader: &Reader, here: &Draft, there: &Draft) -> bool {
+    fn is_ambiguous(&self, reader: &CheckContext, here: &ParsedStep, there: &ParsedStep) -> bool {
         if there.step.as_ref().is_some_and(|step| step.for_each.is_some()) {
             return true;
         }
@@ -289,7 +297,7 @@ impl Names<'_> {
     }
 }
 
-fn role(reader: &mut Reader, r: &Ref, site: &Site) {
+fn role(reader: &mut CheckContext, r: &Ref, site: &TemplateSite) {
     let Some(name) = r.name(1) else { return };
     if !reader.roles.contains_key(name) {
         let known: Vec<String> = reader.roles.keys().cloned().collect();
@@ -298,12 +306,12 @@ fn role(reader: &mut Reader, r: &Ref, site: &Site) {
     }
 }
 
-fn field(reader: &mut Reader, r: &Ref, at: usize, known: &[&'static str], what: &str, site: &Site) {
+fn field(reader: &mut CheckContext, r: &Ref, at: usize, known: &[&'static str], what: &str, site: &TemplateSite) {
     let Some(name) = r.name(at).filter(|name| !known.contains(name)) else { return };
     reader.unknown("E0310", site.part(r, at), format!("{what} has no `{name}`"), name, known.iter().copied());
 }
 
-fn check_call(reader: &mut Reader, call: &Call, site: &Site) {
+fn check_call(reader: &mut CheckContext, call: &Call, site: &TemplateSite) {
     let (known, what, candidates): (_, _, &[&str]) = match call.kind {
         CallKind::Filter => (has_filter(&call.name), "filter", known_filters()),
         CallKind::Test => (has_test(&call.name), "test", known_tests()),

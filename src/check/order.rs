@@ -3,8 +3,8 @@
 //! Works on the graph of waiting: a step without `needs` waits for a *prefix*, which stands for all steps up to one,
 //! so that the graph stays as small as the list.
 
-use super::reader::Reader;
-use super::step::Draft;
+use super::context::CheckContext;
+use super::step::ParsedStep;
 use crate::model::Diagnostic;
 use petgraph::algo::toposort;
 use petgraph::graph::DiGraph;
@@ -16,15 +16,15 @@ pub(super) type Ids<'d> = HashMap<&'d str, usize>;
 
 /// Waits for a node: for all its hosts, or for the same host only.
 #[derive(Clone, Copy)]
-struct Wait {
+struct WaitsFor {
     node: usize,
     same_host: bool,
 }
 
 /// The graph of waiting over some steps. Nodes `0..n` are steps, `n + i` is the prefix up to step `i`.
-pub(super) struct Order<'d> {
-    drafts: &'d [Draft],
-    waits: Vec<Vec<Wait>>,
+pub(super) struct WaitGraph<'d> {
+    drafts: &'d [ParsedStep],
+    waits: Vec<Vec<WaitsFor>>,
     /// The steps that need a step below them.
     forward: Vec<usize>,
     /// What is finished before a step, by step.
@@ -43,13 +43,13 @@ struct Finished {
 }
 
 /// Finds the ids; refuses those given twice.
-pub(super) fn ids<'d>(reader: &mut Reader, drafts: &'d [Draft]) -> Ids<'d> {
+pub(super) fn ids<'d>(reader: &mut CheckContext, drafts: &'d [ParsedStep]) -> Ids<'d> {
     let mut ids = Ids::new();
     for (index, draft) in drafts.iter().enumerate() {
         let Some(span) = draft.named else { continue };
         if let Some(first) = ids.get(draft.id.as_str()) {
             let problem = Diagnostic::error("E0302", span, format!("another step has the id `{}`", draft.id));
-            let first: &Draft = &drafts[*first];
+            let first: &ParsedStep = &drafts[*first];
             reader.problems.push(problem.here("again").label(first.span, "first here"));
             continue;
         }
@@ -58,12 +58,12 @@ pub(super) fn ids<'d>(reader: &mut Reader, drafts: &'d [Draft]) -> Ids<'d> {
     ids
 }
 
-impl<'d> Order<'d> {
+impl<'d> WaitGraph<'d> {
     /// Builds the graph, refusing unknown steps in `needs` and cycles.
-    pub fn of(reader: &mut Reader, drafts: &'d [Draft], ids: &Ids) -> Self {
+    pub fn of(reader: &mut CheckContext, drafts: &'d [ParsedStep], ids: &Ids) -> Self {
         let n = drafts.len();
-        let mut waits: Vec<Vec<Wait>> = vec![Vec::new(); 2 * n];
-        let all = |node| Wait { node, same_host: false };
+        let mut waits: Vec<Vec<WaitsFor>> = vec![Vec::new(); 2 * n];
+        let all = |node| WaitsFor { node, same_host: false };
         let mut barrier = None;
         for (i, draft) in drafts.iter().enumerate() {
             waits[n + i].push(all(i));
@@ -87,7 +87,7 @@ impl<'d> Order<'d> {
         }
         let is_forward = |i: &usize| waits[*i].iter().any(|wait| wait.node < n && wait.node > *i);
         let forward = (0..n).filter(is_forward).collect();
-        let order = Order { drafts, waits, forward, finished: RefCell::default() };
+        let order = WaitGraph { drafts, waits, forward, finished: RefCell::default() };
         order.refuse_cycles(reader, ids);
         order
     }
@@ -127,12 +127,12 @@ impl<'d> Order<'d> {
     }
 
     /// A wait for the same host counts only between steps that run on the same hosts.
-    fn counts(&self, from: usize, wait: Wait) -> bool {
+    fn counts(&self, from: usize, wait: WaitsFor) -> bool {
         !wait.same_host || self.drafts[from].on == self.drafts[wait.node].on
     }
 
     /// Every cycle has a step that needs itself or one below it.
-    fn refuse_cycles(&self, reader: &mut Reader, ids: &Ids) {
+    fn refuse_cycles(&self, reader: &mut CheckContext, ids: &Ids) {
         if !self.has_cycle() {
             return;
         }
@@ -202,12 +202,12 @@ impl<'d> Order<'d> {
 }
 
 fn resolve(
-    reader: &mut Reader,
-    draft: &Draft,
+    reader: &mut CheckContext,
+    draft: &ParsedStep,
     (need, span): &(super::Need, crate::model::Span),
-    drafts: &[Draft],
+    drafts: &[ParsedStep],
     ids: &Ids,
-) -> Option<Wait> {
+) -> Option<WaitsFor> {
     let Some(&node) = ids.get(need.step.as_str()) else {
         let message = format!("no step has the id `{}`", need.step);
         let user = need.step.as_str().split_once('.').and_then(|(user, _)| ids.get_key_value(user));
@@ -232,15 +232,15 @@ fn resolve(
         reader.error("E0404", *span, message);
         return None;
     }
-    Some(Wait { node: end(drafts, node), same_host: need.same_host })
+    Some(WaitsFor { node: end(drafts, node), same_host: need.same_host })
 }
 
 /// Whether a step follows another of its own roll.
-fn in_one_roll(drafts: &[Draft], step: usize) -> bool {
+fn in_one_roll(drafts: &[ParsedStep], step: usize) -> bool {
     step > 0 && drafts[step].roll.is_some() && drafts[step].roll_id() == drafts[step - 1].roll_id()
 }
 
 /// The step that is waited for where this one is: of a roll, its last.
-fn end(drafts: &[Draft], step: usize) -> usize {
+fn end(drafts: &[ParsedStep], step: usize) -> usize {
     (step..).find(|step| step + 1 == drafts.len() || !in_one_roll(drafts, step + 1)).expect("a list ends")
 }

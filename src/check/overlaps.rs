@@ -4,10 +4,10 @@
 //! known when they are bound, so steps on different roles are not compared.
 
 use super::checked::Step;
-use super::names::Names;
-use super::reader::Reader;
-use super::sites::{self, When};
-use super::step::Draft;
+use super::context::CheckContext;
+use super::names::StepNames;
+use super::step::ParsedStep;
+use super::templates::{self, When};
 use crate::model::{Diagnostic, Effect};
 use std::collections::HashMap;
 
@@ -15,18 +15,18 @@ use std::collections::HashMap;
 const MOST: usize = 1000;
 
 /// Warns of each step that meets an earlier one.
-pub(super) fn check(reader: &mut Reader, names: &Names) {
+pub(super) fn check(reader: &mut CheckContext, names: &StepNames) {
     if names.drafts.len() > MOST {
         return;
     }
     let mut touching: HashMap<(Option<&str>, String), Vec<usize>> = HashMap::new();
     for (index, draft) in names.drafts.iter().enumerate() {
-        let Some(step) = draft.step.as_ref().filter(|step| step.effect != Effect::Reads) else { continue };
+        let Some(step) = draft.step.as_ref().filter(|step| step.effect != Effect::ReadOnly) else { continue };
         for thing in touched(step) {
             let on = draft.on.as_deref().filter(|_| !thing.starts_with("controller:"));
             let others = touching.entry((on, thing.clone())).or_default();
             if let Some(other) = others.iter().find(|other| unordered(names, **other, index)) {
-                let Draft { id, span, .. } = &names.drafts[*other];
+                let ParsedStep { id, span, .. } = &names.drafts[*other];
                 let message = format!("`{}` and `{id}` both touch {thing}, and may run at the same time", draft.id);
                 let help = format!("add `{id}` to the `needs` of `{}`, or the other way round", draft.id);
                 let problem = Diagnostic::warning("W0401", draft.span, message).label(*span, "the other one");
@@ -38,7 +38,7 @@ pub(super) fn check(reader: &mut Reader, names: &Names) {
 }
 
 /// Whether neither waits for the other. Steps with conditions may exclude each other.
-fn unordered(names: &Names, first: usize, second: usize) -> bool {
+fn unordered(names: &StepNames, first: usize, second: usize) -> bool {
     let conditional = |index: usize| names.drafts[index].step.as_ref().is_some_and(|step| step.when.is_some());
     let ordered = |a, b| names.order.is_finished(a, b, false) || names.order.is_finished(b, a, false);
     let exclusive = conditional(first) && conditional(second);
@@ -49,8 +49,8 @@ fn unordered(names: &Names, first: usize, second: usize) -> bool {
 /// in every step.
 fn touched(step: &Step) -> Vec<String> {
     let mut found = Vec::new();
-    sites::of_late(&step.args, When::Start, &mut found);
-    let own = |site: &sites::Site| {
+    templates::of_late(&step.args, When::Start, &mut found);
+    let own = |site: &templates::TemplateSite| {
         site.refs.iter().any(|r| match r.name(0) {
             Some("item" | "batch") => true,
             Some("vars") => !step.vars.is_empty(),
@@ -60,5 +60,5 @@ fn touched(step: &Step) -> Vec<String> {
     if found.iter().any(own) {
         return Vec::new();
     }
-    (step.kind.decode)(step.args.shown()).map(|action| action.touches()).unwrap_or_default()
+    (step.kind.decode)(step.args.shown()).map(|action| action.resources()).unwrap_or_default()
 }

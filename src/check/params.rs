@@ -1,21 +1,21 @@
 //! Declared parameters, and the values that one run gives them.
 
-use super::checked::{ParamSpec, ParamType, Runbook, Use};
+use super::checked::{ParamSpec, ParamType, Runbook, UsedRunbook};
 use super::command;
-use super::reader::Reader;
+use super::context::CheckContext;
 use super::shapes::PARAM;
 use crate::action::Period;
-use crate::load::{Fields, Given, Key, Node, Value, did_you_mean};
+use crate::load::{Fields, GivenParameter, Node, NodeKey, NodeValue, did_you_mean};
 use crate::model::{Diagnostic, Sources, Span};
-use crate::secret::{PARAMETER_FORMS, Source};
-use crate::template::{Late, Template};
+use crate::secret::{PARAMETER_FORMS, SecretSource};
+use crate::template::{Template, Templated};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 use std::path::Path;
 
 /// Reads `params`.
-pub(super) fn declared(reader: &mut Reader, node: &Node) {
-    let Value::Map(entries) = &node.value else {
+pub(super) fn declared(reader: &mut CheckContext, node: &Node) {
+    let NodeValue::Map(entries) = &node.value else {
         reader.error("E0202", node.span, format!("`params` is a map of parameters, this is {}", node.kind()));
         return;
     };
@@ -27,7 +27,7 @@ pub(super) fn declared(reader: &mut Reader, node: &Node) {
     }
 }
 
-fn declaration(reader: &mut Reader, key: &Key, node: &Node) -> Option<ParamSpec> {
+fn declaration(reader: &mut CheckContext, key: &NodeKey, node: &Node) -> Option<ParamSpec> {
     let mut fields = Fields::of(node, &PARAM, &mut reader.problems)?;
     let kind = fields.take("type").and_then(|node| param_type(reader, node));
     let summary = fields.take("summary").and_then(|node| reader.literal(node, "`summary`"));
@@ -54,7 +54,7 @@ fn declaration(reader: &mut Reader, key: &Key, node: &Node) -> Option<ParamSpec>
     Some(ParamSpec { kind, default, summary, span: key.span })
 }
 
-fn param_type(reader: &mut Reader, node: &Node) -> Option<ParamType> {
+fn param_type(reader: &mut CheckContext, node: &Node) -> Option<ParamType> {
     let name = reader.literal(node, "`type`")?;
     let found = ParamType::NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
     if found.is_none() {
@@ -71,9 +71,9 @@ fn typed(kind: ParamType, node: &Node, sources: &Sources) -> Result<Json, String
     match (kind, &node.value) {
         (ParamType::String | ParamType::File, _) => text(),
         // `password:` alone.
-        (ParamType::Secret, Value::Null) => Ok(Source::Ask.to_string().into()),
+        (ParamType::Secret, NodeValue::Null) => Ok(SecretSource::Ask.to_string().into()),
         (ParamType::Secret, _) => {
-            let source = node.text(sources).filter(|text| Source::parse(text, Path::new("")).is_some());
+            let source = node.text(sources).filter(|text| SecretSource::parse(text, Path::new("")).is_some());
             source
                 .map(Json::from)
                 .ok_or_else(|| format!("a secret is never written out: say where it is found, {PARAMETER_FORMS}"))
@@ -82,10 +82,10 @@ fn typed(kind: ParamType, node: &Node, sources: &Sources) -> Result<Json, String
             let value = text()?;
             value.as_str().unwrap_or("").parse::<Period>().map(|_| value.clone())
         }
-        (ParamType::Int, Value::Number(number)) if !number.is_f64() => Ok(node.to_json()),
-        (ParamType::Float, Value::Number(_)) => Ok(node.to_json()),
-        (ParamType::Bool, Value::Bool(_)) => Ok(node.to_json()),
-        (ParamType::List, Value::Seq(_)) | (ParamType::Map, Value::Map(_)) => Ok(node.to_json()),
+        (ParamType::Int, NodeValue::Number(number)) if !number.is_f64() => Ok(node.to_json()),
+        (ParamType::Float, NodeValue::Number(_)) => Ok(node.to_json()),
+        (ParamType::Bool, NodeValue::Bool(_)) => Ok(node.to_json()),
+        (ParamType::List, NodeValue::Seq(_)) | (ParamType::Map, NodeValue::Map(_)) => Ok(node.to_json()),
         _ => Err(wrong()),
     }
 }
@@ -101,7 +101,7 @@ fn mistyped(span: Span, name: &str, spec: &ParamSpec, why: &str) -> Diagnostic {
 
 /// A secret that was written out. What stands there is not shown again.
 fn literal_secret(span: Span, message: String) -> Diagnostic {
-    let problem = Diagnostic::error("E0606", span, message).conceal();
+    let problem = Diagnostic::error("E0606", span, message).redact();
     problem.help("`env:NAME` is safest from a command line: other users of the machine can see arguments")
 }
 
@@ -112,14 +112,14 @@ fn anchored(kind: ParamType, value: Json, folder: &Path) -> Json {
             Json::String(folder.join(path).to_string_lossy().into_owned())
         }
         Json::String(text) if kind == ParamType::Secret => {
-            Source::parse(&text, folder).map_or(Json::Null, |source| source.to_string().into())
+            SecretSource::parse(&text, folder).map_or(Json::Null, |source| source.to_string().into())
         }
         other => other,
     }
 }
 
 /// The same of what stands in the runbook itself. Where that has no folder, nothing may depend on one.
-fn anchored_here(reader: &mut Reader, kind: ParamType, value: Json, span: Span) -> Json {
+fn anchored_here(reader: &mut CheckContext, kind: ParamType, value: Json, span: Span) -> Json {
     if let Some(folder) = reader.folder() {
         return anchored(kind, value, &folder);
     }
@@ -131,7 +131,7 @@ fn anchored_here(reader: &mut Reader, kind: ParamType, value: Json, span: Span) 
 }
 
 /// The value that a step gives a parameter of the runbook that it uses.
-pub(super) fn argument(reader: &mut Reader, name: &str, node: &Node, spec: &ParamSpec) -> Late {
+pub(super) fn argument(reader: &mut CheckContext, name: &str, node: &Node, spec: &ParamSpec) -> Templated {
     let kind = spec.kind;
     let wrong = |span: Span, why: String| mistyped(span, name, spec, &why);
     let late = match reader.template(node) {
@@ -144,30 +144,30 @@ pub(super) fn argument(reader: &mut Reader, name: &str, node: &Node, spec: &Para
                 let why = format!("{} is wanted, this is {}", kind.said(), given.said());
                 reader.problems.push(wrong(node.span, why));
             }
-            Late::Text(template)
+            Templated::Text(template)
         }
-        None if node.as_str().is_some_and(Template::is_in) => Late::Value(Json::Null),
+        None if node.as_str().is_some_and(Template::is_in) => Templated::Value(Json::Null),
         None => match (typed(kind, node, reader.sources), &node.value) {
-            (Ok(_), Value::Seq(_) | Value::Map(_)) => reader.any(node),
-            (Ok(value), _) => Late::Value(anchored_here(reader, kind, value, node.span)),
+            (Ok(_), NodeValue::Seq(_) | NodeValue::Map(_)) => reader.any(node),
+            (Ok(value), _) => Templated::Value(anchored_here(reader, kind, value, node.span)),
             (Err(why), _) if kind == ParamType::Secret => {
                 reader.problems.push(literal_secret(node.span, format!("the parameter `{name}`: {why}")));
-                Late::Value(Json::Null)
+                Templated::Value(Json::Null)
             }
             (Err(why), _) => {
                 reader.problems.push(wrong(node.span, why));
-                Late::Value(Json::Null)
+                Templated::Value(Json::Null)
             }
         },
     };
     match (kind, late) {
-        (ParamType::File, late @ Late::Text(_)) => Late::Path(Box::new(late), reader.folder()),
+        (ParamType::File, late @ Templated::Text(_)) => Templated::Path(Box::new(late), reader.folder()),
         (_, late) => late,
     }
 }
 
 /// The type of the parameter that a template is, where it is one and nothing else.
-fn declared_as(reader: &Reader, template: &Template) -> Option<ParamType> {
+fn declared_as(reader: &CheckContext, template: &Template) -> Option<ParamType> {
     let [only] = template.refs.as_slice() else { return None };
     let inner = template.source[template.whole.clone()?].trim();
     let alone = only.path.len() == 2 && inner == &template.source[only.range.clone()];
@@ -202,7 +202,12 @@ pub fn fitting(kind: ParamType, value: Json) -> Result<Json, String> {
 /// The parameters of one run as a map: what was given, then defaults. A secret is its [`Source`], as text; one that was
 /// not given is asked for. A relative file that was given starts from `current`,
 /// and every file must be there. Of what is given twice the last counts.
-pub fn params(runbook: &Runbook, given: &[Given], current: &Path, sources: &Sources) -> Result<Json, Vec<Diagnostic>> {
+pub fn params(
+    runbook: &Runbook,
+    given: &[GivenParameter],
+    current: &Path,
+    sources: &Sources,
+) -> Result<Json, Vec<Diagnostic>> {
     let (values, mut problems) = valued(runbook, given, current, sources);
     for (name, (value, span)) in &values {
         problems.extend(missing_file(runbook.params[*name].kind, value, name, *span));
@@ -214,7 +219,7 @@ pub fn params(runbook: &Runbook, given: &[Given], current: &Path, sources: &Sour
 /// The files that parameters name and that are not there, but for those that somebody has a copy of.
 pub fn missing_params(
     runbook: &Runbook,
-    given: &[Given],
+    given: &[GivenParameter],
     current: &Path,
     sources: &Sources,
     has: impl Fn(&Path) -> bool,
@@ -228,9 +233,9 @@ pub fn missing_params(
 }
 
 /// The same for a run that opens no file: none need be there.
-pub fn params_unopened(
+pub fn params_literal(
     runbook: &Runbook,
-    given: &[Given],
+    given: &[GivenParameter],
     current: &Path,
     sources: &Sources,
 ) -> Result<Json, Vec<Diagnostic>> {
@@ -240,7 +245,7 @@ pub fn params_unopened(
 
 /// The mistakes that can be told of what is given before the folder is there that relative files start from: those files
 /// are not looked for.
-pub fn params_ahead(runbook: &Runbook, given: &[Given], sources: &Sources) -> Vec<Diagnostic> {
+pub fn params_ahead(runbook: &Runbook, given: &[GivenParameter], sources: &Sources) -> Vec<Diagnostic> {
     let (values, mut problems) = valued(runbook, given, Path::new(""), sources);
     let there = values.iter().filter(|(_, (value, _))| value.as_str().is_some_and(|path| path.starts_with('/')));
     problems
@@ -258,13 +263,13 @@ fn as_map(values: Valued, problems: Vec<Diagnostic>) -> Result<Json, Vec<Diagnos
 
 fn valued<'r>(
     runbook: &'r Runbook,
-    given: &[Given],
+    given: &[GivenParameter],
     current: &Path,
     sources: &Sources,
 ) -> (Valued<'r>, Vec<Diagnostic>) {
     let mut problems = Vec::new();
     let mut values: Valued = IndexMap::new();
-    for Given { key, value } in given {
+    for GivenParameter { key, value } in given {
         match runbook.params.get_key_value(&key.text) {
             Some((name, spec)) => match typed(spec.kind, value, sources) {
                 Ok(json) => drop(values.insert(name, (anchored(spec.kind, json, current), value.span))),
@@ -285,7 +290,7 @@ fn valued<'r>(
             Some(found) => drop(all.insert(name.as_str(), found)),
             None if given_badly() => {}
             None if spec.kind == ParamType::Secret => {
-                all.insert(name, (Source::Ask.to_string().into(), spec.span));
+                all.insert(name, (SecretSource::Ask.to_string().into(), spec.span));
             }
             None => problems.push(not_given(name, spec)),
         }
@@ -294,17 +299,17 @@ fn valued<'r>(
 }
 
 /// Files that a used runbook is given by name, and that are not there.
-fn missing_files(used: &Use) -> impl Iterator<Item = Diagnostic> {
+fn missing_files(used: &UsedRunbook) -> impl Iterator<Item = Diagnostic> {
     file_arguments(used).filter_map(|(name, kind, value, span)| missing_file(kind, value, name, span))
 }
 
 /// What a used runbook is given and is known now: name, type, value and place.
-fn file_arguments(used: &Use) -> impl Iterator<Item = (&str, ParamType, &Json, Span)> {
+fn file_arguments(used: &UsedRunbook) -> impl Iterator<Item = (&str, ParamType, &Json, Span)> {
     let known = |name: &String| used.params.get(name).map(|spec| spec.kind);
     used.with.iter().filter_map(move |(name, value)| Some((name.as_str(), known(name)?, value.as_value()?, used.span)))
 }
 
-fn undeclared(key: &Key, runbook: &Runbook) -> Diagnostic {
+fn undeclared(key: &NodeKey, runbook: &Runbook) -> Diagnostic {
     let problem = Diagnostic::error("E0602", key.span, format!("this runbook has no parameter `{}`", key.text));
     match did_you_mean(&key.text, runbook.params.keys().map(String::as_str)) {
         Some(help) => problem.help(help),
@@ -330,7 +335,7 @@ fn missing_file(kind: ParamType, value: &Json, name: &str, span: Span) -> Option
 }
 
 /// Warns of declared parameters that nothing refers to.
-pub(super) fn unused(reader: &mut Reader) {
+pub(super) fn unused(reader: &mut CheckContext) {
     let unused: Vec<(String, Span)> = reader
         .params
         .iter()

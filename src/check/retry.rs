@@ -1,18 +1,18 @@
 //! A step's `retry`.
 
 use super::checked::Retry;
-use super::reader::Reader;
+use super::context::CheckContext;
 use super::shapes::RETRY;
 use crate::action::Period;
-use crate::load::{Fields, Node, Value};
+use crate::load::{Fields, Node, NodeValue};
 use crate::model::Diagnostic;
-use crate::template::{Late, Template, text};
+use crate::template::{Template, Templated, text};
 use std::time::Duration;
 
 /// Between two attempts, where `every` does not say it.
 const EVERY: Duration = Duration::from_secs(1);
 
-pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Retry> {
+pub(super) fn read(reader: &mut CheckContext, node: &Node) -> Option<Retry> {
     let mut fields = Fields::of(node, &RETRY, &mut reader.problems)?;
     let attempts = fields.take("attempts");
     let within = fields.take("for");
@@ -34,13 +34,13 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Retry> {
 }
 
 /// A duration, or one whole `{{ expression }}` that gives one.
-fn period(reader: &mut Reader, node: &Node) -> Late {
+fn period(reader: &mut CheckContext, node: &Node) -> Templated {
     if !node.as_str().is_some_and(Template::is_in) {
         reader.duration(node, "`for`");
-        return Late::Value(node.to_json());
+        return Templated::Value(node.to_json());
     }
     let late = reader.setting(node, "`for`");
-    let Late::Text(template) = &late else { return late };
+    let Templated::Text(template) = &late else { return late };
     if template.whole.is_none() {
         reader.error("E0501", node.span, "`for` is a duration, or one `{{ expression }}` that gives one");
     } else if let Some((_, kind)) = reader.declared(template).filter(|(_, kind)| !kind.json_types().contains(&"string"))
@@ -54,9 +54,9 @@ fn period(reader: &mut Reader, node: &Node) -> Late {
     late
 }
 
-fn backoff(reader: &mut Reader, node: &Node) -> Option<f64> {
+fn backoff(reader: &mut CheckContext, node: &Node) -> Option<f64> {
     let factor = match &node.value {
-        Value::Number(number) => number.as_f64().filter(|factor| *factor >= 1.0),
+        NodeValue::Number(number) => number.as_f64().filter(|factor| *factor >= 1.0),
         _ => None,
     };
     if factor.is_none() {

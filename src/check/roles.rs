@@ -1,15 +1,15 @@
 //! Declared roles, and the hosts that one run binds to them.
 
 use super::checked::{Role, Runbook, Step};
-use super::reader::Reader;
+use super::context::CheckContext;
 use super::shapes::ROLE;
-use crate::load::{Fields, Inventory, Key, Node, Value, did_you_mean};
+use crate::load::{Fields, Inventory, Node, NodeKey, NodeValue, did_you_mean};
 use crate::model::{Diagnostic, FileId, HostName, Sources, Span};
 use indexmap::IndexMap;
 
 /// Reads `hosts`.
-pub(super) fn declared(reader: &mut Reader, node: &Node) {
-    let Value::Map(entries) = &node.value else {
+pub(super) fn declared(reader: &mut CheckContext, node: &Node) {
+    let NodeValue::Map(entries) = &node.value else {
         reader.error("E0202", node.span, format!("`hosts` is a map of roles, this is {}", node.kind()));
         return;
     };
@@ -20,9 +20,9 @@ pub(super) fn declared(reader: &mut Reader, node: &Node) {
     }
 }
 
-fn role(reader: &mut Reader, key: &Key, node: &Node) -> Role {
+fn role(reader: &mut CheckContext, key: &NodeKey, node: &Node) -> Role {
     let mut role = Role { min: 1, max: None, shared: false, may_be_missing: false, summary: None, span: key.span };
-    if node.value == Value::Null {
+    if node.value == NodeValue::Null {
         return role;
     }
     let Some(mut fields) = Fields::of(node, &ROLE, &mut reader.problems) else { return role };
@@ -44,7 +44,7 @@ fn role(reader: &mut Reader, key: &Key, node: &Node) -> Role {
 }
 
 /// `unreachable: skip`.
-fn unreachable(reader: &mut Reader, node: &Node) -> bool {
+fn unreachable(reader: &mut CheckContext, node: &Node) -> bool {
     let word = reader.literal(node, "`unreachable`");
     if let Some(other) = word.as_deref().filter(|word| *word != "skip") {
         let message = format!("`unreachable` can be `skip`, not `{other}`: without it every host must be reachable");

@@ -6,17 +6,17 @@
 
 use super::args::Schemas;
 use super::checked::{InRoll, ParamType, RollPart, Step};
-use super::names::Names;
-use super::reader::Reader;
-use super::sites::{self, Site, When};
+use super::context::CheckContext;
+use super::names::StepNames;
+use super::templates::{self, TemplateSite, When};
 use super::uses::Used;
 use super::vars;
 use crate::model::{Diagnostic, Span};
-use crate::template::{Late, Ref, Vars};
+use crate::template::{LazyVars, Ref, Templated};
 use serde_json::Value as Json;
 
 /// Refuses secrets where they may not stand.
-pub(super) fn check(reader: &mut Reader, names: &Names) {
+pub(super) fn check(reader: &mut CheckContext, names: &StepNames) {
     for draft in names.drafts {
         let Some(step) = &draft.step else { continue };
         let vars = vars::merged(names.vars, &step.vars);
@@ -38,22 +38,22 @@ pub(super) fn check(reader: &mut Reader, names: &Names) {
 }
 
 /// What a used runbook is given, but for what it knows to be secret.
-fn given<'s>(step: &'s Step, used: &'s Used) -> Vec<&'s Late> {
-    let Late::Map(with) = &step.args else { return Vec::new() };
+fn given<'s>(step: &'s Step, used: &'s Used) -> Vec<&'s Templated> {
+    let Templated::Map(with) = &step.args else { return Vec::new() };
     let open = |name: &str| used.runbook.params.get(name).is_some_and(|spec| spec.kind == ParamType::Secret);
     with.iter().filter(|(name, _)| !open(name)).map(|(_, late)| late).chain(used.bind.values()).collect()
 }
 
-fn in_step<'s>(reader: &mut Reader, step: &'s Step) -> Vec<&'s Late> {
+fn in_step<'s>(reader: &mut CheckContext, step: &'s Step) -> Vec<&'s Templated> {
     let schemas = reader.schemas(step.kind);
     let mut closed = Vec::new();
     in_arguments(&step.args, &[&schemas.parameters], &schemas.parameters, &mut closed);
     closed
 }
 
-fn refuse(reader: &mut Reader, names: &Names, step: &Step, vars: &Vars, closed: &[&Late]) {
+fn refuse(reader: &mut CheckContext, names: &StepNames, step: &Step, vars: &LazyVars, closed: &[&Templated]) {
     let mut sites = Vec::new();
-    closed.iter().for_each(|late| sites::of_late(late, When::Start, &mut sites));
+    closed.iter().for_each(|late| templates::of_late(late, When::Start, &mut sites));
     for site in sites {
         for r in site.refs {
             if let Some(secret) = secret(reader, names, r, vars) {
@@ -65,7 +65,7 @@ fn refuse(reader: &mut Reader, names: &Names, step: &Step, vars: &Vars, closed: 
 }
 
 /// What of an action's parameters must hold no secret.
-fn in_arguments<'l>(late: &'l Late, schemas: &[&Json], root: &Json, closed: &mut Vec<&'l Late>) {
+fn in_arguments<'l>(late: &'l Templated, schemas: &[&Json], root: &Json, closed: &mut Vec<&'l Templated>) {
     let mut schemas: Vec<&Json> = schemas.iter().map(|schema| Schemas::at(root, schema)).collect();
     if schemas.iter().any(|schema| schema.get("x-secret") == Some(&Json::Bool(true))) {
         return;
@@ -75,10 +75,10 @@ fn in_arguments<'l>(late: &'l Late, schemas: &[&Json], root: &Json, closed: &mut
     schemas.extend(inner.into_iter().map(|schema| Schemas::at(root, schema)));
     let below = |key: &str| -> Vec<&Json> { schemas.iter().filter_map(|schema| schema.get(key)).collect() };
     match late {
-        Late::Value(_) | Late::Condition(_) => {}
-        Late::Text(_) | Late::Hosts(_) | Late::Path(..) => closed.push(late),
-        Late::Seq(items) => items.iter().for_each(|item| in_arguments(item, &below("items"), root, closed)),
-        Late::Map(entries) => {
+        Templated::Value(_) | Templated::Condition(_) => {}
+        Templated::Text(_) | Templated::Hosts(_) | Templated::Path(..) => closed.push(late),
+        Templated::Seq(items) => items.iter().for_each(|item| in_arguments(item, &below("items"), root, closed)),
+        Templated::Map(entries) => {
             for (key, value) in entries {
                 let named: Vec<&Json> = below("properties").into_iter().filter_map(|all| all.get(key)).collect();
                 let others = below("additionalProperties");
@@ -89,28 +89,28 @@ fn in_arguments<'l>(late: &'l Late, schemas: &[&Json], root: &Json, closed: &mut
 }
 
 /// Something secret that a template reads.
-struct Secret {
+struct SecretRead {
     /// `the parameter X`, `what X gives`.
     what: String,
     /// Where an entry of `vars` reads it.
     through: Option<Span>,
 }
 
-fn secret(reader: &Reader, names: &Names, r: &Ref, vars: &Vars) -> Option<Secret> {
+fn secret(reader: &CheckContext, names: &StepNames, r: &Ref, vars: &LazyVars) -> Option<SecretRead> {
     if r.name(0) != Some("vars") {
-        return direct(reader, names, r).map(|what| Secret { what, through: None });
+        return direct(reader, names, r).map(|what| SecretRead { what, through: None });
     }
     let entries: Vec<&str> = match r.name(1) {
         Some(name) => vec![name],
         None => vars.keys().map(String::as_str).collect(),
     };
     let reads = entries.into_iter().flat_map(|name| vars::reads(vars, name));
-    reads
-        .into_iter()
-        .find_map(|read| direct(reader, names, &read.reference).map(|what| Secret { what, through: Some(read.span) }))
+    reads.into_iter().find_map(|read| {
+        direct(reader, names, &read.reference).map(|what| SecretRead { what, through: Some(read.span) })
+    })
 }
 
-fn direct(reader: &Reader, names: &Names, r: &Ref) -> Option<String> {
+fn direct(reader: &CheckContext, names: &StepNames, r: &Ref) -> Option<String> {
     let is_secret = |name: &str| reader.params.get(name).is_some_and(|spec| spec.kind == ParamType::Secret);
     let step = |id: &str| names.drafts[*names.ids.get(id)?].step.as_ref().filter(|step| step.secret);
     match (r.name(0)?, r.name(1)) {
@@ -131,7 +131,7 @@ fn reads_outputs(r: &Ref) -> bool {
     matches!(field, None | Some("out" | "all"))
 }
 
-fn problem(step: &Step, secret: &Secret, site: &Site, r: &Ref) -> Diagnostic {
+fn problem(step: &Step, secret: &SecretRead, site: &TemplateSite, r: &Ref) -> Diagnostic {
     let message = format!("{} is a secret, and would be seen here", secret.what);
     let problem = Diagnostic::error("E0511", site.span(r.range.clone()), message);
     let problem = match secret.through {

@@ -16,7 +16,7 @@ const FILTERS: &[&str] =
 
 /// Of each pipeline, the first command whose failure is lost; byte ranges. A pipeline into a listener counts as
 /// heard, unless what it says is turned round, or kept in a file or a variable.
-pub(super) fn unheard(text: &str) -> Vec<Range<usize>> {
+pub(super) fn ignored_failures(text: &str) -> Vec<Range<usize>> {
     let mut scanner = Scanner {
         text,
         at: 0,
@@ -66,7 +66,7 @@ enum Token {
 
 /// One command of a pipeline.
 #[derive(Default)]
-struct Command {
+struct PipelineCommand {
     words: Vec<Range<usize>>,
     /// A loop, a group and the like: what it does with failures is its own.
     compound: bool,
@@ -74,12 +74,12 @@ struct Command {
 
 #[derive(Default)]
 struct Pipeline {
-    before: Vec<Command>,
-    last: Command,
+    before: Vec<PipelineCommand>,
+    last: PipelineCommand,
     negated: bool,
 }
 
-impl Command {
+impl PipelineCommand {
     fn is_empty(&self) -> bool {
         self.words.is_empty() && !self.compound
     }
@@ -159,7 +159,7 @@ impl<'t> Scanner<'t> {
                 Token::Break | Token::Line => self.end(&std::mem::take(&mut line)),
                 // `NAME()`: what follows is its body.
                 Token::Open if line.last.words.len() == 1 => match self.token()? {
-                    Token::Close => line.last = Command::default(),
+                    Token::Close => line.last = PipelineCommand::default(),
                     _ => return None,
                 },
                 Token::Open => {
@@ -181,7 +181,7 @@ impl<'t> Scanner<'t> {
             return;
         }
         let lost = line.before.iter().enumerate().find(|(at, command)| !command.is_heard(self.text, *at == 0));
-        if let Some((_, Command { words, .. })) = lost
+        if let Some((_, PipelineCommand { words, .. })) = lost
             && let (Some(first), Some(last)) = (words.first(), words.last())
         {
             self.found.push(first.start..last.end);
@@ -314,10 +314,10 @@ impl<'t> Scanner<'t> {
 
 #[cfg(test)]
 mod tests {
-    use super::unheard;
+    use super::ignored_failures;
 
     fn lost(text: &str) -> Vec<&str> {
-        unheard(text).into_iter().map(|range| &text[range]).collect()
+        ignored_failures(text).into_iter().map(|range| &text[range]).collect()
     }
 
     #[test]

@@ -8,93 +8,94 @@ mod roll;
 pub(super) use keys::{check_name, on_failure, vars};
 
 use super::checked::{Gate, InRoll, Need, RollPart, Step};
-use super::reader::{Reader, kind_names};
+use super::context::{CheckContext, kind_names};
 use super::shapes::{BATCH_STEP, FINALLY, GATE_STEP, INNER, STEP, USE_STEP, VERIFY};
 use super::uses::{self, Used};
 use super::{args, retry};
-use crate::action::{self, Kind, ROLLING, USE};
-use crate::load::{Fields, Key, Node, Shape, Value, closest, unknown_key};
+use crate::action::{self, ActionKind, ROLLING, USE};
+use crate::load::{Fields, Node, NodeKey, NodeValue, Shape, closest, unknown_key};
 use crate::model::{Diagnostic, Effect, Span, StepId};
-use crate::template::Late;
+use crate::template::Templated;
 use common::Common;
 use effect::{Acting, is_opaque};
 use std::collections::HashSet;
 
 /// Where a step stands, which decides what it may be.
 #[derive(Clone, Copy)]
-pub(super) enum Within<'s> {
+pub(super) enum StepContext<'s> {
     Steps,
     Verify,
     Finally,
     /// The gate of a roll.
-    Gate(&'s Owner),
+    Gate(&'s EnclosingStep),
     /// What a roll does to each batch.
-    Batch(&'s Owner),
-    Undo(&'s Owner),
-    Reconcile(&'s Owner),
+    Batch(&'s EnclosingStep),
+    Undo(&'s EnclosingStep),
+    Reconcile(&'s EnclosingStep),
 }
 
-impl Within<'_> {
+impl StepContext<'_> {
     fn shape(self) -> &'static Shape {
         match self {
-            Within::Steps => &STEP,
-            Within::Verify => &VERIFY,
-            Within::Finally => &FINALLY,
-            Within::Gate(_) => &GATE_STEP,
-            Within::Batch(_) => &BATCH_STEP,
-            Within::Undo(_) | Within::Reconcile(_) => &INNER,
+            StepContext::Steps => &STEP,
+            StepContext::Verify => &VERIFY,
+            StepContext::Finally => &FINALLY,
+            StepContext::Gate(_) => &GATE_STEP,
+            StepContext::Batch(_) => &BATCH_STEP,
+            StepContext::Undo(_) | StepContext::Reconcile(_) => &INNER,
         }
     }
 }
 
-impl<'s> Within<'s> {
+impl<'s> StepContext<'s> {
     /// The user of the step or roll around it.
-    fn user(self) -> Option<&'s Late> {
+    fn user(self) -> Option<&'s Templated> {
         match self {
-            Within::Gate(owner) | Within::Batch(owner) | Within::Undo(owner) | Within::Reconcile(owner) => {
-                owner.user.as_ref()
-            }
-            Within::Steps | Within::Verify | Within::Finally => None,
+            StepContext::Gate(owner)
+            | StepContext::Batch(owner)
+            | StepContext::Undo(owner)
+            | StepContext::Reconcile(owner) => owner.user.as_ref(),
+            StepContext::Steps | StepContext::Verify | StepContext::Finally => None,
         }
     }
 }
 
 /// The list of the runbook that a step is in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum StepSection {
     Steps,
     Verify,
     Finally,
 }
 
 /// The step that an undo or a probe belongs to, or the roll of a step.
-pub(super) struct Owner {
+pub(super) struct EnclosingStep {
     id: StepId,
     on: Option<String>,
-    user: Option<Late>,
+    user: Option<Templated>,
 }
 
 /// A step as far as it could be read, so that what refers to it can be checked even so.
-pub(super) struct Draft {
+pub(super) struct ParsedStep {
     pub id: StepId,
     /// Where its own id stands, or the name of a checkpoint; `None` where one was made.
     pub named: Option<Span>,
     pub span: Span,
-    pub kind: Option<&'static Kind>,
+    pub kind: Option<&'static ActionKind>,
     pub on: Option<String>,
     pub needs: Option<Vec<(Need, Span)>>,
     pub gate: Gate,
-    pub part: Part,
+    pub part: StepSection,
     pub roll: Option<InRoll>,
     pub step: Option<Step>,
     /// The runbook that it uses.
     pub used: Option<Used>,
 }
 
-impl Draft {
+impl ParsedStep {
     /// One that no text of the author's makes by itself: what is read after all steps, or a roll's choice.
     pub fn made(step: Step) -> Self {
-        Draft {
+        ParsedStep {
             id: step.id.clone(),
             named: None,
             span: step.span,
@@ -102,7 +103,7 @@ impl Draft {
             on: None,
             needs: None,
             gate: Gate::Open,
-            part: Part::Steps,
+            part: StepSection::Steps,
             roll: None,
             step: Some(step),
             used: None,
@@ -121,13 +122,14 @@ impl Draft {
 }
 
 /// Reads a list of steps.
-pub(super) fn list(reader: &mut Reader, node: &Node, within: Within) -> Vec<Draft> {
-    let Value::Seq(items) = &node.value else {
+pub(super) fn list(reader: &mut CheckContext, node: &Node, within: StepContext) -> Vec<ParsedStep> {
+    let NodeValue::Seq(items) = &node.value else {
         reader.error("E0202", node.span, format!("steps are a list, this is {}", node.kind()));
         return Vec::new();
     };
-    let is_roll =
-        |item: &&Node| matches!(within, Within::Steps) && item.entries().iter().any(|(key, _)| key.text == "rolling");
+    let is_roll = |item: &&Node| {
+        matches!(within, StepContext::Steps) && item.entries().iter().any(|(key, _)| key.text == "rolling")
+    };
     let mut drafts = Vec::with_capacity(items.len());
     for (item, ordinal) in items.iter().zip(1..) {
         match is_roll(&item) {
@@ -139,7 +141,7 @@ pub(super) fn list(reader: &mut Reader, node: &Node, within: Within) -> Vec<Draf
 }
 
 /// Calls each checkpoint without an id by its name, where that can name a task and no other step has it.
-pub(super) fn name_checkpoints(drafts: &mut [Draft]) {
+pub(super) fn name_checkpoints(drafts: &mut [ParsedStep]) {
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let mut taken: HashSet<StepId> = drafts.iter().map(|draft| draft.id.clone()).collect();
     for draft in drafts.iter_mut().filter(|draft| draft.named.is_none()) {
@@ -153,20 +155,20 @@ pub(super) fn name_checkpoints(drafts: &mut [Draft]) {
 }
 
 /// Reads one step, the `ordinal`th of its list.
-fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Option<Draft> {
-    let uses = matches!(within, Within::Steps) && node.get("use").is_some();
+fn read(reader: &mut CheckContext, node: &Node, ordinal: usize, within: StepContext) -> Option<ParsedStep> {
+    let uses = matches!(within, StepContext::Steps) && node.get("use").is_some();
     let shape = if uses { &USE_STEP } else { within.shape() };
     let node = &*reader.defaults.fill_in(node, shape);
     let mut fields = Fields::of(node, shape, &mut reader.problems)?;
     let named = fields.take("id").and_then(|node| Some((keys::own_id(reader, node)?, node.span)));
     let on = match within {
-        Within::Undo(owner) | Within::Reconcile(owner) | Within::Batch(owner) => owner.on.clone(),
-        Within::Steps if uses => None,
-        Within::Steps | Within::Verify | Within::Finally | Within::Gate(_) => {
+        StepContext::Undo(owner) | StepContext::Reconcile(owner) | StepContext::Batch(owner) => owner.on.clone(),
+        StepContext::Steps if uses => None,
+        StepContext::Steps | StepContext::Verify | StepContext::Finally | StepContext::Gate(_) => {
             fields.take("on").and_then(|node| keys::on(reader, node))
         }
     };
-    let mut draft = Draft {
+    let mut draft = ParsedStep {
         id: named.as_ref().map_or_else(|| StepId::from(format!("step-{ordinal}")), |(id, _)| id.clone()),
         named: named.as_ref().map(|(_, span)| *span),
         span: named.as_ref().map_or(node.span, |(_, span)| *span),
@@ -175,15 +177,15 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
         needs: None,
         gate: Gate::Open,
         part: match within {
-            Within::Verify => Part::Verify,
-            Within::Finally => Part::Finally,
-            _ => Part::Steps,
+            StepContext::Verify => StepSection::Verify,
+            StepContext::Finally => StepSection::Finally,
+            _ => StepSection::Steps,
         },
         roll: None,
         step: None,
         used: None,
     };
-    if matches!(within, Within::Steps) {
+    if matches!(within, StepContext::Steps) {
         draft.needs = fields.take("needs").map(|node| keys::needs(reader, node));
     }
     if uses {
@@ -195,7 +197,7 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
     let action = the_action(reader, &fields);
     let Some((key, parameters)) = action else { return Some(draft) };
     let kind = action::find(&key.text)?;
-    if kind.barrier && matches!(within, Within::Finally) {
+    if kind.barrier && matches!(within, StepContext::Finally) {
         reader.error(
             "E0206",
             key.span,
@@ -203,7 +205,7 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
         );
     }
     draft.kind = Some(kind);
-    if kind.barrier && matches!(within, Within::Gate(_) | Within::Batch(_)) {
+    if kind.barrier && matches!(within, StepContext::Gate(_) | StepContext::Batch(_)) {
         let problem = Diagnostic::error("E0220", key.span, "a roll has no checkpoint inside");
         reader.problems.push(problem.help("put it before or after the roll"));
     }
@@ -213,7 +215,7 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
     }
     draft.gate = if kind.barrier || common.irreversible.is_some() { Gate::Barrier } else { Gate::Open };
     let given = parameters.entries().iter().map(|(key, node)| (key.text.as_str(), node.as_str()));
-    let reads = common.reads.is_some_and(|(_, reads)| reads) || matches!(within, Within::Reconcile(_));
+    let reads = common.reads.is_some_and(|(_, reads)| reads) || matches!(within, StepContext::Reconcile(_));
     let effect = kind.effect(given, reads && is_opaque(kind));
     let known = parameters.to_json();
     let undoing = kind.undoing(|name| known.get(name));
@@ -227,7 +229,7 @@ fn read(reader: &mut Reader, node: &Node, ordinal: usize, within: Within) -> Opt
 }
 
 /// A `wait` is bounded by its author, who knows how long it may last. One for a time ends by itself.
-fn endless_wait(reader: &mut Reader, common: &Common, kind: &Kind, span: Span, parameters: &Node) {
+fn endless_wait(reader: &mut CheckContext, common: &Common, kind: &ActionKind, span: Span, parameters: &Node) {
     let waits = kind.name == "wait" && parameters.entries().iter().any(|(key, _)| key.text != "for");
     let bounded = common.timeout.is_some() || common.retry.is_some_and(|(_, retry)| retry.get("for").is_some());
     if waits && !bounded {
@@ -236,16 +238,23 @@ fn endless_wait(reader: &mut Reader, common: &Common, kind: &Kind, span: Span, p
     }
 }
 
-fn finish(reader: &mut Reader, draft: &Draft, common: Common, kind: &'static Kind, effect: Effect, args: Late) -> Step {
-    let owner = Owner { id: draft.id.clone(), on: draft.on.clone(), user: common.user.clone() };
+fn finish(
+    reader: &mut CheckContext,
+    draft: &ParsedStep,
+    common: Common,
+    kind: &'static ActionKind,
+    effect: Effect,
+    args: Templated,
+) -> Step {
+    let owner = EnclosingStep { id: draft.id.clone(), on: draft.on.clone(), user: common.user.clone() };
     if let Some((_, node)) = common.undo
-        && matches!(&node.value, Value::Seq(steps) if steps.is_empty())
+        && matches!(&node.value, NodeValue::Seq(steps) if steps.is_empty())
     {
         let problem = Diagnostic::error("E0501", node.span, "`undo` has no step: it would take nothing back");
         reader.problems.push(problem.help("`irreversible: REASON` says that nothing can, or need be, taken back"));
     }
-    let undo = common.undo.map(|(_, node)| several(reader, node, Within::Undo(&owner))).unwrap_or_default();
-    let reconcile = common.reconcile.and_then(|(_, node)| read(reader, node, 1, Within::Reconcile(&owner))?.step);
+    let undo = common.undo.map(|(_, node)| several(reader, node, StepContext::Undo(&owner))).unwrap_or_default();
+    let reconcile = common.reconcile.and_then(|(_, node)| read(reader, node, 1, StepContext::Reconcile(&owner))?.step);
     Step {
         id: draft.id.clone(),
         title: common.title,
@@ -277,7 +286,7 @@ fn finish(reader: &mut Reader, draft: &Draft, common: Common, kind: &'static Kin
 }
 
 /// The one key that names an action.
-fn the_action<'n>(reader: &mut Reader, fields: &Fields<'n>) -> Option<(&'n Key, &'n Node)> {
+fn the_action<'n>(reader: &mut CheckContext, fields: &Fields<'n>) -> Option<(&'n NodeKey, &'n Node)> {
     fields.missing(&mut reader.problems);
     let (actions, others): (Vec<_>, Vec<_>) = fields.rest().partition(|(key, _)| action::find(&key.text).is_some());
     let mut mistaken = false;
@@ -330,22 +339,22 @@ fn the_action<'n>(reader: &mut Reader, fields: &Fields<'n>) -> Option<(&'n Key, 
     }
 }
 
-fn several(reader: &mut Reader, node: &Node, within: Within) -> Vec<Step> {
+fn several(reader: &mut CheckContext, node: &Node, within: StepContext) -> Vec<Step> {
     let drafts = match &node.value {
-        Value::Map(_) => read(reader, node, 1, within).into_iter().collect(),
+        NodeValue::Map(_) => read(reader, node, 1, within).into_iter().collect(),
         _ => list(reader, node, within),
     };
     drafts.into_iter().filter_map(|draft| draft.step).collect()
 }
 
-fn made_id(kind: &Kind, ordinal: usize, within: Within) -> StepId {
+fn made_id(kind: &ActionKind, ordinal: usize, within: StepContext) -> StepId {
     StepId::from(match within {
-        Within::Steps => format!("{}-{ordinal}", kind.name),
-        Within::Verify => format!("verify-{}-{ordinal}", kind.name),
-        Within::Finally => format!("finally-{}-{ordinal}", kind.name),
-        Within::Gate(roll) => format!("{}-gate-{}-{ordinal}", roll.id, kind.name),
-        Within::Batch(roll) => format!("{}-{}-{ordinal}", roll.id, kind.name),
-        Within::Undo(owner) => format!("{}-undo-{ordinal}", owner.id),
-        Within::Reconcile(owner) => format!("{}-reconcile", owner.id),
+        StepContext::Steps => format!("{}-{ordinal}", kind.name),
+        StepContext::Verify => format!("verify-{}-{ordinal}", kind.name),
+        StepContext::Finally => format!("finally-{}-{ordinal}", kind.name),
+        StepContext::Gate(roll) => format!("{}-gate-{}-{ordinal}", roll.id, kind.name),
+        StepContext::Batch(roll) => format!("{}-{}-{ordinal}", roll.id, kind.name),
+        StepContext::Undo(owner) => format!("{}-undo-{ordinal}", owner.id),
+        StepContext::Reconcile(owner) => format!("{}-reconcile", owner.id),
     })
 }

@@ -5,31 +5,31 @@
 //! using step's id as a prefix, and a frame that says whose names it knows. It sees nothing of the outer runbook, and
 //! the outer sees of it only parameters, roles and results.
 
-use super::checked::{OnFailure, ParamSpec, Role, Runbook, Step, Use};
-use super::reader::Reader;
+use super::checked::{OnFailure, ParamSpec, Role, Runbook, Step, UsedRunbook};
+use super::context::CheckContext;
 use super::shapes::STEP;
-use super::step::Draft;
+use super::step::ParsedStep;
 use super::{Gate, params};
 use crate::action::{self, USE};
 use crate::catalog::Location;
-use crate::load::{Document, Fields, Library, Node, Value, suggested};
+use crate::load::{Document, Fields, Library, Node, NodeValue, suggested};
 use crate::model::{Diagnostic, Span, StepId};
-use crate::template::Late;
+use crate::template::Templated;
 use indexmap::IndexMap;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 /// The runbooks that may be used, and what the check has made of them so far.
-pub(super) struct Shelf<'a> {
+pub(super) struct RunbookCache<'a> {
     library: &'a Library,
     /// `None` where a file has mistakes: they are told.
     checked: RefCell<HashMap<Location, Option<Rc<Runbook>>>>,
 }
 
-impl<'a> Shelf<'a> {
+impl<'a> RunbookCache<'a> {
     pub fn of(document: &'a Document) -> Rc<Self> {
-        Rc::new(Shelf { library: &document.used, checked: RefCell::default() })
+        Rc::new(RunbookCache { library: &document.used, checked: RefCell::default() })
     }
 }
 
@@ -38,12 +38,12 @@ pub(super) struct Used {
     pub runbook: Rc<Runbook>,
     /// Where the file is named.
     pub span: Span,
-    pub bind: IndexMap<String, Late>,
+    pub bind: IndexMap<String, Templated>,
     pub on_failure: OnFailure,
 }
 
 /// Reads a step that has `use`. The draft has its id, its place and its `needs`.
-pub(super) fn read(reader: &mut Reader, draft: &mut Draft, mut fields: Fields) {
+pub(super) fn read(reader: &mut CheckContext, draft: &mut ParsedStep, mut fields: Fields) {
     let file = fields.take("use");
     let title = fields.take("title").map(|node| reader.text(node, "title"));
     let when = fields.take("when").and_then(|node| reader.expression(node, "`when`"));
@@ -55,7 +55,8 @@ pub(super) fn read(reader: &mut Reader, draft: &mut Draft, mut fields: Fields) {
         let problem = Diagnostic::error("E0501", span, "`on_failure` of a step with `use` cannot be `continue`");
         reader.problems.push(problem.help("a step of the used runbook may say it"));
     }
-    let mut step = Step { title, when, vars, ..Step::plain(draft.id.clone(), draft.span, &USE, Late::Map(Vec::new())) };
+    let mut step =
+        Step { title, when, vars, ..Step::plain(draft.id.clone(), draft.span, &USE, Templated::Map(Vec::new())) };
     step.needs = draft.needs.as_ref().map(|needs| needs.iter().map(|(need, _)| need.clone()).collect());
     if let Some((file, runbook)) = file.and_then(|file| Some((file, checked(reader, file)?))) {
         step.args = arguments(reader, with, &runbook, file.span);
@@ -72,7 +73,7 @@ pub(super) fn read(reader: &mut Reader, draft: &mut Draft, mut fields: Fields) {
 }
 
 /// Keys of other steps, and keys that do not exist.
-fn refuse_others(reader: &mut Reader, fields: Fields) {
+fn refuse_others(reader: &mut CheckContext, fields: Fields) {
     for (key, _) in fields.rest().filter(|(key, _)| STEP.has(&key.text) || action::find(&key.text).is_some()) {
         let message = format!("`{}` has no meaning for a step with `use`", key.text);
         let problem = Diagnostic::error("E0206", key.span, message);
@@ -87,7 +88,7 @@ fn refuse_others(reader: &mut Reader, fields: Fields) {
 }
 
 /// The runbook of a file, checked; nothing where it has mistakes, which are told then.
-fn checked(reader: &mut Reader, file: &Node) -> Option<Rc<Runbook>> {
+fn checked(reader: &mut CheckContext, file: &Node) -> Option<Rc<Runbook>> {
     let text = reader.literal(file, "`use`")?;
     let shelf = reader.shelf.clone();
     let Some(place) = shelf.library.place(&reader.document.location, &text) else {
@@ -104,7 +105,7 @@ fn checked(reader: &mut Reader, file: &Node) -> Option<Rc<Runbook>> {
     let found = match shelf.library.documents.get(&place) {
         Some(Ok(document)) => within(reader, document, file.span).map(Rc::new),
         Some(Err(problems)) => {
-            let problems = problems.iter().cloned().map(|problem| led_here(problem, file.span));
+            let problems = problems.iter().cloned().map(|problem| with_use_site(problem, file.span));
             reader.problems.extend(problems);
             None
         }
@@ -118,16 +119,16 @@ fn checked(reader: &mut Reader, file: &Node) -> Option<Rc<Runbook>> {
 }
 
 /// Checks a used file.
-fn within<'a>(reader: &mut Reader<'a>, document: &'a Document, span: Span) -> Option<Runbook> {
-    let mut inner = Reader::new(reader.sources, document, reader.inventory, reader.shelf.clone());
+fn within<'a>(reader: &mut CheckContext<'a>, document: &'a Document, span: Span) -> Option<Runbook> {
+    let mut inner = CheckContext::new(reader.sources, document, reader.inventory, reader.shelf.clone());
     inner.chain = reader.chain.clone();
     inner.chain.push((document.location.clone(), span));
     let runbook = super::runbook(&mut inner, &document.root).filter(|_| !inner.has_errors());
-    reader.problems.extend(inner.problems.into_iter().map(|problem| led_here(problem, span)));
+    reader.problems.extend(inner.problems.into_iter().map(|problem| with_use_site(problem, span)));
     runbook
 }
 
-fn led_here(problem: Diagnostic, span: Span) -> Diagnostic {
+fn with_use_site(problem: Diagnostic, span: Span) -> Diagnostic {
     match problem.labels[0].span == span {
         true => problem,
         false => problem.label(span, "used here"),
@@ -135,7 +136,7 @@ fn led_here(problem: Diagnostic, span: Span) -> Diagnostic {
 }
 
 /// Refuses a file that is one of those that led here.
-fn circle(reader: &Reader, place: &Location, span: Span) -> Option<Diagnostic> {
+fn circle(reader: &CheckContext, place: &Location, span: Span) -> Option<Diagnostic> {
     let start = reader.chain.iter().position(|(other, _)| other == place)?;
     let problem = Diagnostic::error("E0405", span, "this runbook uses itself");
     let between = reader.chain[start + 1..].iter();
@@ -143,8 +144,8 @@ fn circle(reader: &Reader, place: &Location, span: Span) -> Option<Diagnostic> {
 }
 
 /// The values of `with`, and the defaults of what it leaves out.
-fn arguments(reader: &mut Reader, node: Option<&Node>, runbook: &Runbook, span: Span) -> Late {
-    let mut values: IndexMap<String, Late> = IndexMap::new();
+fn arguments(reader: &mut CheckContext, node: Option<&Node>, runbook: &Runbook, span: Span) -> Templated {
+    let mut values: IndexMap<String, Templated> = IndexMap::new();
     let given = entries(reader, node, "`with`");
     for (key, value) in given {
         match runbook.params.get(&key.text) {
@@ -158,18 +159,18 @@ fn arguments(reader: &mut Reader, node: Option<&Node>, runbook: &Runbook, span: 
         }
     }
     let all = runbook.params.iter().filter_map(|(name, spec)| {
-        let default = || spec.default.clone().map(Late::Value);
+        let default = || spec.default.clone().map(Templated::Value);
         let value = values.swap_remove(name).or_else(default);
         if value.is_none() {
             reader.problems.push(not_given(name, spec, span, !given.is_empty()));
         }
         Some((name.clone(), value?))
     });
-    Late::Map(all.collect())
+    Templated::Map(all.collect())
 }
 
 /// Those of these names that no entry has: what else can have been meant by another.
-fn not_among<'n>(entries: &[(crate::load::Key, Node)], names: impl Iterator<Item = &'n String>) -> Vec<&'n str> {
+fn not_among<'n>(entries: &[(crate::load::NodeKey, Node)], names: impl Iterator<Item = &'n String>) -> Vec<&'n str> {
     names.map(String::as_str).filter(|name| entries.iter().all(|(key, _)| key.text != *name)).collect()
 }
 
@@ -183,7 +184,12 @@ fn not_given(name: &str, spec: &ParamSpec, span: Span, others: bool) -> Diagnost
 }
 
 /// The hosts of `bind`. Roles that it leaves out are bound to what has their name out here.
-fn binding(reader: &mut Reader, node: Option<&Node>, runbook: &Runbook, span: Span) -> IndexMap<String, Late> {
+fn binding(
+    reader: &mut CheckContext,
+    node: Option<&Node>,
+    runbook: &Runbook,
+    span: Span,
+) -> IndexMap<String, Templated> {
     let mut bind = IndexMap::new();
     let given = entries(reader, node, "`bind`");
     for (key, value) in given {
@@ -214,10 +220,10 @@ fn not_bound(name: &str, role: &Role, span: Span, others: bool) -> Diagnostic {
         })
 }
 
-fn entries<'n>(reader: &mut Reader, node: Option<&'n Node>, what: &str) -> &'n [(crate::load::Key, Node)] {
+fn entries<'n>(reader: &mut CheckContext, node: Option<&'n Node>, what: &str) -> &'n [(crate::load::NodeKey, Node)] {
     match node {
         None => &[],
-        Some(Node { value: Value::Map(entries), .. }) => entries,
+        Some(Node { value: NodeValue::Map(entries), .. }) => entries,
         Some(node) => {
             reader.error("E0202", node.span, format!("{what} is a map, this is {}", node.kind()));
             &[]
@@ -227,7 +233,7 @@ fn entries<'n>(reader: &mut Reader, node: Option<&'n Node>, what: &str) -> &'n [
 
 /// The steps of drafts in one list, with those of used runbooks in the place of the steps that use them.
 /// Their `finally` steps are put into a list of their own.
-pub(super) fn flat(drafts: Vec<Draft>, uses: &mut Vec<Use>, finally: &mut Vec<Step>) -> Vec<Step> {
+pub(super) fn flat(drafts: Vec<ParsedStep>, uses: &mut Vec<UsedRunbook>, finally: &mut Vec<Step>) -> Vec<Step> {
     let mut steps = Vec::with_capacity(drafts.len());
     for draft in drafts {
         match (draft.step, draft.used) {
@@ -239,13 +245,13 @@ pub(super) fn flat(drafts: Vec<Draft>, uses: &mut Vec<Use>, finally: &mut Vec<St
     steps
 }
 
-fn put_in(step: Step, used: Used, (steps, finally): (&mut Vec<Step>, &mut Vec<Step>), uses: &mut Vec<Use>) {
+fn put_in(step: Step, used: Used, (steps, finally): (&mut Vec<Step>, &mut Vec<Step>), uses: &mut Vec<UsedRunbook>) {
     let runbook = &*used.runbook;
     let with = match step.args {
-        Late::Map(entries) => entries.into_iter().collect(),
+        Templated::Map(entries) => entries.into_iter().collect(),
         _ => IndexMap::new(),
     };
-    let own = Use {
+    let own = UsedRunbook {
         id: step.id.clone(),
         parent: 0,
         span: used.span,
@@ -263,10 +269,13 @@ fn put_in(step: Step, used: Used, (steps, finally): (&mut Vec<Step>, &mut Vec<St
     steps.extend(inside.map(|inner| renamed(inner.clone(), &own, first)));
     finally.extend(runbook.finally.iter().map(|inner| renamed(inner.clone(), &own, first)));
     let id = |inner: &StepId| own.full_id(inner);
-    let inner =
-        runbook.uses.iter().map(|inner| Use { id: id(&inner.id), parent: inner.parent + first, ..inner.clone() });
-    let inner: Vec<Use> = inner.collect();
-    let out = runbook.out.as_ref().map_or(Late::Map(Vec::new()), |out| out.args.clone());
+    let inner = runbook.uses.iter().map(|inner| UsedRunbook {
+        id: id(&inner.id),
+        parent: inner.parent + first,
+        ..inner.clone()
+    });
+    let inner: Vec<UsedRunbook> = inner.collect();
+    let out = runbook.out.as_ref().map_or(Templated::Map(Vec::new()), |out| out.args.clone());
     let end = Step::plain(step.id, step.span, &USE, out);
     steps.push(Step { title: step.title, needs: step.needs, gate: step.gate, closes: Some(first), ..end });
     uses.push(own);
@@ -274,7 +283,7 @@ fn put_in(step: Step, used: Used, (steps, finally): (&mut Vec<Step>, &mut Vec<St
 }
 
 /// A step of a used runbook, as the whole run knows it.
-fn renamed(mut step: Step, own: &Use, first: u32) -> Step {
+fn renamed(mut step: Step, own: &UsedRunbook, first: u32) -> Step {
     step.id = own.full_id(&step.id);
     step.frame += first;
     step.closes = step.closes.map(|frame| frame + first);

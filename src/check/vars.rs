@@ -1,9 +1,9 @@
 //! `vars`: which are made from which, and what each reads in the end.
 
-use super::reader::Reader;
-use super::sites::{self, When};
+use super::context::CheckContext;
+use super::templates::{self, When};
 use crate::model::{Diagnostic, Span};
-use crate::template::{Ref, Vars};
+use crate::template::{LazyVars, Ref};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(super) struct Read {
 }
 
 /// A runbook's `vars` with a step's own over them.
-pub(super) fn merged(outer: &Vars, own: &Vars) -> Vars {
+pub(super) fn merged(outer: &LazyVars, own: &LazyVars) -> LazyVars {
     if own.is_empty() {
         return outer.clone();
     }
@@ -25,10 +25,10 @@ pub(super) fn merged(outer: &Vars, own: &Vars) -> Vars {
 }
 
 /// What one entry refers to by itself.
-fn direct(vars: &Vars, name: &str) -> Vec<Read> {
+fn direct(vars: &LazyVars, name: &str) -> Vec<Read> {
     let mut sites = Vec::new();
-    vars.get(name).into_iter().for_each(|late| sites::of_late(late, When::Start, &mut sites));
-    let reads = |site: &sites::Site| -> Vec<Read> {
+    vars.get(name).into_iter().for_each(|late| templates::of_late(late, When::Start, &mut sites));
+    let reads = |site: &templates::TemplateSite| -> Vec<Read> {
         let read = |r: &Ref| Read { reference: r.clone(), span: site.span(r.range.clone()) };
         site.refs.iter().map(read).collect()
     };
@@ -40,7 +40,7 @@ fn entry(read: &Read) -> Option<&str> {
 }
 
 /// All that an entry refers to, through other entries too.
-pub(super) fn reads(vars: &Vars, name: &str) -> Vec<Read> {
+pub(super) fn reads(vars: &LazyVars, name: &str) -> Vec<Read> {
     let mut seen = HashSet::from([name.to_owned()]);
     let mut open = vec![name.to_owned()];
     let mut found = Vec::new();
@@ -58,7 +58,7 @@ pub(super) fn reads(vars: &Vars, name: &str) -> Vec<Read> {
 }
 
 /// Refuses entries that are made from themselves, starting from each of `names`.
-pub(super) fn refuse_cycles<'n>(reader: &mut Reader, vars: &Vars, names: impl Iterator<Item = &'n String>) {
+pub(super) fn refuse_cycles<'n>(reader: &mut CheckContext, vars: &LazyVars, names: impl Iterator<Item = &'n String>) {
     let mut done = HashSet::new();
     for name in names {
         visit(reader, vars, name, &mut Vec::new(), &mut done);
@@ -66,7 +66,13 @@ pub(super) fn refuse_cycles<'n>(reader: &mut Reader, vars: &Vars, names: impl It
 }
 
 /// Depth first; `path` holds the entries that are being followed, with the place that led to the next.
-fn visit(reader: &mut Reader, vars: &Vars, name: &str, path: &mut Vec<(String, Span)>, done: &mut HashSet<String>) {
+fn visit(
+    reader: &mut CheckContext,
+    vars: &LazyVars,
+    name: &str,
+    path: &mut Vec<(String, Span)>,
+    done: &mut HashSet<String>,
+) {
     if !done.insert(name.to_owned()) {
         return;
     }

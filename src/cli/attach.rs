@@ -1,21 +1,21 @@
 //! `surefoot attach`: a run as it goes on, from another terminal. Reads the run's folder; what is wanted of the run goes to
 //! its engine. To leave the view leaves the run alone.
 
-use super::args::{Attach as Args, Log};
-use super::console::{self, Watched};
-use super::control::{self, Answer, Request};
+use super::args::{Attach as Args, LogFormat};
+use super::console::{self, WatchedRun};
+use super::control::{self, ControlReply, ControlRequest};
 use super::exit::Exit;
-use super::kept::{self, Kept};
 use super::operator::operator_name;
 use super::out::tell_line;
 use super::run::in_runtime;
+use super::run_inputs::{self, RunInputs};
 use super::{options, runs};
-use crate::action::Tested;
+use crate::action::TestMode;
 use crate::compile::Program;
 use crate::execute::file_name;
-use crate::journal::{Error, RunFolder, Tail};
+use crate::journal::{JournalError, RunFolder, Tail};
 use crate::model::{Event, Observer, RunState, Stamped, Stream, TaskEvent, TaskName};
-use crate::report::console::{Console, Open, Wish};
+use crate::report::console::{Console, ConsoleRequest, OpenTerminal};
 use crate::report::{JsonLines, Lines, Places};
 use crate::secret::Masks;
 use std::collections::HashMap;
@@ -46,7 +46,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         Ok(opened) => opened,
         Err(error) => return Exit::Failed.because(error),
     };
-    let kept = match kept::take_up(&folder, &tail.so_far().state) {
+    let kept = match run_inputs::read_for_resume(&folder, &tail.so_far().state) {
         Ok(kept) => kept,
         Err(refusal) => return Exit::Failed.because(refusal),
     };
@@ -58,7 +58,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     })
 }
 
-async fn attach(args: &Args, folder: RunFolder, kept: Kept) -> Result<Exit, Box<dyn std::error::Error>> {
+async fn attach(args: &Args, folder: RunFolder, kept: RunInputs) -> Result<Exit, Box<dyn std::error::Error>> {
     let places = Places::of(&kept.prepared.program, kept.prepared.sources.clone(), Masks::default());
     let state = Arc::new(RwLock::new(RunState::default()));
     let mut view = View::open(args, &folder, &kept, state.clone(), places)?;
@@ -95,7 +95,7 @@ async fn attach(args: &Args, folder: RunFolder, kept: Kept) -> Result<Exit, Box<
 /// What is shown of the run, and where.
 struct View {
     to: Arc<dyn Observer>,
-    console: Option<(Arc<Console>, Open)>,
+    console: Option<(Arc<Console>, OpenTerminal)>,
     program: Arc<Program>,
     /// How much of each output was shown.
     shown: HashMap<PathBuf, u64>,
@@ -105,20 +105,20 @@ impl View {
     fn open(
         args: &Args,
         folder: &RunFolder,
-        kept: &Kept,
+        kept: &RunInputs,
         state: Arc<RwLock<RunState>>,
         places: Places,
     ) -> io::Result<View> {
         let program = kept.prepared.program.clone();
         let (to, console): (Arc<dyn Observer>, _) = match options::shown_as(args.log) {
-            Log::Json => (Arc::new(JsonLines::new(io::stdout(), places.into())), None),
-            Log::Live => {
-                let watched = Watched { program: &program, folder, state: &state };
+            LogFormat::Json => (Arc::new(JsonLines::new(io::stdout(), places.into())), None),
+            LogFormat::Live => {
+                let watched = WatchedRun { program: &program, folder, state: &state };
                 let (console, open, wishes) = console::open(watched, places.into())?;
-                tokio::spawn(fulfil(wishes, folder.clone()));
+                tokio::spawn(answer_requests(wishes, folder.clone()));
                 (console.clone(), Some((console, open)))
             }
-            Log::Lines | Log::Quiet => {
+            LogFormat::Lines | LogFormat::Quiet => {
                 let to = anstream::AutoStream::auto(io::stderr());
                 (Arc::new(Lines::new(to, args.verbose, places.into())), None)
             }
@@ -127,7 +127,7 @@ impl View {
     }
 
     /// Shows what is new.
-    fn look(&mut self, folder: &RunFolder, tail: &mut Tail, state: &RwLock<RunState>) -> Result<(), Error> {
+    fn look(&mut self, folder: &RunFolder, tail: &mut Tail, state: &RwLock<RunState>) -> Result<(), JournalError> {
         let mut news = false;
         tail.advance(|stamped, after| {
             news = true;
@@ -148,7 +148,7 @@ impl View {
     fn ask(&self, stamped: &Stamped) {
         let Event::Task { task, what: TaskEvent::Started { .. } } = &stamped.event else { return };
         let found = self.program.tasks.iter().find(|own| own.name == *task);
-        let asks = found.filter(|own| self.program.steps[own.step as usize].kind.tested == Tested::Asked);
+        let asks = found.filter(|own| self.program.steps[own.step as usize].kind.tested == TestMode::Answered);
         let (Some(own), Some((console, _))) = (asks, &self.console) else { return };
         let text = own.args.shown();
         console.ask(task, text.as_str().unwrap_or_default());
@@ -186,18 +186,18 @@ fn piece(path: &PathBuf, from: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Passes on to the engine what the person at the console wants.
-async fn fulfil(mut wishes: UnboundedReceiver<Wish>, folder: RunFolder) {
+async fn answer_requests(mut wishes: UnboundedReceiver<ConsoleRequest>, folder: RunFolder) {
     while let Some(wish) = wishes.recv().await {
         let by = operator_name();
         let request = match wish {
-            Wish::Pause(paused) => Request::Pause { paused, by },
-            Wish::Stop => Request::Stop { by },
-            Wish::Answer { task, yes: true } => Request::Approve { step: task.step, by },
-            Wish::Answer { task, yes: false } => Request::Refuse { step: task.step, by },
+            ConsoleRequest::Pause(paused) => ControlRequest::Pause { paused, by },
+            ConsoleRequest::Stop => ControlRequest::Stop { by },
+            ConsoleRequest::Answer { task, yes: true } => ControlRequest::Approve { step: task.step, by },
+            ConsoleRequest::Answer { task, yes: false } => ControlRequest::Refuse { step: task.step, by },
         };
         let folder = folder.clone();
         let asked = tokio::task::spawn_blocking(move || control::ask(folder.path(), &request)).await;
         // The view shows what became of it; a refusal says that it came too late.
-        let _: Result<io::Result<Option<Answer>>, _> = asked;
+        let _: Result<io::Result<Option<ControlReply>>, _> = asked;
     }
 }

@@ -1,14 +1,14 @@
 //! `surefoot cancel`: ends what a run does on its hosts. A live engine is asked to; for a dead one, this takes its place.
 
 use super::args::Cancel as Args;
-use super::control::{self, Answer, Request};
+use super::control::{self, ControlReply, ControlRequest};
 use super::exit::Exit;
-use super::lease::Wish;
+use super::lease::LeaseOptions;
 use super::operator::operator_name;
+use super::reopened_run::Taken;
 use super::run::in_runtime;
 use super::runs;
-use super::taken::Taken;
-use crate::journal::{Error, Journal, RunFolder};
+use crate::journal::{Journal, JournalError, RunFolder};
 use crate::model::{RunState, TaskName};
 use crate::report;
 use std::path::PathBuf;
@@ -32,11 +32,11 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
 
 /// Asks the engine, and waits until it is gone, however that comes. False where none was alive.
 fn ask(folder: &RunFolder) -> Result<bool, Exit> {
-    match control::ask(folder.path(), &Request::Cancel { by: operator_name() }) {
-        Ok(Some(Answer::Done)) => {
+    match control::ask(folder.path(), &ControlRequest::Cancel { by: operator_name() }) {
+        Ok(Some(ControlReply::Done)) => {
             Journal::wait(&folder.journal()).map(|()| true).map_err(|error| Exit::Failed.because(error))
         }
-        Ok(Some(Answer::Refused { why })) => Err(Exit::Failed.because(why)),
+        Ok(Some(ControlReply::Refused { why })) => Err(Exit::Failed.because(why)),
         Ok(None) => Ok(false),
         Err(error) => Err(Exit::Failed.because(error)),
     }
@@ -47,7 +47,7 @@ fn in_place_of_the_engine(state: &Option<PathBuf>, args: &Args, folder: &RunFold
         Ok(taken) => taken,
         Err(exit) => return exit,
     };
-    let hold = Wish { take_over: args.take_over, ..Wish::default() };
+    let hold = LeaseOptions { take_over: args.take_over, ..LeaseOptions::default() };
     in_runtime(async {
         match taken.cancel(hold).await.map(|_| replayed(folder)) {
             Ok(Ok(run)) => verdict(&run),
@@ -79,6 +79,6 @@ fn at_work(run: &RunState) -> Vec<&TaskName> {
     run.tasks().filter(|(_, task)| task.may_run()).map(|(name, _)| name).collect()
 }
 
-fn replayed(folder: &RunFolder) -> Result<RunState, Error> {
+fn replayed(folder: &RunFolder) -> Result<RunState, JournalError> {
     Ok(folder.replay(|_, _| {})?.state)
 }

@@ -1,11 +1,11 @@
 //! `surefoot check`: every mistake, without touching a host.
 
-use super::args::{Check, Findings};
+use super::args::{CheckArgs, Findings};
 use super::catalog::{catalog, resolve};
 use super::exit::Exit;
 use super::fix;
 use super::out::say;
-use super::pipeline::{concealed, list, show, verdict};
+use super::prepare::{list, redacted, show, verdict};
 use crate::catalog::{self, Catalog, Location};
 use crate::check::check;
 use crate::load::{self, Inventory};
@@ -13,7 +13,7 @@ use crate::model::{Diagnostic, Sources};
 use crate::report;
 use crate::testing;
 
-pub fn main(args: &Check) -> Exit {
+pub fn main(args: &CheckArgs) -> Exit {
     let mut sources = Sources::default();
     let mut problems = Vec::new();
     let catalog = match catalog(None) {
@@ -45,7 +45,7 @@ pub fn main(args: &Check) -> Exit {
         }
         problems.extend(found(&location, inventory.as_ref(), &catalog, &mut sources));
     }
-    let exit = tell(&problems, &sources, args.format);
+    let exit = print_findings(&problems, &sources, args.format);
     match exit {
         Exit::Done if args.deny_warnings && !problems.is_empty() => Exit::WrongInput,
         // Warnings have their own summary.
@@ -57,8 +57,8 @@ pub fn main(args: &Check) -> Exit {
     }
 }
 
-fn tell(problems: &[Diagnostic], sources: &Sources, format: Findings) -> Exit {
-    let (told, shown) = concealed(problems, sources);
+fn print_findings(problems: &[Diagnostic], sources: &Sources, format: Findings) -> Exit {
+    let (told, shown) = redacted(problems, sources);
     match format {
         Findings::Text => return show(problems, sources),
         Findings::Json => return list(problems, sources),
@@ -83,15 +83,20 @@ pub fn found(
     found.unwrap_or_else(|problems| problems)
 }
 
-type Found = Result<Vec<Diagnostic>, Vec<Diagnostic>>;
+type CheckResult = Result<Vec<Diagnostic>, Vec<Diagnostic>>;
 
-fn runbook(location: &Location, inventory: Option<&Inventory>, catalog: &Catalog, sources: &mut Sources) -> Found {
+fn runbook(
+    location: &Location,
+    inventory: Option<&Inventory>,
+    catalog: &Catalog,
+    sources: &mut Sources,
+) -> CheckResult {
     let document = load::found(&catalog::Found::at(location.clone()), catalog, sources)?;
     Ok(check(&document, inventory, sources).diagnostics)
 }
 
 /// The steps around a rehearsal, on the hosts that its lab will have.
-fn rehearsal(location: &Location, catalog: &Catalog, sources: &mut Sources) -> Found {
+fn rehearsal(location: &Location, catalog: &Catalog, sources: &mut Sources) -> CheckResult {
     let rehearsal = load::rehearsal_at(location, catalog, sources)?;
     let inventory = Inventory::of_names(rehearsal.lab.hosts.iter().map(|name| name.as_str().into()));
     let stages = [&rehearsal.setup, &rehearsal.damage, &rehearsal.proof].into_iter().flatten();

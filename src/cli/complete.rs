@@ -4,7 +4,7 @@
 //! nothing is offered. An inventory that is a program is not run.
 
 use super::catalog::of_environment;
-use super::{args, config, kept, runs};
+use super::{args, config, run_inputs, runs};
 use crate::action::KINDS;
 use crate::catalog::{Catalog, Found};
 use crate::check::{CODES, Step};
@@ -25,7 +25,7 @@ type Candidates = Vec<CompletionCandidate>;
 pub fn params(current: &OsStr) -> Candidates {
     let Some(book) = runbook() else { return Vec::new() };
     let params = book.root.get("params").map(|node| node.entries()).unwrap_or_default();
-    let candidate = |(key, node): &(load::Key, load::Node)| {
+    let candidate = |(key, node): &(load::NodeKey, load::Node)| {
         let summary = node.get("summary").and_then(|summary| summary.as_str()).map(|text| text.to_owned().into());
         CompletionCandidate::new(format!("{}=", key.text)).help(summary)
     };
@@ -103,7 +103,7 @@ pub fn steps(current: &OsStr) -> Candidates {
 /// The checkpoints of the run that is named.
 pub fn checkpoints(current: &OsStr) -> Candidates {
     let Some((folder, state)) = run() else { return Vec::new() };
-    let Ok(kept) = kept::take_up(&folder, &state) else { return Vec::new() };
+    let Ok(kept) = run_inputs::read_for_resume(&folder, &state) else { return Vec::new() };
     let names = kept.prepared.program.steps.iter().filter_map(Step::checkpoint);
     fitting(names.map(CompletionCandidate::new), current)
 }
@@ -126,7 +126,7 @@ fn fitting(all: impl Iterator<Item = CompletionCandidate>, current: &OsStr) -> C
 
 fn steps_of(list: &load::Node) -> Vec<&load::Node> {
     match &list.value {
-        load::Value::Seq(steps) => steps.iter().collect(),
+        load::NodeValue::Seq(steps) => steps.iter().collect(),
         _ => Vec::new(),
     }
 }

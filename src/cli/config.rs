@@ -1,8 +1,8 @@
 //! The user's own file: found, read, and its mistakes shown.
 
 use super::exit::Exit;
-use super::pipeline::show;
-use crate::load::{self, Config};
+use super::prepare::show;
+use crate::load::{self, UserConfig};
 use crate::model::Sources;
 use std::path::{Path, PathBuf};
 
@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 pub const NAMED: &str = "SUREFOOT_CONFIG";
 
 /// The file that is named, which must be there; else the one in its place, where there is one.
-pub fn read(named: Option<&Path>) -> Result<Config, Exit> {
+pub fn read(named: Option<&Path>) -> Result<UserConfig, Exit> {
     let mut sources = Sources::default();
-    let config = path(named).map_or(Ok(Config::default()), |path| load::config(&path, &mut sources));
+    let config = path(named).map_or(Ok(UserConfig::default()), |path| load::config(&path, &mut sources));
     config.map_err(|problems| show(&problems, &sources))
 }
 

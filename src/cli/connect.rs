@@ -3,7 +3,7 @@
 use crate::compile::Program;
 use crate::load::{HostEntry, Inventory};
 use crate::model::{Fault, FaultKind, HostName, RunId, RunState};
-use crate::world::{Host, LocalHost, Script, SshHost, Target, World};
+use crate::world::{Host, LocalHost, Script, SshHost, SshTarget, World};
 use futures_util::StreamExt;
 use futures_util::future::{join, join_all};
 use futures_util::stream;
@@ -118,15 +118,15 @@ async fn sudo(program: &Program, world: &World) -> Vec<Fault> {
 }
 
 /// A host as ssh is to reach it.
-pub fn target(entry: &HostEntry) -> Target {
-    Target {
+pub fn target(entry: &HostEntry) -> SshTarget {
+    SshTarget {
         address: entry.address.clone(),
         user: entry.user.clone(),
         port: entry.port,
         identity: entry.identity.clone(),
         ssh_config: entry.ssh_config.clone(),
         become_user: entry.become_user.clone(),
-        ..Target::new(entry.name.clone())
+        ..SshTarget::new(entry.name.clone())
     }
 }
 

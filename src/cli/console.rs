@@ -1,15 +1,15 @@
 //! Joins the console to its run: what it must know beforehand, and what becomes of what a person wants there.
 
-use super::operator::{Waiting, operator_name};
-use super::{past, rollback};
+use super::operator::{PendingQuestions, operator_name};
+use super::{history, rollback};
 use crate::check::{RollPart, Step};
 use crate::compile::Program;
 use crate::execute::Signals;
-use crate::execute::walk::{self, Target};
+use crate::execute::rollback::{self as undo_plan, RollbackTarget};
 use crate::journal::RunFolder;
 use crate::model::{RunState, TaskName};
 use crate::report::Places;
-use crate::report::console::{About, Console, Gate, Open, Wish};
+use crate::report::console::{Console, ConsoleGate, ConsoleRequest, ConsoleRun, OpenTerminal};
 use rustix::process::{Signal, getpid, kill_process};
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,25 +18,28 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// A run that is to be watched.
-pub struct Watched<'a> {
+pub struct WatchedRun<'a> {
     pub program: &'a Arc<Program>,
     pub folder: &'a RunFolder,
     pub state: &'a Arc<RwLock<RunState>>,
 }
 
 /// Opens the console of a run, and gives what the person at it wants.
-pub fn open(run: Watched<'_>, places: Arc<Places>) -> io::Result<(Arc<Console>, Open, mpsc::UnboundedReceiver<Wish>)> {
+pub fn open(
+    run: WatchedRun<'_>,
+    places: Arc<Places>,
+) -> io::Result<(Arc<Console>, OpenTerminal, mpsc::UnboundedReceiver<ConsoleRequest>)> {
     let back = {
         let program = run.program.clone();
         move |state: &RunState| {
-            let way = walk::way(&program, state, &Target::LastCheckpoint, false);
+            let way = undo_plan::plan(&program, state, &RollbackTarget::LastCheckpoint, false);
             rollback::back(&program, state, &way)
         }
     };
     // What was begun before is not gone through from the start.
     let is_new = run.state.read().unwrap_or_else(PoisonError::into_inner).started.is_none();
-    let expected = is_new.then(|| past::of(&run.folder.store(), &run.program.runbook).run).flatten();
-    let about = About {
+    let expected = is_new.then(|| history::of(&run.folder.store(), &run.program.runbook).run).flatten();
+    let about = ConsoleRun {
         state: run.state.clone(),
         places,
         gates: gates(run.program),
@@ -50,11 +53,11 @@ pub fn open(run: Watched<'_>, places: Arc<Places>) -> io::Result<(Arc<Console>, 
 }
 
 /// Where a run waits or cannot go back, in the order of the file.
-fn gates(program: &Program) -> Vec<Gate> {
+fn gates(program: &Program) -> Vec<ConsoleGate> {
     let names = |tasks: &[u32]| tasks.iter().map(|task| program.tasks[*task as usize].name.clone()).collect();
-    let of_step = |(index, step): (usize, &Step)| -> Vec<Gate> {
+    let of_step = |(index, step): (usize, &Step)| -> Vec<ConsoleGate> {
         let tasks: Vec<TaskName> = program.tasks_of(index as u32).iter().map(|task| task.name.clone()).collect();
-        let one = |what: String| vec![Gate { tasks: tasks.clone(), what }];
+        let one = |what: String| vec![ConsoleGate { tasks: tasks.clone(), what }];
         match (&step.roll, step.checkpoint(), &step.irreversible) {
             (Some(place), ..) if matches!(place.part, RollPart::Choice(_)) => {
                 let passes = program.rolls[&place.roll].gates.iter().filter(|gate| !gate.is_empty()).enumerate();
@@ -66,7 +69,7 @@ fn gates(program: &Program) -> Vec<Gate> {
                         format!("{id}, after batch {pass}")
                     }
                 };
-                passes.map(|(pass, gate)| Gate { tasks: names(gate), what: what(pass, gate) }).collect()
+                passes.map(|(pass, gate)| ConsoleGate { tasks: names(gate), what: what(pass, gate) }).collect()
             }
             (_, Some(checkpoint), _) => one(format!("the checkpoint {checkpoint}")),
             (_, None, Some(_)) => one(format!("{}, a point of no return", step.id)),
@@ -78,13 +81,17 @@ fn gates(program: &Program) -> Vec<Gate> {
 }
 
 /// Does what the person at the console of an engine wants.
-pub async fn fulfil(mut wishes: mpsc::UnboundedReceiver<Wish>, signals: Signals, waiting: Waiting) {
+pub async fn answer_requests(
+    mut wishes: mpsc::UnboundedReceiver<ConsoleRequest>,
+    signals: Signals,
+    waiting: PendingQuestions,
+) {
     while let Some(wish) = wishes.recv().await {
         match wish {
-            Wish::Pause(paused) => drop(signals.pause(paused, operator_name())),
-            Wish::Stop => signals.stop.cancel(),
+            ConsoleRequest::Pause(paused) => drop(signals.pause(paused, operator_name())),
+            ConsoleRequest::Stop => signals.stop.cancel(),
             // Another terminal may have answered meanwhile.
-            Wish::Answer { task, yes } => drop(waiting.answer(&task, yes.then(operator_name))),
+            ConsoleRequest::Answer { task, yes } => drop(waiting.answer(&task, yes.then(operator_name))),
         }
     }
 }

@@ -26,7 +26,7 @@ const SAYING: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
-pub enum Request {
+pub enum ControlRequest {
     /// Lets an `approve` step pass that waits.
     Approve {
         step: StepId,
@@ -59,7 +59,7 @@ pub enum Request {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
-pub enum Answer {
+pub enum ControlReply {
     Done,
     Refused { why: String },
 }
@@ -72,7 +72,10 @@ pub struct Control {
 
 impl Control {
     /// Listens in a run's folder whose journal this process holds. Each request is answered by `carry_out`.
-    pub fn listen(folder: &Path, carry_out: impl Fn(Request) -> Answer + Send + Sync + 'static) -> io::Result<Control> {
+    pub fn listen(
+        folder: &Path,
+        carry_out: impl Fn(ControlRequest) -> ControlReply + Send + Sync + 'static,
+    ) -> io::Result<Control> {
         let path = folder.join(NAME);
         match remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -102,13 +105,16 @@ impl Drop for Control {
     }
 }
 
-async fn serve(stream: tokio::net::UnixStream, carry_out: &(dyn Fn(Request) -> Answer + Sync)) -> io::Result<()> {
+async fn serve(
+    stream: tokio::net::UnixStream,
+    carry_out: &(dyn Fn(ControlRequest) -> ControlReply + Sync),
+) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     tokio::io::BufReader::new(read.take(LONGEST)).read_line(&mut line).await?;
     let answer = match serde_json::from_str(&line) {
         Ok(request) => carry_out(request),
-        Err(error) => Answer::Refused { why: format!("a request that this version does not know: {error}") },
+        Err(error) => ControlReply::Refused { why: format!("a request that this version does not know: {error}") },
     };
     write.write_all(&encoded(&answer)?).await
 }
@@ -119,7 +125,7 @@ pub fn is_alive(folder: &Path) -> bool {
 }
 
 /// Asks the engine of a run; none where no engine is alive.
-pub fn ask(folder: &Path, request: &Request) -> io::Result<Option<Answer>> {
+pub fn ask(folder: &Path, request: &ControlRequest) -> io::Result<Option<ControlReply>> {
     let mut stream = match within(folder, UnixStream::connect) {
         Ok(stream) => stream,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
@@ -146,8 +152,8 @@ fn within<T>(folder: &Path, reach: impl FnOnce(PathBuf) -> io::Result<T>) -> io:
 mod tests {
     use super::*;
 
-    fn request() -> Request {
-        Request::Approve { step: "go".into(), by: "ana@here".into() }
+    fn request() -> ControlRequest {
+        ControlRequest::Approve { step: "go".into(), by: "ana@here".into() }
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -156,7 +162,7 @@ mod tests {
         let folder = root.path().join("x".repeat(200));
         std::fs::create_dir(&folder).unwrap();
         assert_eq!(ask(&folder, &request()).unwrap(), None, "nobody was ever there");
-        let told = |request| Answer::Refused { why: format!("{request:?}") };
+        let told = |request| ControlReply::Refused { why: format!("{request:?}") };
         let control = Control::listen(&folder, told).unwrap();
         assert_eq!(folder.join(NAME).metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let asked = folder.clone();
@@ -171,6 +177,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         drop(std::os::unix::net::UnixListener::bind(folder.path().join(NAME)).unwrap());
         assert_eq!(ask(folder.path(), &request()).unwrap(), None);
-        Control::listen(folder.path(), |_| Answer::Done).unwrap();
+        Control::listen(folder.path(), |_| ControlReply::Done).unwrap();
     }
 }

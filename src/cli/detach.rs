@@ -5,7 +5,7 @@
 //! SIGHUP an engine lets go of the terminal in the same way. What it would say there goes to `engine.log` in the run's
 //! folder from then on.
 
-use super::args::Manner;
+use super::args::RunOptions;
 use super::exit::Exit;
 use super::out::say;
 use crate::execute::Signals;
@@ -27,7 +27,7 @@ const NAME: &str = "surefoot-detached";
 const LOG: &str = "engine.log";
 
 /// Where the command is to be detached, starts it and waits until its run has begun; gives how this process ends then.
-pub fn start(manner: &Manner) -> Option<Exit> {
+pub fn start(manner: &RunOptions) -> Option<Exit> {
     (manner.detach && !is_second()).then(|| second().unwrap_or_else(|error| Exit::Failed.because(error)))
 }
 
@@ -88,14 +88,14 @@ impl Streams {
     }
 
     /// Once the terminal is gone, what was said to it is said to nobody, and the run goes on.
-    pub async fn let_go_after(self, signals: Signals, run: RunFolder, console: Option<Arc<Console>>) {
+    pub async fn detach_after(self, signals: Signals, run: RunFolder, console: Option<Arc<Console>>) {
         signals.alone.cancelled().await;
         console.iter().for_each(|console| console.put_back());
         // Where that fails each write fails, which ends nothing either.
-        let _ = self.let_go(&run);
+        let _ = self.detach(&run);
     }
 
-    fn let_go(self, run: &RunFolder) -> io::Result<()> {
+    fn detach(self, run: &RunFolder) -> io::Result<()> {
         let (nothing, mut log) = (nothing()?, log(run)?);
         writeln!(log, "{}: the terminal is gone; the run goes on", jiff::Timestamp::now())?;
         if self.error {

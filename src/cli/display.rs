@@ -2,9 +2,9 @@
 //! lines and JSON are read back from the journal by a thread of their own, as fast as they are taken. So a reader that is
 //! late misses no event; only progress, which is not on record, is left out meanwhile.
 
-use super::args::Log;
+use super::args::LogFormat;
 use crate::execute::Signals;
-use crate::journal::{Error, RunFolder, Tail};
+use crate::journal::{JournalError, RunFolder, Tail};
 use crate::model::{Observer, RunState, Stamped, TaskName};
 use crate::report::console::{self, Console};
 use crate::report::{JsonLines, Lines, Places, Quiet};
@@ -36,13 +36,13 @@ pub struct Display {
 
 enum Shown {
     /// The terminal is put back at the end.
-    Console(console::Open),
+    Console(console::OpenTerminal),
     Lines(Arc<Bell>, Follower),
     Nothing,
 }
 
 impl Display {
-    pub fn on_console(console: Arc<Console>, open: console::Open) -> Display {
+    pub fn on_console(console: Arc<Console>, open: console::OpenTerminal) -> Display {
         Display { observer: console.clone(), console: Some(console), shown: Shown::Console(open) }
     }
 
@@ -52,18 +52,18 @@ impl Display {
 
     /// Shows the events of a run from the number `next` on. `Live` is what the console is for: here it is lines.
     pub fn of_lines(
-        log: Log,
+        log: LogFormat,
         verbose: bool,
         places: Arc<Places>,
         run: &RunFolder,
         next: u64,
-    ) -> Result<Display, Error> {
+    ) -> Result<Display, JournalError> {
         let to: Box<dyn Observer> = match log {
-            Log::Json => Box::new(JsonLines::new(std::io::stdout(), places)),
-            Log::Live | Log::Lines => {
+            LogFormat::Json => Box::new(JsonLines::new(std::io::stdout(), places)),
+            LogFormat::Live | LogFormat::Lines => {
                 Box::new(Lines::new(anstream::AutoStream::auto(std::io::stderr()), verbose, places))
             }
-            Log::Quiet => return Ok(Display::nowhere()),
+            LogFormat::Quiet => return Ok(Display::nowhere()),
         };
         let (bell, follower) = follow(to, run, next)?;
         Ok(Display { observer: bell.clone(), console: None, shown: Shown::Lines(bell, follower) })
@@ -73,7 +73,7 @@ impl Display {
     /// what nobody has seen.
     pub async fn close(self, signals: &Signals) -> Option<String> {
         match self.shown {
-            Shown::Console(open) => open.close(patience(signals)).await,
+            Shown::Console(open) => open.close(time_left(signals)).await,
             Shown::Lines(bell, follower) => {
                 bell.close();
                 follower.end(signals).await
@@ -84,7 +84,7 @@ impl Display {
 }
 
 /// How long a display that takes nothing is waited for.
-fn patience(signals: &Signals) -> Duration {
+fn time_left(signals: &Signals) -> Duration {
     if signals.leave.is_cancelled() { BRIEFLY } else { PATIENCE }
 }
 
@@ -126,14 +126,14 @@ impl Observer for Bell {
 struct Follower {
     /// How many things were taken.
     taken: Arc<AtomicU64>,
-    ended: oneshot::Receiver<Result<(), Error>>,
+    ended: oneshot::Receiver<Result<(), JournalError>>,
 }
 
 impl Follower {
     /// Waits for the end of it while something is taken.
     async fn end(mut self, signals: &Signals) -> Option<String> {
         let (mut taken, mut since) = (self.taken.load(Ordering::Relaxed), Instant::now());
-        while since.elapsed() < patience(signals) {
+        while since.elapsed() < time_left(signals) {
             match tokio::time::timeout(LOOK, &mut self.ended).await {
                 Ok(Ok(Ok(()))) => return None,
                 Ok(Ok(Err(error))) => return Some(format!("events are missing in what was shown: {error}")),
@@ -145,13 +145,13 @@ impl Follower {
                 since = Instant::now();
             }
         }
-        let waited = patience(signals).as_secs();
+        let waited = time_left(signals).as_secs();
         Some(format!("nobody has read the run's last events for {waited} s: they are only on record"))
     }
 }
 
 /// Shows a run's events from the number `next` on, each once it is on record.
-fn follow(to: Box<dyn Observer>, run: &RunFolder, next: u64) -> Result<(Arc<Bell>, Follower), Error> {
+fn follow(to: Box<dyn Observer>, run: &RunFolder, next: u64) -> Result<(Arc<Bell>, Follower), JournalError> {
     let mut tail = Tail::open(&run.journal())?;
     let (queue, news) = sync_channel(WAITING);
     let (over, ended) = oneshot::channel();
@@ -166,7 +166,13 @@ fn follow(to: Box<dyn Observer>, run: &RunFolder, next: u64) -> Result<(Arc<Bell
 }
 
 /// Until the bell is closed; then once more.
-fn show(tail: &mut Tail, news: &Receiver<News>, to: &dyn Observer, next: u64, taken: &AtomicU64) -> Result<(), Error> {
+fn show(
+    tail: &mut Tail,
+    news: &Receiver<News>,
+    to: &dyn Observer,
+    next: u64,
+    taken: &AtomicU64,
+) -> Result<(), JournalError> {
     loop {
         let heard = news.recv();
         tail.advance(|stamped, state| {

@@ -1,8 +1,8 @@
 //! What others have changed since, of what a walk back would take back: looked at, and nothing changed.
 
-use super::connected::{closed, reachable};
 use super::exit::Exit;
-use super::taken::Taken;
+use super::prepare_hosts::{closed, reachable};
+use super::reopened_run::Taken;
 use crate::action::image;
 use crate::compile::{Program, Task};
 use crate::execute::drift::drift;

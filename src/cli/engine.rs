@@ -1,31 +1,31 @@
 //! A run at work: shown, asked and answered, from its first event to its last.
 
-use super::args::Log;
-use super::connected::closed;
-use super::console::{self, Watched};
-use super::control::{Answer, Control, Request};
+use super::args::LogFormat;
+use super::console::{self, WatchedRun};
+use super::control::{Control, ControlReply, ControlRequest};
 use super::detach::{self, Streams};
 use super::display::Display;
 use super::exit::Exit;
-use super::operator::{Operator, Waiting, foretell_refusals};
+use super::operator::{Operator, PendingQuestions, warn_of_denials};
 use super::options::{Options, shown_as};
 use super::out::say;
+use super::prepare_hosts::closed;
 use super::{retention, traces};
 use crate::compile::Program;
-use crate::execute::{self, Goal, Leases, Origin, Signals};
+use crate::execute::{self, Goal, Leases, RunOrigin, Signals};
 use crate::http::Url;
 use crate::journal::{Journal, RunFolder};
-use crate::load::Config;
+use crate::load::UserConfig;
 use crate::model::{Outcome, RunState, Sources};
 use crate::notify::Notifier;
-use crate::report::trace::Actions;
+use crate::report::trace::TaskActions;
 use crate::report::{self, Places};
 use crate::secret::{Keyring, Masks};
 use crate::world::World;
 use std::sync::{Arc, RwLock};
 
 /// What an engine came to.
-pub struct Ended {
+pub struct EngineOutcome {
     pub outcome: Outcome,
     /// Whether a step of `finally` has failed. It hides no other outcome.
     pub finally_failed: bool,
@@ -33,7 +33,7 @@ pub struct Ended {
 
 /// A run with all that it needs, new or taken up.
 pub struct Engine {
-    pub origin: Origin,
+    pub origin: RunOrigin,
     pub goal: Goal,
     pub program: Arc<Program>,
     /// What the program was made from.
@@ -48,15 +48,15 @@ pub struct Engine {
 
 impl Engine {
     /// Runs it, shows it, and closes its connections. An exit was explained.
-    pub async fn run(self, options: Options) -> Result<Ended, Exit> {
+    pub async fn run(self, options: Options) -> Result<EngineOutcome, Exit> {
         let streams = Streams::now();
         if matches!(self.goal, Goal::Start | Goal::Resume { .. } | Goal::Reapply { .. }) && !streams.can_ask() {
-            foretell_refusals(&self.program, &self.state, &options.approve);
+            warn_of_denials(&self.program, &self.state, &options.approve);
         }
         // Only now: until here Ctrl-C ends us, and nothing has been done that must be finished.
         let signals = Signals::listen().map_err(|error| Exit::Failed.because(error))?;
         let places = Places::of(&self.program, self.sources, self.secrets.masks.clone());
-        let waiting = Waiting::default();
+        let waiting = PendingQuestions::default();
         let (wishes, asked_for) = (signals.clone(), waiting.clone());
         let control = Control::listen(self.folder.path(), move |request| carry_out(request, &asked_for, &wishes));
         let _control = control.map_err(|error| Exit::Failed.because(error))?;
@@ -67,11 +67,11 @@ impl Engine {
         }
         let display = match shown_as(options.log) {
             _ if options.detach => Display::nowhere(),
-            Log::Live => {
-                let watched = Watched { program: &self.program, folder: &self.folder, state: &state };
+            LogFormat::Live => {
+                let watched = WatchedRun { program: &self.program, folder: &self.folder, state: &state };
                 let opened = console::open(watched, places.into());
                 let (console, open, wishes) = opened.map_err(|error| Exit::Failed.because(error))?;
-                tokio::spawn(console::fulfil(wishes, signals.clone(), waiting.clone()));
+                tokio::spawn(console::answer_requests(wishes, signals.clone(), waiting.clone()));
                 Display::on_console(console, open)
             }
             log => {
@@ -80,11 +80,11 @@ impl Engine {
             }
         };
         // There it is an event like any other.
-        let shown = options.log != Some(Log::Json);
+        let shown = options.log != Some(LogFormat::Json);
         let (questions, asked) = tokio::sync::mpsc::channel(16);
         let masks = self.secrets.masks.clone();
         let notifier = Notifier::start(&options.config, masks, exit_code, &self.folder, next);
-        let gone = streams.let_go_after(signals.clone(), self.folder.clone(), display.console.clone());
+        let gone = streams.detach_after(signals.clone(), self.folder.clone(), display.console.clone());
         tokio::spawn(gone);
         let (console, somebody) = (display.console.clone(), streams.can_ask());
         let operator = Operator::new(options.approve, console, waiting, notifier.clone(), somebody);
@@ -114,7 +114,7 @@ impl Engine {
         let lost = execute::lost(&self.world);
         closed(&self.world, Exit::Done).await;
         warn(display.close(&signals).await.as_slice());
-        told(notifier, options.traces, &self.folder, &actions).await;
+        deliver_last(notifier, options.traces, &self.folder, &actions).await;
         if let Some(fault) = lost {
             return Err(Exit::Held.because(fault));
         }
@@ -126,7 +126,7 @@ impl Engine {
         if shown && outcome == Outcome::Done {
             say!("{}", report::result::text(&state));
         }
-        Ok(Ended { outcome, finally_failed: state.finally_has_failed() })
+        Ok(EngineOutcome { outcome, finally_failed: state.finally_has_failed() })
     }
 }
 
@@ -135,7 +135,7 @@ fn exit_code(outcome: Outcome) -> u8 {
 }
 
 /// Sends what was to be told of a run that has ended, and was not. The run's journal is held.
-pub async fn tell_late(config: &Config, run: &RunFolder, state: &RunState) {
+pub async fn deliver_missed(config: &UserConfig, run: &RunFolder, state: &RunState) {
     if let Some(notifier) = Notifier::start(config, Masks::default(), exit_code, run, state.next_seq()) {
         warn(&notifier.close().await);
     }
@@ -146,7 +146,7 @@ fn warn(missed: &[String]) {
 }
 
 /// Waits until those who are told of a run know how it ended, for a bounded time. Who was not told is named.
-async fn told(notifier: Option<Arc<Notifier>>, traces: Option<Url>, run: &RunFolder, actions: &Actions) {
+async fn deliver_last(notifier: Option<Arc<Notifier>>, traces: Option<Url>, run: &RunFolder, actions: &TaskActions) {
     if let Some(notifier) = notifier {
         warn(&notifier.close().await);
     }
@@ -158,27 +158,27 @@ async fn told(notifier: Option<Arc<Notifier>>, traces: Option<Url>, run: &RunFol
 }
 
 /// Does what another terminal asks for.
-fn carry_out(request: Request, waiting: &Waiting, signals: &Signals) -> Answer {
+fn carry_out(request: ControlRequest, waiting: &PendingQuestions, signals: &Signals) -> ControlReply {
     match request {
-        Request::Cancel { by } => {
+        ControlRequest::Cancel { by } => {
             signals.cancel(by);
-            Answer::Done
+            ControlReply::Done
         }
-        Request::Stop { by } => match signals.stop(by) {
-            true => Answer::Done,
-            false => Answer::Refused { why: "the run is stopping already".into() },
+        ControlRequest::Stop { by } => match signals.stop(by) {
+            true => ControlReply::Done,
+            false => ControlReply::Refused { why: "the run is stopping already".into() },
         },
-        Request::Pause { .. } if signals.stop.is_cancelled() => {
-            Answer::Refused { why: "the run is stopping: nothing new starts anyhow".into() }
+        ControlRequest::Pause { .. } if signals.stop.is_cancelled() => {
+            ControlReply::Refused { why: "the run is stopping: nothing new starts anyhow".into() }
         }
-        Request::Pause { paused, by } => match signals.pause(paused, by) {
-            false if !paused => Answer::Refused { why: "the run is not paused".into() },
-            _ => Answer::Done,
+        ControlRequest::Pause { paused, by } => match signals.pause(paused, by) {
+            false if !paused => ControlReply::Refused { why: "the run is not paused".into() },
+            _ => ControlReply::Done,
         },
-        Request::Approve { step, by } if waiting.approve(&step, &by) => Answer::Done,
-        Request::Refuse { step, .. } if waiting.refuse(&step) => Answer::Done,
-        Request::Approve { step, .. } | Request::Refuse { step, .. } => {
-            Answer::Refused { why: format!("{step} does not wait for an answer") }
+        ControlRequest::Approve { step, by } if waiting.approve(&step, &by) => ControlReply::Done,
+        ControlRequest::Refuse { step, .. } if waiting.refuse(&step) => ControlReply::Done,
+        ControlRequest::Approve { step, .. } | ControlRequest::Refuse { step, .. } => {
+            ControlReply::Refused { why: format!("{step} does not wait for an answer") }
         }
     }
 }

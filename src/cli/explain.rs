@@ -4,7 +4,7 @@ use super::exit::Exit;
 use super::out::say;
 use crate::check::{CODES, explanation};
 use crate::load::closest;
-use crate::report::words::BOLD;
+use crate::report::labels::BOLD;
 
 pub fn main(code: Option<&str>) -> Exit {
     let Some(code) = code else {

@@ -26,7 +26,7 @@ pub fn text(location: &Location, inventory: Option<&Inventory>, catalog: &Catalo
     let mut text = old.clone();
     let mut made = 0;
     for _ in 0..ROUNDS {
-        let (new, more) = mended(path, &text, inventory, catalog)?;
+        let (new, more) = fixed(path, &text, inventory, catalog)?;
         if more == 0 {
             break;
         }
@@ -40,7 +40,7 @@ pub fn text(location: &Location, inventory: Option<&Inventory>, catalog: &Catalo
 }
 
 /// One round over a text that stands where the file does, for what it says about other files.
-fn mended(path: &Path, text: &str, inventory: Option<&Inventory>, catalog: &Catalog) -> io::Result<(String, usize)> {
+fn fixed(path: &Path, text: &str, inventory: Option<&Inventory>, catalog: &Catalog) -> io::Result<(String, usize)> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default();
     let mut draft = tempfile::Builder::new().prefix(".").suffix(name).tempfile_in(folder)?;

@@ -3,7 +3,7 @@
 use super::args::Fmt as Args;
 use super::exit::Exit;
 use super::out::say;
-use super::pipeline::show;
+use super::prepare::show;
 use super::rewrite::rewrite;
 use crate::load::{Unformatted, formatted};
 use crate::model::Sources;

@@ -1,15 +1,15 @@
 //! `surefoot graph`: the order of a runbook's steps, drawn.
 
-use super::args::{Graph as Args, Picture};
+use super::args::{GraphArgs as Args, GraphFormat};
 use super::catalog::{catalog, resolve};
 use super::exit::Exit;
 use super::out::say;
-use super::pipeline::{checked, show};
+use super::prepare::{checked, show};
 use crate::catalog::Catalog;
 use crate::check::Runbook;
 use crate::load;
 use crate::model::{Diagnostic, Sources};
-use crate::plan::graph::Graph;
+use crate::plan::graph::StepGraph;
 use crate::report::graph;
 
 pub fn main(args: &Args) -> Exit {
@@ -22,7 +22,7 @@ pub fn main(args: &Args) -> Exit {
         Ok(runbook) => runbook,
         Err(problems) => return show(&problems, &sources),
     };
-    match drawn(&Graph::of(&runbook), args.format) {
+    match drawn(&StepGraph::of(&runbook), args.format) {
         Ok(picture) => {
             say!("{picture}");
             Exit::Done
@@ -38,12 +38,12 @@ fn read(args: &Args, catalog: &Catalog, sources: &mut Sources) -> Result<Runbook
     checked(&document, hosts.as_ref().map(|hosts| &hosts.inventory), sources)
 }
 
-fn drawn(picture: &Graph, format: Picture) -> Result<String, Box<dyn std::error::Error>> {
+fn drawn(picture: &StepGraph, format: GraphFormat) -> Result<String, Box<dyn std::error::Error>> {
     Ok(match format {
-        Picture::Text => graph::terminal(picture),
-        Picture::Svg => graph::svg(picture)?,
-        Picture::Dot => graph::dot(picture),
-        Picture::Mermaid => graph::mermaid(picture),
-        Picture::Json => serde_json::to_string_pretty(picture)? + "\n",
+        GraphFormat::Text => graph::terminal(picture),
+        GraphFormat::Svg => graph::svg(picture)?,
+        GraphFormat::Dot => graph::dot(picture),
+        GraphFormat::Mermaid => graph::mermaid(picture),
+        GraphFormat::Json => serde_json::to_string_pretty(picture)? + "\n",
     })
 }

@@ -4,12 +4,12 @@ use super::args::Format;
 use super::connect::{HANDSHAKES, target};
 use super::exit::Exit;
 use super::out::say;
-use super::pipeline::show;
+use super::prepare::show;
 use super::run::in_runtime;
 use super::run_id;
 use crate::load::{self, HostEntry};
 use crate::model::{Fault, RunId, Sources};
-use crate::report::hosts::{Facts, Seen};
+use crate::report::hosts::{HostFacts, HostReport};
 use crate::world::{Host, Script, SshHost};
 use futures_util::{StreamExt, stream};
 use std::path::Path;
@@ -36,7 +36,7 @@ pub fn main(inventory: &Path, format: Format) -> Exit {
     in_runtime(async {
         let run = &run_id::new();
         let looks = inventory.hosts.values().map(|entry| look(entry, run));
-        let seen: Vec<Seen> = stream::iter(looks).buffered(HANDSHAKES).collect().await;
+        let seen: Vec<HostReport> = stream::iter(looks).buffered(HANDSHAKES).collect().await;
         match format {
             Format::Text => say!("{}", crate::report::hosts::table(&seen)),
             Format::Json => say!("{}\n", serde_json::json!(seen)),
@@ -45,17 +45,17 @@ pub fn main(inventory: &Path, format: Format) -> Exit {
     })
 }
 
-async fn look(entry: &HostEntry, run: &RunId) -> Seen {
+async fn look(entry: &HostEntry, run: &RunId) -> HostReport {
     let name = entry.name.to_string();
     let address = entry.address.clone().unwrap_or_else(|| name.clone());
     let (facts, fault) = match ask(entry, run).await {
         Ok(facts) => (Some(facts), None),
         Err(fault) => (None, Some(fault.message)),
     };
-    Seen { name, address, facts, fault }
+    HostReport { name, address, facts, fault }
 }
 
-async fn ask(entry: &HostEntry, run: &RunId) -> Result<Facts, Fault> {
+async fn ask(entry: &HostEntry, run: &RunId) -> Result<HostFacts, Fault> {
     let host = SshHost::connect(&target(entry), run).await?;
     let answer = host.probe(Script::new(ASK)).await;
     host.close().await;
@@ -65,7 +65,7 @@ async fn ask(entry: &HostEntry, run: &RunId) -> Result<Facts, Fault> {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
         line.unwrap_or_default().to_owned()
     };
-    Ok(Facts {
+    Ok(HostFacts {
         login: field("login"),
         root: field("root") == "yes",
         os: field("os"),

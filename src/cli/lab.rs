@@ -1,9 +1,9 @@
 //! `surefoot lab`.
 
-use super::args::Lab as Verb;
+use super::args::LabCommand as Verb;
 use super::exit::Exit;
 use super::out::say;
-use crate::lab::{Etcd, Lab, Progress, Spec, command, install_missing};
+use crate::lab::{Etcd, Lab, LabProgress, LabSpec, command, install_missing};
 use std::error::Error;
 use std::os::unix::process::CommandExt;
 
@@ -20,7 +20,7 @@ fn run(verb: Verb) -> Result<(), Box<dyn Error>> {
             if replace {
                 Lab::down(&lab.name)?;
             }
-            let mut spec = Spec::of_hosts(lab.name, hosts, etcd);
+            let mut spec = LabSpec::of_hosts(lab.name, hosts, etcd);
             spec.packages = packages.into_iter().collect();
             for host in &mut spec.hosts {
                 host.disk = disk.clone();
@@ -49,7 +49,7 @@ fn run(verb: Verb) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn up(spec: &Spec) -> Result<(), Box<dyn Error>> {
+fn up(spec: &LabSpec) -> Result<(), Box<dyn Error>> {
     install_missing(&|line| crate::cli::out::tell_line!("{line}"))?;
     let lab = Lab::up(spec, &say)?;
     say!("{}", command::table(&lab)?);
@@ -72,15 +72,15 @@ fn next(lab: &Lab) -> String {
 }
 
 /// One line for each thing that a lab's boot has to tell.
-pub fn say(progress: Progress) {
+pub fn say(progress: LabProgress) {
     match progress {
-        Progress::BuildingRoot { etcd, packages } => {
+        LabProgress::BuildingRoot { etcd, packages } => {
             let more: String = packages.iter().map(|package| format!(", {package}")).collect();
             crate::cli::out::tell_line!("building the Debian root with etcd {etcd}{more}, once: about half a minute");
         }
-        Progress::FetchingEtcd(etcd) => {
+        LabProgress::FetchingEtcd(etcd) => {
             crate::cli::out::tell_line!("fetching the programs of etcd {etcd}, once: some seconds")
         }
-        Progress::HostUp(host, took) => crate::cli::out::tell_line!("{host} is up after {} ms", took.as_millis()),
+        LabProgress::HostUp(host, took) => crate::cli::out::tell_line!("{host} is up after {} ms", took.as_millis()),
     }
 }

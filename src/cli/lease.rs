@@ -3,22 +3,22 @@
 use super::exit::Exit;
 use crate::execute::{Leases, Terms};
 use crate::model::{FaultKind, HostName, RunId};
-use crate::report::words;
-use crate::world::{Claim, Engine, Outlook, World, outlook};
+use crate::report::labels;
+use crate::world::{Claim, EngineIdentity, Outlook, World, status};
 use indexmap::IndexMap;
 use std::time::Duration;
 
 /// On whose terms hosts are held.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct LeaseOptions {
     /// Whole seconds.
     pub ttl: Duration,
     pub take_over: bool,
 }
 
-impl Default for Wish {
+impl Default for LeaseOptions {
     fn default() -> Self {
-        Wish { ttl: Duration::from_secs(30), take_over: false }
+        LeaseOptions { ttl: Duration::from_secs(30), take_over: false }
     }
 }
 
@@ -37,20 +37,20 @@ pub fn age(text: &str) -> Result<Duration, String> {
 }
 
 /// Every host of a run, held; or an exit that was explained, and nothing is.
-pub async fn hold(world: &World, run: &RunId, operator: &str, wish: &Wish) -> Result<Leases, Exit> {
+pub async fn hold(world: &World, run: &RunId, operator: &str, wish: &LeaseOptions) -> Result<Leases, Exit> {
     let (run, holder) = (run.clone(), operator.to_owned());
-    let claim = Claim { run, holder, since: jiff::Timestamp::now(), engine: Engine::this() };
+    let claim = Claim { run, holder, since: jiff::Timestamp::now(), engine: EngineIdentity::this() };
     let terms = Terms { claim, ttl: wish.ttl, take_over: wish.take_over };
     Leases::take(world, &terms).await.map_err(|faults| {
-        faults.iter().for_each(|fault| crate::cli::out::tell!("{}", words::fault(fault, "")));
+        faults.iter().for_each(|fault| crate::cli::out::tell!("{}", labels::fault(fault, "")));
         let exit = if faults.iter().any(|fault| fault.kind == FaultKind::Held) { Exit::Held } else { Exit::Failed };
         exit.because("nothing was started: not every host of the run can be held")
     })
 }
 
 /// How leases of a run's hosts would stand now. Only looks.
-pub async fn outlooks(world: &World) -> IndexMap<HostName, Outlook> {
+pub async fn statuses(world: &World) -> IndexMap<HostName, Outlook> {
     let hosts = world.hosts().filter(|host| !host.name().is_controller());
-    let looks = hosts.map(|host| async { Some((host.name().clone(), outlook(host.as_ref()).await?)) });
+    let looks = hosts.map(|host| async { Some((host.name().clone(), status(host.as_ref()).await?)) });
     futures_util::future::join_all(looks).await.into_iter().flatten().collect()
 }

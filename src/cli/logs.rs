@@ -1,9 +1,9 @@
 //! `surefoot logs`: what tasks and the steps of their undo printed, in full.
 
 use super::exit::Exit;
-use super::kept::{self, Kept};
-use super::printouts::{self, Printout};
+use super::run_inputs::{self, RunInputs};
 use super::runs::{find, store};
+use super::task_output::{self, Printout};
 use crate::journal::RunFolder;
 use crate::model::{RunId, RunState, TaskName};
 use crate::report::safe::plain;
@@ -31,8 +31,8 @@ pub fn main(state: &Option<PathBuf>, run: &RunId, task: Option<&TaskName>, form:
 fn print(state: &Option<PathBuf>, run: &RunId, task: Option<&TaskName>, form: Form) -> Result<(), Box<dyn Error>> {
     let folder = find(&store(state)?, run)?;
     let replay = folder.replay(|_, _| {})?;
-    let kept = kept::take_up(&folder, &replay.state).ok();
-    let record = Record { folder: &folder, state: &replay.state, kept: kept.as_ref(), form };
+    let kept = run_inputs::read_for_resume(&folder, &replay.state).ok();
+    let record = OutputFile { folder: &folder, state: &replay.state, kept: kept.as_ref(), form };
     match task {
         Some(task) if replay.state.task(task).is_none() => {
             return Err(format!("the run has no task {task}; `surefoot show {run}` lists them").into());
@@ -43,19 +43,19 @@ fn print(state: &Option<PathBuf>, run: &RunId, task: Option<&TaskName>, form: Fo
     Ok(())
 }
 
-struct Record<'a> {
+struct OutputFile<'a> {
     folder: &'a RunFolder,
     state: &'a RunState,
     /// None where the run's inputs are not to be had.
-    kept: Option<&'a Kept>,
+    kept: Option<&'a RunInputs>,
     form: Form,
 }
 
-impl Record<'_> {
+impl OutputFile<'_> {
     /// What a task printed, and then the steps of its `undo`, each below its name; with `titles` a line above each of the
     /// task's own outputs, too.
     fn print(&self, task: &TaskName, titles: bool) -> io::Result<()> {
-        for Printout { path, part, attempt, stream } in printouts::of(self.folder, self.state, self.kept, task) {
+        for Printout { path, part, attempt, stream } in task_output::of(self.folder, self.state, self.kept, task) {
             let file = BufReader::new(File::open(path)?);
             let mut out = io::stdout().lock();
             let part = part.map(|part| format!(", {part} of its undo"));

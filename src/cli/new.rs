@@ -4,7 +4,7 @@ use super::args::New as Args;
 use super::catalog::{catalog, resolve};
 use super::exit::Exit;
 use super::out::say;
-use super::pipeline::show;
+use super::prepare::show;
 use super::starter::Starter;
 use crate::catalog::{Catalog, Location};
 use crate::load::{self, Node};

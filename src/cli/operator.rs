@@ -3,7 +3,7 @@
 use super::exit::Exit;
 pub use super::identity::operator_name;
 use super::out::tell_line;
-use crate::action::{Question, Tested};
+use crate::action::{Question, TestMode};
 use crate::check::Step;
 use crate::compile::Program;
 use crate::model::{RunState, StepId, TaskName};
@@ -29,9 +29,9 @@ pub fn confirm(question: &str) -> Result<(), Exit> {
 }
 
 /// Says before anything is done which steps will ask and hear no: nobody is at a terminal, and they are not approved.
-pub fn foretell_refusals(program: &Program, state: &RunState, approved: &[String]) {
+pub fn warn_of_denials(program: &Program, state: &RunState, approved: &[String]) {
     let is_open = |step: &&Step| state.of_step(step.id.as_str()).all(|(_, task)| !task.state.has_passed());
-    let asks = program.steps.iter().filter(|step| step.kind.tested == Tested::Asked).filter(is_open);
+    let asks = program.steps.iter().filter(|step| step.kind.tested == TestMode::Answered).filter(is_open);
     let asks = asks.filter(|step| !approved.iter().any(|name| name == "all" || step.id.as_str() == name));
     let names: Vec<&str> = asks.map(|step| step.id.as_str()).collect();
     if !names.is_empty() {
@@ -49,7 +49,7 @@ pub fn foretell_refusals(program: &Program, state: &RunState, approved: &[String
 pub struct Operator {
     approved: Arc<[String]>,
     console: Option<Arc<Console>>,
-    waiting: Waiting,
+    waiting: PendingQuestions,
     notifier: Option<Arc<Notifier>>,
     /// Whether somebody was there as the engine began. They may answer from elsewhere, too.
     somebody: bool,
@@ -57,9 +57,9 @@ pub struct Operator {
 
 /// Questions that wait for an answer, whoever gives it first.
 #[derive(Clone, Default)]
-pub struct Waiting(Arc<Mutex<IndexMap<TaskName, Question>>>);
+pub struct PendingQuestions(Arc<Mutex<IndexMap<TaskName, Question>>>);
 
-impl Waiting {
+impl PendingQuestions {
     fn add(&self, question: Question) {
         self.open().insert(question.task.clone(), question);
     }
@@ -95,7 +95,7 @@ impl Operator {
     pub fn new(
         approved: Vec<String>,
         console: Option<Arc<Console>>,
-        waiting: Waiting,
+        waiting: PendingQuestions,
         notifier: Option<Arc<Notifier>>,
         somebody: bool,
     ) -> Self {

@@ -1,29 +1,29 @@
 //! How a run is shown, answered, held and told of: what the commands that run something have in common.
 
-use super::args::{Log, Manner};
+use super::args::{LogFormat, RunOptions};
 use super::exit::Exit;
-use super::lease::Wish;
+use super::lease::LeaseOptions;
 use super::{config, traces};
 use crate::execute::Limits;
 use crate::http::Url;
-use crate::load::Config;
+use crate::load::UserConfig;
 use crate::report::console::can_draw;
 use std::path::PathBuf;
 
 /// How a run is shown and answered.
 pub struct Options {
-    pub log: Option<Log>,
+    pub log: Option<LogFormat>,
     pub verbose: bool,
     /// Steps that are approved beforehand, or `all`.
     pub approve: Vec<String>,
     pub limits: Limits,
-    pub hold: Wish,
+    pub hold: LeaseOptions,
     /// `--yes`: what the operator would be asked before anything runs is accepted.
     pub yes: bool,
     /// Where files of the operator's with a relative path go.
     pub folder: PathBuf,
     /// The operator's own file.
-    pub config: Config,
+    pub config: UserConfig,
     /// Where a trace of the run is sent once it has ended.
     pub traces: Option<Url>,
     /// The run goes on without its terminal, once it has begun.
@@ -31,9 +31,9 @@ pub struct Options {
 }
 
 /// Where the terminal cannot be drawn on, there are lines.
-pub fn shown_as(log: Option<Log>) -> Log {
-    match log.unwrap_or(Log::Live) {
-        Log::Live if !can_draw() => Log::Lines,
+pub fn shown_as(log: Option<LogFormat>) -> LogFormat {
+    match log.unwrap_or(LogFormat::Live) {
+        LogFormat::Live if !can_draw() => LogFormat::Lines,
         log => log,
     }
 }
@@ -42,16 +42,16 @@ impl Options {
     /// With nobody to answer, and no limits of its own.
     pub fn silent(folder: PathBuf) -> Options {
         let (log, verbose, approve) = (None, false, Vec::new());
-        let (limits, hold, config) = (Limits::default(), Wish::default(), Config::default());
+        let (limits, hold, config) = (Limits::default(), LeaseOptions::default(), UserConfig::default());
         Options { log, verbose, approve, limits, hold, yes: true, folder, config, traces: None, detach: false }
     }
 
     /// Where the operator's own file has mistakes, they are shown.
-    pub fn of(manner: &Manner, yes: bool, folder: PathBuf) -> Result<Options, Exit> {
+    pub fn of(manner: &RunOptions, yes: bool, folder: PathBuf) -> Result<Options, Exit> {
         let config = config::read(manner.config.as_deref())?;
         let traces = manner.otel.then(traces::receiver).transpose().map_err(|why| Exit::WrongInput.because(why))?;
         let limits = Limits { per_host: manner.per_host, in_all: manner.at_once };
-        let hold = Wish { ttl: manner.lease, take_over: manner.take_over };
+        let hold = LeaseOptions { ttl: manner.lease, take_over: manner.take_over };
         let (log, verbose, approve) = (manner.log, manner.verbose, manner.approve.clone());
         Ok(Options { log, verbose, approve, limits, hold, yes, folder, config, traces, detach: manner.detach })
     }

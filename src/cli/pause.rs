@@ -1,7 +1,7 @@
 //! `surefoot pause`: has a live run wait before its next step, or lets it go on, from another terminal.
 
-use super::args::Pause as Args;
-use super::control::{self, Answer, Request};
+use super::args::PauseArgs as Args;
+use super::control::{self, ControlReply, ControlRequest};
 use super::exit::Exit;
 use super::operator::operator_name;
 use super::runs;
@@ -12,9 +12,9 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         Ok(folder) => folder,
         Err(error) => return Exit::Failed.because(error),
     };
-    match control::ask(folder.path(), &Request::Pause { paused: !args.go_on, by: operator_name() }) {
-        Ok(Some(Answer::Done)) => Exit::Done,
-        Ok(Some(Answer::Refused { why })) => Exit::Failed.because(why),
+    match control::ask(folder.path(), &ControlRequest::Pause { paused: !args.go_on, by: operator_name() }) {
+        Ok(Some(ControlReply::Done)) => Exit::Done,
+        Ok(Some(ControlReply::Refused { why })) => Exit::Failed.because(why),
         Ok(None) => Exit::Failed.because("no engine is at work on this run"),
         Err(error) => Exit::Failed.because(error),
     }

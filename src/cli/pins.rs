@@ -5,10 +5,10 @@
 //! shown to others; and on another machine, without the key, nothing can be compared: that is refused, too.
 
 use super::exit::Exit;
-use super::kept::Kept;
+use super::run_inputs::RunInputs;
 use crate::journal::{RunFolder, Store};
 use crate::model::RunId;
-use crate::secret::{FingerprintKey, Keyring, Source};
+use crate::secret::{FingerprintKey, Keyring, SecretSource};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -84,7 +84,7 @@ fn encoded(fingerprints: &Fingerprints) -> Vec<u8> {
 pub fn hold(
     folder: &RunFolder,
     run: &RunId,
-    kept: &mut Kept,
+    kept: &mut RunInputs,
     secrets: &Keyring,
     accepted: &[String],
 ) -> Result<(), Exit> {
@@ -115,7 +115,7 @@ pub fn hold(
 }
 
 /// Where what ends a run has other secrets: it is said, for what is masked is not all of them then.
-pub fn warn(folder: &RunFolder, run: &RunId, kept: &Kept, secrets: &Keyring) {
+pub fn warn(folder: &RunFolder, run: &RunId, kept: &RunInputs, secrets: &Keyring) {
     let key = FingerprintKey::read(&key_of(&folder.store())).ok().flatten();
     let (Some(key), Ok(Some(known))) = (key, pinned(folder, kept)) else { return };
     let now = fingerprints(&key, run, secrets);
@@ -139,12 +139,12 @@ fn unknown(secrets: &Keyring, accepted: &[String]) -> Result<(), Exit> {
     }
 }
 
-fn found_in(source: Option<&Source>) -> String {
+fn found_in(source: Option<&SecretSource>) -> String {
     source.map(|source| format!(", from `{source}`")).unwrap_or_default()
 }
 
 /// The fingerprints that count; none in the record of an older version, or where the run had no secrets.
-fn pinned(folder: &RunFolder, kept: &Kept) -> Result<Option<Fingerprints>, Exit> {
+fn pinned(folder: &RunFolder, kept: &RunInputs) -> Result<Option<Fingerprints>, Exit> {
     let Some(name) = kept.digests.keys().rfind(|name| name.starts_with(START)) else { return Ok(None) };
     let path = folder.inputs().join(name);
     let read = std::fs::read(&path).map_err(|error| error.to_string());
@@ -153,7 +153,13 @@ fn pinned(folder: &RunFolder, kept: &Kept) -> Result<Option<Fingerprints>, Exit>
 }
 
 /// Keeps what counts from now on, where that is not what counted before.
-fn pin(folder: &RunFolder, run: &RunId, kept: &mut Kept, secrets: &Keyring, known: Fingerprints) -> Result<(), Exit> {
+fn pin(
+    folder: &RunFolder,
+    run: &RunId,
+    kept: &mut RunInputs,
+    secrets: &Keyring,
+    known: Fingerprints,
+) -> Result<(), Exit> {
     if secrets.pinned().next().is_none() {
         return Ok(());
     }

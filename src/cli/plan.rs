@@ -1,13 +1,13 @@
 //! `surefoot plan`.
 
-use super::args::{Format, Plan as Args};
+use super::args::{Format, PlanArgs as Args};
 use super::catalog::catalog;
-use super::connected::{Consent, closed};
 use super::exit::Exit;
 use super::out::{say, to_file};
-use super::pipeline::prepare;
+use super::prepare::prepare;
+use super::prepare_hosts::{Consent, closed};
 use super::run::{Ready, current, in_runtime};
-use super::{runs, saved};
+use super::{plan_file, runs};
 use crate::load;
 use crate::plan::Plan;
 use crate::report::plan::{Fold, html, text};
@@ -42,7 +42,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
             };
         let plan = ready.look(&store, &folder).await;
         let saved = args.out.as_ref().map_or(Ok(()), |path| {
-            let made = saved::made(&args.inputs, &folder, &ready, &store, &plan);
+            let made = plan_file::made(&args.inputs, &folder, &ready, &store, &plan);
             let saved = made.and_then(|made| to_file(path, &made));
             saved.map_err(|error| Exit::Failed.because(format!("{}: {error}", path.display())))?;
             crate::cli::out::tell_line!("saved: `surefoot run {}` runs exactly this", path.display());

@@ -3,23 +3,23 @@
 
 mod faults;
 
-use super::args::Log;
+use super::args::LogFormat;
 use super::args::Rehearse as Args;
 use super::catalog::{catalog, resolve};
 use super::exit::Exit;
-use super::kept::Call;
 use super::lab::say;
 use super::options::Options;
-use super::pipeline::{self, show};
+use super::prepare::{self, show};
 use super::run::{in_runtime, start};
+use super::run_inputs::Call;
 use super::runs;
 use crate::catalog::{Catalog, Location};
 use crate::check::{check, params_ahead};
 use crate::journal::Store;
-use crate::lab::{Lab, LabGuard, Spec, install_missing};
-use crate::load::{self, Document, Given, Inventory, Rehearsal};
+use crate::lab::{Lab, LabGuard, LabSpec, install_missing};
+use crate::load::{self, Document, GivenParameter, Inventory, Rehearsal};
 use crate::model::{Diagnostic, Sources};
-use crate::report::words::BOLD;
+use crate::report::labels::BOLD;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -52,7 +52,7 @@ fn load(args: &Args, catalog: &Catalog, sources: &mut Sources) -> Result<(Docume
 fn mistakes(document: &Document, rehearsal: &Rehearsal, inventory: &Inventory, sources: &Sources) -> Vec<Diagnostic> {
     let around = [&rehearsal.setup, &rehearsal.damage, &rehearsal.proof].into_iter().flatten();
     let stages = around.map(|stage| (stage, [].as_slice())).chain([(document, rehearsal.params.as_slice())]);
-    let of = |(stage, given): (&Document, &[Given])| {
+    let of = |(stage, given): (&Document, &[GivenParameter])| {
         let verdict = check(stage, Some(inventory), sources);
         match &verdict.runbook {
             Some(runbook) => params_ahead(runbook, given, sources),
@@ -95,9 +95,9 @@ fn rehearse(
 }
 
 /// The lab that the rehearsal says, as far as the operator does not say another.
-fn spec(args: &Args, rehearsal: &Rehearsal) -> Spec {
+fn spec(args: &Args, rehearsal: &Rehearsal) -> LabSpec {
     let mut wish = rehearsal.lab.clone();
-    wish.hosts = args.hosts.map_or(wish.hosts, Spec::numbered);
+    wish.hosts = args.hosts.map_or(wish.hosts, LabSpec::numbered);
     wish.etcd = args.etcd.unwrap_or(wish.etcd);
     wish.spec(args.lab.clone())
 }
@@ -128,10 +128,10 @@ fn stages(
 }
 
 /// A name, its steps, its parameters.
-type Stage<'a> = (&'static str, &'a Document, &'a [Given]);
+type RehearsalStage<'a> = (&'static str, &'a Document, &'a [GivenParameter]);
 
 /// What makes the runbook's starting state.
-fn before(rehearsal: &Rehearsal) -> Vec<Stage<'_>> {
+fn before(rehearsal: &Rehearsal) -> Vec<RehearsalStage<'_>> {
     let named = [("setup", &rehearsal.setup), ("damage", &rehearsal.damage)];
     named.into_iter().filter_map(|(name, stage)| Some((name, stage.as_ref()?, [].as_slice()))).collect()
 }
@@ -145,7 +145,7 @@ fn carry_out(
     store: &Store,
     showing: &Showing,
     rehearsal: &Rehearsal,
-    stages: &[Stage],
+    stages: &[RehearsalStage],
     mut sources: Sources,
     lab: &Lab,
 ) -> Result<Exit, Box<dyn Error>> {
@@ -159,7 +159,7 @@ fn carry_out(
     let call = Call { inventory: Some(lab.inventory()), translated: false, folder: folder.clone(), binds };
     for &(name, document, given) in stages {
         showing.title(name);
-        let exit = match pipeline::prepared(document, &inventory, given, &call, &mut sources) {
+        let exit = match prepare::prepared(document, &inventory, given, &call, &mut sources) {
             Ok(prepared) => in_runtime(start(store, prepared, options(showing, &folder))),
             Err(problems) => show(&problems, &sources),
         };
@@ -173,13 +173,13 @@ fn carry_out(
 
 /// How the stages are shown.
 struct Showing {
-    log: Option<Log>,
+    log: Option<LogFormat>,
     verbose: bool,
 }
 
 impl Showing {
     fn title(&self, text: &str) {
-        if self.log != Some(Log::Quiet) {
+        if self.log != Some(LogFormat::Quiet) {
             title(text);
         }
     }

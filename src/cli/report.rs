@@ -4,11 +4,11 @@ use super::args::Report as Args;
 use super::exit::Exit;
 use super::out::{say, to_file};
 use super::runs::{find, store};
-use super::{kept, saved, traces};
+use super::{plan_file, run_inputs, traces};
 use crate::execute::file_name;
 use crate::journal::RunFolder;
 use crate::model::{Stream, TaskName};
-use crate::report::review::{Collector, Printed, Review, html, junit, markdown};
+use crate::report::review::{AttemptOutput, Review, ReviewCollector, html, junit, markdown};
 use crate::report::trace::requests;
 use std::error::Error;
 use std::fs::File;
@@ -38,7 +38,7 @@ fn trace(state: &Option<PathBuf>, args: &Args, to: &str) -> Result<(), Box<dyn E
     let folder = find(&store(state)?, &args.run)?;
     let (trace, now) = (traces::of(&folder)?, folder.replay(|_, _| {})?.state);
     // None where the run's inputs are not to be had.
-    let actions = kept::take_up(&folder, &now).map(|kept| traces::actions(&kept.prepared.program));
+    let actions = run_inputs::read_for_resume(&folder, &now).map(|kept| traces::actions(&kept.prepared.program));
     let actions = actions.unwrap_or_default();
     if !to.starts_with("http://") && !to.starts_with("https://") {
         let lines: String = requests(&trace, &actions).iter().map(|request| format!("{request}\n")).collect();
@@ -57,22 +57,22 @@ fn json(review: &Review) -> String {
 
 fn review(state: &Option<PathBuf>, args: &Args) -> Result<Review, Box<dyn Error>> {
     let folder = find(&store(state)?, &args.run)?;
-    let mut collector = Collector::default();
+    let mut collector = ReviewCollector::default();
     let replay = folder.replay(|stamped, state| collector.event(stamped, state))?;
     // None where the run's inputs are not to be had.
-    let known = kept::take_up(&folder, &replay.state).ok();
-    let known = known.map(|kept| saved::known(&folder, &kept.prepared.program));
-    let seal = replay.seal().to_owned();
+    let known = run_inputs::read_for_resume(&folder, &replay.state).ok();
+    let known = known.map(|kept| plan_file::known(&folder, &kept.prepared.program));
+    let seal = replay.chain_digest().to_owned();
     Ok(collector.review(&replay.state, &seal, known, |task, attempts| printed(&folder, task, attempts)))
 }
 
 /// What each attempt of a task printed. What cannot be read is left out: the review tells what there is.
-fn printed(folder: &RunFolder, task: &TaskName, attempts: u32) -> Vec<Printed> {
+fn printed(folder: &RunFolder, task: &TaskName, attempts: u32) -> Vec<AttemptOutput> {
     let streams = [(Stream::Out, "output"), (Stream::Err, "error output")];
     let all = (1..=attempts).flat_map(|attempt| streams.map(|(stream, word)| (attempt, stream, word)));
     let read = |(attempt, stream, word): (u32, Stream, &'static str)| {
         let (text, cut) = end_of(&folder.outputs().join(file_name(task, attempt, stream))).ok()?;
-        Some(Printed { attempt, stream: word, text, cut })
+        Some(AttemptOutput { attempt, stream: word, text, cut })
     };
     all.filter_map(read).collect()
 }

@@ -4,17 +4,17 @@ use super::args::Resume as Args;
 use super::catalog::catalog;
 use super::config;
 use super::detach;
-use super::engine::tell_late;
+use super::engine::deliver_missed;
 use super::exit::Exit;
-use super::kept;
 use super::operator::confirm;
-use super::pipeline::show;
+use super::prepare::show;
+use super::reopened_run::{self, Taken, refused};
 use super::run::in_runtime;
-use super::taken::{self, Taken, refused};
+use super::run_inputs;
 use crate::catalog::Catalog;
 use crate::check::Step;
 use crate::compile::{Program, Task};
-use crate::execute::{Goal, Reapply, walk};
+use crate::execute::{Goal, Reapply, rollback};
 use crate::model::{Effect, Outcome, RunId, RunState, TaskName, TaskRecord, TaskState};
 use crate::report::clean;
 use std::io::{self, IsTerminal};
@@ -45,7 +45,7 @@ fn is_done(taken: &Taken, args: &Args) -> Exit {
     crate::cli::out::tell_line!("{} is done: there is nothing to go on with", taken.run);
     match config::read(args.manner.config.as_deref()) {
         Ok(config) => in_runtime(async {
-            tell_late(&config, &taken.folder, &taken.state).await;
+            deliver_missed(&config, &taken.folder, &taken.state).await;
             Exit::Done
         }),
         Err(exit) => exit,
@@ -57,7 +57,7 @@ fn go_on(state: &Option<PathBuf>, taken: Taken, args: &Args) -> Exit {
         return Exit::WrongInput.because(format!("--reapply {none}: the run has no such step or task"));
     }
     // A walk back tries again what it could not take back.
-    if let Some(task) = stuck(&taken).filter(|_| !walk::is_walking(&taken.state)) {
+    if let Some(task) = stuck(&taken).filter(|_| !rollback::is_rolling_back(&taken.state)) {
         let run = &taken.run;
         return Exit::Unknown.because(format!(
             "{task} could not be taken back, and nobody knows what is left of it: try `surefoot rollback {run}` again, \
@@ -92,7 +92,7 @@ fn engage(taken: Taken, args: &Args, drifted: bool) -> Exit {
 
 /// Where drift has stopped it, and not the operator: whether to go on over it.
 fn ask(state: &Option<PathBuf>, run: &RunId, args: &Args) -> Exit {
-    let found = match taken::open(state, run) {
+    let found = match reopened_run::open(state, run) {
         Ok((_, _, found)) => found,
         Err(exit) => return exit,
     };
@@ -128,7 +128,7 @@ fn stuck(taken: &Taken) -> Option<String> {
 
 /// Takes another runbook, where all that is done or under way stands in it.
 fn correct(mut taken: Taken, runbook: &Path, catalog: &Catalog) -> Result<Taken, Exit> {
-    let (new, files) = kept::corrected(&taken.folder, &taken.kept, runbook, catalog).map_err(refused)?;
+    let (new, files) = run_inputs::corrected(&taken.folder, &taken.kept, runbook, catalog).map_err(refused)?;
     let gone = differences(&taken.kept.prepared.program, &new.prepared.program, &taken.state);
     if !gone.is_empty() {
         gone.iter().for_each(|line| crate::cli::out::tell_line!("  {line}"));
@@ -166,7 +166,7 @@ fn differences(old: &Program, new: &Program, state: &RunState) -> Vec<String> {
 fn stands(record: &TaskRecord, effect: Effect) -> bool {
     match &record.state {
         TaskState::Done { .. } | TaskState::Skipped | TaskState::Unknown { .. } => true,
-        TaskState::Failed { .. } => record.has_changed() && effect == Effect::Converges,
+        TaskState::Failed { .. } => record.has_changed() && effect == Effect::Idempotent,
         _ => record.has_changed(),
     }
 }

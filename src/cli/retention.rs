@@ -6,11 +6,11 @@
 use super::exit::Exit;
 use super::operator::confirm;
 use super::out::tell_line;
+use super::reopened_run::Taken;
 use super::run::in_runtime;
 use super::runs;
-use super::taken::Taken;
-use super::tidy::{Wanted, keeping, open_end, tidy};
-use crate::journal::{Error, RunFolder, Store};
+use super::tidy::{Wanted, open_end, rules, tidy};
+use crate::journal::{JournalError, RunFolder, Store};
 use crate::model::{RunId, RunState};
 use crate::report;
 use jiff::Timestamp;
@@ -36,7 +36,7 @@ pub fn main(state: &Option<PathBuf>, older: Duration, yes: bool) -> Exit {
     if !yes {
         for (run, state) in &over {
             crate::cli::out::tell!("{}", report::run::line(state));
-            kept_by(&store, run);
+            delete_generated(&store, run);
         }
         if let Err(exit) = confirm("Remove all that they keep on their hosts, and their records?") {
             return exit;
@@ -69,7 +69,7 @@ pub async fn after_success(own: &RunFolder, older: Duration) {
 }
 
 /// The runs that are over, and were so long ago, the oldest first.
-fn over(store: &Store, older: Duration) -> Result<Vec<(RunId, RunState)>, Error> {
+fn over(store: &Store, older: Duration) -> Result<Vec<(RunId, RunState)>, JournalError> {
     let mut over = Vec::new();
     for run in store.runs()? {
         let mut last = None;
@@ -85,10 +85,10 @@ fn over(store: &Store, older: Duration) -> Result<Vec<(RunId, RunState)>, Error>
 }
 
 /// Says what a run keeps by its record: the originals among it go away, too.
-fn kept_by(store: &Store, run: &RunId) {
+fn delete_generated(store: &Store, run: &RunId) {
     let taken = Taken::of_record(&Some(store.root().to_owned()), run);
-    if let Ok(keeping) = taken.and_then(|taken| keeping(&taken)) {
-        crate::cli::out::tell!("{}", report::tidy::keeping(&keeping));
+    if let Ok(keeping) = taken.and_then(|taken| rules(&taken)) {
+        crate::cli::out::tell!("{}", report::tidy::rules(&keeping));
     }
 }
 

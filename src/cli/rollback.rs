@@ -3,16 +3,16 @@
 use super::args::Rollback as Args;
 use super::detach;
 use super::drifted;
-use super::engine::Ended;
+use super::engine::EngineOutcome;
 use super::exit::Exit;
 use super::operator::confirm;
+use super::reopened_run::Taken;
 use super::run::in_runtime;
-use super::taken::Taken;
 use crate::check::Step;
 use crate::compile::Program;
 use crate::execute::Goal;
-use crate::execute::walk::{self, TakingBack, Target, Way};
-use crate::model::{Outcome, RunState, StepId, Walk};
+use crate::execute::rollback::{self, RollbackPlan, RollbackTarget, UndoDecision};
+use crate::model::{Outcome, Rollback, RunState, StepId};
 use crate::report;
 use crate::report::run::{Back, BackStep};
 use indexmap::IndexSet;
@@ -33,8 +33,8 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         Err(exit) => return exit,
     };
     let way = match &goal {
-        Goal::Back { to, force, .. } => walk::way(program, &taken.state, to, *force),
-        _ => walk::under_way(program, &taken.state),
+        Goal::Back { to, force, .. } => rollback::plan(program, &taken.state, to, *force),
+        _ => rollback::under_way(program, &taken.state),
     };
     let mut shown = back(program, &taken.state, &way);
     if args.plan {
@@ -57,11 +57,11 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     }
     in_runtime(async {
         match taken.engage(goal, &args.manner, &args.accept_changed, args.yes).await {
-            Ok(Ended { outcome: Outcome::RolledBack, finally_failed: true }) => {
+            Ok(EngineOutcome { outcome: Outcome::RolledBack, finally_failed: true }) => {
                 Exit::Failed.because("the run was walked back, but a step of `finally` failed after it")
             }
             // It is what was asked for.
-            Ok(Ended { outcome: Outcome::RolledBack, .. }) => Exit::Done,
+            Ok(EngineOutcome { outcome: Outcome::RolledBack, .. }) => Exit::Done,
             Ok(ended) => ended.outcome.into(),
             Err(exit) => exit,
         }
@@ -72,23 +72,23 @@ fn goal(program: &Program, state: &RunState, args: &Args) -> Result<Goal, Exit> 
     let to = match &args.to {
         None if goes_on(state) && !args.set_aside => return Ok(Goal::Resume { drifted: true }),
         None if goes_on(state) => under_way(state),
-        None => Target::Start,
-        Some(name) => Target::Checkpoint(checkpoint(program, state, name)?),
+        None => RollbackTarget::Start,
+        Some(name) => RollbackTarget::Checkpoint(checkpoint(program, state, name)?),
     };
     Ok(Goal::Back { to, force: args.force, set_aside: args.set_aside })
 }
 
 /// Where the walk that was cut off leads.
-fn under_way(state: &RunState) -> Target {
+fn under_way(state: &RunState) -> RollbackTarget {
     let to = state.back.as_ref().and_then(|walk| walk.to.clone());
-    to.map_or(Target::Start, Target::Checkpoint)
+    to.map_or(RollbackTarget::Start, RollbackTarget::Checkpoint)
 }
 
 /// Whether a rollback without a checkpoint goes on with the walk that was cut off: not where that was only to take back
 /// what failed.
 pub fn goes_on(state: &RunState) -> bool {
-    let of_all = |walk: &Walk| walk.to.is_some() || state.spared().next().is_none();
-    walk::is_walking(state) && state.back.as_ref().is_some_and(of_all)
+    let of_all = |walk: &Rollback| walk.to.is_some() || state.spared().next().is_none();
+    rollback::is_rolling_back(state) && state.back.as_ref().is_some_and(of_all)
 }
 
 /// The step of a checkpoint that the run has passed, by its name or the step's id.
@@ -98,20 +98,20 @@ fn checkpoint(program: &Program, state: &RunState, name: &str) -> Result<StepId,
         let known: Vec<&str> = named.iter().map(|(own, _)| own.as_str()).collect();
         return Err(Exit::WrongInput.because(format!("no checkpoint `{name}`; there are: {}", known.join(", "))));
     };
-    match walk::has_passed(state, step) {
+    match rollback::has_passed(state, step) {
         true => Ok((*step).clone()),
         false => Err(Exit::WrongInput.because(format!("the run has not come to the checkpoint `{name}`"))),
     }
 }
 
 /// What a walk would do, the last first.
-pub fn back(program: &Program, state: &RunState, way: &Way) -> Back {
-    let steps = walk::in_order(program, state, way).into_iter().filter_map(|task| {
+pub fn back(program: &Program, state: &RunState, way: &RollbackPlan) -> Back {
+    let steps = rollback::in_order(program, state, way).into_iter().filter_map(|task| {
         let record = state.task(&task.name)?;
-        let (undone, what) = match walk::taking_back(program, task, record) {
-            TakingBack::Nothing => return None,
-            TakingBack::Undo(what) => (true, what.into_owned()),
-            TakingBack::Keep(why) => (false, why.to_owned()),
+        let (undone, what) = match rollback::undo_decision(program, task, record) {
+            UndoDecision::Nothing => return None,
+            UndoDecision::Undo(what) => (true, what.into_owned()),
+            UndoDecision::Keep(why) => (false, why.to_owned()),
         };
         Some(BackStep { task: task.name.clone(), undone, what, drift: Vec::new() })
     });

@@ -1,17 +1,17 @@
 //! `surefoot run`.
 
-use super::args::{Inputs, Run as Args};
+use super::args::{InputArgs, RunArgs as Args};
 use super::catalog::catalog;
-use super::connected::{Consent, closed, connected, secrets};
 use super::engine::Engine;
 use super::exit::Exit;
-use super::lease::{hold, outlooks};
+use super::lease::{hold, statuses};
 use super::operator::{can_ask, confirm, operator_name};
 use super::options::Options;
-use super::pipeline::{Prepared, prepare, prepare_found};
-use super::saved::{self, Saved};
-use super::{detach, kept, past, pins, run_id, runs, stored};
-use crate::execute::{self, Goal, Origin};
+use super::plan_file::{self, Saved};
+use super::prepare::{PreparedRun, prepare, prepare_found};
+use super::prepare_hosts::{Consent, closed, connected, secrets};
+use super::{detach, history, pins, run_id, run_inputs, runs, stored};
+use crate::execute::{self, Goal, RunOrigin};
 use crate::journal::{Journal, RunFolder, Store};
 use crate::model::{RunId, RunState};
 use crate::plan::Plan;
@@ -28,7 +28,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     if let Some(exit) = detach::start(&args.manner) {
         return exit;
     }
-    match saved::read(&args.inputs.runbook) {
+    match plan_file::read(&args.inputs.runbook) {
         Ok(None) => from_runbook(state, args),
         Ok(Some((plan, bytes))) => from_plan(state, args, &plan, bytes),
         Err(exit) => exit,
@@ -67,7 +67,7 @@ fn from_runbook(state: &Option<PathBuf>, args: &Args) -> Exit {
         };
         if !args.yes {
             match agreed(&ready, &store, &args.inputs, &options.folder).await {
-                Ok(plan) => ready = ready.keeping(saved::INPUT, plan),
+                Ok(plan) => ready = ready.with_file(plan_file::INPUT, plan),
                 Err(exit) => return closed(&ready.world, exit).await,
             }
         }
@@ -80,16 +80,16 @@ fn consent(args: &Args, leave_out: bool) -> Consent {
 }
 
 /// The plan that the operator has agreed to.
-async fn agreed(ready: &Ready, store: &Store, inputs: &Inputs, folder: &Path) -> Result<Vec<u8>, Exit> {
+async fn agreed(ready: &Ready, store: &Store, inputs: &InputArgs, folder: &Path) -> Result<Vec<u8>, Exit> {
     let plan = ready.look(store, folder).await;
     crate::cli::out::tell!("{}", report::plan::text(&plan, Fold::Folded));
     confirm(if plan.would_fail() { "Run it all the same?" } else { "Run it?" })?;
-    saved::made(inputs, folder, ready, store, &plan).map_err(|error| Exit::Failed.because(error))
+    plan_file::made(inputs, folder, ready, store, &plan).map_err(|error| Exit::Failed.because(error))
 }
 
 /// Runs a saved plan as it is: what it was made from, and what it saw, must be so still.
 fn from_plan(state: &Option<PathBuf>, args: &Args, saved: &Saved, bytes: Vec<u8>) -> Exit {
-    let Inputs { runbook, inventory, params, params_file, bind } = &args.inputs;
+    let InputArgs { runbook, inventory, params, params_file, bind } = &args.inputs;
     if inventory.is_some() || params_file.is_some() || !params.is_empty() || !bind.is_empty() {
         return Exit::WrongInput.because("a saved plan has its own inventory, parameters and roles: give it alone");
     }
@@ -141,7 +141,7 @@ fn from_plan(state: &Option<PathBuf>, args: &Args, saved: &Saved, bytes: Vec<u8>
         if !moved.is_empty() {
             return closed(&ready.world, stale(moved)).await;
         }
-        ready.with_files(files).keeping(saved::INPUT, bytes).run(&store, options).await
+        ready.with_files(files).with_file(plan_file::INPUT, bytes).run(&store, options).await
     })
 }
 
@@ -165,7 +165,7 @@ pub fn in_runtime(work: impl Future<Output = Exit>) -> Exit {
 }
 
 /// Connects, journals and runs a new run, without a question before it.
-pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit {
+pub async fn start(store: &Store, prepared: PreparedRun, options: Options) -> Exit {
     let files = match stored::look(&prepared.program, &options.folder, store) {
         Ok(files) => files,
         Err(exit) => return exit,
@@ -178,7 +178,7 @@ pub async fn start(store: &Store, prepared: Prepared, options: Options) -> Exit 
 
 /// A run that can begin: its hosts are connected, and nothing was done.
 pub struct Ready {
-    pub prepared: Prepared,
+    pub prepared: PreparedRun,
     /// What it would keep of the controller's files.
     files: stored::Files,
     pub world: Arc<World>,
@@ -188,7 +188,7 @@ pub struct Ready {
 
 impl Ready {
     /// An exit was explained.
-    pub async fn connect(store: &Store, prepared: Prepared, consent: Consent) -> Result<Ready, Exit> {
+    pub async fn connect(store: &Store, prepared: PreparedRun, consent: Consent) -> Result<Ready, Exit> {
         let run = run_id::new();
         let secrets = secrets(&prepared, Of::New(&run))?;
         let state = RunState::default();
@@ -199,7 +199,7 @@ impl Ready {
     /// What it would do. Changes nothing.
     pub async fn look(&self, store: &Store, folder: &Path) -> Plan {
         let program = &self.prepared.program;
-        let foreseen = execute::look_ahead(execute::Ahead {
+        let foreseen = execute::dry_run(execute::Ahead {
             run: self.run.clone(),
             program: program.clone(),
             world: ReadOnly::of(&self.world),
@@ -207,8 +207,8 @@ impl Ready {
             secrets: self.secrets.clone(),
         });
         let plan = Plan::looked(program, foreseen.await, self.world.absent());
-        let plan = plan.with_leases(&outlooks(&self.world).await);
-        plan.with_past(program, &past::of(store, &program.runbook))
+        let plan = plan.with_leases(&statuses(&self.world).await);
+        plan.with_past(program, &history::of(store, &program.runbook))
     }
 
     /// The secrets that a plan is made with.
@@ -223,7 +223,7 @@ impl Ready {
     }
 
     /// With one more input that the run keeps.
-    fn keeping(mut self, name: &str, content: Vec<u8>) -> Ready {
+    fn with_file(mut self, name: &str, content: Vec<u8>) -> Ready {
         self.prepared.inputs.push((name.to_owned(), content));
         self
     }
@@ -241,15 +241,15 @@ impl Ready {
         let (folder, journal) = match self.create(store).await {
             Ok(created) => created,
             Err(exit) => {
-                leases.give_back(&HashSet::new()).await;
+                leases.release(&HashSet::new()).await;
                 return closed(&self.world, exit).await;
             }
         };
         let Ready { prepared, files, world, run, secrets } = self;
         world.read_copies(stored::copies(&files, &folder));
-        let origin = Origin { run, operator, inputs: kept::digests(&prepared.inputs) };
+        let origin = RunOrigin { run, operator, inputs: run_inputs::digests(&prepared.inputs) };
         let (goal, state) = (Goal::Start, RunState::default());
-        let Prepared { program, sources, .. } = prepared;
+        let PreparedRun { program, sources, .. } = prepared;
         let engine = Engine { origin, goal, program, sources, world, leases, folder, journal, state, secrets };
         engine.run(options).await.map_or_else(|exit| exit, |ended| ended.outcome.into())
     }

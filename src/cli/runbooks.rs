@@ -4,7 +4,7 @@ use super::args::{Format, NamedRunbook, Runbooks as Args};
 use super::catalog::catalog;
 use super::exit::Exit;
 use super::out::say;
-use super::pipeline::show;
+use super::prepare::show;
 use super::starter::Starter;
 use crate::catalog::{Catalog, Found, Location, Source};
 use crate::load;

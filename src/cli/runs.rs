@@ -2,11 +2,11 @@
 
 use super::control;
 use super::exit::Exit;
-use super::kept::{self, Kept};
 use super::out::say;
 use super::rollback;
-use crate::execute::walk::{self, Target};
-use crate::journal::{Error, RunFolder, Store};
+use super::run_inputs::{self, RunInputs};
+use crate::execute::rollback::{self as undo_plan, RollbackTarget};
+use crate::journal::{JournalError, RunFolder, Store};
 use crate::model::{Event, RunId, RunState};
 use crate::notify;
 use crate::report::{self, Places};
@@ -15,12 +15,12 @@ use crate::tidy::{Announced, Keeping, announced};
 use std::path::PathBuf;
 
 /// The state folder that was asked for, or the user's own.
-pub fn store(state: &Option<PathBuf>) -> Result<Store, Error> {
+pub fn store(state: &Option<PathBuf>) -> Result<Store, JournalError> {
     state.as_ref().map_or_else(Store::of_user, |folder| Ok(Store::at(folder)))
 }
 
 /// A run by its id, by the end of it where only one fits, or `last`.
-pub fn find(store: &Store, asked: &RunId) -> Result<RunFolder, Error> {
+pub fn find(store: &Store, asked: &RunId) -> Result<RunFolder, JournalError> {
     let runs = store.runs()?;
     let mut fitting = runs.iter().filter(|run| run.as_str().ends_with(asked.as_str()));
     match (asked.as_str(), fitting.next(), fitting.next()) {
@@ -31,7 +31,7 @@ pub fn find(store: &Store, asked: &RunId) -> Result<RunFolder, Error> {
 }
 
 pub fn list(state: &Option<PathBuf>) -> Exit {
-    let lines = || -> Result<(), Error> {
+    let lines = || -> Result<(), JournalError> {
         let store = store(state)?;
         for run in store.runs()? {
             match store.find(&run)?.replay(|_, _| {}) {
@@ -57,11 +57,13 @@ pub fn show(state: &Option<PathBuf>, run: &RunId) -> Exit {
     });
     match shown {
         Ok((state, folder)) => {
-            let kept = kept::take_up(&folder, &state);
+            let kept = run_inputs::read_for_resume(&folder, &state);
             let identity = kept.as_ref().ok().map(|kept| &kept.prepared.program.identity);
             let places = kept
                 .as_ref()
-                .map(|Kept { prepared, .. }| Places::of(&prepared.program, prepared.sources.clone(), Masks::default()))
+                .map(|RunInputs { prepared, .. }| {
+                    Places::of(&prepared.program, prepared.sources.clone(), Masks::default())
+                })
                 .ok();
             say!("{}", report::run::text(&state, identity, &places.unwrap_or_default()));
             if let Err(refusal) = &kept {
@@ -71,7 +73,7 @@ pub fn show(state: &Option<PathBuf>, run: &RunId) -> Exit {
             }
             if let Ok(kept) = kept {
                 let keeping = Keeping::of(&kept.prepared.program, &kept.prepared.inventory, &state, &seen);
-                say!("{}{}", way_back(&kept, &state), report::tidy::keeping(&keeping));
+                say!("{}{}", rollback_summary(&kept, &state), report::tidy::rules(&keeping));
             }
             // Its engine may be telling it just now.
             if end.is_some_and(|end| notify::is_untold(&folder, end)) && !control::is_alive(folder.path()) {
@@ -90,24 +92,24 @@ pub fn verify(state: &Option<PathBuf>, run: &RunId, seal: Option<&str>) -> Exit 
         Ok(replay) => replay,
         Err(error) => return Exit::Failed.because(error),
     };
-    if let Some(seal) = seal.filter(|seal| *seal != replay.seal()) {
-        return Exit::Failed.because(format!("the record ends with {}, not with {seal}", replay.seal()));
+    if let Some(seal) = seal.filter(|seal| *seal != replay.chain_digest()) {
+        return Exit::Failed.because(format!("the record ends with {}, not with {seal}", replay.chain_digest()));
     }
-    say!("whole: {} events, sealed by {}\n", replay.state.next_seq(), replay.seal());
+    say!("whole: {} events, sealed by {}\n", replay.state.next_seq(), replay.chain_digest());
     Exit::Done
 }
 
 /// What a rollback would do now: by itself, and to the last checkpoint. Nothing where there is no way back any more.
-fn way_back(kept: &Kept, state: &RunState) -> String {
+fn rollback_summary(kept: &RunInputs, state: &RunState) -> String {
     if state.tidy.is_some() {
         return String::new();
     }
     let program = &kept.prepared.program;
     let mut ways = vec![match rollback::goes_on(state) {
-        true => walk::under_way(program, state),
-        false => walk::way(program, state, &Target::Start, false),
+        true => undo_plan::under_way(program, state),
+        false => undo_plan::plan(program, state, &RollbackTarget::Start, false),
     }];
-    let to_last = walk::way(program, state, &Target::LastCheckpoint, false);
+    let to_last = undo_plan::plan(program, state, &RollbackTarget::LastCheckpoint, false);
     if to_last.to.is_some() && to_last.to != ways[0].to {
         ways.push(to_last);
     }

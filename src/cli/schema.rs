@@ -4,7 +4,7 @@ use super::args::Schema;
 use super::catalog::{catalog, resolve};
 use super::exit::Exit;
 use super::out::say;
-use super::pipeline::{checked, show};
+use super::prepare::{checked, show};
 use super::starter::{Overwrite, write_schemas};
 use crate::catalog::Catalog;
 use crate::load;

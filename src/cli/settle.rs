@@ -1,22 +1,22 @@
 //! `surefoot settle`: the operator's word on an outcome that nobody else can know.
 
-use super::args::{Settle as Args, Verdict};
+use super::args::{ResolvedAs, SettleArgs as Args};
 use super::exit::Exit;
 use super::operator::operator_name;
 use super::runs;
-use crate::journal::{Error, Journal, RunFolder};
+use crate::journal::{Journal, JournalError, RunFolder};
 use crate::model::{Event, Stamped, TaskEvent, TaskName, TaskState};
 use std::path::PathBuf;
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     let found = runs::store(state).and_then(|store| runs::find(&store, &args.run)).map_err(failed);
-    let took_effect = args.verdict == Verdict::Done;
-    let settled = found.and_then(|folder| settle(&folder, &args.task, took_effect, operator_name()));
+    let took_effect = args.verdict == ResolvedAs::Done;
+    let settled = found.and_then(|folder| resolve(&folder, &args.task, took_effect, operator_name()));
     settled.map_or_else(|(exit, why)| exit.because(why), |()| Exit::Done)
 }
 
 /// Puts it on record whether a task took effect, by whose word. An error is the exit that it means, and why.
-pub fn settle(folder: &RunFolder, task: &TaskName, took_effect: bool, by: String) -> Result<(), (Exit, String)> {
+pub fn resolve(folder: &RunFolder, task: &TaskName, took_effect: bool, by: String) -> Result<(), (Exit, String)> {
     let (mut journal, state) = Journal::open(&folder.journal()).map_err(failed)?;
     let Some(record) = state.task(task) else {
         return Err((Exit::WrongInput, format!("no task {task} in this run")));
@@ -25,13 +25,13 @@ pub fn settle(folder: &RunFolder, task: &TaskName, took_effect: bool, by: String
         let word = record.state.word();
         return Err((Exit::WrongInput, format!("{task} is {word}: only what is unknown or stuck is settled")));
     }
-    let event = Event::Task { task: task.clone(), what: TaskEvent::Settled { took_effect, by } };
+    let event = Event::Task { task: task.clone(), what: TaskEvent::Resolved { took_effect, by } };
     state.check(&event).map_err(|why| (Exit::Failed, why))?;
     let stamped = Stamped { seq: state.next_seq(), at: jiff::Timestamp::now(), event };
     journal.append(&[stamped]).map_err(failed)
 }
 
-fn failed(error: Error) -> (Exit, String) {
-    let exit = if matches!(error, Error::Held { .. }) { Exit::Held } else { Exit::Failed };
+fn failed(error: JournalError) -> (Exit, String) {
+    let exit = if matches!(error, JournalError::Held { .. }) { Exit::Held } else { Exit::Failed };
     (exit, error.to_string())
 }

@@ -11,11 +11,11 @@
 //! and certificates by which hosts and etcd are reached, are read where they are. A plan keeps nothing.
 
 use super::exit::Exit;
-use super::saved::local_paths;
+use super::plan_file::local_paths;
 use crate::action::{LocalFile, Sidecar, checksum};
 use crate::check::Step;
 use crate::compile::Program;
-use crate::journal::{Error, RunFolder, Store, copy_private};
+use crate::journal::{JournalError, RunFolder, Store, copy_private};
 use crate::model::{Effect, HostName};
 use crate::plan::Plan;
 use indexmap::{IndexMap, IndexSet};
@@ -101,7 +101,7 @@ pub fn proved(folder: &RunFolder) -> Result<HashMap<PathBuf, PathBuf>, Exit> {
 }
 
 /// Puts all of them into a new run's folder, each by a link where another run has it.
-pub fn keep_all(store: &Store, folder: &RunFolder, files: &Files) -> Result<(), Error> {
+pub fn keep_all(store: &Store, folder: &RunFolder, files: &Files) -> Result<(), JournalError> {
     let by_content: HashMap<&str, (&PathBuf, &LocalFile)> =
         files.iter().map(|(path, file)| (file.sha256.as_str(), (path, file))).collect();
     if by_content.is_empty() {
@@ -151,7 +151,7 @@ struct Made {
 impl Made {
     fn by(&mut self, step: &Step, on: &HostName, parameters: &Json, folder: &Path) {
         self.anything |= step.effect == Effect::Opaque && on.is_controller();
-        if step.effect == Effect::Converges {
+        if step.effect == Effect::Idempotent {
             let texts =
                 parameters.as_object().into_iter().flat_map(|entries| entries.values()).filter_map(Json::as_str);
             self.paths.extend(texts.map(|text| folder.join(text)));

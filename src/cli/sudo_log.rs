@@ -19,7 +19,7 @@ const INPUT: &[&str] = &["log_input", "log_stdin", "log_ttyin", "LOG_INPUT"];
 const OUTPUT: &[&str] = &["log_output", "log_stdout", "log_stderr", "log_ttyout", "LOG_OUTPUT"];
 
 /// A fault for each host that a step becomes somebody on and whose sudo would keep secrets of the run.
-pub async fn kept(program: &Program, inventory: &Inventory, world: &World, secrets: &Keyring) -> Vec<Fault> {
+pub async fn check_logging(program: &Program, inventory: &Inventory, world: &World, secrets: &Keyring) -> Vec<Fault> {
     let given = secrets.pinned().next().is_some() || program.steps.iter().any(|step| step.secret);
     let printed = program.steps.iter().any(|step| step.secret);
     let kept: Vec<&str> = [(given, INPUT), (printed, OUTPUT)]

@@ -4,11 +4,11 @@ use super::args::{Format, Test as Args};
 use super::catalog::{catalog, resolve};
 use super::exit::Exit;
 use super::out::say;
-use super::pipeline::{list, show};
+use super::prepare::{list, show};
 use crate::catalog::{Catalog, Location, is_name};
 use crate::model::{Diagnostic, Sources};
 use crate::report::testing;
-use crate::testing::{Prepared, play, prepare_at};
+use crate::testing::{PreparedCase, play, prepare_at};
 use std::path::{Path, PathBuf};
 
 pub fn main(args: &Args) -> Exit {
@@ -51,11 +51,11 @@ fn place(word: &Path, catalog: &Catalog, sources: &mut Sources) -> Result<Locati
     Ok(if by_name { location.beside("test.yaml") } else { location })
 }
 
-fn selected(cases: Vec<Prepared>, only: Option<&str>) -> Vec<Prepared> {
+fn selected(cases: Vec<PreparedCase>, only: Option<&str>) -> Vec<PreparedCase> {
     cases.into_iter().filter(|one| only.is_none_or(|only| one.case.name.contains(only))).collect()
 }
 
-fn play_all(files: &[(PathBuf, Vec<Prepared>)], sources: &Sources, format: Format) -> Exit {
+fn play_all(files: &[(PathBuf, Vec<PreparedCase>)], sources: &Sources, format: Format) -> Exit {
     let (mut passed, mut failed) = (0, 0);
     for (path, cases) in files {
         for prepared in cases {

@@ -1,17 +1,17 @@
 //! `surefoot tidy`: what a run keeps on its hosts goes away, and with it every way on or back.
 
-use super::args::Tidy as Args;
+use super::args::TidyArgs as Args;
 use super::connect::{Reached, reach};
-use super::connected::closed;
 use super::exit::Exit;
-use super::lease::{Wish, hold};
+use super::lease::{LeaseOptions, hold};
 use super::operator::{confirm, operator_name};
+use super::prepare_hosts::closed;
+use super::reopened_run::Taken;
 use super::retention;
 use super::run::in_runtime;
-use super::taken::Taken;
 use crate::model::{Event, Fault, HostName, Outcome, RunId, RunState, Stamped};
-use crate::report::{self, words};
-use crate::tidy::{self, Announced, Found, Keeping, announced};
+use crate::report::{self, labels};
+use crate::tidy::{self, Announced, Keeping, RunLeftovers, announced};
 use crate::world::World;
 use futures_util::future::join_all;
 use indexmap::{IndexMap, IndexSet};
@@ -55,14 +55,14 @@ pub fn open_end(state: &RunState) -> Option<&'static str> {
     match state.outcome {
         _ if state.tidy.is_some() => None,
         Some(Outcome::Done | Outcome::RolledBack) => None,
-        Some(outcome) => Some(words::of_outcome(outcome).0),
+        Some(outcome) => Some(labels::of_outcome(outcome).0),
         None => Some("has not ended"),
     }
 }
 
 /// What a run keeps on its hosts goes away from all of them; or an exit that was explained.
 pub async fn tidy(taken: &mut Taken, wanted: &Wanted) -> Result<(), Exit> {
-    let keeping = keeping(taken)?;
+    let keeping = rules(taken)?;
     let inventory = &taken.kept.prepared.inventory;
     let local_dir = taken.folder.path().join("controller");
     let hosts = keeping.hosts();
@@ -72,7 +72,7 @@ pub async fn tidy(taken: &mut Taken, wanted: &Wanted) -> Result<(), Exit> {
     let swept = sweep(taken, wanted, &keeping, &world, &mut faults).await;
     closed(&world, Exit::Done).await;
     let removed = swept?;
-    faults.values().for_each(|fault| crate::cli::out::tell!("{}", words::fault(fault, "")));
+    faults.values().for_each(|fault| crate::cli::out::tell!("{}", labels::fault(fault, "")));
     let run = &taken.run;
     if !faults.is_empty() {
         let names: Vec<&str> = faults.keys().map(HostName::as_str).collect();
@@ -85,7 +85,7 @@ pub async fn tidy(taken: &mut Taken, wanted: &Wanted) -> Result<(), Exit> {
 }
 
 /// What the record says.
-pub fn keeping(taken: &Taken) -> Result<Keeping, Exit> {
+pub fn rules(taken: &Taken) -> Result<Keeping, Exit> {
     let mut seen = Announced::new();
     let replay = taken.folder.replay(|stamped, _| seen.extend(announced(&stamped.event)));
     replay.map_err(|error| Exit::Failed.because(error))?;
@@ -118,15 +118,15 @@ async fn sweep(
     if !wanted.yes {
         confirm("Remove it? The run can neither go on nor be walked back then.")?;
     }
-    let (operator, wish) = (operator_name(), Wish { take_over: wanted.take_over, ..Wish::default() });
+    let (operator, wish) = (operator_name(), LeaseOptions { take_over: wanted.take_over, ..LeaseOptions::default() });
     let mut leases = hold(world, &taken.run, &operator, &wish).await?;
     let removed = remove(taken, keeping, world, faults, operator).await;
-    leases.give_back(&HashSet::new()).await;
+    leases.release(&HashSet::new()).await;
     removed.map(|()| true)
 }
 
 /// Something that is there and that the run has set aside, outside of its own folder.
-fn original(found: &[Found]) -> Option<(&HostName, &String)> {
+fn original(found: &[RunLeftovers]) -> Option<(&HostName, &String)> {
     found.iter().find_map(|found| {
         let within = |path: &str| path == found.folder || path == format!("{}.gone", found.folder);
         let ours = found.ours.iter().map(|(path, _)| path).filter(|path| !within(path));
@@ -135,7 +135,12 @@ fn original(found: &[Found]) -> Option<(&HostName, &String)> {
 }
 
 /// What is there, each folder once though two users may share it.
-async fn find(taken: &Taken, keeping: &Keeping, world: &World, faults: &mut IndexMap<HostName, Fault>) -> Vec<Found> {
+async fn find(
+    taken: &Taken,
+    keeping: &Keeping,
+    world: &World,
+    faults: &mut IndexMap<HostName, Fault>,
+) -> Vec<RunLeftovers> {
     let places = keeping.places.iter().filter_map(|place| {
         let theirs: Vec<String> = keeping.theirs.get(&place.host).into_iter().flatten().cloned().collect();
         Some((place, world.host(&place.host)?, theirs))
@@ -143,7 +148,7 @@ async fn find(taken: &Taken, keeping: &Keeping, world: &World, faults: &mut Inde
     let places = places.map(|(place, host, theirs)| async move {
         (place, tidy::find(host.as_ref(), &taken.run, place, &theirs).await)
     });
-    let mut all: Vec<Found> = Vec::new();
+    let mut all: Vec<RunLeftovers> = Vec::new();
     for (place, found) in join_all(places).await {
         match found {
             Ok(found) => match all.iter_mut().find(|other| other.is_of(&found)) {
@@ -172,7 +177,7 @@ async fn remove(
     for found in &found {
         paths.entry(found.host.clone()).or_default().extend(found.ours.iter().map(|(path, _)| path.clone()));
     }
-    record(taken, Event::Tidying { by, hosts: paths })?;
+    record(taken, Event::CleanupStarted { by, hosts: paths })?;
     taken.folder.drop_files().map_err(|error| Exit::Failed.because(error))?;
     let times = taken.state.tidy.as_ref().map_or(1, |tidy| tidy.times);
     let removals = found.iter().filter(|found| !found.ours.is_empty()).filter_map(|found| {
@@ -187,11 +192,11 @@ async fn remove(
     faults.extend(failed.into_iter().filter(|(host, _)| left(host)));
     let clean = still.iter().map(|found| &found.host).filter(|host| !left(host) && !faults.contains_key(*host));
     let clean: IndexSet<HostName> = clean.cloned().collect();
-    record(taken, Event::Tidied { hosts: clean.into_iter().collect() })
+    record(taken, Event::CleanedUp { hosts: clean.into_iter().collect() })
 }
 
 /// Why nothing is removed from a host now: something of the run goes on there, by the record and by what is seen.
-fn at_work(state: &RunState, found: &Found) -> Option<Fault> {
+fn at_work(state: &RunState, found: &RunLeftovers) -> Option<Fault> {
     let open = state.tasks().any(|(name, task)| name.host == found.host && task.is_open());
     let (host, pids) = (&found.host, found.busy.join(", "));
     let fault = || Fault::refused(format!("{host}: a step of the run is still at work there, as process {pids}"));

@@ -4,7 +4,7 @@ use crate::compile::{Program, Task};
 use crate::http::{Connection, Url};
 use crate::journal::RunFolder;
 use crate::model::Fault;
-use crate::report::trace::{Actions, Collector, Trace, requests};
+use crate::report::trace::{TaskActions, Trace, TraceCollector, requests};
 use bytes::Bytes;
 use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -23,13 +23,13 @@ const USUAL: &str = "http://localhost:4318";
 
 /// Reads a trace from a run's record.
 pub fn of(folder: &RunFolder) -> Result<Trace, Box<dyn Error>> {
-    let mut collector = Collector::default();
+    let mut collector = TraceCollector::default();
     folder.replay(|stamped, _| collector.event(stamped))?;
     Ok(collector.trace())
 }
 
 /// Sends what the last engine of a run did: what those before it did, they have sent.
-pub async fn send_last(folder: &RunFolder, url: &Url, actions: &Actions) -> Result<(), Box<dyn Error>> {
+pub async fn send_last(folder: &RunFolder, url: &Url, actions: &TaskActions) -> Result<(), Box<dyn Error>> {
     let mut trace = of(folder)?;
     let last = trace.spans.iter().map(|span| span.engine).max();
     trace.spans.retain(|span| Some(span.engine) == last);
@@ -37,7 +37,7 @@ pub async fn send_last(folder: &RunFolder, url: &Url, actions: &Actions) -> Resu
 }
 
 /// What the tasks of a program do.
-pub fn actions(program: &Program) -> Actions {
+pub fn actions(program: &Program) -> TaskActions {
     let action = |task: &Task| (task.name.clone(), program.steps[task.step as usize].kind.name);
     program.tasks.iter().map(action).collect()
 }
@@ -55,7 +55,7 @@ pub fn receiver() -> Result<Url, String> {
 }
 
 /// Sends all of it, or says why not.
-pub async fn send(url: &Url, trace: &Trace, actions: &Actions) -> Result<(), Fault> {
+pub async fn send(url: &Url, trace: &Trace, actions: &TaskActions) -> Result<(), Fault> {
     let headers = headers()?;
     let all = async {
         for request in requests(trace, actions) {

@@ -2,24 +2,24 @@
 //!
 //! Connects to nothing and reads no file. What depends on parameters and inventory only is rendered here.
 
-mod frames;
 mod order;
+mod partial_eval;
 mod program;
 mod roll;
-mod settle;
+mod scopes;
 
-pub use program::{Frame, Node, Param, Program, Task};
+pub use program::{GraphNode, Param, Program, RunbookScope, Task};
 pub use roll::Roll;
 
-use crate::check::{InRoll, OnFailure, ParamType, Role, RollPart, Runbook, Step, Use};
+use crate::check::{InRoll, OnFailure, ParamType, Role, RollPart, Runbook, Step, UsedRunbook};
 use crate::load::Inventory;
 use crate::model::{Diagnostic, HostName, StepId};
-use crate::secret::Source;
+use crate::secret::SecretSource;
 use crate::template::{Groups, StepTasks};
-use frames::Site;
 use indexmap::{IndexMap, IndexSet};
+use partial_eval::PartialEvaluator;
+use scopes::ScopeContext;
 use serde_json::{Value as Json, json};
-use settle::Settler;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,18 +31,18 @@ pub fn compile(
     inventory: &Inventory,
 ) -> Result<Program, Vec<Diagnostic>> {
     let hosts = host_records(inventory);
-    let site = Site { inventory, hosts: &hosts };
+    let site = ScopeContext { inventory, hosts: &hosts };
     let role_records = roles.iter().map(|(role, all)| (role.clone(), all.iter().map(|n| hosts[n].clone()).collect()));
     let role_records = Json::Object(role_records.collect());
     let mut secrets = secrets(&runbook, &params);
     let own = secrets.clone();
     let mut frames = vec![site.outermost(&runbook, &params, roles)];
-    let mut settlers = vec![Settler::new(&runbook.vars, &frames[0], own.keys(), &hosts, None)];
+    let mut settlers = vec![PartialEvaluator::new(&runbook.vars, &frames[0], own.keys(), &hosts, None)];
     for used in &runbook.uses {
         let outer = &settlers[used.parent as usize];
         let frame = site.inner(used, &frames[used.parent as usize], outer);
-        let frame = frame.map_err(|problems| led_there(problems, &runbook.uses, used.parent))?;
-        settlers.push(Settler::new(&used.vars, &frame, std::iter::empty(), &hosts, Some(outer)));
+        let frame = frame.map_err(|problems| with_call_site(problems, &runbook.uses, used.parent))?;
+        settlers.push(PartialEvaluator::new(&used.vars, &frame, std::iter::empty(), &hosts, Some(outer)));
         secrets.extend(frame.sources());
         frames.push(frame);
     }
@@ -60,7 +60,7 @@ pub fn compile(
         let roll = step.roll.as_ref().map(|place| &rolls[&place.roll]);
         match settlers[step.scope() as usize].tasks(index as u32, step, &on, roll) {
             Ok(made) => tasks.extend(made),
-            Err(more) => problems.extend(led_there(more, &runbook.uses, step.scope())),
+            Err(more) => problems.extend(with_call_site(more, &runbook.uses, step.scope())),
         }
     }
     if !problems.is_empty() {
@@ -92,9 +92,9 @@ pub fn compile(
 /// The rolls, without their tasks.
 fn rolls(
     steps: &[Step],
-    settlers: &[Settler],
-    frames: &[Frame],
-    uses: &[Use],
+    settlers: &[PartialEvaluator],
+    frames: &[RunbookScope],
+    uses: &[UsedRunbook],
 ) -> Result<IndexMap<StepId, Roll>, Vec<Diagnostic>> {
     let mut rolls = IndexMap::new();
     let mut problems = Vec::new();
@@ -104,14 +104,14 @@ fn rolls(
         let hosts = frames[frame].groups.get(&choice.on).cloned().unwrap_or_default();
         match settlers[frame].batch(step, choice, hosts.len()) {
             Ok(size) => drop(rolls.insert(step.id.clone(), Roll::new(hosts, size, choice.on_failure))),
-            Err(problem) => problems.extend(led_there(vec![problem], uses, step.scope())),
+            Err(problem) => problems.extend(with_call_site(vec![problem], uses, step.scope())),
         }
     }
     if problems.is_empty() { Ok(rolls) } else { Err(problems) }
 }
 
 /// Mistakes within a frame, with the places that led there.
-fn led_there(problems: Vec<Diagnostic>, uses: &[Use], frame: u32) -> Vec<Diagnostic> {
+fn with_call_site(problems: Vec<Diagnostic>, uses: &[UsedRunbook], frame: u32) -> Vec<Diagnostic> {
     let around = |frame: &u32| frame.checked_sub(1).map(|used| uses[used as usize].parent);
     let chain: Vec<u32> = std::iter::successors(Some(frame), around).filter(|frame| *frame > 0).collect();
     let led = |problem: Diagnostic| {
@@ -130,7 +130,7 @@ pub fn step_order(runbook: &Runbook) -> Vec<(usize, usize, bool)> {
     let rolls = (0..steps.len()).filter_map(|at| Some((roll(at)?.clone(), Roll::new(Vec::new(), 1, OnFailure::Stop))));
     let graph = order::graph(&steps, &[], finally, &mut rolls.collect());
     let step = |node| match graph[node] {
-        Node::Task(step) | Node::Join(step) => step as usize,
+        GraphNode::Task(step) | GraphNode::Join(step) => step as usize,
     };
     // A roll stands in the graph as its first step; in the list, as its steps one after the other.
     let last = |at: usize| (at + 1..steps.len()).take_while(&follows).last().unwrap_or(at);
@@ -148,11 +148,11 @@ pub fn step_order(runbook: &Runbook) -> Vec<(usize, usize, bool)> {
 }
 
 /// Where each parameter is found that is a secret.
-fn secrets(runbook: &Runbook, params: &Json) -> IndexMap<String, Source> {
+fn secrets(runbook: &Runbook, params: &Json) -> IndexMap<String, SecretSource> {
     let secret = runbook.params.iter().filter(|(_, spec)| spec.kind == ParamType::Secret);
     // Files were made absolute as they were given.
-    let source = |name: &str| Source::parse(params[name].as_str()?, Path::new("/"));
-    secret.map(|(name, _)| (name.clone(), source(name).unwrap_or(Source::Ask))).collect()
+    let source = |name: &str| SecretSource::parse(params[name].as_str()?, Path::new("/"));
+    secret.map(|(name, _)| (name.clone(), source(name).unwrap_or(SecretSource::Ask))).collect()
 }
 
 /// `{name, address, vars}` of each host, the controller included.
@@ -176,7 +176,7 @@ fn groups(roles: &IndexMap<String, Vec<HostName>>, inventory: &Inventory) -> Gro
     Arc::new(all)
 }
 
-fn reach(steps: &[Step], tasks: &[Task], frames: &[Frame]) -> IndexSet<HostName> {
+fn reach(steps: &[Step], tasks: &[Task], frames: &[RunbookScope]) -> IndexSet<HostName> {
     let mut named = Vec::new();
     for step in steps {
         let groups = &frames[step.scope() as usize].groups;
@@ -190,8 +190,8 @@ fn reach(steps: &[Step], tasks: &[Task], frames: &[Frame]) -> IndexSet<HostName>
 /// runbook is given as a role that it cannot do without is needed.
 fn may_be_missing(
     own: &IndexMap<String, Role>,
-    uses: &[Use],
-    frames: &[Frame],
+    uses: &[UsedRunbook],
+    frames: &[RunbookScope],
     steps: &[Step],
     tasks: &[Task],
 ) -> IndexSet<HostName> {

@@ -8,7 +8,7 @@
 //! waits for, and that step is their end.
 
 use super::roll::Roll;
-use super::{Node, Task};
+use super::{GraphNode, Task};
 use crate::check::{Gate, Step};
 use crate::model::{HostName, StepId};
 use indexmap::{IndexMap, IndexSet};
@@ -25,8 +25,8 @@ pub(super) fn graph(
     tasks: &[Task],
     finally: usize,
     rolls: &mut IndexMap<StepId, Roll>,
-) -> DiGraph<Node, ()> {
-    let mut order = Order::new(steps, tasks, rolls);
+) -> DiGraph<GraphNode, ()> {
+    let mut order = TaskOrder::new(steps, tasks, rolls);
     topological(&steps[..finally]).into_iter().for_each(|index| order.step(index));
     let mut before = Vec::new();
     for index in finally..steps.len() {
@@ -76,7 +76,7 @@ fn awaited(steps: &[Step], index: usize, ends: &HashMap<u32, usize>, by_id: &Has
 
 /// The state of one list of steps: the run's own, or a used runbook's.
 #[derive(Default)]
-struct List {
+struct StepList {
     /// What the list as a whole waits for.
     before: Vec<NodeIndex>,
     /// Ends that nothing in the list waits for yet.
@@ -84,7 +84,7 @@ struct List {
     barrier: Option<NodeIndex>,
 }
 
-impl List {
+impl StepList {
     /// What nothing in the list may come before.
     fn floor(&self) -> Vec<NodeIndex> {
         self.barrier.map_or_else(|| self.before.clone(), |barrier| vec![barrier])
@@ -106,11 +106,11 @@ fn first_of_roll(steps: &[Step], index: usize) -> usize {
     (0..index).rev().take_while(|above| roll(&steps[*above]).as_ref() == Some(&own)).last().unwrap_or(index)
 }
 
-struct Order<'a> {
+struct TaskOrder<'a> {
     steps: &'a [Step],
     tasks: &'a [Task],
     rolls: &'a mut IndexMap<StepId, Roll>,
-    graph: DiGraph<Node, ()>,
+    graph: DiGraph<GraphNode, ()>,
     /// Each step's range in `tasks`.
     ranges: Vec<Range<usize>>,
     by_id: HashMap<&'a StepId, usize>,
@@ -120,15 +120,15 @@ struct Order<'a> {
     /// The nodes that a roll begins with, by its first step, until that is linked.
     begins: HashMap<usize, Vec<NodeIndex>>,
     /// By frame.
-    lists: HashMap<u32, List>,
+    lists: HashMap<u32, StepList>,
     /// The step that ends each frame.
     last: HashMap<u32, usize>,
 }
 
-impl<'a> Order<'a> {
+impl<'a> TaskOrder<'a> {
     fn new(steps: &'a [Step], tasks: &'a [Task], rolls: &'a mut IndexMap<StepId, Roll>) -> Self {
         let mut graph = DiGraph::with_capacity(tasks.len() + steps.len(), tasks.len() * 2);
-        let nodes = (0..tasks.len()).map(|task| graph.add_node(Node::Task(task as u32))).collect();
+        let nodes = (0..tasks.len()).map(|task| graph.add_node(GraphNode::Task(task as u32))).collect();
         let mut ranges = vec![0..0; steps.len()];
         for (at, task) in tasks.iter().enumerate() {
             let range = &mut ranges[task.step as usize];
@@ -136,8 +136,8 @@ impl<'a> Order<'a> {
         }
         let by_id = steps.iter().enumerate().map(|(i, s)| (&s.id, i)).collect();
         let ends = vec![None; steps.len()];
-        let (begins, lists) = (HashMap::new(), HashMap::from([(0, List::default())]));
-        Order { steps, tasks, rolls, graph, ranges, by_id, nodes, ends, begins, lists, last: self::ends(steps) }
+        let (begins, lists) = (HashMap::new(), HashMap::from([(0, StepList::default())]));
+        TaskOrder { steps, tasks, rolls, graph, ranges, by_id, nodes, ends, begins, lists, last: self::ends(steps) }
     }
 
     fn step(&mut self, index: usize) {
@@ -165,7 +165,7 @@ impl<'a> Order<'a> {
         }
     }
 
-    fn list(&mut self, frame: u32) -> &mut List {
+    fn list(&mut self, frame: u32) -> &mut StepList {
         self.lists.entry(frame).or_default()
     }
 
@@ -178,7 +178,7 @@ impl<'a> Order<'a> {
             let tasks = self.ranges[index].clone().map(|task| (task as u32, self.tasks[task].name.item));
             roll.admit(&self.steps[index], tasks);
         }
-        let (begin, end) = roll.lay_out(&mut self.graph, Node::Join(first as u32), self.tasks);
+        let (begin, end) = roll.lay_out(&mut self.graph, GraphNode::Join(first as u32), self.tasks);
         self.begins.insert(first, begin);
         self.ends[own].fill(Some(end));
     }
@@ -191,7 +191,7 @@ impl<'a> Order<'a> {
         let last = self.last[&frame];
         self.enter(self.steps[last].frame);
         let before = self.awaited(last);
-        self.lists.insert(frame, List { before, ..List::default() });
+        self.lists.insert(frame, StepList { before, ..StepList::default() });
     }
 
     /// What a step waits for by its `needs`, or without them.
@@ -247,7 +247,7 @@ impl<'a> Order<'a> {
         let end = match self.ranges[index].clone() {
             range if range.len() == 1 => self.nodes[range.start],
             range => {
-                let join = self.graph.add_node(Node::Join(index as u32));
+                let join = self.graph.add_node(GraphNode::Join(index as u32));
                 for task in range {
                     self.graph.add_edge(self.nodes[task], join, ());
                 }

@@ -4,8 +4,8 @@ use super::roll::Roll;
 use crate::catalog::Identity;
 use crate::check::{InRoll, OnFailure, ParamType, Step, fitting};
 use crate::model::{Fault, HostName, Span, StepId, TaskName};
-use crate::secret::{Keyring, Source};
-use crate::template::{Expr, Groups, Late, Scope, StepTasks, Vars};
+use crate::secret::{Keyring, SecretSource};
+use crate::template::{Expr, Groups, LazyVars, Scope, StepTasks, Templated};
 use indexmap::{IndexMap, IndexSet};
 use petgraph::graph::DiGraph;
 use serde_json::Value as Json;
@@ -29,17 +29,17 @@ pub struct Program {
     pub tasks: Vec<Task>,
     /// An arrow from what must be finished to what waits for it. Acyclic. The order of a roll is known in the run only:
     /// each batch adds its own arrows. The nodes of the tasks come first, in their order.
-    pub graph: DiGraph<Node, ()>,
+    pub graph: DiGraph<GraphNode, ()>,
     /// By their ids; in the order of the file.
     pub rolls: IndexMap<StepId, Roll>,
     /// Tasks by step, for templates.
     pub by_step: Arc<IndexMap<StepId, StepTasks>>,
     /// The runbook's own, then one for each runbook that is used; the outer before the inner.
-    pub frames: Vec<Frame>,
+    pub frames: Vec<RunbookScope>,
     /// `params`, with defaults filled in. In the place of a secret stands its source.
     pub params: Json,
     /// Parameters that are secrets, and where each is found.
-    pub secrets: IndexMap<String, Source>,
+    pub secrets: IndexMap<String, SecretSource>,
     /// `hosts`: role to a list of `{name, address, vars}`.
     pub roles: Json,
     /// The hosts that tasks run on, that roles stand for, or that an action names: each is connected before the run.
@@ -59,8 +59,8 @@ impl Program {
     }
 
     /// Where the runbooks are named that led to a step, the inner before the outer.
-    pub fn led_there(&self, step: &Step) -> impl Iterator<Item = Span> {
-        let around = move |frame: &&Frame| Some(&self.frames[frame.parent as usize]);
+    pub fn call_sites(&self, step: &Step) -> impl Iterator<Item = Span> {
+        let around = move |frame: &&RunbookScope| Some(&self.frames[frame.parent as usize]);
         std::iter::successors(self.frames.get(step.frame as usize), around).map_while(|frame| frame.used_at)
     }
 
@@ -72,7 +72,7 @@ impl Program {
 
 /// What names mean to the steps of one runbook: the run's own, or one that a step uses.
 #[derive(Clone, Debug)]
-pub struct Frame {
+pub struct RunbookScope {
     /// The frame of the step that uses it. The first frame has none, and is its own.
     pub parent: u32,
     /// What the ids of its steps begin with: nothing, or such as `stop.`.
@@ -85,7 +85,7 @@ pub struct Frame {
     /// What each role, group and host name means.
     pub groups: Groups,
     /// The using step's own `vars`, for its parameters and its `when`.
-    pub step_vars: Vars,
+    pub step_vars: LazyVars,
     /// Where it is false, all of the frame is skipped; an expression of the parent's.
     pub when: Option<Expr>,
     /// Where the step that uses it names its file.
@@ -94,7 +94,7 @@ pub struct Frame {
     pub on_failure: OnFailure,
 }
 
-impl Frame {
+impl RunbookScope {
     /// Whether parameters of it are known only in the run.
     pub fn is_late(&self) -> bool {
         self.params.iter().any(Param::is_late)
@@ -102,10 +102,10 @@ impl Frame {
 
     /// Where those of its parameters are found that are secrets with a source of their own, by their names in the whole
     /// run.
-    pub(super) fn sources(&self) -> impl Iterator<Item = (String, Source)> {
+    pub(super) fn sources(&self) -> impl Iterator<Item = (String, SecretSource)> {
         let own = self.params.iter().filter(|param| param.kind == ParamType::Secret);
         own.filter_map(|param| {
-            Some((self.full_name(param), Source::parse(param.value.as_value()?.as_str()?, Path::new("/"))?))
+            Some((self.full_name(param), SecretSource::parse(param.value.as_value()?.as_str()?, Path::new("/"))?))
         })
     }
 
@@ -139,7 +139,7 @@ impl Frame {
 pub struct Param {
     pub name: String,
     pub kind: ParamType,
-    pub value: Late,
+    pub value: Templated,
 }
 
 impl Param {
@@ -164,14 +164,14 @@ pub struct Task {
     /// Index into the program's steps.
     pub step: u32,
     /// The action's parameters, with all that is known already filled in; shared where hosts do not differ.
-    pub args: Arc<Late>,
+    pub args: Arc<Templated>,
     /// `item`.
     pub item: Option<Json>,
 }
 
 /// A place in the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Node {
+pub enum GraphNode {
     /// Index into the program's tasks.
     Task(u32),
     /// Nothing to do: the end of a step (its index) on all hosts, so that arrows do not multiply.

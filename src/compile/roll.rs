@@ -4,7 +4,7 @@
 //! A host's tasks are hung between the places of its batch once that is chosen ([`Roll::arrows`]); until then they
 //! come after the first choice and before the last end, which is true whatever is chosen.
 
-use super::{Node, Task};
+use super::{GraphNode, Task};
 use crate::check::{OnFailure, RollPart, Step};
 use crate::model::HostName;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -61,11 +61,11 @@ impl Roll {
     /// and the one that it ends in. Each place is a `join`.
     pub(super) fn lay_out(
         &mut self,
-        graph: &mut DiGraph<Node, ()>,
-        join: Node,
+        graph: &mut DiGraph<GraphNode, ()>,
+        join: GraphNode,
         tasks: &[Task],
     ) -> (Vec<NodeIndex>, NodeIndex) {
-        let mut row = Row { graph, join, first: Vec::new(), last: None };
+        let mut row = NodeChain { graph, join, first: Vec::new(), last: None };
         for pass in 0..self.passes() {
             let gate = self.gates.get(pass).map_or(&[][..], Vec::as_slice);
             for step in gate.chunk_by(|a, b| tasks[*a as usize].step == tasks[*b as usize].step) {
@@ -107,14 +107,14 @@ impl Roll {
 }
 
 /// Nodes one after the other.
-struct Row<'g> {
-    graph: &'g mut DiGraph<Node, ()>,
-    join: Node,
+struct NodeChain<'g> {
+    graph: &'g mut DiGraph<GraphNode, ()>,
+    join: GraphNode,
     first: Vec<NodeIndex>,
     last: Option<NodeIndex>,
 }
 
-impl Row<'_> {
+impl NodeChain<'_> {
     /// Adds nodes side by side; of none, a join. Gives the node after which all of them are done.
     fn then(&mut self, mut nodes: Vec<NodeIndex>) -> NodeIndex {
         if nodes.is_empty() {

@@ -3,13 +3,13 @@
 //! What changes something is announced on disk before it is done. From there on a lost connection, a panic or a
 //! missed deadline leaves the outcome unknown; before it, they are plain failures.
 
-use super::commit::Refused;
-use super::end::cancelled;
+use super::cancel::cancelled;
+use super::commit::NotCommitted;
 use super::leases;
 use super::output::TaskOutput;
-use super::task::{Prepared, TaskRun};
-use super::walk::own_undo;
-use crate::action::{Cx, ErasedChange, ErasedSeen, Undoing};
+use super::rollback::own_undo;
+use super::task::{PreparedTask, TaskRun};
+use crate::action::{Cx, ErasedChange, ErasedSeen, UndoSupport};
 use crate::check::Step;
 use crate::model::{Effect, Fault, FaultKind, Outputs, TaskEvent, TaskName, Undo};
 use crate::secret::hidden;
@@ -36,7 +36,7 @@ pub(super) struct Attempt<'a> {
     pub step: &'a Step,
     /// Names its acts and its output.
     pub name: &'a TaskName,
-    pub prepared: &'a Prepared,
+    pub prepared: &'a PreparedTask,
     /// From 1.
     pub number: u32,
     pub deadline: Option<Instant>,
@@ -47,7 +47,7 @@ pub(super) struct Attempt<'a> {
 }
 
 /// How an attempt ended.
-pub(super) enum Ended {
+pub(super) enum AttemptEnd {
     Done {
         changed: bool,
         out: Outputs,
@@ -58,22 +58,22 @@ pub(super) enum Ended {
     Stopped(Fault),
 }
 
-impl Ended {
+impl AttemptEnd {
     /// Of what did not do its work, and whose outcome is known.
-    fn of(fault: Fault) -> Ended {
+    fn of(fault: Fault) -> AttemptEnd {
         match fault.kind {
-            FaultKind::Ended => Ended::Stopped(fault),
-            _ => Ended::Failed(fault),
+            FaultKind::Ended => AttemptEnd::Stopped(fault),
+            _ => AttemptEnd::Failed(fault),
         }
     }
 
     /// What to say of it, the `attempt`th, where this engine does not attempt it again.
     pub fn event(self, attempt: u32) -> TaskEvent {
         match self {
-            Ended::Done { changed, out } => TaskEvent::Done { changed, out: Arc::new(out), withheld: false },
-            Ended::Unknown(fault) => TaskEvent::Unknown { fault },
-            Ended::Failed(fault) => TaskEvent::Failed { fault },
-            Ended::Stopped(fault) => TaskEvent::Retrying { attempt, fault },
+            AttemptEnd::Done { changed, out } => TaskEvent::Done { changed, out: Arc::new(out), redacted: false },
+            AttemptEnd::Unknown(fault) => TaskEvent::Unknown { fault },
+            AttemptEnd::Failed(fault) => TaskEvent::Failed { fault },
+            AttemptEnd::Stopped(fault) => TaskEvent::Retrying { attempt, fault },
         }
     }
 }
@@ -86,18 +86,18 @@ pub(super) enum Phase {
 }
 
 impl<'a> Attempt<'a> {
-    pub async fn run(&self) -> Result<Ended, Refused> {
+    pub async fn run(&self) -> Result<AttemptEnd, NotCommitted> {
         let output = self.output();
         let cx = self.cx(&output, 0);
         let ended = match self.step.effect {
-            Effect::Reads => self.read(&cx).await,
-            Effect::Converges | Effect::Opaque => self.change(&cx).await?,
+            Effect::ReadOnly => self.read(&cx).await,
+            Effect::Idempotent | Effect::Opaque => self.change(&cx).await?,
         };
         Ok(self.checked(ended, &output))
     }
 
     /// Goes on where an earlier engine has announced an opaque change: the act is taken up by its id.
-    pub async fn go_on(&self) -> Ended {
+    pub async fn go_on(&self) -> AttemptEnd {
         let output = self.output();
         let ended = self.act(&self.cx(&output, 0), &Json::Null).await;
         self.checked(ended, &output)
@@ -122,7 +122,7 @@ impl<'a> Attempt<'a> {
         let output = self.output();
         let repeated = self.taken_up || self.first_act > 0;
         let acts = match self.step.effect {
-            Effect::Converges if repeated => self.over().await?,
+            Effect::Idempotent if repeated => self.over().await?,
             _ => self.first_act,
         };
         let ended = match self.part_from(&output, acts, self.taken_up).await {
@@ -140,15 +140,15 @@ impl<'a> Attempt<'a> {
         let mut cx = self.cx(output, acts);
         cx.taken_up = taken_up;
         let before = match self.step.effect {
-            Effect::Reads => Json::Null,
-            Effect::Converges | Effect::Opaque => {
+            Effect::ReadOnly => Json::Null,
+            Effect::Idempotent | Effect::Opaque => {
                 match self.guarded(&cx, Phase::Look, self.prepared.action.inspect(&cx)).await? {
                     ErasedSeen::Clean(out) => return Ok(out),
                     ErasedSeen::Change(change) => change.before,
                 }
             }
         };
-        let phase = if self.step.effect == Effect::Reads { Phase::Look } else { Phase::Act };
+        let phase = if self.step.effect == Effect::ReadOnly { Phase::Look } else { Phase::Act };
         self.check_leases(phase).await?;
         let ended = self.guarded(&cx, phase, self.prepared.action.apply(&cx, &before)).await;
         ended.and_then(|out| self.accept(&out).map(|()| out))
@@ -157,7 +157,7 @@ impl<'a> Attempt<'a> {
     /// Takes back what the action did, from what it saw before, unless others have changed it since; then looks whether
     /// that is there again. False where there was nothing to take back.
     pub async fn undo(&self, undo: &Undo) -> Result<bool, Fault> {
-        if matches!(self.prepared.undoing, Undoing::Needless(_)) {
+        if matches!(self.prepared.undoing, UndoSupport::NotNeeded(_)) {
             return Ok(false);
         }
         let output = self.output();
@@ -226,63 +226,63 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn checked(&self, ended: Ended, output: &TaskOutput) -> Ended {
-        let Ended::Done { changed, out } = ended else { return ended };
+    fn checked(&self, ended: AttemptEnd, output: &TaskOutput) -> AttemptEnd {
+        let AttemptEnd::Done { changed, out } = ended else { return ended };
         let accepted = output.finish().and_then(|()| self.accept(&out));
-        accepted.map_or_else(Ended::Failed, |()| Ended::Done { changed, out })
+        accepted.map_or_else(AttemptEnd::Failed, |()| AttemptEnd::Done { changed, out })
     }
 
-    async fn read(&self, cx: &Cx<'_>) -> Ended {
+    async fn read(&self, cx: &Cx<'_>) -> AttemptEnd {
         let read = self.guarded(cx, Phase::Look, self.prepared.action.apply(cx, &Json::Null));
         let only_waits = !self.step.kind.limited;
         tokio::select! {
             biased;
-            read = read => read.map_or_else(Ended::of, |out| Ended::Done { changed: false, out }),
+            read = read => read.map_or_else(AttemptEnd::of, |out| AttemptEnd::Done { changed: false, out }),
             () = self.task.stopping.cancelled(), if only_waits => {
-                Ended::Stopped(Fault::new(FaultKind::Cancelled, "it was waiting when the run stopped"))
+                AttemptEnd::Stopped(Fault::new(FaultKind::Cancelled, "it was waiting when the run stopped"))
             }
         }
     }
 
-    async fn change(&self, cx: &Cx<'_>) -> Result<Ended, Refused> {
+    async fn change(&self, cx: &Cx<'_>) -> Result<AttemptEnd, NotCommitted> {
         let action = &self.prepared.action;
         let change = match self.guarded(cx, Phase::Look, action.inspect(cx)).await {
             Ok(ErasedSeen::Change(change)) => change,
-            Ok(ErasedSeen::Clean(out)) => return Ok(Ended::Done { changed: false, out }),
-            Err(fault) => return Ok(Ended::of(fault)),
+            Ok(ErasedSeen::Clean(out)) => return Ok(AttemptEnd::Done { changed: false, out }),
+            Err(fault) => return Ok(AttemptEnd::of(fault)),
         };
-        let undo = match self.way_back(cx, &change).await {
+        let undo = match self.undo_of(cx, &change).await {
             Ok(undo) => undo,
-            Err(fault) => return Ok(Ended::of(fault)),
+            Err(fault) => return Ok(AttemptEnd::of(fault)),
         };
         let leads_back = undo.is_some();
         self.task.commit(TaskEvent::Changing { summary: change.summary, undo }).await?;
         let ended = self.act(cx, &change.before).await;
-        if leads_back && !matches!(ended, Ended::Unknown(_)) {
+        if leads_back && !matches!(ended, AttemptEnd::Unknown(_)) {
             self.leave(cx, &change.before).await;
         }
         Ok(ended)
     }
 
-    async fn act(&self, cx: &Cx<'_>, before: &Json) -> Ended {
+    async fn act(&self, cx: &Cx<'_>, before: &Json) -> AttemptEnd {
         if let Err(fault) = self.check_leases(Phase::Act).await {
-            return Ended::Failed(fault);
+            return AttemptEnd::Failed(fault);
         }
         match self.guarded(cx, Phase::Act, self.prepared.action.apply(cx, before)).await {
-            Ok(out) => Ended::Done { changed: true, out },
-            Err(fault) if fault.is_unknown() => Ended::Unknown(fault),
-            Err(fault) => Ended::of(fault),
+            Ok(out) => AttemptEnd::Done { changed: true, out },
+            Err(fault) if fault.is_unknown() => AttemptEnd::Unknown(fault),
+            Err(fault) => AttemptEnd::of(fault),
         }
     }
 
     /// What would take the change back: the step's own word, else what the action knows.
     /// An irreversible step has one for as long as it has not taken effect.
-    async fn way_back(&self, cx: &Cx<'_>, change: &ErasedChange) -> Result<Option<Undo>, Fault> {
+    async fn undo_of(&self, cx: &Cx<'_>, change: &ErasedChange) -> Result<Option<Undo>, Fault> {
         let step = self.step;
         let summary = match self.prepared.undoing {
             _ if !step.undo.is_empty() => own_undo(step),
-            Undoing::Known(summary) | Undoing::Needless(summary) => summary.to_owned(),
-            Undoing::No(_) => return Ok(None),
+            UndoSupport::Supported(summary) | UndoSupport::NotNeeded(summary) => summary.to_owned(),
+            UndoSupport::Unsupported(_) => return Ok(None),
         };
         let images = self.images(cx, &change.before).await?;
         let undo = Undo { summary, data: change.before.clone(), images };

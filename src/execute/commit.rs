@@ -5,10 +5,10 @@ use tokio::sync::{mpsc, oneshot};
 
 /// The run takes no such event any more: it is stopping, or over. The task ends without a word.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refused;
+pub(super) struct NotCommitted;
 
 /// An event for the journal, and who waits for it to be there.
-pub(super) struct Request {
+pub(super) struct CommitRequest {
     pub what: What,
     /// Dropped where the event is refused.
     pub committed: oneshot::Sender<()>,
@@ -25,19 +25,19 @@ pub(super) enum What {
 
 /// The way to the driver.
 #[derive(Clone, Debug)]
-pub(super) struct Commits(pub mpsc::Sender<Request>);
+pub(super) struct Commits(pub mpsc::Sender<CommitRequest>);
 
 impl Commits {
     /// Returns once the event is on disk, folded and shown.
-    pub async fn send(&self, what: What) -> Result<(), Refused> {
+    pub async fn send(&self, what: What) -> Result<(), NotCommitted> {
         let (committed, done) = oneshot::channel();
-        self.0.send(Request { what, committed }).await.map_err(|_| Refused)?;
-        done.await.map_err(|_| Refused)
+        self.0.send(CommitRequest { what, committed }).await.map_err(|_| NotCommitted)?;
+        done.await.map_err(|_| NotCommitted)
     }
 
     /// Does not wait for it: what is sent after it comes after it.
     pub async fn post(&self, what: What) {
         // A run that takes nothing any more takes no note of this either.
-        let _ = self.0.send(Request { what, committed: oneshot::channel().0 }).await;
+        let _ = self.0.send(CommitRequest { what, committed: oneshot::channel().0 }).await;
     }
 }

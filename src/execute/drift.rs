@@ -41,7 +41,7 @@ impl Attempt<'_> {
         if let Ok(images) = self.images(cx, before).await
             && !images.is_empty()
         {
-            self.task.post(TaskEvent::Left { images }).await;
+            self.task.post(TaskEvent::AfterImage { images }).await;
         }
     }
 

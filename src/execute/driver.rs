@@ -5,14 +5,14 @@
 //! sync for each step of a chain, however many hosts it has.
 
 use super::approvals;
-use super::commit::{Commits, Request, What};
-use super::ending;
+use super::commit::{CommitRequest, Commits, What};
 use super::leases;
-use super::leg::{Leg, Next};
-use super::record::{Append, Error, Record};
+use super::phase::{Next, Phase};
+use super::record::{Append, RecordError, RunRecord};
+use super::rollback::RollbackTarget;
 use super::signals::PauseWish;
-use super::task::{Actions, Entry, Shared, TaskRun};
-use super::walk::Target;
+use super::task::{ActionFactory, Entry, TaskContext, TaskRun};
+use super::transitions;
 use super::{Leases, Limits, Reapply, Schedule, Signals, roll};
 use crate::action::Question;
 use crate::compile::Program;
@@ -33,10 +33,10 @@ const BATCH: usize = 1024;
 
 /// What a run is made of.
 pub struct Run {
-    pub origin: Origin,
+    pub origin: RunOrigin,
     pub goal: Goal,
     pub program: Arc<Program>,
-    pub actions: Actions,
+    pub actions: ActionFactory,
     /// With every host of the program, connected.
     pub world: Arc<World>,
     /// The fold: new for a new run, else that of its journal. Others may read it meanwhile.
@@ -59,7 +59,7 @@ pub struct Run {
 
 /// Where a run comes from.
 #[derive(Clone, Debug)]
-pub struct Origin {
+pub struct RunOrigin {
     pub run: RunId,
     /// `user@machine` of the controller.
     pub operator: String,
@@ -79,7 +79,7 @@ pub enum Goal {
     Reapply { these: Vec<Reapply>, drifted: bool },
     /// Walk it back. A walk that was under way to the same place goes on.
     /// `set_aside`: also over what others have changed since, whose version is kept.
-    Back { to: Target, force: bool, set_aside: bool },
+    Back { to: RollbackTarget, force: bool, set_aside: bool },
     /// End what an earlier engine has left under way, and begin nothing.
     Cancel,
 }
@@ -95,24 +95,24 @@ impl Goal {
 
 /// Runs a run to its end, or until the operator leaves or a host is lost to another run: then it is `Interrupted` and its
 /// record stays open. Gives the hosts back.
-pub async fn run(run: Run) -> Result<Outcome, Error> {
+pub async fn run(run: Run) -> Result<Outcome, RecordError> {
     let program = run.program.clone();
     let (mut driver, opening) = Driver::new(run, &program);
     let outcome = driver.drive(opening).await;
     // Nothing may come after a host is given back. What runs there goes on, as after a crash.
     driver.tasks.shutdown().await;
     let at_work = leases::at_work(&driver.record.state());
-    driver.leases.give_back(&at_work).await;
+    driver.leases.release(&at_work).await;
     outcome
 }
 
 struct Driver<'p> {
-    shared: Arc<Shared>,
+    shared: Arc<TaskContext>,
     program: &'p Program,
-    record: Record,
+    record: RunRecord,
     goal: Goal,
     operator: String,
-    leg: Leg,
+    leg: Phase,
     limits: Limits,
     leases: Leases,
     schedule: Schedule<'p>,
@@ -122,7 +122,7 @@ struct Driver<'p> {
     busy: HashSet<u32>,
     /// Tasks of this leg that wait for their next attempt.
     pausing: HashSet<u32>,
-    requests: mpsc::Receiver<Request>,
+    requests: mpsc::Receiver<CommitRequest>,
     signals: Signals,
     pause: watch::Receiver<Option<PauseWish>>,
     tasks: JoinSet<()>,
@@ -130,7 +130,7 @@ struct Driver<'p> {
 
 /// Events that go to the disk together, and what they let go on once they are there.
 #[derive(Default)]
-struct Batch {
+struct CommitBatch {
     events: Vec<Event>,
     committed: Vec<oneshot::Sender<()>>,
     /// Tasks to start.
@@ -140,14 +140,14 @@ struct Batch {
 }
 
 #[derive(PartialEq, Eq)]
-enum Wish {
+enum DriverRequest {
     GoOn,
     Leave,
 }
 
-impl Batch {
-    fn of(event: Event) -> Batch {
-        Batch { events: vec![event], ..Batch::default() }
+impl CommitBatch {
+    fn of(event: Event) -> CommitBatch {
+        CommitBatch { events: vec![event], ..CommitBatch::default() }
     }
 }
 
@@ -159,11 +159,11 @@ impl<'p> Driver<'p> {
         let commits = Commits(to);
         let mut tasks = JoinSet::new();
         tasks.spawn(approvals::relay(asked, run.questions, commits.clone(), run.secrets.masks.clone()));
-        let record = Record::new(run.append, run.state.clone(), run.observers.clone(), run.secrets.clone());
-        let (leg, opening) = Leg::first(&run.goal, run.origin.clone(), program, &record.state());
+        let record = RunRecord::new(run.append, run.state.clone(), run.observers.clone(), run.secrets.clone());
+        let (leg, opening) = Phase::first(&run.goal, run.origin.clone(), program, &record.state());
         let started = record.state().started.unwrap_or_else(Timestamp::now).to_string();
         let schedule = leg.schedule(program, &record.state(), run.limits);
-        let shared = Shared {
+        let shared = TaskContext {
             run: run.origin.run,
             started,
             program: run.program,
@@ -202,28 +202,28 @@ impl<'p> Driver<'p> {
         (driver, opening)
     }
 
-    async fn drive(&mut self, opening: Event) -> Result<Outcome, Error> {
-        self.commit(Batch::of(opening))?;
+    async fn drive(&mut self, opening: Event) -> Result<Outcome, RecordError> {
+        self.commit(CommitBatch::of(opening))?;
         if !self.leases.holdings().is_empty() {
-            self.commit(Batch::of(Event::Holding { hosts: self.leases.holdings().clone() }))?;
+            self.commit(CommitBatch::of(Event::LeasesAcquired { hosts: self.leases.holdings().clone() }))?;
         }
-        let mut batch = Batch::default();
+        let mut batch = CommitBatch::default();
         match self.goal {
             // What cannot be reached now is no less of the run for that.
             Goal::Cancel => self.cancel(&mut batch),
             _ => self.leave_out()?,
         }
-        self.set_out();
+        self.begin_phase();
         loop {
-            self.heed_pause(&mut batch)?;
+            self.apply_pause(&mut batch)?;
             self.start_ready(&mut batch);
             self.commit(std::mem::take(&mut batch))?;
             if self.is_over() {
                 let Some((leg, events)) = self.turn() else { break };
-                self.commit(Batch { events, ..Batch::default() })?;
+                self.commit(CommitBatch { events, ..CommitBatch::default() })?;
                 self.leg = leg;
-                self.set_out();
-            } else if self.receive(&mut batch).await == Wish::Leave {
+                self.begin_phase();
+            } else if self.receive(&mut batch).await == DriverRequest::Leave {
                 self.commit(batch)?;
                 return Ok(Outcome::Interrupted);
             }
@@ -232,16 +232,17 @@ impl<'p> Driver<'p> {
     }
 
     /// Says which hosts the run does without from here on.
-    fn leave_out(&mut self) -> Result<(), Error> {
+    fn leave_out(&mut self) -> Result<(), RecordError> {
         let known = self.record.state().left_out.clone();
         let world = self.shared.world.clone();
         let new = world.absent().iter().filter(|(host, _)| !known.contains_key(*host));
-        let events = new.map(|(host, fault)| Event::LeftOut { host: host.clone(), fault: fault.clone() }).collect();
-        self.commit(Batch { events, ..Batch::default() })
+        let events =
+            new.map(|(host, fault)| Event::HostExcluded { host: host.clone(), fault: fault.clone() }).collect();
+        self.commit(CommitBatch { events, ..CommitBatch::default() })
     }
 
     /// Plans the leg that begins.
-    fn set_out(&mut self) {
+    fn begin_phase(&mut self) {
         let schedule = self.leg.schedule(self.program, &self.record.state(), self.limits);
         self.schedule = schedule;
         self.pausing.clear();
@@ -249,44 +250,44 @@ impl<'p> Driver<'p> {
     }
 
     /// Waits for something to happen, and puts what it means in the batch.
-    async fn receive(&mut self, batch: &mut Batch) -> Wish {
+    async fn receive(&mut self, batch: &mut CommitBatch) -> DriverRequest {
         let mut requests = Vec::new();
         tokio::select! {
             biased;
-            () = self.signals.leave.cancelled() => return Wish::Leave,
+            () = self.signals.leave.cancelled() => return DriverRequest::Leave,
             fault = self.leases.lost() => {
-                batch.events.push(Event::TakenOver { fault });
-                return Wish::Leave;
+                batch.events.push(Event::FencedOff { fault });
+                return DriverRequest::Leave;
             }
             () = self.signals.end.cancelled(), if !self.shared.end.is_cancelled() => {
                 self.stop(None, batch);
                 self.cancel(batch);
                 // What only looks leaves nothing behind, and is let go.
-                if self.leg == Leg::Look {
+                if self.leg == Phase::Verify {
                     self.busy.clear();
                 }
             }
             () = self.signals.stop.cancelled(), if !self.schedule.is_stopped() => self.stop(None, batch),
             Ok(()) = self.pause.changed() => {}
             _ = self.requests.recv_many(&mut requests, BATCH) => {}
-            Some(ended) = self.tasks.join_next() => own_up(ended),
+            Some(ended) = self.tasks.join_next() => propagate_panic(ended),
         }
         while let Some(ended) = self.tasks.try_join_next() {
-            own_up(ended);
+            propagate_panic(ended);
         }
         if let Some(fault) = leases::taken(&self.shared.world, &self.failing(&requests)).await {
-            batch.events.push(Event::TakenOver { fault });
-            return Wish::Leave;
+            batch.events.push(Event::FencedOff { fault });
+            return DriverRequest::Leave;
         }
         requests.into_iter().for_each(|request| self.accept(request, batch));
         match leases::lost(&self.shared.world) {
-            Some(_) => Wish::Leave,
-            None => Wish::GoOn,
+            Some(_) => DriverRequest::Leave,
+            None => DriverRequest::GoOn,
         }
     }
 
     /// The hosts of tasks that say they have failed.
-    fn failing(&self, requests: &[Request]) -> HashSet<HostName> {
+    fn failing(&self, requests: &[CommitRequest]) -> HashSet<HostName> {
         let failed = requests.iter().filter_map(|request| match &request.what {
             What::Task(index, TaskEvent::Failed { .. }) => Some(&self.program.tasks[*index as usize].name.host),
             _ => None,
@@ -295,7 +296,7 @@ impl<'p> Driver<'p> {
     }
 
     /// Takes an event of a task, or refuses it by dropping the request.
-    fn accept(&mut self, Request { what, committed }: Request, batch: &mut Batch) {
+    fn accept(&mut self, CommitRequest { what, committed }: CommitRequest, batch: &mut CommitBatch) {
         let (index, what) = match what {
             What::Approved { step, by } => {
                 batch.events.push(Event::Approved { step, by });
@@ -320,7 +321,7 @@ impl<'p> Driver<'p> {
         }
         match what {
             TaskEvent::Started { .. } => drop(self.busy.insert(index)),
-            TaskEvent::Changing { .. } | TaskEvent::Left { .. } | TaskEvent::SetAside { .. } => {}
+            TaskEvent::Changing { .. } | TaskEvent::AfterImage { .. } | TaskEvent::SetAside { .. } => {}
             TaskEvent::Retrying { .. } => {
                 self.busy.remove(&index);
                 self.pausing.insert(index);
@@ -338,13 +339,13 @@ impl<'p> Driver<'p> {
 
     /// A task is behind; where it was the choice of a batch, the batch may begin.
     fn finish(&mut self, index: u32, released: Option<roll::Released>) {
-        if let Some(batch) = released.filter(|_| self.leg == Leg::Forward) {
+        if let Some(batch) = released.filter(|_| self.leg == Phase::Forward) {
             self.schedule.release(batch.tasks, &batch.arrows);
         }
         self.schedule.finish(index);
     }
 
-    fn stop(&mut self, because: Option<TaskName>, batch: &mut Batch) {
+    fn stop(&mut self, because: Option<TaskName>, batch: &mut CommitBatch) {
         if !self.schedule.is_stopped() {
             self.schedule.stop();
             let by = because.is_none().then(|| self.signals.stopped_by.get().unwrap_or(&self.operator).clone());
@@ -353,28 +354,28 @@ impl<'p> Driver<'p> {
     }
 
     /// Ends what runs, once that is on record.
-    fn cancel(&mut self, batch: &mut Batch) {
+    fn cancel(&mut self, batch: &mut CommitBatch) {
         let by = self.signals.ended_by.get().unwrap_or(&self.operator).clone();
         batch.events.push(Event::Cancelling { by });
         batch.end = true;
     }
 
     /// Does what was said last about a pause. Who ends what is under way begins nothing that could wait.
-    fn heed_pause(&mut self, batch: &mut Batch) -> Result<(), Error> {
+    fn apply_pause(&mut self, batch: &mut CommitBatch) -> Result<(), RecordError> {
         let wish = self.pause.borrow_and_update().clone();
-        let Some(PauseWish { paused, by }) = wish.filter(|_| self.leg != Leg::End) else { return Ok(()) };
+        let Some(PauseWish { paused, by }) = wish.filter(|_| self.leg != Phase::Cancel) else { return Ok(()) };
         self.schedule.pause(paused);
         let is_paused = self.record.state().paused.is_some();
         match (paused, is_paused) {
             (true, false) if !self.schedule.is_stopped() => batch.events.push(Event::Paused { by }),
             // What may start now is on record after it.
-            (false, true) => return self.commit(Batch::of(Event::Continued { by })),
+            (false, true) => return self.commit(CommitBatch::of(Event::Continued { by })),
             _ => {}
         }
         Ok(())
     }
 
-    fn start_ready(&mut self, batch: &mut Batch) {
+    fn start_ready(&mut self, batch: &mut CommitBatch) {
         while let Some(index) = self.schedule.start() {
             let task = &self.program.tasks[index as usize];
             let state = self.record.state();
@@ -391,7 +392,7 @@ impl<'p> Driver<'p> {
     }
 
     /// Puts the batch on record; then lets the tasks go on that wait for it.
-    fn commit(&mut self, batch: Batch) -> Result<(), Error> {
+    fn commit(&mut self, batch: CommitBatch) -> Result<(), RecordError> {
         self.record.take(batch.events)?;
         if self.schedule.is_stopped() {
             self.stopping.cancel();
@@ -415,33 +416,35 @@ impl<'p> Driver<'p> {
         // On a way back the gate of a roll may be between two attempts: the batches before it wait for it.
         let halted = match self.leg {
             _ if self.schedule.is_stopped() => true,
-            Leg::Back => self.pausing.is_empty() && !self.schedule.is_paused(),
-            leg => leg == Leg::End,
+            Phase::Rollback => self.pausing.is_empty() && !self.schedule.is_paused(),
+            leg => leg == Phase::Cancel,
         };
         self.schedule.is_complete() || halted && self.busy.is_empty()
     }
 
     /// The leg that follows at the end of a leg, and the events that open it; none where the run has ended.
-    fn turn(&self) -> Option<(Leg, Vec<Event>)> {
+    fn turn(&self) -> Option<(Phase, Vec<Event>)> {
         match self.signals.stop.is_cancelled() {
             true => None,
-            false => ending::turn(self.program, &self.record.state(), self.leg, &self.goal, self.schedule.progress()),
+            false => {
+                transitions::turn(self.program, &self.record.state(), self.leg, &self.goal, self.schedule.progress())
+            }
         }
     }
 
     /// Says how it ended. Where an earlier engine's act was not taken up again, the record stays open.
-    fn end(&mut self) -> Result<Outcome, Error> {
-        let outcome = ending::outcome(self.program, &self.record.state(), self.leg, self.schedule.progress());
+    fn end(&mut self) -> Result<Outcome, RecordError> {
+        let outcome = transitions::outcome(self.program, &self.record.state(), self.leg, self.schedule.progress());
         let open = self.record.state().in_flight().any(|(_, task)| task.state.is_acting());
         if !open {
-            self.commit(Batch::of(Event::RunEnded { outcome }))?;
+            self.commit(CommitBatch::of(Event::RunEnded { outcome }))?;
         }
         Ok(outcome)
     }
 }
 
 /// A bug in a task must not leave the run waiting for it: better the engine falls, which a run survives.
-fn own_up(ended: Result<(), JoinError>) {
+fn propagate_panic(ended: Result<(), JoinError>) {
     if let Err(bug) = ended
         && bug.is_panic()
     {

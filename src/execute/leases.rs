@@ -4,8 +4,8 @@
 //! Fencing is the hosts' own. What no host can fence (what the controller does, about whatever it reaches) is let
 //! through only while some host is surely held and none is lost. Does not know how a lease is kept on a host.
 
-use crate::model::{Fault, FaultKind, Holding, HostName, RunState, TaskRecord, TaskState};
-use crate::world::{Claim, Hold, Host, Over, Standing, World};
+use crate::model::{AcquiredLease, Fault, FaultKind, HostName, RunState, TaskRecord, TaskState};
+use crate::world::{Acquired, Claim, Host, LeaseStatus, Takeover, World};
 use futures_util::future::join_all;
 use indexmap::IndexMap;
 use std::collections::HashSet;
@@ -32,7 +32,7 @@ pub struct Terms {
 #[derive(Default)]
 pub struct Leases {
     hosts: Vec<Arc<dyn Host>>,
-    holdings: IndexMap<HostName, Holding>,
+    holdings: IndexMap<HostName, AcquiredLease>,
     /// Each ends only with the loss of its host.
     beats: JoinSet<Fault>,
 }
@@ -58,18 +58,18 @@ impl Leases {
                 }
             }
             if !faults.is_empty() {
-                leases.give_back(&HashSet::new()).await;
+                leases.release(&HashSet::new()).await;
                 return Err(faults);
             }
         }
         for host in leases.hosts.clone() {
-            leases.beats.spawn(beat(host, terms.ttl / RENEWALS));
+            leases.beats.spawn(renew_until_lost(host, terms.ttl / RENEWALS));
         }
         Ok(leases)
     }
 
     /// What is held, and by which number.
-    pub fn holdings(&self) -> &IndexMap<HostName, Holding> {
+    pub fn holdings(&self) -> &IndexMap<HostName, AcquiredLease> {
         &self.holdings
     }
 
@@ -83,7 +83,7 @@ impl Leases {
 
     /// Gives the hosts back, but for those at work. Their leases run out: whoever wants those hosts next must say so, and
     /// what is still going on there is ended first.
-    pub async fn give_back(&mut self, at_work: &HashSet<HostName>) {
+    pub async fn release(&mut self, at_work: &HashSet<HostName>) {
         self.beats.shutdown().await;
         // What the controller does may be about any host.
         let free = |host: &&Arc<dyn Host>| !at_work.contains(host.name()) && !at_work.contains(&HostName::controller());
@@ -99,16 +99,16 @@ pub(super) fn at_work(state: &RunState) -> HashSet<HostName> {
     state.tasks().filter(|(_, task)| may_run(task)).map(|(name, _)| name.host.clone()).collect()
 }
 
-async fn hold(host: &Arc<dyn Host>, terms: &Terms) -> Result<Holding, Fault> {
+async fn hold(host: &Arc<dyn Host>, terms: &Terms) -> Result<AcquiredLease, Fault> {
     let (mut over, mut from) = (None, None);
     loop {
         let held = match host.hold(&terms.claim, terms.ttl, over).await? {
-            Hold::Won { number, ended } => return Ok(Holding { number, from, ended }),
-            Hold::Held(held) => held,
+            Acquired::Won { number, ended } => return Ok(AcquiredLease { number, from, ended }),
+            Acquired::Held(held) => held,
         };
         let dead = held.claim.as_ref().is_some_and(|claim| claim.engine.is_dead());
         let ours = held.claim.as_ref().is_some_and(|claim| claim.run == terms.claim.run);
-        let next = if dead { Over::Dead(held.number) } else { Over::RunOut(held.number) };
+        let next = if dead { Takeover::Dead(held.number) } else { Takeover::RunOut(held.number) };
         let may = (dead || held.left < 0) && (ours || terms.take_over);
         if !may || over == Some(next) {
             return Err(held.fault(host.name(), dead));
@@ -119,7 +119,7 @@ async fn hold(host: &Arc<dyn Host>, terms: &Terms) -> Result<Holding, Fault> {
 }
 
 /// Renews a lease for as long as it is ours. A host that cannot be reached is asked again: it may still be ours then.
-async fn beat(host: Arc<dyn Host>, every: Duration) -> Fault {
+async fn renew_until_lost(host: Arc<dyn Host>, every: Duration) -> Fault {
     loop {
         tokio::time::sleep(every).await;
         if let Err(fault) = host.renew().await
@@ -138,7 +138,7 @@ const ASKING: Duration = Duration::from_secs(5);
 pub(super) async fn taken(world: &World, hosts: &HashSet<HostName>) -> Option<Fault> {
     let any = hosts.contains(&HostName::controller());
     let asked = world.hosts().filter(|host| any || hosts.contains(host.name()));
-    let doubtful = asked.filter(|host| matches!(host.standing(), Standing::Doubtful));
+    let doubtful = asked.filter(|host| matches!(host.standing(), LeaseStatus::Doubtful));
     let asked = tokio::time::timeout(ASKING, join_all(doubtful.map(|host| host.renew()))).await;
     asked.ok()?.into_iter().filter_map(Result::err).find(|fault| fault.kind == FaultKind::Held)
 }
@@ -146,7 +146,7 @@ pub(super) async fn taken(world: &World, hosts: &HashSet<HostName>) -> Option<Fa
 /// The host that this engine has lost, where there is one.
 pub fn lost(world: &World) -> Option<Fault> {
     world.hosts().find_map(|host| match host.standing() {
-        Standing::Lost(fault) => Some(fault),
+        LeaseStatus::Lost(fault) => Some(fault),
         _ => None,
     })
 }
@@ -157,17 +157,18 @@ pub(super) async fn check(world: &World, host: &HostName) -> Result<(), Fault> {
     if *host != HostName::controller() {
         return Ok(());
     }
-    let standings: Vec<Standing> = world.hosts().map(|host| host.standing()).collect();
+    let standings: Vec<LeaseStatus> = world.hosts().map(|host| host.standing()).collect();
     if let Some(fault) = lost(world) {
         return Err(fault);
     }
-    if standings.contains(&Standing::Held) || !standings.contains(&Standing::Doubtful) {
+    if standings.contains(&LeaseStatus::Held) || !standings.contains(&LeaseStatus::Doubtful) {
         return Ok(());
     }
-    let asked = join_all(world.hosts().filter(|host| host.standing() != Standing::Free).map(|host| host.renew())).await;
+    let asked =
+        join_all(world.hosts().filter(|host| host.standing() != LeaseStatus::Free).map(|host| host.renew())).await;
     match (lost(world), asked.into_iter().collect::<Result<Vec<()>, Fault>>()) {
         (Some(fault), _) => Err(fault),
-        (None, Err(fault)) if !world.hosts().any(|host| host.standing() == Standing::Held) => Err(fault),
+        (None, Err(fault)) if !world.hosts().any(|host| host.standing() == LeaseStatus::Held) => Err(fault),
         _ => Ok(()),
     }
 }

@@ -42,12 +42,12 @@ pub(super) struct TaskOutput<'a> {
     pub observers: &'a [Arc<dyn Observer>],
     /// None of it is kept or shown: all of it is secret, or it is only looked at.
     silent: bool,
-    kept: Mutex<Kept>,
+    kept: Mutex<StoredOutput>,
 }
 
-struct Kept {
-    out: Channel,
-    err: Channel,
+struct StoredOutput {
+    out: OutputChannel,
+    err: OutputChannel,
     failed: Option<io::Error>,
 }
 
@@ -56,8 +56,8 @@ const BEGINNING: u64 = 64 << 20;
 const END: usize = 64 << 10;
 
 /// One of the two outputs.
-struct Channel {
-    masked: secret::Stream,
+struct OutputChannel {
+    masked: secret::MaskedStream,
     file: Option<File>,
     /// Bytes that may still be written to the file as they come.
     room: u64,
@@ -66,9 +66,9 @@ struct Channel {
     beyond: u64,
 }
 
-impl Channel {
-    fn new(masks: &Masks) -> Channel {
-        Channel { masked: masks.stream(), file: None, room: BEGINNING, end: VecDeque::new(), beyond: 0 }
+impl OutputChannel {
+    fn new(masks: &Masks) -> OutputChannel {
+        OutputChannel { masked: masks.stream(), file: None, room: BEGINNING, end: VecDeque::new(), beyond: 0 }
     }
 
     /// What of it is to be written now; the rest is held until the end.
@@ -101,14 +101,15 @@ impl<'a> TaskOutput<'a> {
         masks: &Masks,
         silent: bool,
     ) -> Self {
-        let kept = Mutex::new(Kept { out: Channel::new(masks), err: Channel::new(masks), failed: None });
+        let kept =
+            Mutex::new(StoredOutput { out: OutputChannel::new(masks), err: OutputChannel::new(masks), failed: None });
         TaskOutput { task, attempt, folder, observers, silent, kept }
     }
 
     /// Whether all of it was kept.
     pub fn finish(&self) -> Result<(), Fault> {
         self.pass_on_the_rest();
-        self.kept().failed.take().map_or(Ok(()), |e| {
+        self.stored().failed.take().map_or(Ok(()), |e| {
             Err(Fault::controller(format!("it ran, and its output could not be kept: {e}"))
                 .hint(format!("make room in {}", self.folder.display())))
         })
@@ -117,9 +118,9 @@ impl<'a> TaskOutput<'a> {
     /// What was held back because a secret might have begun there.
     fn pass_on_the_rest(&self) {
         for stream in [Stream::Out, Stream::Err] {
-            let rest = self.kept().channel(stream).masked.end();
+            let rest = self.stored().channel(stream).masked.end();
             self.show(stream, &rest);
-            let held = self.kept().channel(stream).held();
+            let held = self.stored().channel(stream).held();
             self.write(stream, &held);
         }
     }
@@ -132,12 +133,12 @@ impl<'a> TaskOutput<'a> {
     }
 
     fn keep(&self, stream: Stream, bytes: &[u8]) {
-        let now = self.kept().channel(stream).take(bytes);
+        let now = self.stored().channel(stream).take(bytes);
         self.write(stream, now);
     }
 
     fn write(&self, stream: Stream, bytes: &[u8]) {
-        let mut kept = self.kept();
+        let mut kept = self.stored();
         if kept.failed.is_some() || bytes.is_empty() {
             return;
         }
@@ -155,13 +156,13 @@ impl<'a> TaskOutput<'a> {
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn stored(&self) -> MutexGuard<'_, StoredOutput> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
-    fn channel(&mut self, stream: Stream) -> &mut Channel {
+impl StoredOutput {
+    fn channel(&mut self, stream: Stream) -> &mut OutputChannel {
         match stream {
             Stream::Out => &mut self.out,
             Stream::Err => &mut self.err,
@@ -179,7 +180,7 @@ impl Drop for TaskOutput<'_> {
 impl Sink for TaskOutput<'_> {
     fn output(&self, stream: Stream, bytes: &[u8]) {
         if !self.silent {
-            let shown = self.kept().channel(stream).masked.push(bytes);
+            let shown = self.stored().channel(stream).masked.push(bytes);
             self.show(stream, &shown);
         }
     }

@@ -13,7 +13,7 @@ pub type Append = Box<dyn FnMut(&[Stamped]) -> Result<(), Failure> + Send>;
 
 /// Why a run could not go on. What ran on hosts is left running, as after a crash.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum RecordError {
     /// What happens could not be written down any more.
     #[error("the run's record cannot be kept: {0}")]
     Record(#[source] Failure),
@@ -24,30 +24,30 @@ pub enum Error {
 
 const UNPOISONED: &str = "no task panics while it holds the run's state";
 
-pub(super) struct Record {
+pub(super) struct RunRecord {
     append: Append,
     state: Arc<RwLock<RunState>>,
     observers: Vec<Arc<dyn Observer>>,
     secrets: Arc<Keyring>,
 }
 
-impl Record {
+impl RunRecord {
     pub fn new(
         append: Append,
         state: Arc<RwLock<RunState>>,
         observers: Vec<Arc<dyn Observer>>,
         secrets: Arc<Keyring>,
     ) -> Self {
-        Record { append, state, observers, secrets }
+        RunRecord { append, state, observers, secrets }
     }
 
     /// Takes events that come together; no one of them may make another impossible.
-    pub fn take(&mut self, events: Vec<Event>) -> Result<(), Error> {
+    pub fn take(&mut self, events: Vec<Event>) -> Result<(), RecordError> {
         if events.is_empty() {
             return Ok(());
         }
         let stamped = self.stamp(events)?;
-        (self.append)(&stamped).map_err(Error::Record)?;
+        (self.append)(&stamped).map_err(RecordError::Record)?;
         for event in &stamped {
             self.state.write().expect(UNPOISONED).apply(event)?;
             let state = self.state();
@@ -69,7 +69,7 @@ impl Record {
             Ok(()) => Ok(Stamped { seq, at, event }),
             Err(why) => Err(Illegal { seq, why }),
         };
-        let sealed = events.into_iter().map(|event| self.secrets.seal(event));
+        let sealed = events.into_iter().map(|event| self.secrets.redact_event(event));
         sealed.zip(state.next_seq()..).map(place).collect()
     }
 }

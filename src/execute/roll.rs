@@ -6,7 +6,7 @@
 
 use super::schedule::Turn;
 use crate::check::RollPart;
-use crate::compile::{Node, Program, Roll, Task};
+use crate::compile::{GraphNode, Program, Roll, Task};
 use crate::model::{HostName, RunState, TaskEvent, TaskName, TaskRecord, TaskState};
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde_json::{Value as Json, json};
@@ -47,7 +47,7 @@ pub(super) fn release(program: &Program, state: &RunState, task: &Task, what: &T
     let (roll, place) = program.roll_of(task)?;
     let (RollPart::Choice(_), Some(batch)) = (&place.part, task.name.item) else { return None };
     let came_to = match what {
-        TaskEvent::Done { changed, out, withheld } => {
+        TaskEvent::Done { changed, out, redacted: withheld } => {
             TaskState::Done { changed: *changed, out: out.clone(), withheld: *withheld }
         }
         TaskEvent::Skipped => TaskState::Skipped,
@@ -59,7 +59,7 @@ pub(super) fn release(program: &Program, state: &RunState, task: &Task, what: &T
 }
 
 /// The order of all tasks, as far as it is known by now.
-pub(super) fn graph<'p>(program: &'p Program, state: &RunState) -> Cow<'p, DiGraph<Node, ()>> {
+pub(super) fn graph<'p>(program: &'p Program, state: &RunState) -> Cow<'p, DiGraph<GraphNode, ()>> {
     let mut graph = Cow::Borrowed(&program.graph);
     for roll in program.rolls.values() {
         for (batch, hosts) in batches(program, roll, state).iter().enumerate() {

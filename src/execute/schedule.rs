@@ -5,7 +5,7 @@
 //! finished; never beyond a limit; nothing after [`Schedule::stop`], nor during a pause. Does not know how a task ends,
 //! only that it has.
 
-use crate::compile::Node;
+use crate::compile::GraphNode;
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::borrow::Cow;
@@ -50,7 +50,7 @@ pub enum Turn {
 
 /// How far a schedule has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum ScheduleProgress {
     /// Every task has finished.
     Complete,
     /// It was stopped before.
@@ -61,7 +61,7 @@ pub enum Progress {
 /// The tasks of a run, by their index, and what they wait for.
 #[derive(Debug)]
 pub struct Schedule<'g> {
-    graph: Cow<'g, DiGraph<Node, ()>>,
+    graph: Cow<'g, DiGraph<GraphNode, ()>>,
     /// `Outgoing`: along the arrows; `Incoming`: against them.
     direction: Direction,
     slots: Vec<Slot>,
@@ -92,14 +92,14 @@ struct Queue {
 
 impl<'g> Schedule<'g> {
     /// `slots` has an entry for each task; hosts are numbered from 0. All tasks, along the arrows.
-    pub fn new(graph: &'g DiGraph<Node, ()>, slots: Vec<Slot>, limits: Limits) -> Self {
+    pub fn new(graph: &'g DiGraph<GraphNode, ()>, slots: Vec<Slot>, limits: Limits) -> Self {
         let turns = vec![Turn::Open; slots.len()];
         Schedule::of(Cow::Borrowed(graph), Direction::Outgoing, slots, limits, &turns)
     }
 
     /// `turns` says what to do with each task.
     pub fn of(
-        graph: Cow<'g, DiGraph<Node, ()>>,
+        graph: Cow<'g, DiGraph<GraphNode, ()>>,
         direction: Direction,
         slots: Vec<Slot>,
         limits: Limits,
@@ -113,7 +113,7 @@ impl<'g> Schedule<'g> {
             waits_for[after.index()] += 1;
         }
         for node in graph.node_indices() {
-            if let Node::Task(task) = graph[node] {
+            if let GraphNode::Task(task) = graph[node] {
                 nodes[task as usize] = node;
                 waits_for[node.index()] += u32::from(turns[task as usize] == Turn::Held);
             }
@@ -212,11 +212,11 @@ impl<'g> Schedule<'g> {
         self.unfinished == 0
     }
 
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> ScheduleProgress {
         match () {
-            () if self.is_complete() => Progress::Complete,
-            () if self.stopped => Progress::Stopped,
-            () => Progress::Open,
+            () if self.is_complete() => ScheduleProgress::Complete,
+            () if self.stopped => ScheduleProgress::Stopped,
+            () => ScheduleProgress::Open,
         }
     }
 
@@ -224,9 +224,9 @@ impl<'g> Schedule<'g> {
     fn open(&mut self, mut nodes: Vec<NodeIndex>) {
         while let Some(node) = nodes.pop() {
             match self.graph[node] {
-                Node::Join(_) => self.leave(node, &mut nodes),
-                Node::Task(task) if self.passed[task as usize] => self.leave(node, &mut nodes),
-                Node::Task(task) => match self.slots[task as usize] {
+                GraphNode::Join(_) => self.leave(node, &mut nodes),
+                GraphNode::Task(task) if self.passed[task as usize] => self.leave(node, &mut nodes),
+                GraphNode::Task(task) => match self.slots[task as usize] {
                     Slot::Free => self.free.push(Reverse(task)),
                     Slot::Host(host) => self.change(host, |queue| queue.ready.push(Reverse(task))),
                 },

@@ -48,8 +48,8 @@ impl Signals {
         tokio::spawn(async move {
             loop {
                 tokio::select! {
-                    _ = interrupt.recv() => heard.urge(),
-                    _ = terminate.recv() => heard.urge(),
+                    _ = interrupt.recv() => heard.escalate(),
+                    _ = terminate.recv() => heard.escalate(),
                     _ = hang_up.recv() => heard.alone.cancel(),
                 }
             }
@@ -87,7 +87,7 @@ impl Signals {
     }
 
     /// Wants one thing more.
-    fn urge(&self) {
+    fn escalate(&self) {
         match [&self.stop, &self.end].into_iter().find(|wish| !wish.is_cancelled()) {
             Some(wish) => wish.cancel(),
             None => self.leave.cancel(),

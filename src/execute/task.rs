@@ -1,14 +1,14 @@
 //! One task from its first look to its end: what its templates say now, its attempts, and the pauses between them.
 
-use super::attempt::{Attempt, Ended};
-use super::commit::{Commits, Refused, What};
+use super::attempt::{Attempt, AttemptEnd};
+use super::commit::{Commits, NotCommitted, What};
 use super::{Reapply, inside, retry, roll};
-use crate::action::{Erased, Period, Question, Settings, Undoing};
+use crate::action::{CommandSettings, Erased, Period, Question, UndoSupport};
 use crate::check::Step;
-use crate::compile::{Frame, Program, Task};
+use crate::compile::{Program, RunbookScope, Task};
 use crate::model::{Fault, HostName, Observer, RunId, RunState, TaskEvent, TaskName, TaskRecord, TaskState};
 use crate::secret::Keyring;
-use crate::template::{Late, Scope, Steps, Unsettled};
+use crate::template::{Scope, Steps, Templated, UnknownValues};
 use crate::world::{Host, World, fits};
 use minijinja::Value;
 use minijinja::value::Serde;
@@ -21,20 +21,20 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Makes the action of a step of a task, its own or one of its undo or its probe, from rendered parameters.
-pub type Actions = Arc<dyn Fn(&TaskName, &Step, Json) -> Result<Box<dyn Erased>, String> + Send + Sync>;
+pub type ActionFactory = Arc<dyn Fn(&TaskName, &Step, Json) -> Result<Box<dyn Erased>, String> + Send + Sync>;
 
 /// Each kind's own: what every run on hosts has.
-pub fn real_actions() -> Actions {
+pub fn real_actions() -> ActionFactory {
     Arc::new(|_, step, args| (step.kind.decode)(args))
 }
 
 /// What the tasks of a run share.
-pub(super) struct Shared {
+pub(super) struct TaskContext {
     pub run: RunId,
     /// When the run started, as templates see it.
     pub started: String,
     pub program: Arc<Program>,
-    pub actions: Actions,
+    pub actions: ActionFactory,
     pub world: Arc<World>,
     pub state: Arc<RwLock<RunState>>,
     pub folder: PathBuf,
@@ -47,7 +47,7 @@ pub(super) struct Shared {
     /// What is to be applied again, where it has drifted.
     pub reapply: Vec<Reapply>,
     /// What is not known of tasks, where none is run.
-    pub unsettled: Option<Unsettled>,
+    pub unsettled: Option<UnknownValues>,
     /// Whether an undo goes on over what others have changed since, whose version is kept.
     pub set_aside: bool,
     /// Cancelled once what runs on the hosts is to be ended, and that is on record.
@@ -56,7 +56,7 @@ pub(super) struct Shared {
 
 /// A task that is being run.
 pub(super) struct TaskRun {
-    pub shared: Arc<Shared>,
+    pub shared: Arc<TaskContext>,
     /// Cancelled once the leg that it was started in is stopping.
     pub stopping: CancellationToken,
     /// Into the program's tasks.
@@ -81,11 +81,11 @@ pub(super) enum Entry {
 
 /// What a task is to do, with every template filled in. The steps that these read have finished, so it stays the
 /// same for all attempts.
-pub(super) struct Prepared {
+pub(super) struct PreparedTask {
     pub action: Box<dyn Erased>,
     /// Whether the action knows how to take itself back.
-    pub undoing: Undoing,
-    pub settings: Settings,
+    pub undoing: UndoSupport,
+    pub settings: CommandSettings,
     pub scope: Scope,
     pub host: Arc<dyn Host>,
     /// How long all attempts may take together, where `retry` bounds that.
@@ -95,17 +95,17 @@ pub(super) struct Prepared {
 impl TaskRun {
     pub async fn run(self) {
         // Refused: the run stopped, or its record failed. The driver knows which, and has ended it.
-        let _: Result<(), Refused> = match self.entry {
+        let _: Result<(), NotCommitted> = match self.entry {
             Entry::Start => self.attempts().await,
-            Entry::TakeUp { go_on } => self.take_up(go_on).await,
-            Entry::Recall => self.recall().await,
-            Entry::LookAgain => self.look_again().await,
+            Entry::TakeUp { go_on } => self.recover(go_on).await,
+            Entry::Recall => self.refetch_outputs().await,
+            Entry::LookAgain => self.check_drift().await,
             Entry::Undo { taken_up } => self.undo(taken_up).await,
         };
     }
 
     /// From the attempt that is on disk as started, to the end.
-    pub async fn attempts(&self) -> Result<(), Refused> {
+    pub async fn attempts(&self) -> Result<(), NotCommitted> {
         let prepared = match self.prepare() {
             Ok(Some(prepared)) => prepared,
             Ok(None) => return self.commit(TaskEvent::Skipped).await,
@@ -118,7 +118,7 @@ impl TaskRun {
             let number = before + tries;
             let ended = self.attempt(&prepared, number, self.deadline(first, prepared.within)).run().await?;
             let fault = match ended {
-                Ended::Failed(fault) => fault,
+                AttemptEnd::Failed(fault) => fault,
                 ended => return self.commit(ended.event(number)).await,
             };
             let retry = self.step().retry.as_ref().filter(|_| retry::may_repeat(&fault));
@@ -138,7 +138,7 @@ impl TaskRun {
         }
     }
 
-    pub fn attempt<'a>(&'a self, prepared: &'a Prepared, number: u32, deadline: Option<Instant>) -> Attempt<'a> {
+    pub fn attempt<'a>(&'a self, prepared: &'a PreparedTask, number: u32, deadline: Option<Instant>) -> Attempt<'a> {
         let name = &self.task().name;
         Attempt { task: self, step: self.step(), name, prepared, number, deadline, first_act: 0, taken_up: false }
     }
@@ -151,7 +151,7 @@ impl TaskRun {
     }
 
     /// `None` where `when` is false.
-    pub fn prepare(&self) -> Result<Option<Prepared>, Fault> {
+    pub fn prepare(&self) -> Result<Option<PreparedTask>, Fault> {
         let (task, step) = (self.task(), self.step());
         if self.is_left_out(step.scope())? || !self.roll_takes_place()? {
             return Ok(None);
@@ -164,7 +164,7 @@ impl TaskRun {
     }
 
     /// Fills every template of a step in.
-    pub fn fill_in(&self, step: &Step, args: &Late, scope: Scope) -> Result<Prepared, Fault> {
+    pub fn fill_in(&self, step: &Step, args: &Templated, scope: Scope) -> Result<PreparedTask, Fault> {
         let late = args;
         let args = args.render(&scope)?;
         self.stays_inside(step, late, &args, &scope)?;
@@ -176,8 +176,8 @@ impl TaskRun {
             fits(&format!("`env`: {name}"), name.len() + 1 + value.len())?;
             Ok((name.clone(), value))
         });
-        let maybe = |value: &Option<Late>| value.as_ref().map(|value| value.text(&scope)).transpose();
-        let settings = Settings {
+        let maybe = |value: &Option<Templated>| value.as_ref().map(|value| value.text(&scope)).transpose();
+        let settings = CommandSettings {
             env: env.collect::<Result<_, Fault>>()?,
             stdin: maybe(&step.stdin)?,
             cwd: maybe(&step.cwd)?,
@@ -186,15 +186,16 @@ impl TaskRun {
         let host = self.shared.world.named(&self.task().name.host)?.clone();
         let within = step.retry.as_ref().and_then(|retry| retry.within.as_ref());
         let within = within.map(|late| period(late, &scope)).transpose()?;
-        Ok(Prepared { action, undoing, settings, scope, host, within })
+        Ok(PreparedTask { action, undoing, settings, scope, host, within })
     }
 
     /// Refuses a path on the controller that leaves its folder by what a host has said.
-    fn stays_inside(&self, step: &Step, args: &Late, rendered: &Json, scope: &Scope) -> Result<(), Fault> {
+    fn stays_inside(&self, step: &Step, args: &Templated, rendered: &Json, scope: &Scope) -> Result<(), Fault> {
         let frame = &self.shared.program.frames[step.scope() as usize];
         let is_late = |name: &str| frame.params.iter().any(|param| param.name == name && param.is_late());
         for name in step.kind.local_targets {
-            let (Some(Late::Text(template)), Some(path)) = (args.late_entry(name), rendered[*name].as_str()) else {
+            let (Some(Templated::Text(template)), Some(path)) = (args.late_entry(name), rendered[*name].as_str())
+            else {
                 continue;
             };
             let Some(prefix) = scope.before_said(template, &is_late)? else { continue };
@@ -228,7 +229,7 @@ impl TaskRun {
     fn batch(&self) -> Option<Value> {
         let (shared, program, task) = (&self.shared, &self.shared.program, self.task());
         let state = shared.state.read().expect("no task panics while it holds the run's state");
-        let undecided = |unsettled: &Unsettled| {
+        let undecided = |unsettled: &UnknownValues| {
             roll::undecided(program, &state, task).map(|choice| unsettled.decided_by(choice.clone()))
         };
         let known = || roll::batch(program, &state, task).map(|batch| Value::from(Serde(batch)));
@@ -258,7 +259,7 @@ impl TaskRun {
     }
 
     /// Whether the run has come to any step of a frame, before `finally`.
-    fn has_begun(&self, frame: &Frame) -> bool {
+    fn has_begun(&self, frame: &RunbookScope) -> bool {
         let program = &self.shared.program;
         let state = self.shared.state.read().expect("no task panics while it holds the run's state");
         let inside = program.tasks.iter().filter(|task| !program.is_finally(task));
@@ -268,7 +269,7 @@ impl TaskRun {
     }
 
     /// What the step that uses a frame's runbook sees.
-    fn outer_scope(&self, frame: &Frame) -> Result<Scope, Fault> {
+    fn outer_scope(&self, frame: &RunbookScope) -> Result<Scope, Fault> {
         Ok(self.scope_in(frame.parent, &HostName::controller())?.with_vars(&frame.step_vars))
     }
 
@@ -315,13 +316,13 @@ impl TaskRun {
         self.shared.commits.post(What::Task(self.index, what)).await;
     }
 
-    pub async fn commit(&self, what: TaskEvent) -> Result<(), Refused> {
+    pub async fn commit(&self, what: TaskEvent) -> Result<(), NotCommitted> {
         let what = if self.step().secret { self.shared.secrets.withhold(&self.task().name, what) } else { what };
         self.shared.commits.send(What::Task(self.index, what)).await
     }
 }
 
 /// How long `retry` may go on.
-fn period(value: &Late, scope: &Scope) -> Result<Duration, Fault> {
+fn period(value: &Templated, scope: &Scope) -> Result<Duration, Fault> {
     value.text(scope)?.parse::<Period>().map(|period| period.0).map_err(|why| Fault::value(format!("`for`: {why}")))
 }

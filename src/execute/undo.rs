@@ -4,7 +4,7 @@
 //! by their ids and none is begun while another runs. Where the record of an act is gone, as after a reboot, it is done again.
 
 use super::attempt::Attempt;
-use super::commit::Refused;
+use super::commit::NotCommitted;
 use super::retry;
 use super::task::TaskRun;
 use crate::check::Step;
@@ -17,7 +17,7 @@ pub fn undo_part(step: &StepId, place: usize) -> StepId {
 }
 
 impl TaskRun {
-    pub(super) async fn undo(&self, taken_up: bool) -> Result<(), Refused> {
+    pub(super) async fn undo(&self, taken_up: bool) -> Result<(), NotCommitted> {
         let undone = match self.step().undo.is_empty() {
             true => self.undo_by_action(taken_up).await,
             false => self.undo_by_steps(taken_up).await,

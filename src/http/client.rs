@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{HOST, HeaderMap};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
@@ -23,9 +23,9 @@ pub struct Connection {
 }
 
 /// An answer whose body is still on its way.
-pub struct Answer {
+pub struct Response {
     url: Url,
-    head: Response<Incoming>,
+    head: hyper::Response<Incoming>,
     _driver: AbortOnDropHandle<()>,
 }
 
@@ -58,7 +58,7 @@ impl Connection {
     }
 
     /// Where this fails, the server may have done what was asked.
-    pub async fn ask(mut self, method: Method, headers: HeaderMap, body: Bytes) -> Result<Answer, Fault> {
+    pub async fn ask(mut self, method: Method, headers: HeaderMap, body: Bytes) -> Result<Response, Fault> {
         if self.looks_only && !method.is_safe() {
             return Err(Fault::refused(format!("{method} {} is refused: a plan changes nothing", self.url.shown())));
         }
@@ -68,11 +68,11 @@ impl Connection {
         *request.headers_mut() = headers;
         request.headers_mut().entry(HOST).or_insert_with(|| self.url.authority());
         let head = self.sender.send_request(request).await.map_err(|error| broken(&self.url, &error))?;
-        Ok(Answer { url: self.url, head, _driver: self._driver })
+        Ok(Response { url: self.url, head, _driver: self._driver })
     }
 }
 
-impl Answer {
+impl Response {
     pub fn status(&self) -> StatusCode {
         self.head.status()
     }

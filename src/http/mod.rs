@@ -7,6 +7,6 @@ mod client;
 mod tls;
 mod url;
 
-pub use client::{Answer, Connection};
+pub use client::{Connection, Response};
 pub use tls::{agreed, config, roots};
 pub use url::Url;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum JournalError {
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
     /// Not what a crash leaves behind: the file was changed, or its disk failed.
@@ -26,6 +26,6 @@ pub enum Error {
 }
 
 /// For `map_err`: an I/O error with the path that it is about.
-pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
-    move |source| Error::Io { path: path.to_owned(), source }
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> JournalError {
+    move |source| JournalError::Io { path: path.to_owned(), source }
 }

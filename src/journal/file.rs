@@ -1,7 +1,7 @@
 //! The journal's writing end. One process has it at a time.
 
-use super::error::{Error, at};
-use super::line::{self, Line, Link};
+use super::error::{JournalError, at};
+use super::line::{self, ChainLink, JournalLine};
 use super::replay::{Replay, replay};
 use super::values;
 use crate::model::{RunState, Stamped};
@@ -22,22 +22,22 @@ pub struct Journal {
     path: PathBuf,
     values: PathBuf,
     file: File,
-    link: Link,
+    link: ChainLink,
     /// A write has failed.
     broken: bool,
 }
 
 impl Journal {
     /// A new, empty journal. Its folder must be there, with `values/` in it.
-    pub fn create(path: &Path) -> Result<Journal, Error> {
+    pub fn create(path: &Path) -> Result<Journal, JournalError> {
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path).map_err(at(path))?;
-        Journal::held(path, file, Link::first())
+        Journal::held(path, file, ChainLink::first())
     }
 
     /// Takes up a journal: folds it, cuts a torn last line off, and is ready to append.
-    pub fn open(path: &Path) -> Result<(Journal, RunState), Error> {
+    pub fn open(path: &Path) -> Result<(Journal, RunState), JournalError> {
         let file = OpenOptions::new().append(true).open(path).map_err(at(path))?;
-        let mut journal = Journal::held(path, file, Link::first())?;
+        let mut journal = Journal::held(path, file, ChainLink::first())?;
         let Replay { state, whole, link } = replay(path, |_, _| {})?;
         if journal.file.seek(SeekFrom::End(0)).map_err(at(path))? > whole {
             journal.file.set_len(whole).and_then(|()| journal.file.sync_all()).map_err(at(path))?;
@@ -47,17 +47,17 @@ impl Journal {
     }
 
     /// Blocks until no other process writes to a journal.
-    pub fn wait(path: &Path) -> Result<(), Error> {
+    pub fn wait(path: &Path) -> Result<(), JournalError> {
         File::open(path).and_then(|file| file.lock()).map_err(at(path))
     }
 
-    fn held(path: &Path, file: File, link: Link) -> Result<Journal, Error> {
+    fn held(path: &Path, file: File, link: ChainLink) -> Result<Journal, JournalError> {
         let asked = Instant::now();
         while let Err(error) = file.try_lock() {
             match error {
                 // A program that is just being started has a copy of the lock until it has closed our files.
                 TryLockError::WouldBlock if asked.elapsed() < STARTING => thread::sleep(STARTING / 50),
-                TryLockError::WouldBlock => return Err(Error::Held { path: path.to_owned() }),
+                TryLockError::WouldBlock => return Err(JournalError::Held { path: path.to_owned() }),
                 TryLockError::Error(source) => return Err(at(path)(source)),
             }
         }
@@ -68,9 +68,9 @@ impl Journal {
     ///
     /// After an error some of them may be on disk; none has been acted upon. Nothing can be appended any
     /// more: whether a page whose sync failed will ever reach the disk is not known, so it is not tried.
-    pub fn append(&mut self, events: &[Stamped]) -> Result<(), Error> {
+    pub fn append(&mut self, events: &[Stamped]) -> Result<(), JournalError> {
         if self.broken {
-            return Err(Error::Broken { path: self.path.clone() });
+            return Err(JournalError::Broken { path: self.path.clone() });
         }
         self.broken = true;
         let mut bytes = Vec::new();
@@ -84,9 +84,9 @@ impl Journal {
         Ok(())
     }
 
-    fn json(&self, stamped: &Stamped) -> Result<Vec<u8>, Error> {
-        let mut line = Line { stamped: stamped.clone(), kept: IndexMap::new() };
-        let json = |line: &Line| serde_json::to_vec(line).map_err(|e| at(&self.path)(e.into()));
+    fn json(&self, stamped: &Stamped) -> Result<Vec<u8>, JournalError> {
+        let mut line = JournalLine { stamped: stamped.clone(), kept: IndexMap::new() };
+        let json = |line: &JournalLine| serde_json::to_vec(line).map_err(|e| at(&self.path)(e.into()));
         let short = json(&line)?;
         if short.len() <= values::LARGE {
             return Ok(short);

@@ -13,11 +13,11 @@ const DIGITS: usize = 32;
 
 /// A place in the chain: the checksum of the line before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Link([u8; DIGITS]);
+pub struct ChainLink([u8; DIGITS]);
 
 /// What a line's JSON holds.
 #[derive(Serialize, Deserialize)]
-pub struct Line {
+pub struct JournalLine {
     #[serde(flatten)]
     pub stamped: Stamped,
     /// Outputs that lie in `values/`, by name: their SHA-256.
@@ -25,14 +25,14 @@ pub struct Line {
     pub kept: IndexMap<String, String>,
 }
 
-impl Link {
+impl ChainLink {
     pub fn first() -> Self {
-        Link::over(&[SEED])
+        ChainLink::over(&[SEED])
     }
 
     /// The checksum of a line that follows this one.
     fn next(&self, json: &[u8]) -> Self {
-        Link::over(&[&self.0, json])
+        ChainLink::over(&[&self.0, json])
     }
 
     /// As it stands in the file.
@@ -45,12 +45,12 @@ impl Link {
         parts.iter().for_each(|part| hash.update(part));
         let mut text = [0; DIGITS];
         text.copy_from_slice(&hex(&hash.finalize()).as_bytes()[..DIGITS]);
-        Link(text)
+        ChainLink(text)
     }
 }
 
 /// Appends a line to `to`, and gives the link for the line after it.
-pub fn encode(link: Link, json: &[u8], to: &mut Vec<u8>) -> Link {
+pub fn encode(link: ChainLink, json: &[u8], to: &mut Vec<u8>) -> ChainLink {
     let next = link.next(json);
     to.extend_from_slice(json);
     to.push(b'\t');
@@ -60,19 +60,19 @@ pub fn encode(link: Link, json: &[u8], to: &mut Vec<u8>) -> Link {
 }
 
 /// The JSON of a line (given with its line break), and the link for the line after it; or what is wrong with it.
-pub fn decode(link: Link, line: &[u8]) -> Result<(&[u8], Link), &'static str> {
+pub fn decode(link: ChainLink, line: &[u8]) -> Result<(&[u8], ChainLink), &'static str> {
     decode_text(link, line.strip_suffix(b"\n").ok_or("it is not complete")?)
 }
 
 /// Whether a crash in the middle of a write can have left this at the end of a file: not where a whole line
 /// is followed by something else than its line break, for then it was changed later.
-pub fn can_be_torn(link: Link, tail: &[u8]) -> bool {
+pub fn can_be_torn(link: ChainLink, tail: &[u8]) -> bool {
     let tab = tail.iter().position(|b| *b == b'\t');
     let Some((text, rest)) = tab.and_then(|tab| tail.split_at_checked(tab + 1 + DIGITS)) else { return true };
     rest.is_empty() || decode_text(link, text).is_err()
 }
 
-fn decode_text(link: Link, line: &[u8]) -> Result<(&[u8], Link), &'static str> {
+fn decode_text(link: ChainLink, line: &[u8]) -> Result<(&[u8], ChainLink), &'static str> {
     let (rest, sum) = line.split_last_chunk::<DIGITS>().ok_or("it is too short")?;
     let json = rest.strip_suffix(b"\t").ok_or("it has no checksum")?;
     let next = link.next(json);
@@ -95,17 +95,17 @@ mod tests {
     #[test]
     fn a_line_reads_back_and_links_to_the_next() {
         let mut file = Vec::new();
-        let second = encode(Link::first(), b"{\"a\":1}", &mut file);
+        let second = encode(ChainLink::first(), b"{\"a\":1}", &mut file);
         let first_len = file.len();
         let third = encode(second, b"{\"b\":2}", &mut file);
-        assert_eq!(decode(Link::first(), &file[..first_len]), Ok((&b"{\"a\":1}"[..], second)));
+        assert_eq!(decode(ChainLink::first(), &file[..first_len]), Ok((&b"{\"a\":1}"[..], second)));
         assert_eq!(decode(second, &file[first_len..]), Ok((&b"{\"b\":2}"[..], third)));
     }
 
     #[test]
     fn a_line_in_another_place_is_refused() {
         let mut file = Vec::new();
-        let second = encode(Link::first(), b"{}", &mut file);
+        let second = encode(ChainLink::first(), b"{}", &mut file);
         assert!(decode(second, &file).is_err());
     }
 }

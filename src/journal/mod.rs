@@ -19,7 +19,7 @@ mod replay;
 mod store;
 mod values;
 
-pub use error::Error;
+pub use error::JournalError;
 pub use file::Journal;
 pub use replay::{Replay, Tail, replay};
 pub use store::{RunFolder, Store, copy_private};

@@ -1,7 +1,7 @@
 //! Reading a journal back: each whole line, checked against the chain, in order.
 
-use super::error::{Error, at};
-use super::line::{self, Line, Link};
+use super::error::{JournalError, at};
+use super::line::{self, ChainLink, JournalLine};
 use super::values;
 use crate::model::{RunState, Stamped};
 use std::fs::File;
@@ -16,12 +16,12 @@ pub struct Replay {
     /// Bytes of whole lines; what lies behind them is a torn last line.
     pub whole: u64,
     /// Where the next line links to.
-    pub(super) link: Link,
+    pub(super) link: ChainLink,
 }
 
 impl Replay {
     /// The last checksum. It covers every line: noted elsewhere, it proves later that nothing was rewritten.
-    pub fn seal(&self) -> &str {
+    pub fn chain_digest(&self) -> &str {
         self.link.text()
     }
 }
@@ -30,7 +30,7 @@ impl Replay {
 ///
 /// A torn last line is passed over: it announced an act that had not begun. Reads only, so it may be used
 /// on a journal that another process writes.
-pub fn replay(path: &Path, each: impl FnMut(&Stamped, &RunState)) -> Result<Replay, Error> {
+pub fn replay(path: &Path, each: impl FnMut(&Stamped, &RunState)) -> Result<Replay, JournalError> {
     let mut tail = Tail::open(path)?;
     tail.advance(each)?;
     Ok(tail.replay)
@@ -38,28 +38,28 @@ pub fn replay(path: &Path, each: impl FnMut(&Stamped, &RunState)) -> Result<Repl
 
 /// A journal that is read on as it grows. Reads only.
 pub struct Tail {
-    reader: Reader,
+    reader: JournalReader,
     replay: Replay,
 }
 
 impl Tail {
     /// At the journal's beginning.
-    pub fn open(path: &Path) -> Result<Tail, Error> {
-        let reader = Reader {
+    pub fn open(path: &Path) -> Result<Tail, JournalError> {
+        let reader = JournalReader {
             path: path.to_owned(),
             values: path.with_file_name("values"),
             file: BufReader::with_capacity(1 << 16, File::open(path).map_err(at(path))?),
             line: 0,
         };
-        Ok(Tail { reader, replay: Replay { state: RunState::default(), whole: 0, link: Link::first() } })
+        Ok(Tail { reader, replay: Replay { state: RunState::default(), whole: 0, link: ChainLink::first() } })
     }
 
     /// Takes in every whole line that has come since. A torn last line may be whole the next time, or another.
-    pub fn advance(&mut self, mut each: impl FnMut(&Stamped, &RunState)) -> Result<(), Error> {
+    pub fn advance(&mut self, mut each: impl FnMut(&Stamped, &RunState)) -> Result<(), JournalError> {
         let Tail { reader, replay } = self;
         reader.file.seek(SeekFrom::Start(replay.whole)).map_err(at(&reader.path))?;
         while let Some((stamped, link, length)) = reader.next(replay.link)? {
-            let illegal = |illegal| Error::Illegal { path: reader.path.clone(), line: reader.line, illegal };
+            let illegal = |illegal| JournalError::Illegal { path: reader.path.clone(), line: reader.line, illegal };
             replay.state.apply(&stamped).map_err(illegal)?;
             replay.link = link;
             replay.whole += length;
@@ -74,7 +74,7 @@ impl Tail {
     }
 }
 
-struct Reader {
+struct JournalReader {
     path: PathBuf,
     values: PathBuf,
     file: BufReader<File>,
@@ -82,9 +82,9 @@ struct Reader {
     line: u64,
 }
 
-impl Reader {
+impl JournalReader {
     /// The next event, its link and its length in bytes; `None` at the end, or at a torn last line.
-    fn next(&mut self, link: Link) -> Result<Option<(Stamped, Link, u64)>, Error> {
+    fn next(&mut self, link: ChainLink) -> Result<Option<(Stamped, ChainLink, u64)>, JournalError> {
         let mut bytes = Vec::new();
         self.file.read_until(b'\n', &mut bytes).map_err(at(&self.path))?;
         self.line += 1;
@@ -99,19 +99,19 @@ impl Reader {
     }
 
     /// A line without a break was the last when it was read, whatever a writer has added since.
-    fn is_last(&mut self, line: &[u8]) -> Result<bool, Error> {
+    fn is_last(&mut self, line: &[u8]) -> Result<bool, JournalError> {
         Ok(!line.ends_with(b"\n") || self.file.fill_buf().map_err(at(&self.path))?.is_empty())
     }
 
-    fn event(&self, json: &[u8]) -> Result<Stamped, Error> {
-        let mut line: Line = serde_json::from_slice(json).map_err(|e| self.damaged(&e.to_string()))?;
+    fn event(&self, json: &[u8]) -> Result<Stamped, JournalError> {
+        let mut line: JournalLine = serde_json::from_slice(json).map_err(|e| self.damaged(&e.to_string()))?;
         if !line.kept.is_empty() {
             values::put_back(&mut line, &self.values).map_err(|why| self.damaged(&why))?;
         }
         Ok(line.stamped)
     }
 
-    fn damaged(&self, why: &str) -> Error {
-        Error::Damaged { path: self.path.clone(), line: self.line, why: why.to_owned() }
+    fn damaged(&self, why: &str) -> JournalError {
+        JournalError::Damaged { path: self.path.clone(), line: self.line, why: why.to_owned() }
     }
 }

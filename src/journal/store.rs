@@ -1,6 +1,6 @@
 //! Where runs are kept: `$XDG_STATE_HOME/surefoot/runs`, or another folder of the operator's choice.
 
-use super::error::{Error, at};
+use super::error::{JournalError, at};
 use super::file::Journal;
 use super::replay::{Replay, replay};
 use crate::model::{RunId, RunState, Stamped};
@@ -27,12 +27,12 @@ impl Store {
     }
 
     /// The user's own: `$XDG_STATE_HOME/surefoot`, by default `~/.local/state/surefoot`.
-    pub fn of_user() -> Result<Store, Error> {
+    pub fn of_user() -> Result<Store, JournalError> {
         let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         folder("XDG_STATE_HOME")
             .or_else(|| folder("HOME").map(|home| home.join(".local/state")))
             .map(|state| Store::at(state.join("surefoot")))
-            .ok_or(Error::NoHome)
+            .ok_or(JournalError::NoHome)
     }
 
     /// The folder itself.
@@ -46,7 +46,7 @@ impl Store {
 
     /// A new run's folder with copies of its `inputs` (file name and content), and its empty journal.
     /// All of it is on disk when this returns.
-    pub fn create(&self, run: &RunId, inputs: &[(&str, &[u8])]) -> Result<(RunFolder, Journal), Error> {
+    pub fn create(&self, run: &RunId, inputs: &[(&str, &[u8])]) -> Result<(RunFolder, Journal), JournalError> {
         self.create_with(run, inputs, |_| Ok(()))
     }
 
@@ -55,8 +55,8 @@ impl Store {
         &self,
         run: &RunId,
         inputs: &[(&str, &[u8])],
-        fill: impl FnOnce(&RunFolder) -> Result<(), Error>,
-    ) -> Result<(RunFolder, Journal), Error> {
+        fill: impl FnOnce(&RunFolder) -> Result<(), JournalError>,
+    ) -> Result<(RunFolder, Journal), JournalError> {
         let runs = self.runs_folder();
         private().recursive(true).create(&runs).map_err(at(&runs))?;
         let path = runs.join(run.as_str());
@@ -89,14 +89,16 @@ impl Store {
         self.runs_folder().join(run.as_str())
     }
 
-    pub fn find(&self, run: &RunId) -> Result<RunFolder, Error> {
+    pub fn find(&self, run: &RunId) -> Result<RunFolder, JournalError> {
         let path = self.runs_folder().join(run.as_str());
         let named = Path::new(run.as_str()).components().count() == 1 && path.join("journal").is_file();
-        named.then_some(RunFolder { path }).ok_or_else(|| Error::NoRun { run: run.clone(), root: self.root.clone() })
+        named
+            .then_some(RunFolder { path })
+            .ok_or_else(|| JournalError::NoRun { run: run.clone(), root: self.root.clone() })
     }
 
     /// Every run that has a journal, the oldest first.
-    pub fn runs(&self) -> Result<Vec<RunId>, Error> {
+    pub fn runs(&self) -> Result<Vec<RunId>, JournalError> {
         let folder = self.runs_folder();
         if !folder.exists() {
             return Ok(Vec::new());
@@ -151,7 +153,7 @@ impl RunFolder {
         &self,
         sha256s: impl IntoIterator<Item = &'f str>,
         mut each: impl FnMut(&str, &Path) -> io::Result<()>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), JournalError> {
         let folder = self.files();
         private().create(&folder).map_err(at(&folder))?;
         for sha256 in sha256s {
@@ -164,7 +166,7 @@ impl RunFolder {
     }
 
     /// Removes the files that the run has kept by content.
-    pub fn drop_files(&self) -> Result<(), Error> {
+    pub fn drop_files(&self) -> Result<(), JournalError> {
         match fs::remove_dir_all(self.files()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&self.files())(error)),
             _ => Ok(()),
@@ -172,12 +174,12 @@ impl RunFolder {
     }
 
     /// Reads the run's journal, which another process may be writing.
-    pub fn replay(&self, each: impl FnMut(&Stamped, &RunState)) -> Result<Replay, Error> {
+    pub fn replay(&self, each: impl FnMut(&Stamped, &RunState)) -> Result<Replay, JournalError> {
         replay(&self.journal(), each)
     }
 
     /// The same of a file that no event names: one that is there was left by an engine that did not begin.
-    pub fn replace_input(&self, name: &str, content: &[u8]) -> Result<(), Error> {
+    pub fn replace_input(&self, name: &str, content: &[u8]) -> Result<(), JournalError> {
         let path = self.inputs().join(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&path)(error)),
@@ -186,14 +188,14 @@ impl RunFolder {
     }
 
     /// Removes the record. Its journal is held by who asks. A crash in the middle leaves a folder that is no run.
-    pub fn remove(&self) -> Result<(), Error> {
+    pub fn remove(&self) -> Result<(), JournalError> {
         let journal = self.journal();
         fs::remove_file(&journal).map_err(at(&journal))?;
         fs::remove_dir_all(&self.path).map_err(at(&self.path))
     }
 
     /// Keeps one more file of what the run is made from. It must not be there.
-    pub fn keep_input(&self, name: &str, content: &[u8]) -> Result<(), Error> {
+    pub fn keep_input(&self, name: &str, content: &[u8]) -> Result<(), JournalError> {
         let path = self.inputs().join(name);
         let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         open.and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all())).map_err(at(&path))

@@ -3,8 +3,8 @@
 //! A step's standard output may be megabytes; lines stay short, so that reading a journal stays cheap, and
 //! a restart still finds every value. The line names the value's SHA-256, so the chain covers it as well.
 
-use super::error::{Error, at};
-use super::line::{Line, hex};
+use super::error::{JournalError, at};
+use super::line::{JournalLine, hex};
 use crate::model::{Event, Outputs, TaskEvent};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub const LARGE: usize = 64 * 1024;
 
 /// Moves the large values of a line's outputs to files in `folder`; they are on disk when this returns.
-pub fn take_out(line: &mut Line, folder: &Path) -> Result<(), Error> {
+pub fn take_out(line: &mut JournalLine, folder: &Path) -> Result<(), JournalError> {
     let Some(out) = outputs(line) else { return Ok(()) };
     let mut small = Outputs::new();
     let mut kept = Vec::new();
@@ -39,7 +39,7 @@ pub fn take_out(line: &mut Line, folder: &Path) -> Result<(), Error> {
 }
 
 /// Puts the values back that a line has in files; else says which one is not what it was.
-pub fn put_back(line: &mut Line, folder: &Path) -> Result<(), String> {
+pub fn put_back(line: &mut JournalLine, folder: &Path) -> Result<(), String> {
     let kept = std::mem::take(&mut line.kept);
     let Some(out) = outputs(line) else { return Ok(()) };
     let out = Arc::make_mut(out);
@@ -54,7 +54,7 @@ pub fn put_back(line: &mut Line, folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn outputs(line: &mut Line) -> Option<&mut Arc<Outputs>> {
+fn outputs(line: &mut JournalLine) -> Option<&mut Arc<Outputs>> {
     match &mut line.stamped.event {
         Event::Task { what: TaskEvent::Done { out, .. }, .. } => Some(out),
         _ => None,
@@ -62,7 +62,7 @@ fn outputs(line: &mut Line) -> Option<&mut Arc<Outputs>> {
 }
 
 /// Under another name until it is whole: what bears a checksum as its name is always what it says.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+fn write(path: &Path, bytes: &[u8]) -> Result<(), JournalError> {
     let partial = path.with_extension("partial");
     let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial);
     open.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all())).map_err(at(&partial))?;

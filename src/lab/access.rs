@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::run::run;
-use super::store::{Folder, Record, write_private};
-use super::{LabError, Name};
+use super::store::{Folder, LabRecord, write_private};
+use super::{LabError, LabName};
 
 /// Makes a client key for the lab and a host key for each host, and writes what ssh and the engine need.
-pub(super) fn write(folder: &Folder, record: &Record) -> Result<(), LabError> {
+pub(super) fn write(folder: &Folder, record: &LabRecord) -> Result<(), LabError> {
     make_key(&folder.client_key(), "lab")?;
     let mut known_hosts = String::new();
     for (index, host) in record.spec.hosts.iter().enumerate() {
@@ -27,7 +27,7 @@ pub(super) fn write(folder: &Folder, record: &Record) -> Result<(), LabError> {
 }
 
 /// A host's private key; its public one lies beside it.
-pub(super) fn host_key(folder: &Folder, host: &Name) -> PathBuf {
+pub(super) fn host_key(folder: &Folder, host: &LabName) -> PathBuf {
     folder.host(host).path().join("ssh_host_ed25519_key")
 }
 
@@ -41,7 +41,7 @@ fn make_key(path: &Path, comment: &str) -> Result<(), LabError> {
     run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", &path.to_string_lossy()]).map(drop)
 }
 
-fn ssh_config(folder: &Folder, record: &Record) -> Result<String, LabError> {
+fn ssh_config(folder: &Folder, record: &LabRecord) -> Result<String, LabError> {
     let mut text = String::new();
     for (index, host) in record.spec.hosts.iter().enumerate() {
         let address = record.address(index)?;
@@ -61,14 +61,14 @@ fn ssh_config(folder: &Folder, record: &Record) -> Result<String, LabError> {
 }
 
 #[derive(Serialize)]
-struct Inventory<'a> {
-    defaults: Defaults,
+struct LabInventory<'a> {
+    defaults: InventoryDefaults,
     hosts: BTreeMap<&'a str, InventoryHost>,
     groups: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
 #[derive(Serialize)]
-struct Defaults {
+struct InventoryDefaults {
     ssh_config: PathBuf,
     user: &'static str,
 }
@@ -78,14 +78,14 @@ struct InventoryHost {
     address: String,
 }
 
-fn inventory(folder: &Folder, record: &Record) -> Result<String, LabError> {
+fn inventory(folder: &Folder, record: &LabRecord) -> Result<String, LabError> {
     let names: Vec<&str> = record.spec.hosts.iter().map(|host| host.name.as_str()).collect();
     let mut hosts = BTreeMap::new();
     for (index, name) in names.iter().enumerate() {
         hosts.insert(*name, InventoryHost { address: record.address(index)?.to_string() });
     }
-    let defaults = Defaults { ssh_config: folder.ssh_config(), user: "root" };
-    let inventory = Inventory { defaults, hosts, groups: groups(&names) };
+    let defaults = InventoryDefaults { ssh_config: folder.ssh_config(), user: "root" };
+    let inventory = LabInventory { defaults, hosts, groups: groups(&names) };
     Ok(serde_saphyr::to_string(&inventory).expect("an inventory is plain data"))
 }
 

@@ -6,9 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::boot::{enter, power_on};
-use super::cgroup::Group;
+use super::cgroup::HostCgroup;
 use super::run::output_of;
-use super::{Break, Lab, LabError, Name, network, throttle};
+use super::{Break, Lab, LabError, LabName, network, throttle};
 
 /// Lies on the data disk while it is filled.
 const FILLER: &str = ".filled-by-the-lab";
@@ -22,9 +22,9 @@ done 2>/dev/null
 :
 "#;
 
-pub(super) fn apply(lab: &Lab, host: &Name, what: Break) -> Result<(), LabError> {
+pub(super) fn apply(lab: &Lab, host: &LabName, what: Break) -> Result<(), LabError> {
     let index = lab.host_index(host)?;
-    let group = Group::of(lab.name(), host)?;
+    let group = HostCgroup::of(lab.name(), host)?;
     // Not while the lab, or this host, is being brought up or down.
     let _lock = lab.folder.lock()?.ok_or_else(|| LabError::NoLab(lab.name().clone()))?;
     if needs_power(what) && !group.is_populated() {
@@ -55,12 +55,12 @@ fn needs_power(what: Break) -> bool {
     }
 }
 
-fn systemctl(group: &Group, host: &Name, verb: &str) -> Result<(), LabError> {
+fn systemctl(group: &HostCgroup, host: &LabName, verb: &str) -> Result<(), LabError> {
     output_of(&mut enter(group, host, &["systemctl", verb, "ssh.service"])?).map(drop)
 }
 
 /// The whole disk, as major:minor, that holds what the host writes. Only a real disk can be slowed down.
-fn disk_below(lab: &Lab, host: &Name, what: Break) -> Result<String, LabError> {
+fn disk_below(lab: &Lab, host: &LabName, what: Break) -> Result<String, LabError> {
     let upper = lab.folder.host(host).upper();
     let device = fs::metadata(&upper).map_err(LabError::io("look at", &upper))?.dev();
     let number = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
@@ -72,7 +72,7 @@ fn disk_below(lab: &Lab, host: &Name, what: Break) -> Result<String, LabError> {
     fs::read_to_string(disk.join("dev")).map(|number| number.trim().to_owned()).map_err(|_| cannot())
 }
 
-fn data_disk(lab: &Lab, host: &Name, what: Break) -> Result<PathBuf, LabError> {
+fn data_disk(lab: &Lab, host: &LabName, what: Break) -> Result<PathBuf, LabError> {
     if lab.host_spec(host)?.disk.is_some() {
         return Ok(lab.folder.host(host).disk());
     }

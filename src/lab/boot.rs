@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::cgroup::Group;
+use super::cgroup::HostCgroup;
 use super::run::tail;
-use super::store::{Folder, Record};
-use super::{LabError, Name, nspawn};
+use super::store::{Folder, LabRecord};
+use super::{LabError, LabName, nspawn};
 
 /// A host is up in about a second; a busy machine may need longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,9 +21,9 @@ const SYSTEMD: &str = "/run/systemd/private";
 
 /// Starts the host and waits until its systemd has finished booting, and so has started sshd. It need not be
 /// reachable for that.
-pub(super) fn power_on(folder: &Folder, record: &Record, index: usize) -> Result<(), LabError> {
+pub(super) fn power_on(folder: &Folder, record: &LabRecord, index: usize) -> Result<(), LabError> {
     let host = &record.spec.hosts[index].name;
-    let group = Group::of(&record.spec.name, host)?;
+    let group = HostCgroup::of(&record.spec.name, host)?;
     if group.is_populated() {
         return Err(LabError::On(host.clone()));
     }
@@ -42,7 +42,7 @@ pub(super) fn power_on(folder: &Folder, record: &Record, index: usize) -> Result
 }
 
 /// Waits until `done`; the error tells what did not happen.
-fn await_host(group: &Group, what: &str, done: impl Fn() -> bool) -> Result<(), String> {
+fn await_host(group: &HostCgroup, what: &str, done: impl Fn() -> bool) -> Result<(), String> {
     let deadline = Instant::now() + PATIENCE;
     while !done() {
         if !group.is_populated() {
@@ -57,7 +57,7 @@ fn await_host(group: &Group, what: &str, done: impl Fn() -> bool) -> Result<(), 
 }
 
 /// Until it has finished booting, only root may log in, and units may still be started by the boot itself.
-fn await_systemd(group: &Group, host: &Name) -> Result<(), String> {
+fn await_systemd(group: &HostCgroup, host: &LabName) -> Result<(), String> {
     let listens = || group.init().is_some_and(|pid| Path::new(&format!("/proc/{pid}/root{SYSTEMD}")).exists());
     await_host(group, "its systemd does not listen", listens)?;
     let words = ["timeout", "60", "systemctl", "is-system-running", "--wait"];
@@ -70,9 +70,9 @@ fn await_systemd(group: &Group, host: &Name) -> Result<(), String> {
 }
 
 /// Waits until the host's sshd answers this machine.
-pub(super) fn await_sshd(record: &Record, index: usize) -> Result<(), LabError> {
+pub(super) fn await_sshd(record: &LabRecord, index: usize) -> Result<(), LabError> {
     let host = &record.spec.hosts[index].name;
-    let (group, address) = (Group::of(&record.spec.name, host)?, record.address(index)?);
+    let (group, address) = (HostCgroup::of(&record.spec.name, host)?, record.address(index)?);
     let answered = await_host(&group, "its sshd does not answer", || sshd_answers(address));
     answered.map_err(|why| LabError::Boot { host: host.clone(), why, console: String::new() })
 }
@@ -91,7 +91,7 @@ fn sshd_answers(address: Ipv4Addr) -> bool {
 }
 
 /// A command in all namespaces of the host.
-pub(super) fn enter(group: &Group, host: &Name, words: &[&str]) -> Result<Command, LabError> {
+pub(super) fn enter(group: &HostCgroup, host: &LabName, words: &[&str]) -> Result<Command, LabError> {
     let init = group.init().ok_or_else(|| LabError::Off(host.clone()))?;
     let mut command = Command::new("nsenter");
     command.args(["--all", "--root", &format!("--target={init}"), "--"]).args(words);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{LabError, Name, ids, throttle};
+use super::{LabError, LabName, ids, throttle};
 
 /// How long killing or freezing a host may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,15 +41,15 @@ impl Hierarchies {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Group {
+pub(super) struct HostCgroup {
     hierarchies: Hierarchies,
     path: String,
 }
 
-impl Group {
-    pub(super) fn of(lab: &Name, host: &Name) -> Result<Group, LabError> {
+impl HostCgroup {
+    pub(super) fn of(lab: &LabName, host: &LabName) -> Result<HostCgroup, LabError> {
         let hierarchies = found()?;
-        Ok(Group { hierarchies, path: format!("{}/{host}", ids::of_lab(lab)) })
+        Ok(HostCgroup { hierarchies, path: format!("{}/{host}", ids::of_lab(lab)) })
     }
 
     /// Makes the group's folders, where they are not there yet; a process enters by writing itself into the
@@ -109,22 +109,22 @@ impl Group {
 }
 
 /// Kills every process of the lab and removes all of its groups.
-pub(super) fn remove_lab(lab: &Name) -> Result<(), LabError> {
+pub(super) fn remove_lab(lab: &LabName) -> Result<(), LabError> {
     let hierarchies = found()?;
     for host in children(&hierarchies.v2.join(ids::of_lab(lab))) {
         let path = format!("{}/{}", ids::of_lab(lab), host.file_name().unwrap_or_default().to_string_lossy());
-        Group { hierarchies: hierarchies.clone(), path }.kill()?;
+        HostCgroup { hierarchies: hierarchies.clone(), path }.kill()?;
     }
     remove(&hierarchies, &ids::of_lab(lab))
 }
 
 /// The lab's groups that are there.
-pub(super) fn left(lab: &Name) -> Result<Vec<PathBuf>, LabError> {
+pub(super) fn left(lab: &LabName) -> Result<Vec<PathBuf>, LabError> {
     Ok(found()?.all().map(|hierarchy| hierarchy.join(ids::of_lab(lab))).filter(|path| path.exists()).collect())
 }
 
 fn found() -> Result<Hierarchies, LabError> {
-    Hierarchies::find().ok_or_else(|| LabError::NotPossible(vec![super::Missing::CgroupV2]))
+    Hierarchies::find().ok_or_else(|| LabError::NotPossible(vec![super::MissingRequirement::CgroupV2]))
 }
 
 /// Kills until nothing is left: a process that was on its way in, by the hand of a killed `up`, may come late.

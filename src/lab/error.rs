@@ -3,12 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{Missing, Name};
+use super::{LabName, MissingRequirement};
 
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
     #[error("this machine cannot run a lab: {}", list(.0))]
-    NotPossible(Vec<Missing>),
+    NotPossible(Vec<MissingRequirement>),
     #[error(
         "{0:?} is not a name for a lab or a host: a lower-case letter first, then at most 23 lower-case letters, digits or dashes, and no dash at the end"
     )]
@@ -22,23 +22,23 @@ pub enum LabError {
     #[error("{0}")]
     BadSpec(String),
     #[error("there is already a lab {0}: take it down first")]
-    Exists(Name),
+    Exists(LabName),
     #[error("there is no lab {0}")]
-    NoLab(Name),
+    NoLab(LabName),
     #[error("there is no process {0}")]
     NoProcess(u32),
     #[error("lab {lab} has no host {host}")]
-    NoHost { lab: Name, host: Name },
+    NoHost { lab: LabName, host: LabName },
     #[error("host {0} is off")]
-    Off(Name),
+    Off(LabName),
     #[error("host {0} is on already")]
-    On(Name),
+    On(LabName),
     #[error("host {host} cannot have {what}: {why}")]
-    CannotBreak { host: Name, what: super::Break, why: String },
+    CannotBreak { host: LabName, what: super::Break, why: String },
     #[error("every network 10.77.1.0/24 to 10.77.254.0/24 is taken")]
     NoNetworkLeft,
     #[error("host {host} did not come up ({why}); its console said:\n{console}")]
-    Boot { host: Name, why: String, console: String },
+    Boot { host: LabName, why: String, console: String },
     #[error("`{command}` failed ({status}): {stderr}")]
     Command { command: String, status: String, stderr: String },
     #[error("cannot {act} {}: {source}", path.display())]
@@ -46,7 +46,7 @@ pub enum LabError {
     #[error("the record {} is damaged: {source}", path.display())]
     Record { path: PathBuf, source: serde_json::Error },
     #[error("{path} of lab {lab} could not be removed: it is still in use")]
-    StillThere { lab: Name, path: String },
+    StillThere { lab: LabName, path: String },
 }
 
 impl LabError {
@@ -57,6 +57,6 @@ impl LabError {
     }
 }
 
-fn list(missing: &[Missing]) -> String {
-    missing.iter().map(Missing::to_string).collect::<Vec<_>>().join("; ")
+fn list(missing: &[MissingRequirement]) -> String {
+    missing.iter().map(MissingRequirement::to_string).collect::<Vec<_>>().join("; ")
 }

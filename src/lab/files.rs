@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::run::run;
-use super::store::{Folder, HostFolder, Record, make_private};
+use super::store::{Folder, HostFolder, LabRecord, make_private};
 use super::{DataDisk, HostSpec, LabError, access, mounts};
 
 /// Mounts the host's file system and writes what is its own: name, identity, keys.
-pub(super) fn prepare(folder: &Folder, record: &Record, host: &HostSpec, lower: &[PathBuf]) -> Result<(), LabError> {
+pub(super) fn prepare(folder: &Folder, record: &LabRecord, host: &HostSpec, lower: &[PathBuf]) -> Result<(), LabError> {
     let own = folder.host(&host.name);
     for part in [own.root(), own.upper(), own.work()] {
         make_private(&part)?;
@@ -29,7 +29,7 @@ pub(super) fn prepare(folder: &Folder, record: &Record, host: &HostSpec, lower: 
     }
 }
 
-fn hosts(record: &Record) -> Result<String, LabError> {
+fn hosts(record: &LabRecord) -> Result<String, LabError> {
     let mut text = String::from("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n");
     for (index, host) in record.spec.hosts.iter().enumerate() {
         text.push_str(&format!("{} {}\n", record.address(index)?, host.name));

@@ -2,14 +2,14 @@
 
 use std::ops::Deref;
 
-use super::{Lab, LabError, Say, Spec};
+use super::{Lab, LabError, LabSpec, Say};
 
 /// Takes its lab down when it is dropped. Should the process be killed before, the next `up` of any lab does it.
 #[derive(Debug)]
 pub struct LabGuard(Lab);
 
 impl LabGuard {
-    pub fn up(spec: &Spec, say: Say) -> Result<LabGuard, LabError> {
+    pub fn up(spec: &LabSpec, say: Say) -> Result<LabGuard, LabError> {
         Lab::up_while(spec, std::process::id(), say).map(LabGuard)
     }
 }

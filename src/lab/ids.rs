@@ -7,20 +7,20 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::{LabError, Name};
+use super::{LabError, LabName};
 
 /// The lab's cgroup, and the network namespace of its bridge.
-pub(super) fn of_lab(lab: &Name) -> String {
+pub(super) fn of_lab(lab: &LabName) -> String {
     format!("surefoot.{lab}")
 }
 
 /// A host's network namespace, and what systemd-nspawn calls it.
-pub(super) fn of_host(lab: &Name, host: &Name) -> String {
+pub(super) fn of_host(lab: &LabName, host: &LabName) -> String {
     format!("surefoot.{lab}.{host}")
 }
 
 /// The entries of a folder that belong to the lab or to a host of it, also to one that its record does not know.
-pub(super) fn entries(folder: &str, lab: &Name) -> Result<Vec<PathBuf>, LabError> {
+pub(super) fn entries(folder: &str, lab: &LabName) -> Result<Vec<PathBuf>, LabError> {
     let entries = match fs::read_dir(folder) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(LabError::io("read", folder))?,
@@ -29,7 +29,7 @@ pub(super) fn entries(folder: &str, lab: &Name) -> Result<Vec<PathBuf>, LabError
     Ok(paths.filter(|path| belongs(path, lab)).collect())
 }
 
-fn belongs(path: &Path, lab: &Name) -> bool {
+fn belongs(path: &Path, lab: &LabName) -> bool {
     let id = path.file_name().unwrap_or_default().to_string_lossy();
     let rest = id.strip_prefix(&of_lab(lab));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn a_lab_owns_what_bears_its_whole_name() {
-        let lab: Name = "lab".parse().unwrap();
+        let lab: LabName = "lab".parse().unwrap();
         let owned = |id: &str| belongs(Path::new(id), &lab);
         assert!(owned(&of_lab(&lab)) && owned(&of_host(&lab, &"a".parse().unwrap())));
         assert!(!owned("surefoot.lab-2") && !owned("surefoot.lab2.a") && !owned("surefoot.la") && !owned("lab"));

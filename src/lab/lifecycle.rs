@@ -5,13 +5,14 @@ use std::thread;
 use std::time::Instant;
 
 use super::boot::{await_sshd, power_on};
-use super::owner::Process;
-use super::store::{self, Folder, Record};
+use super::owner::OwnerProcess;
+use super::store::{self, Folder, LabRecord};
 use super::{
-    Lab, LabError, Name, Progress, Say, Spec, access, cgroup, files, mounts, network, nspawn, requirements, root,
+    Lab, LabError, LabName, LabProgress, LabSpec, Say, access, cgroup, files, mounts, network, nspawn, requirements,
+    root,
 };
 
-pub(super) fn up(spec: &Spec, owner: Option<Process>, say: Say) -> Result<Lab, LabError> {
+pub(super) fn up(spec: &LabSpec, owner: Option<OwnerProcess>, say: Say) -> Result<Lab, LabError> {
     spec.check()?;
     let missing = requirements();
     if !missing.is_empty() {
@@ -22,7 +23,7 @@ pub(super) fn up(spec: &Spec, owner: Option<Process>, say: Say) -> Result<Lab, L
     let _ = reap();
     let (folder, record, _lock) = store::create(spec)?;
     let raised = raise(&folder, &record, &lower, say).and_then(|()| {
-        let record = Record { owner, ..record };
+        let record = LabRecord { owner, ..record };
         folder.write_record(&record)?;
         Ok(Lab { folder: folder.clone(), record })
     });
@@ -33,7 +34,7 @@ pub(super) fn up(spec: &Spec, owner: Option<Process>, say: Say) -> Result<Lab, L
     raised
 }
 
-fn raise(folder: &Folder, record: &Record, lower: &[PathBuf], say: Say) -> Result<(), LabError> {
+fn raise(folder: &Folder, record: &LabRecord, lower: &[PathBuf], say: Say) -> Result<(), LabError> {
     for host in &record.spec.hosts {
         store::make_private(folder.host(&host.name).path())?;
     }
@@ -45,7 +46,7 @@ fn raise(folder: &Folder, record: &Record, lower: &[PathBuf], say: Say) -> Resul
         let start = Instant::now();
         power_on(folder, record, index)?;
         await_sshd(record, index)?;
-        say(Progress::HostUp(host.name.clone(), start.elapsed()));
+        say(LabProgress::HostUp(host.name.clone(), start.elapsed()));
         Ok(())
     };
     thread::scope(|scope| {
@@ -54,14 +55,14 @@ fn raise(folder: &Folder, record: &Record, lower: &[PathBuf], say: Say) -> Resul
     })
 }
 
-pub(super) fn down(name: &Name) -> Result<(), LabError> {
+pub(super) fn down(name: &LabName) -> Result<(), LabError> {
     let folder = Folder::of(name);
     let _lock = store::lock_to_remove(&folder)?;
     take_down(name, &folder)
 }
 
 /// One that cannot be removed keeps none of the others; its error comes last.
-pub(super) fn reap() -> Result<Vec<Name>, LabError> {
+pub(super) fn reap() -> Result<Vec<LabName>, LabError> {
     let mut reaped = Vec::new();
     let mut done = Ok(());
     for name in store::names()? {
@@ -74,7 +75,7 @@ pub(super) fn reap() -> Result<Vec<Name>, LabError> {
     done.map(|()| reaped)
 }
 
-fn reap_one(name: &Name) -> Result<bool, LabError> {
+fn reap_one(name: &LabName) -> Result<bool, LabError> {
     let folder = Folder::of(name);
     // Asked before locking, so as not to wait for a lab that is coming up; and after, for another may have been faster.
     if !is_orphan(&folder) {
@@ -101,7 +102,7 @@ fn is_orphan(folder: &Folder) -> bool {
 }
 
 /// By name alone, and in this order: what is dead holds no mount, and what is unmounted is no part of the folder.
-fn take_down(name: &Name, folder: &Folder) -> Result<(), LabError> {
+fn take_down(name: &LabName, folder: &Folder) -> Result<(), LabError> {
     cgroup::remove_lab(name)?;
     network::down(name)?;
     nspawn::remove_traces(name)?;

@@ -45,32 +45,32 @@ pub use breaks::Break;
 pub use error::LabError;
 pub use guard::LabGuard;
 pub use package::Package;
-pub use requirements::{Missing, install_missing, requirements};
-pub use spec::{DataDisk, Etcd, HostNames, HostSpec, Name, Spec};
+pub use requirements::{MissingRequirement, install_missing, requirements};
+pub use spec::{DataDisk, Etcd, HostNames, HostSpec, LabName, LabSpec};
 
-use cgroup::Group;
-use owner::Process;
-use store::{Folder, Record};
+use cgroup::HostCgroup;
+use owner::OwnerProcess;
+use store::{Folder, LabRecord};
 
 /// What [`Lab::up`] is doing; `Display` is one line for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
+pub enum LabProgress {
     /// The Debian root with this is not in the cache: it is being built, which takes about half a minute.
     BuildingRoot { etcd: Etcd, packages: BTreeSet<Package> },
     /// The programs of this etcd are not in the cache: they are fetched, which takes some seconds.
     FetchingEtcd(Etcd),
     /// The host's sshd answers and its systemd has finished booting, this long after its start.
-    HostUp(Name, Duration),
+    HostUp(LabName, Duration),
 }
 
 /// Where `up` tells what it does. Called from several threads.
-pub type Say<'a> = &'a (dyn Fn(Progress) + Sync);
+pub type Say<'a> = &'a (dyn Fn(LabProgress) + Sync);
 
 /// A lab that is up, or was when it was opened.
 #[derive(Debug)]
 pub struct Lab {
     folder: Folder,
-    record: Record,
+    record: LabRecord,
 }
 
 /// What a host's processes are doing.
@@ -83,18 +83,18 @@ pub enum HostState {
 
 impl Lab {
     /// Boots the lab and leaves it up when this process ends. Labs whose owner has died are removed first.
-    pub fn up(spec: &Spec, say: Say) -> Result<Lab, LabError> {
+    pub fn up(spec: &LabSpec, say: Say) -> Result<Lab, LabError> {
         lifecycle::up(spec, None, say)
     }
 
     /// As [`Lab::up`], for as long as the process `pid` lives: once it has died, the next `up` of any lab, or
     /// [`Lab::reap`], removes this one.
-    pub fn up_while(spec: &Spec, pid: u32, say: Say) -> Result<Lab, LabError> {
-        let owner = Process::of(pid).ok_or(LabError::NoProcess(pid))?;
+    pub fn up_while(spec: &LabSpec, pid: u32, say: Say) -> Result<Lab, LabError> {
+        let owner = OwnerProcess::of(pid).ok_or(LabError::NoProcess(pid))?;
         lifecycle::up(spec, Some(owner), say)
     }
 
-    pub fn open(name: &Name) -> Result<Lab, LabError> {
+    pub fn open(name: &LabName) -> Result<Lab, LabError> {
         let folder = Folder::of(name);
         let record = folder.record()?.ok_or_else(|| LabError::NoLab(name.clone()))?;
         Ok(Lab { folder, record })
@@ -102,25 +102,25 @@ impl Lab {
 
     /// Removes the lab with everything that belongs to it, whatever state it is in. Removing what is not there
     /// succeeds.
-    pub fn down(name: &Name) -> Result<(), LabError> {
+    pub fn down(name: &LabName) -> Result<(), LabError> {
         lifecycle::down(name)
     }
 
     /// The names of all labs on this machine, sorted.
-    pub fn list() -> Result<Vec<Name>, LabError> {
+    pub fn list() -> Result<Vec<LabName>, LabError> {
         store::names()
     }
 
     /// Removes the labs whose owning process is dead; returns their names.
-    pub fn reap() -> Result<Vec<Name>, LabError> {
+    pub fn reap() -> Result<Vec<LabName>, LabError> {
         lifecycle::reap()
     }
 
-    pub fn name(&self) -> &Name {
+    pub fn name(&self) -> &LabName {
         &self.record.spec.name
     }
 
-    pub fn spec(&self) -> &Spec {
+    pub fn spec(&self) -> &LabSpec {
         &self.record.spec
     }
 
@@ -140,17 +140,17 @@ impl Lab {
     }
 
     /// In the order of the spec.
-    pub fn hosts(&self) -> impl Iterator<Item = &Name> {
+    pub fn hosts(&self) -> impl Iterator<Item = &LabName> {
         self.record.spec.hosts.iter().map(|host| &host.name)
     }
 
-    pub fn address(&self, host: &Name) -> Result<Ipv4Addr, LabError> {
+    pub fn address(&self, host: &LabName) -> Result<Ipv4Addr, LabError> {
         self.record.address(self.host_index(host)?)
     }
 
-    pub fn state(&self, host: &Name) -> Result<HostState, LabError> {
+    pub fn state(&self, host: &LabName) -> Result<HostState, LabError> {
         self.host_index(host)?;
-        let group = Group::of(self.name(), host)?;
+        let group = HostCgroup::of(self.name(), host)?;
         Ok(match (group.is_populated(), group.is_frozen()) {
             (false, _) => HostState::Off,
             (true, true) => HostState::Frozen,
@@ -159,7 +159,7 @@ impl Lab {
     }
 
     /// An `ssh` to the host, by the lab's own config; `words` are given to ssh as they are.
-    pub fn ssh(&self, host: &Name, words: &[&str]) -> Result<Command, LabError> {
+    pub fn ssh(&self, host: &LabName, words: &[&str]) -> Result<Command, LabError> {
         self.host_index(host)?;
         let mut ssh = Command::new("ssh");
         ssh.arg("-F").arg(self.ssh_config()).arg(host.as_str()).args(words);
@@ -168,13 +168,13 @@ impl Lab {
 
     /// A command inside the host, as root, without its network or sshd: for setting scenes and for looking. It
     /// dies with the host, but is not frozen or slowed down with it.
-    pub fn enter(&self, host: &Name, words: &[&str]) -> Result<Command, LabError> {
+    pub fn enter(&self, host: &LabName, words: &[&str]) -> Result<Command, LabError> {
         self.host_index(host)?;
-        boot::enter(&Group::of(self.name(), host)?, host, words)
+        boot::enter(&HostCgroup::of(self.name(), host)?, host, words)
     }
 
     /// Breaks or mends something on the host.
-    pub fn apply(&self, host: &Name, what: Break) -> Result<(), LabError> {
+    pub fn apply(&self, host: &LabName, what: Break) -> Result<(), LabError> {
         apply::apply(self, host, what)
     }
 
@@ -190,7 +190,7 @@ impl Lab {
 
     /// Where this machine sees an absolute path of the host, also while the host is frozen or off. Read only: links of
     /// the host lead elsewhere here.
-    pub fn path_of(&self, host: &Name, path: &Path) -> Result<PathBuf, LabError> {
+    pub fn path_of(&self, host: &LabName, path: &Path) -> Result<PathBuf, LabError> {
         let own = self.folder.host(host);
         let disk = self.host_spec(host)?.disk.as_ref().and_then(|disk| path.strip_prefix(&disk.path).ok());
         Ok(match disk {
@@ -199,12 +199,12 @@ impl Lab {
         })
     }
 
-    fn host_index(&self, host: &Name) -> Result<usize, LabError> {
+    fn host_index(&self, host: &LabName) -> Result<usize, LabError> {
         let index = self.hosts().position(|name| name == host);
         index.ok_or_else(|| LabError::NoHost { lab: self.name().clone(), host: host.clone() })
     }
 
-    fn host_spec(&self, host: &Name) -> Result<&HostSpec, LabError> {
+    fn host_spec(&self, host: &LabName) -> Result<&HostSpec, LabError> {
         Ok(&self.record.spec.hosts[self.host_index(host)?])
     }
 }

@@ -7,8 +7,8 @@
 use std::fs;
 
 use super::run::run;
-use super::store::Record;
-use super::{LabError, Name, ids};
+use super::store::LabRecord;
+use super::{LabError, LabName, ids};
 
 /// Where `ip netns` keeps its names.
 const NAMESPACES: &str = "/run/netns";
@@ -24,7 +24,7 @@ fn port_of(index: usize) -> String {
 }
 
 /// Makes the bridge, and a namespace with a link and an address for each host.
-pub(super) fn up(record: &Record) -> Result<(), LabError> {
+pub(super) fn up(record: &LabRecord) -> Result<(), LabError> {
     let bridge = ids::of_lab(&record.spec.name);
     let link = link_of(record.network);
     ip(&["netns", "add", &bridge])?;
@@ -49,7 +49,7 @@ fn stop_forwarding(link: &str) -> Result<(), LabError> {
     if value.trim() == "0" { Ok(()) } else { fs::write(&path, "0").map_err(LabError::io("write", path)) }
 }
 
-fn connect_host(record: &Record, index: usize) -> Result<(), LabError> {
+fn connect_host(record: &LabRecord, index: usize) -> Result<(), LabError> {
     let lab = &record.spec.name;
     let (bridge, port) = (ids::of_lab(lab), port_of(index));
     let host = ids::of_host(lab, &record.spec.hosts[index].name);
@@ -62,18 +62,18 @@ fn connect_host(record: &Record, index: usize) -> Result<(), LabError> {
     ip(&["-n", &host, "route", "add", "default", "via", &gateway(record)])
 }
 
-fn gateway(record: &Record) -> String {
+fn gateway(record: &LabRecord) -> String {
     format!("10.77.{}.1", record.network)
 }
 
 /// Pulls or plugs the host's cable: at the bridge's side, so that the host cannot mend it.
-pub(super) fn set_link(lab: &Name, index: usize, up: bool) -> Result<(), LabError> {
+pub(super) fn set_link(lab: &LabName, index: usize, up: bool) -> Result<(), LabError> {
     let state = if up { "up" } else { "down" };
     ip(&["-n", &ids::of_lab(lab), "link", "set", &port_of(index), state])
 }
 
 /// Removes all namespaces of the lab, and with them its links. No process of the lab may be left in them.
-pub(super) fn down(lab: &Name) -> Result<(), LabError> {
+pub(super) fn down(lab: &LabName) -> Result<(), LabError> {
     let bridge = ids::of_lab(lab);
     for path in ids::entries(NAMESPACES, lab)? {
         let namespace = path.file_name().unwrap_or_default().to_string_lossy();

@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::store::{Folder, Record};
-use super::{LabError, Name, ids, mounts};
+use super::store::{Folder, LabRecord};
+use super::{LabError, LabName, ids, mounts};
 
 /// Enters the cgroups named in its first argument and becomes the rest of its arguments.
 const ENTER: &str = r#"for group in $1; do echo $$ >"$group/cgroup.procs" || exit; done; shift; exec "$@""#;
@@ -16,7 +16,7 @@ const TRACES: [&str; 2] = ["/run/systemd/nspawn/propagate", "/run/systemd/nspawn
 
 /// The command returns at once. The host is then a child of the machine's init, in a session of its own: it stays
 /// when we go.
-pub(super) fn command(folder: &Folder, record: &Record, index: usize, groups: &[PathBuf]) -> Command {
+pub(super) fn command(folder: &Folder, record: &LabRecord, index: usize, groups: &[PathBuf]) -> Command {
     let spec = &record.spec.hosts[index];
     let own = folder.host(&spec.name);
     let machine = ids::of_host(&record.spec.name, &spec.name);
@@ -40,7 +40,7 @@ pub(super) fn command(folder: &Folder, record: &Record, index: usize, groups: &[
 }
 
 /// Removes what killed hosts of the lab left in systemd-nspawn's own folders.
-pub(super) fn remove_traces(lab: &Name) -> Result<(), LabError> {
+pub(super) fn remove_traces(lab: &LabName) -> Result<(), LabError> {
     for folder in TRACES {
         ids::entries(folder, lab)?.iter().try_for_each(|trace| remove_trace(trace))?;
     }
@@ -48,7 +48,7 @@ pub(super) fn remove_traces(lab: &Name) -> Result<(), LabError> {
 }
 
 /// As [`remove_traces`], for one host: newer versions of systemd-nspawn do not start over them.
-pub(super) fn remove_traces_of(lab: &Name, host: &Name) -> Result<(), LabError> {
+pub(super) fn remove_traces_of(lab: &LabName, host: &LabName) -> Result<(), LabError> {
     let machine = ids::of_host(lab, host);
     TRACES.iter().try_for_each(|folder| remove_trace(&Path::new(folder).join(&machine)))
 }

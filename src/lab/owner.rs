@@ -5,7 +5,7 @@ use std::fs;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Process {
+pub(super) struct OwnerProcess {
     pid: u32,
     /// In clock ticks since the machine's boot.
     start: u64,
@@ -13,14 +13,14 @@ pub(super) struct Process {
     boot: String,
 }
 
-impl Process {
+impl OwnerProcess {
     /// None when there is no such process.
-    pub(super) fn of(pid: u32) -> Option<Process> {
-        Some(Process { pid, start: start_of(pid)?, boot: boot_id()? })
+    pub(super) fn of(pid: u32) -> Option<OwnerProcess> {
+        Some(OwnerProcess { pid, start: start_of(pid)?, boot: boot_id()? })
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        Process::of(self.pid).as_ref() == Some(self)
+        OwnerProcess::of(self.pid).as_ref() == Some(self)
     }
 }
 
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn a_process_is_alive_until_it_ends() {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        let process = Process::of(child.id()).unwrap();
+        let process = OwnerProcess::of(child.id()).unwrap();
         assert!(process.is_alive());
         child.kill().unwrap();
         child.wait().unwrap();
@@ -57,9 +57,9 @@ mod tests {
 
     #[test]
     fn another_process_with_the_same_id_is_not_the_owner() {
-        let this = Process::of(std::process::id()).unwrap();
+        let this = OwnerProcess::of(std::process::id()).unwrap();
         assert!(this.is_alive());
-        assert!(!Process { start: this.start - 1, ..this.clone() }.is_alive());
-        assert!(!Process { boot: "another".into(), ..this }.is_alive());
+        assert!(!OwnerProcess { start: this.start - 1, ..this.clone() }.is_alive());
+        assert!(!OwnerProcess { boot: "another".into(), ..this }.is_alive());
     }
 }

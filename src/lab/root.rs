@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use sha2::{Digest, Sha256};
 
 use super::run::{run, tail};
-use super::{Etcd, LabError, Progress, Say, Spec, cache, programs};
+use super::{Etcd, LabError, LabProgress, LabSpec, Say, cache, programs};
 
 pub(super) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -49,16 +49,16 @@ touch /etc/.updated /var/.updated
 ";
 
 /// What the hosts of a lab stand on, the topmost layer first; what is not in the cache is made.
-pub(super) fn layers(spec: &Spec, say: Say) -> Result<Vec<PathBuf>, LabError> {
+pub(super) fn layers(spec: &LabSpec, say: Say) -> Result<Vec<PathBuf>, LabError> {
     let root = cache::ensure(&id(spec), |target, lock| {
-        say(Progress::BuildingRoot { etcd: spec.etcd, packages: spec.packages.clone() });
+        say(LabProgress::BuildingRoot { etcd: spec.etcd, packages: spec.packages.clone() });
         build(spec, target, lock)
     })?;
     Ok(programs::ensure(spec.etcd, say)?.into_iter().chain([root]).collect())
 }
 
 /// As mmdebstrap takes them.
-fn packages(spec: &Spec) -> String {
+fn packages(spec: &LabSpec) -> String {
     let etcd = match spec.etcd {
         Etcd::None => "",
         Etcd::V3_4 | Etcd::V3_5 | Etcd::V3_5_1 | Etcd::Sid => ETCD_PACKAGES,
@@ -67,7 +67,7 @@ fn packages(spec: &Spec) -> String {
     [PACKAGES, etcd].into_iter().chain(more).collect()
 }
 
-fn id(spec: &Spec) -> String {
+fn id(spec: &LabSpec) -> String {
     let mut hash = Sha256::new();
     hash.update(packages(spec));
     hash.update(LEFT_OUT.concat());
@@ -81,7 +81,7 @@ fn id(spec: &Spec) -> String {
 
 /// The lock goes to mmdebstrap as its standard input: should we die, the root stays locked for as long as mmdebstrap
 /// still works on it.
-fn build(spec: &Spec, target: &Path, lock: &File) -> Result<(), LabError> {
+fn build(spec: &LabSpec, target: &Path, lock: &File) -> Result<(), LabError> {
     let lock = lock.try_clone().map_err(LabError::io("lock", target))?;
     let mut words = vec!["--variant=minbase".to_owned(), format!("--include={}", packages(spec))];
     words.extend(LEFT_OUT.map(|option| format!("--dpkgopt={option}")));

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::thread;
 
 use super::boot::{await_sshd, power_on};
-use super::cgroup::Group;
+use super::cgroup::HostCgroup;
 use super::run::run;
 use super::store::{self, HostFolder};
-use super::{HostSpec, Lab, LabError, Progress, Say, mounts, network, root};
+use super::{HostSpec, Lab, LabError, LabProgress, Say, mounts, network, root};
 
 /// Switches every host off, keeps its files, and boots it again.
 pub(super) fn save(lab: &Lab, say: Say) -> Result<(), LabError> {
@@ -48,7 +48,7 @@ fn on_each_host(
         let host = &lab.record.spec.hosts[index];
         let own = lab.folder.host(&host.name);
         let start = std::time::Instant::now();
-        Group::of(lab.name(), &host.name)?.kill()?;
+        HostCgroup::of(lab.name(), &host.name)?.kill()?;
         network::set_link(lab.name(), index, true)?;
         mounts::unmount_below(&own.root())?;
         work(&own, host)?;
@@ -58,7 +58,7 @@ fn on_each_host(
         mounts::overlay(lower, &own.upper(), &own.work(), &own.root())?;
         power_on(&lab.folder, &lab.record, index)?;
         await_sshd(&lab.record, index)?;
-        say(Progress::HostUp(host.name.clone(), start.elapsed()));
+        say(LabProgress::HostUp(host.name.clone(), start.elapsed()));
         Ok(())
     };
     thread::scope(|scope| {

@@ -13,11 +13,11 @@ use super::{LabError, Package};
 /// It becomes part of host names, paths, cgroups and namespaces, so nothing else is let in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Name(String);
+pub struct LabName(String);
 
-impl Name {
+impl LabName {
     /// A name that no other process of this machine uses: `stem` and this process's id.
-    pub fn of_this_process(stem: &str) -> Result<Name, LabError> {
+    pub fn of_this_process(stem: &str) -> Result<LabName, LabError> {
         format!("{stem}-{}", std::process::id()).parse()
     }
 
@@ -26,35 +26,35 @@ impl Name {
     }
 }
 
-impl FromStr for Name {
+impl FromStr for LabName {
     type Err = LabError;
 
-    fn from_str(text: &str) -> Result<Name, LabError> {
+    fn from_str(text: &str) -> Result<LabName, LabError> {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase());
         if starts_well && text.len() <= 24 && text.chars().all(allowed) && !text.ends_with('-') {
-            Ok(Name(text.to_owned()))
+            Ok(LabName(text.to_owned()))
         } else {
             Err(LabError::BadName(text.to_owned()))
         }
     }
 }
 
-impl TryFrom<String> for Name {
+impl TryFrom<String> for LabName {
     type Error = LabError;
 
-    fn try_from(text: String) -> Result<Name, LabError> {
+    fn try_from(text: String) -> Result<LabName, LabError> {
         text.parse()
     }
 }
 
-impl From<Name> for String {
-    fn from(name: Name) -> String {
+impl From<LabName> for String {
+    fn from(name: LabName) -> String {
         name.0
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for LabName {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -138,13 +138,13 @@ impl FromStr for DataDisk {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostSpec {
-    pub name: Name,
+    pub name: LabName,
     pub disk: Option<DataDisk>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spec {
-    pub name: Name,
+pub struct LabSpec {
+    pub name: LabName,
     pub hosts: Vec<HostSpec>,
     pub etcd: Etcd,
     /// Installed on every host. Their services do not start with the host: who wants one starts it.
@@ -154,14 +154,14 @@ pub struct Spec {
 
 /// The hosts of a lab as a person writes them: `3`, or `web-1,web-2`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostNames(pub Vec<Name>);
+pub struct HostNames(pub Vec<LabName>);
 
 impl FromStr for HostNames {
     type Err = LabError;
 
     fn from_str(text: &str) -> Result<HostNames, LabError> {
         match text.parse() {
-            Ok(count) => Ok(HostNames(Spec::numbered(count))),
+            Ok(count) => Ok(HostNames(LabSpec::numbered(count))),
             Err(_) => text.split(',').map(str::parse).collect::<Result<_, _>>().map(HostNames),
         }
     }
@@ -170,21 +170,21 @@ impl FromStr for HostNames {
 /// The most hosts that a lab may have: their addresses are .11 and up in a /24.
 const MOST_HOSTS: usize = 200;
 
-impl Spec {
+impl LabSpec {
     /// `count` hosts named etcd-1, etcd-2 and so on, none with a data disk, and no other packages.
-    pub fn cluster(name: Name, count: usize, etcd: Etcd) -> Spec {
-        Spec::of_hosts(name, HostNames(Spec::numbered(count)), etcd)
+    pub fn cluster(name: LabName, count: usize, etcd: Etcd) -> LabSpec {
+        LabSpec::of_hosts(name, HostNames(LabSpec::numbered(count)), etcd)
     }
 
     /// Hosts of these names, none with a data disk, and no other packages.
-    pub fn of_hosts(name: Name, hosts: HostNames, etcd: Etcd) -> Spec {
+    pub fn of_hosts(name: LabName, hosts: HostNames, etcd: Etcd) -> LabSpec {
         let hosts = hosts.0.into_iter().map(|name| HostSpec { name, disk: None });
-        Spec { name, hosts: hosts.collect(), etcd, packages: BTreeSet::new() }
+        LabSpec { name, hosts: hosts.collect(), etcd, packages: BTreeSet::new() }
     }
 
     /// etcd-1, etcd-2 and so on: hosts without names of their own.
-    pub fn numbered(count: usize) -> Vec<Name> {
-        (1..=count).map(|n| Name(format!("etcd-{n}"))).collect()
+    pub fn numbered(count: usize) -> Vec<LabName> {
+        (1..=count).map(|n| LabName(format!("etcd-{n}"))).collect()
     }
 
     pub(super) fn check(&self) -> Result<(), LabError> {
@@ -220,16 +220,17 @@ mod tests {
     #[test]
     fn names_are_what_hosts_paths_and_namespaces_all_bear() {
         for good in ["a", "etcd-1", "lab", "abcdefghijklmnopqrstuvwx"] {
-            assert_eq!(good.parse::<Name>().unwrap().as_str(), good);
+            assert_eq!(good.parse::<LabName>().unwrap().as_str(), good);
         }
         for bad in ["", "1a", "-a", "a-", "A", "a.b", "a/b", "a b", "..", "abcdefghijklmnopqrstuvwxy"] {
-            assert!(bad.parse::<Name>().is_err(), "{bad:?}");
+            assert!(bad.parse::<LabName>().is_err(), "{bad:?}");
         }
     }
 
     #[test]
     fn hosts_are_given_as_a_number_or_by_their_names() {
-        let names = |text: &str| text.parse::<HostNames>().map(|names| names.0.iter().map(Name::to_string).collect());
+        let names =
+            |text: &str| text.parse::<HostNames>().map(|names| names.0.iter().map(LabName::to_string).collect());
         assert_eq!(names("2").ok(), Some(vec!["etcd-1".to_owned(), "etcd-2".to_owned()]));
         assert_eq!(names("db,web-1").ok(), Some(vec!["db".to_owned(), "web-1".to_owned()]));
         for bad in ["", "-1", "web-1,", "web-1, web-2", "Web"] {
@@ -239,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_lab_needs_hosts_of_different_names() {
-        let cluster = |count| Spec::cluster("lab".parse().unwrap(), count, Etcd::None);
+        let cluster = |count| LabSpec::cluster("lab".parse().unwrap(), count, Etcd::None);
         assert!(cluster(1).check().is_ok());
         assert!(cluster(MOST_HOSTS).check().is_ok());
         assert!(cluster(0).check().is_err());

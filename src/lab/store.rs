@@ -11,22 +11,22 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::owner::Process;
-use super::{LabError, Name, Spec, network};
+use super::owner::OwnerProcess;
+use super::{LabError, LabName, LabSpec, network};
 
 const BASE: &str = "/var/lib/surefoot/lab";
 
 /// What is known of a lab besides what its name tells.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Record {
-    pub(super) spec: Spec,
+pub(super) struct LabRecord {
+    pub(super) spec: LabSpec,
     /// The N of 10.77.N.0/24.
     pub(super) network: u8,
     /// While the lab comes up, and for a process's own lab always: with this process the lab dies.
-    pub(super) owner: Option<Process>,
+    pub(super) owner: Option<OwnerProcess>,
 }
 
-impl Record {
+impl LabRecord {
     pub(super) fn address(&self, index: usize) -> Result<Ipv4Addr, LabError> {
         let last = u8::try_from(index + 11).map_err(|_| LabError::BadSpec("too many hosts".into()))?;
         Ok(Ipv4Addr::new(10, 77, self.network, last))
@@ -43,7 +43,7 @@ pub(super) struct Lock {
 }
 
 impl Folder {
-    pub(super) fn of(name: &Name) -> Folder {
+    pub(super) fn of(name: &LabName) -> Folder {
         Folder(Path::new(BASE).join(name.as_str()))
     }
 
@@ -67,12 +67,12 @@ impl Folder {
         self.0.join("id_ed25519")
     }
 
-    pub(super) fn host(&self, host: &Name) -> HostFolder {
+    pub(super) fn host(&self, host: &LabName) -> HostFolder {
         HostFolder(self.0.join("hosts").join(host.as_str()))
     }
 
     /// None when there is no such lab.
-    pub(super) fn record(&self) -> Result<Option<Record>, LabError> {
+    pub(super) fn record(&self) -> Result<Option<LabRecord>, LabError> {
         let path = self.0.join("lab.json");
         match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|source| LabError::Record { path, source }),
@@ -81,7 +81,7 @@ impl Folder {
         }
     }
 
-    pub(super) fn write_record(&self, record: &Record) -> Result<(), LabError> {
+    pub(super) fn write_record(&self, record: &LabRecord) -> Result<(), LabError> {
         let path = self.0.join("lab.json");
         let next = self.0.join("lab.json.next");
         let text = serde_json::to_vec_pretty(record).expect("a record is plain data");
@@ -144,15 +144,15 @@ impl HostFolder {
 }
 
 /// Gives the lab a folder and a free network. The lab's lock is held from its first moment.
-pub(super) fn create(spec: &Spec) -> Result<(Folder, Record, Lock), LabError> {
+pub(super) fn create(spec: &LabSpec) -> Result<(Folder, LabRecord, Lock), LabError> {
     // Until the lab is up, it is ours to finish; nobody else could.
-    let owner = Process::of(std::process::id());
+    let owner = OwnerProcess::of(std::process::id());
     let _base = lock_base()?;
     let folder = Folder::of(&spec.name);
     if folder.0.exists() {
         return Err(LabError::Exists(spec.name.clone()));
     }
-    let record = Record { spec: spec.clone(), network: free_network()?, owner };
+    let record = LabRecord { spec: spec.clone(), network: free_network()?, owner };
     // No lab can be named so: names begin with a letter.
     let fresh = Folder(Path::new(BASE).join(".new"));
     remove(&fresh.0)?;
@@ -164,13 +164,13 @@ pub(super) fn create(spec: &Spec) -> Result<(Folder, Record, Lock), LabError> {
 }
 
 /// The names of all labs, sorted.
-pub(super) fn names() -> Result<Vec<Name>, LabError> {
+pub(super) fn names() -> Result<Vec<LabName>, LabError> {
     let entries = match fs::read_dir(BASE) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(LabError::io("read", BASE))?,
     };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let mut names: Vec<Name> = names.collect();
+    let mut names: Vec<LabName> = names.collect();
     names.sort();
     Ok(names)
 }

@@ -6,13 +6,13 @@ use std::fs;
 use std::path::Path;
 
 use super::LabError;
-use super::cgroup::{Group, write};
+use super::cgroup::{HostCgroup, write};
 
 const V1_FILES: [&str; 2] = ["blkio.throttle.read_bps_device", "blkio.throttle.write_bps_device"];
 const V2_FILE: &str = "io.max";
 
 /// Limits reading and writing to this many bytes a second each.
-pub(super) fn slow(group: &Group, disk: &str, bytes_per_second: u64) -> Result<(), LabError> {
+pub(super) fn slow(group: &HostCgroup, disk: &str, bytes_per_second: u64) -> Result<(), LabError> {
     if let Some(folder) = group.v1_blkio() {
         return V1_FILES.iter().try_for_each(|file| write(&folder.join(file), &format!("{disk} {bytes_per_second}")));
     }
@@ -21,7 +21,7 @@ pub(super) fn slow(group: &Group, disk: &str, bytes_per_second: u64) -> Result<(
 }
 
 /// Lifts every limit. What waits for the disk goes on at once.
-pub(super) fn lift(group: &Group) -> Result<(), LabError> {
+pub(super) fn lift(group: &HostCgroup) -> Result<(), LabError> {
     match group.v1_blkio() {
         Some(folder) => V1_FILES.iter().try_for_each(|file| lift_each(&folder.join(file), "0")),
         None => lift_each(&group.v2().join(V2_FILE), "rbps=max wbps=max"),

@@ -2,17 +2,17 @@
 
 use super::fields::Fields;
 use super::hint::suggested;
-use super::node::{Node, Value};
+use super::node::{Node, NodeValue};
 use super::shape::{Form, SCALAR, Shape, fields};
 use crate::action::Period;
 use crate::http::Url;
 use crate::model::{Diagnostic, Sources};
-use crate::secret::Source;
+use crate::secret::SecretSource;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Clone, Debug, Default)]
-pub struct Config {
+pub struct UserConfig {
     /// Who is told of what becomes of runs.
     pub notify: Vec<Notify>,
     /// Folders that runbooks are named from; absolute.
@@ -25,13 +25,13 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Notify {
     /// Of what; not empty.
-    pub on: Vec<Moment>,
+    pub on: Vec<NoticeKind>,
     pub to: To,
 }
 
 /// What somebody may be told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
+pub enum NoticeKind {
     Start,
     Waiting,
     Failed,
@@ -47,7 +47,7 @@ pub enum To {
     Webhook {
         url: Webhook,
         /// What the server knows us by.
-        token: Option<Source>,
+        token: Option<SecretSource>,
     },
 }
 
@@ -55,17 +55,18 @@ pub enum To {
 pub enum Webhook {
     Url(Url),
     /// The address is a secret itself.
-    Secret(Source),
+    Secret(SecretSource),
 }
 
-impl Moment {
-    pub const ALL: [Moment; 5] = [Moment::Start, Moment::Waiting, Moment::Failed, Moment::Unknown, Moment::Ended];
+impl NoticeKind {
+    pub const ALL: [NoticeKind; 5] =
+        [NoticeKind::Start, NoticeKind::Waiting, NoticeKind::Failed, NoticeKind::Unknown, NoticeKind::Ended];
 
     /// In the same order.
     const WORDS: [&str; 5] = ["start", "waiting", "failed", "unknown", "ended"];
 
     pub fn word(self) -> &'static str {
-        Moment::WORDS[self as usize]
+        NoticeKind::WORDS[self as usize]
     }
 }
 
@@ -99,7 +100,7 @@ static NOTIFY: Shape = Shape {
     what: "an entry of `notify`",
     about: "Somebody who is told, by a command or by a webhook.",
     groups: &[fields! {
-        optional "on": Form::Some(&Form::OneOf(&Moment::WORDS)), "[waiting, ended]",
+        optional "on": Form::Some(&Form::OneOf(&NoticeKind::WORDS)), "[waiting, ended]",
             "Of what: that a run starts or goes on, that it waits for an approval, that it has failed and stops, that an outcome cannot be known, that it has ended. Default: all of it.";
         optional "command": Form::Some(&ARGUMENT), "[notify-send, surefoot]",
             "A program and its arguments. The notice is its input, as JSON; `SUREFOOT_TEXT` and some other variables have parts of it.";
@@ -115,27 +116,27 @@ const WEBHOOK: &str = "an address is wanted, or where one is found: https://...,
 const TOKEN: &str = "a token is never written out: env:NAME, file:PATH or cmd:COMMAND says where it is";
 
 /// Relative paths in it start from `folder`.
-pub(super) fn decode(root: &Node, folder: &Path, sources: &Sources) -> Result<Config, Vec<Diagnostic>> {
-    let mut reader = Reader { folder, sources, problems: Vec::new() };
+pub(super) fn decode(root: &Node, folder: &Path, sources: &Sources) -> Result<UserConfig, Vec<Diagnostic>> {
+    let mut reader = ConfigReader { folder, sources, problems: Vec::new() };
     let config = reader.config(root);
     config.filter(|_| reader.problems.is_empty()).ok_or(reader.problems)
 }
 
-struct Reader<'r> {
+struct ConfigReader<'r> {
     folder: &'r Path,
     sources: &'r Sources,
     problems: Vec<Diagnostic>,
 }
 
-impl Reader<'_> {
-    fn config(&mut self, root: &Node) -> Option<Config> {
+impl ConfigReader<'_> {
+    fn config(&mut self, root: &Node) -> Option<UserConfig> {
         let mut fields = Fields::of(root, &CONFIG, &mut self.problems)?;
         let entries = fields.take("notify").map(|node| self.items(node)).unwrap_or_default();
         let folders = fields.take("runbooks").map(|node| self.texts(node)).unwrap_or_default();
         let runbooks = folders.iter().map(|folder| self.path(folder)).collect();
         let tidy = fields.take("tidy").and_then(|node| self.tidy(node));
         fields.finish(&mut self.problems);
-        Some(Config { notify: entries.iter().filter_map(|node| self.notify(node)).collect(), runbooks, tidy })
+        Some(UserConfig { notify: entries.iter().filter_map(|node| self.notify(node)).collect(), runbooks, tidy })
     }
 
     fn tidy(&mut self, node: &Node) -> Option<Duration> {
@@ -151,7 +152,7 @@ impl Reader<'_> {
 
     fn notify(&mut self, node: &Node) -> Option<Notify> {
         let mut fields = Fields::of(node, &NOTIFY, &mut self.problems)?;
-        let on = fields.take("on").map(|node| self.moments(node)).unwrap_or(Moment::ALL.to_vec());
+        let on = fields.take("on").map(|node| self.moments(node)).unwrap_or(NoticeKind::ALL.to_vec());
         let (command, webhook) = (fields.entry("command"), fields.entry("webhook"));
         let token = fields.entry("token");
         fields.finish(&mut self.problems);
@@ -174,15 +175,15 @@ impl Reader<'_> {
         Some(Notify { on, to })
     }
 
-    fn moments(&mut self, node: &Node) -> Vec<Moment> {
+    fn moments(&mut self, node: &Node) -> Vec<NoticeKind> {
         let mut moments = Vec::new();
         for item in self.some(node) {
             let word = item.as_str().unwrap_or_default();
-            match Moment::ALL.into_iter().find(|moment| moment.word() == word) {
+            match NoticeKind::ALL.into_iter().find(|moment| moment.word() == word) {
                 Some(moment) => moments.push(moment),
                 None => {
                     let problem = Diagnostic::error("E0510", item.span, "nobody is told of that");
-                    self.problems.push(suggested(problem, Some(item.span), word, Moment::WORDS));
+                    self.problems.push(suggested(problem, Some(item.span), word, NoticeKind::WORDS));
                 }
             }
         }
@@ -227,30 +228,30 @@ impl Reader<'_> {
 
     fn webhook(&mut self, node: &Node) -> Option<Webhook> {
         let text = node.text(self.sources).unwrap_or_default();
-        let secret = Source::parse(text, self.folder).filter(Source::is_found_alone);
+        let secret = SecretSource::parse(text, self.folder).filter(SecretSource::is_found_alone);
         match (secret, text.parse()) {
             (Some(source), _) => Some(Webhook::Secret(source)),
             (None, Ok(url)) => Some(Webhook::Url(url)),
             (None, Err(_)) => {
-                self.problems.push(Diagnostic::error("E0510", node.span, WEBHOOK).conceal());
+                self.problems.push(Diagnostic::error("E0510", node.span, WEBHOOK).redact());
                 None
             }
         }
     }
 
     /// Nobody may be there to be asked for it.
-    fn token(&mut self, node: &Node) -> Option<Source> {
-        let source = node.text(self.sources).and_then(|text| Source::parse(text, self.folder));
-        let source = source.filter(Source::is_found_alone);
+    fn token(&mut self, node: &Node) -> Option<SecretSource> {
+        let source = node.text(self.sources).and_then(|text| SecretSource::parse(text, self.folder));
+        let source = source.filter(SecretSource::is_found_alone);
         if source.is_none() {
-            self.problems.push(Diagnostic::error("E0606", node.span, TOKEN).conceal());
+            self.problems.push(Diagnostic::error("E0606", node.span, TOKEN).redact());
         }
         source
     }
 
     fn some<'n>(&mut self, node: &'n Node) -> &'n [Node] {
         let items = self.items(node);
-        if node.value == Value::Seq(Vec::new()) {
+        if node.value == NodeValue::Seq(Vec::new()) {
             self.problems.push(Diagnostic::error("E0501", node.span, "this list is empty"));
         }
         items
@@ -258,7 +259,7 @@ impl Reader<'_> {
 
     fn items<'n>(&mut self, node: &'n Node) -> &'n [Node] {
         match &node.value {
-            Value::Seq(items) => items,
+            NodeValue::Seq(items) => items,
             _ => {
                 let message = format!("a list is wanted, this is {}", node.kind());
                 self.problems.push(Diagnostic::error("E0202", node.span, message));

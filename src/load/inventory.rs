@@ -6,13 +6,13 @@ mod source;
 mod ssh;
 
 pub use keys::INVENTORY;
-pub use source::{Loaded, is_executed, load};
+pub use source::{LoadedInventory, is_executed, load};
 
 use super::fields::Fields;
 use super::hint::did_you_mean;
-use super::node::{Key, Node, Value};
+use super::node::{Node, NodeKey, NodeValue};
 use crate::model::{Diagnostic, FileId, HostName, Sources, Span};
-use crate::secret::{FORMS, Login, Source};
+use crate::secret::{EtcdLogin, FORMS, SecretSource};
 use crate::world::EtcdAccess;
 use indexmap::IndexMap;
 use keys::{DEFAULTS, ETCD, HOST};
@@ -69,7 +69,7 @@ impl Inventory {
 }
 
 pub(super) fn decode(root: &Node, dir: &Path, sources: &Sources) -> Result<Inventory, Vec<Diagnostic>> {
-    let mut decoder = Decoder { dir, sources, problems: Vec::new() };
+    let mut decoder = InventoryDecoder { dir, sources, problems: Vec::new() };
     let inventory = decoder.inventory(root);
     match inventory {
         Some(inventory) if decoder.problems.is_empty() => Ok(inventory),
@@ -79,7 +79,7 @@ pub(super) fn decode(root: &Node, dir: &Path, sources: &Sources) -> Result<Inven
 
 /// The keys that say how a host is reached; the same in `defaults` and in a host.
 #[derive(Clone, Default)]
-struct Reach {
+struct Connection {
     user: Option<String>,
     port: Option<u16>,
     identity: Option<PathBuf>,
@@ -87,13 +87,13 @@ struct Reach {
     become_user: Option<Option<String>>,
 }
 
-struct Decoder<'d> {
+struct InventoryDecoder<'d> {
     dir: &'d Path,
     sources: &'d Sources,
     problems: Vec<Diagnostic>,
 }
 
-impl Decoder<'_> {
+impl InventoryDecoder<'_> {
     fn inventory(&mut self, root: &Node) -> Option<Inventory> {
         let mut fields = Fields::of(root, &INVENTORY, &mut self.problems)?;
         let defaults = fields.take("defaults").map(|node| self.defaults(node)).unwrap_or_default();
@@ -112,15 +112,15 @@ impl Decoder<'_> {
         Some(inventory)
     }
 
-    fn defaults(&mut self, node: &Node) -> Reach {
-        let Some(mut fields) = Fields::of(node, &DEFAULTS, &mut self.problems) else { return Reach::default() };
+    fn defaults(&mut self, node: &Node) -> Connection {
+        let Some(mut fields) = Fields::of(node, &DEFAULTS, &mut self.problems) else { return Connection::default() };
         let reach = self.reach(&mut fields);
         fields.finish(&mut self.problems);
         reach
     }
 
-    fn reach(&mut self, fields: &mut Fields) -> Reach {
-        Reach {
+    fn reach(&mut self, fields: &mut Fields) -> Connection {
+        Connection {
             user: fields.take("user").and_then(|node| self.text(node)),
             port: fields.take("port").and_then(|node| self.port(node)),
             identity: fields.take("identity").and_then(|node| self.path(node)),
@@ -129,8 +129,8 @@ impl Decoder<'_> {
         }
     }
 
-    fn hosts(&mut self, node: &Node, defaults: &Reach) -> IndexMap<HostName, HostEntry> {
-        let Value::Map(entries) = &node.value else {
+    fn hosts(&mut self, node: &Node, defaults: &Connection) -> IndexMap<HostName, HostEntry> {
+        let NodeValue::Map(entries) = &node.value else {
             let message = format!("`hosts` is a map of hosts by name, this is {}", node.kind());
             self.problems.push(Diagnostic::error("E0202", node.span, message));
             return IndexMap::new();
@@ -145,10 +145,10 @@ impl Decoder<'_> {
         hosts
     }
 
-    fn host(&mut self, key: &Key, node: &Node, defaults: &Reach) -> Option<HostEntry> {
+    fn host(&mut self, key: &NodeKey, node: &Node, defaults: &Connection) -> Option<HostEntry> {
         // `etcd-1:` alone is a host that is reached by its name.
-        let empty = Node { span: node.span, value: Value::Map(Vec::new()) };
-        let node = if node.value == Value::Null { &empty } else { node };
+        let empty = Node { span: node.span, value: NodeValue::Map(Vec::new()) };
+        let node = if node.value == NodeValue::Null { &empty } else { node };
         let mut fields = Fields::of(node, &HOST, &mut self.problems)?;
         let address = fields.take("address").and_then(|node| self.text(node));
         let own = self.reach(&mut fields);
@@ -169,7 +169,7 @@ impl Decoder<'_> {
     }
 
     fn groups(&mut self, node: &Node, inventory: &mut Inventory) {
-        let Value::Map(entries) = &node.value else {
+        let NodeValue::Map(entries) = &node.value else {
             let message = format!("`groups` is a map of lists of hosts, this is {}", node.kind());
             self.problems.push(Diagnostic::error("E0202", node.span, message));
             return;
@@ -186,7 +186,7 @@ impl Decoder<'_> {
     }
 
     fn group(&mut self, node: &Node, inventory: &Inventory) -> Vec<HostName> {
-        let Value::Seq(items) = &node.value else {
+        let NodeValue::Seq(items) = &node.value else {
             let message = format!("a group is a list of hosts, this is {}", node.kind());
             self.problems.push(Diagnostic::error("E0202", node.span, message));
             return Vec::new();
@@ -211,7 +211,7 @@ impl Decoder<'_> {
 
     /// A more exact name wins: `all`, then a group, then a host.
     fn etcd(&mut self, node: &Node, inventory: &mut Inventory) {
-        let Value::Map(entries) = &node.value else {
+        let NodeValue::Map(entries) = &node.value else {
             let message = format!("`etcd` is a map of hosts or groups, this is {}", node.kind());
             self.problems.push(Diagnostic::error("E0202", node.span, message));
             return;
@@ -259,18 +259,18 @@ impl Decoder<'_> {
             self.problems.push(Diagnostic::error("E0203", one, "`user` and `password` are given together"));
         }
         let (user, password) = (user.and_then(|node| self.text(node)), password.and_then(|node| self.source(node)));
-        let login = user.zip(password).map(|(user, password)| Login { user, password });
+        let login = user.zip(password).map(|(user, password)| EtcdLogin { user, password });
         fields.finish(&mut self.problems);
         Some(EtcdAccess { ca, cert, key, endpoint, login })
     }
 
     /// Where a secret is found; files from the inventory's folder.
-    fn source(&mut self, node: &Node) -> Option<Source> {
-        let source = node.text(self.sources).and_then(|text| Source::parse(text, self.dir));
-        let source = source.filter(|source| !matches!(source, Source::Generate(_)));
+    fn source(&mut self, node: &Node) -> Option<SecretSource> {
+        let source = node.text(self.sources).and_then(|text| SecretSource::parse(text, self.dir));
+        let source = source.filter(|source| !matches!(source, SecretSource::Generate(_)));
         if source.is_none() {
             let message = format!("a secret is never written out: say where it is found, {FORMS}");
-            self.problems.push(Diagnostic::error("E0606", node.span, message).conceal());
+            self.problems.push(Diagnostic::error("E0606", node.span, message).redact());
         }
         source
     }
@@ -288,7 +288,7 @@ impl Decoder<'_> {
         }
     }
 
-    fn check_name(&mut self, key: &Key, what: &str) {
+    fn check_name(&mut self, key: &NodeKey, what: &str) {
         let reserved = key.text == HostName::CONTROLLER || key.text == "all";
         let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
         let plain = key.text.starts_with(|c: char| c.is_ascii_alphanumeric()) && key.text.chars().all(word);
@@ -320,7 +320,7 @@ impl Decoder<'_> {
 
     fn port(&mut self, node: &Node) -> Option<u16> {
         let port = match &node.value {
-            Value::Number(number) => number.as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0),
+            NodeValue::Number(number) => number.as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0),
             _ => None,
         };
         if port.is_none() {
@@ -339,7 +339,7 @@ impl Decoder<'_> {
 
     fn become_user(&mut self, node: &Node) -> Option<Option<String>> {
         match &node.value {
-            Value::Bool(yes) => Some(yes.then(|| "root".to_owned())),
+            NodeValue::Bool(yes) => Some(yes.then(|| "root".to_owned())),
             _ => self.text(node).map(Some),
         }
     }

@@ -21,12 +21,12 @@ mod texts;
 mod used;
 mod yaml;
 
-pub use config::{CONFIG, Config, Moment, Notify, To, Webhook};
+pub use config::{CONFIG, NoticeKind, Notify, To, UserConfig, Webhook};
 pub use fields::{Fields, unknown_key};
 pub use format::{Unformatted, formatted};
 pub use hint::{closest, did_you_mean, suggested};
-pub use inventory::{HostEntry, INVENTORY, Inventory, Loaded};
-pub use node::{Key, Node, Value};
+pub use inventory::{HostEntry, INVENTORY, Inventory, LoadedInventory};
+pub use node::{Node, NodeKey, NodeValue};
 pub use patch::patched;
 pub use rehearsal::{LabWish, REHEARSAL, Rehearsal, binds, given};
 pub(crate) use shape::fields;
@@ -67,8 +67,8 @@ impl Document {
 
 /// Parameters as they were given for one run; later ones win over earlier ones.
 #[derive(Clone, Debug)]
-pub struct Given {
-    pub key: Key,
+pub struct GivenParameter {
+    pub key: NodeKey,
     pub value: Node,
 }
 
@@ -94,18 +94,18 @@ pub fn found(found: &Found, catalog: &Catalog, sources: &mut Sources) -> Result<
 }
 
 /// The same from copies of them. `found` is where the runbook was: relative paths in it start there.
-pub fn kept(found: &Found, copies: &Copies, sources: &mut Sources) -> Result<Document, Vec<Diagnostic>> {
+pub fn read_copy(found: &Found, copies: &Copies, sources: &mut Sources) -> Result<Document, Vec<Diagnostic>> {
     let lookup = Lookup::Kept(copies);
     Ok(used::follow(used::read(found, lookup, sources)?, lookup, sources))
 }
 
 /// Reads hosts in whatever form they are: a native inventory, one of Ansible's, an ssh config, what a program prints.
-pub fn hosts(given: &Path, sources: &mut Sources) -> Result<Loaded, Vec<Diagnostic>> {
+pub fn hosts(given: &Path, sources: &mut Sources) -> Result<LoadedInventory, Vec<Diagnostic>> {
     inventory::load(given, sources)
 }
 
 /// The same without running anything: none of a program, with a warning.
-pub fn hosts_unrun(given: &Path, sources: &mut Sources) -> Result<Loaded, Vec<Diagnostic>> {
+pub fn hosts_unrun(given: &Path, sources: &mut Sources) -> Result<LoadedInventory, Vec<Diagnostic>> {
     if !inventory::is_executed(given) {
         return hosts(given, sources);
     }
@@ -113,7 +113,7 @@ pub fn hosts_unrun(given: &Path, sources: &mut Sources) -> Result<Loaded, Vec<Di
     let message = "this inventory is a program, and a check runs none: its hosts are not known";
     let help = format!("`{} --list > inventory.json`, and give that", given.display());
     let warnings = vec![Diagnostic::warning("W0703", nowhere, message).help(help)];
-    Ok(Loaded { warnings, unknown: true, ..Loaded::default() })
+    Ok(LoadedInventory { warnings, unknown: true, ..LoadedInventory::default() })
 }
 
 /// Whether reading an inventory runs a program.
@@ -170,12 +170,12 @@ pub fn rehearsal_at(
 }
 
 /// Reads a file of `name: value` lines. An empty file gives none. Of what is no such file nothing is shown.
-pub fn params(path: &Path, sources: &mut Sources) -> Result<Vec<Given>, Vec<Diagnostic>> {
+pub fn params(path: &Path, sources: &mut Sources) -> Result<Vec<GivenParameter>, Vec<Diagnostic>> {
     let file = file::read(path, sources)?;
     let read = yaml::parse_or_empty(file, &sources.get(file).text);
     let read = read.and_then(|root| root.as_ref().map_or(Ok(()), |root| node::expect_map(root, PARAMS)).map(|()| root));
     let Some(root) = read.inspect_err(|_| sources.hide(file))? else { return Ok(Vec::new()) };
-    Ok(root.entries().iter().cloned().map(|(key, value)| Given { key, value }).collect())
+    Ok(root.entries().iter().cloned().map(|(key, value)| GivenParameter { key, value }).collect())
 }
 
 const PARAMS: &str = "a parameters file";
@@ -185,11 +185,11 @@ fn keys(shape: &Shape) -> Vec<&'static str> {
 }
 
 /// Reads a user's config. An empty file says nothing.
-pub fn config(path: &Path, sources: &mut Sources) -> Result<Config, Vec<Diagnostic>> {
+pub fn config(path: &Path, sources: &mut Sources) -> Result<UserConfig, Vec<Diagnostic>> {
     let file = file::read(path, sources)?;
     file::show_only_with(file, &keys(&CONFIG), sources);
     let root = yaml::parse_or_empty(file, &sources.get(file).text)?;
-    let Some(root) = root else { return Ok(Config::default()) };
+    let Some(root) = root else { return Ok(UserConfig::default()) };
     node::expect_map(&root, "a config")?;
     config::decode(&root, &folder(path), sources)
 }
@@ -200,7 +200,7 @@ pub fn tree(text: &str, sources: &mut Sources) -> Result<Node, Vec<Diagnostic>> 
 }
 
 /// Takes a `name=value` of the command line. The value is read as YAML where it is YAML, else as text.
-pub fn argument(text: &str, sources: &mut Sources) -> Result<Given, Vec<Diagnostic>> {
+pub fn argument(text: &str, sources: &mut Sources) -> Result<GivenParameter, Vec<Diagnostic>> {
     yaml::argument(sources.add("-p", text), text)
 }
 

@@ -7,32 +7,32 @@ use crate::model::{Diagnostic, Span};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     pub span: Span,
-    pub value: Value,
+    pub value: NodeValue,
 }
 
 /// What a node holds. Numbers are exact: 64-bit integers, or floats that are finite.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum NodeValue {
     Null,
     Bool(bool),
     Number(serde_json::Number),
     String(String),
     Seq(Vec<Node>),
-    Map(Vec<(Key, Node)>),
+    Map(Vec<(NodeKey, Node)>),
 }
 
 /// A map's key. Within one map every text occurs once.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Key {
+pub struct NodeKey {
     pub text: String,
     pub span: Span,
 }
 
 impl Node {
     /// The entries of a map; none for anything else.
-    pub fn entries(&self) -> &[(Key, Node)] {
+    pub fn entries(&self) -> &[(NodeKey, Node)] {
         match &self.value {
-            Value::Map(entries) => entries,
+            NodeValue::Map(entries) => entries,
             _ => &[],
         }
     }
@@ -44,7 +44,7 @@ impl Node {
 
     pub fn as_str(&self) -> Option<&str> {
         match &self.value {
-            Value::String(text) => Some(text),
+            NodeValue::String(text) => Some(text),
             _ => None,
         }
     }
@@ -52,13 +52,13 @@ impl Node {
     /// What it is, in an author's words: `a list`, `text`.
     pub fn kind(&self) -> &'static str {
         match &self.value {
-            Value::Null => "nothing",
-            Value::Bool(_) => "true or false",
-            Value::Number(n) if n.is_f64() => "a number with a fraction",
-            Value::Number(_) => "a whole number",
-            Value::String(_) => "text",
-            Value::Seq(_) => "a list",
-            Value::Map(_) => "a map",
+            NodeValue::Null => "nothing",
+            NodeValue::Bool(_) => "true or false",
+            NodeValue::Number(n) if n.is_f64() => "a number with a fraction",
+            NodeValue::Number(_) => "a whole number",
+            NodeValue::String(_) => "text",
+            NodeValue::Seq(_) => "a list",
+            NodeValue::Map(_) => "a map",
         }
     }
 
@@ -67,13 +67,13 @@ impl Node {
         use serde_json::Value as Json;
         let of = |json| Node::of_json(json, span);
         let value = match json {
-            Json::Null => Value::Null,
-            Json::Bool(yes) => Value::Bool(yes),
-            Json::Number(number) => Value::Number(number),
-            Json::String(text) => Value::String(text),
-            Json::Array(items) => Value::Seq(items.into_iter().map(of).collect()),
+            Json::Null => NodeValue::Null,
+            Json::Bool(yes) => NodeValue::Bool(yes),
+            Json::Number(number) => NodeValue::Number(number),
+            Json::String(text) => NodeValue::String(text),
+            Json::Array(items) => NodeValue::Seq(items.into_iter().map(of).collect()),
             Json::Object(entries) => {
-                Value::Map(entries.into_iter().map(|(text, value)| (Key { text, span }, of(value))).collect())
+                NodeValue::Map(entries.into_iter().map(|(text, value)| (NodeKey { text, span }, of(value))).collect())
             }
         };
         Node { span, value }
@@ -83,12 +83,12 @@ impl Node {
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
         match &self.value {
-            Value::Null => Json::Null,
-            Value::Bool(yes) => Json::Bool(*yes),
-            Value::Number(number) => Json::Number(number.clone()),
-            Value::String(text) => Json::String(text.clone()),
-            Value::Seq(items) => Json::Array(items.iter().map(Node::to_json).collect()),
-            Value::Map(entries) => {
+            NodeValue::Null => Json::Null,
+            NodeValue::Bool(yes) => Json::Bool(*yes),
+            NodeValue::Number(number) => Json::Number(number.clone()),
+            NodeValue::String(text) => Json::String(text.clone()),
+            NodeValue::Seq(items) => Json::Array(items.iter().map(Node::to_json).collect()),
+            NodeValue::Map(entries) => {
                 Json::Object(entries.iter().map(|(key, node)| (key.text.clone(), node.to_json())).collect())
             }
         }
@@ -98,7 +98,7 @@ impl Node {
 /// Refuses a root that is not a map.
 pub(super) fn expect_map(root: &Node, what: &str) -> Result<(), Vec<Diagnostic>> {
     match &root.value {
-        Value::Map(_) => Ok(()),
+        NodeValue::Map(_) => Ok(()),
         _ => Err(vec![
             Diagnostic::error("E0109", root.span, format!("{what} is a map of keys, this is {}", root.kind()))
                 .here("expected `key: value`"),

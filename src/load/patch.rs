@@ -1,7 +1,7 @@
 //! Parts of a YAML text replaced by others. What it means elsewhere stays as it is: that is looked at afterwards, not
 //! assumed.
 
-use super::{Key, Node, Value, yaml};
+use super::{Node, NodeKey, NodeValue, yaml};
 use crate::model::{FileId, Fix};
 use std::ops::Range;
 
@@ -58,16 +58,16 @@ fn same(before: &Node, after: &Node, fixes: &[&Fix]) -> bool {
         fixes.iter().any(|fix| span.start < fix.span.range().end && fix.span.range().start < span.end)
     };
     match (&before.value, &after.value) {
-        (Value::Map(old), Value::Map(new)) => {
-            let entry = |((key, old), (new_key, new)): (&(Key, Node), &(Key, Node))| {
+        (NodeValue::Map(old), NodeValue::Map(new)) => {
+            let entry = |((key, old), (new_key, new)): (&(NodeKey, Node), &(NodeKey, Node))| {
                 (key.text == new_key.text || touched(key.span.range())) && same(old, new, fixes)
             };
             old.len() == new.len() && old.iter().zip(new).all(entry)
         }
-        (Value::Seq(old), Value::Seq(new)) => {
+        (NodeValue::Seq(old), NodeValue::Seq(new)) => {
             old.len() == new.len() && old.iter().zip(new).all(|(old, new)| same(old, new, fixes))
         }
-        (Value::Map(_) | Value::Seq(_), _) => false,
+        (NodeValue::Map(_) | NodeValue::Seq(_), _) => false,
         (old, new) => old == new || touched(before.span.range()),
     }
 }

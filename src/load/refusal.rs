@@ -1,12 +1,12 @@
 //! What the YAML library refuses, in our words and with a hint.
 
-use super::texts::Texts;
+use super::texts::FileTexts;
 use crate::model::{Diagnostic, Span};
 use serde_saphyr::Error;
 use serde_saphyr::budget::BudgetBreach;
 
 /// The parser's refusal in our words.
-pub(super) fn refused(texts: &Texts, error: &Error, max_depth: usize) -> Diagnostic {
+pub(super) fn refused(texts: &FileTexts, error: &Error, max_depth: usize) -> Diagnostic {
     let span = error.location().map_or(Span::new(texts.file, 0..0), |at| texts.span(at));
     let of = |code, message: &str| Diagnostic::error(code, span, message);
     match error.without_snippet() {
@@ -33,7 +33,7 @@ fn no_anchors(span: Span) -> Diagnostic {
     Diagnostic::error("E0108", span, "anchors and aliases (`&name`, `*name`) are not supported")
 }
 
-fn breached(texts: &Texts, span: Span, breach: &BudgetBreach, max_depth: usize) -> Diagnostic {
+fn breached(texts: &FileTexts, span: Span, breach: &BudgetBreach, max_depth: usize) -> Diagnostic {
     use BudgetBreach::*;
     match breach {
         Documents { .. } => several(span),
@@ -62,7 +62,7 @@ const SYNTAX_HINTS: &[(&str, &str)] = &[
     ("mapping values are not allowed", "put a value that holds `: ` into quotes; check the indentation"),
 ];
 
-fn syntax(texts: &Texts, span: Span, error: &Error) -> Diagnostic {
+fn syntax(texts: &FileTexts, span: Span, error: &Error) -> Diagnostic {
     let formatter = serde_saphyr::UserMessageFormatter;
     let message = serde_saphyr::MessageFormatter::format_message(&formatter, error).into_owned();
     let diagnostic = Diagnostic::error("E0100", span, format!("this is not YAML: {message}"));

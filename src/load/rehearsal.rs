@@ -8,9 +8,9 @@ mod lab;
 pub use lab::LabWish;
 
 use super::fields::Fields;
-use super::node::{Key, Node, Value};
+use super::node::{Node, NodeKey, NodeValue};
 use super::shape::{Form, NAME, Shape, fields};
-use super::{Document, Given, Library};
+use super::{Document, GivenParameter, Library};
 use crate::catalog::{Location, Source};
 use crate::model::{Diagnostic, FileId, StepId};
 use indexmap::IndexMap;
@@ -20,7 +20,7 @@ use indexmap::IndexMap;
 pub struct Rehearsal {
     pub lab: LabWish,
     /// What the runbook is run with.
-    pub params: Vec<Given>,
+    pub params: Vec<GivenParameter>,
     /// `ROLE=HOST,...`, as `--bind` takes it.
     pub binds: Vec<String>,
     /// Makes the runbook's starting state.
@@ -76,22 +76,24 @@ fn read(file: FileId, root: &Node, location: &Location, problems: &mut Vec<Diagn
     // It runs as a file of its own, beside what `setup` has made.
     let own = Location::File("proof.yaml".into()).absolute();
     let proof = fields.take("proof").map(|node| document(file, &own, "proof", node, roles));
-    let script = |(key, node): &(Key, Node)| Some((StepId::from(key.text.as_str()), node.as_str()?.to_owned()));
+    let script = |(key, node): &(NodeKey, Node)| Some((StepId::from(key.text.as_str()), node.as_str()?.to_owned()));
     let settle = fields.take("settle").map(|node| node.entries().iter().filter_map(script).collect());
     fields.finish(problems);
     Some(Rehearsal { lab, params, binds, setup, damage, proof, settle: settle.unwrap_or_default() })
 }
 
 /// A map of parameters, as they are given.
-pub fn given(node: &Node) -> Vec<Given> {
-    node.entries().iter().cloned().map(|(key, value)| Given { key, value }).collect()
+pub fn given(node: &Node) -> Vec<GivenParameter> {
+    node.entries().iter().cloned().map(|(key, value)| GivenParameter { key, value }).collect()
 }
 
 /// A map of roles to hosts, each as `--bind` takes it.
 pub fn binds(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<String> {
     let names = |node: &Node| match &node.value {
-        Value::String(name) => Some(name.clone()),
-        Value::Seq(items) => items.iter().map(Node::as_str).collect::<Option<Vec<_>>>().map(|names| names.join(",")),
+        NodeValue::String(name) => Some(name.clone()),
+        NodeValue::Seq(items) => {
+            items.iter().map(Node::as_str).collect::<Option<Vec<_>>>().map(|names| names.join(","))
+        }
         _ => None,
     };
     let mut binds = Vec::new();
@@ -108,10 +110,10 @@ pub fn binds(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<String> {
 
 /// A runbook of these steps, with the rehearsal's roles.
 fn document(file: FileId, location: &Location, name: &str, steps: &Node, roles: Option<&Node>) -> Document {
-    let key = |text: &str| Key { text: text.to_owned(), span: steps.span };
-    let name = Node { span: steps.span, value: Value::String(format!("rehearsal/{name}")) };
+    let key = |text: &str| NodeKey { text: text.to_owned(), span: steps.span };
+    let name = Node { span: steps.span, value: NodeValue::String(format!("rehearsal/{name}")) };
     let mut entries = vec![(key("runbook"), name), (key("steps"), steps.clone())];
     entries.extend(roles.map(|roles| (key("hosts"), roles.clone())));
-    let root = Node { span: steps.span, value: Value::Map(entries) };
+    let root = Node { span: steps.span, value: NodeValue::Map(entries) };
     Document { file, location: location.clone(), source: Source::of(location), root, used: Library::default() }
 }

@@ -1,16 +1,16 @@
 //! Scalars and their source text: what a plain one means, and where a piece of a decoded text stands in the file.
 
-use super::node::{Node, Value};
-use crate::model::{Place, Sources};
+use super::node::{Node, NodeValue};
+use crate::model::{Sources, TextPosition};
 use serde_json::Number;
 
 /// A plain scalar that is not text, by YAML 1.2's core schema. `Err` is a number that 64 bits cannot hold.
-pub(super) fn resolve(raw: &str) -> Result<Value, ()> {
+pub(super) fn resolve(raw: &str) -> Result<NodeValue, ()> {
     let value = match raw {
-        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        "true" | "True" | "TRUE" => Value::Bool(true),
-        "false" | "False" | "FALSE" => Value::Bool(false),
-        _ => return number(raw).map(|n| n.map_or_else(|| Value::String(raw.into()), Value::Number)),
+        "" | "~" | "null" | "Null" | "NULL" => NodeValue::Null,
+        "true" | "True" | "TRUE" => NodeValue::Bool(true),
+        "false" | "False" | "FALSE" => NodeValue::Bool(false),
+        _ => return number(raw).map(|n| n.map_or_else(|| NodeValue::String(raw.into()), NodeValue::Number)),
     };
     Ok(value)
 }
@@ -41,18 +41,18 @@ impl Node {
     /// digits. `None` for lists, maps and nothing.
     pub fn text<'a>(&'a self, sources: &'a Sources) -> Option<&'a str> {
         match &self.value {
-            Value::String(text) => Some(text),
-            Value::Bool(_) | Value::Number(_) => Some(sources.text(self.span)),
-            Value::Null | Value::Seq(_) | Value::Map(_) => None,
+            NodeValue::String(text) => Some(text),
+            NodeValue::Bool(_) | NodeValue::Number(_) => Some(sources.text(self.span)),
+            NodeValue::Null | NodeValue::Seq(_) | NodeValue::Map(_) => None,
         }
     }
 
     /// Where [`Node::text`] stands in the file, line by line where the two run in step: a plain scalar on one line,
     /// a quoted one without escapes, a `|` block.
-    pub fn place(&self, sources: &Sources) -> Place {
+    pub fn place(&self, sources: &Sources) -> TextPosition {
         let lines = self.text(sources).and_then(|text| line_starts(sources.text(self.span), text));
         let start = self.span.start;
-        Place { span: self.span, lines: lines.map(|lines| lines.into_iter().map(|at| at + start).collect()) }
+        TextPosition { span: self.span, lines: lines.map(|lines| lines.into_iter().map(|at| at + start).collect()) }
     }
 }
 

@@ -4,12 +4,12 @@ use crate::model::{FileId, Span};
 use serde_saphyr::Location;
 
 /// A file's text.
-pub(super) struct Texts<'t> {
+pub(super) struct FileTexts<'t> {
     pub file: FileId,
     pub text: &'t str,
 }
 
-impl Texts<'_> {
+impl FileTexts<'_> {
     pub fn span(&self, at: Location) -> Span {
         let length = at.span().byte_len().unwrap_or(0) as usize;
         let start = at.span().byte_offset().map_or_else(|| self.line_column(at), |byte| byte as usize);

@@ -1,6 +1,6 @@
 //! The runbooks that a runbook uses, and those that these use: found, read, and kept by their places.
 
-use super::{Document, Node, Value, file, hint, node, yaml};
+use super::{Document, Node, NodeValue, file, hint, node, yaml};
 use crate::catalog::{Catalog, Found, Location, is_name};
 use crate::model::{Diagnostic, Sources, Span};
 use indexmap::IndexMap;
@@ -143,7 +143,7 @@ fn used(document: &Document) -> Vec<(Location, String, Span)> {
 
 /// What stands after `use`, in a list of steps and in the steps of its groups.
 pub fn uses(steps: &Node) -> Vec<&Node> {
-    let Value::Seq(steps) = &steps.value else { return Vec::new() };
+    let NodeValue::Seq(steps) = &steps.value else { return Vec::new() };
     let mut found = Vec::new();
     for step in steps {
         found.extend(step.get("use"));

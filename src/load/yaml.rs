@@ -3,9 +3,9 @@
 //! YAML 1.2, and less of it: no anchors, aliases, merge keys or tags of one's own, keys are text and unique, one
 //! document. `yes`, `no`, `on` and `off` are text.
 
-use super::node::{Key, Node, Value};
-use super::texts::Texts;
-use super::{Given, refusal, scalar};
+use super::node::{Node, NodeKey, NodeValue};
+use super::texts::FileTexts;
+use super::{GivenParameter, refusal, scalar};
 use crate::model::{Diagnostic, FileId, Span};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, Spanned};
@@ -23,31 +23,31 @@ pub(super) fn parse(file: FileId, text: &str) -> Result<Node, Vec<Diagnostic>> {
 /// Like [`parse`], with `None` for a text that holds nothing but comments.
 pub(super) fn parse_or_empty(file: FileId, text: &str) -> Result<Option<Node>, Vec<Diagnostic>> {
     let tree = serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options())
-        .map_err(|error| vec![refusal::refused(&Texts { file, text }, &error, MAX_DEPTH)])?;
-    let mut builder = Builder { texts: Texts { file, text }, problems: Vec::new() };
+        .map_err(|error| vec![refusal::refused(&FileTexts { file, text }, &error, MAX_DEPTH)])?;
+    let mut builder = Builder { texts: FileTexts { file, text }, problems: Vec::new() };
     let node = builder.node(tree);
     match builder.problems.is_empty() {
-        true => Ok((node.value != Value::Null).then_some(node)),
+        true => Ok((node.value != NodeValue::Null).then_some(node)),
         false => Err(builder.problems),
     }
 }
 
 /// `name=value`: the value as YAML where it is some, else as text.
-pub(super) fn argument(file: FileId, text: &str) -> Result<Given, Vec<Diagnostic>> {
+pub(super) fn argument(file: FileId, text: &str) -> Result<GivenParameter, Vec<Diagnostic>> {
     let Some((name, value)) = text.split_once('=') else {
         let whole = Span::new(file, 0..text.len());
         return Err(vec![Diagnostic::error("E0601", whole, "a parameter is given as `name=value`")]);
     };
     let start = name.len() + 1;
-    let key = Key { text: name.into(), span: Span::new(file, 0..name.len()) };
-    let as_text = || Node { span: Span::new(file, start..text.len()), value: Value::String(value.into()) };
+    let key = NodeKey { text: name.into(), span: Span::new(file, 0..name.len()) };
+    let as_text = || Node { span: Span::new(file, start..text.len()), value: NodeValue::String(value.into()) };
     // Blanks in place of the name keep the offsets of the value.
     let padded = " ".repeat(start) + value;
     let value = match parse_or_empty(file, &padded) {
         Ok(Some(node)) => node,
         _ => as_text(),
     };
-    Ok(Given { key, value })
+    Ok(GivenParameter { key, value })
 }
 
 fn options() -> serde_saphyr::Options {
@@ -131,7 +131,7 @@ impl<'de> Visitor<'de> for RawVisitor {
 }
 
 struct Builder<'t> {
-    texts: Texts<'t>,
+    texts: FileTexts<'t>,
     problems: Vec<Diagnostic>,
 }
 
@@ -139,31 +139,31 @@ impl Builder<'_> {
     fn node(&mut self, raw: Spanned<Raw>) -> Node {
         let span = self.texts.span(raw.defined);
         match raw.value {
-            Raw::Text(text) => Node { span, value: Value::String(text) },
+            Raw::Text(text) => Node { span, value: NodeValue::String(text) },
             Raw::Plain => Node { span, value: self.plain(span) },
             Raw::Seq(items) => {
                 let items = items.into_iter().map(|item| self.node(item)).collect();
-                Node { span: self.texts.first_line(span), value: Value::Seq(items) }
+                Node { span: self.texts.first_line(span), value: NodeValue::Seq(items) }
             }
             Raw::Map(entries) => {
                 let entries = self.entries(entries);
-                Node { span: self.texts.first_line(span), value: Value::Map(entries) }
+                Node { span: self.texts.first_line(span), value: NodeValue::Map(entries) }
             }
         }
     }
 
-    fn plain(&mut self, span: Span) -> Value {
+    fn plain(&mut self, span: Span) -> NodeValue {
         scalar::resolve(self.texts.raw(span)).unwrap_or_else(|()| {
             self.problems.push(
                 Diagnostic::error("E0110", span, "the number does not fit into 64 bits")
                     .help("put it into quotes where it is a text, such as an id"),
             );
-            Value::Null
+            NodeValue::Null
         })
     }
 
-    fn entries(&mut self, raw: Vec<(Spanned<Raw>, Spanned<Raw>)>) -> Vec<(Key, Node)> {
-        let mut entries: Vec<(Key, Node)> = Vec::with_capacity(raw.len());
+    fn entries(&mut self, raw: Vec<(Spanned<Raw>, Spanned<Raw>)>) -> Vec<(NodeKey, Node)> {
+        let mut entries: Vec<(NodeKey, Node)> = Vec::with_capacity(raw.len());
         let mut places = std::collections::HashMap::with_capacity(raw.len());
         for (key, value) in raw {
             let value = self.node(value);
@@ -181,10 +181,10 @@ impl Builder<'_> {
         entries
     }
 
-    fn key(&mut self, raw: Spanned<Raw>) -> Option<Key> {
+    fn key(&mut self, raw: Spanned<Raw>) -> Option<NodeKey> {
         let span = self.texts.span(raw.defined);
         let problem = match raw.value {
-            Raw::Text(text) => return Some(Key { text, span }),
+            Raw::Text(text) => return Some(NodeKey { text, span }),
             Raw::Plain => {
                 let text = self.texts.raw(span).to_owned();
                 let problem = Diagnostic::error("E0107", span, format!("a key must be text, this is `{text}`"));

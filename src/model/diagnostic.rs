@@ -71,7 +71,7 @@ impl Diagnostic {
         self
     }
 
-    pub fn conceal(mut self) -> Self {
+    pub fn redact(mut self) -> Self {
         self.concealed = true;
         self
     }

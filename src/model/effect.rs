@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// Changes nothing; may be repeated; needs no undo.
-    Reads,
+    ReadOnly,
     /// Looks before it changes; doing it again is harmless.
-    Converges,
+    Idempotent,
     /// Runs whatever it is told; only its author knows what that did.
     Opaque,
 }

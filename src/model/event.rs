@@ -73,16 +73,16 @@ pub enum Event {
         tasks: Vec<TaskName>,
     },
     /// A host that may be missing cannot be reached: the run does without it to its end, whatever becomes of it.
-    LeftOut {
+    HostExcluded {
         host: HostName,
         fault: Fault,
     },
     /// The hosts that this engine holds: no other run can do anything there.
-    Holding {
-        hosts: IndexMap<HostName, Holding>,
+    LeasesAcquired {
+        hosts: IndexMap<HostName, AcquiredLease>,
     },
     /// A host is another run's now: this engine does nothing more.
-    TakenOver {
+    FencedOff {
         fault: Fault,
     },
     /// Somebody allowed an `approve` step to pass.
@@ -116,20 +116,20 @@ pub enum Event {
         outcome: Outcome,
     },
     /// What the run keeps on its hosts is about to be removed: from here on it is neither taken up nor walked back.
-    Tidying {
+    CleanupStarted {
         by: String,
         /// What is removed on each host, as far as it is known.
         hosts: IndexMap<HostName, Vec<String>>,
     },
     /// Nothing of the run is left on these hosts.
-    Tidied {
+    CleanedUp {
         hosts: Vec<HostName>,
     },
 }
 
 /// A lease that was taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holding {
+pub struct AcquiredLease {
     /// Counts the leases of the host. What carries an older number is refused there.
     pub number: u64,
     /// The run that had the host and did not give it back.
@@ -143,11 +143,11 @@ pub struct Holding {
 /// What another look at a done task found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Found {
+pub enum DriftCheck {
     /// What it did is still there.
-    AsLeft,
+    InSync,
     /// It was not looked at: a task after it may have changed the same thing.
-    Overtaken,
+    Superseded,
     /// What it did is not there any more, or cannot be seen.
     Drifted { why: String },
 }
@@ -199,7 +199,7 @@ pub enum TaskEvent {
         undo: Option<Undo>,
     },
     /// What its undo would write to, as this attempt has left it.
-    Left {
+    AfterImage {
         images: Images,
     },
     Done {
@@ -208,7 +208,7 @@ pub enum TaskEvent {
         out: Arc<Outputs>,
         /// Whether there was more: what of the outputs is secret is masked here, and known to this engine only.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        withheld: bool,
+        redacted: bool,
     },
     /// This attempt failed, or was stopped by the operator, and another follows: from this engine, or once the run is
     /// resumed.
@@ -226,13 +226,13 @@ pub enum TaskEvent {
     /// Its `when` was false.
     Skipped,
     /// It is done, and was looked at again before a resumed run goes on.
-    Looked {
-        found: Found,
+    DriftChecked {
+        found: DriftCheck,
     },
     /// It is to be attempted again: its acts are over and it converges, or it was done and has drifted.
-    Reopened,
+    Requeued,
     /// Whether it took effect was not known, and now is.
-    Settled {
+    Resolved {
         took_effect: bool,
         /// Who says so: the operator, the step's `reconcile`, the host's record.
         by: String,
@@ -250,7 +250,7 @@ pub enum TaskEvent {
         verified: bool,
     },
     /// What it did stays: nothing is known that would take it back.
-    Kept {
+    NotReverted {
         why: String,
     },
     /// It could not be taken back.

@@ -13,11 +13,11 @@ mod task;
 
 pub use diagnostic::{Diagnostic, Fix, Label, Severity};
 pub use effect::{Effect, Undo};
-pub use event::{Event, Found, Holding, Outcome, Outputs, SetAside, Stamped, TaskEvent};
+pub use event::{AcquiredLease, DriftCheck, Event, Outcome, Outputs, SetAside, Stamped, TaskEvent};
 pub use fault::{Fault, FaultKind};
 pub use id::{HostName, RunId, StepId, TaskName};
 pub use image::{Image, Images};
 pub use observer::{Observer, Stream};
-pub use source::{FileId, Place, Source, Sources, Span};
-pub use state::{Counts, Finish, Illegal, Pause, RunState, Walk};
+pub use source::{FileId, Source, Sources, Span, TextPosition};
+pub use state::{Counts, Finish, Illegal, PauseRequest, Rollback, RunState};
 pub use task::{TaskRecord, TaskState};

@@ -92,7 +92,7 @@ impl Sources {
     }
 
     /// The same texts with `*` for every character in these places, and in what is hidden as a whole.
-    pub fn concealing(&self, places: &[Span]) -> Sources {
+    pub fn redacting(&self, places: &[Span]) -> Sources {
         let mut sources = self.clone();
         for source in sources.files.iter_mut().filter(|source| source.hidden) {
             let star = |c: char| if c.is_whitespace() { c.to_string() } else { "*".repeat(c.len_utf8()) };
@@ -126,7 +126,7 @@ impl Sources {
 
 /// Where a scalar's decoded text stands in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct TextPosition {
     /// The whole scalar.
     pub span: Span,
     /// The file's byte at which each line of the decoded text starts; `None` where text and file do
@@ -134,9 +134,9 @@ pub struct Place {
     pub lines: Option<std::sync::Arc<[u32]>>,
 }
 
-impl Place {
+impl TextPosition {
     pub fn whole(span: Span) -> Self {
-        Place { span, lines: None }
+        TextPosition { span, lines: None }
     }
 
     /// The place of a range of the decoded `text`.

@@ -4,7 +4,7 @@
 //! refuses is not a journal that this program wrote. Knows no clock: all times are the events' own.
 
 use super::{
-    Event, Fault, Holding, HostName, Outcome, RunId, Stamped, StepId, TaskEvent, TaskName, TaskRecord, TaskState,
+    AcquiredLease, Event, Fault, HostName, Outcome, RunId, Stamped, StepId, TaskEvent, TaskName, TaskRecord, TaskState,
 };
 use indexmap::{IndexMap, IndexSet};
 use jiff::{SignedDuration, Timestamp};
@@ -28,7 +28,7 @@ pub struct Counts {
 
 /// A walk back.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Walk {
+pub struct Rollback {
     /// The checkpoint that it leads to; none: the start.
     pub to: Option<StepId>,
     /// Every task that it passes over.
@@ -39,7 +39,7 @@ pub struct Walk {
 
 /// Somebody has the run wait before its next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pause {
+pub struct PauseRequest {
     /// `user@machine`.
     pub by: String,
     pub since: Timestamp,
@@ -56,7 +56,7 @@ pub struct Finish {
 
 /// What the run keeps on its hosts is removed, or was.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tidy {
+pub struct Cleanup {
     pub by: String,
     /// How often it was begun.
     pub times: u32,
@@ -78,21 +78,21 @@ pub struct RunState {
     /// Who let each `approve` step pass.
     pub approved: IndexMap<StepId, String>,
     /// What its last engine held.
-    pub holdings: IndexMap<HostName, Holding>,
+    pub holdings: IndexMap<HostName, AcquiredLease>,
     /// Hosts that the run does without, and why.
     pub left_out: IndexMap<HostName, Fault>,
     /// Nothing of it is begun until it goes on, or is resumed.
-    pub paused: Option<Pause>,
+    pub paused: Option<PauseRequest>,
     pub stopping: bool,
     /// The task whose failure stopped the run.
     pub stopped_by: Option<TaskName>,
     pub outcome: Option<Outcome>,
     /// The run is being walked back, or was, and has not gone forward again since.
-    pub back: Option<Walk>,
+    pub back: Option<Rollback>,
     /// Only its `finally` steps are left to run, or were.
     pub finish: Option<Finish>,
     /// It can neither go on nor be walked back any more.
-    pub tidy: Option<Tidy>,
+    pub tidy: Option<Cleanup>,
     tasks: IndexMap<TaskName, TaskRecord>,
     steps: IndexMap<StepId, Vec<usize>>,
     in_flight: BTreeSet<usize>,
@@ -132,9 +132,9 @@ impl RunState {
             Event::RollingBack { to, because, tasks, gates } => {
                 (self.stopping, self.stopped_by) = (false, because.clone());
                 let [tasks, gates] = [tasks, gates].map(|names| names.iter().cloned().collect());
-                self.back = Some(Walk { to: to.clone(), tasks, gates });
+                self.back = Some(Rollback { to: to.clone(), tasks, gates });
             }
-            Event::LeftOut { host, fault } => {
+            Event::HostExcluded { host, fault } => {
                 self.left_out.insert(host.clone(), fault.clone());
                 let names: Vec<TaskName> = self.tasks.keys().cloned().collect();
                 self.expect_tasks(&names);
@@ -145,12 +145,12 @@ impl RunState {
                 self.finish = Some(Finish { outcome: *outcome, tasks: tasks.iter().cloned().collect() });
             }
             Event::Task { task, what } => self.apply_task(task, what, stamped.at).map_err(illegal)?,
-            Event::Holding { hosts } => self.holdings = hosts.clone(),
-            Event::TakenOver { .. } | Event::Cancelling { .. } => {}
+            Event::LeasesAcquired { hosts } => self.holdings = hosts.clone(),
+            Event::FencedOff { .. } | Event::Cancelling { .. } => {}
             Event::Approved { step, by } => {
                 self.approved.insert(step.clone(), by.clone());
             }
-            Event::Paused { by } => self.paused = Some(Pause { by: by.clone(), since: stamped.at }),
+            Event::Paused { by } => self.paused = Some(PauseRequest { by: by.clone(), since: stamped.at }),
             Event::Continued { .. } => self.paused = None,
             Event::Stopping { because, .. } => {
                 self.stopping = true;
@@ -160,12 +160,14 @@ impl RunState {
                 self.outcome = Some(*outcome);
                 self.paused = None;
             }
-            Event::Tidying { by, .. } => {
+            Event::CleanupStarted { by, .. } => {
                 let tidy = self.tidy.take();
                 let (times, clean) = tidy.map(|tidy| (tidy.times, tidy.clean)).unwrap_or_default();
-                self.tidy = Some(Tidy { by: by.clone(), times: times + 1, clean });
+                self.tidy = Some(Cleanup { by: by.clone(), times: times + 1, clean });
             }
-            Event::Tidied { hosts } => self.tidy.iter_mut().for_each(|tidy| tidy.clean.extend(hosts.iter().cloned())),
+            Event::CleanedUp { hosts } => {
+                self.tidy.iter_mut().for_each(|tidy| tidy.clean.extend(hosts.iter().cloned()))
+            }
         }
         if self.tidy.is_none() {
             self.last = Some(stamped.at);

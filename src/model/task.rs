@@ -1,6 +1,6 @@
 //! The state of one task, and which event may follow which.
 
-use super::{Fault, Found, Images, Outputs, SetAside, TaskEvent, Undo};
+use super::{DriftCheck, Fault, Images, Outputs, SetAside, TaskEvent, Undo};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
@@ -98,16 +98,16 @@ impl TaskRecord {
             (Pending | Waiting { .. }, TaskEvent::Started { attempt }) if *attempt == self.attempt + 1 => Running,
             (Running, TaskEvent::Skipped) if self.announced.is_none() => Skipped,
             (Running, TaskEvent::Changing { summary, .. }) => Changing { summary: summary.clone() },
-            (Changing { summary }, TaskEvent::Left { .. }) => Changing { summary: summary.clone() },
+            (Changing { summary }, TaskEvent::AfterImage { .. }) => Changing { summary: summary.clone() },
             (Running, TaskEvent::Done { changed: true, .. }) => return None,
-            (done @ Done { .. }, TaskEvent::Looked { .. }) => done.clone(),
+            (done @ Done { .. }, TaskEvent::DriftChecked { .. }) => done.clone(),
             // What was unknown may be found out from the record on its host.
-            (_, TaskEvent::Done { changed, out, withheld }) if acting || self.is_unknown() => {
+            (_, TaskEvent::Done { changed, out, redacted: withheld }) if acting || self.is_unknown() => {
                 Done { changed: *changed, out: out.clone(), withheld: *withheld }
             }
             // What the record does not have is learnt again.
             (Done { changed: true, withheld: true, .. }, TaskEvent::Done { changed: false, .. }) => return None,
-            (Done { withheld: true, .. }, TaskEvent::Done { changed, out, withheld }) => {
+            (Done { withheld: true, .. }, TaskEvent::Done { changed, out, redacted: withheld }) => {
                 Done { changed: *changed, out: out.clone(), withheld: *withheld }
             }
             (_, TaskEvent::Retrying { attempt, fault })
@@ -117,10 +117,14 @@ impl TaskRecord {
             }
             (_, TaskEvent::Failed { fault }) if acting || self.is_unknown() => Failed { fault: fault.clone() },
             (Changing { .. } | Unknown { .. }, TaskEvent::Unknown { fault }) => Unknown { fault: fault.clone() },
-            (Changing { .. } | Unknown { .. }, TaskEvent::Reopened) => Pending,
-            (Done { .. }, TaskEvent::Reopened) if self.drift.is_some() => Pending,
-            (Changing { .. } | Unknown { .. } | Stuck { .. }, TaskEvent::Settled { took_effect, .. }) => {
-                if *took_effect { Done { changed: true, out: Arc::default(), withheld: false } } else { Pending }
+            (Changing { .. } | Unknown { .. }, TaskEvent::Requeued) => Pending,
+            (Done { .. }, TaskEvent::Requeued) if self.drift.is_some() => Pending,
+            (Changing { .. } | Unknown { .. } | Stuck { .. }, TaskEvent::Resolved { took_effect, .. }) => {
+                if *took_effect {
+                    Done { changed: true, out: Arc::default(), withheld: false }
+                } else {
+                    Pending
+                }
             }
             _ => return self.after_back(what),
         })
@@ -138,7 +142,7 @@ impl TaskRecord {
             (state, TaskEvent::Undoing { attempt }) if self.is_undoable() && *attempt == self.attempt + 1 => {
                 Undoing { was: Box::new(state.clone()) }
             }
-            (state, TaskEvent::Kept { why }) if self.is_undoable() => {
+            (state, TaskEvent::NotReverted { why }) if self.is_undoable() => {
                 Kept { why: why.clone(), was: Box::new(state.clone()) }
             }
             // A gate, which is passed again on the way back: the run knows which they are.
@@ -160,10 +164,10 @@ impl TaskRecord {
     pub(super) fn enter(&mut self, next: TaskState, what: &TaskEvent, at: Timestamp) {
         match what {
             // When it was done stays on record.
-            TaskEvent::Looked { found } => {
+            TaskEvent::DriftChecked { found } => {
                 self.drift = match found {
-                    Found::Drifted { why } => Some(why.clone()),
-                    Found::AsLeft | Found::Overtaken => None,
+                    DriftCheck::Drifted { why } => Some(why.clone()),
+                    DriftCheck::InSync | DriftCheck::Superseded => None,
                 };
                 return;
             }
@@ -172,7 +176,7 @@ impl TaskRecord {
                 return;
             }
             // What it found when it was first applied stays what its undo leads back to.
-            TaskEvent::Reopened if matches!(self.state, TaskState::Done { .. }) => {
+            TaskEvent::Requeued if matches!(self.state, TaskState::Done { .. }) => {
                 self.drift = None;
                 self.rewind();
                 return;
@@ -191,7 +195,7 @@ impl TaskRecord {
                     self.undo = undo.clone();
                 }
             }
-            TaskEvent::Left { images } => {
+            TaskEvent::AfterImage { images } => {
                 self.images.push(images.clone());
                 self.imaged = true;
                 return;
@@ -201,16 +205,16 @@ impl TaskRecord {
                 return;
             }
             TaskEvent::Failed { .. } | TaskEvent::Retrying { .. } => self.came_to_nothing = true,
-            TaskEvent::Done { .. } | TaskEvent::Settled { took_effect: true, .. } => self.came_to_nothing = false,
-            TaskEvent::Settled { took_effect: false, .. } if self.announced == Some(self.attempt) => self.forget(),
-            TaskEvent::Settled { took_effect: false, .. } if matches!(self.state, TaskState::Stuck { .. }) => {
+            TaskEvent::Done { .. } | TaskEvent::Resolved { took_effect: true, .. } => self.came_to_nothing = false,
+            TaskEvent::Resolved { took_effect: false, .. } if self.announced == Some(self.attempt) => self.forget(),
+            TaskEvent::Resolved { took_effect: false, .. } if matches!(self.state, TaskState::Stuck { .. }) => {
                 self.forget();
             }
             TaskEvent::Undoing { attempt } => self.attempt = *attempt,
             TaskEvent::Undone { .. } => self.forget(),
             _ => {}
         }
-        if matches!(what, TaskEvent::Undoing { .. } | TaskEvent::Kept { .. } | TaskEvent::Settled { .. }) {
+        if matches!(what, TaskEvent::Undoing { .. } | TaskEvent::NotReverted { .. } | TaskEvent::Resolved { .. }) {
             self.ended = self.ended.or(self.since);
         }
         self.state = next;

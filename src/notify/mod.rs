@@ -6,17 +6,18 @@
 //! What a crash has cut off is told by who takes the run up ([`told`]).
 //! Knows no steps and no hosts beyond what events say.
 
+mod delivery_log;
 mod notice;
 mod send;
-mod told;
 
 use crate::journal::RunFolder;
-use crate::load::{Config, Moment, Notify, To, Webhook};
+use crate::load::{NoticeKind, Notify, To, UserConfig, Webhook};
 use crate::model::{Observer, Outcome, RunState, Stamped, TaskName};
 use crate::secret::Masks;
+use delivery_log::DeliveryLog;
 use jiff::Timestamp;
-use notice::{About, Notice, Rest};
-use send::Way;
+use notice::{Notice, NoticeContext, Rest};
+use send::Recipient;
 use serde_json::Value as Json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,7 +25,6 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use told::Told;
 
 /// For one attempt.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,10 +37,10 @@ const FAREWELL: Duration = Duration::from_secs(15);
 
 /// Tells all that are to be told.
 pub struct Notifier {
-    about: Mutex<About>,
-    told: Vec<(Notify, Arc<Tally>)>,
-    queues: Mutex<Vec<UnboundedSender<Arc<Sent>>>>,
-    ledger: Arc<Mutex<Told>>,
+    about: Mutex<NoticeContext>,
+    told: Vec<(Notify, Arc<NoticeTally>)>,
+    queues: Mutex<Vec<UnboundedSender<Arc<SentNotice>>>>,
+    ledger: Arc<Mutex<DeliveryLog>>,
     masks: Masks,
     exit_code: fn(Outcome) -> u8,
     closing: CancellationToken,
@@ -48,7 +48,7 @@ pub struct Notifier {
 }
 
 /// A notice on its way.
-struct Sent {
+struct SentNotice {
     /// Its event's number; a question is asked again after a crash anyhow.
     event: Option<u64>,
     notice: Json,
@@ -56,9 +56,9 @@ struct Sent {
 
 /// How many notices somebody was to get and has got, and why not.
 #[derive(Default)]
-struct Tally(Mutex<(usize, usize, Option<String>)>);
+struct NoticeTally(Mutex<(usize, usize, Option<String>)>);
 
-impl Tally {
+impl NoticeTally {
     fn open(&self) -> MutexGuard<'_, (usize, usize, Option<String>)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,7 +68,7 @@ impl Notifier {
     /// Tells at once what an earlier engine could not tell any more. None where nobody is to be told. `exit_code` is what
     /// the program ends with after an outcome, `next` the number of the run's next event. Its journal is held.
     pub fn start(
-        config: &Config,
+        config: &UserConfig,
         masks: Masks,
         exit_code: fn(Outcome) -> u8,
         run: &RunFolder,
@@ -77,14 +77,14 @@ impl Notifier {
         if config.notify.is_empty() {
             return None;
         }
-        let untold = told::read(run.path()).filter(|first| *first < next);
-        let ledger = Told::from(run.path(), untold.unwrap_or(next));
+        let untold = delivery_log::read(run.path()).filter(|first| *first < next);
+        let ledger = DeliveryLog::from(run.path(), untold.unwrap_or(next));
         let ledger = Arc::new(Mutex::new(ledger));
         let (queues, ends): (Vec<_>, Vec<_>) = config.notify.iter().map(|_| unbounded_channel()).unzip();
         let told: Vec<_> = config.notify.iter().map(|one| (one.clone(), Arc::default())).collect();
         let (closing, (over, ended)) = (CancellationToken::new(), oneshot::channel());
         let all = told.iter().cloned().zip(ends).collect();
-        let work = tell_all(all, masks.clone(), closing.clone(), ledger.clone());
+        let work = deliver_all(all, masks.clone(), closing.clone(), ledger.clone());
         // Without a thread everything stays untold, and that is said.
         let _ = std::thread::Builder::new().name("notify".to_owned()).spawn(move || {
             if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -114,17 +114,17 @@ impl Notifier {
             return;
         }
         if let Some((_, how)) = begun {
-            self.tell(Moment::Start, Some(stamped.seq), stamped.at, how.to_owned(), Rest::default());
+            self.notify(NoticeKind::Start, Some(stamped.seq), stamped.at, how.to_owned(), Rest::default());
         } else if let Some((moment, what, rest)) = notice::of(stamped, state, self.exit_code) {
-            self.tell(moment, Some(stamped.seq), stamped.at, what, rest);
+            self.notify(moment, Some(stamped.seq), stamped.at, what, rest);
         }
     }
 
     /// A step waits until somebody approves it.
     pub fn waiting(&self, task: &TaskName, question: &str) {
         let next = format!("surefoot approve {} {}", self.about().run, task.step);
-        self.tell(
-            Moment::Waiting,
+        self.notify(
+            NoticeKind::Waiting,
             None,
             Timestamp::now(),
             format!("{} asks: {question}", task.step),
@@ -132,12 +132,12 @@ impl Notifier {
         );
     }
 
-    fn tell(&self, moment: Moment, event: Option<u64>, at: Timestamp, what: String, rest: Rest) {
+    fn notify(&self, moment: NoticeKind, event: Option<u64>, at: Timestamp, what: String, rest: Rest) {
         let about = self.about().clone();
         let text = format!("surefoot run {} of {}: {what}", about.run, about.runbook);
         let notice = Notice { notice: moment.word(), text, at, about, rest };
         let notice = serde_json::to_value(notice).expect("plain fields become JSON");
-        let sent = Arc::new(Sent { event, notice: self.masks.json(notice) });
+        let sent = Arc::new(SentNotice { event, notice: self.masks.json(notice) });
         let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         let who = || self.told.iter().zip(&*queues).filter(|((one, _), _)| one.on.contains(&moment));
         if let Some(event) = event {
@@ -151,7 +151,7 @@ impl Notifier {
         }
     }
 
-    fn about(&self) -> MutexGuard<'_, About> {
+    fn about(&self) -> MutexGuard<'_, NoticeContext> {
         self.about.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -169,13 +169,13 @@ impl Notifier {
     }
 }
 
-fn open(ledger: &Mutex<Told>) -> MutexGuard<'_, Told> {
+fn open(ledger: &Mutex<DeliveryLog>) -> MutexGuard<'_, DeliveryLog> {
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether somebody may not have been told yet of this event of a run.
 pub fn is_untold(run: &RunFolder, event: u64) -> bool {
-    told::read(run.path()).is_some_and(|first| first <= event)
+    delivery_log::read(run.path()).is_some_and(|first| first <= event)
 }
 
 impl Observer for Notifier {
@@ -184,9 +184,9 @@ impl Observer for Notifier {
     }
 }
 
-type Addressed = ((Notify, Arc<Tally>), UnboundedReceiver<Arc<Sent>>);
+type Addressed = ((Notify, Arc<NoticeTally>), UnboundedReceiver<Arc<SentNotice>>);
 
-async fn tell_all(all: Vec<Addressed>, masks: Masks, closing: CancellationToken, ledger: Arc<Mutex<Told>>) {
+async fn deliver_all(all: Vec<Addressed>, masks: Masks, closing: CancellationToken, ledger: Arc<Mutex<DeliveryLog>>) {
     let serving = all.into_iter().map(|((one, tally), queue)| serve(one.to, tally, queue, masks.clone(), &ledger));
     let late = async {
         closing.cancelled().await;
@@ -199,9 +199,15 @@ async fn tell_all(all: Vec<Addressed>, masks: Masks, closing: CancellationToken,
 }
 
 /// Tells one of them, one notice after the other.
-async fn serve(to: To, tally: Arc<Tally>, mut queue: UnboundedReceiver<Arc<Sent>>, masks: Masks, ledger: &Mutex<Told>) {
+async fn serve(
+    to: To,
+    tally: Arc<NoticeTally>,
+    mut queue: UnboundedReceiver<Arc<SentNotice>>,
+    masks: Masks,
+    ledger: &Mutex<DeliveryLog>,
+) {
     let known = masks.clone();
-    let opening = tokio::task::spawn_blocking(move || Way::open(&to, &known));
+    let opening = tokio::task::spawn_blocking(move || Recipient::open(&to, &known));
     let way = match timeout(PATIENCE, opening).await {
         Ok(Ok(Ok(way))) => way,
         Ok(Ok(Err(fault))) => return drop(tally.open().2.replace(masks.text(fault.message))),
@@ -217,10 +223,10 @@ async fn serve(to: To, tally: Arc<Tally>, mut queue: UnboundedReceiver<Arc<Sent>
 }
 
 /// Tells somebody one thing, again where it fails.
-async fn persist(way: &Way, notice: &Json) -> Result<(), String> {
+async fn persist(way: &Recipient, notice: &Json) -> Result<(), String> {
     let mut pauses = PAUSES.iter();
     loop {
-        let why = match timeout(PATIENCE, way.tell(notice)).await {
+        let why = match timeout(PATIENCE, way.send(notice)).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(fault)) => fault.message,
             Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),

@@ -1,6 +1,6 @@
 //! What somebody is told: one moment of a run, for people and for programs.
 
-use crate::load::Moment;
+use crate::load::NoticeKind;
 use crate::model::{Event, HostName, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState};
 use indexmap::IndexSet;
 use jiff::Timestamp;
@@ -14,14 +14,14 @@ pub struct Notice {
     pub text: String,
     pub at: Timestamp,
     #[serde(flatten)]
-    pub about: About,
+    pub about: NoticeContext,
     #[serde(flatten)]
     pub rest: Rest,
 }
 
 /// What is so in every notice of one engine.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct About {
+pub struct NoticeContext {
     pub run: String,
     pub runbook: String,
     /// `user@machine` of the engine.
@@ -47,10 +47,10 @@ pub struct Rest {
     pub next: Option<String>,
 }
 
-impl About {
-    fn of(state: &RunState, operator: &str) -> About {
+impl NoticeContext {
+    fn of(state: &RunState, operator: &str) -> NoticeContext {
         let hosts: IndexSet<&HostName> = state.tasks().map(|(name, _)| &name.host).collect();
-        About {
+        NoticeContext {
             run: state.run.as_ref().map(ToString::to_string).unwrap_or_default(),
             runbook: state.runbook.clone(),
             operator: operator.to_owned(),
@@ -67,33 +67,33 @@ impl Rest {
 }
 
 /// The run as an engine has begun to work at it; none at other events.
-pub fn begun(event: &Event, state: &RunState) -> Option<(About, &'static str)> {
+pub fn begun(event: &Event, state: &RunState) -> Option<(NoticeContext, &'static str)> {
     match event {
-        Event::RunStarted { operator, .. } => Some((About::of(state, operator), "started")),
-        Event::RunResumed { operator, forward: true, .. } => Some((About::of(state, operator), "goes on")),
+        Event::RunStarted { operator, .. } => Some((NoticeContext::of(state, operator), "started")),
+        Event::RunResumed { operator, forward: true, .. } => Some((NoticeContext::of(state, operator), "goes on")),
         Event::RunResumed { operator, .. } => {
-            Some((About::of(state, operator), "is taken up, to be walked back or ended"))
+            Some((NoticeContext::of(state, operator), "is taken up, to be walked back or ended"))
         }
         _ => None,
     }
 }
 
 /// What an event means to somebody who is not there: the moment, a sentence about the run, the rest.
-pub fn of(stamped: &Stamped, state: &RunState, exit_code: fn(Outcome) -> u8) -> Option<(Moment, String, Rest)> {
+pub fn of(stamped: &Stamped, state: &RunState, exit_code: fn(Outcome) -> u8) -> Option<(NoticeKind, String, Rest)> {
     let run = state.run.as_ref()?;
     match &stamped.event {
         Event::Stopping { because: Some(task), .. } => match &state.task(task)?.state {
             TaskState::Failed { fault } => {
                 let next = format!("surefoot show {run}");
-                Some((Moment::Failed, format!("{task} failed: {}", fault.message), Rest::of_task(task, next)))
+                Some((NoticeKind::Failed, format!("{task} failed: {}", fault.message), Rest::of_task(task, next)))
             }
             // That is told by itself.
             _ => None,
         },
         Event::Task { task, what: TaskEvent::Unknown { fault } } => {
-            let next = settle(run.as_str(), task);
+            let next = resolve_command(run.as_str(), task);
             Some((
-                Moment::Unknown,
+                NoticeKind::Unknown,
                 format!("the outcome of {task} is unknown: {}", fault.message),
                 Rest::of_task(task, next),
             ))
@@ -105,11 +105,11 @@ pub fn of(stamped: &Stamped, state: &RunState, exit_code: fn(Outcome) -> u8) -> 
                 next: next(*outcome, state),
                 ..Rest::default()
             };
-            Some((Moment::Ended, sentence(*outcome).to_owned(), rest))
+            Some((NoticeKind::Ended, sentence(*outcome).to_owned(), rest))
         }
-        Event::TakenOver { fault } => {
+        Event::FencedOff { fault } => {
             let rest = Rest { next: Some(format!("surefoot show {run}")), ..Rest::default() };
-            Some((Moment::Ended, format!("this engine does nothing more: {}", fault.message), rest))
+            Some((NoticeKind::Ended, format!("this engine does nothing more: {}", fault.message), rest))
         }
         _ => None,
     }
@@ -135,12 +135,12 @@ fn next(outcome: Outcome, state: &RunState) -> Option<String> {
         Outcome::Failed | Outcome::Interrupted => Some(format!("surefoot resume {run}")),
         Outcome::Unknown => {
             let (task, _) = state.tasks().find(|(_, record)| record.is_unknown())?;
-            Some(settle(run.as_str(), task))
+            Some(resolve_command(run.as_str(), task))
         }
         Outcome::Stuck => Some(format!("surefoot show {run}")),
     }
 }
 
-fn settle(run: &str, task: &TaskName) -> String {
+fn resolve_command(run: &str, task: &TaskName) -> String {
     format!("surefoot settle {run} {task} done|undone")
 }

@@ -3,7 +3,7 @@
 use crate::http::{Connection, Url};
 use crate::load::{To, Webhook};
 use crate::model::Fault;
-use crate::secret::{Masks, Secret, Source};
+use crate::secret::{Masks, Secret, SecretSource};
 use bytes::Bytes;
 use hyper::Method;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -18,22 +18,22 @@ const VARIABLES: &[&str] = &["notice", "text", "run", "runbook", "step", "host",
 
 /// Somebody, with all that it takes to tell them.
 #[derive(Clone)]
-pub enum Way {
+pub enum Recipient {
     Command(Vec<String>),
     Webhook { url: Url, token: Option<Secret> },
 }
 
-impl Way {
+impl Recipient {
     /// Reads the secrets; they are masked from here on. May block.
-    pub fn open(to: &To, masks: &Masks) -> Result<Way, Fault> {
-        let read = |source: &Source, what: &str| {
+    pub fn open(to: &To, masks: &Masks) -> Result<Recipient, Fault> {
+        let read = |source: &SecretSource, what: &str| {
             let secret = source.read(what)?;
             masks.learn(secret.reveal());
             Ok::<_, Fault>(secret)
         };
         Ok(match to {
-            To::Command(words) => Way::Command(words.clone()),
-            To::Webhook { url, token } => Way::Webhook {
+            To::Command(words) => Recipient::Command(words.clone()),
+            To::Webhook { url, token } => Recipient::Webhook {
                 url: match url {
                     Webhook::Url(url) => url.clone(),
                     Webhook::Secret(source) => {
@@ -46,10 +46,10 @@ impl Way {
         })
     }
 
-    pub async fn tell(&self, notice: &Json) -> Result<(), Fault> {
+    pub async fn send(&self, notice: &Json) -> Result<(), Fault> {
         match self {
-            Way::Command(words) => call(words, notice).await,
-            Way::Webhook { url, token } => post(url, token.as_ref(), notice).await,
+            Recipient::Command(words) => call(words, notice).await,
+            Recipient::Webhook { url, token } => post(url, token.as_ref(), notice).await,
         }
     }
 }
@@ -72,9 +72,9 @@ async fn post(url: &Url, token: Option<&Secret>, notice: &Json) -> Result<(), Fa
 }
 
 /// A command with every process that it has started; they end with it, at the latest when it is given up.
-struct Group(Child);
+struct ProcessGroup(Child);
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(pid) = self.0.id().and_then(|id| Pid::from_raw(id as i32)) {
             let _ = kill_process_group(pid, Signal::KILL); // it may have ended just now
@@ -90,7 +90,7 @@ async fn call(words: &[String], notice: &Json) -> Result<(), Fault> {
     command.args(arguments).envs(parts.map(|(name, value)| (format!("SUREFOOT_{}", name.to_uppercase()), value)));
     // A group of its own: a Ctrl-C at our terminal is not for it.
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).kill_on_drop(true);
-    let mut group = Group(command.spawn().map_err(failed)?);
+    let mut group = ProcessGroup(command.spawn().map_err(failed)?);
     if let Some(mut input) = group.0.stdin.take() {
         // It need not read.
         let _ = input.write_all(format!("{notice}\n").as_bytes()).await;

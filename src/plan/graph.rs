@@ -1,6 +1,6 @@
 //! The order of a runbook's steps, for pictures of it. Knows no hosts: it needs no inventory.
 
-use super::{Plan, PlannedStep, Way};
+use super::{Plan, PlannedStep, PlannedUndo};
 use crate::check::{Gate, Runbook, Step};
 use crate::compile;
 use crate::model::{Effect, StepId};
@@ -9,25 +9,25 @@ use std::ops::Range;
 
 /// Steps, and what waits for what directly.
 #[derive(Debug, Serialize)]
-pub struct Graph<'r> {
+pub struct StepGraph<'r> {
     pub runbook: &'r str,
     /// In the order of the file; then `verify`, then `finally`.
-    pub nodes: Vec<Node<'r>>,
+    pub nodes: Vec<StepNode<'r>>,
     /// Places in `nodes`: the second waits for the first.
     pub edges: Vec<Edge>,
     /// Nodes that belong together.
-    pub groups: Vec<Group>,
+    pub groups: Vec<NodeGroup>,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Group {
+pub struct NodeGroup {
     pub title: String,
     /// Places in `nodes`.
     pub nodes: Range<usize>,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Node<'r> {
+pub struct StepNode<'r> {
     pub id: &'r str,
     /// What a reader calls it: its id, or the name of the checkpoint that it is.
     pub name: String,
@@ -37,13 +37,13 @@ pub struct Node<'r> {
     pub on: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    pub mark: Mark,
+    pub mark: StepMark,
 }
 
 /// What a reader looks for first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Mark {
+pub enum StepMark {
     Reads,
     Changes,
     /// A place to walk back to.
@@ -60,11 +60,11 @@ pub struct Edge {
     pub same_host: bool,
 }
 
-impl<'r> Graph<'r> {
-    pub fn of(runbook: &'r Runbook) -> Graph<'r> {
+impl<'r> StepGraph<'r> {
+    pub fn of(runbook: &'r Runbook) -> StepGraph<'r> {
         let steps = || runbook.body().chain(&runbook.finally);
         let edges = compile::step_order(runbook);
-        Graph {
+        StepGraph {
             runbook: &runbook.name,
             nodes: steps().map(node).collect(),
             edges: edges.into_iter().map(|(from, to, same_host)| Edge { from, to, same_host }).collect(),
@@ -73,9 +73,9 @@ impl<'r> Graph<'r> {
     }
 }
 
-impl<'p> Graph<'p> {
+impl<'p> StepGraph<'p> {
     /// The same of a plan.
-    pub fn of_plan(plan: &'p Plan) -> Graph<'p> {
+    pub fn of_plan(plan: &'p Plan) -> StepGraph<'p> {
         let place = |id: &StepId| plan.steps.iter().position(|step| step.id == *id);
         let edges = plan.steps.iter().enumerate().flat_map(|(to, step)| {
             let from = step.after.iter().filter_map(place);
@@ -85,7 +85,7 @@ impl<'p> Graph<'p> {
             Some(roll) => Some(format!("rolling {}", roll.id)),
             None => step.finally.then(|| "finally".to_owned()),
         };
-        Graph {
+        StepGraph {
             runbook: &plan.runbook,
             nodes: plan.steps.iter().map(planned).collect(),
             edges: edges.filter(|edge| edge.from != edge.to).collect(),
@@ -94,25 +94,25 @@ impl<'p> Graph<'p> {
     }
 }
 
-fn planned(step: &PlannedStep) -> Node<'_> {
+fn planned(step: &PlannedStep) -> StepNode<'_> {
     let mark = match (&step.undo, step.effect) {
-        (Way::Irreversible(_), _) => Mark::Irreversible,
-        _ if step.checkpoint().is_some() => Mark::Checkpoint,
-        (_, Effect::Reads) => Mark::Reads,
-        _ => Mark::Changes,
+        (PlannedUndo::Irreversible(_), _) => StepMark::Irreversible,
+        _ if step.checkpoint().is_some() => StepMark::Checkpoint,
+        (_, Effect::ReadOnly) => StepMark::Reads,
+        _ => StepMark::Changes,
     };
     let (id, name) = (step.id.as_str(), step.checkpoint().unwrap_or(step.id.as_str()).to_owned());
-    Node { id, name, action: &step.action, on: step.on.as_deref(), title: step.title.clone(), mark }
+    StepNode { id, name, action: &step.action, on: step.on.as_deref(), title: step.title.clone(), mark }
 }
 
 /// Neighbours of one title.
-fn groups(titles: impl Iterator<Item = Option<String>>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
+fn groups(titles: impl Iterator<Item = Option<String>>) -> Vec<NodeGroup> {
+    let mut groups: Vec<NodeGroup> = Vec::new();
     for (place, title) in titles.enumerate() {
         let Some(title) = title else { continue };
         match groups.last_mut() {
             Some(last) if last.title == title && last.nodes.end == place => last.nodes.end += 1,
-            _ => groups.push(Group { title, nodes: place..place + 1 }),
+            _ => groups.push(NodeGroup { title, nodes: place..place + 1 }),
         }
     }
     groups
@@ -131,14 +131,14 @@ fn title(runbook: &Runbook, place: usize, step: &Step) -> Option<String> {
     step.roll.as_ref().map(|of| format!("rolling {}", of.roll)).or_else(used).or_else(part)
 }
 
-fn node(step: &Step) -> Node<'_> {
+fn node(step: &Step) -> StepNode<'_> {
     let mark = match (step.gate, &step.irreversible) {
-        (_, Some(_)) => Mark::Irreversible,
-        (Gate::Barrier, None) if step.roll.is_none() => Mark::Checkpoint,
-        _ if step.effect == Effect::Reads => Mark::Reads,
-        _ => Mark::Changes,
+        (_, Some(_)) => StepMark::Irreversible,
+        (Gate::Barrier, None) if step.roll.is_none() => StepMark::Checkpoint,
+        _ if step.effect == Effect::ReadOnly => StepMark::Reads,
+        _ => StepMark::Changes,
     };
-    Node {
+    StepNode {
         id: step.id.as_str(),
         name: step.checkpoint().unwrap_or_else(|| step.id.to_string()),
         action: step.kind.name,

@@ -1,11 +1,11 @@
 //! From a program, and what looking tells, to a plan.
 
-use super::{Foreseen, Past, Plan, PlannedPart, PlannedRoll, PlannedStep, PlannedTask, UndoStep, Way};
-use crate::action::Undoing;
+use super::{Past, Plan, PlannedPart, PlannedRoll, PlannedStep, PlannedTask, PlannedUndo, TaskPreview, UndoStep};
+use crate::action::UndoSupport;
 use crate::check::{InRoll, RollPart, Step};
-use crate::compile::{Node, Program, Task};
+use crate::compile::{GraphNode, Program, Task};
 use crate::model::{Effect, Fault, HostName};
-use crate::world::{Held, Outlook};
+use crate::world::{LeaseInfo, Outlook};
 use indexmap::{IndexMap, IndexSet};
 use petgraph::Direction;
 
@@ -20,8 +20,8 @@ impl Plan {
         }
         for step in &mut steps[program.finally..] {
             step.finally = true;
-            if step.effect != Effect::Reads {
-                step.undo = Way::None("what `finally` does stays".to_owned());
+            if step.effect != Effect::ReadOnly {
+                step.undo = PlannedUndo::None("what `finally` does stays".to_owned());
             }
         }
         for task in &program.tasks {
@@ -44,12 +44,12 @@ impl Plan {
     }
 
     /// A plan with what looking at the hosts tells: of each task, in the order of the program.
-    pub fn looked(program: &Program, foreseen: Vec<Foreseen>, left_out: &IndexMap<HostName, Fault>) -> Plan {
+    pub fn looked(program: &Program, foreseen: Vec<TaskPreview>, left_out: &IndexMap<HostName, Fault>) -> Plan {
         let mut plan = Plan::offline(program);
         plan.looked = true;
         plan.left_out = left_out.iter().map(|(host, fault)| (host.clone(), fault.to_string())).collect();
         let tasks = plan.steps.iter_mut().flat_map(|step| &mut step.tasks);
-        for (task, Foreseen { verdict, parameters, command }) in tasks.zip(foreseen) {
+        for (task, TaskPreview { verdict, parameters, command }) in tasks.zip(foreseen) {
             task.verdict = Some(verdict);
             task.parameters = parameters.unwrap_or(std::mem::take(&mut task.parameters));
             task.command = command.or(task.command.take());
@@ -59,7 +59,7 @@ impl Plan {
 
     /// The same with who has its hosts now, and whom a lease there keeps away.
     pub fn with_leases(self, outlooks: &IndexMap<HostName, Outlook>) -> Plan {
-        let held = |outlook: &Outlook| outlook.held.as_ref().map(Held::shown);
+        let held = |outlook: &Outlook| outlook.held.as_ref().map(LeaseInfo::shown);
         let held = outlooks.iter().filter_map(|(host, outlook)| Some((host.clone(), held(outlook)?))).collect();
         let by_login = outlooks.iter().filter(|(_, outlook)| !outlook.of_host);
         Plan { held, leased_by_login: by_login.map(|(host, _)| host.clone()).collect(), ..self }
@@ -82,7 +82,7 @@ fn planned_step(step: &Step, tasks: &[Task]) -> PlannedStep {
         title: step.title.as_ref().and_then(|title| title.shown().as_str().map(str::to_owned)),
         action: step.kind.name.to_owned(),
         effect: step.effect,
-        undo: way(step, tasks),
+        undo: undo_of(step, tasks),
         roll: step.roll.as_ref().map(planned_roll),
         finally: false,
         on: step.on.clone(),
@@ -102,12 +102,12 @@ fn planned_roll(place: &InRoll) -> PlannedRoll {
 }
 
 /// How any task of a step would be taken back, or why one of them cannot be.
-fn way(step: &Step, tasks: &[Task]) -> Way {
+fn undo_of(step: &Step, tasks: &[Task]) -> PlannedUndo {
     if let Some(reason) = &step.irreversible {
-        return Way::Irreversible(reason.clone());
+        return PlannedUndo::Irreversible(reason.clone());
     }
-    if step.effect == Effect::Reads {
-        return Way::NotNeeded;
+    if step.effect == Effect::ReadOnly {
+        return PlannedUndo::NotNeeded;
     }
     if !step.undo.is_empty() {
         let part = |step: &Step| UndoStep {
@@ -115,12 +115,15 @@ fn way(step: &Step, tasks: &[Task]) -> Way {
             action: step.kind.name.to_owned(),
             parameters: step.args.shown(),
         };
-        return Way::Steps(step.undo.iter().map(part).collect());
+        return PlannedUndo::Steps(step.undo.iter().map(part).collect());
     }
     let mut ways = tasks.iter().map(|task| step.kind.undoing(|name| task.args.entry(name)));
-    match ways.find(|way| matches!(way, Undoing::No(_))).unwrap_or(step.kind.undoing(|name| step.args.entry(name))) {
-        Undoing::Known(how) | Undoing::Needless(how) => Way::Known(how.to_owned()),
-        Undoing::No(why) => Way::None(why.to_owned()),
+    match ways
+        .find(|way| matches!(way, UndoSupport::Unsupported(_)))
+        .unwrap_or(step.kind.undoing(|name| step.args.entry(name)))
+    {
+        UndoSupport::Supported(how) | UndoSupport::NotNeeded(how) => PlannedUndo::Known(how.to_owned()),
+        UndoSupport::Unsupported(why) => PlannedUndo::None(why.to_owned()),
     }
 }
 
@@ -152,9 +155,9 @@ fn direct_predecessors(program: &Program) -> Vec<IndexSet<usize>> {
     found
 }
 
-fn step_of(program: &Program, node: Node) -> usize {
+fn step_of(program: &Program, node: GraphNode) -> usize {
     match node {
-        Node::Task(task) => program.tasks[task as usize].step as usize,
-        Node::Join(step) => step as usize,
+        GraphNode::Task(task) => program.tasks[task as usize].step as usize,
+        GraphNode::Join(step) => step as usize,
     }
 }

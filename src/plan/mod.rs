@@ -8,7 +8,7 @@ pub mod graph;
 mod make;
 mod verdict;
 
-pub use verdict::{Foreseen, RUN, Verdict};
+pub use verdict::{PlanVerdict, RUN, TaskPreview};
 
 use crate::catalog::Identity;
 use crate::model::{Effect, HostName, StepId, TaskName};
@@ -55,7 +55,7 @@ pub struct PlannedStep {
     pub title: Option<String>,
     pub action: String,
     pub effect: Effect,
-    pub undo: Way,
+    pub undo: PlannedUndo,
     /// The roll that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roll: Option<PlannedRoll>,
@@ -105,7 +105,7 @@ pub enum PlannedPart {
 /// How a step would be taken back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "way", content = "how", rename_all = "snake_case")]
-pub enum Way {
+pub enum PlannedUndo {
     /// It changes nothing.
     NotNeeded,
     /// The action knows.
@@ -138,7 +138,7 @@ pub struct PlannedTask {
     pub command: Option<String>,
     /// What looking at the hosts tells; none in an offline plan.
     #[serde(flatten)]
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<PlanVerdict>,
     /// How long it took when it was last done, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seconds: Option<f64>,
@@ -154,7 +154,7 @@ pub struct Past {
 
 /// How many tasks a plan says what of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Tally {
+pub struct PlanTally {
     pub reads: usize,
     pub changes: usize,
     pub nothing_to_do: usize,
@@ -169,16 +169,18 @@ impl Plan {
         self.steps.iter().flat_map(|step| step.tasks.iter().map(move |task| (step, task)))
     }
 
-    pub fn tally(&self) -> Tally {
-        let mut tally = Tally::default();
+    pub fn tally(&self) -> PlanTally {
+        let mut tally = PlanTally::default();
         for (_, task) in self.tasks() {
             let slot = match &task.verdict {
-                Some(Verdict::Reads { .. }) => &mut tally.reads,
-                Some(Verdict::Changes { .. }) => &mut tally.changes,
-                Some(Verdict::NothingToDo) => &mut tally.nothing_to_do,
-                Some(Verdict::NotKnown { .. }) => &mut tally.not_known,
-                Some(Verdict::Fails { .. }) => &mut tally.fails,
-                Some(Verdict::Asks { .. } | Verdict::Skipped | Verdict::LeftOut { .. }) | None => &mut tally.others,
+                Some(PlanVerdict::Reads { .. }) => &mut tally.reads,
+                Some(PlanVerdict::Changes { .. }) => &mut tally.changes,
+                Some(PlanVerdict::NothingToDo) => &mut tally.nothing_to_do,
+                Some(PlanVerdict::NotKnown { .. }) => &mut tally.not_known,
+                Some(PlanVerdict::Fails { .. }) => &mut tally.fails,
+                Some(PlanVerdict::Asks { .. } | PlanVerdict::Skipped | PlanVerdict::LeftOut { .. }) | None => {
+                    &mut tally.others
+                }
             };
             *slot += 1;
         }
@@ -188,13 +190,13 @@ impl Plan {
     /// Whether a run would change something, or may.
     pub fn has_changes(&self) -> bool {
         let may = |(step, task): (&PlannedStep, &PlannedTask)| {
-            task.verdict.as_ref().is_none_or(|verdict| verdict.may_change(step.effect == Effect::Reads))
+            task.verdict.as_ref().is_none_or(|verdict| verdict.may_change(step.effect == Effect::ReadOnly))
         };
         self.tasks().any(may)
     }
 
     /// Whether a run would stop at something that is not as it must be.
     pub fn would_fail(&self) -> bool {
-        self.tasks().any(|(_, task)| task.verdict.as_ref().is_some_and(Verdict::stops))
+        self.tasks().any(|(_, task)| task.verdict.as_ref().is_some_and(PlanVerdict::stops))
     }
 }

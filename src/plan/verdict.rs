@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 
 /// One task, looked at ahead of a run. It may hold secrets until it is masked.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Foreseen {
-    pub verdict: Verdict,
+pub struct TaskPreview {
+    pub verdict: PlanVerdict,
     /// The action's parameters, filled in; none where they are not known yet.
     pub parameters: Option<Json>,
     /// What would run, in full, where it is known.
@@ -18,11 +18,11 @@ pub struct Foreseen {
 /// What stands for the id of the run, which is known once it begins.
 pub const RUN: &str = "RUN";
 
-impl Foreseen {
+impl TaskPreview {
     /// Without secrets, and without the id of the run that it was found out for.
-    pub fn told(self, masks: &Masks, run: &RunId) -> Foreseen {
+    pub fn redacted(self, masks: &Masks, run: &RunId) -> TaskPreview {
         let say = |text: String| masks.text(text).replace(run.as_str(), RUN);
-        Foreseen {
+        TaskPreview {
             verdict: self.verdict.map(&say),
             parameters: self.parameters.map(|value| each_text(masks.json(value), &say)),
             command: self.command.map(say),
@@ -44,7 +44,7 @@ fn each_text(value: Json, say: &dyn Fn(String) -> String) -> Json {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
-pub enum Verdict {
+pub enum PlanVerdict {
     /// It changes nothing, and succeeds now.
     Reads {
         /// That it changes nothing is its author's word.
@@ -82,49 +82,51 @@ pub enum Verdict {
         why: String,
         /// What it would do as things are now.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        now: Option<Box<Verdict>>,
+        now: Option<Box<PlanVerdict>>,
     },
 }
 
-impl Verdict {
-    pub fn not_known(until: Vec<StepId>, why: impl Into<String>) -> Verdict {
-        Verdict::NotKnown { until, why: why.into(), now: None }
+impl PlanVerdict {
+    pub fn not_known(until: Vec<StepId>, why: impl Into<String>) -> PlanVerdict {
+        PlanVerdict::NotKnown { until, why: why.into(), now: None }
     }
 
-    fn map(self, say: &dyn Fn(String) -> String) -> Verdict {
+    fn map(self, say: &dyn Fn(String) -> String) -> PlanVerdict {
         match self {
-            Verdict::Fails { fault, goes_on, retried } => {
+            PlanVerdict::Fails { fault, goes_on, retried } => {
                 // Where in the runbook it was caused is for who has the runbook at hand.
                 let Fault { kind, message, hint, detail, code, .. } = fault;
                 let (hint, detail) = (hint.map(say), detail.map(say));
                 let fault = Fault { kind, message: say(message), hint, detail, code, at: None };
-                Verdict::Fails { fault, goes_on, retried }
+                PlanVerdict::Fails { fault, goes_on, retried }
             }
-            Verdict::Changes { summary, diff } => Verdict::Changes { summary: say(summary), diff: diff.map(say) },
-            Verdict::Asks { question } => Verdict::Asks { question: say(question) },
-            Verdict::LeftOut { why } => Verdict::LeftOut { why: say(why) },
-            Verdict::NotKnown { until, why, now } => {
-                Verdict::NotKnown { until, why: say(why), now: now.map(|now| Box::new(now.map(say))) }
+            PlanVerdict::Changes { summary, diff } => {
+                PlanVerdict::Changes { summary: say(summary), diff: diff.map(say) }
             }
-            Verdict::Reads { .. } | Verdict::NothingToDo | Verdict::Skipped => self,
+            PlanVerdict::Asks { question } => PlanVerdict::Asks { question: say(question) },
+            PlanVerdict::LeftOut { why } => PlanVerdict::LeftOut { why: say(why) },
+            PlanVerdict::NotKnown { until, why, now } => {
+                PlanVerdict::NotKnown { until, why: say(why), now: now.map(|now| Box::new(now.map(say))) }
+            }
+            PlanVerdict::Reads { .. } | PlanVerdict::NothingToDo | PlanVerdict::Skipped => self,
         }
     }
 
     /// Whether the run would stop at it.
     pub fn stops(&self) -> bool {
-        matches!(self, Verdict::Fails { goes_on: false, .. })
+        matches!(self, PlanVerdict::Fails { goes_on: false, .. })
     }
 
     /// Whether it may change something. What only may counts: nobody can say that there is nothing to do.
     pub fn may_change(&self, reads: bool) -> bool {
         match self {
-            Verdict::Changes { .. } => true,
-            Verdict::NotKnown { .. } | Verdict::Fails { .. } => !reads,
-            Verdict::Reads { .. }
-            | Verdict::NothingToDo
-            | Verdict::Asks { .. }
-            | Verdict::Skipped
-            | Verdict::LeftOut { .. } => false,
+            PlanVerdict::Changes { .. } => true,
+            PlanVerdict::NotKnown { .. } | PlanVerdict::Fails { .. } => !reads,
+            PlanVerdict::Reads { .. }
+            | PlanVerdict::NothingToDo
+            | PlanVerdict::Asks { .. }
+            | PlanVerdict::Skipped
+            | PlanVerdict::LeftOut { .. } => false,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The program as a child: its events as they come to its record, and signals to it.
 
-use super::Error;
+use super::RehearsalError;
 use crate::model::{Event, RunId, Stamped};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Write};
@@ -11,16 +11,16 @@ use std::time::{Duration, Instant};
 /// An engine that has not ended by then hangs.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-pub struct Engine {
+pub struct EngineProcess {
     child: Child,
     events: Receiver<Stamped>,
     pub run: Option<RunId>,
-    ended: Option<Ended>,
+    ended: Option<EngineExit>,
 }
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum EngineExit {
     Code(i32),
     /// By a signal.
     Killed,
@@ -28,11 +28,11 @@ pub enum Ended {
     Hung,
 }
 
-impl Engine {
+impl EngineProcess {
     /// Starts a command of the program that runs something; with `--log json`. `copy` keeps what it prints.
-    pub fn start(mut command: Command, copy: std::fs::File) -> Result<Engine, Error> {
+    pub fn start(mut command: Command, copy: std::fs::File) -> Result<EngineProcess, RehearsalError> {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().map_err(Error::io("start the program"))?;
+        let mut child = command.spawn().map_err(RehearsalError::io("start the program"))?;
         let mut lines = BufReader::new(child.stdout.take().expect("spawned with a pipe"));
         let (to, events) = channel();
         let mut copy = copy;
@@ -49,7 +49,7 @@ impl Engine {
                 line.clear();
             }
         });
-        Ok(Engine { child, events, run: None, ended: None })
+        Ok(EngineProcess { child, events, run: None, ended: None })
     }
 
     /// Waits for an event that fits; none where the program ended before.
@@ -91,12 +91,12 @@ impl Engine {
         self.signal(Signal::STOP);
     }
 
-    pub fn let_go(&self) {
+    pub fn detach(&self) {
         self.signal(Signal::CONT);
     }
 
     /// Waits until it ends.
-    pub fn end(&mut self) -> Ended {
+    pub fn end(&mut self) -> EngineExit {
         if let Some(ended) = self.ended {
             return ended;
         }
@@ -113,13 +113,13 @@ impl Engine {
         }
         let status = self.child.wait();
         let code = status.ok().and_then(|status| status.code());
-        let ended = if hung { Ended::Hung } else { code.map_or(Ended::Killed, Ended::Code) };
+        let ended = if hung { EngineExit::Hung } else { code.map_or(EngineExit::Killed, EngineExit::Code) };
         self.ended = Some(ended);
         ended
     }
 }
 
-impl Drop for Engine {
+impl Drop for EngineProcess {
     fn drop(&mut self) {
         if self.ended.is_none() {
             self.signal(Signal::KILL);
@@ -129,12 +129,12 @@ impl Drop for Engine {
     }
 }
 
-impl std::fmt::Display for Ended {
+impl std::fmt::Display for EngineExit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Ended::Code(code) => write!(f, "{code}"),
-            Ended::Killed => f.write_str("killed"),
-            Ended::Hung => f.write_str("hung"),
+            EngineExit::Code(code) => write!(f, "{code}"),
+            EngineExit::Killed => f.write_str("killed"),
+            EngineExit::Hung => f.write_str("hung"),
         }
     }
 }

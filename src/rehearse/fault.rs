@@ -1,11 +1,11 @@
 //! The faults, as a table: what each is called, and at which moments it can strike.
 
-use super::point::Moment;
+use super::point::FaultMoment;
 use std::fmt;
 use std::str::FromStr;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Fault {
+pub enum InjectedFault {
     /// SIGKILL to the engine, then `resume`.
     EngineKilled,
     /// The host's cable is pulled for a second.
@@ -31,34 +31,44 @@ pub enum Fault {
 }
 
 /// One row: its name, what is done, and the moments at which it differs from doing nothing.
-const TABLE: [(Fault, &str, &str, &[Moment]); 11] = {
-    const BOTH: &[Moment] = &[Moment::Start, Moment::Middle];
+const TABLE: [(InjectedFault, &str, &str, &[FaultMoment]); 11] = {
+    const BOTH: &[FaultMoment] = &[FaultMoment::Start, FaultMoment::Middle];
     [
-        (Fault::EngineKilled, "engine-killed", "the engine gets SIGKILL; resumed", BOTH),
-        (Fault::LinkCut, "link-cut", "the host's link is cut for 1 s", BOTH),
-        (Fault::LinkLost, "link-lost", "the host's link is cut for 20 s, longer than the keepalive", BOTH),
-        (Fault::SshdKilled, "sshd-killed", "every sshd of the host gets SIGKILL", BOTH),
-        (Fault::HostKilled, "host-killed", "the host loses its power and boots", BOTH),
-        (Fault::StepFails, "step-fails", "what runs there is killed and nothing more can start; rolled back", BOTH),
-        (Fault::Stopped, "stopped", "Ctrl-C; rolled back", BOTH),
+        (InjectedFault::EngineKilled, "engine-killed", "the engine gets SIGKILL; resumed", BOTH),
+        (InjectedFault::LinkCut, "link-cut", "the host's link is cut for 1 s", BOTH),
+        (InjectedFault::LinkLost, "link-lost", "the host's link is cut for 20 s, longer than the keepalive", BOTH),
+        (InjectedFault::SshdKilled, "sshd-killed", "every sshd of the host gets SIGKILL", BOTH),
+        (InjectedFault::HostKilled, "host-killed", "the host loses its power and boots", BOTH),
         (
-            Fault::SecondEngine,
+            InjectedFault::StepFails,
+            "step-fails",
+            "what runs there is killed and nothing more can start; rolled back",
+            BOTH,
+        ),
+        (InjectedFault::Stopped, "stopped", "Ctrl-C; rolled back", BOTH),
+        (
+            InjectedFault::SecondEngine,
             "second-engine",
             "started a second time, and resumed, while it runs: both are refused",
             BOTH,
         ),
-        (Fault::EngineFrozen, "engine-frozen", "frozen beyond its lease, taken over from a copy, and woken up", BOTH),
-        (Fault::RecordDiskFull, "record-disk-full", "no space left where the record is written; resumed", BOTH),
-        (Fault::HostDiskFull, "host-disk-full", "no space left on the host; resumed", BOTH),
+        (
+            InjectedFault::EngineFrozen,
+            "engine-frozen",
+            "frozen beyond its lease, taken over from a copy, and woken up",
+            BOTH,
+        ),
+        (InjectedFault::RecordDiskFull, "record-disk-full", "no space left where the record is written; resumed", BOTH),
+        (InjectedFault::HostDiskFull, "host-disk-full", "no space left on the host; resumed", BOTH),
     ]
 };
 
-impl Fault {
-    pub fn all() -> impl ExactSizeIterator<Item = Fault> {
+impl InjectedFault {
+    pub fn all() -> impl ExactSizeIterator<Item = InjectedFault> {
         TABLE.iter().map(|row| row.0)
     }
 
-    fn row(self) -> &'static (Fault, &'static str, &'static str, &'static [Moment]) {
+    fn row(self) -> &'static (InjectedFault, &'static str, &'static str, &'static [FaultMoment]) {
         TABLE.iter().find(|row| row.0 == self).expect("every fault has a row")
     }
 
@@ -67,21 +77,21 @@ impl Fault {
         self.row().2
     }
 
-    pub fn moments(self) -> &'static [Moment] {
+    pub fn moments(self) -> &'static [FaultMoment] {
         self.row().3
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for InjectedFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.row().1)
     }
 }
 
-impl FromStr for Fault {
+impl FromStr for InjectedFault {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Fault, String> {
+    fn from_str(text: &str) -> Result<InjectedFault, String> {
         let names = || TABLE.iter().map(|row| row.1).collect::<Vec<_>>().join(", ");
         let row = TABLE.iter().find(|row| row.1 == text);
         row.map(|row| row.0).ok_or_else(|| format!("no fault `{text}`; there are: {}", names()))
@@ -94,7 +104,7 @@ mod tests {
 
     #[test]
     fn every_fault_is_read_as_it_is_written() {
-        for fault in Fault::all() {
+        for fault in InjectedFault::all() {
             assert_eq!(fault.to_string().parse(), Ok(fault));
         }
     }

@@ -1,17 +1,23 @@
 //! What became of a case, seen from outside: was data lost, was anything untrue?
 
-use super::Error;
-use super::engine::Ended;
-use super::picture::Picture;
+use super::RehearsalError;
+use super::engine::EngineExit;
+use super::host_snapshot::HostSnapshot;
+use super::prepared_lab::{CaseFolder, PreparedLab, RehearsedProgram};
 use super::recovery::End;
-use super::scene::{Scene, Subject, Work};
 use super::starts;
 use crate::model::{Outcome, RunId, RunState, TaskState};
 
 /// What is wrong; none where all is as it was told.
-pub fn wrong(subject: &Subject, scene: &Scene, work: &Work, run: &RunId, end: End) -> Result<Option<String>, Error> {
+pub fn wrong(
+    subject: &RehearsedProgram,
+    scene: &PreparedLab,
+    work: &CaseFolder,
+    run: &RunId,
+    end: End,
+) -> Result<Option<String>, RehearsalError> {
     let (events, state) = work.record(run)?;
-    if work.say(subject, &["verify", run.as_str()])? != Ended::Code(0) {
+    if work.say(subject, &["verify", run.as_str()])? != EngineExit::Code(0) {
         return Ok(Some("the record is not whole".into()));
     }
     let started = starts::all(scene, work, run)?;
@@ -28,7 +34,11 @@ pub fn wrong(subject: &Subject, scene: &Scene, work: &Work, run: &RunId, end: En
 }
 
 /// The run's own word that `verify` held, and a second look by a run that knows nothing of the first.
-fn completed(subject: &Subject, work: &Work, state: &RunState) -> Result<Option<String>, Error> {
+fn completed(
+    subject: &RehearsedProgram,
+    work: &CaseFolder,
+    state: &RunState,
+) -> Result<Option<String>, RehearsalError> {
     if state.outcome != Some(Outcome::Done) {
         return Ok(Some(format!("the program said that it is done, and the record says {:?}", state.outcome)));
     }
@@ -40,8 +50,8 @@ fn completed(subject: &Subject, work: &Work, state: &RunState) -> Result<Option<
     Ok((!work.proves(subject)?).then(|| "it is called done, and the hosts do not hold what they should".into()))
 }
 
-fn as_before(scene: &Scene) -> Result<Option<String>, Error> {
-    let now = Picture::of_all(&scene.lab)?;
+fn as_before(scene: &PreparedLab) -> Result<Option<String>, RehearsalError> {
+    let now = HostSnapshot::of_all(&scene.lab)?;
     let difference = scene.pictures.iter().zip(&now).find_map(|(before, now)| before.difference(now));
     Ok(difference.map(|difference| format!("it is called rolled back, and the hosts are not as before: {difference}")))
 }

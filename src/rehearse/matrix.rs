@@ -1,13 +1,13 @@
 //! Every fault at every moment of every step, or a sample of that, over as many labs as there are.
 
-use super::Error;
-use super::case::{Case, Verdict, cases_of};
-use super::engine::Ended;
-use super::fault::Fault;
-use super::point::{Passage, passages};
+use super::RehearsalError;
+use super::case::{CaseResult, FaultCase, cases_of};
+use super::engine::EngineExit;
+use super::fault::InjectedFault;
+use super::point::{StepTrace, traces};
+use super::prepared_lab::{PreparedLab, RehearsedProgram};
 use super::results::Results;
-use super::rivals;
-use super::scene::{Scene, Subject};
+use super::second_engine;
 use super::starts;
 use crate::model::StepId;
 use std::collections::{HashSet, VecDeque};
@@ -15,18 +15,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 pub struct Matrix {
-    subject: Subject,
-    scenes: Vec<Scene>,
+    subject: RehearsedProgram,
+    scenes: Vec<PreparedLab>,
     /// Below it, each case has a folder.
     folder: PathBuf,
-    passages: Vec<Passage>,
+    passages: Vec<StepTrace>,
 }
 
 /// Which cases.
 #[derive(Clone, Debug, Default)]
-pub struct Choice {
+pub struct CaseSelection {
     /// All where empty.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<InjectedFault>,
     pub step: Option<StepId>,
     /// How many at random, every fault as often as every other; all where none is given.
     pub sample: Option<usize>,
@@ -35,21 +35,22 @@ pub struct Choice {
 
 impl Matrix {
     /// Runs the runbook once undisturbed: that shows its moments.
-    pub fn new(subject: Subject, scenes: Vec<Scene>, folder: PathBuf) -> Result<Matrix, Error> {
+    pub fn new(subject: RehearsedProgram, scenes: Vec<PreparedLab>, folder: PathBuf) -> Result<Matrix, RehearsalError> {
         let mut matrix = Matrix { subject, scenes, folder, passages: Vec::new() };
-        matrix.passages = matrix.undisturbed()?;
+        matrix.passages = matrix.run_without_fault()?;
         Ok(matrix)
     }
 
-    fn undisturbed(&self) -> Result<Vec<Passage>, Error> {
+    fn run_without_fault(&self) -> Result<Vec<StepTrace>, RehearsalError> {
         let folder = self.folder.join("undisturbed");
         let (subject, scene) = (&self.subject, &self.scenes[0]);
         let work = scene.begin(subject, &folder, false)?;
-        let mut engine = work.run(subject, work.state(), rivals::LONG_LEASE)?;
+        let mut engine = work.run(subject, work.state(), second_engine::LONG_LEASE)?;
         let ended = engine.end();
-        let run = engine.run.clone().ok_or_else(|| Error::Other("the undisturbed run did not begin".into()))?;
-        let failed = |what: String| Err(Error::Other(format!("{what}: look at {}", work.folder().display())));
-        if ended != Ended::Code(0) {
+        let run =
+            engine.run.clone().ok_or_else(|| RehearsalError::Other("the undisturbed run did not begin".into()))?;
+        let failed = |what: String| Err(RehearsalError::Other(format!("{what}: look at {}", work.folder().display())));
+        if ended != EngineExit::Code(0) {
             return failed(format!("the undisturbed run failed ({ended})"));
         }
         if !work.proves(subject)? {
@@ -59,22 +60,23 @@ impl Matrix {
         let acted: HashSet<StepId> =
             starts::all(scene, &work, &run)?.into_iter().map(|start| start.task.step).collect();
         work.discard()?;
-        Ok(passages(&events, |step| acted.contains(step)))
+        Ok(traces(&events, |step| acted.contains(step)))
     }
 
     /// All that there are.
-    pub fn cases(&self) -> Vec<Case> {
+    pub fn cases(&self) -> Vec<FaultCase> {
         let hosts = self.scenes[0].hosts().len();
-        let of_step = |(place, passage)| Fault::all().flat_map(move |fault| cases_of(fault, place, passage, hosts));
+        let of_step =
+            |(place, passage)| InjectedFault::all().flat_map(move |fault| cases_of(fault, place, passage, hosts));
         self.passages.iter().enumerate().flat_map(of_step).collect()
     }
 
-    pub fn choose(&self, choice: &Choice) -> Vec<Case> {
-        let wanted = |case: &Case| {
+    pub fn choose(&self, choice: &CaseSelection) -> Vec<FaultCase> {
+        let wanted = |case: &FaultCase| {
             (choice.faults.is_empty() || choice.faults.contains(&case.fault))
                 && choice.step.as_ref().is_none_or(|step| case.point.step == *step)
         };
-        let cases: Vec<Case> = self.cases().into_iter().filter(wanted).collect();
+        let cases: Vec<FaultCase> = self.cases().into_iter().filter(wanted).collect();
         match choice.sample {
             None => cases,
             Some(count) => sample(cases, count, choice.seed),
@@ -84,16 +86,16 @@ impl Matrix {
     /// Carries cases out, one on each lab at a time; `tell` hears of each. Those that the results hold are left out.
     pub fn carry_out(
         &self,
-        cases: Vec<Case>,
+        cases: Vec<FaultCase>,
         results: Results,
-        tell: &(dyn Fn(&Verdict) + Sync),
-    ) -> Result<Results, Error> {
+        tell: &(dyn Fn(&CaseResult) + Sync),
+    ) -> Result<Results, RehearsalError> {
         let left = cases.into_iter().filter(|case| !results.holds(case)).collect::<VecDeque<_>>();
         let (left, results) = (Mutex::new(left), Mutex::new(results));
         let next = || left.lock().expect("no panic while it is held").pop_front();
-        let work = |scene: &Scene| -> Result<(), Error> {
+        let work = |scene: &PreparedLab| -> Result<(), RehearsalError> {
             while let Some(case) = next() {
-                let verdict = case.carry_out(&self.subject, scene, self.passage(&case), &self.folder_of(&case));
+                let verdict = case.carry_out(&self.subject, scene, self.trace_of(&case), &self.folder_of(&case));
                 tell(&verdict);
                 results.lock().expect("no panic while it is held").add(verdict)?;
             }
@@ -106,12 +108,12 @@ impl Matrix {
         Ok(results.into_inner().expect("no panic while it was held"))
     }
 
-    fn passage(&self, case: &Case) -> &Passage {
+    fn trace_of(&self, case: &FaultCase) -> &StepTrace {
         self.passages.iter().find(|passage| passage.step == case.point.step).expect("cases are made from passages")
     }
 
     /// Where a case's files are, as long as it is carried out and where something was wrong.
-    pub fn folder_of(&self, case: &Case) -> PathBuf {
+    pub fn folder_of(&self, case: &FaultCase) -> PathBuf {
         self.folder.join(format!("{}.{}.{}", case.fault, case.point.step, case.point.moment))
     }
 
@@ -121,13 +123,13 @@ impl Matrix {
 }
 
 /// Some at random, each fault in its turn.
-fn sample(mut cases: Vec<Case>, count: usize, seed: u64) -> Vec<Case> {
+fn sample(mut cases: Vec<FaultCase>, count: usize, seed: u64) -> Vec<FaultCase> {
     let mut state = seed;
     for end in (1..cases.len()).rev() {
         cases.swap(end, (random(&mut state) % (end as u64 + 1)) as usize);
     }
-    let mut of_fault: Vec<VecDeque<Case>> =
-        Fault::all().map(|fault| cases.iter().filter(|case| case.fault == fault).cloned().collect()).collect();
+    let mut of_fault: Vec<VecDeque<FaultCase>> =
+        InjectedFault::all().map(|fault| cases.iter().filter(|case| case.fault == fault).cloned().collect()).collect();
     let all = of_fault.iter().map(VecDeque::len).sum::<usize>();
     let mut chosen = Vec::new();
     while chosen.len() < count.min(all) {
@@ -149,21 +151,23 @@ fn random(state: &mut u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rehearse::point::{Moment, Point};
+    use crate::rehearse::point::{FaultMoment, Point};
 
-    fn cases() -> Vec<Case> {
-        let point = |n: usize| Point { step: format!("s{n}").into(), moment: Moment::Start };
-        Fault::all().flat_map(|fault| (0..5).map(move |n| Case { fault, point: point(n), host: 0 })).collect()
+    fn cases() -> Vec<FaultCase> {
+        let point = |n: usize| Point { step: format!("s{n}").into(), moment: FaultMoment::Start };
+        InjectedFault::all()
+            .flat_map(|fault| (0..5).map(move |n| FaultCase { fault, point: point(n), host: 0 }))
+            .collect()
     }
 
     #[test]
     fn a_sample_has_every_fault_and_nothing_twice() {
-        let (faults, seeds) = (Fault::all().len(), 0..50);
+        let (faults, seeds) = (InjectedFault::all().len(), 0..50);
         for seed in seeds {
             let chosen = sample(cases(), 2 * faults, seed);
-            let distinct: HashSet<&Case> = chosen.iter().collect();
+            let distinct: HashSet<&FaultCase> = chosen.iter().collect();
             assert_eq!((chosen.len(), distinct.len()), (2 * faults, 2 * faults));
-            assert!(Fault::all().all(|fault| chosen.iter().filter(|case| case.fault == fault).count() == 2));
+            assert!(InjectedFault::all().all(|fault| chosen.iter().filter(|case| case.fault == fault).count() == 2));
             assert_eq!(chosen, sample(cases(), 2 * faults, seed), "the seed says all");
         }
         assert_ne!(sample(cases(), 5, 1), sample(cases(), 5, 2));

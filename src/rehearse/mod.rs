@@ -10,43 +10,43 @@
 mod case;
 mod engine;
 mod fault;
-mod hands;
+mod fault_injector;
+mod host_snapshot;
 mod judge;
 mod matrix;
-mod picture;
 mod point;
+mod prepared_lab;
 mod recovery;
 mod results;
-mod rivals;
-mod scene;
+mod second_engine;
 mod starts;
 mod state_disk;
 mod table;
 
-pub use case::{Case, Outcome, Verdict};
-pub use fault::Fault;
-pub use matrix::{Choice, Matrix};
-pub use point::{Moment, Point};
+pub use case::{CaseOutcome, CaseResult, FaultCase};
+pub use fault::InjectedFault;
+pub use matrix::{CaseSelection, Matrix};
+pub use point::{FaultMoment, Point};
+pub use prepared_lab::{PreparedLab, RehearsedProgram};
 pub use results::Results;
-pub use scene::{Scene, Subject};
 pub use table::markdown;
 
 /// What keeps a case from being carried out or judged; never what a case finds.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum RehearsalError {
     #[error(transparent)]
     Lab(#[from] crate::lab::LabError),
     #[error(transparent)]
-    Journal(#[from] crate::journal::Error),
+    Journal(#[from] crate::journal::JournalError),
     #[error("{what}: {source}")]
     Io { what: String, source: std::io::Error },
     #[error("{0}")]
     Other(String),
 }
 
-impl Error {
-    fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Error {
+impl RehearsalError {
+    fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> RehearsalError {
         let what = what.into();
-        move |source| Error::Io { what, source }
+        move |source| RehearsalError::Io { what, source }
     }
 }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Moment {
+pub enum FaultMoment {
     /// The start of the step's first task has come to the record: everything before it is over.
     Start,
     /// A host has begun an act of the step, and the engine has not learnt its end. Where no act of it runs on a host:
@@ -19,12 +19,12 @@ pub enum Moment {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Point {
     pub step: StepId,
-    pub moment: Moment,
+    pub moment: FaultMoment,
 }
 
 /// What an undisturbed run did in one step.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Passage {
+pub struct StepTrace {
     pub step: StepId,
     /// The hosts of its tasks.
     pub hosts: Vec<HostName>,
@@ -39,13 +39,13 @@ pub struct Passage {
 }
 
 /// The steps of a run in the order in which they began. `acted` tells whether a step has left records of acts.
-pub fn passages(events: &[Stamped], acted: impl Fn(&StepId) -> bool) -> Vec<Passage> {
-    let mut passages: IndexMap<StepId, Passage> = IndexMap::new();
+pub fn traces(events: &[Stamped], acted: impl Fn(&StepId) -> bool) -> Vec<StepTrace> {
+    let mut found: IndexMap<StepId, StepTrace> = IndexMap::new();
     let mut since: IndexMap<TaskName, Timestamp> = IndexMap::new();
     for stamped in events {
         let Event::Task { task, what } = &stamped.event else { continue };
         let step = &task.step;
-        let passage = passages.entry(step.clone()).or_insert_with(|| Passage {
+        let passage = found.entry(step.clone()).or_insert_with(|| StepTrace {
             step: step.clone(),
             hosts: Vec::new(),
             ran: false,
@@ -70,30 +70,30 @@ pub fn passages(events: &[Stamped], acted: impl Fn(&StepId) -> bool) -> Vec<Pass
             _ => {}
         }
     }
-    passages.into_values().collect()
+    found.into_values().collect()
 }
 
-impl Passage {
+impl StepTrace {
     /// A step that is skipped has no middle.
-    pub fn moments(&self) -> &'static [Moment] {
-        if self.ran { &[Moment::Start, Moment::Middle] } else { &[Moment::Start] }
+    pub fn moments(&self) -> &'static [FaultMoment] {
+        if self.ran { &[FaultMoment::Start, FaultMoment::Middle] } else { &[FaultMoment::Start] }
     }
 }
 
-impl fmt::Display for Moment {
+impl fmt::Display for FaultMoment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Moment::Start => "start",
-            Moment::Middle => "middle",
+            FaultMoment::Start => "start",
+            FaultMoment::Middle => "middle",
         })
     }
 }
 
-impl FromStr for Moment {
+impl FromStr for FaultMoment {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Moment, String> {
-        let moment = [Moment::Start, Moment::Middle].into_iter().find(|moment| moment.to_string() == text);
+    fn from_str(text: &str) -> Result<FaultMoment, String> {
+        let moment = [FaultMoment::Start, FaultMoment::Middle].into_iter().find(|moment| moment.to_string() == text);
         moment.ok_or_else(|| format!("no moment `{text}`"))
     }
 }

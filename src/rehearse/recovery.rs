@@ -1,10 +1,10 @@
 //! What an operator does after a fault: goes on, or back; looks and settles where an outcome is unknown; and holds the
 //! program to each word that it says on the way.
 
-use super::Error;
-use super::engine::{Ended, Engine};
-use super::scene::{Scene, Subject, Work};
-use crate::lab::Name;
+use super::RehearsalError;
+use super::engine::{EngineExit, EngineProcess};
+use super::prepared_lab::{CaseFolder, PreparedLab, RehearsedProgram};
+use crate::lab::LabName;
 use crate::model::{Outcome, RunId, RunState, TaskName, TaskState};
 use std::fmt::Write;
 
@@ -12,15 +12,15 @@ use std::fmt::Write;
 const TRIES: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     On,
     Back,
 }
 
 pub struct Recovery<'a> {
-    pub subject: &'a Subject,
-    pub scene: &'a Scene,
-    pub work: &'a Work,
+    pub subject: &'a RehearsedProgram,
+    pub scene: &'a PreparedLab,
+    pub work: &'a CaseFolder,
     pub run: &'a RunId,
     /// Each command and its exit code.
     pub trail: String,
@@ -47,12 +47,12 @@ pub enum End {
 
 impl Recovery<'_> {
     /// From the end of the first engine on.
-    pub fn bring(&mut self, first: Ended, way: Way) -> Result<End, Error> {
+    pub fn bring(&mut self, first: EngineExit, way: Direction) -> Result<End, RehearsalError> {
         self.hear("run", first)?;
-        if first == Ended::Code(0) {
+        if first == EngineExit::Code(0) {
             return Ok(End::Completed);
         }
-        if way == Way::On {
+        if way == Direction::On {
             match self.go("resume", first)? {
                 End::Nowhere => {}
                 end => return Ok(end),
@@ -62,38 +62,38 @@ impl Recovery<'_> {
     }
 
     /// Calls it until it has brought the run somewhere.
-    fn go(&mut self, verb: &str, mut last: Ended) -> Result<End, Error> {
+    fn go(&mut self, verb: &str, mut last: EngineExit) -> Result<End, RehearsalError> {
         for _ in 0..TRIES {
-            if last == Ended::Code(5) && !self.settle()? {
+            if last == EngineExit::Code(5) && !self.resolve()? {
                 return Ok(End::Unknown);
             }
             last = self.call(verb)?;
             match (verb, last) {
-                ("resume", Ended::Code(0)) => return Ok(End::Completed),
-                (_, Ended::Code(0)) => return Ok(End::RolledBack),
-                (_, Ended::Code(4)) => return self.kept_or_stuck(),
-                (_, Ended::Hung) => return Ok(End::Nowhere),
+                ("resume", EngineExit::Code(0)) => return Ok(End::Completed),
+                (_, EngineExit::Code(0)) => return Ok(End::RolledBack),
+                (_, EngineExit::Code(4)) => return self.not_reverted_or_stuck(),
+                (_, EngineExit::Hung) => return Ok(End::Nowhere),
                 _ => {}
             }
         }
         Ok(End::Nowhere)
     }
 
-    fn kept_or_stuck(&self) -> Result<End, Error> {
+    fn not_reverted_or_stuck(&self) -> Result<End, RehearsalError> {
         let (_, state) = self.work.record(self.run)?;
         let stuck = state.tasks().any(|(_, task)| matches!(task.state, TaskState::Stuck { .. }));
         Ok(if stuck { End::Stuck } else { End::Kept })
     }
 
-    fn call(&mut self, verb: &str) -> Result<Ended, Error> {
-        let mut engine: Engine = self.work.go_on(self.subject, verb, self.run)?;
+    fn call(&mut self, verb: &str) -> Result<EngineExit, RehearsalError> {
+        let mut engine: EngineProcess = self.work.go_on(self.subject, verb, self.run)?;
         let ended = engine.end();
         self.hear(verb, ended)?;
         Ok(ended)
     }
 
     /// Notes an exit code, and whether the record says the same.
-    fn hear(&mut self, verb: &str, ended: Ended) -> Result<(), Error> {
+    fn hear(&mut self, verb: &str, ended: EngineExit) -> Result<(), RehearsalError> {
         let comma = if self.trail.is_empty() { "" } else { ", " };
         write!(self.trail, "{comma}{verb} {ended}").expect("a string takes all");
         let (_, state) = self.work.record(self.run)?;
@@ -103,7 +103,7 @@ impl Recovery<'_> {
     }
 
     /// Looks on the hosts, and says what is there; false where nobody told how to look.
-    fn settle(&mut self) -> Result<bool, Error> {
+    fn resolve(&mut self) -> Result<bool, RehearsalError> {
         let (_, state) = self.work.record(self.run)?;
         let unknown = |state: &TaskState| matches!(state, TaskState::Unknown { .. } | TaskState::Stuck { .. });
         let open: Vec<TaskName> =
@@ -121,19 +121,19 @@ impl Recovery<'_> {
         Ok(!state.tasks().any(|(name, task)| unknown(&task.state) && opaque(name)))
     }
 
-    fn look(&self, task: &TaskName) -> Result<Option<bool>, Error> {
+    fn look(&self, task: &TaskName) -> Result<Option<bool>, RehearsalError> {
         let Some(script) = self.subject.settle.get(&task.step) else { return Ok(None) };
-        let host: Name = task.host.as_str().parse()?;
+        let host: LabName = task.host.as_str().parse()?;
         let mut looking = self.scene.lab.enter(&host, &["sh", "-c", script, "sh", self.run.as_str()])?;
-        let status = looking.status().map_err(Error::io(format!("look at {task}")))?;
+        let status = looking.status().map_err(RehearsalError::io(format!("look at {task}")))?;
         Ok(Some(status.success()))
     }
 }
 
 /// What the exit code says and the record does not.
-fn differs(verb: &str, ended: Ended, state: &RunState) -> Option<String> {
-    let Ended::Code(code) = ended else {
-        return (ended == Ended::Hung).then(|| format!("`{verb}` did not end"));
+fn differs(verb: &str, ended: EngineExit, state: &RunState) -> Option<String> {
+    let EngineExit::Code(code) = ended else {
+        return (ended == EngineExit::Hung).then(|| format!("`{verb}` did not end"));
     };
     let wanted = match code {
         0 if verb == "rollback" => Some(Outcome::RolledBack),

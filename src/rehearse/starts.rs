@@ -1,7 +1,7 @@
 //! How often the acts of a run were started, by the records that the hosts have of them.
 
-use super::Error;
-use super::scene::{Scene, Work};
+use super::RehearsalError;
+use super::prepared_lab::{CaseFolder, PreparedLab};
 use crate::model::{Event, HostName, RunId, Stamped, StepId, TaskEvent, TaskName};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub struct Start {
 }
 
 /// Where a host keeps the records of a run's acts, as this machine sees it.
-pub fn folder(scene: &Scene, work: &Work, run: &RunId, host: &HostName) -> Result<PathBuf, Error> {
+pub fn folder(scene: &PreparedLab, work: &CaseFolder, run: &RunId, host: &HostName) -> Result<PathBuf, RehearsalError> {
     if host.is_controller() {
         return Ok(work.state().join("runs").join(run.as_str()).join("controller/jobs"));
     }
@@ -27,7 +27,7 @@ pub fn folder(scene: &Scene, work: &Work, run: &RunId, host: &HostName) -> Resul
 }
 
 /// Every act of the run, on every host.
-pub fn all(scene: &Scene, work: &Work, run: &RunId) -> Result<BTreeSet<Start>, Error> {
+pub fn all(scene: &PreparedLab, work: &CaseFolder, run: &RunId) -> Result<BTreeSet<Start>, RehearsalError> {
     let hosts = scene.lab.hosts().map(|host| HostName::from(host.as_str())).chain([HostName::controller()]);
     let mut starts = BTreeSet::new();
     for host in hosts {
@@ -112,7 +112,7 @@ fn was_over(events: &[Stamped], start: &Start) -> bool {
             TaskEvent::Failed { .. }
                 | TaskEvent::Retrying { .. }
                 | TaskEvent::Undone { .. }
-                | TaskEvent::Settled { took_effect: false, .. }
+                | TaskEvent::Resolved { took_effect: false, .. }
         );
         over && attempt >= start.attempt
     })
@@ -147,7 +147,7 @@ mod tests {
     fn a_second_start_must_follow_a_known_end() {
         let changing = || TaskEvent::Changing { summary: String::new(), undo: None };
         let started = |attempt| TaskEvent::Started { attempt };
-        let settled = |took_effect| TaskEvent::Settled { took_effect, by: "anna".into() };
+        let settled = |took_effect| TaskEvent::Resolved { took_effect, by: "anna".into() };
         let starts =
             |n: u32| (1..=n).map(|a| parse(&format!("s.{a}.0"), &"h".into()).unwrap()).collect::<BTreeSet<_>>();
         let wrong = |starts: &BTreeSet<Start>, what| wrong(starts, &events(what), |_| true);

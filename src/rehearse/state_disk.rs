@@ -1,6 +1,6 @@
 //! A small disk in memory for a run's state folder, so that it can be full.
 
-use super::Error;
+use super::RehearsalError;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -14,12 +14,12 @@ pub struct StateDisk {
 }
 
 impl StateDisk {
-    pub fn mount(at: &Path) -> Result<StateDisk, Error> {
+    pub fn mount(at: &Path) -> Result<StateDisk, RehearsalError> {
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={MEBIBYTES}m,mode=0700"), "surefoot-rehearsal"]).arg(at);
-        let status = mount.status().map_err(Error::io("start mount"))?;
+        let status = mount.status().map_err(RehearsalError::io("start mount"))?;
         if !status.success() {
-            return Err(Error::Other(format!("no disk could be mounted at {}", at.display())));
+            return Err(RehearsalError::Other(format!("no disk could be mounted at {}", at.display())));
         }
         Ok(StateDisk { at: at.to_owned() })
     }
@@ -29,16 +29,16 @@ impl StateDisk {
     }
 
     /// To the last byte.
-    pub fn fill(&self) -> Result<(), Error> {
-        let mut file = File::create(self.filler()).map_err(Error::io("fill the state disk"))?;
+    pub fn fill(&self) -> Result<(), RehearsalError> {
+        let mut file = File::create(self.filler()).map_err(RehearsalError::io("fill the state disk"))?;
         match io::copy(&mut io::repeat(0), &mut file) {
-            Err(e) if e.kind() != ErrorKind::StorageFull => Err(Error::io("fill the state disk")(e)),
+            Err(e) if e.kind() != ErrorKind::StorageFull => Err(RehearsalError::io("fill the state disk")(e)),
             _ => Ok(()),
         }
     }
 
-    pub fn free(&self) -> Result<(), Error> {
-        std::fs::remove_file(self.filler()).map_err(Error::io("free the state disk"))
+    pub fn free(&self) -> Result<(), RehearsalError> {
+        std::fs::remove_file(self.filler()).map_err(RehearsalError::io("free the state disk"))
     }
 }
 

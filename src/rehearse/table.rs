@@ -1,12 +1,12 @@
 //! The matrix as a page: a row for each step and moment, a column for each fault.
 
-use super::case::{Case, Verdict};
-use super::fault::Fault;
-use super::point::{Moment, Point};
+use super::case::{CaseResult, FaultCase};
+use super::fault::InjectedFault;
+use super::point::{FaultMoment, Point};
 use std::fmt::Write;
 
 /// `cases`: all that there are, in their order; some may not have been carried out.
-pub fn markdown(runbook: &str, hosts: usize, cases: &[Case], verdicts: &[&Verdict], how: &str) -> String {
+pub fn markdown(runbook: &str, hosts: usize, cases: &[FaultCase], verdicts: &[&CaseResult], how: &str) -> String {
     let passed = verdicts.iter().filter(|verdict| verdict.passed()).count();
     let seconds: f64 = verdicts.iter().map(|verdict| verdict.seconds).sum();
     let mut text = format!(
@@ -22,7 +22,7 @@ pub fn markdown(runbook: &str, hosts: usize, cases: &[Case], verdicts: &[&Verdic
         cases.len(),
         seconds / 60.0,
     );
-    for fault in Fault::all() {
+    for fault in InjectedFault::all() {
         line(&mut text, &[fault.to_string(), fault.summary().to_owned()]);
     }
     text.push('\n');
@@ -35,28 +35,29 @@ pub fn markdown(runbook: &str, hosts: usize, cases: &[Case], verdicts: &[&Verdic
     text
 }
 
-fn grid(text: &mut String, cases: &[Case], verdicts: &[&Verdict]) {
-    let head = ["step".to_owned(), "moment".to_owned()].into_iter().chain(Fault::all().map(|fault| fault.to_string()));
+fn grid(text: &mut String, cases: &[FaultCase], verdicts: &[&CaseResult]) {
+    let head =
+        ["step".to_owned(), "moment".to_owned()].into_iter().chain(InjectedFault::all().map(|fault| fault.to_string()));
     line(text, &head.collect::<Vec<_>>());
-    line(text, &vec!["---".to_owned(); Fault::all().len() + 2]);
+    line(text, &vec!["---".to_owned(); InjectedFault::all().len() + 2]);
     let mut points: Vec<&Point> = Vec::new();
     cases.iter().filter(|case| case.fault == cases[0].fault).for_each(|case| points.push(&case.point));
     for point in points {
-        let cell = |fault: Fault| {
-            let of = |verdict: &&&Verdict| {
+        let cell = |fault: InjectedFault| {
+            let of = |verdict: &&&CaseResult| {
                 verdict.fault == fault.to_string()
                     && verdict.step == point.step
                     && verdict.moment == point.moment.to_string()
             };
             verdicts.iter().find(of).map_or_else(String::new, |verdict| shown(verdict))
         };
-        let step = if point.moment == Moment::Start { point.step.to_string() } else { String::new() };
-        let row = [step, point.moment.to_string()].into_iter().chain(Fault::all().map(cell));
+        let step = if point.moment == FaultMoment::Start { point.step.to_string() } else { String::new() };
+        let row = [step, point.moment.to_string()].into_iter().chain(InjectedFault::all().map(cell));
         line(text, &row.collect::<Vec<_>>());
     }
 }
 
-fn shown(verdict: &Verdict) -> String {
+fn shown(verdict: &CaseResult) -> String {
     match verdict.outcome {
         Some(outcome) if verdict.passed() => format!("{outcome} {:.0}", verdict.seconds),
         _ => "**wrong**".to_owned(),

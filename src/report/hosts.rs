@@ -6,18 +6,18 @@ use serde::Serialize;
 
 /// What a look at one host of the inventory gave.
 #[derive(Debug, Serialize)]
-pub struct Seen {
+pub struct HostReport {
     pub name: String,
     pub address: String,
     #[serde(flatten)]
-    pub facts: Option<Facts>,
+    pub facts: Option<HostFacts>,
     /// Why it cannot be reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Facts {
+pub struct HostFacts {
     /// Who we are there.
     pub login: String,
     /// Whether that is root, or may become it by sudo without a password.
@@ -32,7 +32,7 @@ pub struct Facts {
 }
 
 /// A line for each host, those that cannot be reached with the reason.
-pub fn table(hosts: &[Seen]) -> String {
+pub fn table(hosts: &[HostReport]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["host", "address", "reached as", "root", "system", "systemd", "free", "etcd"]);
@@ -47,7 +47,7 @@ pub fn table(hosts: &[Seen]) -> String {
     lines.collect()
 }
 
-fn row(host: &Seen, facts: &Facts) -> Vec<String> {
+fn row(host: &HostReport, facts: &HostFacts) -> Vec<String> {
     let or_none = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     vec![
         host.name.clone(),

@@ -1,10 +1,10 @@
 //! A run as plain lines: one for each thing that happened. Right for a pipe, a log file, a dumb terminal.
 
 use super::safe::clean;
-use super::{Places, words};
+use super::{Places, labels};
 use crate::model::{
-    Event, FaultKind, Found, Holding, HostName, Observer, Outcome, RunState, SetAside, Stamped, StepId, TaskEvent,
-    TaskName, TaskRecord, TaskState,
+    AcquiredLease, DriftCheck, Event, FaultKind, HostName, Observer, Outcome, RunState, SetAside, Stamped, StepId,
+    TaskEvent, TaskName, TaskRecord, TaskState,
 };
 use indexmap::IndexMap;
 use std::io::Write;
@@ -42,26 +42,26 @@ impl<W: Write + Send> Observer for Lines<W> {
 
 /// The text for an event, with its line breaks; `None` where it is not worth a line.
 pub fn line(stamped: &Stamped, state: &RunState, verbose: bool, places: &Places) -> Option<String> {
-    let dim = words::DIM;
+    let dim = labels::DIM;
     let at = stamped.at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S");
     let head = |text: String| format!("{dim}{at}{dim:#}  {text}\n");
     match &stamped.event {
         Event::RunStarted { run, runbook, tasks, .. } => {
-            Some(head(format!("run {run} of {runbook} started: {}", words::tasks(tasks.len()))))
+            Some(head(format!("run {run} of {runbook} started: {}", labels::tasks(tasks.len()))))
         }
         Event::RunResumed { forward, again, operator, .. } => {
             let what = if *forward { "goes on" } else { "is taken up" };
-            Some(head(format!("the run {what}, by {operator}: {} to be attempted again", words::tasks(again.len()))))
+            Some(head(format!("the run {what}, by {operator}: {} to be attempted again", labels::tasks(again.len()))))
         }
-        Event::RollingBack { to, tasks, .. } => Some(head(walking_back(to.as_ref(), tasks, state))),
-        Event::LeftOut { host, fault } => Some(head(format!("{host} is left out of this run: {fault}"))),
+        Event::RollingBack { to, tasks, .. } => Some(head(rolling_back(to.as_ref(), tasks, state))),
+        Event::HostExcluded { host, fault } => Some(head(format!("{host} is left out of this run: {fault}"))),
         Event::Finishing { outcome, tasks } => {
-            let (word, _) = words::of_outcome(*outcome);
-            Some(head(format!("{word}; now what `finally` says: {}", words::tasks(tasks.len()))))
+            let (word, _) = labels::of_outcome(*outcome);
+            Some(head(format!("{word}; now what `finally` says: {}", labels::tasks(tasks.len()))))
         }
         Event::Task { task, what } => task_line(task, what, state, verbose, places).map(head),
-        Event::Holding { hosts } => holding(hosts, verbose).map(head),
-        Event::TakenOver { fault } => Some(head(format!("{}: this engine does nothing more", fault.message))),
+        Event::LeasesAcquired { hosts } => holding(hosts, verbose).map(head),
+        Event::FencedOff { fault } => Some(head(format!("{}: this engine does nothing more", fault.message))),
         Event::Approved { step, by } => Some(head(format!("{step} approved by {by}"))),
         Event::Paused { by } => Some(head(format!("{by} pauses it: nothing is begun until it goes on"))),
         Event::Continued { by } => Some(head(format!("{by} lets it go on"))),
@@ -72,15 +72,15 @@ pub fn line(stamped: &Stamped, state: &RunState, verbose: bool, places: &Places)
         Event::Stopping { .. } => Some(head("stopping as asked: nothing new starts".into())),
         Event::Cancelling { by } => Some(head(format!("{by} cancels it: what runs on the hosts is ended there"))),
         Event::RunEnded { outcome } => Some(ended(*outcome, state)),
-        Event::Tidying { by, .. } => Some(head(format!("what the run keeps on its hosts is removed, by {by}"))),
-        Event::Tidied { hosts } => Some(head(format!("nothing is left on {}", names(hosts)))),
+        Event::CleanupStarted { by, .. } => Some(head(format!("what the run keeps on its hosts is removed, by {by}"))),
+        Event::CleanedUp { hosts } => Some(head(format!("nothing is left on {}", names(hosts)))),
     }
 }
 
 /// Where a walk back leads, and what it has to do.
-fn walking_back(to: Option<&StepId>, tasks: &[TaskName], state: &RunState) -> String {
+fn rolling_back(to: Option<&StepId>, tasks: &[TaskName], state: &RunState) -> String {
     let changed = tasks.iter().filter(|name| state.task(name).is_some_and(TaskRecord::has_changed)).count();
-    let what = if changed == 0 { "nothing".to_owned() } else { words::tasks(changed) };
+    let what = if changed == 0 { "nothing".to_owned() } else { labels::tasks(changed) };
     match to {
         Some(step) => format!("walking back to the checkpoint {step}: {what} to take back"),
         None if state.spared().next().is_some() => {
@@ -95,7 +95,7 @@ fn names(hosts: &[HostName]) -> String {
 }
 
 /// What was taken over is always said.
-fn holding(hosts: &IndexMap<HostName, Holding>, verbose: bool) -> Option<String> {
+fn holding(hosts: &IndexMap<HostName, AcquiredLease>, verbose: bool) -> Option<String> {
     let over = hosts.iter().filter_map(|(host, holding)| {
         let from = holding.from.as_ref()?;
         let ended =
@@ -110,7 +110,7 @@ fn holding(hosts: &IndexMap<HostName, Holding>, verbose: bool) -> Option<String>
 }
 
 fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool, places: &Places) -> Option<String> {
-    let (word, style) = words::of_event(what);
+    let (word, style) = labels::of_event(what);
     let head = format!("{style}{word:8}{style:#} {task}");
     match what {
         TaskEvent::Started { attempt } => verbose.then(|| format!("{head} (attempt {attempt})")),
@@ -118,22 +118,22 @@ fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool,
         TaskEvent::Done { .. } | TaskEvent::Skipped => Some(format!("{head}{}", took(task, state))),
         TaskEvent::Retrying { fault, .. } if fault.kind == FaultKind::Ended => Some(format!("{head}: {fault}")),
         TaskEvent::Retrying { attempt, fault } => verbose.then(|| format!("{head}: attempt {attempt}: {fault}")),
-        TaskEvent::Reopened => verbose.then(|| format!("{head}: it is to be applied again")),
-        TaskEvent::Looked { found: Found::Drifted { why } } => Some(format!("{head}: {}", clean(why))),
-        TaskEvent::Looked { .. } => verbose.then_some(head),
-        TaskEvent::Settled { took_effect, by } => {
+        TaskEvent::Requeued => verbose.then(|| format!("{head}: it is to be applied again")),
+        TaskEvent::DriftChecked { found: DriftCheck::Drifted { why } } => Some(format!("{head}: {}", clean(why))),
+        TaskEvent::DriftChecked { .. } => verbose.then_some(head),
+        TaskEvent::Resolved { took_effect, by } => {
             let what = if *took_effect { "it took effect" } else { "it did not take effect" };
             Some(format!("{head}: {what}, says {by}"))
         }
-        TaskEvent::Left { .. } => None,
+        TaskEvent::AfterImage { .. } => None,
         TaskEvent::SetAside { drift } => {
             Some(drift.iter().map(|one| format!("{head}: {}", clean(&set_aside(one)))).collect::<Vec<_>>().join("\n"))
         }
         TaskEvent::Undoing { .. } => verbose.then_some(head),
         TaskEvent::Undone { verified } => Some(if *verified { format!("{head}, and looked at") } else { head }),
-        TaskEvent::Kept { why } => Some(format!("{head}: {}", clean(why))),
+        TaskEvent::NotReverted { why } => Some(format!("{head}: {}", clean(why))),
         TaskEvent::Failed { fault } | TaskEvent::Unknown { fault } | TaskEvent::Stuck { fault } => {
-            let body = words::fault(fault, INDENT) + &words::indented(&places.snippet(task, fault), INDENT);
+            let body = labels::fault(fault, INDENT) + &labels::indented(&places.snippet(task, fault), INDENT);
             Some(format!("{head}{}\n{}", took(task, state), body.trim_end()))
         }
     }
@@ -147,18 +147,18 @@ pub fn set_aside(one: &SetAside) -> String {
 
 fn took(task: &TaskName, state: &RunState) -> String {
     let span = state.task(task).and_then(TaskRecord::took);
-    let dim = words::DIM;
-    span.map(|span| format!("  {dim}{}{dim:#}", words::time(span))).unwrap_or_default()
+    let dim = labels::DIM;
+    span.map(|span| format!("  {dim}{}{dim:#}", labels::time(span))).unwrap_or_default()
 }
 
 /// The last word: how it ended, and what was and was not done.
 pub fn ended(outcome: Outcome, state: &RunState) -> String {
-    let (word, style) = words::of_outcome(outcome);
+    let (word, style) = labels::of_outcome(outcome);
     let counts = state.counts();
     let run = state.run.as_ref().map(ToString::to_string).unwrap_or_default();
     let mut text = format!(
         "\n{style}{word}{style:#} in {}: {} done ({} changed something), {} skipped, {} failed, {} unknown, {} not started\n",
-        words::time(state.elapsed()),
+        labels::time(state.elapsed()),
         counts.done,
         counts.changed,
         counts.skipped,

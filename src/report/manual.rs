@@ -1,7 +1,7 @@
 //! The manual of the actions and of the keys of our files, from their schemas.
 
-use super::words::{BOLD, DIM};
-use crate::action::{Kind, Undoing, find};
+use super::labels::{BOLD, DIM};
+use crate::action::{ActionKind, UndoSupport, find};
 use crate::load::{self, Form, Shape};
 use crate::model::Effect;
 use crate::{check, testing};
@@ -46,7 +46,7 @@ const KEYS: [(&str, &[&Shape], &str); 11] = [
 ];
 
 /// The names that have a page.
-pub fn names(kinds: &'static [Kind]) -> impl Iterator<Item = &'static str> + Clone {
+pub fn names(kinds: &'static [ActionKind]) -> impl Iterator<Item = &'static str> + Clone {
     kinds.iter().map(|kind| kind.name).chain(KEYS.iter().map(|(name, ..)| *name))
 }
 
@@ -77,9 +77,9 @@ fn page_of_keys(name: &str, shapes: &[&Shape], example: &str) -> String {
 }
 
 /// Every action on a line.
-pub fn list(kinds: &[Kind]) -> String {
+pub fn list(kinds: &[ActionKind]) -> String {
     let width = kinds.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
-    let line = |kind: &Kind| {
+    let line = |kind: &ActionKind| {
         let schema = (kind.schema)();
         let summary = schema.get("description").and_then(Json::as_str).unwrap_or_default();
         format!("{BOLD}{:width$}{BOLD:#}  {}\n", kind.name, first_sentence(summary))
@@ -101,7 +101,7 @@ fn first_sentence(text: &str) -> String {
 }
 
 /// One action's page: what it does, its parameters, its outputs, its effect, its undo, an example.
-fn page_of_action(kind: &Kind) -> String {
+fn page_of_action(kind: &ActionKind) -> String {
     let schema = (kind.schema)().to_value();
     let mut out = format!("{BOLD}{}{BOLD:#}\n\n", kind.name);
     indented(&mut out, "  ", schema["description"].as_str().unwrap_or_default());
@@ -110,8 +110,8 @@ fn page_of_action(kind: &Kind) -> String {
     let outputs = (kind.out_schema)().to_value();
     section(&mut out, "Outputs", fields(&outputs).into_iter());
     let mut undo = match kind.undoing(|_| None) {
-        Undoing::Known(how) | Undoing::Needless(how) => how.to_owned(),
-        Undoing::No(why) => format!("none: {why}"),
+        UndoSupport::Supported(how) | UndoSupport::NotNeeded(how) => how.to_owned(),
+        UndoSupport::Unsupported(why) => format!("none: {why}"),
     };
     if let Some(stays) = kind.stays {
         let _ = write!(undo, "; none with `{}: {}`: {}", stays.with, stays.values.join("` or `"), stays.why);
@@ -123,18 +123,18 @@ fn page_of_action(kind: &Kind) -> String {
 }
 
 /// What a step of this kind does to the world, by the words that the language has for it.
-fn effect(kind: &Kind) -> String {
+fn effect(kind: &ActionKind) -> String {
     let mut text = match kind.effect([], false) {
-        Effect::Reads => "reads: it changes nothing, and a plan may run it",
-        Effect::Converges => "converges: it looks first, and changes only what is not yet so",
+        Effect::ReadOnly => "reads: it changes nothing, and a plan may run it",
+        Effect::Idempotent => "converges: it looks first, and changes only what is not yet so",
         Effect::Opaque => "opaque: it cannot look first; `reads: true` is the author's word that it changes nothing",
     }
     .to_owned();
-    if let [first, rest @ ..] = kind.converges_with {
+    if let [first, rest @ ..] = kind.idempotent_with {
         let names = rest.iter().fold(format!("`{first}`"), |names, name| format!("{names} or `{name}`"));
         let _ = write!(text, "; with {names} it converges");
     }
-    if let Some((name, values)) = kind.reads_with {
+    if let Some((name, values)) = kind.read_only_with {
         let _ = write!(text, "; with another `{name}` than {} it is opaque", values.join(" or "));
     }
     text

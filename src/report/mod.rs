@@ -6,6 +6,7 @@ mod events;
 mod github;
 pub mod graph;
 pub mod hosts;
+pub mod labels;
 mod lines;
 pub mod manual;
 mod page;
@@ -22,7 +23,6 @@ pub mod testing;
 pub mod tidy;
 pub mod trace;
 pub mod watch;
-pub mod words;
 
 pub use diagnostic::{json, render, summary};
 pub use events::JsonLines;

@@ -8,20 +8,20 @@ pub const STYLE: &str = include_str!("page.css");
 
 /// A row of a table of facts.
 #[derive(Serialize)]
-pub struct Fact {
+pub struct FactRow {
     pub name: String,
     pub value: String,
 }
 
-impl Fact {
-    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Fact {
-        Fact { name: name.into(), value: value.into() }
+impl FactRow {
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> FactRow {
+        FactRow { name: name.into(), value: value.into() }
     }
 }
 
 /// So many tasks of one sort.
 #[derive(Serialize)]
-pub struct Part {
+pub struct TaskCount {
     pub count: usize,
     pub what: &'static str,
     pub class: &'static str,
@@ -29,20 +29,20 @@ pub struct Part {
 
 /// A line of a diff or of an output, with what it is.
 #[derive(Serialize)]
-pub struct Line {
+pub struct PageLine {
     pub class: &'static str,
     pub text: String,
 }
 
 /// The lines of a unified diff.
-pub fn diff(text: &str) -> Vec<Line> {
+pub fn diff(text: &str) -> Vec<PageLine> {
     let class = |line: &str| match line.as_bytes().first() {
         Some(b'+') => "added",
         Some(b'-') => "taken",
         Some(b'@') => "at",
         _ => "",
     };
-    text.lines().map(|line| Line { class: class(line), text: line.to_owned() }).collect()
+    text.lines().map(|line| PageLine { class: class(line), text: line.to_owned() }).collect()
 }
 
 /// Fills a page in. Every value is escaped; `style` and `version` are there by themselves.

@@ -22,7 +22,7 @@ pub struct Places {
 impl Places {
     /// `sources` are what the program was made from.
     pub fn of(program: &Program, sources: Sources, masks: Masks) -> Places {
-        let places = |step: &Step| [step.span].into_iter().chain(program.led_there(step)).collect();
+        let places = |step: &Step| [step.span].into_iter().chain(program.call_sites(step)).collect();
         let steps = program.steps.iter().map(|step| (step.id.clone(), places(step))).collect();
         Places { sources, steps, masks }
     }

@@ -1,6 +1,6 @@
 //! What a run gives, as its `out` says: texts, and tables for lists of maps.
 
-use super::words;
+use super::labels;
 use crate::model::{HostName, Outputs, RunState, StepId, TaskName, TaskState};
 use anstyle::Style;
 use indexmap::IndexSet;
@@ -22,7 +22,7 @@ pub fn text(state: &RunState) -> String {
 }
 
 fn shown(out: &Outputs) -> String {
-    let bold = words::BOLD;
+    let bold = labels::BOLD;
     let mut text = String::new();
     for (name, value) in out {
         let title = name.replace('_', " ");
@@ -51,7 +51,7 @@ fn table(rows: &[&Map<String, Json>]) -> String {
     };
     let widths: Vec<usize> = names.iter().enumerate().map(width).collect();
     let heads: Vec<String> = names.iter().map(|name| name.replace('_', " ")).collect();
-    let mut text = line(&widths, heads.iter().map(|head| (head.as_str(), words::DIM)));
+    let mut text = line(&widths, heads.iter().map(|head| (head.as_str(), labels::DIM)));
     for row in &all {
         for at in 0..row.iter().map(Vec::len).max().unwrap_or(0) {
             text += &line(&widths, row.iter().map(|cell| cell.get(at).map_or("", String::as_str)).map(styled));
@@ -77,10 +77,10 @@ fn line<'c>(widths: &[usize], cells: impl Iterator<Item = (&'c str, Style)>) -> 
 /// The words of a verdict have its colour.
 fn styled(cell: &str) -> (&str, Style) {
     let style = match cell {
-        "ok" => words::GOOD,
-        "warn" => words::CHANGED,
-        "fail" => words::BAD,
-        "unknown" => words::ODD,
+        "ok" => labels::GOOD,
+        "warn" => labels::CHANGED,
+        "fail" => labels::BAD,
+        "unknown" => labels::ODD,
         _ => Style::new(),
     };
     (cell, style)

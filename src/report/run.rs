@@ -1,9 +1,9 @@
 //! One run, as its journal tells it: `show` and `runs`.
 
 use super::safe::clean;
-use super::{Places, lines, result, words};
+use super::{Places, labels, lines, result};
 use crate::catalog::Identity;
-use crate::model::{Holding, HostName, Pause, RunState, StepId, TaskName, TaskRecord, TaskState};
+use crate::model::{AcquiredLease, HostName, PauseRequest, RunState, StepId, TaskName, TaskRecord, TaskState};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ pub fn text(state: &RunState, identity: Option<&Identity>, places: &Places) -> S
     let mut out = header(state, identity);
     let width = state.tasks().map(|(name, _)| name.to_string().chars().count()).max().unwrap_or(0);
     for (name, task) in state.tasks() {
-        let (word, style) = words::of_state(&task.state);
+        let (word, style) = labels::of_state(&task.state);
         let _ = writeln!(out, "  {:width$}  {style}{word}{style:#}{}", name.to_string(), detail(task));
         if let Some(drift) = &task.drift {
             let _ = writeln!(out, "      not as it was left: {}", clean(drift));
@@ -21,8 +21,8 @@ pub fn text(state: &RunState, identity: Option<&Identity>, places: &Places) -> S
             let _ = writeln!(out, "      {}", clean(&lines::set_aside(one)));
         }
         if let Some(fault) = task.state.fault() {
-            out += &words::fault(fault, "      ");
-            out += &words::indented(&places.snippet(name, fault), "      ");
+            out += &labels::fault(fault, "      ");
+            out += &labels::indented(&places.snippet(name, fault), "      ");
         }
         if let TaskState::Kept { why, .. } = &task.state {
             let _ = writeln!(out, "      {}", clean(why));
@@ -68,13 +68,13 @@ pub struct BackStep {
 
 /// A walk back in words.
 pub fn back(back: &Back) -> String {
-    let bold = words::BOLD;
+    let bold = labels::BOLD;
     format!("\n{bold}{}{bold:#}\n{}", heading(back), done_on(back))
 }
 
 /// The same, with the command that would do it.
 pub fn back_by(back: &Back, command: &str) -> String {
-    let bold = words::BOLD;
+    let bold = labels::BOLD;
     format!("\n{bold}{}{bold:#}: `{command}`\n{}", heading(back), done_on(back))
 }
 
@@ -113,23 +113,23 @@ fn done_on(back: &Back) -> String {
 pub fn line(state: &RunState) -> String {
     let run = state.run.as_ref().map(ToString::to_string).unwrap_or_default();
     let (word, style) = match state.outcome {
-        Some(outcome) => words::of_outcome(outcome),
-        None if state.paused.is_some() => ("paused", words::ODD),
-        None => ("not ended", words::BOLD),
+        Some(outcome) => labels::of_outcome(outcome),
+        None if state.paused.is_some() => ("paused", labels::ODD),
+        None => ("not ended", labels::BOLD),
     };
     let counts = state.counts();
     let total = state.tasks().len();
     let done = total - counts.pending - counts.in_flight;
     format!(
         "{run}  {style}{word:10}{style:#}  {done:>4} of {total:<4}  {:>10}  {}\n",
-        words::time(state.elapsed()),
+        labels::time(state.elapsed()),
         state.runbook
     )
 }
 
 fn header(state: &RunState, identity: Option<&Identity>) -> String {
     let run = state.run.as_ref().map(ToString::to_string).unwrap_or_default();
-    let bold = words::BOLD;
+    let bold = labels::BOLD;
     let started = state.started.map(|at| at.to_string()).unwrap_or_default();
     let mut out = format!("{bold}{run}{bold:#}  {}\n  by {} at {started}\n", state.runbook, state.operator);
     if let Some(identity) = identity {
@@ -138,13 +138,13 @@ fn header(state: &RunState, identity: Option<&Identity>) -> String {
     for (step, by) in &state.approved {
         let _ = writeln!(out, "  {step} was approved by {by}");
     }
-    if let Some(Pause { by, since }) = &state.paused {
+    if let Some(PauseRequest { by, since }) = &state.paused {
         let at_work = match state.counts().in_flight {
             0 => "nothing of it is at work".to_owned(),
             1 => "1 task is still at work".to_owned(),
             n => format!("{n} tasks are still at work"),
         };
-        let odd = words::ODD;
+        let odd = labels::ODD;
         let _ = writeln!(out, "  {odd}paused{odd:#} by {by} since {since}: nothing new is begun; {at_work}");
     }
     out += &holders(state);
@@ -156,7 +156,7 @@ fn header(state: &RunState, identity: Option<&Identity>) -> String {
 
 /// Who has the hosts, or had them to the end.
 fn holders(state: &RunState) -> String {
-    let of = |(host, holding): (&HostName, &Holding)| {
+    let of = |(host, holding): (&HostName, &AcquiredLease)| {
         let from = holding.from.as_ref().map(|run| format!(", taken over from {run}")).unwrap_or_default();
         format!("{host} (lease {}{from})", holding.number)
     };
@@ -171,14 +171,14 @@ fn detail(task: &TaskRecord) -> String {
         let _ = write!(out, "  attempt {}", task.attempt);
     }
     if let Some(span) = task.took() {
-        let dim = words::DIM;
-        let _ = write!(out, "  {dim}{}{dim:#}", words::time(span));
+        let dim = labels::DIM;
+        let _ = write!(out, "  {dim}{}{dim:#}", labels::time(span));
     }
     if let TaskState::Changing { summary } = &task.state {
         let _ = write!(out, "  {}", clean(summary));
     }
     if let Some(undo) = &task.undo {
-        let dim = words::DIM;
+        let dim = labels::DIM;
         let _ = write!(out, "  {dim}undo: {}{dim:#}", clean(&undo.summary));
     }
     out

@@ -1,6 +1,6 @@
 //! What became of the cases of a test.
 
-use super::words::{self, BAD, BOLD, DIM, GOOD};
+use super::labels::{self, BAD, BOLD, DIM, GOOD};
 use crate::model::Sources;
 use crate::testing::{Mismatch, Played};
 use serde_json::{Value as Json, json};
@@ -17,7 +17,7 @@ pub fn text(played: &Played, sources: &Sources) -> String {
     played.mismatches.iter().for_each(|one| mismatch(&mut text, one, sources));
     for (task, fault) in &played.faults {
         // Writing to a String cannot fail.
-        let _ = write!(text, "  {BOLD}{task}{BOLD:#}\n{}", words::fault(fault, "    "));
+        let _ = write!(text, "  {BOLD}{task}{BOLD:#}\n{}", labels::fault(fault, "    "));
     }
     text
 }

@@ -1,16 +1,16 @@
 //! What a run keeps on its hosts: by its record, and as it was found there.
 
-use super::words;
-use crate::tidy::{Found, Keeping};
+use super::labels;
+use crate::tidy::{Keeping, RunLeftovers};
 use indexmap::IndexSet;
 use std::fmt::Write;
 
 /// What may be there, without a look at the hosts.
-pub fn keeping(keeping: &Keeping) -> String {
+pub fn rules(keeping: &Keeping) -> String {
     if keeping.places.is_empty() {
         return String::new();
     }
-    let bold = words::BOLD;
+    let bold = labels::BOLD;
     let mut out = format!("\n{bold}kept on hosts{bold:#}, as far as it is there: `surefoot tidy` removes it\n");
     for place in &keeping.places {
         let _ = writeln!(out, "  {}: {}", place.host, place.folder);
@@ -23,13 +23,13 @@ pub fn keeping(keeping: &Keeping) -> String {
 }
 
 /// What is there.
-pub fn found(found: &[Found], keeping: &Keeping) -> String {
+pub fn found(found: &[RunLeftovers], keeping: &Keeping) -> String {
     let mut out = String::new();
     // Each user of a host that can see it has found it.
     let mut left = IndexSet::new();
-    for Found { host, ours, theirs, .. } in found {
+    for RunLeftovers { host, ours, theirs, .. } in found {
         for (path, size) in ours {
-            let _ = writeln!(out, "  removes {host}: {path} ({})", words::size(*size));
+            let _ = writeln!(out, "  removes {host}: {path} ({})", labels::size(*size));
         }
         left.extend(theirs.iter().map(|path| format!("  leaves  {host}: {path}, which is yours\n")));
     }

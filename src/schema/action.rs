@@ -3,13 +3,13 @@
 //! Follows `check::args` rule by rule: that is what reads these values.
 
 use super::form::{TEMPLATE, WHOLE, describe, expression, nullable, or_nothing};
-use crate::action::{Kind, format_pattern};
+use crate::action::{ActionKind, format_pattern};
 use crate::load::{self, SCALAR};
 use crate::model::Sources;
 use serde_json::{Map, Value as Json, json};
 
 /// The parameters of a kind, with its manual and example.
-pub(super) fn parameters(kind: &Kind) -> Json {
+pub(super) fn parameters(kind: &ActionKind) -> Json {
     let own = (kind.schema)().to_value();
     let mut schema = value(&own);
     if own.get("required").is_none() && own.get("anyOf").is_none() {
@@ -23,7 +23,7 @@ pub(super) fn parameters(kind: &Kind) -> Json {
 }
 
 /// The action's part of its example step.
-fn example(kind: &Kind) -> Option<Json> {
+fn example(kind: &ActionKind) -> Option<Json> {
     let flow = format!("steps:\n  - {}", kind.example.replace('\n', "\n    "));
     let tree = load::tree(&flow, &mut Sources::default()).expect("an example is YAML");
     tree.to_json()["steps"][0].get(kind.name).cloned()

@@ -1,7 +1,7 @@
 //! An event with its secrets masked. Every field is named, so that a new one cannot be forgotten here.
 
 use super::Masks;
-use crate::model::{Event, Found, TaskEvent, Undo};
+use crate::model::{DriftCheck, Event, TaskEvent, Undo};
 use std::sync::Arc;
 
 impl Masks {
@@ -13,21 +13,21 @@ impl Masks {
         }
         match event {
             Event::Task { task, what } => Event::Task { task, what: self.task_event(what) },
-            Event::LeftOut { host, fault } => Event::LeftOut { host, fault: self.fault(fault) },
-            Event::TakenOver { fault } => Event::TakenOver { fault: self.fault(fault) },
+            Event::HostExcluded { host, fault } => Event::HostExcluded { host, fault: self.fault(fault) },
+            Event::FencedOff { fault } => Event::FencedOff { fault: self.fault(fault) },
             Event::Approved { step, by } => Event::Approved { step, by: self.text(by) },
             Event::RunStarted { .. }
             | Event::RunResumed { .. }
             | Event::RollingBack { .. }
             | Event::Finishing { .. }
-            | Event::Holding { .. }
+            | Event::LeasesAcquired { .. }
             | Event::Paused { .. }
             | Event::Continued { .. }
             | Event::Stopping { .. }
             | Event::Cancelling { .. }
             | Event::RunEnded { .. }
-            | Event::Tidying { .. }
-            | Event::Tidied { .. } => event,
+            | Event::CleanupStarted { .. }
+            | Event::CleanedUp { .. } => event,
         }
     }
 
@@ -38,25 +38,25 @@ impl Masks {
                     undo.map(|undo| Undo { summary: self.text(undo.summary), data: self.json(undo.data), ..undo });
                 TaskEvent::Changing { summary: self.text(summary), undo }
             }
-            TaskEvent::Done { changed, out, withheld } => {
+            TaskEvent::Done { changed, out, redacted: withheld } => {
                 let masked = Arc::new(self.map((*out).clone()));
-                TaskEvent::Done { changed, withheld: withheld || masked != out, out: masked }
+                TaskEvent::Done { changed, redacted: withheld || masked != out, out: masked }
             }
             TaskEvent::Retrying { attempt, fault } => TaskEvent::Retrying { attempt, fault: self.fault(fault) },
             TaskEvent::Failed { fault } => TaskEvent::Failed { fault: self.fault(fault) },
             TaskEvent::Unknown { fault } => TaskEvent::Unknown { fault: self.fault(fault) },
             TaskEvent::Stuck { fault } => TaskEvent::Stuck { fault: self.fault(fault) },
-            TaskEvent::Settled { took_effect, by } => TaskEvent::Settled { took_effect, by: self.text(by) },
-            TaskEvent::Kept { why } => TaskEvent::Kept { why: self.text(why) },
-            TaskEvent::Looked { found: Found::Drifted { why } } => {
-                TaskEvent::Looked { found: Found::Drifted { why: self.text(why) } }
+            TaskEvent::Resolved { took_effect, by } => TaskEvent::Resolved { took_effect, by: self.text(by) },
+            TaskEvent::NotReverted { why } => TaskEvent::NotReverted { why: self.text(why) },
+            TaskEvent::DriftChecked { found: DriftCheck::Drifted { why } } => {
+                TaskEvent::DriftChecked { found: DriftCheck::Drifted { why: self.text(why) } }
             }
-            TaskEvent::Looked { found: Found::AsLeft | Found::Overtaken }
+            TaskEvent::DriftChecked { found: DriftCheck::InSync | DriftCheck::Superseded }
             | TaskEvent::Started { .. }
             | TaskEvent::Skipped
-            | TaskEvent::Reopened
+            | TaskEvent::Requeued
             | TaskEvent::Undoing { .. }
-            | TaskEvent::Left { .. }
+            | TaskEvent::AfterImage { .. }
             | TaskEvent::SetAside { .. }
             | TaskEvent::Undone { .. } => what,
         }

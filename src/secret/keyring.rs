@@ -1,6 +1,6 @@
 //! The secrets of one engine, fetched before it connects to anything.
 
-use super::{LONGEST, MASK, Masks, SHORTEST, Secret, Source, Withheld, masked_whole};
+use super::{LONGEST, MASK, Masks, SHORTEST, Secret, SecretSource, UnredactedOutputs, masked_whole};
 use crate::model::{Event, Fault, HostName, Outputs, RunId, TaskEvent, TaskName};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// A user of etcd; the password is a [`Source`] in an inventory, a [`Secret`] in an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Login<P = Secret> {
+pub struct EtcdLogin<P = Secret> {
     pub user: String,
     pub password: P,
 }
@@ -21,13 +21,13 @@ pub struct Login<P = Secret> {
 /// What the sources of a run give. Held in memory only, by one engine.
 #[derive(Debug, Default)]
 pub struct Keyring {
-    found: HashMap<Source, Secret>,
+    found: HashMap<SecretSource, Secret>,
     /// Parameters that are secrets, by name.
     pub params: IndexMap<String, Secret>,
     /// Whom the etcd of each host is asked as.
-    pub logins: IndexMap<HostName, Login>,
+    pub logins: IndexMap<HostName, EtcdLogin>,
     pub masks: Masks,
-    pub withheld: Withheld,
+    pub withheld: UnredactedOutputs,
     /// Made for this run, and not kept yet.
     generated: Vec<(PathBuf, Secret)>,
 }
@@ -54,8 +54,8 @@ impl Keyring {
     /// parameter, and for each user of etcd.
     pub fn open<'l>(
         of: Of<'_>,
-        params: &IndexMap<String, Source>,
-        logins: impl IntoIterator<Item = (&'l HostName, &'l Login<Source>)>,
+        params: &IndexMap<String, SecretSource>,
+        logins: impl IntoIterator<Item = (&'l HostName, &'l EtcdLogin<SecretSource>)>,
     ) -> Result<Keyring, Fault> {
         let mut keyring = Keyring::default();
         for (name, source) in params {
@@ -66,14 +66,14 @@ impl Keyring {
             let secret = keyring.fetch(&source, &what)?;
             keyring.params.insert(name.clone(), secret);
         }
-        let mut known: Vec<(&Login<Source>, Secret)> = Vec::new();
+        let mut known: Vec<(&EtcdLogin<SecretSource>, Secret)> = Vec::new();
         for (host, login) in logins {
             let password = match known.iter().find(|(other, _)| *other == login) {
                 Some((_, password)) => password.clone(),
                 None => keyring.fetch(&login.password, &format!("the password of etcd's user `{}`", login.user))?,
             };
             known.push((login, password.clone()));
-            keyring.logins.insert(host.clone(), Login { user: login.user.clone(), password });
+            keyring.logins.insert(host.clone(), EtcdLogin { user: login.user.clone(), password });
         }
         Ok(keyring)
     }
@@ -85,8 +85,8 @@ impl Keyring {
         keyring
     }
 
-    fn generate(&mut self, source: &Source, what: &str) -> Result<(), Fault> {
-        if let (Source::Generate(path), Some(secret)) = (source, source.generated(what)?) {
+    fn generate(&mut self, source: &SecretSource, what: &str) -> Result<(), Fault> {
+        if let (SecretSource::Generate(path), Some(secret)) = (source, source.generated(what)?) {
             self.masks.learn(secret.reveal());
             self.generated.push((path.clone(), secret.clone()));
             self.found.insert(source.clone(), secret);
@@ -122,7 +122,7 @@ impl Keyring {
     }
 
     /// The value of a source; it is masked from here on. `what` it is for is said where it cannot be had.
-    pub fn fetch(&mut self, source: &Source, what: &str) -> Result<Secret, Fault> {
+    pub fn fetch(&mut self, source: &SecretSource, what: &str) -> Result<Secret, Fault> {
         if let Some(found) = self.found.get(source) {
             return Ok(found.clone());
         }
@@ -133,7 +133,7 @@ impl Keyring {
             return Err(Fault::value(message).hint("a shorter one would be found in every other word"));
         }
         self.masks.learn(secret.reveal());
-        if *source != Source::Ask {
+        if *source != SecretSource::Ask {
             self.found.insert(source.clone(), secret.clone());
         }
         Ok(secret)
@@ -152,15 +152,15 @@ impl Keyring {
     }
 
     /// What may be written down and shown of an event. Outputs that lose something by it are kept here.
-    pub fn seal(&self, event: Event) -> Event {
+    pub fn redact_event(&self, event: Event) -> Event {
         let whole = match &event {
-            Event::Task { task, what: TaskEvent::Done { out, withheld: false, .. } } => {
+            Event::Task { task, what: TaskEvent::Done { out, redacted: false, .. } } => {
                 Some((task.clone(), out.clone()))
             }
             _ => None,
         };
         let sealed = self.masks.event(event);
-        if let (Some((task, out)), Event::Task { what: TaskEvent::Done { withheld: true, .. }, .. }) = (whole, &sealed)
+        if let (Some((task, out)), Event::Task { what: TaskEvent::Done { redacted: true, .. }, .. }) = (whole, &sealed)
         {
             self.withheld.keep(task, out);
         }
@@ -170,10 +170,10 @@ impl Keyring {
     /// The same of a step whose outputs are secret as a whole.
     pub fn withhold(&self, task: &TaskName, what: TaskEvent) -> TaskEvent {
         match what {
-            TaskEvent::Done { changed, out, withheld: false } if !out.is_empty() => {
+            TaskEvent::Done { changed, out, redacted: false } if !out.is_empty() => {
                 self.withheld.keep(task.clone(), out.clone());
                 let out = out.iter().map(|(name, value)| (name.clone(), masked_whole(value))).collect::<Outputs>();
-                TaskEvent::Done { changed, out: Arc::new(out), withheld: true }
+                TaskEvent::Done { changed, out: Arc::new(out), redacted: true }
             }
             TaskEvent::Retrying { attempt, fault } => TaskEvent::Retrying { attempt, fault: hidden(fault) },
             TaskEvent::Failed { fault } => TaskEvent::Failed { fault: hidden(fault) },

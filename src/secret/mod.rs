@@ -13,20 +13,20 @@
 //! A [`Secret`] has neither `Display` nor `Serialize`, and its `Debug` tells nothing. Where one may be written in a
 //! runbook is the check's to say (`check::secrets`). Does not know steps, hosts or formats.
 
+mod encodings;
 mod event;
 mod fingerprint;
-mod forms;
 mod keyring;
 mod matcher;
 mod source;
 mod stream;
-mod withheld;
+mod unredacted;
 
 pub use fingerprint::FingerprintKey;
-pub use keyring::{Keyring, Login, Of, hidden};
-pub use source::{FORMS, PARAMETER_FORMS, Source};
-pub use stream::Stream;
-pub use withheld::Withheld;
+pub use keyring::{EtcdLogin, Keyring, Of, hidden};
+pub use source::{FORMS, PARAMETER_FORMS, SecretSource};
+pub use stream::MaskedStream;
+pub use unredacted::UnredactedOutputs;
 
 use crate::model::Fault;
 use matcher::Matcher;
@@ -68,10 +68,10 @@ impl fmt::Debug for Secret {
 
 /// Every secret that an engine knows, and what shows in their place. Clones share what is learnt.
 #[derive(Clone, Default)]
-pub struct Masks(Arc<RwLock<Known>>);
+pub struct Masks(Arc<RwLock<Secrets>>);
 
 #[derive(Default)]
-struct Known {
+struct Secrets {
     forms: BTreeSet<Vec<u8>>,
     /// None until there is something to look for.
     matcher: Option<Arc<Matcher>>,
@@ -98,7 +98,7 @@ impl Masks {
     fn learn_all<'v>(&self, values: impl IntoIterator<Item = &'v str>) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let before = known.forms.len();
-        known.forms.extend(values.into_iter().flat_map(forms::of));
+        known.forms.extend(values.into_iter().flat_map(encodings::of));
         if known.forms.len() > before {
             known.matcher = Some(Arc::new(Matcher::new(&known.forms)));
         }
@@ -142,8 +142,8 @@ impl Masks {
     }
 
     /// For bytes that come in pieces.
-    pub fn stream(&self) -> Stream {
-        Stream::new(self.clone())
+    pub fn stream(&self) -> MaskedStream {
+        MaskedStream::new(self.clone())
     }
 }
 

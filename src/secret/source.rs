@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Source {
+pub enum SecretSource {
     /// `env:NAME`: a variable of the environment that surefoot is called in.
     Env(String),
     /// `file:PATH`: the content of a file on the controller, without its last line break.
@@ -33,30 +33,30 @@ pub const PARAMETER_FORMS: &str = "`env:NAME`, `file:PATH`, `cmd:COMMAND`, `gene
 /// Letters and digits of a generated secret: 190 bits.
 const GENERATED: usize = 32;
 
-impl Source {
+impl SecretSource {
     /// Reads one; none where the text is no source. A relative path starts from `folder`.
-    pub fn parse(text: &str, folder: &Path) -> Option<Source> {
+    pub fn parse(text: &str, folder: &Path) -> Option<SecretSource> {
         let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
         Some(match (kind, rest.trim()) {
-            ("ask", "") => Source::Ask,
-            ("env", name) if is_name(name) => Source::Env(name.to_owned()),
-            ("file", path) if !path.is_empty() => Source::File(folder.join(path)),
-            ("generate", path) if !path.is_empty() => Source::Generate(folder.join(path)),
-            ("cmd", command) if !command.is_empty() => Source::Command(command.to_owned()),
+            ("ask", "") => SecretSource::Ask,
+            ("env", name) if is_name(name) => SecretSource::Env(name.to_owned()),
+            ("file", path) if !path.is_empty() => SecretSource::File(folder.join(path)),
+            ("generate", path) if !path.is_empty() => SecretSource::Generate(folder.join(path)),
+            ("cmd", command) if !command.is_empty() => SecretSource::Command(command.to_owned()),
             _ => return None,
         })
     }
 
     /// Whether it is found without a person and without a run.
     pub fn is_found_alone(&self) -> bool {
-        !matches!(self, Source::Ask | Source::Generate(_))
+        !matches!(self, SecretSource::Ask | SecretSource::Generate(_))
     }
 
     /// The same with its file named, for the parameter `name` of a run.
-    pub fn of_run(&self, run: &RunId, name: &str) -> Source {
+    pub fn of_run(&self, run: &RunId, name: &str) -> SecretSource {
         match self {
-            Source::Generate(path) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
-                Source::Generate(path.join(format!("{run}-{name}")))
+            SecretSource::Generate(path) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+                SecretSource::Generate(path.join(format!("{run}-{name}")))
             }
             source => source.clone(),
         }
@@ -65,12 +65,12 @@ impl Source {
     /// A value for a run that has none yet; none of a source that has one. A file that is there is another run's.
     pub fn generated(&self, what: &str) -> Result<Option<Secret>, Fault> {
         match self {
-            Source::Generate(path) if path.symlink_metadata().is_ok() => {
+            SecretSource::Generate(path) if path.symlink_metadata().is_ok() => {
                 let message = format!("{what} would be generated, and {} is there already", path.display());
                 Err(Fault::refused(message)
                     .hint("`file:PATH` uses what is there; `generate:FOLDER/` makes a new file for each run"))
             }
-            Source::Generate(_) => random_text().map(|text| Some(Secret::new(text))),
+            SecretSource::Generate(_) => random_text().map(|text| Some(Secret::new(text))),
             _ => Ok(None),
         }
     }
@@ -78,12 +78,12 @@ impl Source {
     /// Fetches the value. `what` it is for is said where it is asked for, or cannot be had.
     pub fn read(&self, what: &str) -> Result<Secret, Fault> {
         let value = match self {
-            Source::Env(name) => std::env::var(name).map_err(|e| format!("the variable {name}: {e}")),
-            Source::File(path) | Source::Generate(path) => {
+            SecretSource::Env(name) => std::env::var(name).map_err(|e| format!("the variable {name}: {e}")),
+            SecretSource::File(path) | SecretSource::Generate(path) => {
                 bounded::read_text(path, LONGEST as u64 + 2).map_err(|e| format!("{}: {e}", path.display()))
             }
-            Source::Command(command) => printed(command),
-            Source::Ask => return ask(what),
+            SecretSource::Command(command) => printed(command),
+            SecretSource::Ask => return ask(what),
         };
         let value = value
             .map_err(|why| Fault::new(FaultKind::Missing, format!("{what} cannot be had from `{self}`: {why}")))?;
@@ -147,19 +147,19 @@ fn ask(what: &str) -> Result<Secret, Fault> {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for SecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Source::Env(name) => write!(f, "env:{name}"),
-            Source::File(path) => write!(f, "file:{}", path.display()),
-            Source::Command(command) => write!(f, "cmd:{command}"),
-            Source::Ask => f.write_str("ask"),
-            Source::Generate(path) => write!(f, "generate:{}", path.display()),
+            SecretSource::Env(name) => write!(f, "env:{name}"),
+            SecretSource::File(path) => write!(f, "file:{}", path.display()),
+            SecretSource::Command(command) => write!(f, "cmd:{command}"),
+            SecretSource::Ask => f.write_str("ask"),
+            SecretSource::Generate(path) => write!(f, "generate:{}", path.display()),
         }
     }
 }
 
-impl Serialize for Source {
+impl Serialize for SecretSource {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
     }

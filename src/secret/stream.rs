@@ -4,16 +4,16 @@ use super::{MASK, Masks};
 use std::borrow::Cow;
 
 /// One stream. It holds back only what may be the beginning of a secret: never more than a few times the longest form.
-pub struct Stream {
+pub struct MaskedStream {
     masks: Masks,
     held: Vec<u8>,
     /// How many bytes of `held` a mask that was given out stands for.
     covered: usize,
 }
 
-impl Stream {
+impl MaskedStream {
     pub(super) fn new(masks: Masks) -> Self {
-        Stream { masks, held: Vec::new(), covered: 0 }
+        MaskedStream { masks, held: Vec::new(), covered: 0 }
     }
 
     /// Takes a piece, and gives what can be shown by now.

@@ -5,19 +5,19 @@
 //! error. Knows nothing of files, hosts or actions.
 
 mod environment;
-mod late;
 mod parse;
 mod refs;
 mod scope;
 mod steps;
+mod templated;
 #[cfg(test)]
 mod tests;
-mod unsettled;
+mod unknown_values;
 
 pub use environment::{has_filter, has_function, has_test, known_filters, known_tests};
-pub use late::{Late, TemplateFault, text};
 pub use parse::{Expr, SyntaxFault, Template};
 pub use refs::{Call, CallKind, Ref, Seg};
-pub use scope::{Groups, Scope, Vars};
+pub use scope::{Groups, LazyVars, Scope};
 pub use steps::{StepTasks, Steps};
-pub use unsettled::{Open, Unsettled};
+pub use templated::{TemplateFault, Templated, text};
+pub use unknown_values::{Openness, UnknownValues};

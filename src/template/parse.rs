@@ -1,8 +1,8 @@
 //! From text to [`Template`] and [`Expr`]: syntax, and the names and calls in it.
 
 use super::environment::{ENVIRONMENT, syntax};
-use super::refs::{Call, Collector, Ref};
-use crate::model::Place;
+use super::refs::{Call, Ref, ReferenceCollector};
+use crate::model::TextPosition;
 use minijinja::machinery::ast::{self, Stmt};
 use minijinja::machinery::{Token, parse, parse_expr, tokenize};
 use std::ops::Range;
@@ -61,7 +61,7 @@ fn refuse_shells_length(source: &str) -> Result<(), SyntaxFault> {
 #[derive(Clone, Debug)]
 pub struct Template {
     pub source: Arc<str>,
-    pub place: Place,
+    pub place: TextPosition,
     /// The bytes of the expression, where the whole string is one `{{ }}`: then its value keeps its type.
     pub whole: Option<Range<usize>>,
     pub refs: Vec<Ref>,
@@ -74,7 +74,7 @@ impl Template {
         text.contains("{{") || text.contains("{%") || text.contains("{#")
     }
 
-    pub fn parse(source: impl Into<Arc<str>>, place: Place) -> Result<Template, SyntaxFault> {
+    pub fn parse(source: impl Into<Arc<str>>, place: TextPosition) -> Result<Template, SyntaxFault> {
         let source = source.into();
         refuse_endless(&source, false)?;
         refuse_shells_length(&source)?;
@@ -82,7 +82,7 @@ impl Template {
         // What the parser lets pass and only the compiler refuses, such as a break outside a loop.
         ENVIRONMENT.template_from_str(&source).map_err(|e| SyntaxFault::new(&e, &source))?;
         let whole = whole_expression(&tree, &source);
-        let mut found = Collector::default();
+        let mut found = ReferenceCollector::default();
         found.statement(&tree);
         if let Some(range) = found.elsewhere.into_iter().next() {
             let message = "there are no other templates to include, import or extend: write it out here".to_owned();
@@ -97,7 +97,7 @@ impl Template {
 #[derive(Clone, Debug)]
 pub struct Expr {
     pub source: Arc<str>,
-    pub place: Place,
+    pub place: TextPosition,
     /// Whether it may give a boolean: a number, text or list certainly does not.
     pub may_be_bool: bool,
     pub refs: Vec<Ref>,
@@ -105,12 +105,12 @@ pub struct Expr {
 }
 
 impl Expr {
-    pub fn parse(source: impl Into<Arc<str>>, place: Place) -> Result<Expr, SyntaxFault> {
+    pub fn parse(source: impl Into<Arc<str>>, place: TextPosition) -> Result<Expr, SyntaxFault> {
         let source = source.into();
         refuse_endless(&source, true)?;
         let tree = parse_expr(&source).map_err(|e| SyntaxFault::new(&e, &source))?;
         let may_be_bool = may_be_bool(&tree);
-        let mut found = Collector::default();
+        let mut found = ReferenceCollector::default();
         found.expression(&tree);
         let (refs, calls) = (found.refs, found.calls);
         Ok(Expr { place, may_be_bool, refs, calls, source })

@@ -56,7 +56,7 @@ pub struct Call {
 
 /// Walks a syntax tree.
 #[derive(Default)]
-pub(super) struct Collector<'a> {
+pub(super) struct ReferenceCollector<'a> {
     pub refs: Vec<Ref>,
     pub calls: Vec<Call>,
     /// Statements that want another template, of which there is none.
@@ -70,7 +70,7 @@ pub(super) struct Collector<'a> {
 /// Filters that make a number or a truth of whatever they are given.
 const COUNTERS: &[&str] = &["bool", "count", "float", "int", "length"];
 
-impl<'a> Collector<'a> {
+impl<'a> ReferenceCollector<'a> {
     pub fn statement(&mut self, statement: &Stmt<'a>) {
         match statement {
             Stmt::Template(t) => self.statements(&t.children),

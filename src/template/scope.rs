@@ -1,6 +1,6 @@
 //! What the names in a template mean for one task.
 
-use super::{Late, Ref, Template, TemplateFault};
+use super::{Ref, Template, TemplateFault, Templated};
 use crate::model::HostName;
 use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
@@ -10,16 +10,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A runbook's `vars` with a step's own over them: evaluated when they are read.
-pub type Vars = Arc<IndexMap<String, Late>>;
+pub type LazyVars = Arc<IndexMap<String, Templated>>;
 
 /// Names to values. Cheap to clone; `with` gives a new scope and leaves this one as it is.
 #[derive(Clone, Debug, Default)]
-pub struct Scope(Arc<Names>);
+pub struct Scope(Arc<ScopeData>);
 
 #[derive(Clone, Debug, Default)]
-struct Names {
+struct ScopeData {
     values: BTreeMap<&'static str, Value>,
-    vars: Vars,
+    vars: LazyVars,
     groups: Groups,
 }
 
@@ -27,8 +27,8 @@ struct Names {
 pub type Groups = Arc<IndexMap<String, Vec<HostName>>>;
 
 impl Scope {
-    pub fn new(vars: Vars, groups: Groups) -> Self {
-        Scope(Arc::new(Names { values: BTreeMap::new(), vars, groups }))
+    pub fn new(vars: LazyVars, groups: Groups) -> Self {
+        Scope(Arc::new(ScopeData { values: BTreeMap::new(), vars, groups }))
     }
 
     /// Host names, once each, from a name, a list of names, or records that have a `host` or a `name`.
@@ -51,17 +51,17 @@ impl Scope {
 
     /// Gives `name` (such as `params`, `host`, `run`, `steps`) a meaning.
     pub fn with(&self, name: &'static str, value: Value) -> Self {
-        let mut names = Names::clone(&self.0);
+        let mut names = ScopeData::clone(&self.0);
         names.values.insert(name, value);
         Scope(Arc::new(names))
     }
 
     /// Lays a step's own `vars` over those of the runbook.
-    pub fn with_vars(&self, own: &Vars) -> Self {
+    pub fn with_vars(&self, own: &LazyVars) -> Self {
         if own.is_empty() {
             return self.clone();
         }
-        let mut names = Names::clone(&self.0);
+        let mut names = ScopeData::clone(&self.0);
         let mut vars = IndexMap::clone(&names.vars);
         vars.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
         names.vars = Arc::new(vars);
@@ -102,7 +102,7 @@ impl Scope {
     }
 }
 
-impl Object for Names {
+impl Object for ScopeData {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Map
     }

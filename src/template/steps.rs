@@ -1,8 +1,8 @@
 //! `steps` in a template: the run's state as one task sees it.
 
-use super::Unsettled;
+use super::UnknownValues;
 use crate::model::{HostName, Outputs, RunState, StepId, TaskName, TaskState};
-use crate::secret::Withheld;
+use crate::secret::UnredactedOutputs;
 use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, Serde};
 use minijinja::{Error, ErrorKind, Value};
@@ -19,9 +19,9 @@ pub struct Steps {
     /// Whose outputs `out` means.
     pub host: HostName,
     /// What the state has masked.
-    pub withheld: Withheld,
+    pub withheld: UnredactedOutputs,
     /// What is not known yet; none in a run, which asks only for what has ended.
-    pub unsettled: Option<Unsettled>,
+    pub unsettled: Option<UnknownValues>,
 }
 
 /// The tasks of one step.
@@ -61,7 +61,7 @@ impl Steps {
     }
 
     /// Of each host, the last task that a plan has come to, whatever it knows of it: a plan passes them in their order.
-    fn last_come_to(&self, tasks: &[TaskName], unsettled: &Unsettled) -> Vec<TaskName> {
+    fn last_come_to(&self, tasks: &[TaskName], unsettled: &UnknownValues) -> Vec<TaskName> {
         let mut last: IndexMap<&HostName, &TaskName> = IndexMap::new();
         for name in tasks {
             let newest = last.entry(&name.host).or_insert(name);

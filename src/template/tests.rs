@@ -1,12 +1,12 @@
 use super::*;
-use crate::model::{Event, FileId, Place, RunState, Span, Stamped, TaskEvent, TaskName};
-use crate::secret::Withheld;
+use crate::model::{Event, FileId, RunState, Span, Stamped, TaskEvent, TaskName, TextPosition};
+use crate::secret::UnredactedOutputs;
 use minijinja::Value;
 use serde_json::json;
 use std::sync::{Arc, RwLock};
 
-fn place() -> Place {
-    Place::whole(Span::new(FileId(0), 0..0))
+fn place() -> TextPosition {
+    TextPosition::whole(Span::new(FileId(0), 0..0))
 }
 
 fn template(text: &str) -> Template {
@@ -15,7 +15,7 @@ fn template(text: &str) -> Template {
 
 fn scope() -> Scope {
     let vars = [("token", "t-{{ params.n }}"), ("again", "{{ vars.token }}!"), ("broken", "{{ params.gone }}")];
-    let vars = vars.map(|(name, text)| (name.to_owned(), Late::Text(template(text))));
+    let vars = vars.map(|(name, text)| (name.to_owned(), Templated::Text(template(text))));
     let groups = [("all", vec!["a", "b"]), ("a", vec!["a"]), ("b", vec!["b"])];
     let groups = groups.map(|(name, hosts)| (name.to_owned(), hosts.into_iter().map(Into::into).collect()));
     Scope::new(Arc::new(vars.into_iter().collect()), Arc::new(groups.into_iter().collect())).with(
@@ -59,7 +59,7 @@ fn vars_are_read_late_and_through_one_another() {
 #[test]
 fn an_undefined_name_is_a_fault_with_its_place() {
     let text = "a {{ params.gone }}";
-    let place = Place { span: Span::new(FileId(0), 10..29), lines: Some(Arc::from([10u32])) };
+    let place = TextPosition { span: Span::new(FileId(0), 10..29), lines: Some(Arc::from([10u32])) };
     let fault = Template::parse(text, place).unwrap().render(&scope()).unwrap_err();
     assert_eq!(fault.span.range(), 15..26);
 }
@@ -107,11 +107,11 @@ fn filters_tests_and_functions_are_found_and_known_or_not() {
 
 #[test]
 fn settling_renders_what_is_known_and_leaves_the_rest() {
-    let late = Late::Map(vec![
-        ("a".into(), Late::Text(template("{{ params.n }}"))),
-        ("b".into(), Late::Text(template("{{ run.id }}"))),
+    let late = Templated::Map(vec![
+        ("a".into(), Templated::Text(template("{{ params.n }}"))),
+        ("b".into(), Templated::Text(template("{{ run.id }}"))),
     ]);
-    let settled = late.settle(&scope(), &|r| r.name(0) == Some("params")).unwrap();
+    let settled = late.simplify(&scope(), &|r| r.name(0) == Some("params")).unwrap();
     assert_eq!(settled.shown(), json!({"a": 7, "b": "{{ run.id }}"}));
     assert!(settled.as_value().is_none());
 }
@@ -139,7 +139,7 @@ fn steps_show_this_hosts_outputs_and_every_hosts() {
     let out = json!({"name": "bee"}).as_object().unwrap().clone();
     apply(Event::Task {
         task: tasks[1].clone(),
-        what: TaskEvent::Done { changed: true, out: out.into(), withheld: false },
+        what: TaskEvent::Done { changed: true, out: out.into(), redacted: false },
     });
     let view = |host: &str| {
         let steps = Steps {
@@ -147,7 +147,7 @@ fn steps_show_this_hosts_outputs_and_every_hosts() {
             tasks: Arc::new([("look".into(), StepTasks { names: tasks.clone(), again: false })].into_iter().collect()),
             prefix: String::new(),
             host: host.into(),
-            withheld: Withheld::default(),
+            withheld: UnredactedOutputs::default(),
             unsettled: None,
         };
         scope().with("steps", steps.value())
@@ -165,7 +165,7 @@ fn steps_show_this_hosts_outputs_and_every_hosts() {
 
 #[test]
 fn hosts_are_resolved_from_groups_names_and_records() {
-    let resolve = |value: serde_json::Value| Late::Hosts(Box::new(Late::Value(value))).render(&scope());
+    let resolve = |value: serde_json::Value| Templated::Hosts(Box::new(Templated::Value(value))).render(&scope());
     assert_eq!(resolve(json!("all")), Ok(json!(["a", "b"])));
     assert_eq!(resolve(json!(["b", "all"])), Ok(json!(["b", "a"])));
     assert_eq!(resolve(json!([{"host": "b", "out": {}}])), Ok(json!(["b"])));
@@ -174,8 +174,9 @@ fn hosts_are_resolved_from_groups_names_and_records() {
 
 #[test]
 fn a_relative_path_starts_from_its_folder() {
-    let path =
-        |text: &str| Late::Path(Box::new(Late::Text(template(text))), Some(Arc::from(std::path::Path::new("/rb"))));
+    let path = |text: &str| {
+        Templated::Path(Box::new(Templated::Text(template(text))), Some(Arc::from(std::path::Path::new("/rb"))))
+    };
     assert_eq!(path("f{{ params.n }}").render(&scope()), Ok(json!("/rb/f7")));
     assert_eq!(path("/x{{ params.n }}").render(&scope()), Ok(json!("/x7")));
 }

@@ -3,13 +3,13 @@
 //! The parameters were rendered and accepted by the action itself. What touches no host runs as it is; a command runs,
 //! on a host that answers for it. Of an `undo` only that it fails can be said; of a `reconcile` what it finds.
 
+use super::fixtures::{Fixtures, fault};
 use super::host::ScriptedHost;
-use super::scene::{Scene, fault};
-use super::suite::{Answer, Reply};
-use crate::action::{Cx, Erased, ErasedChange, ErasedSeen, Tested};
+use super::suite::{Reply, StubbedAnswer};
+use crate::action::{Cx, Erased, ErasedChange, ErasedSeen, TestMode};
 use crate::check::Step;
 use crate::compile::Program;
-use crate::execute::Actions;
+use crate::execute::ActionFactory;
 use crate::model::{Fault, FaultKind, Outputs, TaskName};
 use crate::world::{Host, Output};
 use futures_util::future::BoxFuture;
@@ -19,16 +19,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// Makes the actions of a case.
-pub(super) fn actions(program: &Arc<Program>, scene: &Arc<Scene>) -> Actions {
+pub(super) fn actions(program: &Arc<Program>, scene: &Arc<Fixtures>) -> ActionFactory {
     let (program, scene) = (program.clone(), scene.clone());
     Arc::new(move |task, step, args| {
         let part = part(&program, task, step);
-        if part == Part::Own {
-            scene.told(task, args.clone());
+        if part == StepRole::Own {
+            scene.record_parameters(task, args.clone());
         }
         let real = (step.kind.decode)(args)?;
         Ok(match step.kind.tested {
-            Tested::AsItIs | Tested::Asked => real,
+            TestMode::Real | TestMode::Answered => real,
             tested => Box::new(StandIn {
                 real,
                 tested,
@@ -42,43 +42,43 @@ pub(super) fn actions(program: &Arc<Program>, scene: &Arc<Scene>) -> Actions {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum StepRole {
     Own,
     Undo,
     Probe,
 }
 
-fn part(program: &Program, task: &TaskName, step: &Step) -> Part {
+fn part(program: &Program, task: &TaskName, step: &Step) -> StepRole {
     let owner = program.steps.iter().find(|owner| owner.id == task.step);
     match owner.and_then(|owner| owner.reconcile.as_deref()) {
-        _ if step.id == task.step => Part::Own,
-        Some(probe) if probe.id == step.id => Part::Probe,
-        _ => Part::Undo,
+        _ if step.id == task.step => StepRole::Own,
+        Some(probe) if probe.id == step.id => StepRole::Probe,
+        _ => StepRole::Undo,
     }
 }
 
 struct StandIn {
     real: Box<dyn Erased>,
-    tested: Tested,
-    part: Part,
+    tested: TestMode,
+    part: StepRole,
     /// The task, also of a part of its undo.
     owner: TaskName,
     /// The action's.
     name: &'static str,
-    scene: Arc<Scene>,
+    scene: Arc<Fixtures>,
 }
 
 impl StandIn {
     async fn look(&self, cx: &Cx<'_>) -> Result<ErasedSeen, Fault> {
         let answer = self.scene.answer(&self.owner, cx.attempt);
-        let clean = self.part == Part::Own && (answer.reply == Reply::Clean || self.scene.stands(&self.owner));
-        if self.tested == Tested::ByCommand {
+        let clean = self.part == StepRole::Own && (answer.reply == Reply::Clean || self.scene.stands(&self.owner));
+        if self.tested == TestMode::StubbedCommand {
             let host = self.host(cx, &answer, clean);
             return self.real.inspect(&on(cx, &host)).await;
         }
         match (&answer.reply, self.part) {
             _ if clean => Ok(ErasedSeen::Clean(answer.out)),
-            (reply @ Reply::Refuses(_), Part::Own) => {
+            (reply @ Reply::Refuses(_), StepRole::Own) => {
                 Err(fault(reply, &self.owner.host).expect("a refusal is a fault"))
             }
             _ => Ok(ErasedSeen::Change(ErasedChange { summary: self.name.to_owned(), diff: None, before: Json::Null })),
@@ -88,19 +88,19 @@ impl StandIn {
     async fn act(&self, cx: &Cx<'_>, before: &Json) -> Result<Outputs, Fault> {
         let answer = self.scene.answer(&self.owner, cx.attempt);
         match self.part {
-            Part::Own => self.own(cx, answer, before).await,
-            Part::Undo => self.take_back(answer).map(|()| Outputs::new()),
-            Part::Probe => self.probe(&answer),
+            StepRole::Own => self.own(cx, answer, before).await,
+            StepRole::Undo => self.take_back(answer).map(|()| Outputs::new()),
+            StepRole::Probe => self.probe(&answer),
         }
     }
 
-    async fn own(&self, cx: &Cx<'_>, answer: Answer, before: &Json) -> Result<Outputs, Fault> {
-        if let Some(command) = self.real.command().filter(|_| self.tested == Tested::ByCommand) {
+    async fn own(&self, cx: &Cx<'_>, answer: StubbedAnswer, before: &Json) -> Result<Outputs, Fault> {
+        if let Some(command) = self.real.command().filter(|_| self.tested == TestMode::StubbedCommand) {
             self.scene.sent(&self.owner, command);
         }
         pass(cx, &answer).await?;
         let out = match self.tested {
-            Tested::ByCommand => {
+            TestMode::StubbedCommand => {
                 let host = self.host(cx, &answer, false);
                 self.real.apply(&on(cx, &host), before).await?
             }
@@ -113,7 +113,7 @@ impl StandIn {
         Ok(out)
     }
 
-    fn take_back(&self, answer: Answer) -> Result<(), Fault> {
+    fn take_back(&self, answer: StubbedAnswer) -> Result<(), Fault> {
         if let Some(why) = answer.undo_fails {
             return Err(Fault::new(FaultKind::Exit, why));
         }
@@ -122,7 +122,7 @@ impl StandIn {
     }
 
     /// As a probe ends: 0 it took effect, 1 it did not. What stands is found.
-    fn probe(&self, answer: &Answer) -> Result<Outputs, Fault> {
+    fn probe(&self, answer: &StubbedAnswer) -> Result<Outputs, Fault> {
         match answer.took_effect {
             _ if self.scene.stands(&self.owner) => Ok(Outputs::new()),
             Some(true) => {
@@ -135,7 +135,7 @@ impl StandIn {
     }
 
     /// The task's host, which answers for its command.
-    fn host(&self, cx: &Cx<'_>, answer: &Answer, clean: bool) -> Arc<dyn Host> {
+    fn host(&self, cx: &Cx<'_>, answer: &StubbedAnswer, clean: bool) -> Arc<dyn Host> {
         let printed = answer.output.clone().unwrap_or_default();
         let output = Output {
             code: printed.code,
@@ -157,7 +157,7 @@ fn on<'a>(cx: &Cx<'a>, host: &'a Arc<dyn Host>) -> Cx<'a> {
 }
 
 /// Lets the time pass that an answer takes, or as much of it as there is.
-async fn pass(cx: &Cx<'_>, answer: &Answer) -> Result<(), Fault> {
+async fn pass(cx: &Cx<'_>, answer: &StubbedAnswer) -> Result<(), Fault> {
     let end = Instant::now().checked_add(answer.takes);
     match cx.deadline.filter(|deadline| end.is_none_or(|end| *deadline < end)) {
         Some(deadline) => {
@@ -176,12 +176,12 @@ impl Erased for StandIn {
         self.real.command()
     }
 
-    fn touches(&self) -> Vec<String> {
-        self.real.touches()
+    fn resources(&self) -> Vec<String> {
+        self.real.resources()
     }
 
-    fn lasts(&self) -> bool {
-        self.real.lasts()
+    fn is_stable(&self) -> bool {
+        self.real.is_stable()
     }
 
     fn inspect<'a>(&'a self, cx: &'a Cx<'_>) -> BoxFuture<'a, Result<ErasedSeen, Fault>> {

@@ -1,8 +1,8 @@
 //! What a case expects, held against what happened.
 
-use super::scene::Scene;
-use super::story::Story;
-use super::suite::{Expected, Name};
+use super::fixtures::Fixtures;
+use super::suite::{Expected, TaskPattern};
+use super::trace::Story;
 use crate::compile::Program;
 use crate::model::{Fault, HostName, RunState, Span, TaskName, TaskState};
 use crate::secret::Masks;
@@ -26,7 +26,7 @@ pub(super) struct Judge<'j> {
     pub program: &'j Program,
     pub story: &'j Story,
     pub state: &'j RunState,
-    pub scene: &'j Scene,
+    pub scene: &'j Fixtures,
     pub absent: &'j [HostName],
     pub masks: &'j Masks,
 }
@@ -38,8 +38,8 @@ impl Judge<'_> {
 
     fn one(&self, span: Span, expected: &Expected) -> Vec<Mismatch> {
         let story = self.story;
-        let list = |what: &str, names: &[Name], got: &[TaskName]| {
-            let wanted: Vec<String> = names.iter().map(Name::to_string).collect();
+        let list = |what: &str, names: &[TaskPattern], got: &[TaskName]| {
+            let wanted: Vec<String> = names.iter().map(TaskPattern::to_string).collect();
             self.differ(span, what, lines(&wanted), lines(&self.named(got, names)))
         };
         let found = match expected {
@@ -75,14 +75,14 @@ impl Judge<'_> {
     }
 
     /// Each name once.
-    fn named(&self, tasks: &[TaskName], names: &[Name]) -> Vec<String> {
+    fn named(&self, tasks: &[TaskName], names: &[TaskPattern]) -> Vec<String> {
         let all: IndexSet<String> = tasks.iter().map(|task| self.called(task, tasks, names)).collect();
         all.into_iter().collect()
     }
 
     /// A task as the author calls it: by the name that means just it, else by its step where all of that is among
     /// `tasks`, else by its own.
-    fn called(&self, task: &TaskName, tasks: &[TaskName], names: &[Name]) -> String {
+    fn called(&self, task: &TaskName, tasks: &[TaskName], names: &[TaskPattern]) -> String {
         let mut exact = names.iter().filter(|name| name.host.is_some() && name.step == task.step).peekable();
         let by_step = exact.peek().is_none();
         let all = self.program.tasks.iter().map(|other| &other.name).filter(|other| other.step == task.step);
@@ -104,7 +104,7 @@ impl Judge<'_> {
         &self,
         span: Span,
         what: &str,
-        name: &Name,
+        name: &TaskPattern,
         texts: impl Fn(&TaskName) -> (String, String),
     ) -> Vec<Mismatch> {
         let tasks = self.program.tasks.iter().map(|task| &task.name).filter(|task| name.covers(task));
@@ -117,14 +117,15 @@ impl Judge<'_> {
     }
 
     /// A fault that says what is expected of it is as it was expected.
-    fn failed(&self, span: Span, wanted: &[(Name, String)]) -> Option<Mismatch> {
+    fn failed(&self, span: Span, wanted: &[(TaskPattern, String)]) -> Option<Mismatch> {
         let line = |name: &str, text: &str| if text.is_empty() { name.to_owned() } else { format!("{name}: {text}") };
         let expected: Vec<String> = wanted.iter().map(|(name, text)| line(&name.to_string(), text)).collect();
-        let names: Vec<Name> = wanted.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<TaskPattern> = wanted.iter().map(|(name, _)| name.clone()).collect();
         let tasks: Vec<TaskName> = self.story.failed.keys().cloned().collect();
         let one = |(task, fault): (&TaskName, &Fault)| {
-            let fits =
-                |(name, text): &&(Name, String)| name.covers(task) && says(fault, &self.masks.text(text.clone()));
+            let fits = |(name, text): &&(TaskPattern, String)| {
+                name.covers(task) && says(fault, &self.masks.text(text.clone()))
+            };
             let text = wanted.iter().find(fits).map_or(fault.message.as_str(), |(_, text)| text);
             line(&self.called(task, &tasks, &names), text)
         };
@@ -158,7 +159,7 @@ impl Judge<'_> {
     }
 }
 
-fn covered(tasks: &[TaskName], names: &[Name]) -> Vec<TaskName> {
+fn covered(tasks: &[TaskName], names: &[TaskPattern]) -> Vec<TaskName> {
     tasks.iter().filter(|task| names.iter().any(|name| name.covers(task))).cloned().collect()
 }
 

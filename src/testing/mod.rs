@@ -14,25 +14,25 @@
 //! results are shown.
 
 mod action;
-mod fit;
+mod fixtures;
 mod host;
 mod judge;
-mod play;
 mod read;
-mod scene;
+mod runner;
 mod shapes;
-mod story;
 mod suite;
+mod trace;
+mod validate;
 
 pub use judge::Mismatch;
-pub use play::{Played, play};
+pub use runner::{Played, play};
 pub use shapes::{ANSWER, CASE, EXPECT, TEST, THEN};
-pub use suite::{Case, Suite};
+pub use suite::{Suite, TestCase};
 
 use crate::catalog::{Catalog, Found, Location};
 use crate::check::{self, ParamType, Runbook};
 use crate::compile::{Program, compile};
-use crate::load::{self, Given, did_you_mean};
+use crate::load::{self, GivenParameter, did_you_mean};
 use crate::model::{Diagnostic, Severity, Sources, Span};
 use crate::secret::{LONGEST, SHORTEST, Secret};
 use indexmap::IndexMap;
@@ -40,8 +40,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// A case that can be played.
-pub struct Prepared {
-    pub case: Case,
+pub struct PreparedCase {
+    pub case: TestCase,
     pub program: Arc<Program>,
     /// What the runbook's secrets are in this case: made up.
     pub secrets: IndexMap<String, Secret>,
@@ -49,7 +49,7 @@ pub struct Prepared {
 
 /// Reads a test file and the runbook that it tests; every mistake in either, or its cases. Secrets that it makes up are
 /// concealed in the sources.
-pub fn prepare(path: &Path, sources: &mut Sources) -> Result<Vec<Prepared>, Vec<Diagnostic>> {
+pub fn prepare(path: &Path, sources: &mut Sources) -> Result<Vec<PreparedCase>, Vec<Diagnostic>> {
     prepare_at(&Location::File(path.to_owned()), &Catalog::default(), sources)
 }
 
@@ -58,7 +58,7 @@ pub fn prepare_at(
     location: &Location,
     catalog: &Catalog,
     sources: &mut Sources,
-) -> Result<Vec<Prepared>, Vec<Diagnostic>> {
+) -> Result<Vec<PreparedCase>, Vec<Diagnostic>> {
     let suite = read::suite(location, sources)?;
     let document = load::found(&Found::at(suite.runbook.clone()), catalog, sources)?;
     let verdict = check::check(&document, Some(&suite.inventory), sources);
@@ -79,24 +79,26 @@ pub fn prepare_at(
             }),
         }
     }
-    *sources = sources.concealing(&concealed);
+    *sources = sources.redacting(&concealed);
     if problems.is_empty() { Ok(cases) } else { Err(problems) }
 }
 
 fn one(
-    case: &Case,
+    case: &TestCase,
     suite: &Suite,
     runbook: &Runbook,
     sources: &mut Sources,
     concealed: &mut Vec<Span>,
-) -> Result<Prepared, Vec<Diagnostic>> {
-    let is_secret = |one: &&Given| runbook.params.get(&one.key.text).is_some_and(|p| p.kind == ParamType::Secret);
-    let (made_up, given): (Vec<&Given>, Vec<&Given>) = suite.params.iter().chain(&case.params).partition(is_secret);
+) -> Result<PreparedCase, Vec<Diagnostic>> {
+    let is_secret =
+        |one: &&GivenParameter| runbook.params.get(&one.key.text).is_some_and(|p| p.kind == ParamType::Secret);
+    let (made_up, given): (Vec<&GivenParameter>, Vec<&GivenParameter>) =
+        suite.params.iter().chain(&case.params).partition(is_secret);
     concealed.extend(made_up.iter().map(|one| one.value.span));
-    let given: Vec<Given> = given.into_iter().cloned().collect();
+    let given: Vec<GivenParameter> = given.into_iter().cloned().collect();
     let secrets = made_up.into_iter().map(|one| secret(one, sources)).collect::<Result<_, _>>();
     let roles = check::bind(runbook, &suite.inventory, &suite.binds, sources);
-    let params = check::params_unopened(runbook, &given, &suite.folder, sources);
+    let params = check::params_literal(runbook, &given, &suite.folder, sources);
     let (secrets, roles, params) = match (secrets, roles, params) {
         (Ok(secrets), Ok(roles), Ok(params)) => (secrets, roles, params),
         (secrets, roles, params) => {
@@ -105,22 +107,22 @@ fn one(
         }
     };
     let program = compile(runbook.clone(), params, roles, &suite.inventory)?;
-    let problems = fit::mistakes(case, &program);
+    let problems = validate::mistakes(case, &program);
     if problems.is_empty() {
-        Ok(Prepared { case: case.clone(), program: Arc::new(program), secrets })
+        Ok(PreparedCase { case: case.clone(), program: Arc::new(program), secrets })
     } else {
         Err(problems)
     }
 }
 
 /// A made-up secret: as long as a real one may be, so that it can be masked.
-fn secret(given: &Given, sources: &Sources) -> Result<(String, Secret), Diagnostic> {
+fn secret(given: &GivenParameter, sources: &Sources) -> Result<(String, Secret), Diagnostic> {
     let name = &given.key.text;
     match given.value.text(sources).filter(|text| (SHORTEST..=LONGEST).contains(&text.len())) {
         Some(text) => Ok((name.clone(), Secret::new(text))),
         None => {
             let message = format!("the secret `{name}` is made up here: a text of {SHORTEST} bytes or more");
-            Err(Diagnostic::error("E0604", given.value.span, message).conceal())
+            Err(Diagnostic::error("E0604", given.value.span, message).redact())
         }
     }
 }

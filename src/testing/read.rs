@@ -1,10 +1,13 @@
 //! From a test file's tree to a [`Suite`], as its tables say.
 
 use super::shapes::{ANSWER, CASE, DOINGS, EXPECT, TEST, THEN, WORDS};
-use super::suite::{Act, Answer, Answers, Case, Ending, Expected, Name, Printed, Reply, Stage, Suite};
+use super::suite::{
+    Act, Answers, Expected, ExpectedOutcome, ExpectedText, Reply, StubbedAnswer, Suite, TaskPattern, TestCase,
+    TestStage,
+};
 use crate::action::Period;
 use crate::catalog::Location;
-use crate::load::{self, Fields, Given, Inventory, Key, Node, Value, closest};
+use crate::load::{self, Fields, GivenParameter, Inventory, Node, NodeKey, NodeValue, closest};
 use crate::model::{Diagnostic, HostName, Outcome, Sources, Span};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
@@ -13,7 +16,7 @@ use std::time::Duration;
 pub(super) fn suite(location: &Location, sources: &mut Sources) -> Result<Suite, Vec<Diagnostic>> {
     let keys: Vec<&str> = TEST.names().collect();
     let root = load::map(location, TEST.what, &keys, sources)?;
-    let mut reader = Reader { sources, problems: Vec::new() };
+    let mut reader = SuiteReader { sources, problems: Vec::new() };
     let suite = reader.suite(&root, &location.absolute());
     suite.filter(|_| reader.problems.is_empty()).ok_or(reader.problems)
 }
@@ -30,7 +33,7 @@ type Makers<From, To> = &'static [(&'static str, fn(From) -> To)];
 const FAULTS: Makers<String, Reply> =
     &[("fails", Reply::Fails), ("refuses", Reply::Refuses), ("unknown", Reply::Unknown)];
 
-const LISTS: Makers<Vec<Name>, Expected> = &[
+const LISTS: Makers<Vec<TaskPattern>, Expected> = &[
     ("ran", Expected::Ran),
     ("order", Expected::Order),
     ("never", Expected::Never),
@@ -39,17 +42,17 @@ const LISTS: Makers<Vec<Name>, Expected> = &[
     ("kept", Expected::Kept),
 ];
 
-const MAPS: Makers<(Name, Json), Expected> = &[
+const MAPS: Makers<(TaskPattern, Json), Expected> = &[
     ("parameters", |(name, wanted)| Expected::Parameters(name, wanted)),
     ("out", |(name, wanted)| Expected::Out(name, wanted)),
 ];
 
-struct Reader<'s> {
+struct SuiteReader<'s> {
     sources: &'s Sources,
     problems: Vec<Diagnostic>,
 }
 
-impl Reader<'_> {
+impl SuiteReader<'_> {
     fn suite(&mut self, root: &Node, location: &Location) -> Option<Suite> {
         let folder = location.folder().unwrap_or(Path::new("/")).to_owned();
         if root.get("steps").is_some() && root.get("cases").is_none() {
@@ -75,12 +78,12 @@ impl Reader<'_> {
         Some(Suite { runbook, folder, inventory, params, binds, cases })
     }
 
-    fn cases(&mut self, node: &Node, answers: &Answers) -> Vec<Case> {
+    fn cases(&mut self, node: &Node, answers: &Answers) -> Vec<TestCase> {
         let items = self.list(node, "`cases`");
-        if items.is_empty() && matches!(node.value, Value::Seq(_)) {
+        if items.is_empty() && matches!(node.value, NodeValue::Seq(_)) {
             self.problems.push(Diagnostic::error("E0202", node.span, "`cases` is a list with one case at least"));
         }
-        let mut cases: Vec<(Case, Span)> = Vec::new();
+        let mut cases: Vec<(TestCase, Span)> = Vec::new();
         for item in items {
             let Some((case, span)) = self.case(item, answers) else { continue };
             if let Some((_, other)) = cases.iter().find(|(other, _)| other.name == case.name) {
@@ -92,7 +95,7 @@ impl Reader<'_> {
         cases.into_iter().map(|(case, _)| case).collect()
     }
 
-    fn case(&mut self, node: &Node, answers: &Answers) -> Option<(Case, Span)> {
+    fn case(&mut self, node: &Node, answers: &Answers) -> Option<(TestCase, Span)> {
         let mut fields = Fields::of(node, &CASE, &mut self.problems)?;
         let name = fields.take("case");
         let span = name.map_or(node.span, |node| node.span);
@@ -102,13 +105,13 @@ impl Reader<'_> {
         let unreachable = unreachable.into_iter().map(|(host, span)| (HostName::from(host), span)).collect();
         let first = self.played(&mut fields, Act::Run, span);
         let then = fields.take("then").map(|node| self.list(node, "`then`")).unwrap_or_default();
-        let then: Vec<Stage> = then.iter().filter_map(|node| self.then(node)).collect();
+        let then: Vec<TestStage> = then.iter().filter_map(|node| self.then(node)).collect();
         fields.finish(&mut self.problems);
         let stages = [first].into_iter().chain(then).collect();
-        Some((Case { name, params, unreachable, answers: answers.clone(), stages }, span))
+        Some((TestCase { name, params, unreachable, answers: answers.clone(), stages }, span))
     }
 
-    fn then(&mut self, node: &Node) -> Option<Stage> {
+    fn then(&mut self, node: &Node) -> Option<TestStage> {
         let mut fields = Fields::of(node, &THEN, &mut self.problems)?;
         let doing = fields.take("do").and_then(|node| Some((self.word(node, "`do`", DOINGS)?, node.span)));
         let to = fields.take("to").and_then(|to| Some((self.text(to, "`to`")?, to.span)));
@@ -127,39 +130,39 @@ impl Reader<'_> {
     }
 
     /// What the run and what comes after it have in common. `span` is where an outcome is expected that is not said.
-    fn played(&mut self, fields: &mut Fields, act: Act, span: Span) -> Stage {
+    fn played(&mut self, fields: &mut Fields, act: Act, span: Span) -> TestStage {
         let answers = fields.take("answers").map(|node| self.answers(node)).unwrap_or_default();
         let mut expected = fields.take("expect").map(|node| self.expect(node)).unwrap_or_default();
         if !expected.iter().any(|(_, one)| matches!(one, Expected::Outcome(_))) {
             let outcome = if matches!(act, Act::Rollback(_)) { Outcome::RolledBack } else { Outcome::Done };
-            expected.insert(0, (span, Expected::Outcome(Ending::Run(outcome))));
+            expected.insert(0, (span, Expected::Outcome(ExpectedOutcome::Run(outcome))));
         }
-        Stage { act, answers, expected }
+        TestStage { act, answers, expected }
     }
 
     fn answers(&mut self, node: &Node) -> Answers {
         if !self.is_map(node, "`answers`") {
             return Answers::new();
         }
-        let one = |(key, node): &(Key, Node)| (Name::parse(&key.text, key.span), self.several(node));
+        let one = |(key, node): &(NodeKey, Node)| (TaskPattern::parse(&key.text, key.span), self.several(node));
         node.entries().iter().map(one).collect()
     }
 
     /// An answer, or a list of them.
-    fn several(&mut self, node: &Node) -> Vec<Answer> {
+    fn several(&mut self, node: &Node) -> Vec<StubbedAnswer> {
         let nodes = match &node.value {
-            Value::Seq(items) if items.is_empty() => {
+            NodeValue::Seq(items) if items.is_empty() => {
                 self.problems.push(Diagnostic::error("E0202", node.span, "a list of answers has one at least"));
                 &[]
             }
-            Value::Seq(items) => items.as_slice(),
+            NodeValue::Seq(items) => items.as_slice(),
             _ => std::slice::from_ref(node),
         };
         nodes.iter().filter_map(|node| self.answer(node)).collect()
     }
 
-    fn answer(&mut self, node: &Node) -> Option<Answer> {
-        if !matches!(node.value, Value::Map(_)) {
+    fn answer(&mut self, node: &Node) -> Option<StubbedAnswer> {
+        if !matches!(node.value, NodeValue::Map(_)) {
             let word = self.word(node, "an answer", WORDS)?;
             let reply = match word.as_str() {
                 "clean" => Reply::Clean,
@@ -167,12 +170,12 @@ impl Reader<'_> {
                 "no" => Reply::No,
                 _ => Reply::Done,
             };
-            return Some(Answer { reply, keys: vec![(word, node.span)], ..Answer::default() });
+            return Some(StubbedAnswer { reply, keys: vec![(word, node.span)], ..StubbedAnswer::default() });
         }
         let mut fields = Fields::of(node, &ANSWER, &mut self.problems)?;
         let mut keys = Vec::new();
         for (key, value) in node.entries() {
-            if ANSWER.has(&key.text) && value.value != Value::Null {
+            if ANSWER.has(&key.text) && value.value != NodeValue::Null {
                 keys.push((key.text.clone(), key.span));
             }
         }
@@ -184,7 +187,7 @@ impl Reader<'_> {
             let message = "an answer is one of `clean`, `fails`, `refuses` and `unknown`";
             self.problems.push(Diagnostic::error("E0802", *last, message).label(replies[0].1, "and this is another"));
         }
-        let answer = Answer {
+        let answer = StubbedAnswer {
             output: keys.iter().any(|(key, _)| ["exit", "stdout", "stderr"].contains(&key.as_str())).then_some(printed),
             out: out.and_then(|node| node.to_json().as_object().cloned()).unwrap_or_default(),
             takes: fields.take("takes").and_then(|node| self.duration(node)).unwrap_or_default(),
@@ -198,8 +201,8 @@ impl Reader<'_> {
         Some(answer)
     }
 
-    fn printed(&mut self, fields: &mut Fields) -> Printed {
-        Printed {
+    fn printed(&mut self, fields: &mut Fields) -> ExpectedText {
+        ExpectedText {
             code: fields.take("exit").and_then(|node| self.exit_code(node)).unwrap_or_default(),
             stdout: fields.take("stdout").and_then(|node| self.text(node, "`stdout`")).unwrap_or_default(),
             stderr: fields.take("stderr").and_then(|node| self.text(node, "`stderr`")).unwrap_or_default(),
@@ -228,13 +231,14 @@ impl Reader<'_> {
         let mut found = Vec::new();
         let Some(mut fields) = Fields::of(node, &EXPECT, &mut self.problems) else { return found };
         if let Some((key, node)) = fields.entry("outcome") {
-            let ending = self.word(node, "`outcome`", Ending::WORDS).and_then(|word| Ending::of_word(&word));
+            let ending =
+                self.word(node, "`outcome`", ExpectedOutcome::WORDS).and_then(|word| ExpectedOutcome::of_word(&word));
             found.extend(ending.map(|ending| (key.span, Expected::Outcome(ending))));
         }
         for (word, expected) in LISTS {
             if let Some((key, node)) = fields.entry(word) {
                 let names = self.texts(node, &format!("`{word}`"));
-                let names = names.into_iter().map(|(name, span)| Name::parse(&name, span)).collect();
+                let names = names.into_iter().map(|(name, span)| TaskPattern::parse(&name, span)).collect();
                 found.push((key.span, expected(names)));
             }
         }
@@ -259,12 +263,12 @@ impl Reader<'_> {
         found
     }
 
-    fn named<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(Name, &'n Node)> {
+    fn named<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(TaskPattern, &'n Node)> {
         self.is_map(node, what);
-        node.entries().iter().map(|(key, node)| (Name::parse(&key.text, key.span), node)).collect()
+        node.entries().iter().map(|(key, node)| (TaskPattern::parse(&key.text, key.span), node)).collect()
     }
 
-    fn params(&mut self, node: &Node) -> Vec<Given> {
+    fn params(&mut self, node: &Node) -> Vec<GivenParameter> {
         if self.is_map(node, "`params`") { load::given(node) } else { Vec::new() }
     }
 
@@ -274,7 +278,7 @@ impl Reader<'_> {
     }
 
     fn is_map(&mut self, node: &Node, what: &str) -> bool {
-        let is = matches!(node.value, Value::Map(_));
+        let is = matches!(node.value, NodeValue::Map(_));
         if !is {
             let message = format!("{what} is a map, this is {}", node.kind());
             self.problems.push(Diagnostic::error("E0202", node.span, message));
@@ -284,7 +288,7 @@ impl Reader<'_> {
 
     fn list<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
         match &node.value {
-            Value::Seq(items) => items,
+            NodeValue::Seq(items) => items,
             _ => {
                 let message = format!("{what} is a list, this is {}", node.kind());
                 self.problems.push(Diagnostic::error("E0202", node.span, message));
@@ -322,7 +326,7 @@ impl Reader<'_> {
 
     fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
         match node.value {
-            Value::Bool(yes) => Some(yes),
+            NodeValue::Bool(yes) => Some(yes),
             _ => {
                 self.wrong(node, what, "`true` or `false`");
                 None
@@ -332,7 +336,7 @@ impl Reader<'_> {
 
     fn exit_code(&mut self, node: &Node) -> Option<i32> {
         let code = match &node.value {
-            Value::Number(number) => number.as_u64().filter(|code| *code <= 255),
+            NodeValue::Number(number) => number.as_u64().filter(|code| *code <= 255),
             _ => None,
         };
         if code.is_none() {

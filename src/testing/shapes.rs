@@ -1,6 +1,6 @@
 //! The keys of a test file: read by `read`, printed as its schema.
 
-use super::suite::Ending;
+use super::suite::ExpectedOutcome;
 use crate::load::{Field, Form, INVENTORY, NAME, Shape, fields};
 
 /// A test file.
@@ -122,7 +122,7 @@ pub static EXPECT: Shape = Shape {
     what: "`expect`",
     about: "What must happen. A step's name stands for all its tasks; STEP@HOST for one.",
     groups: &[fields! {
-        optional "outcome": Form::OneOf(Ending::WORDS), "failed",
+        optional "outcome": Form::OneOf(ExpectedOutcome::WORDS), "failed",
             "How it ends: `done` where nothing is said, `rolled_back` after `do: rollback`. `refused`: the point of no \
              return lies in between.";
         optional "ran": Form::List(&Form::Text), "[running, page, restart]",

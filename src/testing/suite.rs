@@ -1,7 +1,7 @@
 //! A test file as it was read: places for all that may be wrong, no names looked up yet.
 
 use crate::catalog::Location;
-use crate::load::{Given, Inventory};
+use crate::load::{GivenParameter, Inventory};
 use crate::model::{HostName, Outcome, Outputs, Span, StepId, TaskName};
 use serde_json::Value as Json;
 use std::path::PathBuf;
@@ -14,26 +14,26 @@ pub struct Suite {
     /// That of the test file, absolute; `/` where it is in the program.
     pub folder: PathBuf,
     pub inventory: Inventory,
-    pub params: Vec<Given>,
+    pub params: Vec<GivenParameter>,
     /// `ROLE=HOST,...`, as `--bind` takes it.
     pub binds: Vec<String>,
-    pub cases: Vec<Case>,
+    pub cases: Vec<TestCase>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Case {
+pub struct TestCase {
     pub name: String,
-    pub params: Vec<Given>,
+    pub params: Vec<GivenParameter>,
     pub unreachable: Vec<(HostName, Span)>,
     /// Those of the whole file.
     pub answers: Answers,
     /// The run, then what the operator does with it.
-    pub stages: Vec<Stage>,
+    pub stages: Vec<TestStage>,
 }
 
 /// One engine's part of a case.
 #[derive(Clone, Debug)]
-pub struct Stage {
+pub struct TestStage {
     pub act: Act,
     pub answers: Answers,
     pub expected: Vec<(Span, Expected)>,
@@ -48,11 +48,11 @@ pub enum Act {
 }
 
 /// By task, in the order of the file.
-pub type Answers = Vec<(Name, Vec<Answer>)>;
+pub type Answers = Vec<(TaskPattern, Vec<StubbedAnswer>)>;
 
 /// A step, or one of its tasks.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Name {
+pub struct TaskPattern {
     pub step: StepId,
     pub host: Option<HostName>,
     pub item: Option<u32>,
@@ -61,10 +61,10 @@ pub struct Name {
 
 /// What a step finds and gives, one time.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
+pub struct StubbedAnswer {
     pub reply: Reply,
     /// Of `sh` and `exec`.
-    pub output: Option<Printed>,
+    pub output: Option<ExpectedText>,
     pub out: Outputs,
     pub takes: Duration,
     pub took_effect: Option<bool>,
@@ -75,7 +75,7 @@ pub struct Answer {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Printed {
+pub struct ExpectedText {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
@@ -97,30 +97,30 @@ pub enum Reply {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expected {
-    Outcome(Ending),
-    Ran(Vec<Name>),
-    Order(Vec<Name>),
-    Never(Vec<Name>),
-    Skipped(Vec<Name>),
-    Undone(Vec<Name>),
-    Kept(Vec<Name>),
-    Failed(Vec<(Name, String)>),
-    Command(Name, String),
-    Parameters(Name, Json),
-    Out(Name, Json),
+    Outcome(ExpectedOutcome),
+    Ran(Vec<TaskPattern>),
+    Order(Vec<TaskPattern>),
+    Never(Vec<TaskPattern>),
+    Skipped(Vec<TaskPattern>),
+    Undone(Vec<TaskPattern>),
+    Kept(Vec<TaskPattern>),
+    Failed(Vec<(TaskPattern, String)>),
+    Command(TaskPattern, String),
+    Parameters(TaskPattern, Json),
+    Out(TaskPattern, Json),
 }
 
 /// How a stage ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum ExpectedOutcome {
     Run(Outcome),
     /// The point of no return lies on the way back.
     Refused,
 }
 
-impl Default for Answer {
+impl Default for StubbedAnswer {
     fn default() -> Self {
-        Answer {
+        StubbedAnswer {
             reply: Reply::Done,
             output: None,
             out: Outputs::new(),
@@ -133,33 +133,37 @@ impl Default for Answer {
     }
 }
 
-impl Ending {
+impl ExpectedOutcome {
     pub const WORDS: &[&str] = &["done", "failed", "unknown", "rolled_back", "stuck", "refused"];
 
     pub fn word(self) -> &'static str {
         match self {
-            Ending::Run(Outcome::Done) => "done",
-            Ending::Run(Outcome::Failed) => "failed",
-            Ending::Run(Outcome::Unknown) => "unknown",
-            Ending::Run(Outcome::Interrupted) => "interrupted",
-            Ending::Run(Outcome::RolledBack) => "rolled_back",
-            Ending::Run(Outcome::Stuck) => "stuck",
-            Ending::Refused => "refused",
+            ExpectedOutcome::Run(Outcome::Done) => "done",
+            ExpectedOutcome::Run(Outcome::Failed) => "failed",
+            ExpectedOutcome::Run(Outcome::Unknown) => "unknown",
+            ExpectedOutcome::Run(Outcome::Interrupted) => "interrupted",
+            ExpectedOutcome::Run(Outcome::RolledBack) => "rolled_back",
+            ExpectedOutcome::Run(Outcome::Stuck) => "stuck",
+            ExpectedOutcome::Refused => "refused",
         }
     }
 
-    pub fn of_word(word: &str) -> Option<Ending> {
+    pub fn of_word(word: &str) -> Option<ExpectedOutcome> {
         let outcomes = [Outcome::Done, Outcome::Failed, Outcome::Unknown, Outcome::RolledBack, Outcome::Stuck];
-        outcomes.map(Ending::Run).into_iter().chain([Ending::Refused]).find(|ending| ending.word() == word)
+        outcomes
+            .map(ExpectedOutcome::Run)
+            .into_iter()
+            .chain([ExpectedOutcome::Refused])
+            .find(|ending| ending.word() == word)
     }
 }
 
-impl Name {
+impl TaskPattern {
     /// `STEP`, `STEP@HOST` or `STEP@HOST[ITEM]`.
-    pub fn parse(text: &str, span: Span) -> Name {
+    pub fn parse(text: &str, span: Span) -> TaskPattern {
         match text.parse::<TaskName>() {
-            Ok(TaskName { step, host, item }) => Name { step, host: Some(host), item, span },
-            Err(_) => Name { step: text.into(), host: None, item: None, span },
+            Ok(TaskName { step, host, item }) => TaskPattern { step, host: Some(host), item, span },
+            Err(_) => TaskPattern { step: text.into(), host: None, item: None, span },
         }
     }
 
@@ -175,7 +179,7 @@ impl Name {
     }
 }
 
-impl std::fmt::Display for Name {
+impl std::fmt::Display for TaskPattern {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.step)?;
         self.host.as_ref().map_or(Ok(()), |host| write!(f, "@{host}"))?;

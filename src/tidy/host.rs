@@ -1,13 +1,13 @@
 //! One user's part of a run on one host: what is there, and its removal.
 
-use super::keeping::Place;
+use super::keeping::ScriptPlace;
 use crate::action::script;
 use crate::model::{Fault, HostName, RunId};
 use crate::world::{ActId, Host, Script, Silent};
 
 /// What is there of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct RunLeftovers {
     pub host: HostName,
     pub user: Option<String>,
     /// The run's folder, whether it exists or not.
@@ -20,13 +20,13 @@ pub struct Found {
     pub busy: Vec<String>,
 }
 
-impl Found {
+impl RunLeftovers {
     /// Whether two users have the same folder.
-    pub fn is_of(&self, other: &Found) -> bool {
+    pub fn is_of(&self, other: &RunLeftovers) -> bool {
         (&self.host, &self.folder) == (&other.host, &other.folder)
     }
 
-    pub fn join(&mut self, other: Found) {
+    pub fn join(&mut self, other: RunLeftovers) {
         let new: Vec<_> =
             other.ours.into_iter().filter(|(path, _)| self.ours.iter().all(|(own, _)| own != path)).collect();
         self.ours.extend(new);
@@ -68,7 +68,7 @@ rm -rf --one-file-system -- "$R.gone"
 );
 
 /// Looks for what a run has at a place of a host, and which of these paths of the operator's are there.
-pub async fn find(host: &dyn Host, run: &RunId, place: &Place, theirs: &[String]) -> Result<Found, Fault> {
+pub async fn find(host: &dyn Host, run: &RunId, place: &ScriptPlace, theirs: &[String]) -> Result<RunLeftovers, Fault> {
     let script = Script::new(FIND).arg(place.ours.len().to_string()).args(&place.ours).args(theirs);
     let output = host.probe(script.user(place.user.as_deref())).await?.ok("look for what the run keeps")?;
     let text = output.text();
@@ -89,11 +89,11 @@ pub async fn find(host: &dyn Host, run: &RunId, place: &Place, theirs: &[String]
     let named = |index: usize| paths.get(index).map(|path| path.to_string());
     let ours = ours.into_iter().filter_map(|(index, size)| Some((named(index)?, size))).collect();
     let theirs = others.into_iter().filter_map(|(index, _)| named(index)).collect();
-    Ok(Found { host: place.host.clone(), user: place.user.clone(), folder, ours, theirs, busy })
+    Ok(RunLeftovers { host: place.host.clone(), user: place.user.clone(), folder, ours, theirs, busy })
 }
 
 /// Removes what is the run's. The `times`th try of the run: each leaves no record by which it could be taken up.
-pub async fn remove(host: &dyn Host, found: &Found, times: u32) -> Result<(), Fault> {
+pub async fn remove(host: &dyn Host, found: &RunLeftovers, times: u32) -> Result<(), Fault> {
     let within = |path: &&String| **path != found.folder && **path != format!("{}.gone", found.folder);
     let paths = found.ours.iter().map(|(path, _)| path).filter(within);
     let script = Script::new(REMOVE).args(paths).user(found.user.as_deref());

@@ -14,7 +14,7 @@ pub type Announced = Vec<(TaskName, Json)>;
 
 /// Where one user's scripts may have left something on a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ScriptPlace {
     pub host: HostName,
     /// By sudo; the one that steps run as by default where `None`.
     pub user: Option<String>,
@@ -27,7 +27,7 @@ pub struct Place {
 /// What a run may keep on its hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keeping {
-    pub places: Vec<Place>,
+    pub places: Vec<ScriptPlace>,
     /// What the operator had put there under the run's name, or what may not be the run's: never removed.
     pub theirs: IndexMap<HostName, IndexSet<String>>,
     /// Steps whose user was known only as they ran: that user's folder has to be looked for by hand.
@@ -83,7 +83,7 @@ impl Keeping {
             if !self.places.iter().any(|place| place.host == *host && place.user.as_deref() == user) {
                 let folder = folder(host, user, inventory, run);
                 let user = user.map(str::to_owned);
-                self.places.push(Place { host: host.clone(), user, folder, ours: IndexSet::new() });
+                self.places.push(ScriptPlace { host: host.clone(), user, folder, ours: IndexSet::new() });
             }
         }
     }

@@ -7,5 +7,5 @@
 mod host;
 mod keeping;
 
-pub use host::{Found, find, remove};
-pub use keeping::{Announced, Keeping, Place, announced};
+pub use host::{RunLeftovers, find, remove};
+pub use keeping::{Announced, Keeping, ScriptPlace, announced};

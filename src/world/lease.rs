@@ -23,12 +23,12 @@ pub struct Claim {
     /// `user@machine`.
     pub holder: String,
     pub since: Timestamp,
-    pub engine: Engine,
+    pub engine: EngineIdentity,
 }
 
 /// A process that others on its machine can tell to be dead.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Engine {
+pub struct EngineIdentity {
     /// A digest of the machine, its boot, and its namespace of processes.
     machine: String,
     pid: i32,
@@ -38,7 +38,7 @@ pub struct Engine {
 
 /// A lease that somebody has.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Held {
+pub struct LeaseInfo {
     pub number: u64,
     /// None where it cannot be read.
     pub claim: Option<Claim>,
@@ -48,18 +48,18 @@ pub struct Held {
 
 /// What became of the wish for a lease.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Hold {
+pub enum Acquired {
     /// It is ours. `ended`: how many steps of other runs were still at work there, and were ended.
     Won {
         number: u64,
         ended: u32,
     },
-    Held(Held),
+    Held(LeaseInfo),
 }
 
 /// The lease that may be taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
+pub enum Takeover {
     /// If it has run out by then.
     RunOut(u64),
     /// Its holder is known to be dead.
@@ -68,7 +68,7 @@ pub enum Over {
 
 /// How an engine stands with a host.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Standing {
+pub enum LeaseStatus {
     /// It holds no lease there, and needs none.
     Free,
     Held,
@@ -78,11 +78,11 @@ pub enum Standing {
     Lost(Fault),
 }
 
-impl Engine {
+impl EngineIdentity {
     /// This process.
-    pub fn this() -> Engine {
+    pub fn this() -> EngineIdentity {
         let pid = rustix::process::getpid().as_raw_nonzero().get();
-        Engine { machine: machine(), pid, start: start_of(pid).unwrap_or_default() }
+        EngineIdentity { machine: machine(), pid, start: start_of(pid).unwrap_or_default() }
     }
 
     /// Whether it is certain that it has ended. Of another machine's nothing is certain.
@@ -130,13 +130,13 @@ done 2>/dev/null
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outlook {
     /// Who has it.
-    pub held: Option<Held>,
+    pub held: Option<LeaseInfo>,
     /// It is the host's. Else root is not to be had there, and it keeps away only runs of the same login.
     pub of_host: bool,
 }
 
 /// Looks how a lease of a host would stand; none where that cannot be told.
-pub async fn outlook(host: &dyn Host) -> Option<Outlook> {
+pub async fn status(host: &dyn Host) -> Option<Outlook> {
     let text = host.probe(Script::new(LOOK)).await.ok()?.text().into_owned();
     let (uid, held) = text.split_once('\n').unwrap_or((&text, ""));
     if uid == "0" {
@@ -152,13 +152,13 @@ pub async fn outlook(host: &dyn Host) -> Option<Outlook> {
     }
 }
 
-fn read_held(text: &str) -> Option<Held> {
+fn read_held(text: &str) -> Option<LeaseInfo> {
     let (words, claim) = text.split_once('\n').unwrap_or((text, ""));
     let (number, left) = words.split_once(' ')?;
-    Some(Held { number: number.parse().ok()?, left: left.parse().ok()?, claim: serde_json::from_str(claim).ok() })
+    Some(LeaseInfo { number: number.parse().ok()?, left: left.parse().ok()?, claim: serde_json::from_str(claim).ok() })
 }
 
-impl Held {
+impl LeaseInfo {
     /// Who, what, and since when.
     pub fn shown(&self) -> String {
         let end = match self.left {
@@ -229,15 +229,15 @@ impl Lease {
         self.lost().get_or_insert(fault).clone()
     }
 
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> LeaseStatus {
         self.standing_at(clock())
     }
 
-    fn standing_at(&self, now: Duration) -> Standing {
+    fn standing_at(&self, now: Duration) -> LeaseStatus {
         match &*self.lost() {
-            Some(fault) => Standing::Lost(fault.clone()),
-            None if now.as_nanos() < u128::from(self.until.load(Ordering::Relaxed)) => Standing::Held,
-            None => Standing::Doubtful,
+            Some(fault) => LeaseStatus::Lost(fault.clone()),
+            None if now.as_nanos() < u128::from(self.until.load(Ordering::Relaxed)) => LeaseStatus::Held,
+            None => LeaseStatus::Doubtful,
         }
     }
 
@@ -260,14 +260,14 @@ mod tests {
 
     #[test]
     fn only_what_surely_ended_here_is_dead() {
-        let this = Engine::this();
+        let this = EngineIdentity::this();
         assert!(!this.is_dead());
-        assert!(Engine { start: "1".into(), ..this.clone() }.is_dead(), "its number is another's now");
+        assert!(EngineIdentity { start: "1".into(), ..this.clone() }.is_dead(), "its number is another's now");
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         child.wait().unwrap();
-        assert!(Engine { pid, ..this.clone() }.is_dead());
-        assert!(!Engine { pid, machine: "another".into(), ..this }.is_dead());
+        assert!(EngineIdentity { pid, ..this.clone() }.is_dead());
+        assert!(!EngineIdentity { pid, machine: "another".into(), ..this }.is_dead());
     }
 
     #[test]
@@ -275,11 +275,11 @@ mod tests {
         let fence = Fence { place: "/x".into(), number: 1, token: "t".into() };
         let [booted, hour, second] = [0, 3600, 1].map(Duration::from_secs);
         let lease = Lease::new(fence, false, hour, booted);
-        assert_eq!(lease.standing_at(hour - second), Standing::Held);
-        assert_eq!(lease.standing_at(hour), Standing::Doubtful);
+        assert_eq!(lease.standing_at(hour - second), LeaseStatus::Held);
+        assert_eq!(lease.standing_at(hour), LeaseStatus::Doubtful);
         lease.renewed(second);
-        assert_eq!(lease.standing_at(hour), Standing::Held);
+        assert_eq!(lease.standing_at(hour), LeaseStatus::Held);
         assert_eq!(lease.lose(&"h".into(), b"").kind, FaultKind::Held);
-        assert!(matches!(lease.standing_at(hour), Standing::Lost(_)));
+        assert!(matches!(lease.standing_at(hour), LeaseStatus::Lost(_)));
     }
 }

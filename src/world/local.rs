@@ -1,8 +1,8 @@
 //! The controller: the machine that the engine runs on, driven like any other host but without ssh.
 
 use super::Tunnel;
-use super::machine::{Machine, Setting};
-use super::road::{Ending, NotBegun, Process, Road};
+use super::remote_host::{HostOptions, RemoteHost};
+use super::transport::{NotBegun, Process, ProcessExit, Transport};
 use crate::model::{Fault, HostName, RunId};
 use async_trait::async_trait;
 use std::process::Stdio;
@@ -11,21 +11,21 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-pub type LocalHost = Machine<Local>;
+pub type LocalHost = RemoteHost<Local>;
 
 impl LocalHost {
     /// `run_dir` is the run's folder for this machine, an absolute path below the engine's own state.
     pub async fn open(run_dir: &str, run: &RunId) -> Result<Arc<LocalHost>, Fault> {
         let setting =
-            Setting { run: run.clone(), run_dir: Some(run_dir.to_owned()), user: None, patience: Duration::ZERO };
-        Machine::join(HostName::controller(), "localhost".to_owned(), Local, setting).await.map(Arc::new)
+            HostOptions { run: run.clone(), run_dir: Some(run_dir.to_owned()), user: None, patience: Duration::ZERO };
+        RemoteHost::join(HostName::controller(), "localhost".to_owned(), Local, setting).await.map(Arc::new)
     }
 }
 
 pub struct Local;
 
 #[async_trait]
-impl Road for Local {
+impl Transport for Local {
     async fn connect(&self, command: &str) -> Result<Process, Fault> {
         Ok(self.start(command).await?)
     }
@@ -57,7 +57,7 @@ impl Road for Local {
 
     async fn close(&self) {}
 
-    fn explain(&self, ending: &Ending) -> Option<Fault> {
+    fn explain(&self, ending: &ProcessExit) -> Option<Fault> {
         Some(Fault::controller("the shell of this machine ended before it spoke").detail(ending.stderr.clone()))
     }
 }

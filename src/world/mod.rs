@@ -2,33 +2,33 @@
 //!
 //! Knows nothing of steps, runbooks or etcd. Two kinds of host implement the trait: `ssh`, and `local`, the controller.
 
-mod channel;
-mod guarded;
-mod holding;
-mod job;
+mod agent_session;
+mod fenced;
 mod lease;
+mod lease_calls;
 pub mod limits;
 mod local;
-mod machine;
 pub mod quote;
 mod read_only;
-mod road;
+mod remote_host;
+mod remote_job;
 mod script;
 mod ssh;
 mod transfer;
+mod transport;
 mod wire;
 
-pub use channel::random;
-pub use lease::{Claim, Engine, Held, Hold, Outlook, Over, Standing, outlook};
+pub use agent_session::random;
+pub use lease::{Acquired, Claim, EngineIdentity, LeaseInfo, LeaseStatus, Outlook, Takeover, status};
 pub use local::LocalHost;
-pub use machine::Facts;
 pub use read_only::ReadOnly;
+pub use remote_host::MachineFacts;
 pub use script::{ActId, LONGEST_WORD, Output, Script, fits};
-pub use ssh::{SshHost, Target};
+pub use ssh::{SshHost, SshTarget};
 
 pub use crate::model::Stream;
 use crate::model::{Fault, FaultKind, HostName};
-use crate::secret::{Login, Source};
+use crate::secret::{EtcdLogin, SecretSource};
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use std::collections::HashMap;
@@ -124,8 +124,8 @@ pub trait Host: Send + Sync {
     /// Takes the lease of this host for `ttl` (whole seconds): from here on every start is refused once another has it.
     /// It is the host's own wherever root is to be had there, by login or by sudo; else only runs of the same login
     /// keep away from one another. What other runs still do under the lease is ended.
-    async fn hold(&self, _claim: &Claim, _ttl: Duration, _over: Option<Over>) -> Result<Hold, Fault> {
-        Ok(Hold::Won { number: 0, ended: 0 })
+    async fn hold(&self, _claim: &Claim, _ttl: Duration, _over: Option<Takeover>) -> Result<Acquired, Fault> {
+        Ok(Acquired::Won { number: 0, ended: 0 })
     }
 
     /// Makes the lease last from now on again. A fault of kind `Held`: another has it, and it will not come back.
@@ -138,8 +138,8 @@ pub trait Host: Send + Sync {
         Ok(())
     }
 
-    fn standing(&self) -> Standing {
-        Standing::Free
+    fn standing(&self) -> LeaseStatus {
+        LeaseStatus::Free
     }
 
     /// Ends the connection and what belongs to it. Acts that still run are left running.
@@ -153,9 +153,9 @@ pub struct World {
     /// How each host's etcd is reached, where the inventory says it.
     etcd: IndexMap<HostName, EtcdAccess>,
     /// Whom each host's etcd is asked as, where it has users.
-    logins: IndexMap<HostName, Login>,
+    logins: IndexMap<HostName, EtcdLogin>,
     /// What was learnt of each machine as it was connected.
-    facts: IndexMap<HostName, Facts>,
+    facts: IndexMap<HostName, MachineFacts>,
     /// Hosts that the run does without, and why.
     absent: IndexMap<HostName, Fault>,
     /// Files of the controller that the run has its own copies of.
@@ -171,7 +171,7 @@ pub struct EtcdAccess {
     /// Where the client port listens, as seen from the host (`127.0.0.1:2379`); else its own configuration tells.
     pub endpoint: Option<String>,
     /// Whom it is asked as, where it has users.
-    pub login: Option<Login<Source>>,
+    pub login: Option<EtcdLogin<SecretSource>>,
 }
 
 impl World {
@@ -183,15 +183,15 @@ impl World {
         self.etcd.insert(host, access);
     }
 
-    pub fn add_login(&mut self, host: HostName, login: Login) {
+    pub fn add_login(&mut self, host: HostName, login: EtcdLogin) {
         self.logins.insert(host, login);
     }
 
-    pub fn add_facts(&mut self, host: HostName, facts: Facts) {
+    pub fn add_facts(&mut self, host: HostName, facts: MachineFacts) {
         self.facts.insert(host, facts);
     }
 
-    pub fn facts(&self) -> &IndexMap<HostName, Facts> {
+    pub fn facts(&self) -> &IndexMap<HostName, MachineFacts> {
         &self.facts
     }
 
@@ -235,7 +235,7 @@ impl World {
         self.etcd.get(name)
     }
 
-    pub fn login(&self, name: &HostName) -> Option<&Login> {
+    pub fn login(&self, name: &HostName) -> Option<&EtcdLogin> {
         self.logins.get(name)
     }
 

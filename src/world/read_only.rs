@@ -4,7 +4,8 @@
 //! past a host through its tunnels is refused by the two clients that speak there, by [`Host::looks_only`].
 
 use super::{
-    ActId, Claim, Hold, Host, HostName, Incoming, Output, Over, Script, Sink, Standing, Stream, Tunnel, World,
+    Acquired, ActId, Claim, Host, HostName, Incoming, LeaseStatus, Output, Script, Sink, Stream, Takeover, Tunnel,
+    World,
 };
 use crate::model::{Fault, FaultKind};
 use async_trait::async_trait;
@@ -112,7 +113,7 @@ impl Host for LookedAt {
         self.host.dial(address).await
     }
 
-    async fn hold(&self, _: &Claim, _: Duration, _: Option<Over>) -> Result<Hold, Fault> {
+    async fn hold(&self, _: &Claim, _: Duration, _: Option<Takeover>) -> Result<Acquired, Fault> {
         Err(self.refusal("taking the lease"))
     }
 
@@ -124,7 +125,7 @@ impl Host for LookedAt {
         Err(self.refusal("giving the lease back"))
     }
 
-    fn standing(&self) -> Standing {
+    fn standing(&self) -> LeaseStatus {
         self.host.standing()
     }
 

@@ -3,8 +3,8 @@
 //! Invariant: a file that is found whole at its name is whole; what is left of a failed transfer is removed
 //! by the side that was writing it, also where the connection has gone.
 
-use super::machine::Machine;
-use super::road::{Process, Reader, Road, Writer, read_text};
+use super::remote_host::RemoteHost;
+use super::transport::{ByteReader, Process, Transport, Writer, read_text};
 use super::{Incoming, Sink};
 use crate::model::{Fault, FaultKind, HostName};
 use std::future::Future;
@@ -38,8 +38,8 @@ const FENCED: i32 = 75;
 
 const CHUNK: usize = 512 << 10;
 
-pub(super) async fn put<R: Road>(
-    machine: &Machine<R>,
+pub(super) async fn put<R: Transport>(
+    machine: &RemoteHost<R>,
     from: &Path,
     to: &str,
     user: Option<&str>,
@@ -51,8 +51,8 @@ pub(super) async fn put<R: Road>(
     write(machine, incoming, to, user, sink).await
 }
 
-pub(super) async fn write<R: Road>(
-    machine: &Machine<R>,
+pub(super) async fn write<R: Transport>(
+    machine: &RemoteHost<R>,
     from: Incoming,
     to: &str,
     user: Option<&str>,
@@ -80,7 +80,11 @@ pub(super) async fn write<R: Road>(
     }
 }
 
-pub(super) async fn open<R: Road>(machine: &Machine<R>, from: &str, user: Option<&str>) -> Result<Incoming, Fault> {
+pub(super) async fn open<R: Transport>(
+    machine: &RemoteHost<R>,
+    from: &str,
+    user: Option<&str>,
+) -> Result<Incoming, Fault> {
     let Process { stdin, mut stdout, stderr, exit } = machine.stream(user, GET, &[from]).await?;
     let stderr = tokio::spawn(read_text(stderr));
     let name = format!("{}: {from}", machine.name);
@@ -96,8 +100,8 @@ pub(super) async fn open<R: Road>(machine: &Machine<R>, from: &str, user: Option
     }
 }
 
-pub(super) async fn get<R: Road>(
-    machine: &Machine<R>,
+pub(super) async fn get<R: Transport>(
+    machine: &RemoteHost<R>,
     from: &str,
     to: &Path,
     user: Option<&str>,
@@ -113,7 +117,7 @@ pub(super) async fn get<R: Road>(
 struct Bytes {
     name: String,
     left: u64,
-    stdout: Reader,
+    stdout: ByteReader,
     exit: Pin<Box<dyn Future<Output = Option<i32>> + Send>>,
     /// The command ends with its input.
     _stdin: Writer,
@@ -149,7 +153,7 @@ fn changed(name: &str) -> Fault {
 }
 
 /// Writes all of a file to `stdin` and closes it.
-async fn send(mut from: Reader, size: u64, mut stdin: Writer, sink: &dyn Sink) -> io::Result<()> {
+async fn send(mut from: ByteReader, size: u64, mut stdin: Writer, sink: &dyn Sink) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK];
     let mut done = 0;
     sink.progress(0, Some(size));
@@ -201,7 +205,7 @@ impl Drop for Partial<'_> {
 }
 
 /// The first line, a number.
-async fn read_size(stdout: &mut Reader) -> io::Result<Option<u64>> {
+async fn read_size(stdout: &mut ByteReader) -> io::Result<Option<u64>> {
     let mut line = String::new();
     loop {
         match stdout.read_u8().await {

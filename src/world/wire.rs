@@ -1,6 +1,6 @@
 //! The calls to `host.sh` and the frames that come back, as text and bytes. Knows no process and no socket.
 
-use super::lease::Over;
+use super::lease::Takeover;
 use super::quote::{quote, quote_bytes};
 use super::{Script, fits};
 use crate::model::Fault;
@@ -111,14 +111,14 @@ pub(super) fn hold(
     tag: Tag,
     token: &str,
     ttl: Duration,
-    over: Option<Over>,
+    over: Option<Takeover>,
     claim: &str,
     login: Option<&User>,
 ) -> Result<String, Fault> {
     let (number, dead) = match over {
         None => (0, 0),
-        Some(Over::RunOut(number)) => (number, 0),
-        Some(Over::Dead(number)) => (number, 1),
+        Some(Takeover::RunOut(number)) => (number, 0),
+        Some(Takeover::Dead(number)) => (number, 1),
     };
     let (name, folder) = login.map_or(("", ""), |login| (&login.name, &login.folder));
     let (name, folder) = (quote(name), quote(folder));
@@ -213,41 +213,41 @@ pub(super) struct Frame {
 ///
 /// Invariant: whatever comes, no more of it is kept than two parts of a reply, once [`Decoder::is_flooded`] is asked after
 /// every piece.
-pub(super) struct Decoder {
+pub(super) struct FrameDecoder {
     nonce: Vec<u8>,
     buffer: BytesMut,
     /// Bytes of the buffer that are known not to begin a nonce.
     searched: usize,
     /// Bytes that were dropped since the last frame.
     noise: usize,
-    part: Part,
+    part: FramePart,
 }
 
 /// What the decoder is in the middle of.
-enum Part {
+enum FramePart {
     Between,
     Head,
     Out { tag: Tag, words: String },
     Err { tag: Tag, words: String, out: Bytes },
 }
 
-impl Decoder {
+impl FrameDecoder {
     pub fn new(nonce: &str) -> Self {
-        Decoder {
+        FrameDecoder {
             nonce: nonce.as_bytes().to_vec(),
             buffer: BytesMut::new(),
             searched: 0,
             noise: 0,
-            part: Part::Between,
+            part: FramePart::Between,
         }
     }
 
     /// Whether more has come than any reply holds: nothing that follows can be one.
     pub fn is_flooded(&self) -> bool {
         match self.part {
-            Part::Between => self.noise > MAX_NOISE,
-            Part::Head => self.buffer.len() > MAX_HEAD,
-            Part::Out { .. } | Part::Err { .. } => self.buffer.len() > MAX_PART + self.nonce.len(),
+            FramePart::Between => self.noise > MAX_NOISE,
+            FramePart::Head => self.buffer.len() > MAX_HEAD,
+            FramePart::Out { .. } | FramePart::Err { .. } => self.buffer.len() > MAX_PART + self.nonce.len(),
         }
     }
 
@@ -259,41 +259,41 @@ impl Decoder {
     /// The next whole frame of what has come.
     pub fn next(&mut self) -> Option<Frame> {
         loop {
-            match std::mem::replace(&mut self.part, Part::Between) {
-                Part::Between => {
+            match std::mem::replace(&mut self.part, FramePart::Between) {
+                FramePart::Between => {
                     let Some(noise) = self.until_nonce(0) else {
                         self.noise += self.searched;
                         self.buffer.advance(std::mem::take(&mut self.searched));
                         return None;
                     };
                     self.noise += noise.len();
-                    self.part = Part::Head;
+                    self.part = FramePart::Head;
                 }
-                Part::Head => {
+                FramePart::Head => {
                     let Some(line) = self.buffer.iter().position(|byte| *byte == b'\n') else {
-                        self.part = Part::Head;
+                        self.part = FramePart::Head;
                         return None;
                     };
                     let head = self.buffer.split_to(line + 1);
                     // A head that is none of ours is dropped with its line.
                     if let Some((tag, words)) = parse_head(&head) {
-                        self.part = Part::Out { tag, words };
+                        self.part = FramePart::Out { tag, words };
                     }
                 }
-                Part::Out { tag, words } => match self.until_nonce(1) {
-                    Some(out) => self.part = Part::Err { tag, words, out },
+                FramePart::Out { tag, words } => match self.until_nonce(1) {
+                    Some(out) => self.part = FramePart::Err { tag, words, out },
                     None => {
-                        self.part = Part::Out { tag, words };
+                        self.part = FramePart::Out { tag, words };
                         return None;
                     }
                 },
-                Part::Err { tag, words, out } => match self.until_nonce(1) {
+                FramePart::Err { tag, words, out } => match self.until_nonce(1) {
                     Some(err) => {
                         self.noise = 0;
                         return Some(Frame { tag, words, out, err });
                     }
                     None => {
-                        self.part = Part::Err { tag, words, out };
+                        self.part = FramePart::Err { tag, words, out };
                         return None;
                     }
                 },
@@ -363,7 +363,7 @@ mod tests {
         fn frames_come_out_however_the_stream_is_cut(frames in frames(), noise in "[a-z\n]{0,20}", cut in 1usize..40) {
             let mut stream = noise.into_bytes();
             frames.iter().for_each(|frame| stream.extend(encode(frame)));
-            let mut decoder = Decoder::new(NONCE);
+            let mut decoder = FrameDecoder::new(NONCE);
             let mut decoded = Vec::new();
             for piece in stream.chunks(cut) {
                 decoder.buffer().extend_from_slice(piece);
@@ -375,7 +375,7 @@ mod tests {
 
     /// Feeds a beginning, then `x` without end, until the decoder has enough of it; gives what it held at most.
     fn held_of_a_flood(beginning: &str) -> usize {
-        let mut decoder = Decoder::new(NONCE);
+        let mut decoder = FrameDecoder::new(NONCE);
         decoder.buffer().extend_from_slice(beginning.as_bytes());
         let mut held = 0;
         while decoder.next().is_none() && !decoder.is_flooded() {

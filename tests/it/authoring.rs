@@ -3,7 +3,7 @@
 use crate::support::program::Program;
 use serde_json::Value as Json;
 use std::path::Path;
-use surefoot::lab::{Break, Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Break, Etcd, LabGuard, LabName, LabSpec};
 use surefoot::load::formatted;
 use surefoot::model::Sources;
 
@@ -18,7 +18,7 @@ fn a_new_runbook_checks_is_in_style_passes_its_test_and_rehearses() {
     assert_eq!(program.call(["fmt", "--check", files[0], files[1], files[2]]).code, Some(0));
     let tested = program.call(["test", files[1]]);
     assert_eq!(tested.code, Some(0), "{}{}", tested.out, tested.err);
-    let lab = Name::of_this_process("new").unwrap();
+    let lab = LabName::of_this_process("new").unwrap();
     let rehearsed = program.call(["rehearse", files[0], "--lab", lab.as_str()]);
     assert_eq!(rehearsed.code, Some(0), "{}", rehearsed.err);
 }
@@ -130,8 +130,8 @@ fn what_belongs_together_stands_together_in_a_graph() {
 #[test]
 fn hosts_are_told_with_what_runs_there_and_why_one_cannot_be_reached() {
     let program = Program::new();
-    let name = Name::of_this_process("hosts").unwrap();
-    let lab = LabGuard::up(&Spec::cluster(name, 2, Etcd::V3_4), &|_| {}).unwrap();
+    let name = LabName::of_this_process("hosts").unwrap();
+    let lab = LabGuard::up(&LabSpec::cluster(name, 2, Etcd::V3_4), &|_| {}).unwrap();
     let look = || {
         let inventory = lab.inventory();
         let called = program.call(["hosts".as_ref(), "-i".as_ref(), inventory.as_path(), "--format=json".as_ref()]);

@@ -5,7 +5,7 @@ use crate::support::terminal::Terminal;
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::process::Child;
 use std::time::{Duration, Instant};
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 use surefoot::model::{Outcome, RunState, Stamped};
 
 /// A pipe that takes no more than a few events.
@@ -59,7 +59,8 @@ const OTHER: &str = "runbook: test/other\nsteps:\n  - { id: other, on: members, 
 
 #[test]
 fn a_run_whose_display_nobody_reads_keeps_its_lease_and_ends() {
-    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("blocked").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
+    let lab =
+        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("blocked").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
     let inventory = lab.inventory().display().to_string();
     for log in ["json", "lines"] {
         let (program, other) = (Program::new(), Program::new());

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use surefoot::catalog::{Catalog, Found, Location, built_in_files};
 use surefoot::check::check;
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 use surefoot::load;
 use surefoot::model::{Event, Sources, Stamped, TaskEvent};
 
@@ -340,7 +340,8 @@ fn of_another_version(house: &House, name: &str) -> PathBuf {
 
 #[test]
 fn a_built_in_runbook_runs_on_a_host_and_is_taken_up_by_another_version_of_the_program() {
-    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("builtin").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
+    let lab =
+        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("builtin").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
     let value = || {
         let host = lab.hosts().next().unwrap();
         let read = lab.enter(host, &["cat", "/proc/sys/net/ipv4/tcp_keepalive_time"]).unwrap().output().unwrap();

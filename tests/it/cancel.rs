@@ -8,7 +8,7 @@ use std::fs;
 use std::process::Child;
 use std::time::{Duration, Instant};
 use surefoot::journal::Store;
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 use surefoot::model::{Event, FaultKind, Outcome, RunState, TaskEvent, TaskName, TaskState};
 
 /// A step that counts its starts, and whose children have left its group and its session.
@@ -264,7 +264,8 @@ fn wait_for(bed: &Bed, fits: impl Fn(&Event) -> bool) {
 
 #[test]
 fn a_child_without_mark_group_or_session_of_its_step_is_ended_with_it() {
-    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("cancel").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
+    let lab =
+        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("cancel").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
     let host = lab.hosts().next().unwrap().clone();
     let program = Program::new();
     let runbook = program.write(

@@ -15,8 +15,8 @@ use petgraph::graph::NodeIndex;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use surefoot::check::{self, Verdict};
-use surefoot::compile::{Node, Program, compile};
+use surefoot::check::{self, CheckReport};
+use surefoot::compile::{GraphNode, Program, compile};
 use surefoot::load::{self, Inventory};
 use surefoot::model::{Diagnostic, Severity, Sources};
 use surefoot::testing;
@@ -92,7 +92,7 @@ fn problems(path: &Path, sources: &mut Sources) -> Vec<Diagnostic> {
         Err(problems) => return problems,
     };
     let inventory = inventory(path, sources);
-    let Verdict { runbook, diagnostics: mut all } = check::check(&document, inventory.as_ref(), sources);
+    let CheckReport { runbook, diagnostics: mut all } = check::check(&document, inventory.as_ref(), sources);
     let clean = all.iter().all(|problem| problem.severity == Severity::Warning);
     assert_eq!(runbook.is_some(), clean, "{}: a runbook is made where there is no error", path.display());
     let (Some(runbook), Some(inventory)) = (runbook, inventory) else { return all };
@@ -249,8 +249,8 @@ fn ordered_runbook() -> impl Strategy<Value = (String, usize)> {
 fn is_before(program: &Program, first: usize, then: usize) -> bool {
     let of = |step: usize| {
         let is = move |node: &NodeIndex| match program.graph[*node] {
-            Node::Task(task) => program.tasks[task as usize].step as usize == step,
-            Node::Join(_) => false,
+            GraphNode::Task(task) => program.tasks[task as usize].step as usize == step,
+            GraphNode::Join(_) => false,
         };
         program.graph.node_indices().filter(is).collect::<Vec<_>>()
     };

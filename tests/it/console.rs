@@ -5,7 +5,7 @@ mod played;
 use crate::support::program::Program;
 use crate::support::terminal::Terminal;
 use std::time::{Duration, Instant};
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 use surefoot::model::{Event, Outcome, RunState};
 
 /// On each host a step that talks until it is let go, one that waits for its own word, and one that must not begin.
@@ -50,8 +50,9 @@ fn assert_whole(terminal: &Terminal, word: &str) {
 
 #[test]
 fn a_run_in_the_lab_is_watched_paused_and_stopped_by_keys() {
-    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("console").unwrap(), 2, Etcd::None), &|_| {}).unwrap();
-    let hosts: Vec<Name> = lab.hosts().cloned().collect();
+    let lab =
+        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("console").unwrap(), 2, Etcd::None), &|_| {}).unwrap();
+    let hosts: Vec<LabName> = lab.hosts().cloned().collect();
     let touch = |path: &str| {
         for host in &hosts {
             assert!(lab.enter(host, &["touch", path]).unwrap().status().unwrap().success());
@@ -176,7 +177,8 @@ fn twenty_real_hosts_are_watched_on_a_small_screen() {
     if std::env::var_os("SUREFOOT_FULL").is_none() {
         return;
     }
-    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("wide").unwrap(), 20, Etcd::None), &|_| {}).unwrap();
+    let lab =
+        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("wide").unwrap(), 20, Etcd::None), &|_| {}).unwrap();
     let program = Program::new();
     program.write("book.yaml", STEPS);
     let terminal = Terminal::of(&program, &[], 80, 24);

@@ -3,7 +3,7 @@
 use crate::support::program::{self, Program};
 use crate::support::terminal::Terminal;
 use std::time::{Duration, Instant};
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 use surefoot::model::{Outcome, RunState};
 
 fn state(program: &Program) -> RunState {
@@ -35,8 +35,9 @@ steps:
 
 #[test]
 fn a_run_in_the_lab_outlives_its_terminal_and_is_answered_from_another() {
-    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("alone").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
-    let host: Name = lab.hosts().next().unwrap().clone();
+    let lab =
+        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("alone").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
+    let host: LabName = lab.hosts().next().unwrap().clone();
     let program = Program::new();
     program.write("book.yaml", HOSTS);
     let terminal = Terminal::of(&program, &[], 100, 30);

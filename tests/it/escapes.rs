@@ -1,7 +1,7 @@
 //! What hosts print may be meant for the operator's terminal. None of it gets there.
 
 use crate::support::program::Program;
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 /// Clears the screen, names the window, hides, overwrites, turns text around, colours.
 const EVIL: &str = r"one\033[2J\033]0;owned\007two\033[8mthree\rfour\342\200\256five\033[41m\302\233 six";
@@ -32,8 +32,8 @@ fn is_clean(text: &str) -> bool {
 
 #[test]
 fn nothing_that_a_host_prints_reaches_the_terminal_but_text() {
-    let name = Name::of_this_process("escapes").unwrap();
-    let lab = LabGuard::up(&Spec::cluster(name, 1, Etcd::None), &|_| {}).unwrap();
+    let name = LabName::of_this_process("escapes").unwrap();
+    let lab = LabGuard::up(&LabSpec::cluster(name, 1, Etcd::None), &|_| {}).unwrap();
     let host = lab.hosts().next().unwrap().clone();
     let plant = format!("printf '{EVIL}\\n' >/root/evil; printf 'PRETTY_NAME=\"{EVIL}\"\\n' >/etc/os-release");
     assert!(lab.enter(&host, &["sh", "-ec", &plant]).unwrap().status().unwrap().success());

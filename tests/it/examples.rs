@@ -5,7 +5,7 @@ use crate::support::example;
 use crate::support::program::Program;
 use crate::support::web::{Web, reply};
 use sha2::{Digest, Sha256};
-use surefoot::action::{KINDS, Kind};
+use surefoot::action::{ActionKind, KINDS};
 use surefoot::lab::Etcd;
 
 /// They need a snapshot that a step before has brought to the host, and a second cluster; their own tests run them.
@@ -40,7 +40,7 @@ impl Scene {
     }
 
     #[track_caller]
-    fn runs(&self, kind: &Kind) {
+    fn runs(&self, kind: &ActionKind) {
         let text = example::runbook(kind);
         let runbook = self.program.write(&format!("{}.yaml", kind.name), &text);
         let sum: String = Sha256::digest("a tool\n").iter().map(|byte| format!("{byte:02x}")).collect();
@@ -70,7 +70,7 @@ impl Scene {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_example_runs() {
     let (scene, _web) = Scene::set().await;
-    let of_etcd = |kind: &&Kind| kind.name.starts_with("etcd.") || kind.name == "http";
+    let of_etcd = |kind: &&ActionKind| kind.name.starts_with("etcd.") || kind.name == "http";
     let members = scene.cluster.names_json();
     let put = serde_json::json!({ "members": members, "key": "/config/version", "value": "1" });
     scene.cluster.act("controller", "etcd.put", put).await.unwrap();

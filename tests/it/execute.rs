@@ -15,9 +15,9 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use surefoot::check::{Need, OnFailure, Retry, Step};
-use surefoot::execute::{Error, Signals};
+use surefoot::execute::{RecordError, Signals};
 use surefoot::model::{Event, FaultKind, Observer, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState};
-use surefoot::template::Late;
+use surefoot::template::Templated;
 use surefoot::world::Stream;
 use tokio::sync::mpsc;
 
@@ -84,7 +84,7 @@ async fn values_reach_the_host_as_the_step_says() {
     let steps = vec![
         step("look", &LOOK, "say bee"),
         Step {
-            for_each: Some(Late::Value(json!(["x", "y"]))),
+            for_each: Some(Templated::Value(json!(["x", "y"]))),
             vars: own,
             env: vec![("LEVEL".into(), late("{{ params.level }}")), ("NAME".into(), late("{{ vars.greeting }}"))],
             stdin: Some(late("{{ steps.look.out.stdout }}")),
@@ -375,7 +375,7 @@ async fn where_the_record_cannot_be_kept_nothing_is_done() {
     for disk in 0..=2 {
         let stage = Stage { disk: Some(disk), ..Stage::default() };
         let played = stage.play(vec![step("act", &ACT, "say x"), step("next", &ACT, "say y")]).await;
-        assert!(matches!(played.result, Err(Error::Record(_))), "{disk} batches");
+        assert!(matches!(played.result, Err(RecordError::Record(_))), "{disk} batches");
         assert!(played.calls.is_empty(), "{disk} batches");
     }
 }
@@ -425,7 +425,7 @@ async fn output_that_cannot_be_kept_stops_the_run() {
 #[tokio::test(start_paused = true)]
 async fn outputs_are_no_deeper_than_the_journal_can_read() {
     let deep = |levels: usize| Step {
-        args: Late::Value(json!({ "levels": levels })),
+        args: Templated::Value(json!({ "levels": levels })),
         needs: needs(&[]),
         on_failure: OnFailure::Continue,
         ..step(&format!("deep{levels}"), &DEEP, "")

@@ -5,8 +5,8 @@
 use crate::support::program::{Called, Program};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
-use surefoot::lab::Name;
-use surefoot::rehearse::{Fault, Outcome, Verdict};
+use surefoot::lab::LabName;
+use surefoot::rehearse::{CaseOutcome, CaseResult, InjectedFault};
 
 const RESTORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/etcd/restore-cluster.yaml");
 
@@ -18,8 +18,8 @@ fn seed() -> String {
 }
 
 /// Calls the matrix in a lab of its own; with what it found.
-fn matrix(program: &Program, lab: &str, runbook: &str, words: &[&str]) -> (Called, Vec<Verdict>) {
-    let lab = Name::of_this_process(lab).unwrap().to_string();
+fn matrix(program: &Program, lab: &str, runbook: &str, words: &[&str]) -> (Called, Vec<CaseResult>) {
+    let lab = LabName::of_this_process(lab).unwrap().to_string();
     let results = program.path("results");
     let fixed = ["rehearse", runbook, "--faults", "--log", "quiet", "--lab", &lab, "--results", "results"];
     let called = program.call(fixed.iter().chain(words));
@@ -31,7 +31,7 @@ fn matrix(program: &Program, lab: &str, runbook: &str, words: &[&str]) -> (Calle
 
 #[test]
 fn the_cluster_restore_survives_a_sample_of_faults() {
-    let (seed, count) = (seed(), Fault::all().len());
+    let (seed, count) = (seed(), InjectedFault::all().len());
     let words = ["--sample", &count.to_string(), "--seed", &seed];
     let (called, verdicts) = matrix(&Program::new(), "frestore", RESTORE, &words);
     assert_eq!(called.code, Some(0));
@@ -75,14 +75,14 @@ fn opaque_steps_are_started_once_under_every_fault() {
     let runbook = counted(&program, COUNTED);
     let (called, verdicts) = matrix(&program, "fcounted", &runbook, &["--step", "two"]);
     assert_eq!(called.code, Some(0));
-    assert_eq!(verdicts.len(), 2 * Fault::all().len());
-    let outcome = |fault: Fault, moment: &str| {
-        let of = |v: &&Verdict| (v.fault.as_str(), v.moment.as_str()) == (&fault.to_string(), moment);
+    assert_eq!(verdicts.len(), 2 * InjectedFault::all().len());
+    let outcome = |fault: InjectedFault, moment: &str| {
+        let of = |v: &&CaseResult| (v.fault.as_str(), v.moment.as_str()) == (&fault.to_string(), moment);
         verdicts.iter().find(of).unwrap().outcome.unwrap()
     };
-    assert_eq!(outcome(Fault::EngineKilled, "middle"), Outcome::Completed);
-    assert_eq!(outcome(Fault::HostKilled, "middle"), Outcome::Settled, "its code died with the host");
-    assert_eq!(outcome(Fault::Stopped, "start"), Outcome::RolledBack);
+    assert_eq!(outcome(InjectedFault::EngineKilled, "middle"), CaseOutcome::Completed);
+    assert_eq!(outcome(InjectedFault::HostKilled, "middle"), CaseOutcome::Settled, "its code died with the host");
+    assert_eq!(outcome(InjectedFault::Stopped, "start"), CaseOutcome::RolledBack);
 }
 
 /// What cannot find anything proves nothing.

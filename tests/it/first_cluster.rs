@@ -1,12 +1,12 @@
 //! The guide to a first cluster can be followed: its commands run as one script, in a lab.
 
 use crate::support::program::Program;
-use surefoot::lab::{Lab, Name};
+use surefoot::lab::{Lab, LabName};
 
 const GUIDE: &str = include_str!("../../docs/first-cluster.md");
 
 /// The lab that the guide boots. It is taken down even where the script stops early.
-struct GuideLab(Name);
+struct GuideLab(LabName);
 
 impl Drop for GuideLab {
     fn drop(&mut self) {

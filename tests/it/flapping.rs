@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
-use surefoot::lab::{Break, Etcd, Name, Spec};
+use surefoot::lab::{Break, Etcd, LabName, LabSpec};
 
 const DIAGNOSE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/etcd/diagnose-leader.yaml");
 const TUNE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/etcd/tune-leader.yaml");
@@ -29,7 +29,7 @@ fn has_cause(ran: &Ran, cause: &str) -> bool {
 
 /// How often the leader changed while it was measured.
 fn changes(ran: &Ran, site: &Site) -> u64 {
-    let of = |host: &Name| ran.out(&format!("seen@{host}"))["leader_changes"].as_u64().unwrap();
+    let of = |host: &LabName| ran.out(&format!("seen@{host}"))["leader_changes"].as_u64().unwrap();
     site.members.iter().map(of).max().unwrap()
 }
 
@@ -77,7 +77,8 @@ fn a_leader_of_3_4_that_flaps_for_its_disk_is_calmed() {
 
 fn calmed(etcd: Etcd) {
     prove("etcd/diagnose-leader", etcd.as_str(), "a leader that flaps for its disk, until etcd/tune-leader", || {
-        let spec = Spec::cluster(Name::of_this_process(&format!("flap{}", &etcd.as_str()[2..])).unwrap(), 3, etcd);
+        let spec =
+            LabSpec::cluster(LabName::of_this_process(&format!("flap{}", &etcd.as_str()[2..])).unwrap(), 3, etcd);
         let mut site = Site::boot(&spec, 3, Layout::Debian, false);
         site.set_up(&site.members.clone(), 100, false);
         let writer = Writer::start(&site);
@@ -134,15 +135,15 @@ fn members_far_from_each_other_are_the_network() {
         return;
     }
     prove("etcd/diagnose-leader", "3.5", "round trips of 160 ms, until etcd/tune-leader", || {
-        let spec = Spec::cluster(Name::of_this_process("far").unwrap(), 3, Etcd::V3_5);
+        let spec = LabSpec::cluster(LabName::of_this_process("far").unwrap(), 3, Etcd::V3_5);
         let site = Site::boot(&spec, 3, Layout::Debian, false);
-        let address = |host: &Name| site.lab.address(host).unwrap();
+        let address = |host: &LabName| site.lab.address(host).unwrap();
         let [a, b, c, _] = address(&site.members[0]).octets();
         let near = |at: usize| SocketAddr::from(([a, b, c, 1], 23_801 + at as u16));
         let ways: Vec<_> =
             site.members.iter().enumerate().map(|(at, host)| (near(at), (address(host), 2380).into())).collect();
         let _network = Delay::between(&ways, Duration::from_millis(80));
-        let vars: Vec<(Name, Json)> = ways
+        let vars: Vec<(LabName, Json)> = ways
             .iter()
             .zip(&site.members)
             .map(|((from, _), host)| (host.clone(), json!({ "peer": format!("http://{from}") })))

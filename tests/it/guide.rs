@@ -2,7 +2,7 @@
 
 use crate::support::program::Program;
 use std::process::Command;
-use surefoot::lab::{Etcd, HostSpec, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, HostSpec, LabGuard, LabName, LabSpec};
 
 const WRITING: &str = include_str!("../../docs/writing.md");
 const OPERATING: &str = include_str!("../../docs/operating.md");
@@ -34,8 +34,9 @@ struct Site {
 /// Two hosts that serve pages, their inventory, and the files of the guide for authors.
 fn site(stem: &str) -> Site {
     let host = |name: &str| HostSpec { name: name.parse().unwrap(), disk: None };
-    let name = Name::of_this_process(stem).unwrap();
-    let spec = Spec { name, hosts: vec![host("web-1"), host("web-2")], etcd: Etcd::None, packages: Default::default() };
+    let name = LabName::of_this_process(stem).unwrap();
+    let spec =
+        LabSpec { name, hosts: vec![host("web-1"), host("web-2")], etcd: Etcd::None, packages: Default::default() };
     let lab = LabGuard::up(&spec, &|_| {}).unwrap();
     for host in lab.hosts() {
         assert!(lab.enter(host, &["sh", "-c", PAGES]).unwrap().status().unwrap().success());

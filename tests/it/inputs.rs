@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 use surefoot::model::RunId;
 
 /// Two steps that write a secret down, with one between that fails until `$D/go` is there.
@@ -228,7 +228,8 @@ fn a_run_whose_files_have_no_room_touches_no_host() {
 
 #[test]
 fn a_unit_that_died_is_started_again_where_that_is_asked_for() {
-    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("again").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
+    let lab =
+        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("again").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
     let host = lab.hosts().next().unwrap().clone();
     let inside = |script: &str| {
         let output = lab.enter(&host, &["sh", "-c", script]).unwrap().output().unwrap();
@@ -442,7 +443,8 @@ fn a_text_that_no_program_can_be_started_with_is_named_and_goes_by_stdin() {
 
 #[test]
 fn a_host_whose_sudo_keeps_what_it_is_given_gets_no_secret_unless_that_is_accepted() {
-    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("sulog").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
+    let lab =
+        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("sulog").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
     let host = lab.hosts().next().unwrap().clone();
     let inside = |script: &str| {
         let output = lab.enter(&host, &["sh", "-c", script]).unwrap().output().unwrap();

@@ -4,11 +4,11 @@ use crate::support::program::Program;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
-use surefoot::load::{self, Inventory, Loaded};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
+use surefoot::load::{self, Inventory, LoadedInventory};
 use surefoot::model::Sources;
 
-fn loaded(given: &Path) -> Loaded {
+fn loaded(given: &Path) -> LoadedInventory {
     load::hosts(given, &mut Sources::default()).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
@@ -86,7 +86,7 @@ fn ini_yaml_and_the_json_of_a_program_say_the_same() {
     let script = bed.write("inventory.py", &format!("#!/bin/sh\ntest \"$1\" = --list && cat <<'END'\n{JSON}\nEND\n"));
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     for given in [bed.write("hosts", INI), bed.write("hosts.yml", YAML), script] {
-        let Loaded { inventory, native, translated, warnings, .. } = loaded(&given);
+        let LoadedInventory { inventory, native, translated, warnings, .. } = loaded(&given);
         assert!(warnings.is_empty() && translated, "{warnings:#?}");
         check_site(&inventory, &given);
         let kept = bed.write("kept.yaml", &native.unwrap());
@@ -166,7 +166,8 @@ fn a_program_that_fails_is_an_error_with_its_name() {
 
 #[test]
 fn a_run_from_an_ansible_inventory_goes_on_without_it() {
-    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("ini").unwrap(), 2, Etcd::None), &|_| {}).unwrap();
+    let lab =
+        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("ini").unwrap(), 2, Etcd::None), &|_| {}).unwrap();
     let bed = Program::new();
     let hosts: Vec<String> = lab.hosts().map(|host| format!("{host} nick=the-{host} rank=1")).collect();
     let reach = format!("ansible_user=root\nansible_ssh_common_args='-F {}'", lab.ssh_config().display());

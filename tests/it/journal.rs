@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use surefoot::journal::{Error, Journal, RunFolder, Store, replay};
+use surefoot::journal::{Journal, JournalError, RunFolder, Store, replay};
 use surefoot::model::{Event, Fault, FaultKind, Outcome, Outputs, RunId, RunState, Stamped, TaskEvent, TaskName, Undo};
 
 fn stamp(events: Vec<Event>) -> Vec<Stamped> {
@@ -33,7 +33,7 @@ fn task(name: &str, what: TaskEvent) -> Event {
 
 fn done(out: Value) -> TaskEvent {
     let Value::Object(out) = out else { panic!("outputs are an object") };
-    TaskEvent::Done { changed: true, out: Arc::new(out), withheld: false }
+    TaskEvent::Done { changed: true, out: Arc::new(out), redacted: false }
 }
 
 fn changing() -> TaskEvent {
@@ -88,7 +88,7 @@ fn every_event() -> Vec<Stamped> {
 
 /// A run that was tidied after its end, in two goes.
 fn tidied() -> Vec<Stamped> {
-    let tidying = |hosts: &[&str]| Event::Tidying {
+    let tidying = |hosts: &[&str]| Event::CleanupStarted {
         by: "ana@desk".into(),
         hosts: hosts
             .iter()
@@ -97,9 +97,9 @@ fn tidied() -> Vec<Stamped> {
     };
     let mut events: Vec<Event> = recorded().into_iter().map(|stamped| stamped.event).collect();
     events.push(tidying(&["etcd-1", "etcd-2"]));
-    events.push(Event::Tidied { hosts: vec!["etcd-1".into()] });
+    events.push(Event::CleanedUp { hosts: vec!["etcd-1".into()] });
     events.push(tidying(&["etcd-2"]));
-    events.push(Event::Tidied { hosts: vec!["etcd-2".into()] });
+    events.push(Event::CleanedUp { hosts: vec!["etcd-2".into()] });
     stamp(events)
 }
 
@@ -201,11 +201,11 @@ fn a_run_that_was_tidied_neither_goes_on_nor_back() {
         tasks: None,
         again: Vec::new(),
     };
-    let settled = task("stop@etcd-2", TaskEvent::Settled { took_effect: true, by: "ana".into() });
+    let settled = task("stop@etcd-2", TaskEvent::Resolved { took_effect: true, by: "ana".into() });
     for event in [resumed, settled] {
         assert!(fold(&recorded()).check(&event).is_ok() && state.check(&event).is_err(), "{event:?}");
     }
-    assert!(fold(&recorded()).check(&Event::Tidied { hosts: Vec::new() }).is_err(), "nobody has begun");
+    assert!(fold(&recorded()).check(&Event::CleanedUp { hosts: Vec::new() }).is_err(), "nobody has begun");
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn a_changed_byte_is_refused_or_cuts_the_last_line_only() {
             damaged[at] = changed;
             fs::write(folder.journal(), &damaged).unwrap();
             match replay(&folder.journal(), |_, _| {}) {
-                Err(Error::Damaged { line, .. }) => assert_eq!(line as usize - 1, line_of(&bytes, at)),
+                Err(JournalError::Damaged { line, .. }) => assert_eq!(line as usize - 1, line_of(&bytes, at)),
                 Err(other) => panic!("byte {at}: {other}"),
                 Ok(read) => {
                     assert_eq!(line_of(&bytes, at), last, "byte {at} became {changed}");
@@ -269,7 +269,7 @@ fn a_line_that_was_removed_moved_or_doubled_is_refused() {
         doubled.insert(at, lines[at]);
         for edited in [removed, moved, doubled] {
             fs::write(folder.journal(), edited.concat()).unwrap();
-            assert!(matches!(replay(&folder.journal(), |_, _| {}), Err(Error::Damaged { .. })), "line {at}");
+            assert!(matches!(replay(&folder.journal(), |_, _| {}), Err(JournalError::Damaged { .. })), "line {at}");
         }
     }
 }
@@ -280,7 +280,7 @@ fn an_event_that_cannot_follow_is_refused_with_its_line() {
     events.truncate(4);
     events.extend(stamp(vec![task("stop@etcd-1", TaskEvent::Started { attempt: 1 }); 5]).pop());
     let (_root, folder, _) = written(&events);
-    assert!(matches!(Journal::open(&folder.journal()), Err(Error::Illegal { line: 5, .. })));
+    assert!(matches!(Journal::open(&folder.journal()), Err(JournalError::Illegal { line: 5, .. })));
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn one_process_writes_and_others_may_read_meanwhile() {
     let root = scratch();
     let (folder, mut journal) = new_run(root.path());
     journal.append(&recorded()[..2]).unwrap();
-    assert!(matches!(Journal::open(&folder.journal()), Err(Error::Held { .. })));
+    assert!(matches!(Journal::open(&folder.journal()), Err(JournalError::Held { .. })));
     assert_eq!(folder.replay(|_, _| {}).unwrap().state, fold(&recorded()[..2]));
     drop(journal);
     Journal::open(&folder.journal()).unwrap();
@@ -316,9 +316,9 @@ fn a_large_output_that_was_changed_or_removed_is_refused() {
     let mut text = fs::read(&value).unwrap();
     text[500] = b'y';
     fs::write(&value, text).unwrap();
-    assert!(matches!(Journal::open(&folder.journal()), Err(Error::Damaged { line: 8, .. })));
+    assert!(matches!(Journal::open(&folder.journal()), Err(JournalError::Damaged { line: 8, .. })));
     fs::remove_file(&value).unwrap();
-    assert!(matches!(Journal::open(&folder.journal()), Err(Error::Damaged { line: 8, .. })));
+    assert!(matches!(Journal::open(&folder.journal()), Err(JournalError::Damaged { line: 8, .. })));
 }
 
 #[test]
@@ -329,8 +329,8 @@ fn after_a_failed_write_nothing_is_recorded() {
     journal.append(&events[..7]).unwrap();
     fs::remove_dir(folder.journal().with_file_name("values")).unwrap();
     let large = stamp(vec![task("stop@etcd-1", done(json!({ "stdout": "x".repeat(100_000) }))); 8]).pop().unwrap();
-    assert!(matches!(journal.append(&[large]), Err(Error::Io { .. })));
-    assert!(matches!(journal.append(&events[7..8]), Err(Error::Broken { .. })));
+    assert!(matches!(journal.append(&[large]), Err(JournalError::Io { .. })));
+    assert!(matches!(journal.append(&events[7..8]), Err(JournalError::Broken { .. })));
     drop(journal);
     assert_eq!(Journal::open(&folder.journal()).unwrap().1, fold(&events[..7]));
 }
@@ -368,7 +368,7 @@ fn runs_are_listed_by_age_and_found_by_name_only() {
     assert_eq!(store.runs().unwrap(), [RunId::from("20251231-235959-zzzz"), RunId::from("20260102-030405-abcd")]);
     assert!(store.find(&"20251231-235959-zzzz".into()).is_ok());
     for other in ["20251231", "../runs/20251231-235959-zzzz", "", ".", ".."] {
-        assert!(matches!(store.find(&other.into()), Err(Error::NoRun { .. })), "{other}");
+        assert!(matches!(store.find(&other.into()), Err(JournalError::NoRun { .. })), "{other}");
     }
 }
 

@@ -8,7 +8,7 @@ use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use surefoot::lab::{Etcd, Name, Spec};
+use surefoot::lab::{Etcd, LabName, LabSpec};
 
 const MANIFESTS: &str = "/etc/kubernetes/manifests";
 
@@ -18,7 +18,7 @@ fn runbook(name: &str) -> PathBuf {
 
 /// Three control planes with 200 keys, and one more key that is not in `before.db`.
 fn control_planes(stem: &str, etcd: Etcd, quota: u64) -> Site {
-    let spec = Spec::cluster(Name::of_this_process(stem).unwrap(), 3, etcd);
+    let spec = LabSpec::cluster(LabName::of_this_process(stem).unwrap(), 3, etcd);
     let site = Site::boot(&spec, 3, Layout::Debian, false);
     let quota = format!("quota={quota}");
     site.run(&runbook("lab-cluster"), &["-p", "keys=200", "-p", &quota]).done();
@@ -27,7 +27,7 @@ fn control_planes(stem: &str, etcd: Etcd, quota: u64) -> Site {
     site
 }
 
-fn etcdctl(site: &Site, host: &Name, words: &str) -> String {
+fn etcdctl(site: &Site, host: &LabName, words: &str) -> String {
     let script = format!(
         "cd /etc/kubernetes/pki/etcd
          ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 --cacert=ca.crt --cert=server.crt --key=server.key {words}"
@@ -41,7 +41,7 @@ fn manifests(site: &Site) -> Vec<String> {
     site.members.iter().map(|host| site.inside(host, &look)).collect()
 }
 
-fn initial_cluster(site: &Site, host: &Name) -> String {
+fn initial_cluster(site: &Site, host: &LabName) -> String {
     site.inside(host, &format!("sed -n 's/.*--initial-cluster=//p' {MANIFESTS}/etcd.yaml"))
 }
 
@@ -55,7 +55,7 @@ fn refused(site: &Site, ran: &Ran, by: &str) {
 }
 
 /// Nothing else is left where the kubelet looks, and what was there before lies elsewhere with its certificates.
-fn only_manifests(site: &Site, host: &Name) {
+fn only_manifests(site: &Site, host: &LabName) {
     let names = "etcd.yaml\nkube-apiserver.yaml\nkube-controller-manager.yaml\nkube-scheduler.yaml";
     assert_eq!(site.inside(host, &format!("ls -A {MANIFESTS}")), names);
     let kept = "cd /etc/kubernetes/backup-*/copy && ls manifests && stat -c %a .. && ls pki/etcd/ca.crt";
@@ -166,7 +166,7 @@ fn a_quota_is_raised_and_lowered_again() {
         }
         let before = manifests(&site);
         let ran = raise("134217728").done();
-        let quota = |host: &Name| {
+        let quota = |host: &LabName| {
             site.inside(host, "tr '\\0' '\\n' </proc/$(systemctl show -P MainPID pod-etcd)/cmdline | sed -n s/--quota-backend-bytes=//p")
         };
         assert!(site.members.iter().all(|host| quota(host) == "134217728"));
@@ -181,14 +181,14 @@ fn a_quota_is_raised_and_lowered_again() {
 
 const REPLACE: [&str; 6] = ["--bind", "members=etcd-1,etcd-2", "--bind", "broken=etcd-3", "--approve", "all"];
 
-fn lose_data(site: &Site, host: &Name) {
+fn lose_data(site: &Site, host: &LabName) {
     let script = "mv /etc/kubernetes/manifests/etcd.yaml /root/
         while [ -n \"$(crictl ps --label io.kubernetes.container.name=etcd -q)\" ]; do sleep 0.2; done
         rm -rf /var/lib/etcd/member; mv /root/etcd.yaml /etc/kubernetes/manifests/";
     site.inside(host, script);
 }
 
-fn is_replaced(site: &Site, host: &Name) {
+fn is_replaced(site: &Site, host: &LabName) {
     site.look();
     assert_eq!(initial_cluster(site, host).matches("https://").count(), 3);
     assert_eq!(etcdctl(site, host, "get /after --print-value-only"), "x");

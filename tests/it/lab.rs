@@ -8,17 +8,17 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::procedures::full;
-use surefoot::lab::{Break, DataDisk, Etcd, HostState, Lab, LabError, LabGuard, Name, Spec};
+use surefoot::lab::{Break, DataDisk, Etcd, HostState, Lab, LabError, LabGuard, LabName, LabSpec};
 
-fn spec(stem: &str, hosts: usize, etcd: Etcd) -> Spec {
-    Spec::cluster(Name::of_this_process(stem).unwrap(), hosts, etcd)
+fn spec(stem: &str, hosts: usize, etcd: Etcd) -> LabSpec {
+    LabSpec::cluster(LabName::of_this_process(stem).unwrap(), hosts, etcd)
 }
 
 fn up(stem: &str, hosts: usize, etcd: Etcd) -> LabGuard {
     LabGuard::up(&spec(stem, hosts, etcd), &|_| {}).unwrap()
 }
 
-fn host(n: usize) -> Name {
+fn host(n: usize) -> LabName {
     format!("etcd-{n}").parse().unwrap()
 }
 
@@ -28,12 +28,12 @@ fn output(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn inside(lab: &Lab, host: &Name, script: &str) -> String {
+fn inside(lab: &Lab, host: &LabName, script: &str) -> String {
     output(&mut lab.enter(host, &["sh", "-c", script]).unwrap())
 }
 
 /// What sshd says first, if it says anything within half a second.
-fn greeting(lab: &Lab, host: &Name) -> std::io::Result<String> {
+fn greeting(lab: &Lab, host: &LabName) -> std::io::Result<String> {
     let wait = Duration::from_millis(500);
     let mut stream = TcpStream::connect_timeout(&SocketAddr::from((lab.address(host).unwrap(), 22)), wait)?;
     stream.set_read_timeout(Some(wait))?;
@@ -43,7 +43,7 @@ fn greeting(lab: &Lab, host: &Name) -> std::io::Result<String> {
 }
 
 /// Waits until sshd greets: a host that was just let in again may take its time on a busy machine.
-fn greets(lab: &Lab, host: &Name) {
+fn greets(lab: &Lab, host: &LabName) {
     let until = Instant::now() + Duration::from_secs(60);
     while greeting(lab, host).ok().as_deref() != Some("SSH-") {
         assert!(Instant::now() < until, "{host} does not greet: {:?}", greeting(lab, host));
@@ -57,7 +57,7 @@ fn entries(folder: &str) -> Vec<String> {
 }
 
 /// All that stands on this machine under the lab's name: what `down` must remove.
-fn traces(lab: &Name) -> Vec<String> {
+fn traces(lab: &LabName) -> Vec<String> {
     let id = format!("surefoot.{lab}");
     let mine = |path: &String| path.ends_with(&format!("/{id}")) || path.contains(&format!("/{id}."));
     let folder = format!("/var/lib/surefoot/lab/{lab}");
@@ -253,7 +253,7 @@ fn the_lab_of_a_dead_owner_is_reaped_and_that_of_a_living_one_is_not() {
 
 #[test]
 fn what_a_killed_up_had_begun_is_reaped() {
-    let name = Name::of_this_process("halfway").unwrap();
+    let name = LabName::of_this_process("halfway").unwrap();
     let mut up = Command::new(env!("CARGO_BIN_EXE_surefoot"))
         .args(["lab", "up", "--lab", name.as_str(), "--hosts", "2"])
         .stdout(Stdio::null())

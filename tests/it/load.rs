@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
-use surefoot::load::{self, Node, Value};
+use surefoot::load::{self, Node, NodeValue};
 use surefoot::model::{Diagnostic, Sources};
 
 fn written(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
@@ -43,7 +43,7 @@ fn only_true_and_false_are_booleans() {
     let (root, _) = tree("a: yes\nb: on\nc: true\nd: \"true\"\non: x\n");
     assert_eq!(root.get("a").unwrap().as_str(), Some("yes"));
     assert_eq!(root.get("b").unwrap().as_str(), Some("on"));
-    assert_eq!(root.get("c").unwrap().value, Value::Bool(true));
+    assert_eq!(root.get("c").unwrap().value, NodeValue::Bool(true));
     assert_eq!(root.get("d").unwrap().as_str(), Some("true"));
     assert_eq!(root.get("on").unwrap().as_str(), Some("x"));
 }
@@ -224,8 +224,8 @@ fn walk(node: &Node, sources: &Sources) {
         }
     }
     match &node.value {
-        Value::Seq(items) => items.iter().for_each(|item| walk(item, sources)),
-        Value::Map(entries) => entries.iter().for_each(|(_, node)| walk(node, sources)),
+        NodeValue::Seq(items) => items.iter().for_each(|item| walk(item, sources)),
+        NodeValue::Map(entries) => entries.iter().for_each(|(_, node)| walk(node, sources)),
         _ => {}
     }
 }

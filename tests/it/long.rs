@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use surefoot::lab::{Break, Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Break, Etcd, LabGuard, LabName, LabSpec};
 
 struct Length {
     seconds: u64,
@@ -32,7 +32,8 @@ fn length() -> Length {
 #[test]
 fn much_output_of_a_long_step_comes_whole_and_in_order_and_needs_little_memory() {
     let Length { seconds, lines, cut } = length();
-    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("long").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
+    let lab =
+        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("long").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
     let host = lab.hosts().next().unwrap().clone();
     let program = Program::new();
     let runbook = program.write(

@@ -3,7 +3,7 @@
 use crate::support::program::Program;
 use std::path::Path;
 use std::process::{Command, Output};
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 const README: &str = include_str!("../../README.md");
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -33,7 +33,8 @@ fn site(lab: &LabGuard, text: &str) -> String {
 
 #[test]
 fn its_commands_restore_a_cluster_and_check_its_runbook() {
-    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("readme").expect("a name"), 3, Etcd::V3_5), &|_| {});
+    let lab =
+        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("readme").expect("a name"), 3, Etcd::V3_5), &|_| {});
     let lab = lab.expect("a lab");
     let program = program();
     program.write("site.yaml", &site(&lab, &std::fs::read_to_string(program.path("site.yaml")).expect("written")));

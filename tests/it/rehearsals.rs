@@ -3,12 +3,12 @@
 use crate::support::procedures::{Proof, prove};
 use crate::support::program::Program;
 use std::time::Instant;
-use surefoot::lab::Name;
+use surefoot::lab::LabName;
 
 /// With the etcd that the rehearsal says, and with the older one.
 fn passes(runbook: &str, etcd: &str) {
     let path = format!("{}/runbooks/etcd/{runbook}.yaml", env!("CARGO_MANIFEST_DIR"));
-    let lab = Name::of_this_process(&runbook[..4]).unwrap();
+    let lab = LabName::of_this_process(&runbook[..4]).unwrap();
     prove(&format!("etcd/{runbook}"), etcd, "as its rehearsal says; with the time that the setup takes", || {
         let since = Instant::now();
         let said = Program::new().call(["rehearse", &path, "--lab", lab.as_str(), "--etcd", etcd]);
@@ -36,7 +36,7 @@ fn bad_parameters_are_found_before_a_host_is_booted() {
     let path = program.write("book.yaml", book).display().to_string();
     let params = "{ token: hunter2, backup: /nowhere/backup.db, made: brought-by-setup.db }";
     program.write("book.rehearse.yaml", &format!("lab: {{ hosts: [web-1] }}\nparams: {params}\n"));
-    let lab = Name::of_this_process("ahead").unwrap();
+    let lab = LabName::of_this_process("ahead").unwrap();
     let refused = program.call(["rehearse", &path, "--lab", lab.as_str()]);
     assert_eq!(refused.code, Some(2), "{}", refused.err);
     let told = |code: &str| refused.err.matches(&format!("error[{code}]")).count();

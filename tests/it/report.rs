@@ -6,7 +6,7 @@ use crate::support::site::{Layout, Site};
 use crate::support::writer::Writer;
 use serde_json::{Value as Json, json};
 use std::path::Path;
-use surefoot::lab::{Etcd, Name, Spec};
+use surefoot::lab::{Etcd, LabName, LabSpec};
 
 const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/etcd/report.yaml");
 
@@ -89,7 +89,7 @@ fn certificates_and_3_4_are_reported_too() {
     }
     for (etcd, name) in [(Etcd::V3_4, "3.4"), (Etcd::V3_5, "3.5")] {
         prove("etcd/report", name, "with TLS", || {
-            let spec = Spec::cluster(Name::of_this_process("reptls").unwrap(), 3, etcd);
+            let spec = LabSpec::cluster(LabName::of_this_process("reptls").unwrap(), 3, etcd);
             let mut site = Site::boot(&spec, 3, Layout::Notes, true);
             site.set_up(&site.members.clone(), 100, false);
             let ran = site.run(Path::new(REPORT), &["-p", "sample=2s"]).done();
@@ -104,7 +104,7 @@ fn certificates_and_3_4_are_reported_too() {
 
 /// Users, the old store and a backup that nobody has restored, on one member each way.
 fn what_an_upgrade_must_know(etcd: Etcd) -> Proof {
-    let spec = Spec::cluster(Name::of_this_process("repold").unwrap(), 3, etcd);
+    let spec = LabSpec::cluster(LabName::of_this_process("repold").unwrap(), 3, etcd);
     let mut site = Site::boot(&spec, 3, Layout::Debian, false);
     site.set_up(&site.members.clone(), 100, false);
     let [old, empty] = [site.members[0].clone(), site.members[1].clone()];
@@ -117,7 +117,7 @@ fn what_an_upgrade_must_know(etcd: Etcd) -> Proof {
     let backups = format!("backups={}", site.program.path("").display());
     let words = ["-p", "sample=2s", "-p", &backups];
     let ran = site.run(Path::new(REPORT), &words).done();
-    let store = |host: &Name| value(&ran, "store of version 2", host.as_str());
+    let store = |host: &LabName| value(&ran, "store of version 2", host.as_str());
     // Each member has all of it, and tells where it serves it.
     assert_eq!([&old, &empty, &site.members[2]].map(store), ["3 keys", "3 keys", "not served"]);
     let found = wrong(&ran);

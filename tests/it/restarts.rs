@@ -1,7 +1,7 @@
 //! A service that is restarted for a setting, on a real host: on the way back it runs with the old setting again.
 
 use crate::support::program::Program;
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 /// A unit that does not start with the setting `bad`, and tells which one it started with.
 const UNIT: &str = r#"
@@ -34,7 +34,8 @@ steps:
 
 #[test]
 fn a_service_runs_with_the_old_setting_after_a_way_back() {
-    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("kettle").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
+    let lab =
+        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("kettle").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
     let host = lab.hosts().next().unwrap();
     let inside = |script: &str| {
         let output = lab.enter(host, &["sh", "-c", script]).unwrap().output().unwrap();

@@ -18,7 +18,7 @@ use crate::support::program::Ran;
 use crate::support::site::Site;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use surefoot::lab::Name;
+use surefoot::lab::LabName;
 
 const RESTORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/etcd/restore-cluster.yaml");
 
@@ -37,7 +37,7 @@ impl Site {
 
     /// The shipped runbook with one more step, a script on one host, before a step of its own: what may happen there
     /// at that very moment. `FILE` is the snapshot on the host, `DATA` its data directory.
-    pub fn struck(&self, before: &str, host: &Name, script: &str) -> PathBuf {
+    pub fn struck(&self, before: &str, host: &LabName, script: &str) -> PathBuf {
         let place = format!("  - id: {before}\n");
         // JSON is YAML.
         let step = json!({

@@ -5,11 +5,12 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 #[test]
 fn a_rollback_brings_services_back_as_they_were() {
-    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("walk").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
+    let lab =
+        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("walk").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
     let host = lab.hosts().next().unwrap().clone();
     let inside = |script: &str| {
         let output = lab.enter(&host, &["sh", "-c", script]).unwrap().output().unwrap();

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 use surefoot::world::quote::quote;
 
 const PASSWORD: &str = "tr0ub4dor & \"3'/\\<é>$x+%=";
@@ -18,7 +18,7 @@ const TOKEN: &str = "hvs.CAESIJ2xq8-generated-0815";
 /// A host, a folder, and a runbook whose steps print what lies in a file of the host.
 struct Scene {
     lab: LabGuard,
-    host: Name,
+    host: LabName,
     program: Program,
 }
 
@@ -79,7 +79,8 @@ steps:
 
 impl Scene {
     fn set() -> Scene {
-        let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("mask").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
+        let lab =
+            LabGuard::up(&LabSpec::cluster(LabName::of_this_process("mask").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
         let host = lab.hosts().next().unwrap().clone();
         let scene = Scene { lab, host, program: Program::new() };
         let disguises = disguises();

@@ -3,11 +3,11 @@
 use crate::support::program::{Called, Program};
 use std::collections::BTreeSet;
 use std::process::Stdio;
-use surefoot::lab::{Break, Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Break, Etcd, LabGuard, LabName, LabSpec};
 
 struct Scene {
     lab: LabGuard,
-    names: Vec<Name>,
+    names: Vec<LabName>,
     program: Program,
 }
 
@@ -17,13 +17,13 @@ type Picture = BTreeSet<String>;
 impl Scene {
     /// `login`: further keys of each host in the inventory.
     fn new(stem: &str, hosts: usize, login: &str) -> Scene {
-        let spec = Spec::cluster(Name::of_this_process(stem).unwrap(), hosts, Etcd::None);
+        let spec = LabSpec::cluster(LabName::of_this_process(stem).unwrap(), hosts, Etcd::None);
         let lab = LabGuard::up(&spec, &|_| {}).unwrap();
-        let names: Vec<Name> = lab.hosts().cloned().collect();
+        let names: Vec<LabName> = lab.hosts().cloned().collect();
         let program = Program::new();
         let config = lab.ssh_config().display().to_string();
         let entries = names.iter().map(|name| format!("  {name}: {{ ssh_config: {config}{login} }}\n"));
-        let all: Vec<&str> = names.iter().map(Name::as_str).collect();
+        let all: Vec<&str> = names.iter().map(LabName::as_str).collect();
         let groups = format!("groups: {{ members: [{}] }}\n", all.join(", "));
         program.write("site.yaml", &format!("hosts:\n{}{groups}", entries.collect::<String>()));
         Scene { lab, names, program }

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::{Duration, Instant};
-use surefoot::lab::{Etcd, HostSpec, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, HostSpec, LabGuard, LabName, LabSpec};
 use surefoot::model::TaskEvent;
 use tokio::runtime::Runtime;
 
@@ -112,8 +112,9 @@ fn exported(program: &Program) -> Vec<Json> {
 
 fn lab() -> LabGuard {
     let host = |name: &str| HostSpec { name: name.parse().unwrap(), disk: None };
-    let name = Name::of_this_process("trace").unwrap();
-    let spec = Spec { name, hosts: vec![host("web-1"), host("web-2")], etcd: Etcd::None, packages: Default::default() };
+    let name = LabName::of_this_process("trace").unwrap();
+    let spec =
+        LabSpec { name, hosts: vec![host("web-1"), host("web-2")], etcd: Etcd::None, packages: Default::default() };
     LabGuard::up(&spec, &|_| {}).unwrap()
 }
 

@@ -8,7 +8,7 @@ use crate::support::writer::Writer;
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 use std::path::Path;
-use surefoot::lab::{Etcd, Name, Spec};
+use surefoot::lab::{Etcd, LabName, LabSpec};
 use surefoot::model::{Event, TaskEvent};
 
 const TUNE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/etcd/tune-leader.yaml");
@@ -150,8 +150,8 @@ fn a_leader_that_stalls_while_the_last_member_waits_for_its_turn_is_not_lost_for
 
 /// On 3.4, with a leader that has the long timeout already, there is none any more after such a stall.
 fn stalls(etcd: Etcd) -> Proof {
-    let name = Name::of_this_process(&format!("tunst{}", &etcd.as_str()[2..])).unwrap();
-    let mut site = Site::boot(&Spec::cluster(name, 3, etcd), 3, Layout::Debian, false);
+    let name = LabName::of_this_process(&format!("tunst{}", &etcd.as_str()[2..])).unwrap();
+    let mut site = Site::boot(&LabSpec::cluster(name, 3, etcd), 3, Layout::Debian, false);
     site.set_up(&site.members.clone(), 200, true);
     let text = std::fs::read_to_string(TUNE).unwrap();
     let place = "      - id: hand_over\n";
@@ -165,7 +165,7 @@ fn stalls(etcd: Etcd) -> Proof {
     let words = ["-i", "site.yaml", "--approve", "go", "-p", "sample=2s", "-p", "settle=15s", "-p", "soak=2s"];
     let mut running = site.program.start(&runbook, [&words[..], &["-p", "election=5000"]].concat());
     running.until("settled@etcd-2", |what| matches!(what, TaskEvent::Started { .. }));
-    let leads = |host: &&Name| site.inside(host, "ETCDCTL_API=3 etcdctl endpoint status").contains(", true, ");
+    let leads = |host: &&LabName| site.inside(host, "ETCDCTL_API=3 etcdctl endpoint status").contains(", true, ");
     let leader = site.members.iter().find(leads).unwrap();
     site.inside(leader, "pid=$(systemctl show -P MainPID etcd); kill -STOP $pid; sleep 3; kill -CONT $pid");
     let ran = running.end().done();
@@ -176,7 +176,7 @@ fn stalls(etcd: Etcd) -> Proof {
 }
 
 /// A script that has this member lead.
-fn lead(site: &Site, host: &Name) -> String {
+fn lead(site: &Site, host: &LabName) -> String {
     let url = |host| format!("http://{}:2379", site.lab.address(host).unwrap());
     let urls: Vec<String> = site.members.iter().map(url).collect();
     format!(

@@ -6,7 +6,7 @@ use crate::support::bed::Bed;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, Stdio};
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 /// Runs a runbook that is done, and what is said and done of a rollback after `edit`.
 fn after(steps: &str, edit: impl FnOnce(&Bed)) -> Bed {
@@ -147,7 +147,8 @@ fn a_variable_goes_back_and_others_lines_stay() {
 
 #[test]
 fn a_unit_that_others_have_masked_since_stays_so() {
-    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("drift").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
+    let lab =
+        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("drift").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
     let host = lab.hosts().next().unwrap().clone();
     let inside = |script: &str| {
         let output = lab.enter(&host, &["sh", "-c", script]).unwrap().output().unwrap();

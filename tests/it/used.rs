@@ -2,7 +2,7 @@
 
 use crate::support::program::Program;
 use std::fs;
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 use surefoot::model::TaskEvent;
 
 const USED: &str = r#"
@@ -59,7 +59,8 @@ steps:
 
 #[test]
 fn a_used_runbook_is_run_killed_taken_up_and_rolled_back() {
-    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("used").unwrap(), 2, Etcd::None), &|_| {}).unwrap();
+    let lab =
+        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("used").unwrap(), 2, Etcd::None), &|_| {}).unwrap();
     let hosts: Vec<_> = lab.hosts().cloned().collect();
     let on_all = |script: &str| -> Vec<String> {
         let output = hosts.iter().map(|host| lab.enter(host, &["sh", "-c", script]).unwrap().output().unwrap().stdout);

@@ -1,18 +1,18 @@
 //! Which words of a command line must change, so that its flags are as they should be.
 
-use super::words::{Word, words};
+use super::words::{ShellWord, words};
 use crate::model::Fault;
 
 /// What the flags should be, by their names without dashes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedFlags {
     pub set: Vec<(String, String)>,
     pub remove: Vec<String>,
 }
 
 /// One change of a list of words; the numbers are those of the old list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum WordChange {
     /// This word says something else.
     Put(usize, String),
     /// This word goes.
@@ -22,7 +22,7 @@ pub enum Change {
 }
 
 /// Where a flag stands.
-struct Place {
+struct FlagPosition {
     word: usize,
     /// The word behind it, where that is its value.
     behind: Option<usize>,
@@ -32,11 +32,11 @@ struct Place {
 
 /// The changes that lead to what is wanted; none where it is so. `read` says what a value comes to, with variables
 /// replaced. A flag that stands several times remains once, at its last place.
-pub fn changes(words: &[String], wanted: &Wanted, read: &dyn Fn(&str) -> String) -> Vec<Change> {
+pub fn changes(words: &[String], wanted: &WantedFlags, read: &dyn Fn(&str) -> String) -> Vec<WordChange> {
     let mut changes = Vec::new();
-    let take = |changes: &mut Vec<Change>, place: &Place| {
-        changes.push(Change::Take(place.word));
-        changes.extend(place.behind.map(Change::Take));
+    let take = |changes: &mut Vec<WordChange>, place: &FlagPosition| {
+        changes.push(WordChange::Take(place.word));
+        changes.extend(place.behind.map(WordChange::Take));
     };
     for name in &wanted.remove {
         places(words, name, false).iter().for_each(|place| take(&mut changes, place));
@@ -46,7 +46,7 @@ pub fn changes(words: &[String], wanted: &Wanted, read: &dyn Fn(&str) -> String)
         let places = places(words, name, truth);
         let Some((last, earlier)) = places.split_last() else {
             let text = if value == "true" { format!("--{name}") } else { format!("--{name}={value}") };
-            changes.push(Change::Add(text));
+            changes.push(WordChange::Add(text));
             continue;
         };
         earlier.iter().for_each(|place| take(&mut changes, place));
@@ -56,10 +56,10 @@ pub fn changes(words: &[String], wanted: &Wanted, read: &dyn Fn(&str) -> String)
         }
         let flag = words[last.word].split('=').next().unwrap_or_default();
         match last.behind {
-            Some(behind) if is_value(value) => changes.push(Change::Put(behind, value.clone())),
+            Some(behind) if is_value(value) => changes.push(WordChange::Put(behind, value.clone())),
             behind => {
-                changes.push(Change::Put(last.word, format!("{flag}={value}")));
-                changes.extend(behind.map(Change::Take));
+                changes.push(WordChange::Put(last.word, format!("{flag}={value}")));
+                changes.extend(behind.map(WordChange::Take));
             }
         }
     }
@@ -68,18 +68,18 @@ pub fn changes(words: &[String], wanted: &Wanted, read: &dyn Fn(&str) -> String)
 
 /// Where `--NAME` or `-NAME` stands. What follows it and is no flag is its value; of a flag that is `truth`, only
 /// `true` and `false` are.
-fn places(words: &[String], name: &str, truth: bool) -> Vec<Place> {
+fn places(words: &[String], name: &str, truth: bool) -> Vec<FlagPosition> {
     let flags = &words[..end(words)];
     let place = |(word, text): (usize, &String)| {
         let flag = text.strip_prefix("--").or_else(|| text.strip_prefix('-'))?;
         if let Some((_, value)) = flag.split_once('=').filter(|(own, _)| *own == name) {
-            return Some(Place { word, behind: None, value: Some(value.to_owned()) });
+            return Some(FlagPosition { word, behind: None, value: Some(value.to_owned()) });
         }
         let next = flags.get(word + 1).filter(|next| match truth {
             true => *next == "true" || *next == "false",
             false => is_value(next),
         });
-        (flag == name).then(|| Place { word, behind: next.map(|_| word + 1), value: next.cloned() })
+        (flag == name).then(|| FlagPosition { word, behind: next.map(|_| word + 1), value: next.cloned() })
     };
     flags.iter().enumerate().filter_map(place).collect()
 }
@@ -95,8 +95,8 @@ pub fn end(words: &[String]) -> usize {
 }
 
 /// The words of the command that is run: of `sh -c "..."` those of its script, and whether it is one.
-pub fn command(outer: Vec<Word>) -> (Vec<Word>, bool) {
-    let text = |at: usize| outer.get(at).map(Word::text).unwrap_or_default();
+pub fn command(outer: Vec<ShellWord>) -> (Vec<ShellWord>, bool) {
+    let text = |at: usize| outer.get(at).map(ShellWord::text).unwrap_or_default();
     let program = text(0);
     let program = program.trim_start_matches(['@', '-', ':', '+', '!', '|']);
     let shell = ["sh", "bash", "dash", "ash"].contains(&program.rsplit('/').next().unwrap_or_default());
@@ -117,13 +117,13 @@ pub fn is_name(name: &str) -> bool {
 /// but those that were meant to.
 pub fn settled(
     old: &[String],
-    made: &[Change],
+    made: &[WordChange],
     new: &[String],
-    wanted: &Wanted,
+    wanted: &WantedFlags,
     read: &dyn Fn(&str) -> String,
 ) -> Result<(), Fault> {
-    let count = |is: fn(&Change) -> bool| made.iter().filter(|change| is(change)).count();
-    let (taken, added) = (count(|c| matches!(c, Change::Take(_))), count(|c| matches!(c, Change::Add(_))));
+    let count = |is: fn(&WordChange) -> bool| made.iter().filter(|change| is(change)).count();
+    let (taken, added) = (count(|c| matches!(c, WordChange::Take(_))), count(|c| matches!(c, WordChange::Add(_))));
     if new.len() + taken == old.len() + added && changes(new, wanted, read).is_empty() {
         return Ok(());
     }
@@ -135,9 +135,9 @@ mod tests {
     use super::*;
     use crate::action::command_line::split;
 
-    fn done(line: &str, set: &[(&str, &str)], remove: &[&str]) -> Vec<Change> {
+    fn done(line: &str, set: &[(&str, &str)], remove: &[&str]) -> Vec<WordChange> {
         let set = set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let wanted = Wanted { set, remove: remove.iter().map(|name| (*name).to_owned()).collect() };
+        let wanted = WantedFlags { set, remove: remove.iter().map(|name| (*name).to_owned()).collect() };
         changes(&split(line), &wanted, &str::to_owned)
     }
 
@@ -145,10 +145,13 @@ mod tests {
     fn both_ways_of_writing_a_value_are_known() {
         let line = "etcd --name=a -data-dir /d --debug --n -5";
         assert_eq!(done(line, &[("name", "a"), ("data-dir", "/d"), ("debug", "true"), ("n", "-5")], &[]), []);
-        assert_eq!(done(line, &[("name", "b")], &[]), [Change::Put(1, "--name=b".to_owned())]);
-        assert_eq!(done(line, &[("data-dir", "/e")], &[]), [Change::Put(3, "/e".to_owned())]);
-        assert_eq!(done(line, &[("debug", "false")], &[]), [Change::Put(4, "--debug=false".to_owned())]);
-        assert_eq!(done(line, &[], &["data-dir", "debug"]), [Change::Take(2), Change::Take(3), Change::Take(4)]);
+        assert_eq!(done(line, &[("name", "b")], &[]), [WordChange::Put(1, "--name=b".to_owned())]);
+        assert_eq!(done(line, &[("data-dir", "/e")], &[]), [WordChange::Put(3, "/e".to_owned())]);
+        assert_eq!(done(line, &[("debug", "false")], &[]), [WordChange::Put(4, "--debug=false".to_owned())]);
+        assert_eq!(
+            done(line, &[], &["data-dir", "debug"]),
+            [WordChange::Take(2), WordChange::Take(3), WordChange::Take(4)]
+        );
     }
 
     #[test]
@@ -158,12 +161,12 @@ mod tests {
 
     #[test]
     fn a_flag_that_stands_twice_remains_once() {
-        let expected = [Change::Take(1), Change::Take(2), Change::Put(3, "--a=3".to_owned())];
+        let expected = [WordChange::Take(1), WordChange::Take(2), WordChange::Put(3, "--a=3".to_owned())];
         assert_eq!(done("x --a 1 --a=2", &[("a", "3")], &[]), expected);
     }
 
     #[test]
     fn what_stands_behind_two_dashes_is_no_flag() {
-        assert_eq!(done("x -- --a=1", &[("a", "2")], &[]), [Change::Add("--a=2".to_owned())]);
+        assert_eq!(done("x -- --a=1", &[("a", "2")], &[]), [WordChange::Add("--a=2".to_owned())]);
     }
 }

@@ -1,23 +1,23 @@
 //! The command of a static pod's manifest: a list of words, one on each line.
 
-use super::change::{self, Change, Wanted};
+use super::change::{self, WantedFlags, WordChange};
 use crate::model::Fault;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use std::ops::Range;
 
 #[derive(Deserialize)]
-struct Pod {
-    spec: Spec,
+struct PodManifest {
+    spec: ManifestSpec,
 }
 
 #[derive(Deserialize)]
-struct Spec {
-    containers: Vec<Container>,
+struct ManifestSpec {
+    containers: Vec<ManifestContainer>,
 }
 
 #[derive(Deserialize)]
-struct Container {
+struct ManifestContainer {
     #[serde(default)]
     command: Vec<Spanned<String>>,
     #[serde(default)]
@@ -25,13 +25,13 @@ struct Container {
 }
 
 /// One word of the command and the bytes that say it.
-struct Item {
+struct CommandWord {
     said: String,
     range: Range<usize>,
 }
 
 /// The manifest with the flags of its one container as wanted, all else byte for byte. `path` is for messages.
-pub fn edit(path: &str, text: &str, wanted: &Wanted) -> Result<String, Fault> {
+pub fn edit(path: &str, text: &str, wanted: &WantedFlags) -> Result<String, Fault> {
     let (old, read) = (items(path, text)?, |value: &str| value.to_owned());
     let made = change::changes(&said(&old), wanted, &read);
     if made.is_empty() {
@@ -42,15 +42,15 @@ pub fn edit(path: &str, text: &str, wanted: &Wanted) -> Result<String, Fault> {
     Ok(new)
 }
 
-fn said(items: &[Item]) -> Vec<String> {
+fn said(items: &[CommandWord]) -> Vec<String> {
     items.iter().map(|item| item.said.clone()).collect()
 }
 
-fn items(path: &str, text: &str) -> Result<Vec<Item>, Fault> {
-    let pod: Pod = serde_saphyr::from_str(text)
+fn items(path: &str, text: &str) -> Result<Vec<CommandWord>, Fault> {
+    let pod: PodManifest = serde_saphyr::from_str(text)
         .map_err(|e| Fault::value(format!("{path} is no manifest of a pod")).detail(e.to_string()))?;
     let count = pod.spec.containers.len();
-    let [container] = <[Container; 1]>::try_from(pod.spec.containers)
+    let [container] = <[ManifestContainer; 1]>::try_from(pod.spec.containers)
         .map_err(|_| Fault::refused(format!("{path} has {count} containers, not one")))?;
     if container.command.is_empty() && container.args.is_empty() {
         return Err(Fault::refused(format!("the container of {path} has no `command`")));
@@ -67,7 +67,7 @@ fn in_lines(path: &str) -> Fault {
 }
 
 /// A word that stands alone on its line, behind `- `.
-fn item(text: &str, starts: &[usize], word: Spanned<String>) -> Option<Item> {
+fn item(text: &str, starts: &[usize], word: Spanned<String>) -> Option<CommandWord> {
     let place = word.defined;
     let start = *starts.get(usize::try_from(place.line()).ok()?.checked_sub(1)?)?;
     let line = text[start..].lines().next()?;
@@ -78,10 +78,10 @@ fn item(text: &str, starts: &[usize], word: Spanned<String>) -> Option<Item> {
     let token = line[from..].trim_end();
     // Without the comment behind it.
     let bare = token.rfind(" #").map(|at| token[..at].trim_end()).filter(|bare| says(bare)).unwrap_or(token);
-    says(bare).then(|| Item { said: word.value.clone(), range: start + from..start + from + bare.len() })
+    says(bare).then(|| CommandWord { said: word.value.clone(), range: start + from..start + from + bare.len() })
 }
 
-fn written(text: &str, items: &[Item], made: &[Change]) -> String {
+fn written(text: &str, items: &[CommandWord], made: &[WordChange]) -> String {
     let line = |at: usize| {
         let Range { start, end } = items[at].range;
         let from = text[..start].rfind('\n').map_or(0, |at| at + 1);
@@ -91,9 +91,9 @@ fn written(text: &str, items: &[Item], made: &[Change]) -> String {
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     for change in made {
         edits.push(match change {
-            Change::Put(at, new) => (items[*at].range.clone(), scalar(new)),
-            Change::Take(at) => (line(*at), String::new()),
-            Change::Add(new) => {
+            WordChange::Put(at, new) => (items[*at].range.clone(), scalar(new)),
+            WordChange::Take(at) => (line(*at), String::new()),
+            WordChange::Add(new) => {
                 let (lead, end) = (&text[line(last).start..items[last].range.start], line(last).end);
                 let gap = if text[..end].ends_with('\n') { "" } else { "\n" };
                 (end..end, format!("{gap}{lead}{}\n", scalar(new)))
@@ -122,7 +122,7 @@ mod tests {
 
     fn edited(text: &str, set: &[(&str, &str)], remove: &[&str]) -> Result<String, Fault> {
         let set = set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        edit("etcd.yaml", text, &Wanted { set, remove: remove.iter().map(|name| (*name).to_owned()).collect() })
+        edit("etcd.yaml", text, &WantedFlags { set, remove: remove.iter().map(|name| (*name).to_owned()).collect() })
     }
 
     #[test]

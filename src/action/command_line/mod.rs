@@ -12,11 +12,11 @@ mod unit;
 mod unit_file;
 mod words;
 
-pub use change::{Wanted, is_name};
+pub use change::{WantedFlags, is_name};
 pub use flags::{FlagSource, expand, flags, within};
 pub use manifest::edit as edit_manifest;
 pub use text::edit as edit_text;
-pub use unit::{Environment, Unit};
-pub use unit_file::{Held, edit as edit_unit, files, place_of};
+pub use unit::{Environment, UnitCommand};
+pub use unit_file::{FlagsLocation, edit as edit_unit, files, place_of};
 #[cfg(test)]
 pub use words::split;

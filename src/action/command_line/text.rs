@@ -1,7 +1,7 @@
 //! Changed words, written into the text that they stand in.
 
-use super::change::{self, Change, Wanted};
-use super::words::{Char, Word, chars, words};
+use super::change::{self, WantedFlags, WordChange};
+use super::words::{Char, ShellWord, chars, words};
 use crate::model::Fault;
 
 /// How a text reads the words in it.
@@ -16,7 +16,7 @@ pub enum Writing {
 }
 
 /// The flags of a text that holds nothing else, such as a variable's value; all else byte for byte.
-pub fn edit(text: &str, wanted: &Wanted) -> Result<String, Fault> {
+pub fn edit(text: &str, wanted: &WantedFlags) -> Result<String, Fault> {
     let all = |text: &str| words(&chars(text, 0..text.len()).collect::<Vec<Char>>());
     let (old, read) = (all(text), |value: &str| value.to_owned());
     let made = change::changes(&said(&old), wanted, &read);
@@ -25,23 +25,23 @@ pub fn edit(text: &str, wanted: &Wanted) -> Result<String, Fault> {
     Ok(new)
 }
 
-pub fn said(words: &[Word]) -> Vec<String> {
-    words.iter().map(Word::text).collect()
+pub fn said(words: &[ShellWord]) -> Vec<String> {
+    words.iter().map(ShellWord::text).collect()
 }
 
 /// The text with its words changed.
-pub fn written(text: &str, words: &[Word], made: &[Change], writing: Writing) -> Result<String, Fault> {
+pub fn written(text: &str, words: &[ShellWord], made: &[WordChange], writing: Writing) -> Result<String, Fault> {
     let last = change::end(&said(words)).checked_sub(1);
     let mut edits = Vec::new();
     for change in made {
         edits.push(match change {
-            Change::Put(at, new) => (words[*at].range.clone(), word(new, writing)?),
+            WordChange::Put(at, new) => (words[*at].range.clone(), word(new, writing)?),
             // With the blanks before it, so that the line before goes on as it did.
-            Change::Take(at) => {
+            WordChange::Take(at) => {
                 let start = at.checked_sub(1).map_or(words[*at].range.start, |before| words[before].range.end);
                 (start..words[*at].range.end, String::new())
             }
-            Change::Add(new) => {
+            WordChange::Add(new) => {
                 let at = last.map_or(text.len(), |last| words[last].range.end);
                 (at..at, format!("{}{}", if last.is_some() { " " } else { "" }, word(new, writing)?))
             }
@@ -74,8 +74,8 @@ fn word(text: &str, writing: Writing) -> Result<String, Fault> {
 mod tests {
     use super::*;
 
-    fn wanted(set: &[(&str, &str)], remove: &[&str]) -> Wanted {
-        Wanted {
+    fn wanted(set: &[(&str, &str)], remove: &[&str]) -> WantedFlags {
+        WantedFlags {
             set: set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             remove: remove.iter().map(|name| (*name).to_owned()).collect(),
         }

@@ -14,7 +14,7 @@ const SHOW: &str = r#"exec systemctl show "$1" -p Id,LoadState,ActiveState,UnitF
 
 /// What is known of a unit from `systemctl show`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Unit {
+pub struct UnitCommand {
     /// `etcd.service`, also where an alias was asked for.
     pub id: String,
     pub active: bool,
@@ -37,17 +37,17 @@ pub struct Unit {
     pub stale: bool,
 }
 
-impl Unit {
+impl UnitCommand {
     /// On the task's host; `missing` where there is none.
-    pub async fn look(cx: &Cx<'_>, name: &str) -> Result<Unit, Fault> {
+    pub async fn look(cx: &Cx<'_>, name: &str) -> Result<UnitCommand, Fault> {
         let shown = cx.probe(Script::new(SHOW).arg(name)).await?.ok("systemctl show")?;
         let missing = || Fault::missing(format!("{} has no systemd unit `{name}`", cx.host.name()));
-        Unit::parse(&shown.text()).ok_or_else(missing)
+        UnitCommand::parse(&shown.text()).ok_or_else(missing)
     }
 
     /// From the `NAME=value` lines of `systemctl show`; `None` where the unit does not exist.
-    pub fn parse(shown: &str) -> Option<Unit> {
-        let mut unit = Unit { user: "root".to_owned(), ..Unit::default() };
+    pub fn parse(shown: &str) -> Option<UnitCommand> {
+        let mut unit = UnitCommand { user: "root".to_owned(), ..UnitCommand::default() };
         let mut found = false;
         for (name, value) in shown.lines().filter_map(|line| line.split_once('=')) {
             match name {

@@ -11,12 +11,12 @@ pub struct Char {
 
 /// One word: all its bytes, quotes included, and what it says without them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Word {
+pub struct ShellWord {
     pub range: Range<usize>,
     pub said: Vec<Char>,
 }
 
-impl Word {
+impl ShellWord {
     pub fn text(&self) -> String {
         self.said.iter().map(|c| c.said).collect()
     }
@@ -33,9 +33,9 @@ pub fn chars(text: &str, range: Range<usize>) -> impl Iterator<Item = Char> {
 
 /// Splits as a shell does: at blanks, with quotes and backslashes taken away. What a word says can be split again:
 /// `sh -c "etcd --name=a"` holds a command line in its third word.
-pub fn words(chars: &[Char]) -> Vec<Word> {
+pub fn words(chars: &[Char]) -> Vec<ShellWord> {
     let mut words = Vec::new();
-    let mut word: Option<Word> = None;
+    let mut word: Option<ShellWord> = None;
     let mut quote: Option<char> = None;
     let mut rest = chars.iter();
     while let Some(next) = rest.next() {
@@ -43,7 +43,7 @@ pub fn words(chars: &[Char]) -> Vec<Word> {
             words.extend(word.take());
             continue;
         }
-        let word = word.get_or_insert_with(|| Word { range: next.range.clone(), said: Vec::new() });
+        let word = word.get_or_insert_with(|| ShellWord { range: next.range.clone(), said: Vec::new() });
         word.range.end = next.range.end;
         match (quote, next.said) {
             (Some(open), c) if c == open => quote = None,
@@ -64,7 +64,7 @@ pub fn words(chars: &[Char]) -> Vec<Word> {
 /// The words of a text on its own.
 pub fn split(text: &str) -> Vec<String> {
     let chars: Vec<Char> = chars(text, 0..text.len()).collect();
-    words(&chars).iter().map(Word::text).collect()
+    words(&chars).iter().map(ShellWord::text).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `etcd.alarm`: the alarms of a cluster, listed or disarmed.
 
 use super::client::{self, ANSWER, Member, hex};
-use crate::action::{Action, Change, Cx, Hosts, Seen, Undoing};
+use crate::action::{Action, Change, Cx, Hosts, Inspection, UndoSupport};
 use crate::model::{Effect, Fault};
 use etcd_client::{AlarmAction, AlarmMember, AlarmOptions, AlarmType};
 use schemars::JsonSchema;
@@ -45,18 +45,19 @@ pub struct AlarmOut {
 impl Action for Alarm {
     const NAME: &'static str = "etcd.alarm";
     const EXAMPLE: &'static str = "etcd.alarm: { members: members, state: disarmed }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Needless("nothing to take back: an alarm that still holds is raised again by etcd");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport =
+        UndoSupport::NotNeeded("nothing to take back: an alarm that still holds is raised again by etcd");
     type Out = AlarmOut;
     type Before = ();
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let (_, alarms) = self.look(cx).await?;
         let alarms = words(&alarms);
         if alarms.is_empty() || self.state == AlarmState::Listed {
-            return Ok(Seen::Clean(AlarmOut { alarms, disarmed: Vec::new() }));
+            return Ok(Inspection::Unchanged(AlarmOut { alarms, disarmed: Vec::new() }));
         }
-        Ok(Seen::Change(Change { summary: format!("disarm {}", alarms.join(", ")), diff: None, before: () }))
+        Ok(Inspection::Change(Change { summary: format!("disarm {}", alarms.join(", ")), diff: None, before: () }))
     }
 
     async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<AlarmOut, Fault> {

@@ -1,7 +1,7 @@
 //! `etcd.auth`: whether etcd has users, and which.
 
 use super::client::{self, ANSWER, Member, says};
-use crate::action::{Action, Cx, Hosts, Seen, Undoing, unseen};
+use crate::action::{Action, Cx, Hosts, Inspection, UndoSupport, unseen};
 use crate::model::{Effect, Fault, FaultKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,12 +30,12 @@ pub struct AuthOut {
 impl Action for Auth {
     const NAME: &'static str = "etcd.auth";
     const EXAMPLE: &'static str = "etcd.auth: { members: members }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
     type Out = AuthOut;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("ask etcd for its users")
     }
 

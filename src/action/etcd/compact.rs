@@ -1,7 +1,7 @@
 //! `etcd.compact`: the history before a revision is forgotten.
 
-use super::client::{self, Keys, Member, is_silence, patience, says};
-use crate::action::{Action, Change, Cx, Hosts, Seen, Undoing};
+use super::client::{self, KeyRange, Member, is_silence, says, timeout};
+use crate::action::{Action, Change, Cx, Hosts, Inspection, UndoSupport};
 use crate::model::{Effect, Fault};
 use crate::world::Host;
 use etcd_client::{CompactionOptions, GetOptions};
@@ -41,7 +41,7 @@ pub struct CompactOut {
 
 /// What was decided when it looked: the newest revision moves on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Target {
+pub struct CompactionTarget {
     revision: i64,
 }
 
@@ -65,7 +65,7 @@ impl Compact {
 /// Whether nothing before this revision can be read any more. A read of one key tells (etcd, mvcc: `ErrCompacted`).
 async fn is_compacted(member: &Member, revision: i64) -> Result<bool, Fault> {
     let options = GetOptions::new().with_revision(revision - 1).with_serializable().with_count_only();
-    match member.get("look at the history", Keys::All.start(), options).await {
+    match member.get("look at the history", KeyRange::All.start(), options).await {
         Err(fault) if says(&fault, "has been compacted") => Ok(true),
         read => read.map(|_| false),
     }
@@ -74,10 +74,10 @@ async fn is_compacted(member: &Member, revision: i64) -> Result<bool, Fault> {
 impl Action for Compact {
     const NAME: &'static str = "etcd.compact";
     const EXAMPLE: &'static str = "etcd.compact: { members: members, keep: 1000 }\nirreversible: history is forgotten";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::No("what is forgotten cannot come back");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("what is forgotten cannot come back");
     type Out = CompactOut;
-    type Before = Target;
+    type Before = CompactionTarget;
 
     fn validate(&self) -> Result<(), Fault> {
         if self.revision.is_some() && self.keep.is_some() {
@@ -89,21 +89,21 @@ impl Action for Compact {
         }
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let member = client::any(cx, self.members.as_ref()).await?;
         let revision = self.target(&member).await?;
         if revision < FIRST || is_compacted(&member, revision).await? {
-            return Ok(Seen::Clean(CompactOut { revision }));
+            return Ok(Inspection::Unchanged(CompactOut { revision }));
         }
         let summary = format!("forget the history before revision {revision}");
-        Ok(Seen::Change(Change { summary, diff: None, before: Target { revision } }))
+        Ok(Inspection::Change(Change { summary, diff: None, before: CompactionTarget { revision } }))
     }
 
-    async fn apply(&self, cx: &Cx<'_>, target: &Target) -> Result<CompactOut, Fault> {
+    async fn apply(&self, cx: &Cx<'_>, target: &CompactionTarget) -> Result<CompactOut, Fault> {
         let mut silent = None;
         let mut asked = 0;
         for host in client::hosts(cx, self.members.as_ref())? {
-            match forget(cx, &host, target.revision).await {
+            match compact_to(cx, &host, target.revision).await {
                 Err(fault) if is_silence(&fault) => silent = Some(fault),
                 other => asked += other.map(|()| 1)?,
             }
@@ -118,12 +118,12 @@ impl Action for Compact {
 
 /// Until the member has freed its pages. Where the cluster has forgotten already, etcd refuses (`has been compacted`) but
 /// waits for its own work all the same (etcd, server/etcdserver/v3_server.go, `Compact`: `physc`).
-async fn forget(cx: &Cx<'_>, host: &Arc<dyn Host>, revision: i64) -> Result<(), Fault> {
+async fn compact_to(cx: &Cx<'_>, host: &Arc<dyn Host>, revision: i64) -> Result<(), Fault> {
     let member = Member::connect(cx, host).await?;
     let mut client = member.client.clone();
     let options = CompactionOptions::new().with_physical();
     let compact = async move { client.compact(revision, Some(options)).await };
-    match member.call("compaction", patience(cx), compact).await {
+    match member.call("compaction", timeout(cx), compact).await {
         Err(fault) if !says(&fault, "has been compacted") => Err(fault),
         _ => Ok(()),
     }

@@ -1,7 +1,7 @@
 //! `etcd.config`: the effective configuration of a host's etcd.
 
-use super::layout::{self, Defaults, Kept, Runner, Settings};
-use crate::action::{Action, Cx, Seen, Undoing, unseen};
+use super::layout::{self, EtcdSettings, ResolvedSettings, Runner, SettingLocation};
+use crate::action::{Action, Cx, Inspection, UndoSupport, unseen};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
 use indexmap::IndexMap;
@@ -66,7 +66,7 @@ pub struct ConfigOut {
     /// What the files say, by the name of the flag. What is not here has etcd's default.
     pub settings: IndexMap<String, String>,
     /// Where each of `settings` is kept.
-    pub kept: IndexMap<String, Kept>,
+    pub kept: IndexMap<String, SettingLocation>,
     /// What the running process was started with, by the name of the flag; empty where none runs. Of etcd's own
     /// configuration file it is what the file says now: etcd does not tell what it has read.
     pub running: IndexMap<String, String>,
@@ -92,12 +92,12 @@ pub struct TlsPaths {
 impl Action for Config {
     const NAME: &'static str = "etcd.config";
     const EXAMPLE: &'static str = "on: members\netcd.config: { unit: etcd }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
     type Out = ConfigOut;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen(format!("read the configuration of {}", self.unit))
     }
 
@@ -119,13 +119,13 @@ impl Action for Config {
 
 /// `running`: what the running process was started with. `programs`: the program's version, and the tool beside it.
 fn out(
-    loaded: &layout::Loaded,
+    loaded: &layout::EtcdUnit,
     running: Option<IndexMap<String, String>>,
     binary: &str,
     (version, tool): (Option<String>, Option<String>),
 ) -> ConfigOut {
-    let layout::Loaded { runner, settings } = loaded;
-    let defaults = Defaults(settings);
+    let layout::EtcdUnit { runner, settings } = loaded;
+    let defaults = ResolvedSettings(settings);
     let (name, peer_urls) = (defaults.name(), defaults.advertise_peer());
     let (listen_client_urls, listen_peer_urls) = (defaults.listen_client(), defaults.listen_peer());
     let own = values(settings);
@@ -169,7 +169,7 @@ fn out(
     }
 }
 
-fn tls(settings: &Settings, on_host: &dyn Fn(String) -> String, clients: &[String], peers: &[String]) -> TlsPaths {
+fn tls(settings: &EtcdSettings, on_host: &dyn Fn(String) -> String, clients: &[String], peers: &[String]) -> TlsPaths {
     let https = |urls: &[String]| urls.iter().any(|url| url.starts_with("https://"));
     let path = |name: &str| settings.path(name).map(on_host);
     TlsPaths {
@@ -184,7 +184,7 @@ fn tls(settings: &Settings, on_host: &dyn Fn(String) -> String, clients: &[Strin
     }
 }
 
-fn values(settings: &Settings) -> IndexMap<String, String> {
+fn values(settings: &EtcdSettings) -> IndexMap<String, String> {
     settings.set.iter().map(|(name, setting)| (name.clone(), setting.value.clone())).collect()
 }
 

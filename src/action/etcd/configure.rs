@@ -1,9 +1,9 @@
 //! `etcd.configure`: settings of etcd, written where the host keeps them.
 
 use super::config::default_unit;
-use super::layout::{self, Edit};
+use super::layout::{self, FileEdit};
 use crate::action::files::{self, Attributes, Contents, Original, Was};
-use crate::action::{Action, Change, Cx, Leftover, Mode, Seen, Undoing};
+use crate::action::{Action, Change, Cx, Inspection, Leftover, Mode, UndoSupport};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
 use indexmap::IndexMap;
@@ -27,24 +27,24 @@ pub struct Configure {
     #[serde(default = "default_unit")]
     pub unit: String,
     /// Settings by the names of etcd's flags: `{ initial-cluster-state: existing }`.
-    pub set: IndexMap<String, Value>,
+    pub set: IndexMap<String, SettingValue>,
 }
 
 /// A text, a number, or true or false.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum Value {
+pub enum SettingValue {
     Text(String),
     Number(i64),
     Flag(bool),
 }
 
-impl Value {
+impl SettingValue {
     fn text(&self) -> String {
         match self {
-            Value::Text(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
-            Value::Flag(flag) => flag.to_string(),
+            SettingValue::Text(text) => text.clone(),
+            SettingValue::Number(number) => number.to_string(),
+            SettingValue::Flag(flag) => flag.to_string(),
         }
     }
 }
@@ -57,46 +57,46 @@ pub struct ConfigureOut {
 
 /// The files as they were.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Before {
+pub struct FilesBefore {
     files: Vec<Original>,
     /// The unit's files are among them: systemd must read them again.
     reload: bool,
 }
 
 /// Every file that may hold settings, as it is, and what to make of some of them.
-struct Planned {
+struct PlannedEdits {
     was: IndexMap<String, Was>,
-    edits: Vec<Edit>,
+    edits: Vec<FileEdit>,
 }
 
 impl Action for Configure {
     const NAME: &'static str = "etcd.configure";
     const EXAMPLE: &'static str =
         "on: members\netcd.configure: { set: { heartbeat-interval: 430, election-timeout: 4300 } }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("puts the files back, byte for byte");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Supported("puts the files back, byte for byte");
     type Out = ConfigureOut;
-    type Before = Before;
+    type Before = FilesBefore;
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
-        let Planned { was, edits } = self.plan(cx).await?;
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
+        let PlannedEdits { was, edits } = self.plan(cx).await?;
         if edits.is_empty() {
-            return Ok(Seen::Clean(ConfigureOut { files: Vec::new() }));
+            return Ok(Inspection::Unchanged(ConfigureOut { files: Vec::new() }));
         }
         let paths: Vec<&str> = edits.iter().map(|edit| edit.path.as_str()).collect();
-        Ok(Seen::Change(Change {
+        Ok(Inspection::Change(Change {
             summary: format!("change {}", paths.join(", ")),
             diff: Some(edits.iter().map(diff).collect()),
-            before: Before {
+            before: FilesBefore {
                 files: paths.iter().map(|path| original(cx, path, &was)).collect(),
                 reload: edits.iter().any(is_unit),
             },
         }))
     }
 
-    async fn apply(&self, cx: &Cx<'_>, before: &Before) -> Result<ConfigureOut, Fault> {
-        let Planned { was, edits } = self.plan(cx).await?;
-        for Edit { path, new, .. } in &edits {
+    async fn apply(&self, cx: &Cx<'_>, before: &FilesBefore) -> Result<ConfigureOut, Fault> {
+        let PlannedEdits { was, edits } = self.plan(cx).await?;
+        for FileEdit { path, new, .. } in &edits {
             // A drop-in may be the first of its unit.
             let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
             files::check(cx.act(Script::exec(["mkdir", "-p", "--", folder])).await?, &format!("make {folder}"))?;
@@ -109,15 +109,15 @@ impl Action for Configure {
         Ok(ConfigureOut { files: edits.into_iter().map(|edit| edit.path).collect() })
     }
 
-    fn leaves(before: &Before, done: bool) -> Vec<Leftover> {
+    fn leaves(before: &FilesBefore, done: bool) -> Vec<Leftover> {
         before.files.iter().flat_map(|original| original.leaves(done)).collect()
     }
 
-    fn undo_writes(&self, _: &Cx<'_>, before: &Before) -> Vec<String> {
+    fn undo_writes(&self, _: &Cx<'_>, before: &FilesBefore) -> Vec<String> {
         before.files.iter().map(|file| file.path().to_owned()).collect()
     }
 
-    async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
+    async fn undo(&self, cx: &Cx<'_>, before: &FilesBefore) -> Result<(), Fault> {
         for original in &before.files {
             files::restore(cx, original).await?;
         }
@@ -126,7 +126,7 @@ impl Action for Configure {
 }
 
 impl Configure {
-    async fn plan(&self, cx: &Cx<'_>) -> Result<Planned, Fault> {
+    async fn plan(&self, cx: &Cx<'_>) -> Result<PlannedEdits, Fault> {
         let loaded = layout::load(cx, &self.unit).await?;
         let (mut was, mut texts) = (IndexMap::new(), layout::Files::new());
         for path in layout::edit_paths(&loaded) {
@@ -139,7 +139,7 @@ impl Configure {
         for edit in &edits {
             files::regular(&edit.path, &was[&edit.path])?;
         }
-        Ok(Planned { was, edits })
+        Ok(PlannedEdits { was, edits })
     }
 }
 
@@ -155,11 +155,11 @@ async fn reload(cx: &Cx<'_>, needed: bool) -> Result<(), Fault> {
     Ok(())
 }
 
-fn is_unit(edit: &Edit) -> bool {
+fn is_unit(edit: &FileEdit) -> bool {
     edit.path.contains("/systemd/")
 }
 
-fn diff(edit: &Edit) -> String {
+fn diff(edit: &FileEdit) -> String {
     let changes = files::unified(edit.old.as_deref().unwrap_or_default(), &edit.new).unwrap_or_default();
     format!("--- {0}\n+++ {0}\n{changes}", edit.path)
 }

@@ -1,7 +1,7 @@
 //! `etcd.content`: how many keys there are, and a digest of them.
 
-use super::client::{self, Keys, Member};
-use crate::action::{Action, Cx, Hosts, Seen, Undoing, unseen};
+use super::client::{self, KeyRange, Member};
+use crate::action::{Action, Cx, Hosts, Inspection, UndoSupport, unseen};
 use crate::model::{Effect, Fault};
 use etcd_client::GetOptions;
 use schemars::JsonSchema;
@@ -50,12 +50,12 @@ pub struct ContentOut {
 impl Action for Content {
     const NAME: &'static str = "etcd.content";
     const EXAMPLE: &'static str = "etcd.content: { members: members }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
     type Out = ContentOut;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("count and digest the keys")
     }
 
@@ -65,7 +65,7 @@ impl Action for Content {
             Some(revision) => revision,
             None => member.status().await?.header().map_or(0, etcd_client::ResponseHeader::revision),
         };
-        let keys = Keys::Prefix(self.prefix.clone());
+        let keys = KeyRange::Prefix(self.prefix.clone());
         if !self.digest {
             let count = member.count(&keys, revision).await?;
             return Ok(ContentOut { keys: u64::try_from(count).unwrap_or_default(), digest: None, revision });
@@ -95,11 +95,16 @@ impl Digester {
 
 /// All keys below a prefix as they are now, with their digest.
 pub async fn all(member: &Member, prefix: &str) -> Result<(u64, String), Fault> {
-    digest(member, &Keys::Prefix(prefix.to_owned()), 0, |_| {}).await
+    digest(member, &KeyRange::Prefix(prefix.to_owned()), 0, |_| {}).await
 }
 
 /// Reads page after page at one revision; `progress` gets the bytes of values read.
-async fn digest(member: &Member, keys: &Keys, revision: i64, progress: impl Fn(u64)) -> Result<(u64, String), Fault> {
+async fn digest(
+    member: &Member,
+    keys: &KeyRange,
+    revision: i64,
+    progress: impl Fn(u64),
+) -> Result<(u64, String), Fault> {
     let (mut from, mut count, mut bytes) = (keys.start(), 0, 0);
     let mut digester = Digester::default();
     loop {

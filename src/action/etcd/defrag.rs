@@ -1,8 +1,8 @@
 //! `etcd.defrag`: a member's database gives its free pages back to the disk.
 
-use super::client::{Member, patience};
+use super::client::{Member, timeout};
 use super::layout;
-use crate::action::{Action, Change, Cx, Seen, Undoing, files};
+use crate::action::{Action, Change, Cx, Inspection, UndoSupport, files};
 use crate::model::{Effect, Fault, FaultKind};
 use crate::world::Script;
 use schemars::JsonSchema;
@@ -74,7 +74,7 @@ async fn room(cx: &Cx<'_>, sizes: Sizes) -> Result<(), Fault> {
     let host = cx.host.as_ref();
     // Of an etcd that runs out of sight (the inventory names its endpoint), the disk is not known: etcd itself refuses.
     let Some(process) = layout::running(cx, host, None).await? else { return Ok(()) };
-    let folder = process.path(&layout::Defaults(&process.settings).data_dir());
+    let folder = process.path(&layout::ResolvedSettings(&process.settings).data_dir());
     let output = files::check(cx.probe(Script::new(FREE).arg(&folder)).await?, &format!("look at {folder}"))?;
     let free: i64 = output.text().trim().parse().map_err(|_| Fault::value(format!("df tells nothing of {folder}")))?;
     let needed = sizes.in_use / 10 * 11;
@@ -88,8 +88,8 @@ async fn room(cx: &Cx<'_>, sizes: Sizes) -> Result<(), Fault> {
 impl Action for Defrag {
     const NAME: &'static str = "etcd.defrag";
     const EXAMPLE: &'static str = "on: members\netcd.defrag: { waste: 45 }\ntimeout: 10m";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Needless("nothing to take back: it changes no data");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::NotNeeded("nothing to take back: it changes no data");
     type Out = DefragOut;
     type Before = Sizes;
 
@@ -98,27 +98,27 @@ impl Action for Defrag {
     }
 
     /// Pages become free again by what clients do.
-    fn lasts(&self) -> bool {
+    fn is_stable(&self) -> bool {
         false
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let member = Member::connect(cx, cx.host).await?;
         let sizes = Sizes::of(&member).await?;
         if !sizes.is_worth_it(self.waste) {
             let out = DefragOut { size_before: sizes.size, size: sizes.size, size_in_use: sizes.in_use };
-            return Ok(Seen::Clean(out));
+            return Ok(Inspection::Unchanged(out));
         }
         room(cx, sizes).await?;
         let (size, free) = (sizes.size, sizes.size - sizes.in_use);
         let summary = format!("defragment etcd: {free} of {size} bytes are free");
-        Ok(Seen::Change(Change { summary, diff: None, before: sizes }))
+        Ok(Inspection::Change(Change { summary, diff: None, before: sizes }))
     }
 
     async fn apply(&self, cx: &Cx<'_>, before: &Sizes) -> Result<DefragOut, Fault> {
         let member = Member::connect(cx, cx.host).await?;
         let mut client = member.client.clone();
-        member.call("defragmentation", patience(cx), async move { client.defragment().await }).await?;
+        member.call("defragmentation", timeout(cx), async move { client.defragment().await }).await?;
         let now = Sizes::of(&member).await?;
         Ok(DefragOut { size_before: before.size, size: now.size, size_in_use: now.in_use })
     }

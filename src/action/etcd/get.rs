@@ -1,7 +1,7 @@
 //! `etcd.get`: one key.
 
 use super::client;
-use crate::action::{Action, Cx, Hosts, Seen, Undoing, unseen};
+use crate::action::{Action, Cx, Hosts, Inspection, UndoSupport, unseen};
 use crate::model::{Effect, Fault};
 use etcd_client::GetOptions;
 use schemars::JsonSchema;
@@ -36,12 +36,12 @@ pub struct GetOut {
 impl Action for Get {
     const NAME: &'static str = "etcd.get";
     const EXAMPLE: &'static str = "etcd.get: { members: members, key: /config/version }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
     type Out = GetOut;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen(format!("read {}", self.key))
     }
 

@@ -2,7 +2,7 @@
 
 use super::client::{self, ANSWER, Member, hex, is_silence};
 use super::status::{MemberStatus, statuses};
-use crate::action::{Action, Cx, Hosts, Seen, Undoing, unseen};
+use crate::action::{Action, Cx, Hosts, Inspection, UndoSupport, unseen};
 use crate::model::{Effect, Fault, FaultKind};
 use crate::world::Host;
 use etcd_client::GetOptions;
@@ -50,7 +50,7 @@ pub struct HealthOut {
 }
 
 /// A check that a member failed.
-struct Finding {
+struct FailedCheck {
     host: String,
     check: &'static str,
     why: String,
@@ -59,12 +59,12 @@ struct Finding {
 impl Action for Health {
     const NAME: &'static str = "etcd.health";
     const EXAMPLE: &'static str = "etcd.health: { members: members }\nretry: { for: 60s, every: 500ms }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
     type Out = HealthOut;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("ask every member whether the cluster is healthy")
     }
 
@@ -92,8 +92,8 @@ async fn passed(
     host: &Arc<dyn Host>,
     own: &MemberStatus,
     all: &[MemberStatus],
-) -> Result<Vec<Finding>, Fault> {
-    let finding = |check, why| Finding { host: own.host.clone(), check, why };
+) -> Result<Vec<FailedCheck>, Fault> {
+    let finding = |check, why| FailedCheck { host: own.host.clone(), check, why };
     let asked = async {
         let client = Member::connect(cx, host).await?;
         let strangers = if own.member_id == own.leader { listed(&client, all).await? } else { Vec::new() };
@@ -109,13 +109,13 @@ async fn passed(
 }
 
 /// What the members' own words tell.
-fn agreement(members: &[MemberStatus], cluster_id: Option<&str>, leader: Option<&MemberStatus>) -> Vec<Finding> {
+fn agreement(members: &[MemberStatus], cluster_id: Option<&str>, leader: Option<&MemberStatus>) -> Vec<FailedCheck> {
     let mut findings = Vec::new();
     let wanted = cluster_id.or(members.iter().find_map(|member| member.cluster_id.as_deref()));
     let term = members.iter().filter_map(|member| member.raft_term).max();
     let applied = leader.and_then(|leader| leader.raft_index);
     for member in members {
-        let mut failed = |check, why: String| findings.push(Finding { host: member.host.clone(), check, why });
+        let mut failed = |check, why: String| findings.push(FailedCheck { host: member.host.clone(), check, why });
         if !member.answers {
             failed("answers", member.why.clone().unwrap_or_default());
             continue;
@@ -190,7 +190,7 @@ fn out(members: &[MemberStatus], leader: &MemberStatus) -> HealthOut {
     }
 }
 
-fn fault(members: &[MemberStatus], findings: &[Finding]) -> Fault {
+fn fault(members: &[MemberStatus], findings: &[FailedCheck]) -> Fault {
     let silent = members.iter().any(|member| !member.answers);
     let kind = if silent { FaultKind::Etcd } else { FaultKind::Refused };
     let mut hosts: Vec<&str> = findings.iter().map(|finding| finding.host.as_str()).collect();

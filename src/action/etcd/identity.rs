@@ -1,7 +1,7 @@
 //! `etcd.identity`: the ids that a new or restored cluster will have.
 
 use super::client::hex;
-use crate::action::{Action, Cx, Seen, Undoing, unseen};
+use crate::action::{Action, Cx, Inspection, UndoSupport, unseen};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,13 +40,13 @@ pub struct NamedMember {
 impl Action for Identity {
     const NAME: &'static str = "etcd.identity";
     const EXAMPLE: &'static str = "etcd.identity: { initial_cluster: \"a=http://10.0.0.1:2380\", token: restore-1 }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
     const LIMITED: bool = false;
     type Out = IdentityOut;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("work out the ids of the cluster")
     }
 

@@ -3,7 +3,7 @@
 mod scrape;
 
 use super::client;
-use crate::action::{Action, Cx, Period, Seen, Undoing, unseen};
+use crate::action::{Action, Cx, Inspection, Period, UndoSupport, unseen};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use scrape::{Histogram, Scrape};
@@ -86,13 +86,13 @@ pub struct RoundTrip {
 impl Action for Metrics {
     const NAME: &'static str = "etcd.metrics";
     const EXAMPLE: &'static str = "on: members\netcd.metrics: { for: 2s, samples: 3 }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
     const LIMITED: bool = false;
     type Out = MetricsOut;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("measure etcd for a while")
     }
 

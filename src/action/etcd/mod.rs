@@ -42,7 +42,7 @@ pub use defrag::Defrag;
 pub use get::Get;
 pub use health::Health;
 pub use identity::Identity;
-pub use member::Member;
+pub use member::MemberAction;
 pub use metrics::Metrics;
 pub use mirror::{Mirror, MirrorCheck};
 pub use move_leader::MoveLeader;

@@ -3,7 +3,7 @@
 use super::client::{self, ANSWER, Member};
 use super::health::LAG;
 use super::status::{MemberStatus, leader, statuses};
-use crate::action::{Action, Change, Cx, Hosts, Seen, Undoing};
+use crate::action::{Action, Change, Cx, Hosts, Inspection, UndoSupport};
 use crate::model::{Effect, Fault};
 use crate::world::Host;
 use schemars::JsonSchema;
@@ -45,7 +45,7 @@ pub struct Former {
     leader: String,
 }
 
-enum Found<'m> {
+enum LeaderBefore<'m> {
     Fits(&'m MemberStatus),
     Moves { from: &'m Arc<dyn Host>, to: &'m MemberStatus },
 }
@@ -56,13 +56,13 @@ impl MoveLeader {
         self.to.as_ref().is_none_or(names) && !self.away_from.as_ref().is_some_and(names)
     }
 
-    fn find<'m>(&self, members: &'m [MemberStatus], hosts: &'m [Arc<dyn Host>]) -> Result<Found<'m>, Fault> {
+    fn find<'m>(&self, members: &'m [MemberStatus], hosts: &'m [Arc<dyn Host>]) -> Result<LeaderBefore<'m>, Fault> {
         let (leads, from) = leader(members, hosts)?;
         if self.allows(&leads.host) {
-            return Ok(Found::Fits(leads));
+            return Ok(LeaderBefore::Fits(leads));
         }
         match self.best(members, leads) {
-            Ok(to) => Ok(Found::Moves { from, to }),
+            Ok(to) => Ok(LeaderBefore::Moves { from, to }),
             Err(lines) => {
                 let message = format!("{} leads, and none of those allowed can", leads.host);
                 Err(Fault::refused(message).detail(lines.join("\n")))
@@ -92,8 +92,9 @@ impl MoveLeader {
 impl Action for MoveLeader {
     const NAME: &'static str = "etcd.move_leader";
     const EXAMPLE: &'static str = "etcd.move_leader: { members: members, away_from: \"{{ hosts.members | first }}\" }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Needless("nothing to take back: etcd itself may choose another leader at any time");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport =
+        UndoSupport::NotNeeded("nothing to take back: etcd itself may choose another leader at any time");
     type Out = MoveLeaderOut;
     type Before = Former;
 
@@ -104,12 +105,12 @@ impl Action for MoveLeader {
         }
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let hosts = client::hosts(cx, Some(&self.members))?;
         let members = statuses(cx, &hosts).await?;
         Ok(match self.find(&members, &hosts)? {
-            Found::Fits(leads) => Seen::Clean(out(leads)),
-            Found::Moves { from, to } => Seen::Change(Change {
+            LeaderBefore::Fits(leads) => Inspection::Unchanged(out(leads)),
+            LeaderBefore::Moves { from, to } => Inspection::Change(Change {
                 summary: format!("move etcd's leadership from {} to {}", from.name(), to.host),
                 diff: None,
                 before: Former { leader: from.name().to_string() },
@@ -121,8 +122,8 @@ impl Action for MoveLeader {
         let hosts = client::hosts(cx, Some(&self.members))?;
         let members = statuses(cx, &hosts).await?;
         match self.find(&members, &hosts)? {
-            Found::Fits(leads) => Ok(out(leads)),
-            Found::Moves { from, to } => {
+            LeaderBefore::Fits(leads) => Ok(out(leads)),
+            LeaderBefore::Moves { from, to } => {
                 hand_over(&Member::connect(cx, from).await?, to).await?;
                 Ok(out(to))
             }
@@ -130,7 +131,7 @@ impl Action for MoveLeader {
     }
 
     /// Who leads may change at any time.
-    fn lasts(&self) -> bool {
+    fn is_stable(&self) -> bool {
         false
     }
 }

@@ -1,7 +1,7 @@
 //! `etcd.probe`: a write through each member is read through the others.
 
 use super::client::{self, ANSWER, Member, each};
-use crate::action::{Action, Change, Cx, Hosts, Seen, Undoing};
+use crate::action::{Action, Change, Cx, Hosts, Inspection, UndoSupport};
 use crate::model::{Effect, Fault, FaultKind};
 use etcd_client::{DeleteOptions, GetOptions};
 use schemars::JsonSchema;
@@ -41,14 +41,14 @@ pub struct ProbeOut {
 impl Action for Probe {
     const NAME: &'static str = "etcd.probe";
     const EXAMPLE: &'static str = "etcd.probe: { members: members }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("deletes the probe's keys");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Supported("deletes the probe's keys");
     type Out = ProbeOut;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let summary = format!("write and delete a key below {} through each member", self.prefix);
-        Ok(Seen::Change(Change { summary, diff: None, before: () }))
+        Ok(Inspection::Change(Change { summary, diff: None, before: () }))
     }
 
     async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<ProbeOut, Fault> {

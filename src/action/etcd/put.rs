@@ -2,7 +2,7 @@
 
 use super::client::{self, ANSWER, Member};
 use super::content::Digester;
-use crate::action::{Action, Change, Cx, Hosts, Seen, Undoing};
+use crate::action::{Action, Change, Cx, Hosts, Inspection, UndoSupport};
 use crate::model::{Effect, Fault};
 use etcd_client::{DeleteOptions, GetOptions, KeyValue, Txn, TxnOp};
 use schemars::JsonSchema;
@@ -55,7 +55,7 @@ pub struct PutOut {
 
 /// What the keys were.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Before {
+pub struct KeysBefore {
     /// The revision at which the old value can still be read, as long as it is not compacted; none where there was none.
     replaced: Option<i64>,
     /// Keys that were below the prefix of a fill.
@@ -65,27 +65,28 @@ pub struct Before {
 impl Action for Put {
     const NAME: &'static str = "etcd.put";
     const EXAMPLE: &'static str = "etcd.put: { members: members, fill: { count: 24172, size: 1024, prefix: /load/ } }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("deletes the keys, or puts back the value that the history still has");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport =
+        UndoSupport::Supported("deletes the keys, or puts back the value that the history still has");
     type Out = PutOut;
-    type Before = Before;
+    type Before = KeysBefore;
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let wanted = self.pairs()?;
         let member = client::any(cx, self.members.as_ref()).await?;
         let last = wanted.len() as u64;
         let (present, replaced) = self.present(&member).await?;
         if present == wanted.digest() && last > 0 {
-            return Ok(Seen::Clean(wanted.out()));
+            return Ok(Inspection::Unchanged(wanted.out()));
         }
         let summary = match &self.fill {
             Some(Fill { count, prefix, .. }) => format!("write {count} keys below {prefix}"),
             None => format!("write {}", self.key.as_deref().unwrap_or_default()),
         };
-        Ok(Seen::Change(Change { summary, diff: None, before: Before { replaced, keys: present.0 } }))
+        Ok(Inspection::Change(Change { summary, diff: None, before: KeysBefore { replaced, keys: present.0 } }))
     }
 
-    async fn apply(&self, cx: &Cx<'_>, _: &Before) -> Result<PutOut, Fault> {
+    async fn apply(&self, cx: &Cx<'_>, _: &KeysBefore) -> Result<PutOut, Fault> {
         let wanted = self.pairs()?;
         let member = client::any(cx, self.members.as_ref()).await?;
         let count = wanted.len() as u64;
@@ -101,11 +102,11 @@ impl Action for Put {
     }
 
     /// A value that was put back has a revision of its own.
-    fn is_back(before: &Before, now: &Before) -> bool {
+    fn is_back(before: &KeysBefore, now: &KeysBefore) -> bool {
         before.keys == now.keys && before.replaced.is_some() == now.replaced.is_some()
     }
 
-    async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
+    async fn undo(&self, cx: &Cx<'_>, before: &KeysBefore) -> Result<(), Fault> {
         let member = client::any(cx, self.members.as_ref()).await?;
         let mut kv = member.client.kv_client();
         match (self.pairs()?, before.replaced) {

@@ -3,7 +3,7 @@
 use super::client::{self, Member, hex, is_silence};
 use super::health::LAG;
 use super::status::{MemberStatus, statuses};
-use crate::action::{Action, Cx, Hosts, Seen, Undoing, unseen};
+use crate::action::{Action, Cx, Hosts, Inspection, UndoSupport, unseen};
 use crate::model::{Effect, Fault};
 use crate::world::Host;
 use schemars::JsonSchema;
@@ -90,12 +90,12 @@ fn count(
 impl Action for Quorum {
     const NAME: &'static str = "etcd.quorum";
     const EXAMPLE: &'static str = "on: members\netcd.quorum: { members: members, without: \"{{ host.name }}\" }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
     type Out = QuorumOut;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("count the healthy voters")
     }
 

@@ -1,11 +1,11 @@
 //! `etcd.snapshot`: a copy of a member's data in a file of the controller, with its sidecar.
 
 use super::client::{self, Member, hex};
-use super::file::{self, Checked, Content, create, exists, publish, with_suffix};
+use super::file::{self, Checked, SnapshotContent, create, exists, publish, with_suffix};
 use super::sidecar::Sidecar;
 use super::status::{MemberStatus, statuses};
 use crate::action::files::local_fault;
-use crate::action::{Action, Change, Cx, Hosts, Seen, Undoing};
+use crate::action::{Action, Change, Cx, Hosts, Inspection, UndoSupport};
 use crate::model::{Effect, Fault, FaultKind};
 use crate::world::Sink;
 use rustix::fs::{CWD, RenameFlags};
@@ -48,33 +48,33 @@ pub struct SnapshotOut {
 impl Action for Snapshot {
     const NAME: &'static str = "etcd.snapshot";
     const EXAMPLE: &'static str = "etcd.snapshot: { from: members, to: \"backup/etcd-{{ run.id }}.db\" }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("keeps the finished snapshot, as FILE.rolled-back-1.db");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Supported("keeps the finished snapshot, as FILE.rolled-back-1.db");
     const LOCAL_TARGETS: &'static [&'static str] = &["to"];
     type Out = SnapshotOut;
     type Before = ();
 
-    fn touches(&self) -> Vec<String> {
+    fn resources(&self) -> Vec<String> {
         vec![format!("controller:{}", self.to)]
     }
 
     /// What becomes of a copy is its operator's.
-    fn lasts(&self) -> bool {
+    fn is_stable(&self) -> bool {
         false
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let path = cx.local(Path::new(&self.to));
         if !path.exists() {
             let summary = format!("take a snapshot to {}", path.display());
-            return Ok(Seen::Change(Change { summary, diff: None, before: () }));
+            return Ok(Inspection::Change(Change { summary, diff: None, before: () }));
         }
         // The sidecar is there before the file has its name: what this task has named is finished.
         match Sidecar::read(&path)? {
             Some(sidecar) if is_ours(&sidecar, cx) => {
                 let checked = check(path.clone()).await?.0;
                 if checked.sha256 == sidecar.sha256 {
-                    return Ok(Seen::Clean(SnapshotOut { file: path.display().to_string(), sidecar }));
+                    return Ok(Inspection::Unchanged(SnapshotOut { file: path.display().to_string(), sidecar }));
                 }
             }
             _ => {}
@@ -106,14 +106,14 @@ impl Action for Snapshot {
     async fn undo(&self, cx: &Cx<'_>, (): &()) -> Result<(), Fault> {
         let path = cx.local(Path::new(&self.to));
         match Sidecar::read(&path)? {
-            Some(sidecar) if is_ours(&sidecar, cx) => give_up_name(&path),
+            Some(sidecar) if is_ours(&sidecar, cx) => set_aside(&path),
             _ => Ok(()),
         }
     }
 }
 
 /// The file first: what has no sidecar yet under its new name was cut off here, and goes on.
-fn give_up_name(path: &Path) -> Result<(), Fault> {
+fn set_aside(path: &Path) -> Result<(), Fault> {
     let renamed = |number: u32| path.with_extension(format!("rolled-back-{number}.db"));
     let new = (1..).map(renamed).find(|new| !Sidecar::path(new).exists()).expect("numbers do not end");
     let rename = |from: &Path, to: &Path| {
@@ -175,7 +175,7 @@ async fn save(member: &Member, before: &MemberStatus, part: &Path, sink: &dyn Si
 }
 
 /// Both looks at a file, off the runtime's threads.
-async fn check(path: PathBuf) -> Result<(Checked, Content), Fault> {
+async fn check(path: PathBuf) -> Result<(Checked, SnapshotContent), Fault> {
     let work = move || Ok((file::check(&path, false)?, file::content(&path)?));
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(Fault::controller("the check was cut off").detail(error.to_string())))
@@ -198,7 +198,7 @@ async fn describe(
     member: &Member,
     before: &MemberStatus,
     checked: Checked,
-    content: Content,
+    content: SnapshotContent,
 ) -> Result<Sidecar, Fault> {
     if Some(content.revision) < before.revision {
         let fault = Fault::refused(format!("the snapshot of {} is older than what it had applied", member.host));
@@ -247,11 +247,11 @@ mod tests {
             std::fs::write(Sidecar::path(path), "sidecar").unwrap();
         };
         both(&path);
-        give_up_name(&path).unwrap();
+        set_aside(&path).unwrap();
         assert!(names().iter().eq(["etcd-1.rolled-back-1.db", "etcd-1.rolled-back-1.db.json"]));
         both(&path);
         std::fs::rename(&path, folder.path().join("etcd-1.rolled-back-2.db")).unwrap();
-        give_up_name(&path).unwrap();
+        set_aside(&path).unwrap();
         assert_eq!(names().len(), 4, "{:?}", names());
         assert!(names().contains(std::ffi::OsStr::new("etcd-1.rolled-back-2.db.json")));
     }

@@ -1,9 +1,9 @@
 //! `etcd.snapshot_status`: whether a snapshot file is whole, and what it holds.
 
 use super::client::hex;
-use super::file::{self, Checked, Content};
+use super::file::{self, Checked, SnapshotContent};
 use super::sidecar::{Expect, Sidecar};
-use crate::action::{Action, Cx, LocalPath, Seen, Undoing, unseen};
+use crate::action::{Action, Cx, Inspection, LocalPath, UndoSupport, unseen};
 use crate::model::{Effect, Fault, FaultKind};
 use crate::world::Script;
 use schemars::JsonSchema;
@@ -66,12 +66,12 @@ pub struct SnapshotStatusOut {
 impl Action for SnapshotStatus {
     const NAME: &'static str = "etcd.snapshot_status";
     const EXAMPLE: &'static str = "etcd.snapshot_status: { file: backup/etcd.db }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
     type Out = SnapshotStatusOut;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen(format!("check {}", self.file.0.display()))
     }
 
@@ -147,7 +147,7 @@ impl SnapshotStatus {
     }
 }
 
-fn out(checked: Checked, content: Content, sidecar: Option<&Sidecar>) -> SnapshotStatusOut {
+fn out(checked: Checked, content: SnapshotContent, sidecar: Option<&Sidecar>) -> SnapshotStatusOut {
     let read = || Expect {
         revision: Some(content.revision),
         compact_revision: content.compact_revision,

@@ -1,7 +1,7 @@
 //! `etcd.status`: what each etcd says of itself.
 
 use super::client::{self, Member, hex, is_silence, says};
-use crate::action::{Action, Cx, Hosts, Seen, Undoing, unseen};
+use crate::action::{Action, Cx, Hosts, Inspection, UndoSupport, unseen};
 use crate::model::{Effect, Fault, FaultKind, HostName};
 use crate::world::Host;
 use futures_util::future::join_all;
@@ -72,12 +72,12 @@ const LEARNER: &str = "rpc not supported for learner";
 impl Action for Status {
     const NAME: &'static str = "etcd.status";
     const EXAMPLE: &'static str = "etcd.status: { members: members }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
     type Out = StatusOut;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("ask etcd for its state")
     }
 

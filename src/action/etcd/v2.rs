@@ -1,7 +1,7 @@
 //! `etcd.v2`: what is left of etcd's old store.
 
 use super::client::{self, says};
-use crate::action::{Action, Cx, Seen, Undoing, unseen};
+use crate::action::{Action, Cx, Inspection, UndoSupport, unseen};
 use crate::model::{Effect, Fault, FaultKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,12 +26,12 @@ pub struct V2Out {
 impl Action for V2 {
     const NAME: &'static str = "etcd.v2";
     const EXAMPLE: &'static str = "on: members\netcd.v2: {}";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
     type Out = V2Out;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("ask etcd for the keys of its old store")
     }
 

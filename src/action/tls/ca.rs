@@ -3,7 +3,7 @@
 use super::authority::{Authority, parse_key, text, write_new};
 use super::{DAY, unmade, validity};
 use crate::action::files::local_fault;
-use crate::action::{Action, Change, Cx, Period, Seen, Undoing};
+use crate::action::{Action, Change, Cx, Inspection, Period, UndoSupport};
 use crate::model::{Effect, Fault, HostName};
 use jiff::Timestamp;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, KeyUsagePurpose};
@@ -62,7 +62,7 @@ pub struct CaOut {
 
 /// What was not there.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Missing {
+pub struct MissingFiles {
     key: bool,
 }
 
@@ -97,14 +97,14 @@ impl Ca {
 impl Action for Ca {
     const NAME: &'static str = "tls.ca";
     const EXAMPLE: &'static str = "tls.ca: { cert: pki/ca.pem, key: pki/ca-key.pem, name: etcd }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing =
-        Undoing::Known("removes the files that were made; what they have signed is worth nothing then");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport =
+        UndoSupport::Supported("removes the files that were made; what they have signed is worth nothing then");
     const LOCAL_TARGETS: &'static [&'static str] = &["cert", "key"];
     type Out = CaOut;
-    type Before = Missing;
+    type Before = MissingFiles;
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         if *cx.host.name() != HostName::controller() {
             return Err(Fault::value("an authority is made on the controller").hint("leave `on` out"));
         }
@@ -119,19 +119,19 @@ impl Action for Ca {
                     return Err(Fault::refused(format!("{} expires at {}", cert.display(), own.expires))
                         .hint("make a new authority under another name, and let the hosts trust both for a while"));
                 }
-                Ok(Seen::Clean(self.out(cx, &authority)))
+                Ok(Inspection::Unchanged(self.out(cx, &authority)))
             }
             (Some(_), None) => Err(Fault::refused(format!("{} has no key {}", cert.display(), key.display()))
                 .hint("bring the key back, or name other files for a new authority")),
-            (None, _) => Ok(Seen::Change(Change {
+            (None, _) => Ok(Inspection::Change(Change {
                 summary: format!("make the authority {} in {}", self.name, cert.display()),
                 diff: None,
-                before: Missing { key: key_is_missing },
+                before: MissingFiles { key: key_is_missing },
             })),
         }
     }
 
-    async fn apply(&self, cx: &Cx<'_>, _: &Missing) -> Result<CaOut, Fault> {
+    async fn apply(&self, cx: &Cx<'_>, _: &MissingFiles) -> Result<CaOut, Fault> {
         let (cert, key) = self.paths(cx);
         let pair = match text(&key)? {
             Some(pem) => parse_key(&pem)?,
@@ -147,13 +147,13 @@ impl Action for Ca {
         Ok(self.out(cx, &Authority::read(&cert, &key)?))
     }
 
-    fn undo_writes(&self, cx: &Cx<'_>, before: &Missing) -> Vec<String> {
+    fn undo_writes(&self, cx: &Cx<'_>, before: &MissingFiles) -> Vec<String> {
         let (cert, key) = self.paths(cx);
         let paths = [Some(cert), before.key.then_some(key)].into_iter().flatten();
         paths.map(|path| path.display().to_string()).collect()
     }
 
-    async fn undo(&self, cx: &Cx<'_>, before: &Missing) -> Result<(), Fault> {
+    async fn undo(&self, cx: &Cx<'_>, before: &MissingFiles) -> Result<(), Fault> {
         let (cert, key) = self.paths(cx);
         for path in [Some(cert), before.key.then_some(key)].into_iter().flatten() {
             match std::fs::remove_file(&path) {

@@ -4,7 +4,7 @@ use super::authority::{Authority, parse_key};
 use super::reading::Certificate;
 use super::{DAY, unmade, validity};
 use crate::action::files::{self, Attributes, Contents, Original, Was};
-use crate::action::{Action, Change, Cx, HostPath, Leftover, Mode, Period, Seen, Undoing};
+use crate::action::{Action, Change, Cx, HostPath, Inspection, Leftover, Mode, Period, UndoSupport};
 use crate::model::{Effect, Fault};
 use jiff::Timestamp;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose};
@@ -96,14 +96,14 @@ pub struct CertOut {
 
 /// Both files as they were.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Before {
+pub struct KeyPairBefore {
     cert: Original,
     key: Original,
 }
 
 /// What is on the host.
-struct Found {
-    before: Before,
+struct ExistingPair {
+    before: KeyPairBefore,
     pem: Option<String>,
     key_pem: Option<String>,
 }
@@ -131,17 +131,17 @@ impl Cert {
         Ok(authority)
     }
 
-    async fn look(&self, cx: &Cx<'_>) -> Result<Found, Fault> {
+    async fn look(&self, cx: &Cx<'_>) -> Result<ExistingPair, Fault> {
         let [of_cert, of_key] = self.wanted();
         let (cert, pem) = files::look_inside(cx, self.cert.as_str(), &of_cert).await?;
         let (key, key_pem) = files::look_inside(cx, self.key.as_str(), &of_key).await?;
         files::regular(self.cert.as_str(), &cert)?;
         files::regular(self.key.as_str(), &key)?;
-        let before = Before {
+        let before = KeyPairBefore {
             cert: Original::among(cx, self.cert.as_str(), cert),
             key: Original::among(cx, self.key.as_str(), key),
         };
-        Ok(Found { before, pem, key_pem })
+        Ok(ExistingPair { before, pem, key_pem })
     }
 
     /// Why what is there will not do; none where it will.
@@ -195,7 +195,7 @@ impl Cert {
 }
 
 /// What mode and owner would change, of both files.
-fn differences(before: &Before, wanted: &[Attributes; 2]) -> String {
+fn differences(before: &KeyPairBefore, wanted: &[Attributes; 2]) -> String {
     let of = |original: &Original, wanted: &Attributes| match &original.was {
         Was::File { owned, .. } if !wanted.fit(owned) => format!("{}\n{}", original.path(), wanted.difference(owned)),
         _ => String::new(),
@@ -206,11 +206,11 @@ fn differences(before: &Before, wanted: &[Attributes; 2]) -> String {
 impl Action for Cert {
     const NAME: &'static str = "tls.cert";
     const EXAMPLE: &'static str = "on: members\ntls.cert:\n  ca: pki/ca.pem\n  ca_key: pki/ca-key.pem\n  cert: /root/host.pem\n  key: /root/host-key.pem\n  name: \"{{ host.name }}\"\n  names: [\"{{ host.name }}\", \"{{ host.address }}\", 127.0.0.1]";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing =
-        Undoing::Known("puts back the certificate and the key that were there, or removes the new ones");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport =
+        UndoSupport::Supported("puts back the certificate and the key that were there, or removes the new ones");
     type Out = CertOut;
-    type Before = Before;
+    type Before = KeyPairBefore;
 
     fn validate(&self) -> Result<(), Fault> {
         if self.usages.is_empty() || (self.has(Usage::Server) && self.names.is_empty()) {
@@ -225,27 +225,27 @@ impl Action for Cert {
         }
     }
 
-    fn touches(&self) -> Vec<String> {
+    fn resources(&self) -> Vec<String> {
         vec![self.cert.as_str().to_owned(), self.key.as_str().to_owned()]
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let authority = self.authority(cx).await?;
-        let Found { before, pem, key_pem } = self.look(cx).await?;
+        let ExistingPair { before, pem, key_pem } = self.look(cx).await?;
         let there = pem.as_deref().and_then(|pem| Certificate::parse(pem).ok());
         let difference = differences(&before, &self.wanted());
         let (summary, diff) = match (self.lacks(&authority, there.as_ref(), key_pem.as_deref()), &there) {
-            (None, Some(own)) if difference.is_empty() => return Ok(Seen::Clean(self.out(own))),
+            (None, Some(own)) if difference.is_empty() => return Ok(Inspection::Unchanged(self.out(own))),
             (None, _) => (format!("set mode and owner of {} and its key", self.cert), Some(difference)),
             (Some(_), None) => (format!("make a certificate for {} in {}", self.name, self.cert), None),
             (Some(why), Some(_)) => (format!("replace the certificate {}: {why}", self.cert), None),
         };
-        Ok(Seen::Change(Change { summary, diff, before }))
+        Ok(Inspection::Change(Change { summary, diff, before }))
     }
 
-    async fn apply(&self, cx: &Cx<'_>, before: &Before) -> Result<CertOut, Fault> {
+    async fn apply(&self, cx: &Cx<'_>, before: &KeyPairBefore) -> Result<CertOut, Fault> {
         let authority = self.authority(cx).await?;
-        let Found { before: now, pem, key_pem } = self.look(cx).await?;
+        let ExistingPair { before: now, pem, key_pem } = self.look(cx).await?;
         let there = pem.as_deref().and_then(|pem| Certificate::parse(pem).ok());
         let wanted = self.wanted();
         if self.lacks(&authority, there.as_ref(), key_pem.as_deref()).is_none()
@@ -268,15 +268,15 @@ impl Action for Cert {
         Ok(self.out(&Certificate::parse(&pem)?))
     }
 
-    fn leaves(before: &Before, done: bool) -> Vec<Leftover> {
+    fn leaves(before: &KeyPairBefore, done: bool) -> Vec<Leftover> {
         [&before.cert, &before.key].into_iter().flat_map(|original| original.leaves(done)).collect()
     }
 
-    fn undo_writes(&self, _: &Cx<'_>, before: &Before) -> Vec<String> {
+    fn undo_writes(&self, _: &Cx<'_>, before: &KeyPairBefore) -> Vec<String> {
         [&before.cert, &before.key].map(|file| file.path().to_owned()).to_vec()
     }
 
-    async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
+    async fn undo(&self, cx: &Cx<'_>, before: &KeyPairBefore) -> Result<(), Fault> {
         files::restore(cx, &before.key).await?;
         files::restore(cx, &before.cert).await
     }

@@ -1,43 +1,43 @@
 //! The keys of a step beside its action.
 
-use super::Within;
+use super::StepContext;
 use super::keys::{become_user, env, for_each, on_failure, reason, vars};
 use crate::check::checked::OnFailure;
-use crate::check::reader::Reader;
-use crate::load::{Fields, Key, Node, Value};
-use crate::template::{Late, Vars};
+use crate::check::context::CheckContext;
+use crate::load::{Fields, Node, NodeKey, NodeValue};
+use crate::template::{LazyVars, Templated};
 use std::time::Duration;
 
 /// What the keys say, as far as it can be read without knowing the action.
 pub(super) struct Common<'n> {
-    pub title: Option<Late>,
+    pub title: Option<Templated>,
     pub when: Option<&'n Node>,
-    pub for_each: Option<Late>,
-    pub vars: Vars,
-    pub user: Option<Late>,
-    pub env: Vec<(String, Late)>,
-    pub stdin: Option<Late>,
-    pub cwd: Option<Late>,
+    pub for_each: Option<Templated>,
+    pub vars: LazyVars,
+    pub user: Option<Templated>,
+    pub env: Vec<(String, Templated)>,
+    pub stdin: Option<Templated>,
+    pub cwd: Option<Templated>,
     pub timeout: Option<Duration>,
-    pub retry: Option<(&'n Key, &'n Node)>,
-    pub reads: Option<(&'n Key, bool)>,
-    pub undo: Option<(&'n Key, &'n Node)>,
+    pub retry: Option<(&'n NodeKey, &'n Node)>,
+    pub reads: Option<(&'n NodeKey, bool)>,
+    pub undo: Option<(&'n NodeKey, &'n Node)>,
     pub irreversible: Option<String>,
     pub secret: bool,
-    pub reconcile: Option<(&'n Key, &'n Node)>,
+    pub reconcile: Option<(&'n NodeKey, &'n Node)>,
     pub on_failure: OnFailure,
 }
 
 impl<'n> Common<'n> {
     /// Takes the keys that a step may have in this place; others are left over.
-    pub fn read(reader: &mut Reader, fields: &mut Fields<'n>, within: Within) -> Self {
-        let text = |reader: &mut Reader, fields: &mut Fields<'n>, name| {
+    pub fn read(reader: &mut CheckContext, fields: &mut Fields<'n>, within: StepContext) -> Self {
+        let text = |reader: &mut CheckContext, fields: &mut Fields<'n>, name| {
             fields.take(name).map(|node| reader.setting(node, &format!("`{name}`")))
         };
-        let main = matches!(within, Within::Steps | Within::Batch(_));
-        let runs_by_itself = main || matches!(within, Within::Finally);
-        let listed = runs_by_itself || matches!(within, Within::Verify);
-        let given = |(_, node): &&(Key, Node)| node.value != Value::Null;
+        let main = matches!(within, StepContext::Steps | StepContext::Batch(_));
+        let runs_by_itself = main || matches!(within, StepContext::Finally);
+        let listed = runs_by_itself || matches!(within, StepContext::Verify);
+        let given = |(_, node): &&(NodeKey, Node)| node.value != NodeValue::Null;
         let entry = |fields: &mut Fields<'n>, name| fields.entry(name).filter(given).map(|(key, node)| (key, node));
         Common {
             title: text(reader, fields, "title"),

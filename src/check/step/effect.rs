@@ -1,17 +1,17 @@
 //! What a step's effect demands of it: an id, a way back, no blind repetition; only looking in some places.
 
-use super::Within;
+use super::StepContext;
 use super::common::Common;
-use crate::action::{Kind, Undoing};
-use crate::check::reader::Reader;
+use crate::action::{ActionKind, UndoSupport};
+use crate::check::context::CheckContext;
 use crate::model::{Diagnostic, Effect, Span};
 
 /// A step with its action, as far as its effect is concerned.
 pub(super) struct Acting<'a, 'n> {
     pub common: &'a Common<'n>,
-    pub kind: &'static Kind,
+    pub kind: &'static ActionKind,
     pub effect: Effect,
-    pub undoing: Undoing,
+    pub undoing: UndoSupport,
     /// Where the action's name stands.
     pub action: Span,
     /// Where the step stands.
@@ -21,25 +21,25 @@ pub(super) struct Acting<'a, 'n> {
 }
 
 impl Acting<'_, '_> {
-    pub fn check(&self, reader: &mut Reader, within: Within) {
+    pub fn check(&self, reader: &mut CheckContext, within: StepContext) {
         self.author_word(reader);
         match within {
-            Within::Steps | Within::Batch(_) => {
+            StepContext::Steps | StepContext::Batch(_) => {
                 self.id(reader);
                 self.repeating(reader);
-                self.way_back(reader);
+                self.undo_settings(reader);
             }
-            Within::Finally => {
+            StepContext::Finally => {
                 self.id(reader);
                 self.repeating(reader);
             }
-            Within::Verify | Within::Gate(_) | Within::Reconcile(_) => self.only_looks(reader, within),
-            Within::Undo(_) => {}
+            StepContext::Verify | StepContext::Gate(_) | StepContext::Reconcile(_) => self.only_looks(reader, within),
+            StepContext::Undo(_) => {}
         }
     }
 
     /// `reads` is for commands, of which only the author knows what they do.
-    fn author_word(&self, reader: &mut Reader) {
+    fn author_word(&self, reader: &mut CheckContext) {
         if let Some((key, true)) = self.common.reads
             && !is_opaque(self.kind)
         {
@@ -49,21 +49,21 @@ impl Acting<'_, '_> {
         }
     }
 
-    fn only_looks(&self, reader: &mut Reader, within: Within) {
-        if self.effect == Effect::Reads {
+    fn only_looks(&self, reader: &mut CheckContext, within: StepContext) {
+        if self.effect == Effect::ReadOnly {
             return;
         }
         let message = "only looking is allowed here, this may change something";
         let problem = Diagnostic::error("E0211", self.action, message);
         reader.problems.push(match within {
-            Within::Verify | Within::Gate(_) if is_opaque(self.kind) => {
+            StepContext::Verify | StepContext::Gate(_) if is_opaque(self.kind) => {
                 problem.help("say `reads: true` if the command changes nothing")
             }
             _ => problem,
         });
     }
 
-    fn id(&self, reader: &mut Reader) {
+    fn id(&self, reader: &mut CheckContext) {
         let why = match self.effect {
             _ if self.named => return,
             Effect::Opaque if !is_opaque(self.kind) => "the journal and `settle` call it by that",
@@ -75,7 +75,7 @@ impl Acting<'_, '_> {
         reader.problems.push(problem.help(why));
     }
 
-    fn repeating(&self, reader: &mut Reader) {
+    fn repeating(&self, reader: &mut CheckContext) {
         if self.effect == Effect::Opaque
             && let Some((retry, _)) = self.common.retry
             && self.common.reconcile.is_none()
@@ -90,12 +90,12 @@ impl Acting<'_, '_> {
         }
     }
 
-    fn way_back(&self, reader: &mut Reader) {
+    fn undo_settings(&self, reader: &mut CheckContext) {
         if self.common.undo.is_some() || self.common.irreversible.is_some() {
             return;
         }
         match (self.effect, self.undoing) {
-            (Effect::Reads, _) => {}
+            (Effect::ReadOnly, _) => {}
             (Effect::Opaque, _) if !is_opaque(self.kind) => {
                 let message = "this says neither how to take it back nor that nothing can";
                 reader.warn("W0201", self.action, message, "add `undo`, or `irreversible: REASON`");
@@ -104,16 +104,16 @@ impl Acting<'_, '_> {
                 let message = "this command says neither how to take it back nor that nothing can";
                 reader.warn("W0201", self.action, message, "add `undo`, `irreversible: REASON`, or `reads: true`");
             }
-            (_, Undoing::No(why)) => {
+            (_, UndoSupport::Unsupported(why)) => {
                 let message = format!("nothing takes this back: {why}");
                 reader.warn("W0201", self.action, message, "add `undo`, or `irreversible: REASON`");
             }
-            (_, Undoing::Known(_) | Undoing::Needless(_)) => {}
+            (_, UndoSupport::Supported(_) | UndoSupport::NotNeeded(_)) => {}
         }
     }
 }
 
 /// Whether only its author knows what the action does.
-pub(super) fn is_opaque(kind: &Kind) -> bool {
+pub(super) fn is_opaque(kind: &ActionKind) -> bool {
     kind.effect([], false) == Effect::Opaque
 }

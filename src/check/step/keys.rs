@@ -2,22 +2,22 @@
 
 use crate::check::checked::{Need, OnFailure, ParamType};
 use crate::check::command;
-use crate::check::reader::Reader;
+use crate::check::context::CheckContext;
 use crate::check::shapes::NEED;
-use crate::load::{Fields, Node, Value};
+use crate::load::{Fields, Node, NodeValue};
 use crate::model::{Diagnostic, HostName, Span, StepId};
-use crate::template::{Late, Vars};
+use crate::template::{LazyVars, Templated};
 use indexmap::IndexMap;
 use std::sync::Arc;
 
-pub(super) fn own_id(reader: &mut Reader, node: &Node) -> Option<StepId> {
+pub(super) fn own_id(reader: &mut CheckContext, node: &Node) -> Option<StepId> {
     let id = reader.literal(node, "`id`")?;
     check_name(reader, &id, node.span, "a step");
     Some(StepId::from(id))
 }
 
 /// Names that templates can spell: `steps.NAME`, `params.NAME`.
-pub(in crate::check) fn check_name(reader: &mut Reader, name: &str, span: Span, what: &str) {
+pub(in crate::check) fn check_name(reader: &mut CheckContext, name: &str, span: Span, what: &str) {
     let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(word) && name.len() <= 64 {
         return;
@@ -29,8 +29,8 @@ pub(in crate::check) fn check_name(reader: &mut Reader, name: &str, span: Span, 
     reader.problems.push(if usable { problem.guess(span, mended) } else { problem });
 }
 
-pub(super) fn on(reader: &mut Reader, node: &Node) -> Option<String> {
-    if let Value::Seq(_) = node.value {
+pub(super) fn on(reader: &mut CheckContext, node: &Node) -> Option<String> {
+    if let NodeValue::Seq(_) = node.value {
         let problem = Diagnostic::error("E0501", node.span, "`on` is one role, group or host, this is a list");
         let help = "make a group of them in the inventory, or a role that is bound to them: `--bind ROLE=a,b`";
         reader.problems.push(problem.help(help));
@@ -44,9 +44,9 @@ pub(super) fn on(reader: &mut Reader, node: &Node) -> Option<String> {
     Some(name)
 }
 
-pub(super) fn needs(reader: &mut Reader, node: &Node) -> Vec<(Need, Span)> {
+pub(super) fn needs(reader: &mut CheckContext, node: &Node) -> Vec<(Need, Span)> {
     let items = match &node.value {
-        Value::Seq(items) => items.as_slice(),
+        NodeValue::Seq(items) => items.as_slice(),
         _ => {
             let problem =
                 Diagnostic::error("E0202", node.span, format!("`needs` is a list of steps, this is {}", node.kind()));
@@ -61,8 +61,8 @@ pub(super) fn needs(reader: &mut Reader, node: &Node) -> Vec<(Need, Span)> {
     items.iter().filter_map(|item| need(reader, item)).collect()
 }
 
-fn need(reader: &mut Reader, node: &Node) -> Option<(Need, Span)> {
-    if !matches!(node.value, Value::Map(_)) {
+fn need(reader: &mut CheckContext, node: &Node) -> Option<(Need, Span)> {
+    if !matches!(node.value, NodeValue::Map(_)) {
         let step = reader.literal(node, "a step in `needs`")?;
         return Some((Need { step: step.into(), same_host: false }, node.span));
     }
@@ -80,10 +80,10 @@ fn need(reader: &mut Reader, node: &Node) -> Option<(Need, Span)> {
     Some((Need { step: name.into(), same_host: host.is_some() }, step.span))
 }
 
-pub(super) fn for_each(reader: &mut Reader, node: &Node) -> Late {
+pub(super) fn for_each(reader: &mut CheckContext, node: &Node) -> Templated {
     let late = reader.any(node);
     let list = match &late {
-        Late::Text(template) => {
+        Templated::Text(template) => {
             let declared = reader.declared(template).map(|(_, kind)| kind == ParamType::List);
             let given = declared.or_else(|| reader.constant(template).map(|value| value.is_array()));
             if template.whole.is_some() && given == Some(false) {
@@ -91,7 +91,7 @@ pub(super) fn for_each(reader: &mut Reader, node: &Node) -> Late {
             }
             template.whole.is_some()
         }
-        _ => matches!(node.value, Value::Seq(_)),
+        _ => matches!(node.value, NodeValue::Seq(_)),
     };
     if !list {
         reader.error(
@@ -104,10 +104,10 @@ pub(super) fn for_each(reader: &mut Reader, node: &Node) -> Late {
 }
 
 /// Reads `vars`, of a step or of the runbook.
-pub(in crate::check) fn vars(reader: &mut Reader, node: &Node) -> Vars {
-    let Value::Map(entries) = &node.value else {
+pub(in crate::check) fn vars(reader: &mut CheckContext, node: &Node) -> LazyVars {
+    let NodeValue::Map(entries) = &node.value else {
         reader.error("E0202", node.span, format!("`vars` is a map of names to values, this is {}", node.kind()));
-        return Vars::default();
+        return LazyVars::default();
     };
     let mut vars = IndexMap::new();
     for (key, node) in entries {
@@ -117,8 +117,8 @@ pub(in crate::check) fn vars(reader: &mut Reader, node: &Node) -> Vars {
     Arc::new(vars)
 }
 
-pub(super) fn env(reader: &mut Reader, node: &Node) -> Vec<(String, Late)> {
-    let Value::Map(entries) = &node.value else {
+pub(super) fn env(reader: &mut CheckContext, node: &Node) -> Vec<(String, Templated)> {
+    let NodeValue::Map(entries) = &node.value else {
         reader.error("E0202", node.span, format!("`env` is a map of names to texts, this is {}", node.kind()));
         return Vec::new();
     };
@@ -130,7 +130,7 @@ pub(super) fn env(reader: &mut Reader, node: &Node) -> Vec<(String, Late)> {
         }
         let value = reader.setting(node, &format!("`{}`", key.text));
         if command::is_secret_name(&key.text) && value.as_value().is_some_and(|text| *text != "") {
-            command::told(reader, node.span);
+            command::report(reader, node.span);
         }
         env.push((key.text.clone(), value));
     }
@@ -138,20 +138,20 @@ pub(super) fn env(reader: &mut Reader, node: &Node) -> Vec<(String, Late)> {
 }
 
 /// `become: true` is root.
-pub(super) fn become_user(reader: &mut Reader, node: &Node) -> Late {
+pub(super) fn become_user(reader: &mut CheckContext, node: &Node) -> Templated {
     match node.value {
-        Value::Bool(true) => Late::Value("root".into()),
-        Value::Bool(false) => {
+        NodeValue::Bool(true) => Templated::Value("root".into()),
+        NodeValue::Bool(false) => {
             let problem = Diagnostic::error("E0501", node.span, "`become` names the user to run as");
             reader.problems.push(problem.help("leave it away to run as the login user"));
-            Late::Value(serde_json::Value::Null)
+            Templated::Value(serde_json::Value::Null)
         }
         _ => reader.setting(node, "`become`"),
     }
 }
 
 /// `irreversible`: why nothing can take it back; `no` is no reason.
-pub(super) fn reason(reader: &mut Reader, node: &Node) -> Option<String> {
+pub(super) fn reason(reader: &mut CheckContext, node: &Node) -> Option<String> {
     let is_word = |text: &str| ["yes", "no", "true", "false"].contains(&text.to_lowercase().as_str());
     if node.as_str().is_none_or(is_word) {
         let problem = Diagnostic::error("E0501", node.span, "`irreversible` is the reason, as text");
@@ -161,7 +161,7 @@ pub(super) fn reason(reader: &mut Reader, node: &Node) -> Option<String> {
     reader.literal(node, "`irreversible`")
 }
 
-pub(in crate::check) fn on_failure(reader: &mut Reader, node: &Node) -> OnFailure {
+pub(in crate::check) fn on_failure(reader: &mut CheckContext, node: &Node) -> OnFailure {
     match reader.literal(node, "`on_failure`").as_deref() {
         Some("stop") | None => OnFailure::Stop,
         Some("continue") => OnFailure::Continue,

@@ -4,26 +4,26 @@
 //! done to the batch. What the roll says for all of its steps is laid under what they say themselves.
 
 use super::keys::{become_user, needs, on, on_failure, own_id, vars};
-use super::{Draft, Owner, Within, list};
+use super::{EnclosingStep, ParsedStep, StepContext, list};
 use crate::action::ROLLING;
-use crate::check::checked::{Choice, Gate, InRoll, OnFailure, RollPart, Step};
-use crate::check::reader::Reader;
+use crate::check::checked::{BatchChoice, Gate, InRoll, OnFailure, RollPart, Step};
+use crate::check::context::CheckContext;
 use crate::check::shapes;
 use crate::check::vars::merged;
-use crate::load::{Fields, Node, Value, unknown_key};
+use crate::load::{Fields, Node, NodeValue, unknown_key};
 use crate::model::{Diagnostic, HostName, Span, StepId};
-use crate::template::{Expr, Late, Vars};
+use crate::template::{Expr, LazyVars, Templated};
 
 /// What a roll says for all of its steps.
-struct Shared {
+struct RollDefaults {
     roll: StepId,
     when: Option<Expr>,
-    vars: Vars,
-    user: Option<Late>,
+    vars: LazyVars,
+    user: Option<Templated>,
 }
 
 /// Reads a roll, the `ordinal`th of its list.
-pub(super) fn read(reader: &mut Reader, node: &Node, ordinal: usize) -> Vec<Draft> {
+pub(super) fn read(reader: &mut CheckContext, node: &Node, ordinal: usize) -> Vec<ParsedStep> {
     let node = &*reader.defaults.fill_in(node, &shapes::ROLL);
     let Some(mut fields) = Fields::of(node, &shapes::ROLL, &mut reader.problems) else { return Vec::new() };
     let named = fields.take("id").and_then(|node| Some((own_id(reader, node)?, node.span)));
@@ -31,7 +31,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node, ordinal: usize) -> Vec<Draf
     let (key, rolling) = rolling.expect("a roll is known by this key");
     fields.take("rolling");
     let roll = named.as_ref().map_or_else(|| StepId::from(format!("{}-{ordinal}", ROLLING.name)), |(id, _)| id.clone());
-    let shared = Shared {
+    let shared = RollDefaults {
         when: fields.take("when").and_then(|node| reader.expression(node, "`when`")),
         vars: fields.take("vars").map(|node| vars(reader, node)).unwrap_or_default(),
         user: fields.take("become").map(|node| become_user(reader, node)),
@@ -42,8 +42,8 @@ pub(super) fn read(reader: &mut Reader, node: &Node, ordinal: usize) -> Vec<Draf
     let policy = fields.take("on_failure").map(|node| policy(reader, node)).unwrap_or_default();
     let title = fields.take("title").map(|node| reader.text(node, "title"));
     let (choice, gate) = rules(reader, rolling, hosts.clone().unwrap_or_default(), policy);
-    let owner = Owner { id: roll.clone(), on: hosts, user: shared.user.clone() };
-    let mut drafts = gate.map(|node| list(reader, node, Within::Gate(&owner))).unwrap_or_default();
+    let owner = EnclosingStep { id: roll.clone(), on: hosts, user: shared.user.clone() };
+    let mut drafts = gate.map(|node| list(reader, node, StepContext::Gate(&owner))).unwrap_or_default();
     drafts.iter_mut().for_each(|draft| shared.enter(draft, RollPart::Gate));
     let span = named.as_ref().map_or(key.span, |(_, span)| *span);
     drafts.push(shared.choice(span, named.map(|(_, span)| span), title, choice));
@@ -54,7 +54,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node, ordinal: usize) -> Vec<Draf
 }
 
 /// `on` of a roll: the controller is not rolled.
-fn the_hosts(reader: &mut Reader, node: &Node) -> Option<String> {
+fn the_hosts(reader: &mut CheckContext, node: &Node) -> Option<String> {
     let hosts = on(reader, node);
     if node.as_str() == Some(HostName::CONTROLLER) {
         reader.error("E0304", node.span, "a roll needs the hosts of a role, a group or a host");
@@ -62,7 +62,7 @@ fn the_hosts(reader: &mut Reader, node: &Node) -> Option<String> {
     hosts
 }
 
-fn policy(reader: &mut Reader, node: &Node) -> OnFailure {
+fn policy(reader: &mut CheckContext, node: &Node) -> OnFailure {
     let policy = on_failure(reader, node);
     if policy == OnFailure::Continue {
         let problem = Diagnostic::error("E0501", node.span, "`on_failure` of a roll cannot be `continue`");
@@ -73,33 +73,33 @@ fn policy(reader: &mut Reader, node: &Node) -> OnFailure {
 
 /// Reads the map of `rolling`: what the choice goes by, with its parameters, and the list of the gate.
 fn rules<'n>(
-    reader: &mut Reader,
+    reader: &mut CheckContext,
     node: &'n Node,
     on: String,
     on_failure: OnFailure,
-) -> ((Choice, Late), Option<&'n Node>) {
-    let nothing = || Choice { on: String::new(), batch: Late::Value(1.into()), on_failure };
+) -> ((BatchChoice, Templated), Option<&'n Node>) {
+    let nothing = || BatchChoice { on: String::new(), batch: Templated::Value(1.into()), on_failure };
     let Some(mut fields) = Fields::of(node, &shapes::ROLLING, &mut reader.problems) else {
-        return ((nothing(), Late::Map(Vec::new())), None);
+        return ((nothing(), Templated::Map(Vec::new())), None);
     };
-    let batch = fields.take("batch").map_or(Late::Value(1.into()), |node| size(reader, node));
+    let batch = fields.take("batch").map_or(Templated::Value(1.into()), |node| size(reader, node));
     let mut named = Vec::new();
     for name in ["first", "last"] {
         named.extend(fields.take(name).map(|node| (name.to_owned(), hosts(reader, node, name))));
     }
     let gate = fields.take("gate");
     fields.finish(&mut reader.problems);
-    ((Choice { on, batch, on_failure }, Late::Map(named)), gate)
+    ((BatchChoice { on, batch, on_failure }, Templated::Map(named)), gate)
 }
 
 /// `batch`: a number from 1 on, a percentage, or a template of what is known before the run.
-fn size(reader: &mut Reader, node: &Node) -> Late {
+fn size(reader: &mut CheckContext, node: &Node) -> Templated {
     let late = match node.as_str() {
         Some(_) => reader.text(node, "`batch`"),
-        None => Late::Value(node.to_json()),
+        None => Templated::Value(node.to_json()),
     };
     if let Some(value) = late.as_value()
-        && let Err(why) = Choice::size_of(value, 1)
+        && let Err(why) = BatchChoice::size_of(value, 1)
     {
         reader.error("E0501", node.span, why);
     }
@@ -107,12 +107,12 @@ fn size(reader: &mut Reader, node: &Node) -> Late {
 }
 
 /// `first` and `last`: a host's name or a list of names, in which templates may stand.
-fn hosts(reader: &mut Reader, node: &Node, what: &str) -> Late {
-    let Value::Seq(items) = &node.value else { return host(reader, node, what) };
-    Late::Seq(items.iter().map(|item| host(reader, item, what)).collect())
+fn hosts(reader: &mut CheckContext, node: &Node, what: &str) -> Templated {
+    let NodeValue::Seq(items) = &node.value else { return host(reader, node, what) };
+    Templated::Seq(items.iter().map(|item| host(reader, item, what)).collect())
 }
 
-fn host(reader: &mut Reader, node: &Node, what: &str) -> Late {
+fn host(reader: &mut CheckContext, node: &Node, what: &str) -> Templated {
     let late = reader.text(node, &format!("`{what}`"));
     if let Some(name) = late.as_value().and_then(|value| value.as_str())
         && let Some(inventory) = reader.inventory
@@ -125,9 +125,9 @@ fn host(reader: &mut Reader, node: &Node, what: &str) -> Late {
 }
 
 /// Reads the steps that are run on each batch.
-fn batch(reader: &mut Reader, node: &Node, owner: &Owner, shared: &Shared) -> Vec<Draft> {
-    let mut drafts = list(reader, node, Within::Batch(owner));
-    if drafts.is_empty() && matches!(&node.value, Value::Seq(items) if items.is_empty()) {
+fn batch(reader: &mut CheckContext, node: &Node, owner: &EnclosingStep, shared: &RollDefaults) -> Vec<ParsedStep> {
+    let mut drafts = list(reader, node, StepContext::Batch(owner));
+    if drafts.is_empty() && matches!(&node.value, NodeValue::Seq(items) if items.is_empty()) {
         reader.error("E0203", node.span, "a roll needs at least one step");
     }
     drafts.iter_mut().for_each(|draft| shared.enter(draft, RollPart::Batch));
@@ -135,7 +135,7 @@ fn batch(reader: &mut Reader, node: &Node, owner: &Owner, shared: &Shared) -> Ve
 }
 
 /// Keys of a step that say nothing about a roll.
-fn leftover(reader: &mut Reader, fields: &Fields) {
+fn leftover(reader: &mut CheckContext, fields: &Fields) {
     fields.missing(&mut reader.problems);
     for (key, _) in fields.rest() {
         if shapes::STEP.has(&key.text) {
@@ -151,7 +151,7 @@ fn leftover(reader: &mut Reader, fields: &Fields) {
 }
 
 /// The steps wait as one: for what the roll needs, and for one another. Where one of them is a wall, all are.
-fn together(drafts: &mut [Draft], needs: Option<Vec<(super::Need, Span)>>) {
+fn together(drafts: &mut [ParsedStep], needs: Option<Vec<(super::Need, Span)>>) {
     let wall = drafts.iter().any(|draft| draft.gate == Gate::Barrier);
     for (place, draft) in drafts.iter_mut().enumerate() {
         draft.needs = needs.as_ref().map(|needs| if place == 0 { needs.clone() } else { Vec::new() });
@@ -163,9 +163,9 @@ fn together(drafts: &mut [Draft], needs: Option<Vec<(super::Need, Span)>>) {
     }
 }
 
-impl Shared {
+impl RollDefaults {
     /// Makes a step one of the roll.
-    fn enter(&self, draft: &mut Draft, part: RollPart) {
+    fn enter(&self, draft: &mut ParsedStep, part: RollPart) {
         let place = InRoll { roll: self.roll.clone(), when: self.when.clone(), part };
         draft.roll = Some(place.clone());
         if let Some(step) = &mut draft.step {
@@ -175,9 +175,15 @@ impl Shared {
     }
 
     /// The step that chooses the batches.
-    fn choice(&self, span: Span, named: Option<Span>, title: Option<Late>, (choice, args): (Choice, Late)) -> Draft {
+    fn choice(
+        &self,
+        span: Span,
+        named: Option<Span>,
+        title: Option<Templated>,
+        (choice, args): (BatchChoice, Templated),
+    ) -> ParsedStep {
         let step = Step { title, ..Step::plain(self.roll.clone(), span, &ROLLING, args) };
-        let mut draft = Draft { named, kind: Some(&ROLLING), ..Draft::made(step) };
+        let mut draft = ParsedStep { named, kind: Some(&ROLLING), ..ParsedStep::made(step) };
         self.enter(&mut draft, RollPart::Choice(Box::new(choice)));
         draft
     }

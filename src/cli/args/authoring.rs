@@ -2,7 +2,7 @@
 
 use super::{Format, inventory};
 use crate::cli::complete;
-use crate::lab::Name;
+use crate::lab::LabName;
 use crate::schema;
 use clap::ValueEnum;
 use clap_complete::engine::ArgValueCompleter;
@@ -14,7 +14,7 @@ Examples:
   surefoot check etcd/restore-cluster
   surefoot check --fix restore-cluster.yaml
   surefoot check --deny-warnings --format sarif runbooks/*.yaml > check.sarif")]
-pub struct Check {
+pub struct CheckArgs {
     /// Runbooks by path or name, their tests (NAME.test.yaml) and rehearsals (NAME.rehearse.yaml)
     #[arg(required = true, value_name = "RUNBOOK", add = ArgValueCompleter::new(complete::runbooks))]
     pub runbooks: Vec<PathBuf>,
@@ -74,18 +74,18 @@ In the terminal, what changes something stands in a box, what only reads in brac
 Examples:
   surefoot graph etcd/restore-cluster
   surefoot graph restore-cluster.yaml --format svg > restore-cluster.svg")]
-pub struct Graph {
+pub struct GraphArgs {
     #[arg(value_name = "RUNBOOK", add = ArgValueCompleter::new(complete::runbooks))]
     pub runbook: PathBuf,
     /// Lets steps name its hosts and groups beside the runbook's own roles
     #[arg(short, long, value_name = "HOSTS", value_parser = inventory::parser())]
     pub inventory: Option<PathBuf>,
-    #[arg(long, value_enum, default_value_t = Picture::Text)]
-    pub format: Picture,
+    #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
+    pub format: GraphFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Picture {
+pub enum GraphFormat {
     /// For the terminal
     Text,
     /// A picture that needs nothing else, light or dark as its viewer is
@@ -124,7 +124,7 @@ Examples:
   surefoot new rotate-logs
   surefoot new our-backup --from etcd/backup")]
 pub struct New {
-    pub name: Name,
+    pub name: LabName,
     /// Start from this runbook, its test and its rehearsal
     #[arg(long, value_name = "RUNBOOK", add = ArgValueCompleter::new(complete::runbooks))]
     pub from: Option<PathBuf>,

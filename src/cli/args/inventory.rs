@@ -1,6 +1,6 @@
 //! `-i`: where hosts come from. `lab:NAME` stands for the inventory of a lab on this machine.
 
-use crate::lab::{Lab, LabError, Name};
+use crate::lab::{Lab, LabError, LabName};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ pub fn parser() -> impl TypedValueParser<Value = PathBuf> {
 /// The inventory that is meant: everything but `lab:NAME` is a path or is read by the loader.
 pub fn resolve(given: OsString) -> Result<PathBuf, LabError> {
     let Some(lab) = given.to_str().and_then(|text| text.strip_prefix("lab:")) else { return Ok(PathBuf::from(given)) };
-    let name: Name = if lab.is_empty() { DEFAULT_LAB } else { lab }.parse()?;
+    let name: LabName = if lab.is_empty() { DEFAULT_LAB } else { lab }.parse()?;
     Ok(Lab::open(&name)?.inventory())
 }
 

@@ -1,8 +1,8 @@
 //! Commands of throw-away hosts: the lab, and rehearsals in it.
 
-use super::Log;
+use super::LogFormat;
 use crate::cli::complete;
-use crate::lab::{Break, DataDisk, Etcd, HostNames, Name, Package};
+use crate::lab::{Break, DataDisk, Etcd, HostNames, LabName, Package};
 use crate::model::StepId;
 use clap::Subcommand;
 use clap_complete::engine::ArgValueCompleter;
@@ -27,7 +27,7 @@ pub struct Rehearse {
     pub with: Option<PathBuf>,
     /// The lab's name
     #[arg(long, value_name = "NAME", default_value = "rehearsal")]
-    pub lab: Name,
+    pub lab: LabName,
     /// Another number of hosts than the rehearsal says
     #[arg(long, value_name = "N")]
     pub hosts: Option<usize>,
@@ -41,7 +41,7 @@ pub struct Rehearse {
     pub faults: Faults,
     /// How the runs are shown [default: live on a terminal, else lines]
     #[arg(long, value_enum)]
-    pub log: Option<Log>,
+    pub log: Option<LogFormat>,
     /// Show starts, announced changes and repeated attempts too
     #[arg(short, long)]
     pub verbose: bool,
@@ -60,7 +60,7 @@ pub struct Faults {
     /// Only this fault: engine-killed link-cut link-lost sshd-killed host-killed step-fails stopped
     /// second-engine engine-frozen record-disk-full host-disk-full
     #[arg(long, value_name = "FAULT", requires = "faults")]
-    pub only: Vec<crate::rehearse::Fault>,
+    pub only: Vec<crate::rehearse::InjectedFault>,
     /// Only at this step
     #[arg(long, value_name = "ID", requires = "faults")]
     pub step: Option<StepId>,
@@ -89,11 +89,11 @@ pub struct Faults {
   surefoot lab ssh etcd-1 systemctl status
   surefoot lab break etcd-2 link-down
   surefoot lab down")]
-pub enum Lab {
+pub enum LabCommand {
     /// Boot hosts, about a second each
     Up {
         #[command(flatten)]
-        lab: LabName,
+        lab: LabArg,
         /// How many, named etcd-1 and so on, or their names: `web-1,web-2`
         #[arg(long, value_name = "N|NAME,...", default_value = "3")]
         hosts: HostNames,
@@ -114,20 +114,20 @@ pub enum Lab {
     /// Take a lab down and remove all of it
     Down {
         #[command(flatten)]
-        lab: LabName,
+        lab: LabArg,
     },
     /// List labs
     List,
     /// Show a lab's hosts
     Show {
         #[command(flatten)]
-        lab: LabName,
+        lab: LabArg,
     },
     /// Open a shell on a host, or run a command there
     Ssh {
         #[command(flatten)]
-        lab: LabName,
-        host: Name,
+        lab: LabArg,
+        host: LabName,
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
@@ -135,15 +135,15 @@ pub enum Lab {
     /// slow-disk=BYTES fast-disk fill-disk free-disk
     Break {
         #[command(flatten)]
-        lab: LabName,
-        host: Name,
+        lab: LabArg,
+        host: LabName,
         what: Break,
     },
 }
 
 #[derive(clap::Args, Debug)]
-pub struct LabName {
+pub struct LabArg {
     /// Several labs may be up under different names
     #[arg(long = "lab", value_name = "NAME", default_value = super::inventory::DEFAULT_LAB)]
-    pub name: Name,
+    pub name: LabName,
 }

@@ -10,13 +10,13 @@ mod serving;
 
 use crate::cli::complete;
 use crate::model::{RunId, TaskName};
-pub use authoring::{Check, Findings, Fmt, Graph, New, Picture, Schema, Test};
+pub use authoring::{CheckArgs, Findings, Fmt, GraphArgs, GraphFormat, New, Schema, Test};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
-pub use lab::{Lab, Rehearse};
-pub use operating::{Approve, Attach, Cancel, Pause, Report, Rollback, Settle, Tidy, Verdict};
+pub use lab::{LabCommand, Rehearse};
+pub use operating::{ApproveArgs, Attach, Cancel, PauseArgs, Report, ResolvedAs, Rollback, SettleArgs, TidyArgs};
 pub use runbooks::{NamedRunbook, Runbooks};
-pub use running::{Inputs, Manner, Plan, Resume, Run};
+pub use running::{InputArgs, PlanArgs, Resume, RunArgs, RunOptions};
 pub use serving::Serve;
 use std::path::PathBuf;
 
@@ -45,23 +45,23 @@ Exit codes: 0 done; 1 failed and stopped; 2 wrong input, nothing touched; 3 fail
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Find every mistake in runbooks without touching a host
-    Check(Check),
+    Check(CheckArgs),
     /// Show what a run would do
-    Plan(Plan),
+    Plan(PlanArgs),
     /// Run a runbook
-    Run(Run),
+    Run(RunArgs),
     /// Go on with a run where it stopped
     Resume(Resume),
     /// Walk a run back: undo what it did, the last first
     Rollback(Rollback),
     /// Decide an outcome that cannot be known
-    Settle(Settle),
+    Settle(SettleArgs),
     /// Remove what a run keeps on its hosts: job folders, originals, data set aside
-    Tidy(Tidy),
+    Tidy(TidyArgs),
     /// Let an `approve` step of a live run pass, from another terminal
-    Approve(Approve),
+    Approve(ApproveArgs),
     /// Have a live run wait before its next step, or let it go on
-    Pause(Pause),
+    Pause(PauseArgs),
     /// Show a run as it goes on, from another terminal
     Attach(Attach),
     /// End what a run does on its hosts, whether its engine lives or not
@@ -107,7 +107,7 @@ pub enum Command {
         raw: bool,
     },
     /// Draw the order of a runbook's steps
-    Graph(Graph),
+    Graph(GraphArgs),
     /// Lay runbooks and inventories out in one style; comments stay
     Fmt(Fmt),
     /// Show which hosts can be reached, as whom, and what runs there
@@ -153,7 +153,7 @@ Examples:
     },
     /// Throw-away hosts on this machine: real Debian, systemd, sshd and etcd (needs root)
     #[command(subcommand)]
-    Lab(Lab),
+    Lab(LabCommand),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -170,7 +170,7 @@ pub enum Format {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Log {
+pub enum LogFormat {
     /// One line for each thing that happens
     Lines,
     /// One JSON event on each line of standard output

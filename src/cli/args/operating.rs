@@ -1,6 +1,6 @@
 //! Commands for a run that is there: walk it back, decide, approve, pause, cancel, clean up.
 
-use super::{Log, Manner};
+use super::{LogFormat, RunOptions};
 use crate::cli::{complete, lease};
 use crate::model::{RunId, StepId, TaskName};
 use clap::{ArgGroup, ValueEnum};
@@ -39,7 +39,7 @@ pub struct Rollback {
     #[arg(long, value_name = "NAME")]
     pub accept_changed: Vec<String>,
     #[command(flatten)]
-    pub manner: Manner,
+    pub manner: RunOptions,
 }
 
 #[derive(clap::Args, Debug)]
@@ -48,13 +48,13 @@ Look at the host first. What is settled is on record with your name; `surefoot r
 
 Example:
   surefoot settle last migrate@db-1 undone")]
-pub struct Settle {
+pub struct SettleArgs {
     /// The run's id, or its end; `last` is the newest
     #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
     pub run: RunId,
     #[arg(value_name = "STEP@HOST", add = ArgValueCompleter::new(complete::tasks))]
     pub task: TaskName,
-    pub verdict: Verdict,
+    pub verdict: ResolvedAs,
 }
 
 #[derive(clap::Args, Debug)]
@@ -70,7 +70,7 @@ Examples:
   surefoot tidy last
   surefoot tidy --older 30d
   surefoot tidy 20260102-030405-abcd --yes")]
-pub struct Tidy {
+pub struct TidyArgs {
     /// The run's id, or its end; `last` is the newest
     #[arg(value_name = "RUN", required_unless_present = "older", add = ArgValueCompleter::new(complete::runs))]
     pub run: Option<RunId>,
@@ -95,7 +95,7 @@ Your name goes on record. The run must be alive and waiting at the step; a run t
 
 Example:
   surefoot approve last go-ahead")]
-pub struct Approve {
+pub struct ApproveArgs {
     /// The run's id, or its end; `last` is the newest
     #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
     pub run: RunId,
@@ -112,7 +112,7 @@ meanwhile, `surefoot resume` simply goes on.
 Examples:
   surefoot pause last
   surefoot pause last --go-on")]
-pub struct Pause {
+pub struct PauseArgs {
     /// The run's id, or its end; `last` is the newest
     #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
     pub run: RunId,
@@ -136,7 +136,7 @@ pub struct Attach {
     pub run: RunId,
     /// How the run is shown [default: live on a terminal, else lines]
     #[arg(long, value_enum)]
-    pub log: Option<Log>,
+    pub log: Option<LogFormat>,
     /// Show starts, announced changes and repeated attempts too
     #[arg(short, long)]
     pub verbose: bool,
@@ -201,7 +201,7 @@ pub struct Report {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Verdict {
+pub enum ResolvedAs {
     /// It took effect
     Done,
     /// Nothing of it is there

@@ -1,6 +1,6 @@
 //! Commands that plan a run, start one, or go on with one.
 
-use super::{Format, Log, inventory};
+use super::{Format, LogFormat, inventory};
 use crate::cli::{complete, config, lease};
 use crate::execute::{Limits, Reapply};
 use crate::model::RunId;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// What a run is made from.
 #[derive(clap::Args, Debug)]
-pub struct Inputs {
+pub struct InputArgs {
     /// A file, or a name that `surefoot runbooks` lists
     #[arg(value_name = "RUNBOOK", add = ArgValueCompleter::new(complete::runbooks))]
     pub runbook: PathBuf,
@@ -46,9 +46,9 @@ Examples:
   surefoot plan etcd/restore-cluster -i site.yaml -p snapshot=backup.db
   surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db --html plan.html --out restore.plan
   surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db --offline")]
-pub struct Plan {
+pub struct PlanArgs {
     #[command(flatten)]
-    pub inputs: Inputs,
+    pub inputs: InputArgs,
     /// Do not connect: what depends on hosts stays open
     #[arg(long)]
     pub offline: bool,
@@ -85,25 +85,25 @@ Examples:
   surefoot run restore.plan
   surefoot run restore.yaml -i site.yaml -P params.yaml --yes --approve all --log json
   surefoot run restore.yaml -i site.yaml -P params.yaml --take-over   # from a run that died")]
-pub struct Run {
+pub struct RunArgs {
     #[command(flatten)]
-    pub inputs: Inputs,
+    pub inputs: InputArgs,
     /// Do not ask before starting
     #[arg(long)]
     pub yes: bool,
     #[command(flatten)]
-    pub manner: Manner,
+    pub manner: RunOptions,
 }
 
 /// How a run is shown, answered and limited.
 #[derive(clap::Args, Debug)]
-pub struct Manner {
+pub struct RunOptions {
     /// Approve this step beforehand, or `all`
     #[arg(long, value_name = "STEP", add = ArgValueCompleter::new(complete::approvals))]
     pub approve: Vec<String>,
     /// How the run is shown [default: live on a terminal, else lines]
     #[arg(long, value_enum)]
-    pub log: Option<Log>,
+    pub log: Option<LogFormat>,
     /// Your own file, such as for whom to tell of runs [default: $XDG_CONFIG_HOME/surefoot/config.yaml, else
     /// ~/.config/surefoot/config.yaml, where that is there]
     #[arg(long, value_name = "FILE", env = config::NAMED)]
@@ -167,5 +167,5 @@ pub struct Resume {
     #[arg(long, value_name = "NAME")]
     pub accept_changed: Vec<String>,
     #[command(flatten)]
-    pub manner: Manner,
+    pub manner: RunOptions,
 }

@@ -3,17 +3,17 @@
 use super::super::out::say;
 use super::{Args, Showing, before, carry_out, folder_of, title};
 use crate::check::check;
-use crate::cli::args::Log;
+use crate::cli::args::LogFormat;
 use crate::cli::exit::Exit;
-use crate::cli::pipeline::show;
+use crate::cli::prepare::show;
 use crate::cli::run::in_runtime;
 use crate::cli::runs;
 use crate::execute::Signals;
 use crate::journal::Store;
-use crate::lab::{DataDisk, Lab, LabGuard, Name, Spec};
+use crate::lab::{DataDisk, Lab, LabGuard, LabName, LabSpec};
 use crate::load::{Document, Inventory, Rehearsal};
 use crate::model::{Effect, Sources};
-use crate::rehearse::{Choice, Matrix, Results, Scene, Subject, Verdict, markdown};
+use crate::rehearse::{CaseResult, CaseSelection, Matrix, PreparedLab, RehearsedProgram, Results, markdown};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ pub fn main(
     document: &Document,
     rehearsal: &Rehearsal,
     sources: Sources,
-    spec: &Spec,
+    spec: &LabSpec,
 ) -> Result<Exit, Box<dyn Error>> {
     let root = runs::store(state)?.root().join("rehearsals");
     std::fs::create_dir_all(&root)?;
@@ -59,16 +59,16 @@ pub fn main(
 fn subject(
     document: &Document,
     rehearsal: &Rehearsal,
-    spec: &Spec,
+    spec: &LabSpec,
     sources: &Sources,
-) -> Result<Subject, Vec<crate::model::Diagnostic>> {
+) -> Result<RehearsedProgram, Vec<crate::model::Diagnostic>> {
     let hosts = spec.hosts.iter().map(|host| host.name.as_str().into());
     let verdict = check(document, Some(&Inventory::of_names(hosts)), sources);
     let runbook = verdict.runbook.ok_or(verdict.diagnostics)?;
     let params: serde_json::Map<_, _> =
         rehearsal.params.iter().map(|given| (given.key.text.clone(), given.value.to_json())).collect();
     let steps = runbook.steps.iter();
-    Ok(Subject {
+    Ok(RehearsedProgram {
         program: std::env::current_exe().expect("a running program has a file"),
         runbook: document.location.clone().into(),
         binds: rehearsal.binds.clone(),
@@ -85,17 +85,17 @@ fn scenes(
     args: &Args,
     rehearsal: &Rehearsal,
     sources: &Sources,
-    spec: &Spec,
+    spec: &LabSpec,
     folder: &Path,
-) -> Result<Vec<Scene>, Box<dyn Error>> {
-    let prepare = |number: usize| -> Result<Scene, String> {
-        let log = if number == 1 { args.log } else { Some(Log::Quiet) };
+) -> Result<Vec<PreparedLab>, Box<dyn Error>> {
+    let prepare = |number: usize| -> Result<PreparedLab, String> {
+        let log = if number == 1 { args.log } else { Some(LogFormat::Quiet) };
         let store = Store::at(folder.join(format!("preparation-{number}")));
         let prepared =
             prepare(&Showing { log, verbose: args.verbose }, rehearsal, sources.clone(), spec, number, &store);
         prepared.map_err(|error| error.to_string())
     };
-    let made: Result<Vec<Scene>, String> = std::thread::scope(|scope| {
+    let made: Result<Vec<PreparedLab>, String> = std::thread::scope(|scope| {
         let prepare = &prepare;
         let threads: Vec<_> = (1..=args.faults.labs.get()).map(|n| scope.spawn(move || prepare(n))).collect();
         threads.into_iter().map(|thread| thread.join().expect("preparing does not panic")).collect()
@@ -107,12 +107,12 @@ fn prepare(
     showing: &Showing,
     rehearsal: &Rehearsal,
     sources: Sources,
-    spec: &Spec,
+    spec: &LabSpec,
     number: usize,
     store: &Store,
-) -> Result<Scene, Box<dyn Error>> {
+) -> Result<PreparedLab, Box<dyn Error>> {
     let mut spec = spec.clone();
-    spec.name = format!("{}-{number}", spec.name).parse::<Name>()?;
+    spec.name = format!("{}-{number}", spec.name).parse::<LabName>()?;
     for host in &mut spec.hosts {
         host.disk = Some(DataDisk { path: DISK.0.into(), mebibytes: DISK.1 });
     }
@@ -120,7 +120,7 @@ fn prepare(
     match carry_out(store, showing, rehearsal, &before(rehearsal), sources, &lab)? {
         Exit::Done => {
             let files = folder_of(&lab);
-            Ok(Scene::save(lab, files)?)
+            Ok(PreparedLab::save(lab, files)?)
         }
         exit => Err(format!("the preparation ended with {}", exit as u8).into()),
     }
@@ -128,7 +128,7 @@ fn prepare(
 
 /// Ctrl-C ends a matrix at once, with its labs: the preparation's runs have taken the signals for themselves, and would
 /// leave them unheard. What was found out is kept.
-fn leave_when_told(labs: Vec<Name>) {
+fn leave_when_told(labs: Vec<LabName>) {
     std::thread::spawn(move || {
         in_runtime(async {
             let told = match Signals::listen() {
@@ -150,25 +150,25 @@ fn cases(
     args: &Args,
     document: &Document,
     sources: &Sources,
-    spec: &Spec,
+    spec: &LabSpec,
     matrix: &Matrix,
 ) -> Result<Exit, Box<dyn Error>> {
     let asked = &args.faults;
     let seed = asked.seed.unwrap_or_else(now);
-    let choice = Choice { faults: asked.only.clone(), step: asked.step.clone(), sample: asked.sample, seed };
+    let choice = CaseSelection { faults: asked.only.clone(), step: asked.step.clone(), sample: asked.sample, seed };
     let chosen = matrix.choose(&choice);
     let how = match asked.sample {
         Some(_) => format!(", chosen by --seed {seed}"),
         None => String::new(),
     };
     title(&format!("{} of {} cases{how}", chosen.len(), matrix.cases().len()));
-    let results = asked.results.as_ref().map_or_else(|| Ok(Results::unkept()), |path| Results::kept(path))?;
+    let results = asked.results.as_ref().map_or_else(|| Ok(Results::unkept()), |path| Results::load(path))?;
     let (start, done, all) = (Instant::now(), AtomicUsize::new(0), chosen.len());
-    let tell = |verdict: &Verdict| {
+    let tell = |verdict: &CaseResult| {
         let number = done.fetch_add(1, Ordering::Relaxed) + 1;
         say!("{number:>4}/{all}  {verdict}\n");
         if !verdict.passed() {
-            let Verdict { fault, step, .. } = verdict;
+            let CaseResult { fault, step, .. } = verdict;
             say!("    again: --faults --only {fault} --step {step}\n");
         }
     };

@@ -2,14 +2,14 @@
 //!
 //! Its folder may lie on any disk, also on one that tells nobody of changes: so the length of its journal is looked at.
 
-use crate::cli::kept::{self, Kept};
-use crate::cli::printouts::{self, Printout};
-use crate::cli::{control, rollback, saved};
+use crate::cli::run_inputs::{self, RunInputs};
+use crate::cli::task_output::{self, Printout};
+use crate::cli::{control, plan_file, rollback};
 use crate::execute::file_name;
-use crate::execute::walk::{self, Target};
-use crate::journal::{Error, RunFolder, Store, Tail};
+use crate::execute::rollback::{self as undo_plan, RollbackTarget};
+use crate::journal::{JournalError, RunFolder, Store, Tail};
 use crate::model::{RunId, RunState, Stream, TaskName};
-use crate::report::review::Task;
+use crate::report::review::ReviewTask;
 use crate::report::run::Back;
 use crate::report::watch::{Head, Update, Watch};
 use indexmap::IndexMap;
@@ -35,17 +35,17 @@ pub struct Following {
 
 /// A run that is watched.
 pub struct Followed {
-    seen: Mutex<Seen>,
+    seen: Mutex<FollowedRun>,
     /// The number of the last change.
     changes: watch::Sender<u64>,
 }
 
-struct Seen {
+struct FollowedRun {
     folder: RunFolder,
     tail: Tail,
     watch: Watch,
     /// What the run was started with, or why that is not to be had.
-    kept: Result<Kept, String>,
+    kept: Result<RunInputs, String>,
     /// The inputs that were looked for, once the run has begun.
     inputs: Option<IndexMap<String, String>>,
     engine: bool,
@@ -57,7 +57,7 @@ struct Seen {
 
 /// What is sent to who watches.
 #[derive(Serialize)]
-struct Sent<'s> {
+struct ServerEvent<'s> {
     /// By this machine's clock, as all times here.
     now: i64,
     head: Head,
@@ -76,13 +76,13 @@ impl Following {
     }
 
     /// A run that there is, followed from now on.
-    pub async fn follow(&self, run: &RunId) -> Result<Arc<Followed>, Error> {
+    pub async fn follow(&self, run: &RunId) -> Result<Arc<Followed>, JournalError> {
         let open = |all: &HashMap<RunId, Weak<Followed>>| all.get(run).and_then(Weak::upgrade);
         if let Some(followed) = open(&unpoisoned(&self.open)) {
             return Ok(followed);
         }
         let folder = self.store.find(run)?;
-        let seen = tokio::task::spawn_blocking(move || Seen::open(folder, Watch::default()))
+        let seen = tokio::task::spawn_blocking(move || FollowedRun::open(folder, Watch::default()))
             .await
             .expect("reading does not panic")?;
         let mut all = unpoisoned(&self.open);
@@ -134,15 +134,15 @@ impl Followed {
         let head = Head { engine: seen.engine, ..seen.watch.head(state) };
         let now = Timestamp::now().as_millisecond();
         let (broken, no_inputs) = (seen.broken.as_deref(), seen.kept.as_ref().err().map(String::as_str));
-        let sent = Sent { now, head, update: seen.watch.since(since, state), broken, no_inputs };
+        let sent = ServerEvent { now, head, update: seen.watch.since(since, state), broken, no_inputs };
         (serde_json::to_string(&sent).expect("maps have text for keys"), seen.watch.now())
     }
 
     /// The account of one task, and where it lies what it printed.
-    pub fn task(&self, name: &TaskName) -> Option<(Task, Vec<Printout>)> {
+    pub fn task(&self, name: &TaskName) -> Option<(ReviewTask, Vec<Printout>)> {
         let seen = unpoisoned(&self.seen);
         let task = seen.watch.task(name, seen.state())?;
-        Some((task, printouts::of(&seen.folder, seen.state(), seen.kept.as_ref().ok(), name)))
+        Some((task, task_output::of(&seen.folder, seen.state(), seen.kept.as_ref().ok(), name)))
     }
 
     /// What a rollback to the last safe place would do now; none where that cannot be known, or there is no way any more.
@@ -150,17 +150,17 @@ impl Followed {
         let seen = unpoisoned(&self.seen);
         let (state, kept) = (&seen.tail.so_far().state, seen.kept.as_ref().ok()?);
         let program = &kept.prepared.program;
-        let way = || walk::way(program, state, &Target::LastCheckpoint, false);
+        let way = || undo_plan::plan(program, state, &RollbackTarget::LastCheckpoint, false);
         state.tidy.is_none().then(|| rollback::back(program, state, &way()))
     }
 }
 
-impl Seen {
+impl FollowedRun {
     /// Reads all of a run; `watch` has heard of nothing yet.
-    fn open(folder: RunFolder, watch: Watch) -> Result<Seen, Error> {
+    fn open(folder: RunFolder, watch: Watch) -> Result<FollowedRun, JournalError> {
         let tail = Tail::open(&folder.journal())?;
         let (kept, inputs) = (Err("the run has not begun".to_owned()), None);
-        let mut seen = Seen { folder, tail, watch, kept, inputs, engine: false, is_whole: true, broken: None };
+        let mut seen = FollowedRun { folder, tail, watch, kept, inputs, engine: false, is_whole: true, broken: None };
         seen.read_on()?;
         seen.look_around();
         Ok(seen)
@@ -176,13 +176,13 @@ impl Seen {
     }
 
     /// What a look that failed has left is not built upon: the next one reads everything anew.
-    fn read(&mut self) -> Result<(), Error> {
+    fn read(&mut self) -> Result<(), JournalError> {
         if std::mem::replace(&mut self.is_whole, false) {
             self.read_on()?;
         } else {
             let broken = self.broken.take();
-            let anew = Seen::open(self.folder.clone(), Watch::after(self.watch.now()));
-            *self = Seen { broken, ..anew? };
+            let anew = FollowedRun::open(self.folder.clone(), Watch::after(self.watch.now()));
+            *self = FollowedRun { broken, ..anew? };
         }
         self.is_whole = true;
         Ok(())
@@ -208,25 +208,25 @@ impl Seen {
         }
     }
 
-    fn read_on(&mut self) -> Result<(), Error> {
+    fn read_on(&mut self) -> Result<(), JournalError> {
         let length = self.folder.journal().metadata().map_or(0, |file| file.len());
         if length == self.tail.so_far().whole {
             return Ok(());
         }
-        let Seen { tail, watch, .. } = self;
+        let FollowedRun { tail, watch, .. } = self;
         tail.advance(|stamped, state| watch.event(stamped, state))?;
         let inputs = self.state().run.is_some().then(|| self.state().inputs.clone());
         if self.inputs != inputs {
             self.inputs = inputs;
-            self.take_up();
+            self.start_following();
         }
         Ok(())
     }
 
     /// Learns what was known of the run beforehand, once it has begun and whenever its runbook was corrected.
-    fn take_up(&mut self) {
-        self.kept = kept::take_up(&self.folder, self.state()).map_err(|refusal| refusal.to_string());
-        let known = self.kept.as_ref().ok().map(|kept| saved::known(&self.folder, &kept.prepared.program));
+    fn start_following(&mut self) {
+        self.kept = run_inputs::read_for_resume(&self.folder, self.state()).map_err(|refusal| refusal.to_string());
+        let known = self.kept.as_ref().ok().map(|kept| plan_file::known(&self.folder, &kept.prepared.program));
         self.watch.know(known);
     }
 

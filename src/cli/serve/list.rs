@@ -4,7 +4,7 @@ use super::follow::unpoisoned;
 use crate::cli::control;
 use crate::journal::{Store, Tail};
 use crate::model::RunId;
-use crate::report::watch::Row;
+use crate::report::watch::RunRow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -18,24 +18,24 @@ const EVERY: Duration = Duration::from_secs(1);
 const MOST: usize = 100;
 
 /// The list, which is looked at while a receiver of it lives.
-pub struct List {
+pub struct RunList {
     store: Store,
     open: Mutex<Weak<watch::Sender<String>>>,
 }
 
 /// Somebody's hold on the list: what it says, as JSON.
-pub struct Watched {
+pub struct ListSubscription {
     /// As long as one of them is there, the list is looked at.
     _sender: Arc<watch::Sender<String>>,
     pub rows: watch::Receiver<String>,
 }
 
-impl List {
-    pub fn new(store: Store) -> List {
-        List { store, open: Mutex::default() }
+impl RunList {
+    pub fn new(store: Store) -> RunList {
+        RunList { store, open: Mutex::default() }
     }
 
-    pub fn watch(&self) -> Watched {
+    pub fn watch(&self) -> ListSubscription {
         let mut open = unpoisoned(&self.open);
         let sender = open.upgrade().unwrap_or_else(|| {
             let sender = Arc::new(watch::channel(String::new()).0);
@@ -48,14 +48,14 @@ impl List {
         if !sender.borrow().is_empty() {
             rows.mark_changed();
         }
-        Watched { rows, _sender: sender }
+        ListSubscription { rows, _sender: sender }
     }
 }
 
 async fn keep_up(store: Store, sender: Weak<watch::Sender<String>>) {
     let mut pulse = interval(EVERY);
     pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut known = Known::default();
+    let mut known = RunCache::default();
     loop {
         pulse.tick().await;
         let Some(sender) = sender.upgrade() else { return };
@@ -74,11 +74,11 @@ async fn keep_up(store: Store, sender: Weak<watch::Sender<String>>) {
 
 /// What was read of each run: only what has grown is read on.
 #[derive(Default)]
-struct Known(HashMap<RunId, (u64, Row, Option<Tail>)>);
+struct RunCache(HashMap<RunId, (u64, RunRow, Option<Tail>)>);
 
-impl Known {
+impl RunCache {
     /// The newest first.
-    fn look(&mut self, store: &Store) -> Vec<Row> {
+    fn look(&mut self, store: &Store) -> Vec<RunRow> {
         let mut runs = store.runs().unwrap_or_default();
         runs.reverse();
         runs.truncate(MOST);
@@ -86,8 +86,8 @@ impl Known {
         runs.iter().map(|run| self.row(store, run)).collect()
     }
 
-    fn row(&mut self, store: &Store, run: &RunId) -> Row {
-        let Ok(folder) = store.find(run) else { return Row::unreadable(run, "it is gone") };
+    fn row(&mut self, store: &Store, run: &RunId) -> RunRow {
+        let Ok(folder) = store.find(run) else { return RunRow::unreadable(run, "it is gone") };
         let length = folder.journal().metadata().map_or(0, |file| file.len());
         let (_, mut row, tail) = match self.0.remove(run) {
             Some(known) if known.0 == length => known,
@@ -97,10 +97,10 @@ impl Known {
                 match read {
                     // One that has ended may be gone on with, but seldom is: it is not kept in memory.
                     Ok(tail) => {
-                        let row = Row::of(run, &tail.so_far().state);
+                        let row = RunRow::of(run, &tail.so_far().state);
                         (length, row, Some(tail).filter(|tail| tail.so_far().state.outcome.is_none()))
                     }
-                    Err(error) => (length, Row::unreadable(run, error), None),
+                    Err(error) => (length, RunRow::unreadable(run, error), None),
                 }
             }
         };

@@ -80,7 +80,7 @@ impl Door {
         }
     }
 
-    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Peer)> {
+    async fn accept(&self) -> io::Result<(Box<dyn Connected>, Peer)> {
         match self {
             Door::Tcp(listener, _) => {
                 let (stream, from) = listener.accept().await?;
@@ -113,8 +113,8 @@ impl Drop for Door {
     }
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+trait Connected: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connected for S {}
 
 /// Listens from now on.
 pub fn open(listen: &Listen) -> io::Result<Door> {
@@ -154,7 +154,7 @@ pub async fn serve(door: &Door, routes: Router) {
 }
 
 /// Serves one connection until it ends, or another takes its seat.
-async fn attend(stream: Box<dyn Stream>, seat: Seat, routes: Router) {
+async fn attend(stream: Box<dyn Connected>, seat: Seat, routes: Router) {
     let shown = seat.shown.clone();
     let told = routes.map_request(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(shown.clone());

@@ -11,7 +11,7 @@ pub const PIECE: u64 = 64 << 10;
 
 /// A part of an output. Places are in bytes.
 #[derive(Debug, Serialize)]
-pub struct Piece {
+pub struct OutputRange {
     pub from: u64,
     /// Where the next piece begins.
     pub next: u64,
@@ -21,7 +21,7 @@ pub struct Piece {
 }
 
 /// A piece of an output, by the name of its file: from a place on, or its end.
-pub fn piece(folder: &RunFolder, file: &str, from: Option<u64>) -> io::Result<Piece> {
+pub fn piece(folder: &RunFolder, file: &str, from: Option<u64>) -> io::Result<OutputRange> {
     let mut components = Path::new(file).components();
     if !matches!((components.next(), components.next()), (Some(Component::Normal(_)), None)) {
         return Err(ErrorKind::NotFound.into());
@@ -34,7 +34,7 @@ pub fn piece(folder: &RunFolder, file: &str, from: Option<u64>) -> io::Result<Pi
     file.take(PIECE).read_to_end(&mut bytes)?;
     bytes.truncate(whole(&bytes));
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    Ok(Piece { from, next: from + bytes.len() as u64, size, text })
+    Ok(OutputRange { from, next: from + bytes.len() as u64, size, text })
 }
 
 /// How many bytes there are before a character that is not all there yet.

@@ -2,15 +2,15 @@
 
 use super::follow::{Followed, Following};
 use super::guard::{self, Guard};
-use super::list::List;
-use super::output::Piece;
+use super::list::RunList;
+use super::output::OutputRange;
 use super::people::Who;
 use super::{assets, control, output};
-use crate::cli::printouts::Printout;
-use crate::journal::{Error, RunFolder, Store};
+use crate::cli::task_output::Printout;
+use crate::journal::{JournalError, RunFolder, Store};
 use crate::model::{RunId, TaskName};
-use crate::report::review::Task;
-use crate::report::words;
+use crate::report::labels;
+use crate::report::review::ReviewTask;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{StatusCode, header};
@@ -31,28 +31,28 @@ const LONGEST: usize = 4096;
 #[derive(Clone)]
 pub struct Served {
     following: Arc<Following>,
-    list: Arc<List>,
+    list: Arc<RunList>,
     guard: Arc<Guard>,
 }
 
 impl Served {
-    pub fn find(&self, run: &RunId) -> Result<RunFolder, Refused> {
+    pub fn find(&self, run: &RunId) -> Result<RunFolder, HttpRefusal> {
         self.following.store.find(run).map_err(not_found)
     }
 
-    async fn followed(&self, run: &RunId) -> Result<Arc<Followed>, Refused> {
+    async fn followed(&self, run: &RunId) -> Result<Arc<Followed>, HttpRefusal> {
         self.following.follow(run).await.map_err(|error| match error {
-            Error::NoRun { .. } => not_found(error),
+            JournalError::NoRun { .. } => not_found(error),
             error => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         })
     }
 }
 
 /// A refusal in words, for the person who watches.
-pub type Refused = (StatusCode, String);
+pub type HttpRefusal = (StatusCode, String);
 
 pub fn all(store: Store, guard: Arc<Guard>) -> Router {
-    let list = Arc::new(List::new(store.clone()));
+    let list = Arc::new(RunList::new(store.clone()));
     let served = Served { following: Arc::new(Following::new(store)), list, guard: guard.clone() };
     Router::new()
         .route("/", get(assets::page))
@@ -72,12 +72,12 @@ pub fn all(store: Store, guard: Arc<Guard>) -> Router {
 }
 
 #[derive(Deserialize)]
-struct Login {
+struct LoginForm {
     token: String,
 }
 
 async fn login(State(served): State<Served>, body: Bytes) -> Response {
-    let login = serde_json::from_slice::<Login>(&body).ok();
+    let login = serde_json::from_slice::<LoginForm>(&body).ok();
     match login.and_then(|login| served.guard.let_in(&login.token)) {
         Some(cookie) => (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response(),
         None => (StatusCode::UNAUTHORIZED, "this is not the token that `surefoot serve` has printed").into_response(),
@@ -85,7 +85,7 @@ async fn login(State(served): State<Served>, body: Bytes) -> Response {
 }
 
 #[derive(Serialize)]
-struct Session<'s> {
+struct PageSession<'s> {
     version: &'static str,
     /// As whom this page acts.
     operator: String,
@@ -95,7 +95,7 @@ struct Session<'s> {
 
 async fn session(State(served): State<Served>, Extension(who): Extension<Who>) -> Response {
     let (operator, version) = (who.name(), env!("CARGO_PKG_VERSION"));
-    json(&Session { version, operator, control: served.guard.control, csrf: served.guard.csrf() })
+    json(&PageSession { version, operator, control: served.guard.control, csrf: served.guard.csrf() })
 }
 
 async fn runs(State(served): State<Served>) -> Response {
@@ -107,7 +107,7 @@ async fn runs(State(served): State<Served>) -> Response {
     events(rows)
 }
 
-async fn run(State(served): State<Served>, Path(run): Path<RunId>) -> Result<Response, Refused> {
+async fn run(State(served): State<Served>, Path(run): Path<RunId>) -> Result<Response, HttpRefusal> {
     let followed = served.followed(&run).await?;
     let mut changes = followed.changes();
     changes.mark_changed();
@@ -125,7 +125,7 @@ fn events(texts: impl Stream<Item = String> + Send + 'static) -> Response {
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
 
-async fn back(State(served): State<Served>, Path(run): Path<RunId>) -> Result<Response, Refused> {
+async fn back(State(served): State<Served>, Path(run): Path<RunId>) -> Result<Response, HttpRefusal> {
     let followed = served.followed(&run).await?;
     Ok(json(&in_background(move || followed.back()).await))
 }
@@ -134,7 +134,7 @@ async fn back(State(served): State<Served>, Path(run): Path<RunId>) -> Result<Re
 #[derive(Serialize)]
 struct Detail {
     #[serde(flatten)]
-    task: Task,
+    task: ReviewTask,
     /// Why it did not do its work, in full.
     fault_text: Option<String>,
     printed: Vec<Title>,
@@ -147,12 +147,15 @@ struct Title {
     size: u64,
 }
 
-async fn task(State(served): State<Served>, Path((run, task)): Path<(RunId, TaskName)>) -> Result<Response, Refused> {
+async fn task(
+    State(served): State<Served>,
+    Path((run, task)): Path<(RunId, TaskName)>,
+) -> Result<Response, HttpRefusal> {
     let followed = served.followed(&run).await?;
     let found = in_background(move || followed.task(&task)).await;
     let (task, printed) = found.ok_or((StatusCode::NOT_FOUND, "the run has no such task".to_owned()))?;
     let text = |text: String| anstream::adapter::strip_str(&text).to_string();
-    let fault_text = task.fault.as_ref().map(|fault| text(words::fault(fault, "")));
+    let fault_text = task.fault.as_ref().map(|fault| text(labels::fault(fault, "")));
     Ok(json(&Detail { task, fault_text, printed: printed.into_iter().map(title).collect() }))
 }
 
@@ -166,24 +169,24 @@ fn title(Printout { path, part, attempt, stream }: Printout) -> Title {
 async fn end_of_output(
     State(served): State<Served>,
     Path((run, file)): Path<(RunId, String)>,
-) -> Result<Response, Refused> {
+) -> Result<Response, HttpRefusal> {
     printed(served, run, file, None).await
 }
 
 async fn output_from(
     State(served): State<Served>,
     Path((run, file, from)): Path<(RunId, String, u64)>,
-) -> Result<Response, Refused> {
+) -> Result<Response, HttpRefusal> {
     printed(served, run, file, Some(from)).await
 }
 
-async fn printed(served: Served, run: RunId, file: String, from: Option<u64>) -> Result<Response, Refused> {
+async fn printed(served: Served, run: RunId, file: String, from: Option<u64>) -> Result<Response, HttpRefusal> {
     let folder = served.find(&run)?;
-    let piece: Piece = in_background(move || output::piece(&folder, &file, from)).await.map_err(not_found)?;
+    let piece: OutputRange = in_background(move || output::piece(&folder, &file, from)).await.map_err(not_found)?;
     Ok(json(&piece))
 }
 
-fn not_found(error: impl ToString) -> Refused {
+fn not_found(error: impl ToString) -> HttpRefusal {
     (StatusCode::NOT_FOUND, error.to_string())
 }
 

@@ -1,8 +1,8 @@
 use super::*;
-use crate::action::{Action, Cx, Kind, Seen, Undoing};
+use crate::action::{Action, ActionKind, Cx, Inspection, UndoSupport};
 use crate::check::Need;
 use crate::model::{Effect, Fault, FileId, Span, TaskName};
-use crate::template::Late;
+use crate::template::Templated;
 use petgraph::algo::{has_path_connecting, is_cyclic_directed};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ struct Nothing {}
 impl Action for Nothing {
     const NAME: &'static str = "nothing";
     const EXAMPLE: &'static str = "nothing: {}";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
     type Out = ();
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
-        Ok(Seen::Clean(()))
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
+        Ok(Inspection::Unchanged(()))
     }
 
     async fn apply(&self, _: &Cx<'_>, _: &()) -> Result<(), Fault> {
@@ -27,10 +27,10 @@ impl Action for Nothing {
     }
 }
 
-static NOTHING: Kind = Kind::of::<Nothing>();
+static NOTHING: ActionKind = ActionKind::of::<Nothing>();
 
 fn step(id: &str, needs: Option<Vec<Need>>, gate: Gate) -> Step {
-    let args = Late::Value(serde_json::json!({}));
+    let args = Templated::Value(serde_json::json!({}));
     Step { needs, gate, ..Step::plain(id.into(), Span::new(FileId(0), 0..0), &NOTHING, args) }
 }
 
@@ -53,7 +53,7 @@ fn tasks(steps: &[Step], hosts: &[usize]) -> Vec<Task> {
 }
 
 /// Whether the task `to` waits for the task `from`, both as `step@host`.
-fn waits(graph: &DiGraph<Node, ()>, tasks: &[Task], from: &str, to: &str) -> bool {
+fn waits(graph: &DiGraph<GraphNode, ()>, tasks: &[Task], from: &str, to: &str) -> bool {
     let node = |name: &str| {
         let task = tasks.iter().position(|t| t.name.to_string() == name).unwrap();
         NodeIndex::new(task)

@@ -3,10 +3,10 @@ use proptest::prelude::*;
 use std::collections::HashSet;
 
 /// Tasks 0.. with arrows between nodes; nodes above the last task are joins.
-fn graph(tasks: u32, joins: u32, arrows: &[(u32, u32)]) -> DiGraph<Node, ()> {
+fn graph(tasks: u32, joins: u32, arrows: &[(u32, u32)]) -> DiGraph<GraphNode, ()> {
     let mut graph = DiGraph::new();
     let nodes: Vec<_> =
-        (0..tasks).map(Node::Task).chain((0..joins).map(Node::Join)).map(|n| graph.add_node(n)).collect();
+        (0..tasks).map(GraphNode::Task).chain((0..joins).map(GraphNode::Join)).map(|n| graph.add_node(n)).collect();
     for (from, to) in arrows {
         graph.add_edge(nodes[*from as usize], nodes[*to as usize], ());
     }
@@ -86,7 +86,7 @@ fn during_a_pause_nothing_starts_and_nothing_is_lost() {
     assert_eq!(schedule.start(), Some(0));
     schedule.pause(true);
     schedule.finish(0);
-    assert_eq!((schedule.start(), schedule.progress()), (None, Progress::Open));
+    assert_eq!((schedule.start(), schedule.progress()), (None, ScheduleProgress::Open));
     schedule.pause(false);
     assert_eq!(started(&mut schedule), [1]);
     schedule.finish(1);
@@ -94,9 +94,9 @@ fn during_a_pause_nothing_starts_and_nothing_is_lost() {
 }
 
 /// A random acyclic graph (arrows point to higher nodes, in a shuffled order of tasks and joins) and its slots.
-fn programs() -> impl Strategy<Value = (DiGraph<Node, ()>, Vec<Slot>)> {
+fn programs() -> impl Strategy<Value = (DiGraph<GraphNode, ()>, Vec<Slot>)> {
     (1u32..40, 0u32..10).prop_flat_map(|(tasks, joins)| {
-        let nodes: Vec<Node> = (0..tasks).map(Node::Task).chain((0..joins).map(Node::Join)).collect();
+        let nodes: Vec<GraphNode> = (0..tasks).map(GraphNode::Task).chain((0..joins).map(GraphNode::Join)).collect();
         let count = nodes.len();
         let slot = prop_oneof![1 => Just(Slot::Free), 4 => (0u32..4).prop_map(Slot::Host)];
         let arrows = prop::collection::vec((0..count, 0..count), 0..count * 2);
@@ -114,12 +114,12 @@ fn programs() -> impl Strategy<Value = (DiGraph<Node, ()>, Vec<Slot>)> {
 }
 
 /// The tasks that must have finished before each task: through joins, not through other tasks.
-fn before(graph: &DiGraph<Node, ()>, node: NodeIndex) -> Vec<u32> {
+fn before(graph: &DiGraph<GraphNode, ()>, node: NodeIndex) -> Vec<u32> {
     let above = graph.neighbors_directed(node, petgraph::Direction::Incoming);
     above
         .flat_map(|above| match graph[above] {
-            Node::Task(task) => vec![task],
-            Node::Join(_) => before(graph, above),
+            GraphNode::Task(task) => vec![task],
+            GraphNode::Join(_) => before(graph, above),
         })
         .collect()
 }
@@ -135,7 +135,7 @@ proptest! {
         let (mut running, mut finished) = (Vec::new(), HashSet::new());
         for pick in picks {
             for task in started(&mut schedule) {
-                let node = graph.node_indices().find(|n| graph[*n] == Node::Task(task)).unwrap();
+                let node = graph.node_indices().find(|n| graph[*n] == GraphNode::Task(task)).unwrap();
                 prop_assert!(before(&graph, node).iter().all(|b| finished.contains(b)), "{task} is early");
                 prop_assert!(!finished.contains(&task) && !running.contains(&task), "{task} started twice");
                 running.push(task);

@@ -9,7 +9,7 @@
 //! | other YAML | ours |
 
 use super::{INVENTORY, Inventory, ansible, decode, ssh};
-use crate::load::{Node, Value, file, folder, node, yaml};
+use crate::load::{Node, NodeValue, file, folder, node, yaml};
 use crate::model::{Diagnostic, FileId, Severity, Sources, Span};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -18,7 +18,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 /// An inventory, and what is to be kept of it.
 #[derive(Clone, Debug, Default)]
-pub struct Loaded {
+pub struct LoadedInventory {
     pub inventory: Inventory,
     /// The same as a native inventory: the file's own text, where it is one.
     pub native: Option<String>,
@@ -30,7 +30,7 @@ pub struct Loaded {
 }
 
 /// Loads an inventory of any form.
-pub fn load(given: &Path, sources: &mut Sources) -> Result<Loaded, Vec<Diagnostic>> {
+pub fn load(given: &Path, sources: &mut Sources) -> Result<LoadedInventory, Vec<Diagnostic>> {
     if let Some(config) = given.to_str().and_then(|text| text.strip_prefix("ssh:")) {
         let (root, warnings) = ssh::read(config, sources)?;
         return translated(root, warnings, Path::new("/"), sources);
@@ -49,7 +49,7 @@ pub fn load(given: &Path, sources: &mut Sources) -> Result<Loaded, Vec<Diagnosti
     loaded
 }
 
-fn of_text(given: &Path, file: FileId, text: &str, sources: &mut Sources) -> Result<Loaded, Vec<Diagnostic>> {
+fn of_text(given: &Path, file: FileId, text: &str, sources: &mut Sources) -> Result<LoadedInventory, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let said = match is_ini(given, text) {
         true => ansible::ini(file, text, &mut problems),
@@ -58,7 +58,7 @@ fn of_text(given: &Path, file: FileId, text: &str, sources: &mut Sources) -> Res
             node::expect_map(&root, "an inventory")?;
             if !is_ansible(&root) {
                 let inventory = decode(&root, &folder(given), sources)?;
-                return Ok(Loaded { inventory, native: Some(text.to_string()), ..Loaded::default() });
+                return Ok(LoadedInventory { inventory, native: Some(text.to_string()), ..LoadedInventory::default() });
             }
             ansible::tree(&root, sources, &mut problems)
         }
@@ -74,11 +74,17 @@ fn translated(
     mut problems: Vec<Diagnostic>,
     folder: &Path,
     sources: &Sources,
-) -> Result<Loaded, Vec<Diagnostic>> {
+) -> Result<LoadedInventory, Vec<Diagnostic>> {
     match decode(&root, folder, sources) {
         Ok(inventory) if problems.iter().all(|problem| problem.severity == Severity::Warning) => {
             let native = serde_json::to_string_pretty(&root.to_json()).expect("maps have text for keys");
-            Ok(Loaded { inventory, native: Some(native), translated: true, warnings: problems, ..Loaded::default() })
+            Ok(LoadedInventory {
+                inventory,
+                native: Some(native),
+                translated: true,
+                warnings: problems,
+                ..LoadedInventory::default()
+            })
         }
         decoded => {
             problems.extend(decoded.err().into_iter().flatten());
@@ -118,8 +124,10 @@ fn is_ini(path: &Path, text: &str) -> bool {
 
 fn is_ansible(root: &Node) -> bool {
     let is_group = |node: &Node| match &node.value {
-        Value::Map(parts) => parts.iter().all(|(part, _)| ["hosts", "children", "vars"].contains(&part.text.as_str())),
-        value => *value == Value::Null,
+        NodeValue::Map(parts) => {
+            parts.iter().all(|(part, _)| ["hosts", "children", "vars"].contains(&part.text.as_str()))
+        }
+        value => *value == NodeValue::Null,
     };
     let ours = INVENTORY.names().any(|key| root.get(key).is_some());
     let groups = || root.entries().iter().all(|(_, node)| is_group(node));

@@ -1,6 +1,6 @@
 //! The hosts that an ssh config names: each `Host` that is no pattern, reached by that name.
 
-use crate::load::{Key, Node, Value, file};
+use crate::load::{Node, NodeKey, NodeValue, file};
 use crate::model::{Diagnostic, Severity, Sources, Span};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ const DEEPEST: usize = 16;
 pub(super) fn read(config: &str, sources: &mut Sources) -> Result<(Node, Vec<Diagnostic>), Vec<Diagnostic>> {
     let own = std::env::home_dir().unwrap_or_default().join(".ssh");
     let path = if config.is_empty() { own.join("config") } else { crate::load::absolute(Path::new(config)) };
-    let mut reader = Reader { folder: own, hosts: Vec::new(), warnings: Vec::new() };
+    let mut reader = SshConfigReader { folder: own, hosts: Vec::new(), warnings: Vec::new() };
     reader.file(&path, 0, sources)?;
     let Some(whole) = reader.hosts.first().map(|host| host.span) else {
         let nowhere = Span::new(sources.add(path.as_path(), ""), 0..0);
@@ -19,26 +19,26 @@ pub(super) fn read(config: &str, sources: &mut Sources) -> Result<(Node, Vec<Dia
     };
     let map = |name: &str, span, value| Node {
         span,
-        value: Value::Map(vec![(Key { text: name.to_owned(), span }, Node { span, value })]),
+        value: NodeValue::Map(vec![(NodeKey { text: name.to_owned(), span }, Node { span, value })]),
     };
     let hosts = reader.hosts.into_iter().map(|key| {
         let node = match config.is_empty() {
-            true => Node { span: key.span, value: Value::Null },
-            false => map("ssh_config", key.span, Value::String(path.to_string_lossy().into_owned())),
+            true => Node { span: key.span, value: NodeValue::Null },
+            false => map("ssh_config", key.span, NodeValue::String(path.to_string_lossy().into_owned())),
         };
         (key, node)
     });
-    Ok((map("hosts", whole, Value::Map(hosts.collect())), reader.warnings))
+    Ok((map("hosts", whole, NodeValue::Map(hosts.collect())), reader.warnings))
 }
 
-struct Reader {
+struct SshConfigReader {
     /// Where relative `Include`s start.
     folder: PathBuf,
-    hosts: Vec<Key>,
+    hosts: Vec<NodeKey>,
     warnings: Vec<Diagnostic>,
 }
 
-impl Reader {
+impl SshConfigReader {
     fn file(&mut self, path: &Path, depth: usize, sources: &mut Sources) -> Result<(), Vec<Diagnostic>> {
         let file = file::read(path, sources)?;
         let text = sources.get(file).text.clone();
@@ -78,7 +78,7 @@ impl Reader {
             let problem = Diagnostic::error("W0702", span, message);
             return self.warnings.push(Diagnostic { severity: Severity::Warning, ..problem });
         }
-        self.hosts.push(Key { text: name.to_owned(), span });
+        self.hosts.push(NodeKey { text: name.to_owned(), span });
     }
 
     /// The files that a pattern means: `*` may stand in its last part.

@@ -1,8 +1,8 @@
 //! `lab` of a rehearsal: which throw-away hosts it takes.
 
-use crate::lab::{DataDisk, Etcd, HostSpec, LabError, Name, Package, Spec};
+use crate::lab::{DataDisk, Etcd, HostSpec, LabError, LabName, LabSpec, Package};
 use crate::load::fields::Fields;
-use crate::load::node::{Node, Value};
+use crate::load::node::{Node, NodeValue};
 use crate::load::shape::{Form, Shape, fields};
 use crate::model::Diagnostic;
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use std::str::FromStr;
 /// The hosts that a rehearsal wants.
 #[derive(Clone, Debug)]
 pub struct LabWish {
-    pub hosts: Vec<Name>,
+    pub hosts: Vec<LabName>,
     pub etcd: Etcd,
     /// Installed on every host.
     pub packages: BTreeSet<Package>,
@@ -21,15 +21,15 @@ pub struct LabWish {
 
 impl Default for LabWish {
     fn default() -> LabWish {
-        LabWish { hosts: Spec::numbered(3), etcd: Etcd::None, packages: BTreeSet::new(), disk: None }
+        LabWish { hosts: LabSpec::numbered(3), etcd: Etcd::None, packages: BTreeSet::new(), disk: None }
     }
 }
 
 impl LabWish {
     /// The lab of this name that has it all.
-    pub fn spec(self, name: Name) -> Spec {
+    pub fn spec(self, name: LabName) -> LabSpec {
         let host = |name| HostSpec { name, disk: self.disk.clone() };
-        Spec { name, hosts: self.hosts.into_iter().map(host).collect(), etcd: self.etcd, packages: self.packages }
+        LabSpec { name, hosts: self.hosts.into_iter().map(host).collect(), etcd: self.etcd, packages: self.packages }
     }
 }
 
@@ -71,14 +71,14 @@ pub(super) fn decode(node: &Node, problems: &mut Vec<Diagnostic>) -> LabWish {
     fields.finish(problems);
     if let Some(node) = hosts {
         wish.hosts = match &node.value {
-            Value::Seq(names) => names.iter().filter_map(|name| word(name, problems)).collect(),
+            NodeValue::Seq(names) => names.iter().filter_map(|name| word(name, problems)).collect(),
             _ => numbered(node, problems),
         };
     }
     if let Some(etcd) = etcd.and_then(|node| word(node, problems)) {
         wish.etcd = etcd;
     }
-    if let Some(Node { value: Value::Seq(packages), .. }) = packages {
+    if let Some(Node { value: NodeValue::Seq(packages), .. }) = packages {
         wish.packages = packages.iter().filter_map(|package| word(package, problems)).collect();
     } else if let Some(node) = packages {
         problems.push(wrong(node, format!("`packages` is a list of names, this is {}", node.kind())));
@@ -87,16 +87,16 @@ pub(super) fn decode(node: &Node, problems: &mut Vec<Diagnostic>) -> LabWish {
     wish
 }
 
-fn numbered(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<Name> {
+fn numbered(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<LabName> {
     let count = match &node.value {
-        Value::Number(number) => number.as_u64().and_then(|count| usize::try_from(count).ok()),
+        NodeValue::Number(number) => number.as_u64().and_then(|count| usize::try_from(count).ok()),
         _ => None,
     };
     if count.is_none() {
         let message = format!("`hosts` is a number of hosts or a list of their names, this is {}", node.kind());
         problems.push(wrong(node, message));
     }
-    Spec::numbered(count.unwrap_or_default())
+    LabSpec::numbered(count.unwrap_or_default())
 }
 
 /// A text that the lab has a meaning for.

@@ -1,6 +1,6 @@
 //! Which event may come next in a run.
 
-use super::{RunState, Walk};
+use super::{Rollback, RunState};
 use crate::model::{Event, HostName, Outcome, TaskEvent, TaskName, TaskRecord, TaskState};
 use std::collections::HashSet;
 
@@ -10,8 +10,8 @@ impl RunState {
         if self.started.is_none() != matches!(event, Event::RunStarted { .. }) {
             return Err("a run starts once, first".into());
         }
-        let settles = matches!(event, Event::Task { what: TaskEvent::Settled { .. }, .. });
-        let tidies = matches!(event, Event::Tidying { .. } | Event::Tidied { .. });
+        let settles = matches!(event, Event::Task { what: TaskEvent::Resolved { .. }, .. });
+        let tidies = matches!(event, Event::CleanupStarted { .. } | Event::CleanedUp { .. });
         if self.tidy.is_some() && !tidies {
             return Err("the run was tidied: what would lead on or back is gone".into());
         }
@@ -23,13 +23,13 @@ impl RunState {
             Event::RunResumed { forward, tasks, again, .. } => self.check_resumed(*forward, tasks.as_deref(), again),
             Event::RollingBack { tasks, gates, .. } => self.check_back(tasks).and_then(|()| self.check_gates(gates)),
             Event::Finishing { tasks, .. } => self.check_finishing(tasks),
-            Event::LeftOut { host, .. } => self.check_left_out(host),
+            Event::HostExcluded { host, .. } => self.check_left_out(host),
             Event::Task { task, what } => self.check_task(task, what),
             Event::Paused { .. } if self.paused.is_some() => Err("the run is paused already".into()),
             Event::Continued { .. } if self.paused.is_none() => Err("the run is not paused".into()),
             Event::Stopping { .. } if self.stopping => Err("the run is stopping already".into()),
             Event::RunEnded { outcome } => self.check_end(*outcome),
-            Event::Tidied { .. } if self.tidy.is_none() => Err("nobody has begun to tidy".into()),
+            Event::CleanedUp { .. } if self.tidy.is_none() => Err("nobody has begun to tidy".into()),
             _ => Ok(()),
         }
     }
@@ -37,7 +37,7 @@ impl RunState {
     fn check_task(&self, task: &TaskName, what: &TaskEvent) -> Result<(), String> {
         let record = self.tasks.get(task).ok_or_else(|| format!("no task {task} in this run"))?;
         let starts = matches!(what, TaskEvent::Started { .. });
-        let undoes = matches!(what, TaskEvent::Undoing { .. } | TaskEvent::Kept { .. });
+        let undoes = matches!(what, TaskEvent::Undoing { .. } | TaskEvent::NotReverted { .. });
         if self.stopping && (starts || undoes) {
             return Err(format!("{task} starts though the run is stopping"));
         }
@@ -139,7 +139,8 @@ impl RunState {
         if outcome == Outcome::Done && !complete {
             return Err("the run is called done, and not all of it is".into());
         }
-        let passed = |walk: &Walk| walk.tasks.iter().filter_map(|name| self.task(name)).all(|task| !task.has_changed());
+        let passed =
+            |walk: &Rollback| walk.tasks.iter().filter_map(|name| self.task(name)).all(|task| !task.has_changed());
         if outcome == Outcome::RolledBack && !self.back.as_ref().is_some_and(passed) {
             return Err("the run is called rolled back, and not all of it is".into());
         }

@@ -43,14 +43,14 @@ fn changing(undo: u32) -> TaskEvent {
 }
 
 fn done(changed: bool) -> TaskEvent {
-    TaskEvent::Done { changed, out: Arc::new(Outputs::new()), withheld: false }
+    TaskEvent::Done { changed, out: Arc::new(Outputs::new()), redacted: false }
 }
 
-fn settled(took_effect: bool) -> TaskEvent {
-    TaskEvent::Settled { took_effect, by: "ana".into() }
+fn resolved(took_effect: bool) -> TaskEvent {
+    TaskEvent::Resolved { took_effect, by: "ana".into() }
 }
 
-fn walk_back(state: &mut RunState) -> Result<(), Illegal> {
+fn roll_back(state: &mut RunState) -> Result<(), Illegal> {
     next(state, Event::RollingBack { to: None, because: None, tasks: vec![name("a@h"), name("b@h")], gates: vec![] })
 }
 
@@ -76,13 +76,13 @@ fn kinds() -> [(&'static str, TaskEvent); 17] {
         ("failed", TaskEvent::Failed { fault: fault() }),
         ("unknown", TaskEvent::Unknown { fault: fault() }),
         ("skipped", TaskEvent::Skipped),
-        ("reopened", TaskEvent::Reopened),
-        ("took effect", settled(true)),
-        ("did not", settled(false)),
+        ("reopened", TaskEvent::Requeued),
+        ("took effect", resolved(true)),
+        ("did not", resolved(false)),
         ("undoing 1", TaskEvent::Undoing { attempt: 1 }),
         ("undoing 2", TaskEvent::Undoing { attempt: 2 }),
         ("undone", TaskEvent::Undone { verified: true }),
-        ("kept", TaskEvent::Kept { why: "no".into() }),
+        ("kept", TaskEvent::NotReverted { why: "no".into() }),
         ("stuck", TaskEvent::Stuck { fault: fault() }),
     ]
 }
@@ -120,7 +120,7 @@ fn may_follow_back(before: &[TaskEvent], back: &[TaskEvent]) -> Vec<&'static str
     let legal = |what: &TaskEvent| {
         let mut state = run();
         before.iter().for_each(|event| task(&mut state, "a@h", event.clone()).unwrap());
-        walk_back(&mut state).unwrap();
+        roll_back(&mut state).unwrap();
         back.iter().for_each(|event| task(&mut state, "a@h", event.clone()).unwrap());
         task(&mut state, "a@h", what.clone()).is_ok()
     };
@@ -147,13 +147,13 @@ fn on_the_way_back_only_what_has_changed_is_taken_back() {
 fn what_is_under_way_or_unknown_is_not_walked_back() {
     let mut state = run();
     task(&mut state, "a@h", start(1)).unwrap();
-    assert!(walk_back(&mut state).is_err());
+    assert!(roll_back(&mut state).is_err());
     task(&mut state, "a@h", changing(1)).unwrap();
-    assert!(walk_back(&mut state).is_err());
+    assert!(roll_back(&mut state).is_err());
     task(&mut state, "a@h", TaskEvent::Unknown { fault: fault() }).unwrap();
-    assert!(walk_back(&mut state).is_err());
-    task(&mut state, "a@h", settled(true)).unwrap();
-    walk_back(&mut state).unwrap();
+    assert!(roll_back(&mut state).is_err());
+    task(&mut state, "a@h", resolved(true)).unwrap();
+    roll_back(&mut state).unwrap();
     assert!(task(&mut state, "b@h", start(1)).is_err(), "nothing starts on the way back");
 }
 
@@ -161,7 +161,7 @@ fn what_is_under_way_or_unknown_is_not_walked_back() {
 fn a_run_is_rolled_back_only_where_nothing_is_left() {
     let mut state = run();
     [start(1), changing(1), done(true)].into_iter().for_each(|event| task(&mut state, "a@h", event).unwrap());
-    walk_back(&mut state).unwrap();
+    roll_back(&mut state).unwrap();
     assert!(next(&mut state, Event::RunEnded { outcome: Outcome::RolledBack }).is_err());
     task(&mut state, "a@h", TaskEvent::Undoing { attempt: 2 }).unwrap();
     assert!(next(&mut state, Event::RunEnded { outcome: Outcome::RolledBack }).is_err());
@@ -189,12 +189,12 @@ fn a_resumed_run_opens_what_had_only_looked_and_no_act_of_unknown_end() {
 fn what_did_not_take_effect_leaves_nothing_to_undo() {
     let mut state = run();
     let unknown = TaskEvent::Unknown { fault: fault() };
-    for event in [start(1), changing(1), unknown.clone(), settled(false)] {
+    for event in [start(1), changing(1), unknown.clone(), resolved(false)] {
         task(&mut state, "a@h", event).unwrap();
     }
     assert!(!state.task(&name("a@h")).unwrap().has_changed());
     let failed = TaskEvent::Retrying { attempt: 1, fault: fault() };
-    for event in [start(1), changing(1), failed, start(2), changing(2), unknown, settled(false)] {
+    for event in [start(1), changing(1), failed, start(2), changing(2), unknown, resolved(false)] {
         task(&mut state, "b@h", event).unwrap();
     }
     assert!(state.task(&name("b@h")).unwrap().has_changed(), "its first attempt did something");
@@ -267,7 +267,7 @@ fn a_task_took_the_time_of_its_own_attempts_whatever_comes_later() {
     let took = |state: &RunState| state.task(&name("a@h")).unwrap().took();
     let own = took(&state);
     assert_eq!(own, Some(SignedDuration::from_secs(2)));
-    walk_back(&mut state).unwrap();
+    roll_back(&mut state).unwrap();
     task(&mut state, "a@h", TaskEvent::Undoing { attempt: 2 }).unwrap();
     task(&mut state, "a@h", TaskEvent::Undone { verified: true }).unwrap();
     assert_eq!(took(&state), own);

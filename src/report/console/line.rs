@@ -2,42 +2,42 @@
 //!
 //! Invariant: a span holds nothing that could move a cursor. Knows no terminal.
 
+use crate::report::labels::DIM;
 use crate::report::safe::clean;
-use crate::report::words::DIM;
 use anstyle::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Line(Vec<(Style, String)>);
+pub struct StyledLine(Vec<(Style, String)>);
 
-impl Line {
-    pub fn of(style: Style, text: &str) -> Line {
-        Line::default().and(style, text)
+impl StyledLine {
+    pub fn of(style: Style, text: &str) -> StyledLine {
+        StyledLine::default().and(style, text)
     }
 
-    pub fn plain(text: &str) -> Line {
-        Line::of(Style::new(), text)
+    pub fn plain(text: &str) -> StyledLine {
+        StyledLine::of(Style::new(), text)
     }
 
     /// With more behind it.
-    pub fn and(mut self, style: Style, text: &str) -> Line {
+    pub fn and(mut self, style: Style, text: &str) -> StyledLine {
         self.0.push((style, clean(text)));
         self
     }
 
-    pub fn join(mut self, other: Line) -> Line {
+    pub fn join(mut self, other: StyledLine) -> StyledLine {
         self.0.extend(other.0);
         self
     }
 
     /// With blanks behind it, up to this column.
-    pub fn padded(self, column: usize) -> Line {
+    pub fn padded(self, column: usize) -> StyledLine {
         let blanks = column.saturating_sub(self.width());
         self.and(Style::new(), &" ".repeat(blanks))
     }
 
     /// With another one at the right edge; the left one gives way.
-    pub fn and_right(self, right: Line, columns: usize) -> Line {
+    pub fn and_right(self, right: StyledLine, columns: usize) -> StyledLine {
         let column = columns.saturating_sub(right.width());
         self.fit(column.saturating_sub(1)).padded(column).join(right)
     }
@@ -47,7 +47,7 @@ impl Line {
     }
 
     /// No wider than that; what is cut ends with `…`.
-    pub fn fit(self, columns: usize) -> Line {
+    pub fn fit(self, columns: usize) -> StyledLine {
         if self.width() <= columns {
             return self;
         }
@@ -62,7 +62,7 @@ impl Line {
             left -= own;
             spans.push((style, text));
         }
-        Line(spans)
+        StyledLine(spans)
     }
 
     /// As the terminal takes it.
@@ -76,8 +76,8 @@ impl Line {
 }
 
 /// A line that parts what is above from what is below.
-pub fn rule(columns: usize) -> Line {
-    Line::of(DIM, &"─".repeat(columns))
+pub fn rule(columns: usize) -> StyledLine {
+    StyledLine::of(DIM, &"─".repeat(columns))
 }
 
 pub fn width(text: &str) -> usize {
@@ -110,16 +110,16 @@ mod tests {
     fn a_cut_line_is_never_wider_than_asked_whatever_is_in_it() {
         for text in ["plain words", "漢字かな交じり文", "naïve e\u{301}", "👩‍👩‍👧 family"] {
             for columns in 0..20 {
-                let line = Line::of(DIM, text).and(Style::new(), text).fit(columns);
+                let line = StyledLine::of(DIM, text).and(Style::new(), text).fit(columns);
                 assert!(line.width() <= columns, "{line:?} at {columns}");
             }
         }
-        assert_eq!(Line::plain("漢字").fit(3).render(true), "漢…");
+        assert_eq!(StyledLine::plain("漢字").fit(3).render(true), "漢…");
     }
 
     #[test]
     fn the_right_edge_is_kept_and_the_left_gives_way() {
-        let line = Line::plain("a long beginning").and_right(Line::plain("end"), 12);
+        let line = StyledLine::plain("a long beginning").and_right(StyledLine::plain("end"), 12);
         assert_eq!((line.render(false).as_str(), line.width()), ("a long … end", 12));
     }
 }

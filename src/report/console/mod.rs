@@ -21,7 +21,7 @@ use super::run::Back;
 use super::{Places, lines};
 use crate::model::{Observer, RunState, Stamped, Stream, TaskName};
 use feed::Feed;
-use keys::{Key, Keys};
+use keys::{KeyDecoder, KeyPress};
 pub use screen::can_draw;
 use screen::{Before, Came, Screen, wait};
 use std::io::PipeWriter;
@@ -29,10 +29,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
-pub use ui::Wish;
-use ui::{Page, Ui};
+pub use ui::ConsoleRequest;
+use ui::{ConsolePage, Ui};
 use view::View;
-pub use view::{Gate, next_gate};
+pub use view::{ConsoleGate, next_gate};
 
 /// The thread that draws.
 const PAINTER: &str = "console";
@@ -48,11 +48,11 @@ pub struct Size {
 }
 
 /// What the console is to know of its run.
-pub struct About {
+pub struct ConsoleRun {
     pub state: Arc<RwLock<RunState>>,
     pub places: Arc<Places>,
     /// In the order in which the run comes to them.
-    pub gates: Vec<Gate>,
+    pub gates: Vec<ConsoleGate>,
     /// How long the last run took that was done.
     pub expected: Option<Duration>,
     /// What a rollback would do.
@@ -68,7 +68,7 @@ pub struct Console {
 }
 
 /// The terminal's side.
-pub struct Open {
+pub struct OpenTerminal {
     /// Closing it ends the thread.
     end: PipeWriter,
     /// Comes once the thread has put the terminal back.
@@ -78,7 +78,10 @@ pub struct Open {
 
 impl Console {
     /// Begins to draw on standard error. What the person at the terminal wants goes to `wishes`.
-    pub fn open(about: About, wishes: UnboundedSender<Wish>) -> std::io::Result<(Arc<Console>, Open)> {
+    pub fn open(
+        about: ConsoleRun,
+        wishes: UnboundedSender<ConsoleRequest>,
+    ) -> std::io::Result<(Arc<Console>, OpenTerminal)> {
         let feed = Arc::new(Mutex::new(Feed::default()));
         let screen = Arc::new(Mutex::new(Screen::new()));
         let before = lock(&screen).before();
@@ -106,7 +109,7 @@ impl Console {
             over: Some(over),
         };
         let work = move || {
-            let mut keys = Keys::default();
+            let mut keys = KeyDecoder::default();
             loop {
                 let pressed = match wait(painter.has_keys(), &ending) {
                     Came::End => return painter.take_in(),
@@ -121,7 +124,7 @@ impl Console {
             }
         };
         std::thread::Builder::new().name(PAINTER.into()).spawn(work)?;
-        Ok((Arc::new(console), Open { end, closed, before }))
+        Ok((Arc::new(console), OpenTerminal { end, closed, before }))
     }
 
     /// The terminal is as it was for as long as `away` lasts.
@@ -142,7 +145,7 @@ impl Console {
     }
 }
 
-impl Open {
+impl OpenTerminal {
     /// Shows the last lines and puts the terminal back. One that takes nothing for so long, as after Ctrl-S, gets at least
     /// its modes back; then a sentence says so.
     pub async fn close(self, patience: Duration) -> Option<String> {
@@ -203,10 +206,10 @@ impl Observer for Console {
 
 /// Draws, and reads keys.
 struct Painter {
-    about: About,
+    about: ConsoleRun,
     feed: Arc<Mutex<Feed>>,
     screen: Arc<Mutex<Screen>>,
-    wishes: UnboundedSender<Wish>,
+    wishes: UnboundedSender<ConsoleRequest>,
     opened: Instant,
     ui: Ui,
     /// What stands on the screen.
@@ -235,7 +238,7 @@ impl Painter {
         lock(&self.screen).has_keys()
     }
 
-    fn frame(&mut self, pressed: Vec<Key>) {
+    fn frame(&mut self, pressed: Vec<KeyPress>) {
         for key in pressed {
             if let Some(wish) = self.ui.press(key, &self.seen) {
                 // Nobody listens once the run is over.
@@ -249,7 +252,7 @@ impl Painter {
         let mut screen = lock(&screen);
         let Some(size) = screen.ready() else { return screen.print(&std::mem::take(&mut self.above)) };
         let anew = std::mem::take(&mut self.ui.anew);
-        if self.ui.page == Page::Overview {
+        if self.ui.page == ConsolePage::Overview {
             let above = std::mem::take(&mut self.above);
             // Lines make room for a region that has become smaller.
             let height = screen.height().saturating_sub(above.lines().count());
@@ -268,7 +271,7 @@ impl Painter {
 
     fn view(&mut self, keys: bool) -> View {
         let state = self.about.state.read().unwrap_or_else(PoisonError::into_inner);
-        let lines_of = if let Page::Log(task) = &self.ui.page { Some(task) } else { None };
+        let lines_of = if let ConsolePage::Log(task) = &self.ui.page { Some(task) } else { None };
         let view = View::of(&state, &lock(&self.feed), Instant::now(), lines_of);
         let stale = |(seq, at, _): &(u64, Instant, Back)| *seq != state.next_seq() && at.elapsed() > LOOKED_BACK;
         if self.back.as_ref().is_none_or(stale) {

@@ -4,7 +4,7 @@
 //! changed on the terminal is put back by [`Screen::leave`]. Does not know what it shows.
 
 use super::Size;
-use super::line::Line;
+use super::line::StyledLine;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
@@ -107,7 +107,7 @@ impl Screen {
     }
 
     /// Lines above, and a region below them.
-    pub fn draw(&mut self, above: &str, region: &[Line], size: Size, anew: bool) {
+    pub fn draw(&mut self, above: &str, region: &[StyledLine], size: Size, anew: bool) {
         let mut out = String::new();
         if self.page.take().is_some() {
             out += "\x1b[?1049l";
@@ -149,7 +149,7 @@ impl Screen {
     }
 
     /// A whole screen; what stands on the other one waits.
-    pub fn draw_page(&mut self, page: &[Line], anew: bool) {
+    pub fn draw_page(&mut self, page: &[StyledLine], anew: bool) {
         let new: Vec<String> = page.iter().map(|line| line.render(self.styled)).collect();
         let mut out = String::new();
         let old = self.page.take().filter(|old| old.len() == new.len() && !anew);

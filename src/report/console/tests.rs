@@ -1,11 +1,11 @@
 //! Frames from states: what stands on the screen at 80 and at 200 columns, with one host and with two hundred.
 
 use super::feed::Feed;
-use super::keys::Key;
-use super::line::Line;
-use super::ui::{Page, Ui, Wish};
+use super::keys::KeyPress;
+use super::line::StyledLine;
+use super::ui::{ConsolePage, ConsoleRequest, Ui};
 use super::view::{Mood, View};
-use super::{Gate, Size, next_gate, pages, region};
+use super::{ConsoleGate, Size, next_gate, pages, region};
 use crate::model::*;
 use crate::report::run::{Back, BackStep};
 use indexmap::IndexMap;
@@ -14,19 +14,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A run of two steps on hosts, as it goes.
-struct Script {
+struct ScriptedRun {
     state: RunState,
     feed: Feed,
     begun: Instant,
 }
 
-impl Script {
-    fn on(hosts: &[String]) -> Script {
+impl ScriptedRun {
+    fn on(hosts: &[String]) -> ScriptedRun {
         let task = |step: &'static str| {
             move |host: &String| TaskName { step: step.into(), host: host.as_str().into(), item: None }
         };
         let tasks = hosts.iter().map(task("start")).chain(hosts.iter().map(task("check"))).collect();
-        let mut script = Script { state: RunState::default(), feed: Feed::default(), begun: Instant::now() };
+        let mut script = ScriptedRun { state: RunState::default(), feed: Feed::default(), begun: Instant::now() };
         script.take(Event::RunStarted {
             run: "20260102-030405-abcd".into(),
             runbook: "etcd/restore".into(),
@@ -49,8 +49,8 @@ impl Script {
     }
 
     /// The first step is at work on all hosts.
-    fn started(hosts: &[String]) -> Script {
-        let mut script = Script::on(hosts);
+    fn started(hosts: &[String]) -> ScriptedRun {
+        let mut script = ScriptedRun::on(hosts);
         for host in hosts {
             script.task(&format!("start@{host}"), TaskEvent::Started { attempt: 1 });
             let summary = "start the unit etcd".to_owned();
@@ -60,7 +60,7 @@ impl Script {
     }
 
     fn done(&mut self, task: &str) {
-        self.task(task, TaskEvent::Done { changed: true, out: Arc::default(), withheld: false });
+        self.task(task, TaskEvent::Done { changed: true, out: Arc::default(), redacted: false });
     }
 
     /// So many seconds after it has begun.
@@ -91,7 +91,7 @@ const SIZES: [Size; 5] = [
     Size { columns: 20, rows: 4 },
 ];
 
-fn texts(lines: &[Line]) -> Vec<String> {
+fn texts(lines: &[StyledLine]) -> Vec<String> {
     lines.iter().map(|line| line.render(false)).collect()
 }
 
@@ -107,14 +107,19 @@ fn holds(lines: &[String], words: &[&str]) -> bool {
 fn a_frame_fits_every_screen_whatever_is_in_it() {
     let long = ["host-with-a-very-long-name-in-a-far-away-place.example.org".to_owned(), "主機".to_owned()];
     for hosts in [hosts(1), hosts(200), long.to_vec()] {
-        let mut script = Script::started(&hosts);
+        let mut script = ScriptedRun::started(&hosts);
         let task: TaskName = format!("start@{}", hosts[0]).parse().unwrap();
         let evil = "進捗 50 % 👩‍👩‍👧 \x1b[2J\x1b[31m".repeat(20);
         script.feed.output(&task, Stream::Out, evil.as_bytes(), script.begun);
         script.feed.asked.insert(task.clone(), "Go on? ".repeat(50));
         let view = script.view(3);
         for size in SIZES {
-            let pages = [Page::Details, Page::Help, Page::Logs { selected: None }, Page::Log(task.clone())];
+            let pages = [
+                ConsolePage::Details,
+                ConsolePage::Help,
+                ConsolePage::Logs { selected: None },
+                ConsolePage::Log(task.clone()),
+            ];
             let pages = pages.map(|page| pages::page(&view, &Ui { page, ..Ui::default() }, size).0);
             for (lines, most) in pages
                 .into_iter()
@@ -132,7 +137,7 @@ fn a_frame_fits_every_screen_whatever_is_in_it() {
 
 #[test]
 fn a_host_shows_its_step_how_long_and_what_it_said_last() {
-    let mut script = Script::started(&hosts(1));
+    let mut script = ScriptedRun::started(&hosts(1));
     assert!(holds(&drawn(&script.view(3), SIZES[0]), &["h1", "start", "3 s", "start the unit etcd"]));
     script.feed.output(&"start@h1".parse().unwrap(), Stream::Err, b"one\ntwo\n", script.begun);
     let lines = drawn(&script.view(75), SIZES[0]);
@@ -144,7 +149,7 @@ fn a_host_shows_its_step_how_long_and_what_it_said_last() {
 
 #[test]
 fn what_the_run_comes_to_stands_below_the_hosts() {
-    let mut script = Script::started(&hosts(3));
+    let mut script = ScriptedRun::started(&hosts(3));
     script.done("start@h1");
     let lines = drawn(&script.view(65), SIZES[0]);
     assert!(holds(&lines, &["1 of 6", "1 m 05 s"]), "{lines:#?}");
@@ -157,7 +162,7 @@ fn what_the_run_comes_to_stands_below_the_hosts() {
 
 #[test]
 fn hosts_that_do_not_fit_are_counted_and_the_odd_ones_are_shown() {
-    let mut script = Script::started(&hosts(200));
+    let mut script = ScriptedRun::started(&hosts(200));
     for host in 1..=7 {
         script.done(&format!("start@h{host}"));
     }
@@ -176,7 +181,7 @@ fn hosts_that_do_not_fit_are_counted_and_the_odd_ones_are_shown() {
 
 #[test]
 fn it_does_not_shrink_before_lines_make_room() {
-    let view = Script::started(&hosts(1)).view(3);
+    let view = ScriptedRun::started(&hosts(1)).view(3);
     let own = region::region(&view, false, SIZES[0], 0).len();
     let kept = texts(&region::region(&view, false, SIZES[0], own + 3));
     assert_eq!(kept.len(), own + 3);
@@ -185,13 +190,13 @@ fn it_does_not_shrink_before_lines_make_room() {
 
 #[test]
 fn the_next_gate_is_the_first_that_is_not_behind() {
-    let mut script = Script::on(&hosts(2));
+    let mut script = ScriptedRun::on(&hosts(2));
     let gate = |step: &str| {
         let tasks = script.state.of_step(step).map(|(name, _)| name.clone()).collect();
-        Gate { tasks, what: step.to_owned() }
+        ConsoleGate { tasks, what: step.to_owned() }
     };
     let gates = [gate("start"), gate("check")];
-    let next = |script: &Script| next_gate(&gates, &script.state).map(|gate| gate.what.clone());
+    let next = |script: &ScriptedRun| next_gate(&gates, &script.state).map(|gate| gate.what.clone());
     for (host, after) in [("h1", "start"), ("h2", "check")] {
         script.task(&format!("start@{host}"), TaskEvent::Started { attempt: 1 });
         script.task(&format!("start@{host}"), TaskEvent::Skipped);
@@ -206,7 +211,7 @@ fn the_next_gate_is_the_first_that_is_not_behind() {
 
 #[test]
 fn a_paused_run_says_who_and_what_is_still_at_work() {
-    let mut script = Script::started(&hosts(2));
+    let mut script = ScriptedRun::started(&hosts(2));
     script.take(Event::Paused { by: "bert@desk".into() });
     assert_eq!(script.view(3).mood, Mood::Paused { by: "bert@desk".into(), at_work: 2 });
     assert!(holds(&drawn(&script.view(3), SIZES[0]), &["paused", "bert@desk", "2 tasks finish"]));
@@ -214,49 +219,51 @@ fn a_paused_run_says_who_and_what_is_still_at_work() {
 
 #[test]
 fn keys_open_pages_and_ask_before_they_stop() {
-    let script = Script::started(&hosts(1));
+    let script = ScriptedRun::started(&hosts(1));
     let (mut ui, view) = (Ui::default(), script.view(3));
-    assert_eq!(ui.press(Key::Char('p'), &view), Some(Wish::Pause(true)));
-    assert_eq!(ui.press(Key::Char('q'), &view), None);
+    assert_eq!(ui.press(KeyPress::Char('p'), &view), Some(ConsoleRequest::Pause(true)));
+    assert_eq!(ui.press(KeyPress::Char('q'), &view), None);
     assert!(ui.confirming);
-    assert_eq!(ui.press(Key::Char('n'), &view), None);
+    assert_eq!(ui.press(KeyPress::Char('n'), &view), None);
     assert!(!ui.confirming);
-    ui.press(Key::Char('q'), &view);
-    assert_eq!(ui.press(Key::Char('y'), &view), Some(Wish::Stop));
-    for (key, page) in [('d', Page::Details), ('l', Page::Logs { selected: None }), ('?', Page::Help)] {
-        ui.press(Key::Char(key), &view);
+    ui.press(KeyPress::Char('q'), &view);
+    assert_eq!(ui.press(KeyPress::Char('y'), &view), Some(ConsoleRequest::Stop));
+    for (key, page) in
+        [('d', ConsolePage::Details), ('l', ConsolePage::Logs { selected: None }), ('?', ConsolePage::Help)]
+    {
+        ui.press(KeyPress::Char(key), &view);
         assert_eq!(ui.page, page);
-        ui.press(Key::Escape, &view);
-        assert_eq!(ui.page, Page::Overview);
+        ui.press(KeyPress::Escape, &view);
+        assert_eq!(ui.page, ConsolePage::Overview);
     }
 }
 
 #[test]
 fn a_yes_counts_only_where_its_question_stood_on_the_screen() {
-    let mut script = Script::started(&hosts(1));
+    let mut script = ScriptedRun::started(&hosts(1));
     let mut ui = Ui::default();
-    assert_eq!(ui.press(Key::Char('y'), &script.view(3)), None);
+    assert_eq!(ui.press(KeyPress::Char('y'), &script.view(3)), None);
     let task: TaskName = "start@h1".parse().unwrap();
     script.feed.asked.insert(task.clone(), "Go on?".into());
     assert!(holds(&drawn(&script.view(3), SIZES[0]), &["Go on?"]));
-    assert_eq!(ui.press(Key::Char('y'), &script.view(3)), Some(Wish::Answer { task, yes: true }));
+    assert_eq!(ui.press(KeyPress::Char('y'), &script.view(3)), Some(ConsoleRequest::Answer { task, yes: true }));
     script.done("start@h1");
-    assert_eq!(ui.press(Key::Char('y'), &script.view(3)), None, "it has ended");
+    assert_eq!(ui.press(KeyPress::Char('y'), &script.view(3)), None, "it has ended");
 }
 
 #[test]
 fn the_log_of_a_task_is_chosen_with_arrows_and_follows_its_end() {
-    let mut script = Script::started(&hosts(2));
+    let mut script = ScriptedRun::started(&hosts(2));
     let lines: String = (0..100).map(|n| format!("line {n}\n")).collect();
     for host in ["h1", "h2"] {
         let task = format!("start@{host}").parse().unwrap();
         script.feed.output(&task, Stream::Out, format!("{host}\n{lines}").as_bytes(), script.begun);
     }
     let (mut ui, view) = (Ui::default(), script.view(3));
-    for key in [Key::Char('l'), Key::Down, Key::Enter] {
+    for key in [KeyPress::Char('l'), KeyPress::Down, KeyPress::Enter] {
         ui.press(key, &view);
     }
-    let Page::Log(task) = ui.page.clone() else { panic!("{:?}", ui.page) };
+    let ConsolePage::Log(task) = ui.page.clone() else { panic!("{:?}", ui.page) };
     assert_eq!(task, view.logs[1].task);
     let view = View::of(&script.state, &script.feed, script.begun, Some(&task));
     let shown = |ui: &mut Ui| {
@@ -265,10 +272,10 @@ fn the_log_of_a_task_is_chosen_with_arrows_and_follows_its_end() {
         texts(&lines)
     };
     assert!(holds(&shown(&mut ui), &["line 99"]));
-    ui.press(Key::Home, &view);
+    ui.press(KeyPress::Home, &view);
     assert!(holds(&shown(&mut ui), &[task.host.as_str()]) && !holds(&shown(&mut ui), &["line 99"]));
-    ui.press(Key::End, &view);
+    ui.press(KeyPress::End, &view);
     assert!(holds(&shown(&mut ui), &["line 99"]));
-    ui.press(Key::Escape, &view);
-    assert_eq!(ui.page, Page::Logs { selected: Some(task) });
+    ui.press(KeyPress::Escape, &view);
+    assert_eq!(ui.page, ConsolePage::Logs { selected: Some(task) });
 }

@@ -1,12 +1,12 @@
 //! Which page the console shows, and what a key means there. Decides from what is on the screen: a key that was pressed
 //! before a question could be read is no answer to it.
 
-use super::keys::Key;
-use super::view::{Log, Mood, View};
+use super::keys::KeyPress;
+use super::view::{Mood, TaskLog, View};
 use crate::model::TaskName;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Page {
+pub enum ConsolePage {
     #[default]
     Overview,
     Details,
@@ -20,7 +20,7 @@ pub enum Page {
 
 /// What the person at the console wants of the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum ConsoleRequest {
     Pause(bool),
     /// What runs finishes, nothing new starts.
     Stop,
@@ -32,7 +32,7 @@ pub enum Wish {
 
 #[derive(Default)]
 pub struct Ui {
-    pub page: Page,
+    pub page: ConsolePage,
     /// Lines from the top; of a log, from its end.
     pub scroll: usize,
     /// How far the page on the screen can be scrolled.
@@ -46,71 +46,75 @@ pub struct Ui {
 impl Ui {
     /// Whether the page shows its end where it is not scrolled.
     pub fn follows(&self) -> bool {
-        matches!(self.page, Page::Log(_))
+        matches!(self.page, ConsolePage::Log(_))
     }
 
     /// A key, pressed by somebody who sees this.
-    pub fn press(&mut self, key: Key, seen: &View) -> Option<Wish> {
-        if key == Key::Char('\u{c}') {
+    pub fn press(&mut self, key: KeyPress, seen: &View) -> Option<ConsoleRequest> {
+        if key == KeyPress::Char('\u{c}') {
             self.anew = true;
             return None;
         }
         match self.page.clone() {
-            Page::Overview => return self.overview(key, seen),
-            Page::Logs { selected } if key == Key::Enter => {
+            ConsolePage::Overview => return self.overview(key, seen),
+            ConsolePage::Logs { selected } if key == KeyPress::Enter => {
                 let wanted = selected.or_else(|| seen.logs.first().map(|log| log.task.clone()));
-                wanted.into_iter().for_each(|task| self.open(Page::Log(task)));
+                wanted.into_iter().for_each(|task| self.open(ConsolePage::Log(task)));
             }
-            Page::Logs { selected } if matches!(key, Key::Up | Key::Down) => self.choose(key, selected, seen),
-            Page::Log(task) if back(key) => self.open(Page::Logs { selected: Some(task) }),
-            Page::Details if key == Key::Char('l') => self.open(Page::Logs { selected: None }),
-            _ if back(key) => self.open(Page::Overview),
+            ConsolePage::Logs { selected } if matches!(key, KeyPress::Up | KeyPress::Down) => {
+                self.choose(key, selected, seen)
+            }
+            ConsolePage::Log(task) if back(key) => self.open(ConsolePage::Logs { selected: Some(task) }),
+            ConsolePage::Details if key == KeyPress::Char('l') => self.open(ConsolePage::Logs { selected: None }),
+            _ if back(key) => self.open(ConsolePage::Overview),
             _ => self.move_to(key),
         }
         None
     }
 
-    fn overview(&mut self, key: Key, seen: &View) -> Option<Wish> {
+    fn overview(&mut self, key: KeyPress, seen: &View) -> Option<ConsoleRequest> {
         if self.confirming {
             self.confirming = false;
-            return (key == Key::Char('y')).then_some(Wish::Stop);
+            return (key == KeyPress::Char('y')).then_some(ConsoleRequest::Stop);
         }
         let asked = seen.asked.as_ref().map(|(task, _)| task.clone());
         let stops = matches!(seen.mood, Mood::Stopping { .. } | Mood::Ending);
         match (key, asked) {
-            (Key::Char('y'), Some(task)) => return Some(Wish::Answer { task, yes: true }),
-            (Key::Char('n'), Some(task)) => return Some(Wish::Answer { task, yes: false }),
-            (Key::Char('d'), _) => self.open(Page::Details),
-            (Key::Char('l'), _) => self.open(Page::Logs { selected: None }),
-            (Key::Char('?' | 'h'), _) => self.open(Page::Help),
-            (Key::Char('p'), _) if !stops => return Some(Wish::Pause(!matches!(seen.mood, Mood::Paused { .. }))),
-            (Key::Char('q'), _) if !stops => self.confirming = true,
+            (KeyPress::Char('y'), Some(task)) => return Some(ConsoleRequest::Answer { task, yes: true }),
+            (KeyPress::Char('n'), Some(task)) => return Some(ConsoleRequest::Answer { task, yes: false }),
+            (KeyPress::Char('d'), _) => self.open(ConsolePage::Details),
+            (KeyPress::Char('l'), _) => self.open(ConsolePage::Logs { selected: None }),
+            (KeyPress::Char('?' | 'h'), _) => self.open(ConsolePage::Help),
+            (KeyPress::Char('p'), _) if !stops => {
+                return Some(ConsoleRequest::Pause(!matches!(seen.mood, Mood::Paused { .. })));
+            }
+            (KeyPress::Char('q'), _) if !stops => self.confirming = true,
             _ => {}
         }
         None
     }
 
-    fn open(&mut self, page: Page) {
+    fn open(&mut self, page: ConsolePage) {
         (self.page, self.scroll) = (page, 0);
     }
 
-    fn choose(&mut self, key: Key, selected: Option<TaskName>, seen: &View) {
+    fn choose(&mut self, key: KeyPress, selected: Option<TaskName>, seen: &View) {
         let place = place_of(&selected, &seen.logs);
-        let next = if key == Key::Up { place.saturating_sub(1) } else { place + 1 };
+        let next = if key == KeyPress::Up { place.saturating_sub(1) } else { place + 1 };
         let log = seen.logs.get(next.min(seen.logs.len().saturating_sub(1)));
-        self.page = Page::Logs { selected: log.map(|log| log.task.clone()) };
+        self.page = ConsolePage::Logs { selected: log.map(|log| log.task.clone()) };
     }
 
-    fn move_to(&mut self, key: Key) {
+    fn move_to(&mut self, key: KeyPress) {
         const PAGE: isize = 10;
         const ALL: isize = 1 << 30;
         let down = match key {
-            Key::Up => -1,
-            Key::Down => 1,
-            Key::PageUp => -PAGE,
-            Key::PageDown => PAGE,
-            Key::Home => -ALL,
-            Key::End => ALL,
+            KeyPress::Up => -1,
+            KeyPress::Down => 1,
+            KeyPress::PageUp => -PAGE,
+            KeyPress::PageDown => PAGE,
+            KeyPress::Home => -ALL,
+            KeyPress::End => ALL,
             _ => 0,
         };
         let by = if self.follows() { -down } else { down };
@@ -119,10 +123,10 @@ impl Ui {
 }
 
 /// Where the selected log stands in its list.
-pub fn place_of(selected: &Option<TaskName>, logs: &[Log]) -> usize {
+pub fn place_of(selected: &Option<TaskName>, logs: &[TaskLog]) -> usize {
     logs.iter().position(|log| Some(&log.task) == selected.as_ref()).unwrap_or(0)
 }
 
-fn back(key: Key) -> bool {
-    matches!(key, Key::Escape | Key::Char('q'))
+fn back(key: KeyPress) -> bool {
+    matches!(key, KeyPress::Escape | KeyPress::Char('q'))
 }

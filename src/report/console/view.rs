@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// A place where a run waits for somebody or something, or from which it cannot go back.
 #[derive(Clone, Debug)]
-pub struct Gate {
+pub struct ConsoleGate {
     /// Behind it once none of these is pending.
     pub tasks: Vec<TaskName>,
     /// Such as `approve go-ahead`.
@@ -25,7 +25,7 @@ pub struct View {
     pub expected: Option<Duration>,
     pub mood: Mood,
     /// One for each host that is at work, in the order of the run.
-    pub hosts: Vec<Row>,
+    pub hosts: Vec<HostRow>,
     /// Hosts that have nothing to do now, and will have.
     pub waiting: usize,
     pub next_gate: Option<String>,
@@ -36,7 +36,7 @@ pub struct View {
     /// Whether there are keys to press.
     pub keys: bool,
     pub steps: Vec<StepRow>,
-    pub logs: Vec<Log>,
+    pub logs: Vec<TaskLog>,
 }
 
 /// Tasks, or those of a walk back.
@@ -65,7 +65,7 @@ pub enum Mood {
 
 /// What a host is doing: the task that has been at it longest.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct HostRow {
     pub host: HostName,
     pub step: String,
     pub since: Duration,
@@ -99,7 +99,7 @@ pub struct StepRow {
 
 /// What a task has printed lately.
 #[derive(Clone, Debug)]
-pub struct Log {
+pub struct TaskLog {
     pub task: TaskName,
     pub at_work: bool,
     pub heard: Duration,
@@ -116,7 +116,7 @@ impl View {
             runbook: state.runbook.clone(),
             run: state.run.as_ref().map(ToString::to_string).unwrap_or_default(),
             progress: progress(state),
-            mood: mood(state),
+            mood: status(state),
             waiting: waiting(state, &hosts),
             hosts,
             asked: asked.map(|(task, text)| (task.clone(), text.clone())),
@@ -127,7 +127,7 @@ impl View {
     }
 }
 
-fn mood(state: &RunState) -> Mood {
+fn status(state: &RunState) -> Mood {
     let at_work = state.counts().in_flight;
     match (&state.paused, state.outcome) {
         (_, Some(_)) => Mood::Ending,
@@ -158,8 +158,8 @@ fn progress(state: &RunState) -> Progress {
     }
 }
 
-fn rows(state: &RunState, feed: &Feed, now: Instant) -> Vec<Row> {
-    let mut rows: IndexMap<&HostName, Row> = IndexMap::new();
+fn rows(state: &RunState, feed: &Feed, now: Instant) -> Vec<HostRow> {
+    let mut rows: IndexMap<&HostName, HostRow> = IndexMap::new();
     let mut at_work: Vec<_> =
         state.in_flight().map(|(name, record)| row(name, record, feed.talks.get(name), now)).collect();
     at_work.sort_by_key(|(_, row)| std::cmp::Reverse(row.since));
@@ -174,7 +174,7 @@ fn rows(state: &RunState, feed: &Feed, now: Instant) -> Vec<Row> {
     order.keys().filter_map(|host| rows.swap_remove(*host)).collect()
 }
 
-fn row<'a>(name: &'a TaskName, record: &TaskRecord, talk: Option<&Talk>, now: Instant) -> (&'a HostName, Row) {
+fn row<'a>(name: &'a TaskName, record: &TaskRecord, talk: Option<&Talk>, now: Instant) -> (&'a HostName, HostRow) {
     let since = |at: Option<Instant>| at.map(|at| now.saturating_duration_since(at)).unwrap_or_default();
     let doing = match &record.state {
         TaskState::Changing { summary } => Doing::Changing(summary.clone()),
@@ -182,7 +182,7 @@ fn row<'a>(name: &'a TaskName, record: &TaskRecord, talk: Option<&Talk>, now: In
         TaskState::Undoing { .. } => Doing::Undoing,
         _ => Doing::Looking,
     };
-    let row = Row {
+    let row = HostRow {
         host: name.host.clone(),
         step: name.item.map_or_else(|| name.step.to_string(), |item| format!("{}[{item}]", name.step)),
         since: since(talk.map(|talk| talk.begun)),
@@ -195,7 +195,7 @@ fn row<'a>(name: &'a TaskName, record: &TaskRecord, talk: Option<&Talk>, now: In
     (&name.host, row)
 }
 
-fn waiting(state: &RunState, busy: &[Row]) -> usize {
+fn waiting(state: &RunState, busy: &[HostRow]) -> usize {
     let pending = state.tasks().filter(|(name, task)| task.state == TaskState::Pending && !name.host.is_controller());
     let hosts: IndexMap<&HostName, ()> = pending.map(|(name, _)| (&name.host, ())).collect();
     hosts.len() - busy.iter().filter(|row| hosts.contains_key(&row.host)).count()
@@ -207,15 +207,15 @@ fn steps(state: &RunState) -> Vec<StepRow> {
         let new = || StepRow { step: name.step.clone(), all: 0, states: IndexMap::new() };
         let row = steps.entry(&name.step).or_insert_with(new);
         row.all += 1;
-        let (word, _) = crate::report::words::of_state(&task.state);
+        let (word, _) = crate::report::labels::of_state(&task.state);
         row.states.entry(word).or_insert_with(|| (0, task.state.clone())).0 += 1;
     }
     steps.into_values().collect()
 }
 
 /// Those at work first, of them and the others the newest.
-fn logs(state: &RunState, feed: &Feed, now: Instant, lines_of: Option<&TaskName>) -> Vec<Log> {
-    let log = |(task, talk): (&TaskName, &Talk)| Log {
+fn logs(state: &RunState, feed: &Feed, now: Instant, lines_of: Option<&TaskName>) -> Vec<TaskLog> {
+    let log = |(task, talk): (&TaskName, &Talk)| TaskLog {
         task: task.clone(),
         at_work: state.task(task).is_some_and(|record| record.state.is_in_flight()),
         heard: now.saturating_duration_since(talk.heard),
@@ -225,13 +225,13 @@ fn logs(state: &RunState, feed: &Feed, now: Instant, lines_of: Option<&TaskName>
         },
     };
     let printed = feed.talks.iter().filter(|(_, talk)| talk.last().is_some());
-    let mut logs: Vec<Log> = printed.rev().map(log).collect();
+    let mut logs: Vec<TaskLog> = printed.rev().map(log).collect();
     logs.sort_by_key(|log| !log.at_work);
     logs
 }
 
 /// The first gate that is still ahead.
-pub fn next_gate<'g>(gates: &'g [Gate], state: &RunState) -> Option<&'g Gate> {
+pub fn next_gate<'g>(gates: &'g [ConsoleGate], state: &RunState) -> Option<&'g ConsoleGate> {
     let open = |name: &TaskName| {
         state.task(name).is_some_and(|task| task.state == TaskState::Pending || task.state.is_in_flight())
     };

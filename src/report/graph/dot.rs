@@ -1,18 +1,18 @@
 //! For Graphviz.
 
 use super::label;
-use crate::plan::graph::{Graph, Mark};
+use crate::plan::graph::{StepGraph, StepMark};
 use std::fmt::Write;
 
 /// The graph in Graphviz' language.
-pub fn dot(graph: &Graph) -> String {
+pub fn dot(graph: &StepGraph) -> String {
     let mut out = format!("digraph {} {{\n  node [shape=box, fontname=\"sans-serif\"];\n", quoted(graph.runbook));
     for node in &graph.nodes {
         let style = match node.mark {
-            Mark::Reads => "style=rounded",
-            Mark::Changes => "style=filled, fillcolor=\"#fff3cd\"",
-            Mark::Checkpoint => "style=filled, fillcolor=\"#d1e7dd\"",
-            Mark::Irreversible => "style=filled, fillcolor=\"#f8d7da\"",
+            StepMark::Reads => "style=rounded",
+            StepMark::Changes => "style=filled, fillcolor=\"#fff3cd\"",
+            StepMark::Checkpoint => "style=filled, fillcolor=\"#d1e7dd\"",
+            StepMark::Irreversible => "style=filled, fillcolor=\"#f8d7da\"",
         };
         let tooltip = node.title.as_deref().unwrap_or(node.action);
         let (id, label, tooltip) = (quoted(node.id), quoted(&label(node)), quoted(tooltip));

@@ -1,22 +1,22 @@
 //! Places nodes and arrows, in character cells.
 
 use super::label;
-use crate::plan::graph::{Graph, Mark};
+use crate::plan::graph::{StepGraph, StepMark};
 use ascii_dag::{BoxedNode, RenderOptions};
 
 /// The graph for a terminal. A step that changes something stands in a box, one that only reads in brackets.
-pub fn terminal(graph: &Graph) -> String {
+pub fn terminal(graph: &StepGraph) -> String {
     let labels: Vec<String> = graph.nodes.iter().map(label).collect();
     let text = placed(graph, &labels).compute_layout().render_string(&RenderOptions::plain());
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 /// The graph as the layout takes it: nodes are numbered as in `graph`.
-pub(super) fn placed<'g>(graph: &'g Graph, labels: &'g [String]) -> ascii_dag::Graph<'g> {
+pub(super) fn placed<'g>(graph: &'g StepGraph, labels: &'g [String]) -> ascii_dag::Graph<'g> {
     let mut placed = ascii_dag::Graph::new();
     for (number, (node, label)) in graph.nodes.iter().zip(labels).enumerate() {
         match node.mark {
-            Mark::Reads => placed.add_node(number, label.as_str()),
+            StepMark::Reads => placed.add_node(number, label.as_str()),
             _ => placed.add_node(number, BoxedNode(label)),
         };
     }

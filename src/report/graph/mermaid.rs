@@ -1,18 +1,18 @@
 //! For Mermaid, as code forges draw it in Markdown.
 
 use super::label;
-use crate::plan::graph::{Graph, Mark};
+use crate::plan::graph::{StepGraph, StepMark};
 use std::fmt::Write;
 
 /// The graph as a Mermaid flowchart.
-pub fn mermaid(graph: &Graph) -> String {
+pub fn mermaid(graph: &StepGraph) -> String {
     let mut out = String::from("flowchart TD\n");
     for (number, node) in graph.nodes.iter().enumerate() {
         let label = escaped(&label(node));
         let (open, close) = match node.mark {
-            Mark::Reads => ("([", "])"),
-            Mark::Changes => ("[", "]"),
-            Mark::Checkpoint | Mark::Irreversible => ("{{", "}}"),
+            StepMark::Reads => ("([", "])"),
+            StepMark::Changes => ("[", "]"),
+            StepMark::Checkpoint | StepMark::Irreversible => ("{{", "}}"),
         };
         writeln!(out, "  s{number}{open}\"{label}\"{close}:::{}", class(node.mark)).expect("a string takes all");
     }
@@ -30,12 +30,12 @@ pub fn mermaid(graph: &Graph) -> String {
            classDef checkpoint fill:#d1e7dd,color:#000\n  classDef irreversible fill:#f8d7da,color:#000\n"
 }
 
-pub(super) fn class(mark: Mark) -> &'static str {
+pub(super) fn class(mark: StepMark) -> &'static str {
     match mark {
-        Mark::Reads => "reads",
-        Mark::Changes => "changes",
-        Mark::Checkpoint => "checkpoint",
-        Mark::Irreversible => "irreversible",
+        StepMark::Reads => "reads",
+        StepMark::Changes => "changes",
+        StepMark::Checkpoint => "checkpoint",
+        StepMark::Irreversible => "irreversible",
     }
 }
 

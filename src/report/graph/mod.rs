@@ -10,14 +10,14 @@ pub use layout::terminal;
 pub use mermaid::mermaid;
 pub use svg::{in_page, svg};
 
-use crate::plan::graph::{Mark, Node};
+use crate::plan::graph::{StepMark, StepNode};
 
 /// `push on members`.
-fn label(node: &Node) -> String {
+fn label(node: &StepNode) -> String {
     let name = match node.mark {
-        Mark::Checkpoint => format!("checkpoint {}", node.name),
-        Mark::Irreversible => format!("{} ! no return", node.name),
-        Mark::Reads | Mark::Changes => node.name.clone(),
+        StepMark::Checkpoint => format!("checkpoint {}", node.name),
+        StepMark::Irreversible => format!("{} ! no return", node.name),
+        StepMark::Reads | StepMark::Changes => node.name.clone(),
     };
     match node.on {
         Some(on) => format!("{name} on {on}"),

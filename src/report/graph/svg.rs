@@ -2,7 +2,7 @@
 
 use super::label;
 use super::layout::placed;
-use crate::plan::graph::{Graph, Mark};
+use crate::plan::graph::{StepGraph, StepMark};
 use ascii_dag::{EdgePathView, RenderOptions, ScenePlanner};
 use std::fmt::Write;
 
@@ -17,17 +17,17 @@ text{font:13px ui-monospace,monospace;fill:#1f2328}rect{stroke:#59636e;fill:#fff
 .changes{fill:#4a3b0a}.checkpoint{fill:#12392a}.irreversible{fill:#571b22}#arrow{fill:#9198a1}}";
 
 /// The graph as SVG.
-pub fn svg(graph: &Graph) -> Result<String, std::fmt::Error> {
+pub fn svg(graph: &StepGraph) -> Result<String, std::fmt::Error> {
     let marks: Vec<&str> = graph.nodes.iter().map(|node| super::mermaid::class(node.mark)).collect();
     drawn(graph, &marks, &format!("<style>{STYLE}</style>"))
 }
 
 /// The same for a page that has its style, with a class for each node; the id of each is in its `data-step`.
-pub fn in_page(graph: &Graph, classes: &[&str]) -> Result<String, std::fmt::Error> {
+pub fn in_page(graph: &StepGraph, classes: &[&str]) -> Result<String, std::fmt::Error> {
     drawn(graph, classes, "")
 }
 
-fn drawn(graph: &Graph, classes: &[&str], style: &str) -> Result<String, std::fmt::Error> {
+fn drawn(graph: &StepGraph, classes: &[&str], style: &str) -> Result<String, std::fmt::Error> {
     let labels: Vec<String> = graph.nodes.iter().map(label).collect();
     let layout = placed(graph, &labels).compute_layout();
     let mut planner = ScenePlanner::new();
@@ -59,7 +59,7 @@ fn drawn(graph: &Graph, classes: &[&str], style: &str) -> Result<String, std::fm
         let node = &graph.nodes[number];
         let (x, y) = (placed.x * CELL.0 + MARGIN, placed.y * CELL.1 + MARGIN);
         let (w, h) = (placed.width * CELL.0, placed.height.max(1) * CELL.1);
-        let round = if node.mark == Mark::Reads { 9 } else { 2 };
+        let round = if node.mark == StepMark::Reads { 9 } else { 2 };
         let tip = node.title.as_deref().unwrap_or(node.action);
         writeln!(
             out,

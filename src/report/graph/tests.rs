@@ -1,22 +1,22 @@
 use super::*;
-use crate::plan::graph::{Edge, Graph, Group};
+use crate::plan::graph::{Edge, NodeGroup, StepGraph};
 
-fn node(id: &'static str, mark: Mark) -> Node<'static> {
-    Node { id, name: id.to_owned(), action: "sh", on: Some("members"), title: None, mark }
+fn node(id: &'static str, mark: StepMark) -> StepNode<'static> {
+    StepNode { id, name: id.to_owned(), action: "sh", on: Some("members"), title: None, mark }
 }
 
 /// look -> (left, right: same host) -> wall
-fn diamond() -> Graph<'static> {
+fn diamond() -> StepGraph<'static> {
     let nodes = vec![
-        node("look", Mark::Reads),
-        node("left", Mark::Changes),
-        node("a \"quoted\" <name>", Mark::Changes),
-        node("wall", Mark::Irreversible),
+        node("look", StepMark::Reads),
+        node("left", StepMark::Changes),
+        node("a \"quoted\" <name>", StepMark::Changes),
+        node("wall", StepMark::Irreversible),
     ];
     let edge = |from, to, same_host| Edge { from, to, same_host };
     let edges = vec![edge(0, 1, false), edge(0, 2, true), edge(1, 3, false), edge(2, 3, false)];
-    let groups = vec![Group { title: "the end".into(), nodes: 3..4 }];
-    Graph { runbook: "diamond", nodes, edges, groups }
+    let groups = vec![NodeGroup { title: "the end".into(), nodes: 3..4 }];
+    StepGraph { runbook: "diamond", nodes, edges, groups }
 }
 
 #[test]

@@ -1,51 +1,51 @@
 //! A plan as one page.
 
-use super::outlook::{self, Outlook};
-use super::text::{BY_LOGIN, batches, full, hosts, short, time, took, way, yaml};
+use super::text::{BY_LOGIN, batches, full, hosts, short, time, took, undo_text, yaml};
+use super::verdict_text::{self, Outlook};
 use crate::model::Effect;
-use crate::plan::{Plan, PlannedPart, PlannedStep, Tally, Verdict, Way};
-use crate::report::page::{self, Fact, Line, Part};
+use crate::plan::{Plan, PlanTally, PlanVerdict, PlannedPart, PlannedStep, PlannedUndo};
+use crate::report::page::{self, FactRow, PageLine, TaskCount};
 use serde::Serialize;
 
 const PAGE: &str = include_str!("page.html");
 
 #[derive(Serialize)]
-struct Page<'p> {
+struct PlanPage<'p> {
     runbook: &'p str,
     summary: &'p str,
     looked: bool,
     would_fail: bool,
-    tally: Vec<Part>,
-    facts: Vec<Fact>,
-    steps: Vec<Step<'p>>,
+    tally: Vec<TaskCount>,
+    facts: Vec<FactRow>,
+    steps: Vec<PageStep<'p>>,
 }
 
 /// A word, or what stands between two steps.
 #[derive(Serialize)]
-struct Mark {
+struct PageMark {
     class: &'static str,
     text: String,
 }
 
 #[derive(Serialize)]
-struct Step<'p> {
+struct PageStep<'p> {
     number: usize,
     id: &'p str,
     action: &'p str,
     on: String,
     title: Option<&'p str>,
     /// What begins with it.
-    marks: Vec<Mark>,
+    marks: Vec<PageMark>,
     open: bool,
     /// What would happen, at a glance.
-    words: Vec<Mark>,
-    facts: Vec<Fact>,
-    undo: Vec<Undo<'p>>,
-    outlooks: Vec<Section>,
+    words: Vec<PageMark>,
+    facts: Vec<FactRow>,
+    undo: Vec<UndoRow<'p>>,
+    outlooks: Vec<HostSection>,
 }
 
 #[derive(Serialize)]
-struct Undo<'p> {
+struct UndoRow<'p> {
     id: &'p str,
     action: &'p str,
     text: String,
@@ -53,14 +53,14 @@ struct Undo<'p> {
 
 /// What would happen on some hosts.
 #[derive(Serialize)]
-struct Section {
+struct HostSection {
     word: &'static str,
     class: &'static str,
     names: String,
     more: String,
     now: Option<String>,
-    help: Vec<Fact>,
-    diff: Vec<Line>,
+    help: Vec<FactRow>,
+    diff: Vec<PageLine>,
     text: String,
 }
 
@@ -68,7 +68,7 @@ struct Section {
 pub fn html(plan: &Plan) -> String {
     let steps = plan.steps.iter().enumerate();
     let shown = steps.filter(|(_, step)| step.roll.as_ref().is_none_or(|roll| roll.part != PlannedPart::Choice));
-    let page = Page {
+    let page = PlanPage {
         runbook: &plan.runbook,
         summary: &plan.summary,
         looked: plan.looked,
@@ -80,8 +80,8 @@ pub fn html(plan: &Plan) -> String {
     page::fill(PAGE, page)
 }
 
-fn tally(plan: &Plan) -> Vec<Part> {
-    let Tally { reads, changes, nothing_to_do, not_known, fails, others } = plan.tally();
+fn tally(plan: &Plan) -> Vec<TaskCount> {
+    let PlanTally { reads, changes, nothing_to_do, not_known, fails, others } = plan.tally();
     let parts = [
         (fails, "fail", "bad"),
         (changes, "change something", "change"),
@@ -91,43 +91,43 @@ fn tally(plan: &Plan) -> Vec<Part> {
         (others, if plan.looked { "skipped, left out or a question" } else { "tasks" }, "idle"),
     ];
     let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
-    parts.map(|(count, what, class)| Part { count, what, class }).collect()
+    parts.map(|(count, what, class)| TaskCount { count, what, class }).collect()
 }
 
-fn facts(plan: &Plan) -> Vec<Fact> {
+fn facts(plan: &Plan) -> Vec<FactRow> {
     let mut facts = Vec::new();
     if let Some(identity) = &plan.identity {
-        facts.push(Fact::new("runbook", format!("{} {identity}", plan.runbook)));
-        facts.push(Fact::new("source", identity.source.to_string()));
+        facts.push(FactRow::new("runbook", format!("{} {identity}", plan.runbook)));
+        facts.push(FactRow::new("source", identity.source.to_string()));
     }
     for (role, hosts) in plan.roles.as_object().into_iter().flatten() {
         let names: Vec<&str> = hosts.as_array().into_iter().flatten().filter_map(|h| h["name"].as_str()).collect();
-        facts.push(Fact::new(role, if names.is_empty() { "no hosts".to_owned() } else { names.join(", ") }));
+        facts.push(FactRow::new(role, if names.is_empty() { "no hosts".to_owned() } else { names.join(", ") }));
     }
     let params = plan.params.as_object().into_iter().flatten();
-    facts.extend(params.map(|(name, value)| Fact::new(name, short(value))));
-    facts.extend(plan.left_out.iter().map(|(host, why)| Fact::new(format!("{host} is left out"), why)));
-    facts.extend(plan.held.iter().map(|(host, by)| Fact::new(format!("{host} is held"), format!("by {by}"))));
-    facts.extend(plan.leased_by_login.iter().map(|host| Fact::new(format!("lease on {host}"), BY_LOGIN)));
-    facts.extend(plan.point_of_no_return.iter().map(|step| Fact::new("point of no return", step.as_str())));
-    facts.extend(plan.last_seconds.map(|seconds| Fact::new("the last run took", time(seconds))));
+    facts.extend(params.map(|(name, value)| FactRow::new(name, short(value))));
+    facts.extend(plan.left_out.iter().map(|(host, why)| FactRow::new(format!("{host} is left out"), why)));
+    facts.extend(plan.held.iter().map(|(host, by)| FactRow::new(format!("{host} is held"), format!("by {by}"))));
+    facts.extend(plan.leased_by_login.iter().map(|host| FactRow::new(format!("lease on {host}"), BY_LOGIN)));
+    facts.extend(plan.point_of_no_return.iter().map(|step| FactRow::new("point of no return", step.as_str())));
+    facts.extend(plan.last_seconds.map(|seconds| FactRow::new("the last run took", time(seconds))));
     facts
 }
 
-fn step<'p>(plan: &'p Plan, at: usize, step: &'p PlannedStep) -> Step<'p> {
-    let outlooks = outlook::outlooks(step);
-    let changes = |outlook: &Outlook| outlook.verdict.may_change(step.effect == Effect::Reads);
-    let fails = |outlook: &Outlook| matches!(outlook.verdict, Verdict::Fails { .. });
+fn step<'p>(plan: &'p Plan, at: usize, step: &'p PlannedStep) -> PageStep<'p> {
+    let outlooks = verdict_text::texts(step);
+    let changes = |outlook: &Outlook| outlook.verdict.may_change(step.effect == Effect::ReadOnly);
+    let fails = |outlook: &Outlook| matches!(outlook.verdict, PlanVerdict::Fails { .. });
     let waits =
         (!step.after.is_empty()).then(|| step.after.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", "));
     let rows = [
         ("when", step.when.clone()),
         ("after", waits),
-        ("undo", (step.effect != Effect::Reads).then(|| way(&step.undo))),
+        ("undo", (step.effect != Effect::ReadOnly).then(|| undo_text(&step.undo))),
         ("last time", took(step)),
     ];
-    let undo = if let Way::Steps(steps) = &step.undo { steps.as_slice() } else { &[] };
-    Step {
+    let undo = if let PlannedUndo::Steps(steps) = &step.undo { steps.as_slice() } else { &[] };
+    PageStep {
         number: at + 1,
         id: step.id.as_str(),
         action: &step.action,
@@ -136,20 +136,20 @@ fn step<'p>(plan: &'p Plan, at: usize, step: &'p PlannedStep) -> Step<'p> {
         marks: marks(plan, at, step),
         open: outlooks.iter().any(|outlook| changes(outlook) || fails(outlook)),
         words: words(&outlooks),
-        facts: rows.into_iter().filter_map(|(name, value)| Some(Fact::new(name, value?))).collect(),
+        facts: rows.into_iter().filter_map(|(name, value)| Some(FactRow::new(name, value?))).collect(),
         undo: undo
             .iter()
-            .map(|step| Undo { id: step.id.as_str(), action: &step.action, text: yaml(&step.parameters) })
+            .map(|step| UndoRow { id: step.id.as_str(), action: &step.action, text: yaml(&step.parameters) })
             .collect(),
         outlooks: if outlooks.is_empty() { offline(step) } else { outlooks.iter().map(section).collect() },
     }
 }
 
 /// What begins with a step: a roll, its batches, `finally`, the point of no return.
-fn marks(plan: &Plan, at: usize, step: &PlannedStep) -> Vec<Mark> {
+fn marks(plan: &Plan, at: usize, step: &PlannedStep) -> Vec<PageMark> {
     let before = at.checked_sub(1).map(|before| &plan.steps[before]);
     let mut marks = Vec::new();
-    let mut mark = |class, text: String| marks.push(Mark { class, text });
+    let mut mark = |class, text: String| marks.push(PageMark { class, text });
     let last_roll = before.and_then(|before| before.roll.as_ref());
     let roll = step.roll.as_ref();
     let entered = last_roll.map(|roll| &roll.id) != roll.map(|roll| &roll.id);
@@ -177,10 +177,10 @@ fn marks(plan: &Plan, at: usize, step: &PlannedStep) -> Vec<Mark> {
     marks
 }
 
-fn words(outlooks: &[Outlook<'_>]) -> Vec<Mark> {
+fn words(outlooks: &[Outlook<'_>]) -> Vec<PageMark> {
     let mut words: Vec<(&'static str, &'static str, usize)> = Vec::new();
     for outlook in outlooks {
-        let (word, ..) = outlook::words(outlook.verdict);
+        let (word, ..) = verdict_text::words(outlook.verdict);
         match words.iter_mut().find(|(known, ..)| *known == word) {
             Some((.., count)) => *count += outlook.tasks.len(),
             None => words.push((word, class(outlook.verdict), outlook.tasks.len())),
@@ -188,38 +188,38 @@ fn words(outlooks: &[Outlook<'_>]) -> Vec<Mark> {
     }
     let alone = words.len() == 1;
     let text = |word: &str, count: usize| if alone { word.to_owned() } else { format!("{count} {word}") };
-    words.into_iter().map(|(word, class, count)| Mark { class, text: text(word, count) }).collect()
+    words.into_iter().map(|(word, class, count)| PageMark { class, text: text(word, count) }).collect()
 }
 
-fn class(verdict: &Verdict) -> &'static str {
+fn class(verdict: &PlanVerdict) -> &'static str {
     match verdict {
-        Verdict::Reads { .. } => "good",
-        Verdict::Fails { .. } => "bad",
-        Verdict::Changes { .. } => "change",
-        Verdict::NothingToDo | Verdict::Skipped => "idle",
-        Verdict::Asks { .. } | Verdict::LeftOut { .. } | Verdict::NotKnown { .. } => "open",
+        PlanVerdict::Reads { .. } => "good",
+        PlanVerdict::Fails { .. } => "bad",
+        PlanVerdict::Changes { .. } => "change",
+        PlanVerdict::NothingToDo | PlanVerdict::Skipped => "idle",
+        PlanVerdict::Asks { .. } | PlanVerdict::LeftOut { .. } | PlanVerdict::NotKnown { .. } => "open",
     }
 }
 
-fn section(outlook: &Outlook<'_>) -> Section {
-    let (word, _, more) = outlook::words(outlook.verdict);
-    let now = outlook::now(outlook.verdict).map(|(word, more)| format!("{word} {more}"));
+fn section(outlook: &Outlook<'_>) -> HostSection {
+    let (word, _, more) = verdict_text::words(outlook.verdict);
+    let now = verdict_text::now(outlook.verdict).map(|(word, more)| format!("{word} {more}"));
     let task = outlook.tasks[0];
-    Section {
+    HostSection {
         word,
         class: class(outlook.verdict),
-        names: outlook::names(&outlook.tasks),
+        names: verdict_text::names(&outlook.tasks),
         more,
         now,
-        help: outlook::help(outlook.verdict).map(|(name, value)| Fact::new(name, value)).collect(),
-        diff: outlook::diff(outlook.verdict).map(page::diff).unwrap_or_default(),
+        help: verdict_text::help(outlook.verdict).map(|(name, value)| FactRow::new(name, value)).collect(),
+        diff: verdict_text::diff(outlook.verdict).map(page::diff).unwrap_or_default(),
         text: full(task),
     }
 }
 
 /// Where no host was looked at: what each task is given.
-fn offline(step: &PlannedStep) -> Vec<Section> {
-    let section = |task: &crate::plan::PlannedTask| Section {
+fn offline(step: &PlannedStep) -> Vec<HostSection> {
+    let section = |task: &crate::plan::PlannedTask| HostSection {
         word: "",
         class: "",
         names: task.host.to_string(),

@@ -1,9 +1,9 @@
 //! A plan for people: lines, or a page.
 
 mod html;
-mod outlook;
 mod text;
+mod verdict_text;
 
 pub use html::html;
-pub use outlook::{diff, word};
 pub use text::{Fold, full, text};
+pub use verdict_text::{diff, word};

@@ -1,10 +1,12 @@
 //! A plan as text for people.
 
-use super::outlook::{self, Outlook};
+use super::verdict_text::{self, Outlook};
 use crate::model::Effect;
-use crate::plan::{Plan, PlannedPart, PlannedRoll, PlannedStep, PlannedTask, Tally, UndoStep, Verdict, Way};
+use crate::plan::{
+    Plan, PlanTally, PlanVerdict, PlannedPart, PlannedRoll, PlannedStep, PlannedTask, PlannedUndo, UndoStep,
+};
+use crate::report::labels::{self, BAD, BOLD, DIM, ODD};
 use crate::report::safe::plain_value;
-use crate::report::words::{self, BAD, BOLD, DIM, ODD};
 use anstyle::{AnsiColor, Style};
 use jiff::SignedDuration;
 use serde_json::Value as Json;
@@ -138,11 +140,11 @@ fn write_step(out: &mut String, number: usize, step: &PlannedStep, width: usize,
     if let Some(when) = &step.when {
         writeln!(out, "{INDENT}{DIM}when{DIM:#} {when}")?;
     }
-    if step.effect != Effect::Reads {
-        writeln!(out, "{INDENT}{DIM}undo{DIM:#} {}", way(&step.undo))?;
+    if step.effect != Effect::ReadOnly {
+        writeln!(out, "{INDENT}{DIM}undo{DIM:#} {}", undo_text(&step.undo))?;
         write_undo(out, &step.undo, fold)?;
     }
-    let outlooks = outlook::outlooks(step);
+    let outlooks = verdict_text::texts(step);
     if !outlooks.is_empty() {
         return outlooks.iter().try_for_each(|outlook| write_outlook(out, step, outlook, fold));
     }
@@ -163,32 +165,32 @@ const DEEPER: &str = "            ";
 
 /// What would happen on some hosts, with what it is about.
 fn write_outlook(out: &mut String, step: &PlannedStep, outlook: &Outlook<'_>, fold: Fold) -> fmt::Result {
-    let (word, style, more) = outlook::words(outlook.verdict);
+    let (word, style, more) = verdict_text::words(outlook.verdict);
     // Which host it is goes without saying where there is one.
     let alone = outlook.tasks.len() == step.tasks.len() && (step.on.is_none() || outlook.tasks.len() == 1);
-    let names = if alone { String::new() } else { outlook::names(&outlook.tasks) };
+    let names = if alone { String::new() } else { verdict_text::names(&outlook.tasks) };
     let line: Vec<&str> = [names.as_str(), more.as_str()].into_iter().filter(|part| !part.is_empty()).collect();
     writeln!(out, "{INDENT}{style}{word}{style:#}  {}", line.join(": ").trim_end())?;
-    if let Some((word, more)) = outlook::now(outlook.verdict) {
+    if let Some((word, more)) = verdict_text::now(outlook.verdict) {
         writeln!(out, "{DEEPER}{DIM}now{DIM:#} {word}  {more}")?;
     }
-    for (what, text) in outlook::help(outlook.verdict) {
+    for (what, text) in verdict_text::help(outlook.verdict) {
         writeln!(out, "{DEEPER}{DIM}{what}{DIM:#} {}", text.replace('\n', &format!("\n{DEEPER}     ")))?;
     }
-    if let Some(diff) = outlook::diff(outlook.verdict) {
+    if let Some(diff) = verdict_text::diff(outlook.verdict) {
         return write_lines(out, diff, DEEPER, fold, of_diff);
     }
-    let changes = outlook.verdict.may_change(step.effect == Effect::Reads);
+    let changes = outlook.verdict.may_change(step.effect == Effect::ReadOnly);
     match fold {
         Fold::Folded if !changes => Ok(()),
         // It was said already.
-        _ if matches!(outlook.verdict, Verdict::Asks { .. }) => Ok(()),
+        _ if matches!(outlook.verdict, PlanVerdict::Asks { .. }) => Ok(()),
         _ => write_parameters(out, outlook.tasks[0], DEEPER, fold),
     }
 }
 
-fn write_undo(out: &mut String, way: &Way, fold: Fold) -> fmt::Result {
-    let Way::Steps(steps) = way else { return Ok(()) };
+fn write_undo(out: &mut String, way: &PlannedUndo, fold: Fold) -> fmt::Result {
+    let PlannedUndo::Steps(steps) = way else { return Ok(()) };
     for UndoStep { id, action, parameters } in steps {
         writeln!(out, "{DEEPER}{id}  {action}")?;
         write_lines(out, &yaml(parameters), &format!("{DEEPER}  "), fold, |_| Style::new())?;
@@ -233,7 +235,7 @@ pub(super) fn took(step: &PlannedStep) -> Option<String> {
 }
 
 pub(super) fn time(seconds: f64) -> String {
-    words::time(SignedDuration::from_millis((seconds * 1000.0) as i64))
+    labels::time(SignedDuration::from_millis((seconds * 1000.0) as i64))
 }
 
 /// As an author would write it.
@@ -247,8 +249,8 @@ pub(super) fn yaml(value: &Json) -> String {
 
 fn effect(step: &PlannedStep) -> String {
     match step.effect {
-        Effect::Reads => format!("{READS}reads  {READS:#}"),
-        Effect::Converges | Effect::Opaque => format!("{CHANGES}changes{CHANGES:#}"),
+        Effect::ReadOnly => format!("{READS}reads  {READS:#}"),
+        Effect::Idempotent | Effect::Opaque => format!("{CHANGES}changes{CHANGES:#}"),
     }
 }
 
@@ -261,15 +263,15 @@ pub(super) fn hosts(step: &PlannedStep) -> String {
     }
 }
 
-pub(super) fn way(way: &Way) -> String {
+pub(super) fn undo_text(way: &PlannedUndo) -> String {
     match way {
-        Way::NotNeeded => "nothing to undo".into(),
-        Way::Known(how) => how.clone(),
-        Way::Steps(steps) => {
+        PlannedUndo::NotNeeded => "nothing to undo".into(),
+        PlannedUndo::Known(how) => how.clone(),
+        PlannedUndo::Steps(steps) => {
             format!("its own steps: {}", steps.iter().map(|step| step.id.as_str()).collect::<Vec<_>>().join(", "))
         }
-        Way::None(why) => format!("none: {why}"),
-        Way::Irreversible(reason) => format!("none, ever: {reason}"),
+        PlannedUndo::None(why) => format!("none: {why}"),
+        PlannedUndo::Irreversible(reason) => format!("none, ever: {reason}"),
     }
 }
 
@@ -307,14 +309,15 @@ pub fn tally(plan: &Plan) -> String {
     };
     let tasks = of(&|_| true);
     if !plan.looked {
-        let (reads, changes) = (of(&|step| step.effect == Effect::Reads), of(&|step| step.effect != Effect::Reads));
-        let undone = of(&|step| matches!(step.undo, Way::Known(_) | Way::Steps(_)));
+        let (reads, changes) =
+            (of(&|step| step.effect == Effect::ReadOnly), of(&|step| step.effect != Effect::ReadOnly));
+        let undone = of(&|step| matches!(step.undo, PlannedUndo::Known(_) | PlannedUndo::Steps(_)));
         let steps = plan.steps.len();
         return format!(
             "{steps} steps, {tasks} tasks: {reads} read, {changes} may change something ({undone} can be undone)."
         );
     }
-    let Tally { reads, changes, nothing_to_do, not_known, fails, others } = plan.tally();
+    let PlanTally { reads, changes, nothing_to_do, not_known, fails, others } = plan.tally();
     let counts = [
         (changes, "change something"),
         (not_known, "not known yet"),

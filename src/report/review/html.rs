@@ -1,31 +1,31 @@
 //! A review as one page.
 
 use super::markdown::{clock, facts, time};
-use super::{Review, Span, Task};
+use super::{Review, ReviewTask, TaskSpan};
 use crate::plan::PlannedStep;
-use crate::plan::graph::Graph;
+use crate::plan::graph::StepGraph;
 use crate::report::graph;
-use crate::report::page::{self, Fact, Line, Part};
-use crate::report::words::{self, class};
+use crate::report::labels::{self, class};
+use crate::report::page::{self, FactRow, PageLine, TaskCount};
 use indexmap::IndexMap;
 use serde::Serialize;
 
 const PAGE: &str = include_str!("page.html");
 
 #[derive(Serialize)]
-struct Page<'r> {
+struct ReviewPage<'r> {
     runbook: &'r str,
     summary: &'r str,
     outcome: &'static str,
     class: &'static str,
-    tally: Vec<Part>,
-    facts: Vec<Fact>,
+    tally: Vec<TaskCount>,
+    facts: Vec<FactRow>,
     /// The steps in their order, coloured by what became of them.
     graph: String,
     lanes: Vec<Lane>,
-    moments: Vec<Fact>,
-    inputs: Vec<Fact>,
-    tasks: Vec<Section>,
+    moments: Vec<FactRow>,
+    inputs: Vec<FactRow>,
+    tasks: Vec<ReviewSection>,
 }
 
 /// What a host did when.
@@ -45,60 +45,60 @@ struct Bar {
 }
 
 #[derive(Serialize)]
-struct Section {
+struct ReviewSection {
     name: String,
     action: String,
     title: Option<String>,
     word: &'static str,
     class: &'static str,
     open: bool,
-    facts: Vec<Fact>,
+    facts: Vec<FactRow>,
     command: Option<String>,
-    diff: Vec<Line>,
+    diff: Vec<PageLine>,
     fault: Option<String>,
-    output: Vec<Fact>,
+    output: Vec<FactRow>,
 }
 
 /// A whole page, for a file of its own.
 pub fn html(review: &Review) -> String {
-    let page = Page {
+    let page = ReviewPage {
         runbook: &review.runbook,
         summary: &review.summary,
         outcome: review.outcome.unwrap_or("not ended"),
-        class: words::class_of_end(review.outcome),
+        class: labels::class_of_end(review.outcome),
         tally: tally(review),
-        facts: facts(review).into_iter().map(|(name, value)| Fact::new(name, value)).collect(),
+        facts: facts(review).into_iter().map(|(name, value)| FactRow::new(name, value)).collect(),
         graph: drawn(review),
         lanes: lanes(review),
-        moments: review.moments.iter().map(|moment| Fact::new(clock(moment.at), &moment.text)).collect(),
-        inputs: review.inputs.iter().map(|(name, digest)| Fact::new(name, digest)).collect(),
+        moments: review.moments.iter().map(|moment| FactRow::new(clock(moment.at), &moment.text)).collect(),
+        inputs: review.inputs.iter().map(|(name, digest)| FactRow::new(name, digest)).collect(),
         tasks: review.tasks.iter().map(section).collect(),
     };
     page::fill(PAGE, page)
 }
 
-fn tally(review: &Review) -> Vec<Part> {
+fn tally(review: &Review) -> Vec<TaskCount> {
     let counts = review.counts().into_iter();
-    counts.map(|(what, count)| Part { count, what, class: class(what) }).collect()
+    counts.map(|(what, count)| TaskCount { count, what, class: class(what) }).collect()
 }
 
 /// Empty where the run's inputs are not to be had, or cannot be laid out.
 fn drawn(review: &Review) -> String {
     let Some(plan) = &review.plan else { return String::new() };
     let of_step = |step: &PlannedStep| {
-        words::gravest(review.tasks.iter().filter(|task| task.task.step == step.id).map(|task| class(task.word())))
+        labels::most_severe(review.tasks.iter().filter(|task| task.task.step == step.id).map(|task| class(task.word())))
     };
     let classes: Vec<&str> = plan.steps.iter().map(of_step).collect();
-    graph::in_page(&Graph::of_plan(plan), &classes).unwrap_or_default()
+    graph::in_page(&StepGraph::of_plan(plan), &classes).unwrap_or_default()
 }
 
 fn lanes(review: &Review) -> Vec<Lane> {
     let Some(start) = review.started else { return Vec::new() };
     let whole = review.seconds.max(0.001);
     let share = |seconds: f64| (seconds / whole * 100.0).clamp(0.0, 100.0);
-    let bar = |task: &Task, span: &Span| {
+    let bar = |task: &ReviewTask, span: &TaskSpan| {
         let (from, took) = (span.from.duration_since(start), span.to.duration_since(span.from));
-        let tip = format!("{}: {}, {}", task.task, span.end, words::time(took));
+        let tip = format!("{}: {}, {}", task.task, span.end, labels::time(took));
         let left = share(from.as_secs_f64());
         Bar { left, width: share(took.as_secs_f64()).max(0.3).min(100.0 - left), class: class(span.end), tip }
     };
@@ -110,7 +110,7 @@ fn lanes(review: &Review) -> Vec<Lane> {
     lanes.into_iter().map(|(host, bars)| Lane { host: host.to_owned(), bars }).collect()
 }
 
-fn section(task: &Task) -> Section {
+fn section(task: &ReviewTask) -> ReviewSection {
     let rows = [
         ("began", task.started.map(clock)),
         ("took", (task.seconds > 0.0).then(|| time(task.seconds))),
@@ -118,22 +118,22 @@ fn section(task: &Task) -> Section {
         ("changed", task.summary.clone()),
         ("undo", task.undo.clone()),
     ];
-    let earlier = task.earlier.iter().map(|fault| Fact::new("tried again", fault.to_string()));
+    let earlier = task.earlier.iter().map(|fault| FactRow::new("tried again", fault.to_string()));
     let printed = task.output.iter().map(|printed| {
         let cut = if printed.cut { ", its end" } else { "" };
-        Fact::new(format!("{}, attempt {}{cut}", printed.stream, printed.attempt), &printed.text)
+        FactRow::new(format!("{}, attempt {}{cut}", printed.stream, printed.attempt), &printed.text)
     });
-    Section {
+    ReviewSection {
         name: task.task.to_string(),
         action: task.action.clone(),
         title: task.title.clone(),
         word: task.word(),
         class: class(task.word()),
         open: task.fault.is_some(),
-        facts: rows.into_iter().filter_map(|(name, value)| Some(Fact::new(name, value?))).chain(earlier).collect(),
+        facts: rows.into_iter().filter_map(|(name, value)| Some(FactRow::new(name, value?))).chain(earlier).collect(),
         command: task.command.clone(),
         diff: task.diff.as_deref().map(page::diff).unwrap_or_default(),
-        fault: task.fault.as_ref().map(|fault| anstream::adapter::strip_str(&words::fault(fault, "")).to_string()),
+        fault: task.fault.as_ref().map(|fault| anstream::adapter::strip_str(&labels::fault(fault, "")).to_string()),
         output: printed.collect(),
     }
 }

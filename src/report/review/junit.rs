@@ -1,7 +1,7 @@
 //! A review as JUnit's XML, as CI servers read it: a suite for the run, a case for each task.
 
-use super::{Review, Task};
-use crate::report::words;
+use super::{Review, ReviewTask};
+use crate::report::labels;
 use std::fmt::{self, Write};
 
 /// A document of one suite.
@@ -12,7 +12,7 @@ pub fn junit(review: &Review) -> String {
 }
 
 fn write(review: &Review, out: &mut String) -> fmt::Result {
-    let count = |word: fn(&Task) -> bool| review.tasks.iter().filter(|task| word(task)).count();
+    let count = |word: fn(&ReviewTask) -> bool| review.tasks.iter().filter(|task| word(task)).count();
     writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
     writeln!(
         out,
@@ -28,14 +28,14 @@ fn write(review: &Review, out: &mut String) -> fmt::Result {
     writeln!(out, "</testsuite>")
 }
 
-fn write_task(out: &mut String, task: &Task) -> fmt::Result {
+fn write_task(out: &mut String, task: &ReviewTask) -> fmt::Result {
     let (name, step) = (escaped(&task.task.to_string()), escaped(task.task.step.as_str()));
     write!(out, r#"  <testcase classname="{step}" name="{name}" time="{:.3}""#, task.seconds)?;
     let printed: String = task.output.iter().map(|printed| printed.text.as_str()).collect();
     match (&task.fault, is_skipped(task)) {
         (Some(fault), _) => {
             let text = [Some(&fault.message), fault.detail.as_ref()].into_iter().flatten().cloned().collect::<Vec<_>>();
-            let (kind, message) = (words::of_fault(fault.kind), escaped(&fault.message));
+            let (kind, message) = (labels::of_fault(fault.kind), escaped(&fault.message));
             write!(out, "><failure type=\"{kind}\" message=\"{message}\">{}</failure>", escaped(&text.join("\n")))?;
         }
         (None, true) => write!(out, "><skipped message=\"{}\"/>", task.state)?,
@@ -48,12 +48,12 @@ fn write_task(out: &mut String, task: &Task) -> fmt::Result {
     writeln!(out, "</testcase>")
 }
 
-fn has_failed(task: &Task) -> bool {
+fn has_failed(task: &ReviewTask) -> bool {
     task.fault.is_some()
 }
 
 /// It did not come to it, or was not to be done.
-fn is_skipped(task: &Task) -> bool {
+fn is_skipped(task: &ReviewTask) -> bool {
     matches!(task.state, "skipped" | "pending" | "unreachable")
 }
 

@@ -1,7 +1,7 @@
 //! A review as Markdown, for a ticket.
 
 use super::Review;
-use crate::report::words;
+use crate::report::labels;
 use jiff::{SignedDuration, Timestamp};
 use std::fmt::{self, Write};
 
@@ -70,10 +70,10 @@ pub fn facts(review: &Review) -> Vec<(String, String)> {
 }
 
 fn faults(review: &Review) -> String {
-    let fault = |(task, fault): (&super::Task, &crate::model::Fault)| {
-        let mut text = format!("- **{}** {}: {}\n", task.task, words::of_fault(fault.kind), fault.message);
+    let fault = |(task, fault): (&super::ReviewTask, &crate::model::Fault)| {
+        let mut text = format!("- **{}** {}: {}\n", task.task, labels::of_fault(fault.kind), fault.message);
         if let Some(detail) = &fault.detail {
-            text += &format!("\n  ```\n{}  ```\n", words::indented(detail, "  "));
+            text += &format!("\n  ```\n{}  ```\n", labels::indented(detail, "  "));
         }
         text
     };
@@ -81,7 +81,7 @@ fn faults(review: &Review) -> String {
 }
 
 fn earlier(review: &Review) -> String {
-    let line = |task: &super::Task| match task.earlier.as_slice() {
+    let line = |task: &super::ReviewTask| match task.earlier.as_slice() {
         [] => String::new(),
         all => format!(
             "- {}: tried again {} times, the last time because of: {}\n",
@@ -103,5 +103,5 @@ pub fn clock(at: Timestamp) -> String {
 }
 
 pub fn time(seconds: f64) -> String {
-    words::time(SignedDuration::from_millis((seconds * 1000.0) as i64))
+    labels::time(SignedDuration::from_millis((seconds * 1000.0) as i64))
 }

@@ -13,7 +13,7 @@ pub use markdown::markdown;
 use crate::catalog::Identity;
 use crate::model::{Event, Fault, HostName, RunState, Stamped, TaskEvent, TaskName, TaskRecord, TaskState};
 use crate::plan::{Plan, PlannedStep, PlannedTask};
-use crate::report::{Places, lines, words};
+use crate::report::{Places, labels, lines};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -49,22 +49,22 @@ pub struct Review {
     /// The last checksum.
     pub seal: String,
     /// What happened to the run as a whole, in order.
-    pub moments: Vec<Moment>,
+    pub moments: Vec<ReviewEvent>,
     /// In the order of the file.
-    pub tasks: Vec<Task>,
+    pub tasks: Vec<ReviewTask>,
     /// As it was compiled, for the order of its steps; none where its inputs are not to be had.
     #[serde(skip)]
     pub plan: Option<Plan>,
 }
 
 #[derive(Clone, Serialize)]
-pub struct Moment {
+pub struct ReviewEvent {
     pub at: Timestamp,
     pub text: String,
 }
 
 #[derive(Serialize)]
-pub struct Task {
+pub struct ReviewTask {
     pub task: TaskName,
     pub action: String,
     pub title: Option<String>,
@@ -86,14 +86,14 @@ pub struct Task {
     pub fault: Option<Fault>,
     /// The same of attempts before the last.
     pub earlier: Vec<Fault>,
-    pub output: Vec<Printed>,
+    pub output: Vec<AttemptOutput>,
     /// When it was at work.
-    pub spans: Vec<Span>,
+    pub spans: Vec<TaskSpan>,
 }
 
 /// What an attempt printed.
 #[derive(Serialize)]
-pub struct Printed {
+pub struct AttemptOutput {
     pub attempt: u32,
     /// `output`, or `error output`.
     pub stream: &'static str,
@@ -103,7 +103,7 @@ pub struct Printed {
 }
 
 #[derive(Clone, Serialize)]
-pub struct Span {
+pub struct TaskSpan {
     pub from: Timestamp,
     pub to: Timestamp,
     /// How it ended: `done`, `changed`, `failed`, `unknown`, `undone`, `again`.
@@ -112,28 +112,28 @@ pub struct Span {
 
 /// Collects a review while a journal is read.
 #[derive(Default)]
-pub struct Collector {
+pub struct ReviewCollector {
     version: String,
-    moments: Vec<Moment>,
-    tasks: IndexMap<TaskName, Seen>,
+    moments: Vec<ReviewEvent>,
+    tasks: IndexMap<TaskName, TaskHistory>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct TaskHistory {
     summary: Option<String>,
     earlier: Vec<Fault>,
     open: Option<Timestamp>,
-    spans: Vec<Span>,
+    spans: Vec<TaskSpan>,
 }
 
-impl Collector {
+impl ReviewCollector {
     pub fn event(&mut self, stamped: &Stamped, state: &RunState) {
         match &stamped.event {
             Event::Task { task, what } => self.task(task, what, stamped.at),
             Event::RunStarted { version, .. } => self.version.clone_from(version),
             Event::RunEnded { outcome } => {
-                let (word, _) = words::of_outcome(*outcome);
-                self.moments.push(Moment { at: stamped.at, text: format!("the run ended: {word}") });
+                let (word, _) = labels::of_outcome(*outcome);
+                self.moments.push(ReviewEvent { at: stamped.at, text: format!("the run ended: {word}") });
                 return;
             }
             _ => {}
@@ -144,7 +144,7 @@ impl Collector {
             let text = anstream::adapter::strip_str(&line).to_string();
             // It begins with the time of day.
             let text = text.trim().split_once("  ").map_or(text.trim(), |(_, rest)| rest).to_owned();
-            self.moments.push(Moment { at: stamped.at, text });
+            self.moments.push(ReviewEvent { at: stamped.at, text });
         }
     }
 
@@ -169,32 +169,38 @@ impl Collector {
             TaskEvent::Unknown { .. } => "unknown",
             TaskEvent::Undone { .. } => "undone",
             TaskEvent::Skipped
-            | TaskEvent::Left { .. }
+            | TaskEvent::AfterImage { .. }
             | TaskEvent::SetAside { .. }
-            | TaskEvent::Looked { .. }
-            | TaskEvent::Reopened
-            | TaskEvent::Settled { .. }
-            | TaskEvent::Kept { .. } => return,
+            | TaskEvent::DriftChecked { .. }
+            | TaskEvent::Requeued
+            | TaskEvent::Resolved { .. }
+            | TaskEvent::NotReverted { .. } => return,
         };
         if let Some(from) = seen.open.take() {
-            seen.spans.push(Span { from, to: at, end });
+            seen.spans.push(TaskSpan { from, to: at, end });
         }
     }
 
     /// What has happened to the run as a whole so far.
-    pub fn moments(&self) -> &[Moment] {
+    pub fn moments(&self) -> &[ReviewEvent] {
         &self.moments
     }
 
     /// When a task was at work, and since when it is.
-    pub fn at_work(&self, name: &TaskName) -> (&[Span], Option<Timestamp>) {
+    pub fn at_work(&self, name: &TaskName) -> (&[TaskSpan], Option<Timestamp>) {
         self.tasks.get(name).map_or((&[], None), |seen| (&seen.spans, seen.open))
     }
 
     /// The account of one task.
-    pub fn task_of(&self, name: &TaskName, record: &TaskRecord, known: Option<Planned>, output: Vec<Printed>) -> Task {
+    pub fn task_of(
+        &self,
+        name: &TaskName,
+        record: &TaskRecord,
+        known: Option<Planned>,
+        output: Vec<AttemptOutput>,
+    ) -> ReviewTask {
         let seen = self.tasks.get(name);
-        Task {
+        ReviewTask {
             task: name.clone(),
             action: known.map(|(step, _)| step.action.clone()).unwrap_or_default(),
             title: known.and_then(|(step, _)| step.title.clone()),
@@ -219,14 +225,14 @@ impl Collector {
         self,
         state: &RunState,
         seal: &str,
-        known: Option<Known>,
-        printed: impl Fn(&TaskName, u32) -> Vec<Printed>,
+        known: Option<PlannedRun>,
+        printed: impl Fn(&TaskName, u32) -> Vec<AttemptOutput>,
     ) -> Review {
-        let planned = known.as_ref().map(Known::by_name).unwrap_or_default();
+        let planned = known.as_ref().map(PlannedRun::by_name).unwrap_or_default();
         let task = |(name, record): (&TaskName, &TaskRecord)| {
             self.task_of(name, record, planned.get(name).copied(), printed(name, record.attempt))
         };
-        let tasks: Vec<Task> = state.tasks().map(task).collect();
+        let tasks: Vec<ReviewTask> = state.tasks().map(task).collect();
         let identity = known.as_ref().map(|known| known.identity.clone());
         let plan = known.map(|known| known.plan);
         Review {
@@ -238,7 +244,7 @@ impl Collector {
             version: self.version,
             started: state.started,
             seconds: state.elapsed().as_secs_f64(),
-            outcome: state.outcome.map(|outcome| words::of_outcome(outcome).0),
+            outcome: state.outcome.map(|outcome| labels::of_outcome(outcome).0),
             params: plan.as_ref().map(|plan| plan.params.clone()).unwrap_or_default(),
             hosts: state.holdings.keys().cloned().collect(),
             left_out: state.left_out.iter().map(|(host, fault)| (host.clone(), fault.to_string())).collect(),
@@ -254,7 +260,7 @@ impl Collector {
 }
 
 /// What was known of a run before it began.
-pub struct Known {
+pub struct PlannedRun {
     pub plan: Plan,
     /// Of the runbook that it goes by now.
     pub identity: Identity,
@@ -265,7 +271,7 @@ pub struct Known {
 /// A task as it was planned, and its step.
 pub type Planned<'k> = (&'k PlannedStep, &'k PlannedTask);
 
-impl Known {
+impl PlannedRun {
     fn by_name(&self) -> IndexMap<&TaskName, Planned<'_>> {
         self.names.iter().zip(self.plan.tasks()).collect()
     }
@@ -280,7 +286,7 @@ fn diff(task: &PlannedTask) -> Option<String> {
     task.verdict.as_ref().and_then(super::plan::diff).map(str::to_owned)
 }
 
-impl Task {
+impl ReviewTask {
     /// As its readers say it.
     pub fn word(&self) -> &'static str {
         if self.changed { "changed" } else { self.state }
@@ -289,7 +295,7 @@ impl Task {
 
 impl Review {
     /// Tasks that did not do their work.
-    pub fn faults(&self) -> impl Iterator<Item = (&Task, &Fault)> {
+    pub fn faults(&self) -> impl Iterator<Item = (&ReviewTask, &Fault)> {
         self.tasks.iter().filter_map(|task| Some((task, task.fault.as_ref()?)))
     }
 

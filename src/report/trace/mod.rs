@@ -6,10 +6,10 @@
 
 mod otlp;
 
-pub use otlp::{Actions, requests};
+pub use otlp::{TaskActions, requests};
 
-use crate::model::{Event, Fault, Found, Outcome, Stamped, TaskEvent, TaskName};
-use crate::report::words;
+use crate::model::{DriftCheck, Event, Fault, Outcome, Stamped, TaskEvent, TaskName};
+use crate::report::labels;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -22,10 +22,10 @@ pub struct Trace {
     /// `user@machine` of the engine that began the run, and the program's version there.
     pub operator: String,
     pub version: String,
-    pub spans: Vec<Span>,
+    pub spans: Vec<TraceSpan>,
 }
 
-pub struct Span {
+pub struct TraceSpan {
     /// 16 hex digits.
     pub id: String,
     pub parent: Option<String>,
@@ -34,8 +34,8 @@ pub struct Span {
     pub name: String,
     pub from: Timestamp,
     pub to: Timestamp,
-    pub facts: Facts,
-    pub moments: Vec<Moment>,
+    pub facts: Attributes,
+    pub moments: Vec<SpanEvent>,
     /// Why it did not come to what it was for.
     pub error: Option<String>,
     /// Which engine's it is, from 0.
@@ -43,36 +43,36 @@ pub struct Span {
 }
 
 /// Something that happened within a span.
-pub struct Moment {
+pub struct SpanEvent {
     pub at: Timestamp,
     pub name: &'static str,
-    pub facts: Facts,
+    pub facts: Attributes,
 }
 
-pub type Facts = Vec<(&'static str, Fact)>;
+pub type Attributes = Vec<(&'static str, Attribute)>;
 
-pub enum Fact {
+pub enum Attribute {
     Text(String),
     Number(i64),
     Flag(bool),
 }
 
-impl From<&str> for Fact {
-    fn from(text: &str) -> Fact {
-        Fact::Text(text.to_owned())
+impl From<&str> for Attribute {
+    fn from(text: &str) -> Attribute {
+        Attribute::Text(text.to_owned())
     }
 }
 
 /// Collects a trace while a journal is read.
 #[derive(Default)]
-pub struct Collector {
+pub struct TraceCollector {
     trace: Trace,
     /// The spans of the engines; the last one is at work.
-    engines: Vec<Span>,
-    open: IndexMap<TaskName, Span>,
+    engines: Vec<TraceSpan>,
+    open: IndexMap<TaskName, TraceSpan>,
 }
 
-impl Collector {
+impl TraceCollector {
     pub fn event(&mut self, stamped: &Stamped) {
         let at = stamped.at;
         match &stamped.event {
@@ -92,7 +92,7 @@ impl Collector {
             }
             Event::Task { task, what } => self.task(task, what, stamped),
             // What comes after the end of a run is no part of it.
-            Event::Tidying { .. } | Event::Tidied { .. } => return,
+            Event::CleanupStarted { .. } | Event::CleanedUp { .. } => return,
             event => self.of_run(event, at),
         }
         if let Some(engine) = self.engines.last_mut() {
@@ -107,10 +107,10 @@ impl Collector {
         self.trace
     }
 
-    fn engine(&mut self, stamped: &Stamped, name: String, facts: Facts) {
+    fn engine(&mut self, stamped: &Stamped, name: String, facts: Attributes) {
         self.cut();
         let parent = self.engines.first().map(|root| root.id.clone());
-        let span = Span { name, parent, facts, engine: self.engines.len(), ..self.span(stamped, "engine") };
+        let span = TraceSpan { name, parent, facts, engine: self.engines.len(), ..self.span(stamped, "engine") };
         self.engines.push(span);
     }
 
@@ -119,20 +119,20 @@ impl Collector {
         let Some(end) = self.engines.last().map(|engine| engine.to) else { return };
         for (_, mut span) in std::mem::take(&mut self.open) {
             span.to = end;
-            span.facts.push(("surefoot.cut_off", Fact::Flag(true)));
+            span.facts.push(("surefoot.cut_off", Attribute::Flag(true)));
             self.trace.spans.push(span);
         }
     }
 
-    fn span(&self, stamped: &Stamped, what: &str) -> Span {
-        Span {
+    fn span(&self, stamped: &Stamped, what: &str) -> TraceSpan {
+        TraceSpan {
             id: digest(&[&self.trace.id, &stamped.seq.to_string(), what], 8),
             parent: self.engines.last().map(|engine| engine.id.clone()),
             task: None,
             name: String::new(),
             from: stamped.at,
             to: stamped.at,
-            facts: Facts::new(),
+            facts: Attributes::new(),
             moments: Vec::new(),
             error: None,
             engine: self.engines.len().saturating_sub(1),
@@ -143,7 +143,7 @@ impl Collector {
         let at = stamped.at;
         let facts = match what {
             TaskEvent::Started { attempt } | TaskEvent::Undoing { attempt } => {
-                vec![("surefoot.attempt", Fact::Number(i64::from(*attempt)))]
+                vec![("surefoot.attempt", Attribute::Number(i64::from(*attempt)))]
             }
             TaskEvent::Changing { summary, .. } => vec![("surefoot.summary", summary.as_str().into())],
             TaskEvent::Retrying { fault, .. } => faulty(fault),
@@ -153,39 +153,40 @@ impl Collector {
             | TaskEvent::Skipped
             | TaskEvent::Undone { .. }
             | TaskEvent::Stuck { .. } => return self.end(task, what, stamped),
-            TaskEvent::Looked { found: Found::AsLeft | Found::Overtaken } | TaskEvent::Left { .. } => return,
-            TaskEvent::Looked { .. }
-            | TaskEvent::Reopened
-            | TaskEvent::Settled { .. }
+            TaskEvent::DriftChecked { found: DriftCheck::InSync | DriftCheck::Superseded }
+            | TaskEvent::AfterImage { .. } => return,
+            TaskEvent::DriftChecked { .. }
+            | TaskEvent::Requeued
+            | TaskEvent::Resolved { .. }
             | TaskEvent::SetAside { .. }
-            | TaskEvent::Kept { .. } => {
-                let facts = vec![("surefoot.task", Fact::Text(task.to_string()))];
-                return self.moment(at, words::of_event(what).0, facts);
+            | TaskEvent::NotReverted { .. } => {
+                let facts = vec![("surefoot.task", Attribute::Text(task.to_string()))];
+                return self.moment(at, labels::of_event(what).0, facts);
             }
         };
         let name = match what {
             TaskEvent::Started { .. } | TaskEvent::Undoing { .. } => "attempt",
-            _ => words::of_event(what).0,
+            _ => labels::of_event(what).0,
         };
-        self.open(task, what, stamped).moments.push(Moment { at, name, facts });
+        self.open(task, what, stamped).moments.push(SpanEvent { at, name, facts });
     }
 
     /// The span of a task; what an earlier engine has begun goes on from where this one took it up.
-    fn open(&mut self, task: &TaskName, what: &TaskEvent, stamped: &Stamped) -> &mut Span {
+    fn open(&mut self, task: &TaskName, what: &TaskEvent, stamped: &Stamped) -> &mut TraceSpan {
         if !self.open.contains_key(task) {
             let back = matches!(what, TaskEvent::Undoing { .. } | TaskEvent::Undone { .. } | TaskEvent::Stuck { .. });
             let begins = matches!(what, TaskEvent::Started { .. } | TaskEvent::Undoing { .. });
             let mut facts = vec![
-                ("surefoot.task", Fact::Text(task.to_string())),
+                ("surefoot.task", Attribute::Text(task.to_string())),
                 ("surefoot.step", task.step.as_str().into()),
                 ("surefoot.host", task.host.as_str().into()),
                 ("surefoot.direction", if back { "back" } else { "forward" }.into()),
             ];
-            facts.extend(task.item.map(|item| ("surefoot.item", Fact::Number(i64::from(item)))));
+            facts.extend(task.item.map(|item| ("surefoot.item", Attribute::Number(i64::from(item)))));
             let name = if back { format!("undo {}", task.step) } else { task.step.to_string() };
             let span = self.span(stamped, &task.to_string());
             let from = self.engines.last().filter(|_| !begins).map_or(stamped.at, |engine| engine.from);
-            self.open.insert(task.clone(), Span { task: Some(task.clone()), name, facts, from, ..span });
+            self.open.insert(task.clone(), TraceSpan { task: Some(task.clone()), name, facts, from, ..span });
         }
         &mut self.open[task]
     }
@@ -194,7 +195,7 @@ impl Collector {
         self.open(task, what, stamped);
         let Some(mut span) = self.open.shift_remove(task) else { return };
         span.to = stamped.at;
-        span.facts.push(("surefoot.outcome", words::of_event(what).0.into()));
+        span.facts.push(("surefoot.outcome", labels::of_event(what).0.into()));
         if let Some(fault) = what.fault() {
             span.facts.extend(faulty(fault));
             span.error = Some(fault.message.clone());
@@ -203,40 +204,40 @@ impl Collector {
     }
 
     /// Something that happened to the run as a whole.
-    fn moment(&mut self, at: Timestamp, name: &'static str, facts: Facts) {
+    fn moment(&mut self, at: Timestamp, name: &'static str, facts: Attributes) {
         if let Some(engine) = self.engines.last_mut() {
-            engine.moments.push(Moment { at, name, facts });
+            engine.moments.push(SpanEvent { at, name, facts });
         }
     }
 
     fn of_run(&mut self, event: &Event, at: Timestamp) {
         let task = |task: &Option<TaskName>| {
-            task.iter().map(|task| ("surefoot.task", Fact::Text(task.to_string()))).collect::<Facts>()
+            task.iter().map(|task| ("surefoot.task", Attribute::Text(task.to_string()))).collect::<Attributes>()
         };
         match event {
             Event::RollingBack { because, .. } => self.moment(at, "rolling back", task(because)),
             Event::Stopping { because, by } => {
-                let by = by.iter().map(|by| ("surefoot.operator", Fact::Text(by.clone())));
+                let by = by.iter().map(|by| ("surefoot.operator", Attribute::Text(by.clone())));
                 self.moment(at, "stopping", task(because).into_iter().chain(by).collect());
             }
-            Event::Finishing { .. } => self.moment(at, "finally", Facts::new()),
+            Event::Finishing { .. } => self.moment(at, "finally", Attributes::new()),
             Event::Approved { step, by } => {
                 let facts = vec![("surefoot.step", step.as_str().into()), ("surefoot.operator", by.as_str().into())];
                 self.moment(at, "approved", facts);
             }
             Event::Cancelling { by } => self.moment(at, "cancelling", vec![("surefoot.operator", by.as_str().into())]),
-            Event::LeftOut { host, fault } => {
+            Event::HostExcluded { host, fault } => {
                 let host = ("surefoot.host", host.as_str().into());
                 self.moment(at, "left out", [host].into_iter().chain(faulty(fault)).collect());
             }
-            Event::TakenOver { fault } => {
+            Event::FencedOff { fault } => {
                 if let Some(engine) = self.engines.last_mut() {
                     engine.error = Some(fault.message.clone());
                 }
             }
             Event::RunEnded { outcome } => {
                 if let Some(engine) = self.engines.last_mut() {
-                    let word = words::of_outcome(*outcome).0;
+                    let word = labels::of_outcome(*outcome).0;
                     engine.facts.push(("surefoot.outcome", word.into()));
                     // What the operator has interrupted is no error.
                     let good = matches!(outcome, Outcome::Done | Outcome::Interrupted);
@@ -248,8 +249,8 @@ impl Collector {
     }
 }
 
-fn faulty(fault: &Fault) -> Facts {
-    vec![("error.type", words::of_fault(fault.kind).into()), ("error.message", fault.message.as_str().into())]
+fn faulty(fault: &Fault) -> Attributes {
+    vec![("error.type", labels::of_fault(fault.kind).into()), ("error.message", fault.message.as_str().into())]
 }
 
 /// So many bytes of the parts' checksum, in hex.

@@ -2,7 +2,7 @@
 //! (<https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>): ids in hex, 64-bit numbers as text, enums as
 //! numbers.
 
-use super::{Fact, Facts, Moment, Span, Trace};
+use super::{Attribute, Attributes, SpanEvent, Trace, TraceSpan};
 use crate::model::TaskName;
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
@@ -17,11 +17,11 @@ const INTERNAL: u8 = 1;
 const ERROR: u8 = 2;
 
 /// The action of each task, where that is known.
-pub type Actions = HashMap<TaskName, &'static str>;
+pub type TaskActions = HashMap<TaskName, &'static str>;
 
 /// The requests that a trace takes.
-pub fn requests(trace: &Trace, actions: &Actions) -> Vec<Json> {
-    let request = |spans: &[Span]| {
+pub fn requests(trace: &Trace, actions: &TaskActions) -> Vec<Json> {
+    let request = |spans: &[TraceSpan]| {
         let spans: Vec<Json> = spans.iter().map(|one| span(trace, one, actions)).collect();
         let machine =
             trace.operator.split(' ').next().unwrap_or_default().rsplit_once('@').map_or("", |(_, machine)| machine);
@@ -37,10 +37,10 @@ pub fn requests(trace: &Trace, actions: &Actions) -> Vec<Json> {
     trace.spans.chunks(SPANS).map(request).collect()
 }
 
-fn span(trace: &Trace, span: &Span, actions: &Actions) -> Json {
+fn span(trace: &Trace, span: &TraceSpan, actions: &TaskActions) -> Json {
     let mut all = attributes(&span.facts);
     let action = span.task.as_ref().and_then(|task| actions.get(task));
-    all.extend(action.map(|action| attribute("surefoot.action", &Fact::from(*action))));
+    all.extend(action.map(|action| attribute("surefoot.action", &Attribute::from(*action))));
     let mut json = json!({
         "traceId": trace.id,
         "spanId": span.id,
@@ -58,7 +58,7 @@ fn span(trace: &Trace, span: &Span, actions: &Actions) -> Json {
     json
 }
 
-fn event(moment: &Moment) -> Json {
+fn event(moment: &SpanEvent) -> Json {
     json!({
         "timeUnixNano": moment.at.as_nanosecond().to_string(),
         "name": moment.name,
@@ -66,15 +66,15 @@ fn event(moment: &Moment) -> Json {
     })
 }
 
-fn attributes(facts: &Facts) -> Vec<Json> {
+fn attributes(facts: &Attributes) -> Vec<Json> {
     facts.iter().map(|(name, fact)| attribute(name, fact)).collect()
 }
 
-fn attribute(name: &str, fact: &Fact) -> Json {
+fn attribute(name: &str, fact: &Attribute) -> Json {
     let value = match fact {
-        Fact::Text(text) => json!({ "stringValue": text }),
-        Fact::Number(number) => json!({ "intValue": number.to_string() }),
-        Fact::Flag(flag) => json!({ "boolValue": flag }),
+        Attribute::Text(text) => json!({ "stringValue": text }),
+        Attribute::Number(number) => json!({ "intValue": number.to_string() }),
+        Attribute::Flag(flag) => json!({ "boolValue": flag }),
     };
     json!({ "key": name, "value": value })
 }

@@ -6,10 +6,10 @@
 
 mod parts;
 
-pub use parts::{Asked, Frame, Head, Row, Shown, Step, Update};
+pub use parts::{Asked, Head, RunRow, Shown, Update, WatchFrame, WatchStep};
 
-use super::review::{Collector, Known, Task};
-use super::words;
+use super::labels;
+use super::review::{PlannedRun, ReviewCollector, ReviewTask};
 use crate::model::{Event, RunState, Stamped, TaskName, TaskRecord, TaskState};
 use indexmap::IndexMap;
 
@@ -19,9 +19,9 @@ const ASKING: &str = "ask: ";
 /// What is watched of one run.
 #[derive(Default)]
 pub struct Watch {
-    collector: Collector,
+    collector: ReviewCollector,
     /// None where the run's inputs are not to be had.
-    known: Option<Known>,
+    known: Option<PlannedRun>,
     /// Counts changes, from 1.
     now: u64,
     /// When the list of tasks, or many of them, last changed.
@@ -55,14 +55,14 @@ impl Watch {
             | Event::Paused { .. }
             | Event::Continued { .. }
             | Event::Stopping { .. }
-            | Event::Holding { .. }
+            | Event::LeasesAcquired { .. }
             | Event::RunEnded { .. } => {}
             _ => self.anew(state),
         }
     }
 
     /// What was known of the run before it began, or is since its runbook was corrected.
-    pub fn know(&mut self, known: Option<Known>) {
+    pub fn know(&mut self, known: Option<PlannedRun>) {
         self.known = known;
         self.now += 1;
         self.all = self.now;
@@ -111,7 +111,7 @@ impl Watch {
         };
         let moments = self.collector.moments().iter().zip(&self.moments);
         Update {
-            frame: whole.then(|| Frame::of(state, self.known.as_ref())),
+            frame: whole.then(|| WatchFrame::of(state, self.known.as_ref())),
             tasks: changed.filter_map(shown).collect(),
             moments: moments.filter(|(_, at)| whole || **at > since).map(|(moment, _)| moment).collect(),
         }
@@ -137,7 +137,7 @@ impl Watch {
     }
 
     /// The whole account of one task; none where the run has no such task.
-    pub fn task(&self, name: &TaskName, state: &RunState) -> Option<Task> {
+    pub fn task(&self, name: &TaskName, state: &RunState) -> Option<ReviewTask> {
         let planned = self.known.as_ref().and_then(|known| known.of(name));
         Some(self.collector.task_of(name, state.task(name)?, planned, Vec::new()))
     }
@@ -149,5 +149,5 @@ fn class(record: &TaskRecord) -> (&'static str, &'static str) {
         TaskState::Done { changed: true, .. } => "changed",
         state => state.word(),
     };
-    (word, words::class(word))
+    (word, labels::class(word))
 }

@@ -2,10 +2,10 @@
 
 use super::class;
 use crate::model::{RunId, RunState, StepId, TaskName, TaskRecord, TaskState};
-use crate::plan::graph::{Graph, Mark};
-use crate::plan::{Plan, PlannedStep, Way};
-use crate::report::review::{Known, Moment, Span};
-use crate::report::{graph, words};
+use crate::plan::graph::{StepGraph, StepMark};
+use crate::plan::{Plan, PlannedStep, PlannedUndo};
+use crate::report::review::{PlannedRun, ReviewEvent, TaskSpan};
+use crate::report::{graph, labels};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -15,10 +15,10 @@ use serde::Serialize;
 pub struct Update<'w> {
     /// The tasks by name, where they are others than before; every task follows then.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub frame: Option<Frame>,
+    pub frame: Option<WatchFrame>,
     pub tasks: Vec<Shown>,
     /// What has happened to the run as a whole, after what was told before.
-    pub moments: Vec<&'w Moment>,
+    pub moments: Vec<&'w ReviewEvent>,
 }
 
 /// A run as a whole.
@@ -62,8 +62,8 @@ pub struct Asked {
 
 /// The steps and the tasks of a run, by name.
 #[derive(Serialize)]
-pub struct Frame {
-    pub steps: Vec<Step>,
+pub struct WatchFrame {
+    pub steps: Vec<WatchStep>,
     /// In the order of the file; updates name them by their places in it.
     pub tasks: Vec<Named>,
     /// The order of the steps as SVG; empty where the run's inputs are not to be had.
@@ -71,7 +71,7 @@ pub struct Frame {
 }
 
 #[derive(Default, Serialize)]
-pub struct Step {
+pub struct WatchStep {
     pub id: String,
     /// What a reader calls it: its id, or the name of the checkpoint that it is.
     pub name: String,
@@ -80,7 +80,7 @@ pub struct Step {
     pub on: Option<String>,
     /// What it belongs to: a roll, or `finally`.
     pub group: Option<String>,
-    pub mark: Option<Mark>,
+    pub mark: Option<StepMark>,
 }
 
 #[derive(Serialize)]
@@ -115,7 +115,7 @@ impl Head {
         let mut counts = IndexMap::new();
         state.tasks().for_each(|(_, record)| *counts.entry(class(record).0).or_default() += 1);
         let numbers = state.counts();
-        let end = state.outcome.map(|outcome| words::of_outcome(outcome).0);
+        let end = state.outcome.map(|outcome| labels::of_outcome(outcome).0);
         Head {
             run: state.run.as_ref().map(ToString::to_string).unwrap_or_default(),
             runbook: state.runbook.clone(),
@@ -124,7 +124,7 @@ impl Head {
             started: state.started.map(Timestamp::as_millisecond),
             last: state.last.map(Timestamp::as_millisecond),
             end,
-            class: words::class_of_end(end),
+            class: labels::class_of_end(end),
             stopping: state.stopping,
             paused: state.paused.as_ref().map(|pause| pause.by.clone()),
             back: state.back.is_some(),
@@ -137,9 +137,9 @@ impl Head {
     }
 }
 
-impl Frame {
-    pub(super) fn of(state: &RunState, known: Option<&Known>) -> Frame {
-        let mut steps: IndexMap<StepId, Step> = IndexMap::new();
+impl WatchFrame {
+    pub(super) fn of(state: &RunState, known: Option<&PlannedRun>) -> WatchFrame {
+        let mut steps: IndexMap<StepId, WatchStep> = IndexMap::new();
         for step in known.iter().flat_map(|known| &known.plan.steps) {
             steps.insert(step.id.clone(), planned(step));
         }
@@ -147,28 +147,32 @@ impl Frame {
         for (name, _) in state.tasks() {
             let entry = steps.entry(name.step.clone());
             let step = entry.index();
-            entry.or_insert_with(|| Step { id: name.step.to_string(), name: name.step.to_string(), ..Step::default() });
+            entry.or_insert_with(|| WatchStep {
+                id: name.step.to_string(),
+                name: name.step.to_string(),
+                ..WatchStep::default()
+            });
             tasks.push(Named { name: name.clone(), step, host: name.host.to_string() });
         }
         let graph = known.map(|known| {
-            let graph = Graph::of_plan(&known.plan);
+            let graph = StepGraph::of_plan(&known.plan);
             graph::in_page(&graph, &vec!["idle"; graph.nodes.len()]).unwrap_or_default()
         });
-        Frame { steps: steps.into_values().collect(), tasks, graph: graph.unwrap_or_default() }
+        WatchFrame { steps: steps.into_values().collect(), tasks, graph: graph.unwrap_or_default() }
     }
 }
 
-fn planned(step: &PlannedStep) -> Step {
-    let mark = matches!(step.undo, Way::Irreversible(_)).then_some(Mark::Irreversible);
+fn planned(step: &PlannedStep) -> WatchStep {
+    let mark = matches!(step.undo, PlannedUndo::Irreversible(_)).then_some(StepMark::Irreversible);
     let group = step.roll.as_ref().map(|roll| format!("rolling {}", roll.id));
-    Step {
+    WatchStep {
         id: step.id.to_string(),
         name: step.checkpoint().unwrap_or(step.id.as_str()).to_owned(),
         title: step.title.clone(),
         action: step.action.clone(),
         on: step.on.clone(),
         group: group.or_else(|| step.finally.then(|| "finally".to_owned())),
-        mark: mark.or_else(|| step.checkpoint().map(|_| Mark::Checkpoint)),
+        mark: mark.or_else(|| step.checkpoint().map(|_| StepMark::Checkpoint)),
     }
 }
 
@@ -177,11 +181,11 @@ impl Shown {
         place: usize,
         record: &TaskRecord,
         printed: u64,
-        spans: &[Span],
+        spans: &[TaskSpan],
         open: Option<Timestamp>,
     ) -> Shown {
         let (word, class) = class(record);
-        let span = |span: &Span| (span.from.as_millisecond(), span.to.as_millisecond(), words::class(span.end));
+        let span = |span: &TaskSpan| (span.from.as_millisecond(), span.to.as_millisecond(), labels::class(span.end));
         Shown {
             place,
             word,
@@ -209,7 +213,7 @@ fn note(record: &TaskRecord) -> Option<String> {
 
 /// A run in a list.
 #[derive(Clone, Default, Serialize)]
-pub struct Row {
+pub struct RunRow {
     pub run: String,
     pub runbook: String,
     pub operator: String,
@@ -224,13 +228,13 @@ pub struct Row {
     pub broken: Option<String>,
 }
 
-impl Row {
-    pub fn of(run: &RunId, state: &RunState) -> Row {
+impl RunRow {
+    pub fn of(run: &RunId, state: &RunState) -> RunRow {
         let Head { runbook, operator, started, last, end, class, total, over, .. } = Head::of(state, None);
-        Row { run: run.to_string(), runbook, operator, started, last, end, class, total, over, ..Row::default() }
+        RunRow { run: run.to_string(), runbook, operator, started, last, end, class, total, over, ..RunRow::default() }
     }
 
-    pub fn unreadable(run: &RunId, why: impl ToString) -> Row {
-        Row { run: run.to_string(), class: "bad", broken: Some(why.to_string()), ..Row::default() }
+    pub fn unreadable(run: &RunId, why: impl ToString) -> RunRow {
+        RunRow { run: run.to_string(), class: "bad", broken: Some(why.to_string()), ..RunRow::default() }
     }
 }

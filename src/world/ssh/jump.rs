@@ -3,7 +3,7 @@
 //! An sshd drops handshakes at random once ten are going on (`MaxStartups 10:30:100`). A host of its own has one from us;
 //! a jump host has those of all that are behind it.
 
-use super::Target;
+use super::SshTarget;
 use std::collections::HashMap;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 const HANDSHAKES: usize = 8;
 
 /// Whose turn it is at the machine that connections to this target go through; none where they go straight to it.
-pub(super) async fn turns(target: &Target) -> Option<Arc<Semaphore>> {
+pub(super) async fn turns(target: &SshTarget) -> Option<Arc<Semaphore>> {
     // One more than there are turns does no harm: a run on one host has no need to ask.
     static SECOND: AtomicBool = AtomicBool::new(false);
     if !SECOND.swap(true, Ordering::Relaxed) {
@@ -29,7 +29,7 @@ pub(super) async fn turns(target: &Target) -> Option<Arc<Semaphore>> {
 }
 
 /// As ssh itself reads its configuration. What it cannot tell, the connection itself will complain of.
-async fn through(target: &Target) -> Option<String> {
+async fn through(target: &SshTarget) -> Option<String> {
     let asked = Command::new("ssh").args(target.settings()).stdin(Stdio::null()).kill_on_drop(true).output().await;
     jump_of(&String::from_utf8_lossy(&asked.ok()?.stdout))
 }

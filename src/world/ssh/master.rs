@@ -1,9 +1,9 @@
 //! One ssh process that holds the connection to a host, and the bound on what goes through it.
 
-use super::Target;
+use super::SshTarget;
 use super::folder::ControlFolder;
 use crate::model::Fault;
-use crate::world::road::Process;
+use crate::world::transport::Process;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(super) struct Master {
 
 impl Master {
     /// Starts to connect. The process is `command` on the host; it ends with code 255 where ssh fails.
-    pub fn spawn(target: &Target, command: &str) -> Result<(Master, Process), Fault> {
+    pub fn spawn(target: &SshTarget, command: &str) -> Result<(Master, Process), Fault> {
         let folder = ControlFolder::create()?;
         let mut child = Command::new("ssh")
             .args(target.master(folder.socket(), command))

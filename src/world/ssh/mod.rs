@@ -11,30 +11,34 @@ mod mux;
 mod refusal;
 mod target;
 
-pub use target::Target;
+pub use target::SshTarget;
 
 use super::Tunnel;
-use super::machine::{Machine, Setting};
-use super::road::{Ending, NotBegun, Process, Road};
+use super::remote_host::{HostOptions, RemoteHost};
+use super::transport::{NotBegun, Process, ProcessExit, Transport};
 use crate::model::{Fault, FaultKind, RunId};
 use async_trait::async_trait;
 use master::Master;
-use mux::Refusal;
+use mux::MuxError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-pub type SshHost = Machine<Ssh>;
+pub type SshHost = RemoteHost<Ssh>;
 
 impl SshHost {
     /// Connects at once; a host that cannot be reached is told within about ten seconds.
-    pub async fn connect(target: &Target, run: &RunId) -> Result<Arc<SshHost>, Fault> {
+    pub async fn connect(target: &SshTarget, run: &RunId) -> Result<Arc<SshHost>, Fault> {
         let (name, address) = (target.name.clone(), target.address().to_owned());
-        let setting =
-            Setting { run: run.clone(), run_dir: None, user: target.become_user.clone(), patience: target.patience };
+        let setting = HostOptions {
+            run: run.clone(),
+            run_dir: None,
+            user: target.become_user.clone(),
+            patience: target.patience,
+        };
         let ssh = Ssh { target: target.clone(), master: Mutex::new(None), jump: OnceCell::new() };
-        Machine::join(name, address, ssh, setting).await.map(Arc::new)
+        RemoteHost::join(name, address, ssh, setting).await.map(Arc::new)
     }
 }
 
@@ -42,7 +46,7 @@ impl SshHost {
 const SESSION_WAIT: Duration = Duration::from_secs(60);
 
 pub struct Ssh {
-    target: Target,
+    target: SshTarget,
     master: Mutex<Option<Arc<Master>>>,
     /// What its connections go through, and whose turn it is there.
     jump: OnceCell<Option<Arc<Semaphore>>>,
@@ -65,7 +69,7 @@ impl Ssh {
 }
 
 #[async_trait]
-impl Road for Ssh {
+impl Transport for Ssh {
     async fn connect(&self, command: &str) -> Result<Process, Fault> {
         let mut place = self.master.lock().await;
         if let Some(old) = place.take() {
@@ -94,10 +98,10 @@ impl Road for Ssh {
                     });
                 }
                 // The command was not started: it is safe to ask again, when one of ours has ended.
-                Err(Refusal::Peer) if master.narrow(permit) => {}
-                Err(Refusal::Peer) => return Err(self.too_few_sessions().into()),
-                Err(Refusal::Gone(error)) => return Err(NotBegun::Gone(self.broken(error))),
-                Err(Refusal::Master(error)) => return Err(self.broken(error).into()),
+                Err(MuxError::Peer) if master.narrow(permit) => {}
+                Err(MuxError::Peer) => return Err(self.too_few_sessions().into()),
+                Err(MuxError::Gone(error)) => return Err(NotBegun::Gone(self.broken(error))),
+                Err(MuxError::Master(error)) => return Err(self.broken(error).into()),
             }
         }
     }
@@ -106,13 +110,13 @@ impl Road for Ssh {
         let master = self.standing().await?;
         match mux::open_forward(master.socket(), host, port).await {
             Ok(forward) => Ok(Box::new(forward)),
-            Err(Refusal::Peer) => {
+            Err(MuxError::Peer) => {
                 let message = format!("{}: nothing answers at {host}:{port} there", self.target.name);
                 let hint = "is it running, and does sshd allow tunnels (AllowTcpForwarding)?";
                 Err(Fault::missing(message).hint(hint).into())
             }
-            Err(Refusal::Gone(error)) => Err(NotBegun::Gone(self.broken(error))),
-            Err(Refusal::Master(error)) => Err(self.broken(error).into()),
+            Err(MuxError::Gone(error)) => Err(NotBegun::Gone(self.broken(error))),
+            Err(MuxError::Master(error)) => Err(self.broken(error).into()),
         }
     }
 
@@ -127,11 +131,11 @@ impl Road for Ssh {
         turns.acquire_owned().await.ok()
     }
 
-    fn is_turned_away(&self, ending: &Ending) -> bool {
+    fn is_turned_away(&self, ending: &ProcessExit) -> bool {
         ending.code == Some(255) && refusal::is_turned_away(&ending.stderr)
     }
 
-    fn explain(&self, ending: &Ending) -> Option<Fault> {
+    fn explain(&self, ending: &ProcessExit) -> Option<Fault> {
         // 255 is ssh's own failure; a command that was reached has its own code.
         let failed = ending.code.is_none_or(|code| code == 255);
         failed.then(|| refusal::refusal(&self.target, &ending.stderr))

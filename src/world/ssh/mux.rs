@@ -30,7 +30,7 @@ const MAX_PACKET: u32 = 256 << 10;
 
 /// Why a master did not do what was asked.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) enum MuxError {
     /// The other side would not open it: too many sessions, or a port that refuses.
     Peer,
     /// There is no master at the socket: nothing was asked.
@@ -39,24 +39,24 @@ pub(super) enum Refusal {
     Master(io::Error),
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for MuxError {
     fn from(error: io::Error) -> Self {
-        Refusal::Master(error)
+        MuxError::Master(error)
     }
 }
 
 /// A remote command with its three streams.
-pub(super) struct Session {
+pub(super) struct MuxSession {
     pub stdin: Sender,
     pub stdout: Receiver,
     pub stderr: Receiver,
-    pub exit: Exit,
+    pub exit: SessionExit,
 }
 
 /// Tells a session's exit code; dropping it ends the session.
-pub(super) struct Exit(UnixStream);
+pub(super) struct SessionExit(UnixStream);
 
-impl Exit {
+impl SessionExit {
     /// None where the connection broke first, or a signal ended the command.
     ///
     /// The code comes before the last output has been passed on, so the control connection is read to its end: closing
@@ -72,7 +72,7 @@ impl Exit {
     }
 }
 
-pub(super) async fn open_session(control: &Path, command: &str) -> Result<Session, Refusal> {
+pub(super) async fn open_session(control: &Path, command: &str) -> Result<MuxSession, MuxError> {
     let mut stream = connect(control).await?;
     let (stdin, far_stdin) = outward()?;
     let (stdout, far_stdout) = inward()?;
@@ -91,7 +91,7 @@ pub(super) async fn open_session(control: &Path, command: &str) -> Result<Sessio
         .text(command);
     request.write(&mut stream).await?;
     open(&mut stream, &[far_stdin, far_stdout, far_stderr]).await?;
-    Ok(Session { stdin, stdout, stderr, exit: Exit(stream) })
+    Ok(MuxSession { stdin, stdout, stderr, exit: SessionExit(stream) })
 }
 
 /// A connection to a TCP port from the other side, once it stands.
@@ -102,7 +102,7 @@ pub(super) struct Forward {
     _control: UnixStream,
 }
 
-pub(super) async fn open_forward(control: &Path, host: &str, port: u16) -> Result<Forward, Refusal> {
+pub(super) async fn open_forward(control: &Path, host: &str, port: u16) -> Result<Forward, MuxError> {
     let mut stream = connect(control).await?;
     let (send, far_input) = outward()?;
     let (receive, far_output) = inward()?;
@@ -143,26 +143,26 @@ fn inward() -> io::Result<(Receiver, OwnedFd)> {
     Ok((Receiver::from_owned_fd(read.into())?, write.into()))
 }
 
-async fn connect(control: &Path) -> Result<UnixStream, Refusal> {
-    let mut stream = UnixStream::connect(control).await.map_err(Refusal::Gone)?;
-    Packet::new(HELLO).number(VERSION).write(&mut stream).await.map_err(Refusal::Gone)?;
-    match read_packet(&mut stream).await.map_err(Refusal::Gone)?.numbers() {
+async fn connect(control: &Path) -> Result<UnixStream, MuxError> {
+    let mut stream = UnixStream::connect(control).await.map_err(MuxError::Gone)?;
+    Packet::new(HELLO).number(VERSION).write(&mut stream).await.map_err(MuxError::Gone)?;
+    match read_packet(&mut stream).await.map_err(MuxError::Gone)?.numbers() {
         [HELLO, VERSION, _] => Ok(stream),
-        other => Err(Refusal::Master(io::Error::other(format!("a greeting of an unknown kind: {other:x?}")))),
+        other => Err(MuxError::Master(io::Error::other(format!("a greeting of an unknown kind: {other:x?}")))),
     }
 }
 
 /// Hands our ends over, and waits for the other side's answer.
-async fn open(stream: &mut UnixStream, fds: &[OwnedFd]) -> Result<(), Refusal> {
+async fn open(stream: &mut UnixStream, fds: &[OwnedFd]) -> Result<(), MuxError> {
     for fd in fds {
         send_fd(stream, fd.as_fd()).await?;
     }
     let packet = read_packet(stream).await?;
     match packet.numbers() {
         [SESSION_OPENED, REQUEST, _] => Ok(()),
-        [FAILURE, REQUEST, _] if packet.says("refused by peer") => Err(Refusal::Peer),
-        [FAILURE | PERMISSION_DENIED, ..] => Err(Refusal::Master(io::Error::other(packet.lossy()))),
-        other => Err(Refusal::Master(io::Error::other(format!("an answer of an unknown kind: {other:x?}")))),
+        [FAILURE, REQUEST, _] if packet.says("refused by peer") => Err(MuxError::Peer),
+        [FAILURE | PERMISSION_DENIED, ..] => Err(MuxError::Master(io::Error::other(packet.lossy()))),
+        other => Err(MuxError::Master(io::Error::other(format!("an answer of an unknown kind: {other:x?}")))),
     }
 }
 

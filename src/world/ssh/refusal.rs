@@ -1,6 +1,6 @@
 //! What ssh's own words mean, and what the operator can do about it.
 
-use super::Target;
+use super::SshTarget;
 use crate::model::{Fault, FaultKind};
 
 /// What keeps a host from being trusted, or us from being let in: it is there, and nobody may go on without it as if it
@@ -65,7 +65,7 @@ pub(super) fn is_turned_away(stderr: &str) -> bool {
 }
 
 /// Why no connection to a host could be made.
-pub(super) fn refusal(target: &Target, stderr: &str) -> Fault {
+pub(super) fn refusal(target: &SshTarget, stderr: &str) -> Fault {
     let saying = |sayings: &'static [(&str, &str, &str)]| sayings.iter().find(|(text, _, _)| stderr.contains(text));
     let denial = saying(DENIALS);
     let kind = if denial.is_some() { FaultKind::Denied } else { FaultKind::Unreachable };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Everything that is `None` is left to the user's own ssh configuration.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub struct SshTarget {
     pub name: HostName,
     /// An address or an alias of the ssh configuration; the name where `None`.
     pub address: Option<String>,
@@ -21,10 +21,10 @@ pub struct Target {
     pub patience: Duration,
 }
 
-impl Target {
+impl SshTarget {
     /// A host of this name, as the user's own ssh configuration knows it.
     pub fn new(name: impl Into<HostName>) -> Self {
-        Target {
+        SshTarget {
             name: name.into(),
             address: None,
             user: None,

@@ -129,7 +129,9 @@ impl Drop for Scene {
 /// Whether the other user owns a copy of the secret here. The name is looked up once and no link is followed: between two
 /// looks it could have become a link to the secret itself.
 fn is_leaked(path: &Path) -> bool {
-    let Ok(mut file) = OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path) else { return false };
+    let Ok(mut file) = OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path) else {
+        return false;
+    };
     let mut text = Vec::new();
     file.metadata().is_ok_and(|meta| meta.is_file() && meta.uid() == EVE)
         && file.read_to_end(&mut text).is_ok()

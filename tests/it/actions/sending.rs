@@ -3,7 +3,7 @@
 use crate::support::cluster::Cluster;
 use crate::support::program::Program;
 use serde_json::json;
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 use surefoot::model::{FaultKind, TaskEvent};
 
 #[tokio::test]
@@ -77,7 +77,7 @@ fn peak(pid: u32) -> u64 {
 
 #[test]
 fn a_big_file_passes_through_in_pieces() {
-    let spec = Spec::cluster(Name::of_this_process("sendbig").unwrap(), 2, Etcd::None);
+    let spec = LabSpec::cluster(LabName::of_this_process("sendbig").unwrap(), 2, Etcd::None);
     let lab = LabGuard::up(&spec, &|_| {}).unwrap();
     let program = Program::new();
     let runbook = program.write(

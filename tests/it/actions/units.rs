@@ -4,23 +4,24 @@ use super::refuses;
 use crate::support::bench::{Bench, Step};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
-use surefoot::action::Settings;
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::action::CommandSettings;
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 use surefoot::model::{FaultKind, RunId};
-use surefoot::world::{SshHost, Target};
+use surefoot::world::{SshHost, SshTarget};
 
 /// One host in a lab of its own.
 struct Scene {
     lab: LabGuard,
-    host: Name,
+    host: LabName,
     bench: Bench,
 }
 
 impl Scene {
     async fn set(stem: &str) -> Scene {
-        let lab = LabGuard::up(&Spec::cluster(Name::of_this_process(stem).unwrap(), 1, Etcd::None), &|_| {}).unwrap();
+        let lab =
+            LabGuard::up(&LabSpec::cluster(LabName::of_this_process(stem).unwrap(), 1, Etcd::None), &|_| {}).unwrap();
         let host = lab.hosts().next().unwrap().clone();
-        let target = Target { ssh_config: Some(lab.ssh_config()), ..Target::new(host.as_str()) };
+        let target = SshTarget { ssh_config: Some(lab.ssh_config()), ..SshTarget::new(host.as_str()) };
         let run = RunId::from("20260101-000000-abcd");
         let remote = SshHost::connect(&target, &run).await.unwrap();
         Scene { lab, host, bench: Bench::on(remote, run, tempfile::tempdir().unwrap()) }
@@ -244,7 +245,7 @@ async fn the_unit_of_a_package_is_copied_and_systemd_told() {
 async fn another_user_keeps_its_own_originals() {
     let mut scene = Scene::set("become").await;
     scene.inside("useradd -m worker; echo old >/home/worker/conf; chown worker: /home/worker/conf");
-    scene.bench.settings = Settings { user: Some("worker".into()), ..Settings::default() };
+    scene.bench.settings = CommandSettings { user: Some("worker".into()), ..CommandSettings::default() };
     let step = scene.bench.step("file", json!({ "path": "/home/worker/conf", "content": "new" }));
     let (before, _) = step.run().await.unwrap();
     let look = || scene.inside("stat -c %U /home/worker/conf; cat /home/worker/conf");

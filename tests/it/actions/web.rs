@@ -102,9 +102,9 @@ async fn no_answer_in_time_is_told() {
 #[test]
 fn only_reading_methods_read() {
     let effect = |method| find("http").unwrap().effect([("url", None), ("method", method)], false);
-    assert_eq!((effect(Some("GET")), effect(Some("HEAD"))), (Effect::Reads, Effect::Reads));
+    assert_eq!((effect(Some("GET")), effect(Some("HEAD"))), (Effect::ReadOnly, Effect::ReadOnly));
     assert_eq!((effect(Some("POST")), effect(None)), (Effect::Opaque, Effect::Opaque));
-    assert_eq!(find("http").unwrap().effect([], false), Effect::Reads);
+    assert_eq!(find("http").unwrap().effect([], false), Effect::ReadOnly);
 }
 
 #[test]

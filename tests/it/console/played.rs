@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use surefoot::execute::Signals;
 use surefoot::model::{Observer, RunState, Stamped};
-use surefoot::report::console::{About, Console, Wish};
+use surefoot::report::console::{Console, ConsoleRequest, ConsoleRun};
 use surefoot::report::run::Back;
 use tokio::sync::mpsc;
 
@@ -44,12 +44,12 @@ async fn play(hosts: usize, trap: String, words: &str) {
         Back { to: None, wall: None, unknown: Vec::new(), gates: Vec::new(), steps: Vec::new() }
     };
     let (state, back) = (stage.state.clone(), Box::new(back));
-    let about = About { state, places: Arc::default(), gates: Vec::new(), expected: None, back };
+    let about = ConsoleRun { state, places: Arc::default(), gates: Vec::new(), expected: None, back };
     let (to, mut wishes) = mpsc::unbounded_channel();
     let (console, open) = Console::open(about, to).unwrap();
     tokio::spawn(async move {
         while let Some(wish) = wishes.recv().await {
-            if wish == Wish::Stop {
+            if wish == ConsoleRequest::Stop {
                 signals.stop.cancel();
             }
         }

@@ -4,12 +4,12 @@ use crate::support::cluster::Cluster;
 use serde_json::json;
 use surefoot::lab::Etcd;
 use surefoot::model::FaultKind;
-use surefoot::secret::{Login, Secret};
+use surefoot::secret::{EtcdLogin, Secret};
 
 const PASSWORD: &str = "correct horse battery";
 
-fn root(password: &str) -> Login {
-    Login { user: "root".to_owned(), password: Secret::new(password) }
+fn root(password: &str) -> EtcdLogin {
+    EtcdLogin { user: "root".to_owned(), password: Secret::new(password) }
 }
 
 #[tokio::test]

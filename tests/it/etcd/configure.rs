@@ -2,11 +2,11 @@
 
 use crate::support::cluster::Cluster;
 use serde_json::json;
-use surefoot::lab::{Etcd, Name};
+use surefoot::lab::{Etcd, LabName};
 use surefoot::model::FaultKind;
 
 /// A unit of its own on the one host, with these files.
-async fn site(stem: &str, unit: &str, files: &[(&str, &str)]) -> (Cluster, Name) {
+async fn site(stem: &str, unit: &str, files: &[(&str, &str)]) -> (Cluster, LabName) {
     let cluster = Cluster::hosts(stem, 1, Etcd::V3_4).await;
     let name = cluster.names[0].clone();
     for (path, text) in files.iter().chain(&[("/etc/systemd/system/etcd.service", unit)]) {
@@ -20,7 +20,7 @@ async fn site(stem: &str, unit: &str, files: &[(&str, &str)]) -> (Cluster, Name)
 }
 
 /// Configures, looks at where it went and at what etcd then runs with, and takes it back.
-async fn settles_in(cluster: &Cluster, name: &Name, file: &str) {
+async fn settles_in(cluster: &Cluster, name: &LabName, file: &str) {
     let on = name.as_str();
     let look = format!(
         "cat /etc/systemd/system/etcd.service {file} 2>/dev/null | sha256sum; stat -c '%a %U' {file} 2>/dev/null || true"

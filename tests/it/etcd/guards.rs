@@ -5,7 +5,7 @@ use crate::support::procedures::full;
 use etcd_client::{AlarmAction, AlarmOptions, AlarmType};
 use serde_json::{Value as Json, json};
 use std::fs;
-use surefoot::lab::{Etcd, Name};
+use surefoot::lab::{Etcd, LabName};
 use surefoot::model::{Fault, FaultKind};
 use surefoot::world::EtcdAccess;
 
@@ -19,7 +19,7 @@ async fn snapshot(cluster: &Cluster, to: &str) -> Json {
     out.unwrap().into()
 }
 
-fn parameters(cluster: &Cluster, name: &Name, change: Json) -> Json {
+fn parameters(cluster: &Cluster, name: &LabName, change: Json) -> Json {
     let mut all = json!({
         "file": "/root/s.db", "into": "/var/lib/etcd/new", "name": name.as_str(), "peer_url": cluster.peer_url(name),
         "initial_cluster": cluster.initial_cluster(), "token": "second", "owner": "etcd",

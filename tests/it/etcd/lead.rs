@@ -2,7 +2,7 @@
 
 use crate::support::cluster::Cluster;
 use serde_json::{Value as Json, json};
-use surefoot::lab::{Etcd, Name};
+use surefoot::lab::{Etcd, LabName};
 use surefoot::model::{Fault, FaultKind};
 
 async fn leader(cluster: &Cluster) -> String {
@@ -11,7 +11,7 @@ async fn leader(cluster: &Cluster) -> String {
 }
 
 /// The hosts that do not lead.
-fn others(cluster: &Cluster, leader: &str) -> Vec<Name> {
+fn others(cluster: &Cluster, leader: &str) -> Vec<LabName> {
     cluster.names.iter().filter(|name| name.as_str() != leader).cloned().collect()
 }
 
@@ -25,7 +25,7 @@ async fn leadership_moves_and_a_quorum_is_guarded(stem: &str, etcd: Etcd, tls: b
     let cluster = Cluster::up(stem, 3, etcd, tls).await;
     let members = cluster.names_json();
     let first = leader(&cluster).await;
-    let [aim, down] = <[Name; 2]>::try_from(others(&cluster, &first)).unwrap();
+    let [aim, down] = <[LabName; 2]>::try_from(others(&cluster, &first)).unwrap();
     let to = |to: &str| json!({ "members": members, "to": [to] });
 
     // To the one that is named; where it is already, nothing is done.

@@ -3,7 +3,7 @@
 use crate::support::cluster::{Cluster, Step};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
-use surefoot::lab::{Etcd, Name};
+use surefoot::lab::{Etcd, LabName};
 use surefoot::model::{Fault, FaultKind, Outputs};
 
 /// What a runbook's `retry` is for: etcd is not ready for it yet, or its members do not know of the last change yet.
@@ -25,7 +25,7 @@ async fn until(cluster: &Cluster, kind: &str, parameters: Json) -> Outputs {
 }
 
 /// What a host's etcd says of itself, once that is so.
-async fn until_is(cluster: &Cluster, host: &Name, what: &str, value: Json) -> Outputs {
+async fn until_is(cluster: &Cluster, host: &LabName, what: &str, value: Json) -> Outputs {
     let end = tokio::time::Instant::now() + Duration::from_secs(60);
     loop {
         let status = cluster.act(host.as_str(), "etcd.status", json!({})).await.unwrap();
@@ -65,10 +65,10 @@ async fn carried_out(step: &Step<'_>) -> (Json, Outputs) {
 async fn a_member_comes_and_goes(stem: &str, etcd: Etcd) {
     let cluster = Cluster::hosts(stem, 3, etcd).await;
     let (olds, new) = (cluster.names[..2].to_vec(), cluster.names[2].clone());
-    let pairs = |names: &[Name]| {
+    let pairs = |names: &[LabName]| {
         names.iter().map(|name| format!("{name}={}", cluster.peer_url(name))).collect::<Vec<_>>().join(",")
     };
-    let write = |name: &Name, list: &str, state: &str| {
+    let write = |name: &LabName, list: &str, state: &str| {
         let peer = cluster.peer_url(name);
         let client = peer.replace(":2380", ":2379");
         let text = format!(

@@ -4,9 +4,9 @@ use crate::support::cluster::Cluster;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 use surefoot::action::ErasedSeen;
-use surefoot::lab::{Break, Etcd, Name};
+use surefoot::lab::{Break, Etcd, LabName};
 use surefoot::model::{Fault, FaultKind, Outputs};
-use surefoot::secret::{Login, Secret};
+use surefoot::secret::{EtcdLogin, Secret};
 use tokio::time::sleep;
 
 const NOTE: &str = "surefoot/mirror";
@@ -22,16 +22,16 @@ impl Two {
         Two { cluster: Cluster::apart(stem, 2, etcd, tls).await, tls }
     }
 
-    fn source(&self) -> &Name {
+    fn source(&self) -> &LabName {
         &self.cluster.names[0]
     }
 
-    fn destination(&self) -> &Name {
+    fn destination(&self) -> &LabName {
         &self.cluster.names[1]
     }
 
     /// etcdctl on a host, of its own etcd.
-    fn ctl(&self, name: &Name, script: &str) -> String {
+    fn ctl(&self, name: &LabName, script: &str) -> String {
         let url = self.cluster.peer_url(name).replace(":2380", ":2379");
         let tls = match self.tls {
             true => {
@@ -66,17 +66,17 @@ impl Two {
         out
     }
 
-    async fn content(&self, name: &Name) -> Outputs {
+    async fn content(&self, name: &LabName) -> Outputs {
         self.cluster.act(name.as_str(), "etcd.content", json!({})).await.unwrap()
     }
 
     /// So many keys of 1 KiB.
-    async fn fill(&self, name: &Name, prefix: &str, count: u64) {
+    async fn fill(&self, name: &LabName, prefix: &str, count: u64) {
         let fill = json!({ "fill": { "count": count, "size": 1024, "prefix": prefix } });
         self.cluster.act(name.as_str(), "etcd.put", fill).await.unwrap();
     }
 
-    async fn revision(&self, name: &Name) -> i64 {
+    async fn revision(&self, name: &LabName) -> i64 {
         self.cluster.act(name.as_str(), "etcd.status", json!({})).await.unwrap()["revision"].as_i64().unwrap()
     }
 
@@ -207,7 +207,7 @@ async fn a_history_that_is_compacted_makes_it_start_over() {
 async fn a_link_that_is_cut_is_mended() {
     let two = Two::up("mirrorcut", Etcd::V3_5, false).await;
     two.fill(two.source(), "/load/", 8000).await;
-    let break_link = |name: &Name| two.cluster.lab.apply(name, Break::SshdKill).unwrap();
+    let break_link = |name: &LabName| two.cluster.lab.apply(name, Break::SshdKill).unwrap();
     let (copied, ()) = tokio::join!(two.caught_up(), async {
         two.begun().await;
         break_link(two.destination());
@@ -335,7 +335,7 @@ async fn users_are_told_and_asked_for() {
     let denied = two.cluster.act("controller", "etcd.mirror_check", check.clone()).await.unwrap_err();
     assert_eq!(denied.kind, FaultKind::Denied);
     assert_eq!(two.mirror(json!({ "until": "caught_up" })).await.unwrap_err().kind, FaultKind::Denied);
-    two.cluster.log_in_to_etcd(&Login { user: "root".to_owned(), password: Secret::new(PASSWORD) });
+    two.cluster.log_in_to_etcd(&EtcdLogin { user: "root".to_owned(), password: Secret::new(PASSWORD) });
     let lost = two.cluster.act("controller", "etcd.mirror_check", check).await.unwrap();
     assert_eq!((&lost["users"], &lost["roles"], &lost["leased"]), (&json!(["root"]), &json!(["apps"]), &json!(0)));
     assert_eq!(two.frozen().await["keys"], 300);

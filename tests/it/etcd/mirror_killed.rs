@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use surefoot::lab::{Break, Etcd, Name, Spec};
+use surefoot::lab::{Break, Etcd, LabName, LabSpec};
 use surefoot::model::TaskEvent;
 
 /// For how long the source must have been quiet before both are compared: long enough to be killed in.
@@ -23,16 +23,16 @@ steps:
 /// Two clusters of one member each.
 struct Two {
     site: Site,
-    source: Name,
-    destination: Name,
+    source: LabName,
+    destination: LabName,
 }
 
 impl Two {
     fn up(stem: &str, etcd: Etcd, tls: bool) -> Two {
-        let spec = Spec::cluster(Name::of_this_process(stem).unwrap(), 2, etcd);
+        let spec = LabSpec::cluster(LabName::of_this_process(stem).unwrap(), 2, etcd);
         let mut site = Site::boot(&spec, 1, Layout::Debian, tls);
         site.set_up(&site.members.clone(), 20_000, false);
-        let [source, destination] = ["etcd-1", "etcd-2"].map(|name| name.parse::<Name>().unwrap());
+        let [source, destination] = ["etcd-1", "etcd-2"].map(|name| name.parse::<LabName>().unwrap());
         site.install(&destination, std::slice::from_ref(&destination));
         site.inside(&destination, "systemctl start etcd");
         site.inventory(&[], json!({ "source": ["etcd-1"], "destination": ["etcd-2"] }));
@@ -40,7 +40,7 @@ impl Two {
     }
 
     /// etcdctl on a host, of its own etcd.
-    fn ctl(&self, host: &Name, script: &str) -> String {
+    fn ctl(&self, host: &LabName, script: &str) -> String {
         let scheme = if self.site.tls { "https" } else { "http" };
         let url = format!("{scheme}://{}:2379", self.site.lab.address(host).unwrap());
         let tls = match self.site.tls {
@@ -52,7 +52,7 @@ impl Two {
         self.site.inside(host, &format!("export ETCDCTL_API=3 ETCDCTL_ENDPOINTS={url}; {tls} {script}"))
     }
 
-    fn json(&self, host: &Name, words: &str) -> Json {
+    fn json(&self, host: &LabName, words: &str) -> Json {
         serde_json::from_str(&self.ctl(host, &format!("etcdctl {words} -w json"))).unwrap()
     }
 

@@ -7,7 +7,7 @@ use super::stage::{ACT, LOOK, expr, needs, retry, step};
 use proptest::prelude::*;
 use surefoot::check::{Gate, Need, OnFailure, Retry, Step};
 use surefoot::execute::Goal;
-use surefoot::execute::walk::Target;
+use surefoot::execute::rollback::RollbackTarget;
 use surefoot::model::*;
 
 #[test]
@@ -18,7 +18,7 @@ fn a_step_of_an_undo_is_repeated_until_what_it_waits_for() {
             let asks = Step { retry: Some(patience), ..step("asks", &LOOK, "time") };
             let theatre = Theatre::new(vec![Step { undo: vec![asks], ..deed("work", "", "") }], 1, |_| {});
             assert_eq!(theatre.engage(Goal::Start, None).await.unwrap().unwrap(), Outcome::Done);
-            assert_eq!(theatre.engage(back_to(Target::Start), None).await.unwrap().unwrap(), outcome);
+            assert_eq!(theatre.engage(back_to(RollbackTarget::Start), None).await.unwrap().unwrap(), outcome);
         });
     }
 }
@@ -109,7 +109,7 @@ proptest! {
                 Theatre::with_finally(steps(&recipes), last, hosts, |program| program.on_failure = policy);
             sit(&theatre, sittings, settles).await;
             let (goal, outcome) = match ends_back {
-                true => (back_to(Target::Start), Outcome::RolledBack),
+                true => (back_to(RollbackTarget::Start), Outcome::RolledBack),
                 false => (Goal::Resume { drifted: false }, Outcome::Done),
             };
             reach(&theatre, goal, outcome).await;
@@ -176,10 +176,10 @@ fn cut_at_every_entry_of_the_way_back_and_taken_up_again_nothing_is_left() {
             theatre.engage(Goal::Start, None).await.unwrap().unwrap();
             let before = theatre.events().len();
             if let Some(cut) = cut {
-                theatre.engage(back_to(Target::Start), Some(Cut::Events(cut))).await;
+                theatre.engage(back_to(RollbackTarget::Start), Some(Cut::Events(cut))).await;
             }
             if theatre.state().outcome != Some(Outcome::RolledBack) {
-                let ended = theatre.engage(back_to(Target::Start), None).await;
+                let ended = theatre.engage(back_to(RollbackTarget::Start), None).await;
                 assert!(matches!(ended, Some(Ok(Outcome::RolledBack))), "cut at {cut:?}: {ended:?}");
             }
             audit(&theatre);
@@ -213,7 +213,7 @@ fn what_began_after_an_act_whose_record_is_gone_is_found() {
         let theatre = Theatre::new(vec![mark("one", "sleep 0", "sleep 200 forget 1")], 1, |_| {});
         theatre.engage(Goal::Start, None).await.unwrap().unwrap();
         // The first act of its undo is lost under the second engine, which begins another in its place.
-        assert!(theatre.engage(back_to(Target::Start), Some(Cut::Killed(50))).await.is_none());
+        assert!(theatre.engage(back_to(RollbackTarget::Start), Some(Cut::Killed(50))).await.is_none());
         assert!(theatre.engage(Goal::Resume { drifted: false }, Some(Cut::Killed(200))).await.is_none());
         assert!(theatre.acts("a").contains("one.2.1"));
         assert!(matches!(theatre.engage(Goal::Resume { drifted: false }, None).await, Some(Ok(Outcome::RolledBack))));
@@ -270,7 +270,7 @@ fn an_unknown_outcome_waits_for_a_word_and_is_never_undone_by_itself() {
         let gone = Step { on_failure: OnFailure::Rollback, ..deed("gone", "sleep 10 forget 1", "sleep 1") };
         let theatre = Theatre::new(vec![deed("first", "sleep 1", "sleep 1"), gone], 1, |_| {});
         assert!(matches!(theatre.engage(Goal::Start, None).await, Some(Ok(Outcome::Unknown))));
-        for goal in [Goal::Resume { drifted: false }, back_to(Target::Start)] {
+        for goal in [Goal::Resume { drifted: false }, back_to(RollbackTarget::Start)] {
             assert!(matches!(theatre.engage(goal, None).await, Some(Ok(Outcome::Unknown))));
         }
         assert_eq!(theatre.marks("a"), ["first"]);
@@ -290,7 +290,7 @@ fn what_is_unknown_holds_up_only_what_it_may_have_been_built_on() {
         ];
         let theatre = Theatre::new(steps, 1, |_| {});
         assert!(matches!(theatre.engage(Goal::Start, None).await, Some(Ok(Outcome::Unknown))));
-        let only = |task: &str| back_to(Target::Tasks(vec![task.parse().unwrap()]));
+        let only = |task: &str| back_to(RollbackTarget::Tasks(vec![task.parse().unwrap()]));
         assert!(matches!(theatre.engage(only("one@a"), None).await, Some(Ok(Outcome::Unknown))));
         assert_eq!(theatre.marks("a"), ["one", "other"]);
         assert!(matches!(theatre.engage(only("other@a"), None).await, Some(Ok(Outcome::Unknown))), "it is still said");
@@ -350,7 +350,7 @@ fn a_step_that_rolls_back_takes_back_its_own_and_no_more() {
         assert_eq!(theatre.marks("a"), ["a1"], "it has failed: what was done before stays");
         let spared: Vec<String> = theatre.state().spared().map(ToString::to_string).collect();
         assert_eq!(spared, ["a1@a"]);
-        assert!(matches!(theatre.engage(back_to(Target::Start), None).await, Some(Ok(Outcome::RolledBack))));
+        assert!(matches!(theatre.engage(back_to(RollbackTarget::Start), None).await, Some(Ok(Outcome::RolledBack))));
         assert!(theatre.marks("a").is_empty());
     });
 }
@@ -367,9 +367,9 @@ fn nothing_passes_a_point_of_no_return_without_force() {
         let steps = vec![mark("a1", "sleep 1", "sleep 1"), wall, mark("c1", "sleep 1", "sleep 1")];
         let theatre = Theatre::new(steps, 1, |_| {});
         theatre.engage(Goal::Start, None).await.unwrap().unwrap();
-        assert!(matches!(theatre.engage(back_to(Target::Start), None).await, Some(Ok(Outcome::Stuck))));
+        assert!(matches!(theatre.engage(back_to(RollbackTarget::Start), None).await, Some(Ok(Outcome::Stuck))));
         assert_eq!(theatre.marks("a"), ["a1", "wall"]);
-        let force = Goal::Back { to: Target::Start, force: true, set_aside: false };
+        let force = Goal::Back { to: RollbackTarget::Start, force: true, set_aside: false };
         assert!(matches!(theatre.engage(force, None).await, Some(Ok(Outcome::Stuck))));
         assert_eq!(theatre.marks("a"), ["wall"]);
         assert_eq!(theatre.state().task(&"wall@a".parse().unwrap()).unwrap().state.word(), "kept");
@@ -382,9 +382,9 @@ fn what_cannot_be_taken_back_holds_up_what_came_before_it() {
         let stuck = mark("b1", "sleep 1", "fail 1");
         let theatre = Theatre::new(vec![mark("a1", "sleep 1", "sleep 1"), stuck], 1, |_| {});
         theatre.engage(Goal::Start, None).await.unwrap().unwrap();
-        assert!(matches!(theatre.engage(back_to(Target::Start), None).await, Some(Ok(Outcome::Stuck))));
+        assert!(matches!(theatre.engage(back_to(RollbackTarget::Start), None).await, Some(Ok(Outcome::Stuck))));
         assert_eq!(theatre.marks("a"), ["a1", "b1"]);
-        assert!(matches!(theatre.engage(back_to(Target::Start), None).await, Some(Ok(Outcome::RolledBack))));
+        assert!(matches!(theatre.engage(back_to(RollbackTarget::Start), None).await, Some(Ok(Outcome::RolledBack))));
         assert!(theatre.marks("a").is_empty());
     });
 }
@@ -396,7 +396,7 @@ fn what_nothing_can_take_back_is_kept_and_named() {
         let skipped = Step { when: expr("false"), ..mark("skipped", "sleep 1", "sleep 1") };
         let theatre = Theatre::new(vec![mark("a1", "sleep 1", "sleep 1"), kept, skipped], 1, |_| {});
         theatre.engage(Goal::Start, None).await.unwrap().unwrap();
-        assert!(matches!(theatre.engage(back_to(Target::Start), None).await, Some(Ok(Outcome::Stuck))));
+        assert!(matches!(theatre.engage(back_to(RollbackTarget::Start), None).await, Some(Ok(Outcome::Stuck))));
         assert_eq!(theatre.marks("a"), ["kept"]);
         assert_eq!(theatre.state().counts().kept, 1);
         assert!(matches!(theatre.engage(Goal::Resume { drifted: false }, None).await, Some(Ok(Outcome::Done))));

@@ -6,19 +6,19 @@ use super::stage::{needs, roll, step};
 use serde_json::json;
 use surefoot::check::Step;
 use surefoot::execute::Goal;
-use surefoot::execute::walk::{self, Target};
+use surefoot::execute::rollback::{self, RollbackTarget};
 use surefoot::model::*;
 
 /// The tasks that a whole way back passes: as it was planned, and as they were taken back.
 async fn way_back(theatre: &Theatre) -> [Vec<String>; 2] {
     assert_eq!(theatre.engage(Goal::Start, None).await.unwrap().unwrap(), Outcome::Done);
     let state = theatre.state();
-    let way = walk::way(&theatre.program, &state, &Target::Start, false);
+    let way = rollback::plan(&theatre.program, &state, &RollbackTarget::Start, false);
     let changed = |name: &TaskName| state.task(name).is_some_and(TaskRecord::has_changed);
-    let planned = walk::in_order(&theatre.program, &state, &way).into_iter().map(|task| &task.name);
+    let planned = rollback::in_order(&theatre.program, &state, &way).into_iter().map(|task| &task.name);
     let planned: Vec<String> = planned.filter(|name| changed(name)).map(TaskName::to_string).collect();
 
-    assert_eq!(theatre.engage(back_to(Target::Start), None).await.unwrap().unwrap(), Outcome::RolledBack);
+    assert_eq!(theatre.engage(back_to(RollbackTarget::Start), None).await.unwrap().unwrap(), Outcome::RolledBack);
     let events = theatre.events();
     let undone = events.iter().filter_map(|stamped| match &stamped.event {
         Event::Task { task, what: TaskEvent::Undone { .. } } => Some(task.to_string()),

@@ -16,12 +16,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
-use surefoot::action::{Action, Change, Cx, Kind, Seen, Undoing};
+use surefoot::action::{Action, ActionKind, Change, Cx, Inspection, UndoSupport};
 use surefoot::check::Step;
 use surefoot::compile::Program;
-use surefoot::execute::{Append, Error, Goal, Leases, Limits, Origin, Run, Signals, real_actions, run};
+use surefoot::execute::{Append, Goal, Leases, Limits, RecordError, Run, RunOrigin, Signals, real_actions, run};
 use surefoot::model::*;
-use surefoot::template::Late;
+use surefoot::template::Templated;
 use surefoot::world::{ActId, Host, Incoming, Output, Script, Sink, Tunnel, World};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -228,20 +228,20 @@ pub struct Mark {
 impl Action for Mark {
     const NAME: &'static str = "mark";
     const EXAMPLE: &'static str = "mark: { mark: x, run: sleep 100, back: sleep 100 }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("drop the mark");
-    const MAKES_EFFECTIVE_WITH: Option<(&'static str, &'static [&'static str])> = Some(("effective", &["yes"]));
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Supported("drop the mark");
+    const ACTIVATES_WITH: Option<(&'static str, &'static [&'static str])> = Some(("effective", &["yes"]));
     type Out = ();
     type Before = String;
 
-    fn touches(&self) -> Vec<String> {
+    fn resources(&self) -> Vec<String> {
         vec![self.mark.clone()]
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let set = cx.probe(Script::new(format!("has {}", self.mark))).await?.code == 0;
         let change = Change { summary: format!("set {}", self.mark), diff: None, before: "absent".into() };
-        Ok(if set { Seen::Clean(()) } else { Seen::Change(change) })
+        Ok(if set { Inspection::Unchanged(()) } else { Inspection::Change(change) })
     }
 
     async fn apply(&self, cx: &Cx<'_>, _: &String) -> Result<(), Fault> {
@@ -255,18 +255,21 @@ impl Action for Mark {
     }
 }
 
-pub static MARK: Kind = Kind::of::<Mark>();
+pub static MARK: ActionKind = ActionKind::of::<Mark>();
 
 /// A converging step whose mark is its own name.
 pub fn mark(id: &str, run: &str, back: &str) -> Step {
     let field = |name: &str, value: &str| (name.to_owned(), late(value));
-    Step { args: Late::Map(vec![field("mark", id), field("run", run), field("back", back)]), ..step(id, &MARK, "") }
+    Step {
+        args: Templated::Map(vec![field("mark", id), field("run", run), field("back", back)]),
+        ..step(id, &MARK, "")
+    }
 }
 
 /// A converging step that makes what is above it take effect.
 pub fn turn(id: &str, run: &str, back: &str) -> Step {
     let mut step = mark(id, run, back);
-    let Late::Map(args) = &mut step.args else { unreachable!("a mark has parameters") };
+    let Templated::Map(args) = &mut step.args else { unreachable!("a mark has parameters") };
     args.push(("effective".into(), late("yes")));
     step
 }
@@ -309,7 +312,7 @@ pub struct Theatre {
 }
 
 /// What an engine came to; none where it was cut off.
-pub type Result1 = Option<Result<Outcome, Error>>;
+pub type Result1 = Option<Result<Outcome, RecordError>>;
 
 impl Theatre {
     pub fn new(steps: Vec<Step>, hosts: usize, change: impl FnOnce(&mut Program)) -> Theatre {
@@ -354,7 +357,7 @@ impl Theatre {
         });
         let signals = Signals::default();
         let engine = run(Run {
-            origin: Origin { run: id(), operator: "ana@desk".into(), inputs: IndexMap::new() },
+            origin: RunOrigin { run: id(), operator: "ana@desk".into(), inputs: IndexMap::new() },
             goal,
             program: self.program.clone(),
             actions: real_actions(),
@@ -393,7 +396,7 @@ impl Theatre {
                 self.assert_nothing_runs();
                 Some(ended)
             }
-            Some(Cut::Events(_)) => Some(engine.await).filter(|ended| !matches!(ended, Err(Error::Record(_)))),
+            Some(Cut::Events(_)) => Some(engine.await).filter(|ended| !matches!(ended, Err(RecordError::Record(_)))),
             Some(Cut::Paused(after, long)) => {
                 let pause = tokio::spawn(pause_for(signals, after, long));
                 let ended = engine.await;
@@ -454,7 +457,7 @@ impl Theatre {
     pub fn settle(&self, task: &TaskName) {
         let there = self.marks(task.host.as_str()).contains(&task.step.to_string());
         let mut record = self.record.lock().unwrap();
-        let what = TaskEvent::Settled { took_effect: there, by: "ana".into() };
+        let what = TaskEvent::Resolved { took_effect: there, by: "ana".into() };
         let event = Event::Task { task: task.clone(), what };
         let seq = record.state.next_seq();
         record.append(&[Stamped { seq, at: jiff::Timestamp::now(), event }]);
@@ -467,10 +470,10 @@ fn id() -> RunId {
 
 /// The tasks right after a task in the graph, and all after those.
 pub fn after(program: &Program, task: &TaskName) -> BTreeSet<TaskName> {
-    use surefoot::compile::Node;
+    use surefoot::compile::GraphNode;
     let name = |node| match program.graph[node] {
-        Node::Task(task) => Some(program.tasks[task as usize].name.clone()),
-        Node::Join(_) => None,
+        GraphNode::Task(task) => Some(program.tasks[task as usize].name.clone()),
+        GraphNode::Join(_) => None,
     };
     let first = program.graph.node_indices().find(|node| name(*node).as_ref() == Some(task)).unwrap();
     let mut stack = vec![first];
@@ -486,7 +489,7 @@ pub fn after(program: &Program, task: &TaskName) -> BTreeSet<TaskName> {
 }
 
 /// Whether a task makes others take effect.
-pub fn makes_effective(program: &Program, task: &TaskName) -> bool {
+pub fn activates(program: &Program, task: &TaskName) -> bool {
     let task = program.tasks.iter().find(|one| one.name == *task).expect("it is in the program");
     task.args.entry("effective").is_some()
 }

@@ -4,7 +4,7 @@ use super::engines::{Cut, Theatre, deed, mark};
 use super::stage::{ACT, Stage, step};
 use surefoot::check::{OnFailure, Step};
 use surefoot::execute::Goal;
-use surefoot::execute::walk::Target;
+use surefoot::execute::rollback::RollbackTarget;
 use surefoot::model::*;
 
 /// A step that does these words, and what it leaves is never taken back.
@@ -13,7 +13,7 @@ fn last(words: &str) -> Step {
 }
 
 fn back() -> Goal {
-    Goal::Back { to: Target::Start, force: false, set_aside: false }
+    Goal::Back { to: RollbackTarget::Start, force: false, set_aside: false }
 }
 
 async fn played(words: &str, last_words: &str) -> super::stage::Played {

@@ -7,7 +7,7 @@ use petgraph::graph::NodeIndex;
 use proptest::prelude::*;
 use std::collections::{HashMap, HashSet};
 use surefoot::check::{Gate, Need, OnFailure, Step};
-use surefoot::compile::{Node, Program, Task};
+use surefoot::compile::{GraphNode, Program, Task};
 use surefoot::execute::Signals;
 use surefoot::model::{Event, Outcome, TaskEvent, TaskName};
 
@@ -77,8 +77,8 @@ fn steps(recipes: &[Recipe], name: &str) -> Vec<Step> {
 fn before(program: &Program, node: NodeIndex, found: &mut Vec<TaskName>) {
     for above in program.graph.neighbors_directed(node, Direction::Incoming) {
         match program.graph[above] {
-            Node::Task(task) => found.push(program.tasks[task as usize].name.clone()),
-            Node::Join(_) => before(program, above, found),
+            GraphNode::Task(task) => found.push(program.tasks[task as usize].name.clone()),
+            GraphNode::Join(_) => before(program, above, found),
         }
     }
 }
@@ -88,7 +88,7 @@ fn audit(played: &Played) {
     let program = &played.program;
     let mut needed = HashMap::new();
     for node in program.graph.node_indices() {
-        if let Node::Task(task) = program.graph[node] {
+        if let GraphNode::Task(task) = program.graph[node] {
             let mut found = Vec::new();
             before(program, node, &mut found);
             needed.insert(program.tasks[task as usize].name.clone(), found);

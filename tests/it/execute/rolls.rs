@@ -10,7 +10,7 @@ use std::time::Duration;
 use surefoot::check::{OnFailure, Step};
 use surefoot::compile::Roll;
 use surefoot::execute::Goal;
-use surefoot::execute::walk::Target;
+use surefoot::execute::rollback::RollbackTarget;
 use surefoot::model::*;
 
 fn gate(words: &str) -> Step {
@@ -167,7 +167,7 @@ fn a_roll_goes_host_by_host_with_its_gate_before_between_and_after() {
         assert_eq!(story(&theatre).join(" "), expected);
         audit_roll(&theatre);
 
-        assert_eq!(ends(&theatre, back_to(Target::Start)).await, Outcome::RolledBack);
+        assert_eq!(ends(&theatre, back_to(RollbackTarget::Start)).await, Outcome::RolledBack);
         let back = "gate@controller[3] -y@c -x@c gate@controller[2] -y@b -x@b gate@controller[1] -y@a -x@a \
                     gate@controller[0]";
         assert_eq!(story(&theatre).join(" "), format!("{expected} {back}"));
@@ -202,7 +202,7 @@ fn batches_may_be_of_several_hosts_and_a_percentage_is_rounded_down() {
             let chosen = batches(&theatre, &theatre.state());
             assert_eq!(chosen.iter().map(Vec::len).collect::<Vec<_>>(), expected);
             assert!(chosen.last().unwrap().contains(&"a".to_owned()));
-            assert_eq!(ends(&theatre, back_to(Target::Start)).await, Outcome::RolledBack);
+            assert_eq!(ends(&theatre, back_to(RollbackTarget::Start)).await, Outcome::RolledBack);
             audit_roll(&theatre);
         });
     }
@@ -240,7 +240,7 @@ fn a_roll_that_has_failed_can_be_taken_back_as_a_whole() {
         assert_eq!(ends(&theatre, Goal::Start).await, Outcome::Failed);
         let spared: Vec<String> = theatre.state().spared().map(ToString::to_string).collect();
         assert_eq!(spared, ["x@a", "y@a"]);
-        assert_eq!(ends(&theatre, back_to(Target::Start)).await, Outcome::RolledBack);
+        assert_eq!(ends(&theatre, back_to(RollbackTarget::Start)).await, Outcome::RolledBack);
         assert!(theatre.marks("a").is_empty());
         audit_roll(&theatre);
 
@@ -277,11 +277,11 @@ fn a_gate_that_fails_on_the_way_back_holds_it_up_until_it_passes() {
         let theatre = Theatre::new(steps.collect(), 2, |_| {});
         assert_eq!(ends(&theatre, Goal::Start).await, Outcome::Done);
         theatre.unmark("controller", "good");
-        assert_eq!(ends(&theatre, back_to(Target::Start)).await, Outcome::Stuck);
+        assert_eq!(ends(&theatre, back_to(RollbackTarget::Start)).await, Outcome::Stuck);
         assert_eq!((theatre.marks("a").len(), theatre.marks("b").len()), (1, 0), "the first batch stays");
         audit_roll(&theatre);
         theatre.remark("controller", "good");
-        assert_eq!(ends(&theatre, back_to(Target::Start)).await, Outcome::RolledBack);
+        assert_eq!(ends(&theatre, back_to(RollbackTarget::Start)).await, Outcome::RolledBack);
         assert!(theatre.marks("a").is_empty());
         audit_roll(&theatre);
     });
@@ -300,7 +300,7 @@ fn a_gate_between_two_attempts_is_waited_for_on_the_way_back() {
             tokio::time::sleep(Duration::from_millis(450)).await;
             theatre.remark("controller", "good");
         };
-        let (outcome, ()) = tokio::join!(ends(&theatre, back_to(Target::Start)), mends);
+        let (outcome, ()) = tokio::join!(ends(&theatre, back_to(RollbackTarget::Start)), mends);
         assert_eq!(outcome, Outcome::RolledBack);
         assert!(theatre.marks("a").is_empty() && theatre.marks("b").is_empty());
         audit_roll(&theatre);
@@ -342,9 +342,9 @@ fn cut_at_every_entry_and_taken_up_again_a_roll_ends_in_the_same_state_and_choos
         let (_, chosen, cut_marks) = whole(Some(cut), None);
         assert_eq!((chosen, &cut_marks), (2, &marks), "cut at {cut}");
     }
-    let (events, ..) = whole(None, Some(back_to(Target::Start)));
+    let (events, ..) = whole(None, Some(back_to(RollbackTarget::Start)));
     for cut in 0..events {
-        let (.., marks) = whole(Some(cut), Some(back_to(Target::Start)));
+        let (.., marks) = whole(Some(cut), Some(back_to(RollbackTarget::Start)));
         assert!(marks.iter().all(Vec::is_empty), "cut at {cut}");
     }
 }
@@ -425,7 +425,7 @@ proptest! {
             let theatre = Theatre::new(steps, hosts, |program| program.on_failure = policy);
             sit(&theatre, sittings, true).await;
             let (goal, outcome) = match ends_back {
-                true => (back_to(Target::Start), Outcome::RolledBack),
+                true => (back_to(RollbackTarget::Start), Outcome::RolledBack),
                 false => (Goal::Resume { drifted: false }, Outcome::Done),
             };
             reach(&theatre, goal, outcome).await;

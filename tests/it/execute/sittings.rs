@@ -1,9 +1,9 @@
 //! Engines that are asked for one thing after another, each cut off somewhere, and an auditor who reads what they wrote.
 
-use super::engines::{Cut, Theatre, after, makes_effective};
+use super::engines::{Cut, Theatre, activates, after};
 use proptest::prelude::*;
 use surefoot::execute::Goal;
-use surefoot::execute::walk::Target;
+use surefoot::execute::rollback::RollbackTarget;
 use surefoot::model::*;
 
 pub fn cut() -> impl Strategy<Value = Option<Cut>> {
@@ -17,7 +17,7 @@ pub fn cut() -> impl Strategy<Value = Option<Cut>> {
     ]
 }
 
-pub fn back_to(to: Target) -> Goal {
+pub fn back_to(to: RollbackTarget) -> Goal {
     Goal::Back { to, force: false, set_aside: false }
 }
 
@@ -45,7 +45,7 @@ pub async fn sit(theatre: &Theatre, sittings: Vec<(Ask, Option<Cut>)>, settles: 
             Ask::Cancel => Goal::Cancel,
             Ask::On if state.outcome == Some(Outcome::Done) => return,
             Ask::On if state.counts().stuck == 0 => Goal::Resume { drifted: false },
-            Ask::On | Ask::Back => back_to(Target::Start),
+            Ask::On | Ask::Back => back_to(RollbackTarget::Start),
         };
         let begun = theatre.begun();
         let cancels = goal == Goal::Cancel && state.started.is_some();
@@ -94,7 +94,7 @@ fn comes_first(theatre: &Theatre, state: &RunState, first: &TaskName, then: &Tas
         |name: &TaskName| program.tasks.iter().find(|task| task.name == *name).and_then(|task| program.roll_of(task));
     let effects = |late: &TaskName, change: &TaskName| {
         let roll = |name: &TaskName| roll_of(name).map(|(_, place)| &place.roll);
-        let moves = makes_effective(program, late) && late.host == change.host;
+        let moves = activates(program, late) && late.host == change.host;
         moves && is_below(late, change) && is_walked(change) && roll(late).is_none_or(|own| roll(change) == Some(own))
     };
     let mut names = program.tasks.iter().map(|task| &task.name);
@@ -127,7 +127,7 @@ pub async fn reach(theatre: &Theatre, goal: Goal, outcome: Outcome) {
         }
         // A stuck deed keeps a run from going forward: back first.
         let stuck = theatre.state().counts().stuck > 0;
-        let next = if stuck { back_to(Target::Start) } else { goal.clone() };
+        let next = if stuck { back_to(RollbackTarget::Start) } else { goal.clone() };
         if theatre.engage(next, None).await.unwrap().unwrap() == outcome {
             return;
         }

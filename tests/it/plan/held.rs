@@ -2,7 +2,7 @@
 
 use crate::support::program::Program;
 use serde_json::Value as Json;
-use surefoot::lab::{Etcd, HostSpec, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, HostSpec, LabGuard, LabName, LabSpec};
 use surefoot::model::TaskEvent;
 
 const BOOK: &str = "runbook: test/held\nhosts: { web: { min: 1 } }\nsteps:\n  \
@@ -11,8 +11,8 @@ const BOOK: &str = "runbook: test/held\nhosts: { web: { min: 1 } }\nsteps:\n  \
 #[test]
 fn a_plan_names_the_run_that_has_a_host_and_nobody_once_it_is_given_back() {
     let host = HostSpec { name: "web-1".parse().unwrap(), disk: None };
-    let name = Name::of_this_process("planheld").unwrap();
-    let spec = Spec { name, hosts: vec![host], etcd: Etcd::None, packages: Default::default() };
+    let name = LabName::of_this_process("planheld").unwrap();
+    let spec = LabSpec { name, hosts: vec![host], etcd: Etcd::None, packages: Default::default() };
     let lab = LabGuard::up(&spec, &|_| {}).unwrap();
     let program = Program::new();
     let book = program.write("book.yaml", BOOK);

@@ -8,7 +8,7 @@ use crate::support::site::{Layout, Site};
 use crate::support::writer::Writer;
 use rustix::process::Signal;
 use serde_json::json;
-use surefoot::lab::{Etcd, Name};
+use surefoot::lab::{Etcd, LabName};
 use surefoot::model::{Event, Fault, FaultKind, Stamped, TaskEvent};
 
 const QUICK: [&str; 6] = ["-i", "site.yaml", "-p", "settle=1s", "--approve", "even"];
@@ -18,14 +18,14 @@ fn add(site: &Site) -> Ran {
 }
 
 /// A cluster, and hosts that are to join it.
-fn scene(kind: Kind, stem: &str, members: usize, new: usize, layout: Layout) -> (Site, Vec<Name>) {
+fn scene(kind: Kind, stem: &str, members: usize, new: usize, layout: Layout) -> (Site, Vec<LabName>) {
     let mut site = kind.boot(stem, members, new, layout);
     site.set_up(&site.members.clone(), KEYS, true);
-    let new: Vec<Name> = site.lab.hosts().skip(members).cloned().collect();
+    let new: Vec<LabName> = site.lab.hosts().skip(members).cloned().collect();
     // With Debian's unit the inventory is enough.
     let vars = if layout == Layout::Debian { described(&site, &new) } else { Vec::new() };
     new.iter().filter(|_| layout != Layout::Debian).for_each(|host| site.install(host, std::slice::from_ref(host)));
-    let names: Vec<&str> = new.iter().map(Name::as_str).collect();
+    let names: Vec<&str> = new.iter().map(LabName::as_str).collect();
     site.inventory(&vars, json!({ "new": names }));
     (site, new)
 }
@@ -97,7 +97,7 @@ fn two_members_join_one_after_the_other() {
 }
 
 /// Starts a run whose learner is far behind when it is to be promoted, and stands still.
-fn falls_behind(site: &Site, new: &Name, words: &[&str]) -> Running {
+fn falls_behind(site: &Site, new: &LabName, words: &[&str]) -> Running {
     let promote = "      - id: promote\n";
     let hold = "      - { wait: { path: /root/go }, timeout: 10m }\n";
     let runbook = altered(site, "add-member", promote, &format!("{hold}{promote}"));

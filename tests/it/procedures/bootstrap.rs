@@ -6,7 +6,7 @@ use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
 use serde_json::json;
-use surefoot::lab::Name;
+use surefoot::lab::LabName;
 use surefoot::model::FaultKind;
 
 const TLS: Kind = Kind { tls: true, ..PLAIN };
@@ -21,7 +21,7 @@ fn bootstrap(site: &Site, words: &[&str]) -> Ran {
 }
 
 /// etcdctl on a host, with the certificate that was made for it.
-fn etcdctl(site: &Site, host: &Name, kind: Kind, words: &str) -> String {
+fn etcdctl(site: &Site, host: &LabName, kind: Kind, words: &str) -> String {
     let with = if kind.tls { "s --cacert ca.pem --cert client.pem --key client-key.pem" } else { "" };
     let (scheme, with) = with.split_once(' ').unwrap_or_default();
     let script = format!(

@@ -2,7 +2,7 @@
 
 use crate::support::site::Site;
 use std::time::Duration;
-use surefoot::lab::Name;
+use surefoot::lab::LabName;
 
 /// The file with its variables.
 pub const FILE: &str = "/etc/default/app";
@@ -13,9 +13,9 @@ const UNIT: &str = "[Service]\nEnvironmentFile=/etc/default/app\nEnvironment=ETC
     >/dev/null && echo $$n >>/srv/acknowledged; done'\n";
 
 /// Starts the client, which writes to the first of these hosts that takes it.
-pub fn start(site: &Site, client: &Name, to: &[Name]) {
+pub fn start(site: &Site, client: &LabName, to: &[LabName]) {
     let scheme = if site.tls { "https" } else { "http" };
-    let url = |host: &Name| format!("{scheme}://{}:2379", site.lab.address(host).unwrap());
+    let url = |host: &LabName| format!("{scheme}://{}:2379", site.lab.address(host).unwrap());
     let mut file = format!("ETCD_ENDPOINTS={}\n", to.iter().map(url).collect::<Vec<_>>().join(","));
     if site.tls {
         file += "ETCDCTL_CACERT=/etc/etcd/ca.pem\nETCDCTL_CERT=/etc/etcd/host.pem\nETCDCTL_KEY=/etc/etcd/host.key\n";
@@ -26,7 +26,7 @@ pub fn start(site: &Site, client: &Name, to: &[Name]) {
 }
 
 /// Waits until one more write is acknowledged.
-pub fn goes_on(site: &Site, client: &Name) {
+pub fn goes_on(site: &Site, client: &LabName) {
     site.inside(
         client,
         "touch /srv/acknowledged; n=$(wc -l </srv/acknowledged)
@@ -36,7 +36,7 @@ pub fn goes_on(site: &Site, client: &Name) {
 
 /// Stops it; every write that it was told is kept must be there, where its file says now. Gives the longest time between
 /// two.
-pub fn nothing_is_lost(site: &Site, client: &Name) -> Duration {
+pub fn nothing_is_lost(site: &Site, client: &LabName) -> Duration {
     let script = "systemctl stop app; set -a; . /etc/default/app; export ETCDCTL_API=3
         etcdctl --endpoints \"$ETCD_ENDPOINTS\" get /app/ --prefix --keys-only | sed -n s,/app/,,p | sort >/root/there
         sort /srv/acknowledged | comm -23 - /root/there";

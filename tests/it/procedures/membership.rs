@@ -3,14 +3,14 @@
 use crate::support::site::Site;
 use etcd_client::{AlarmAction, AlarmOptions, AlarmType, Client};
 use serde_json::{Map, Value as Json, json};
-use surefoot::lab::Name;
+use surefoot::lab::LabName;
 use surefoot::model::Fault;
 
 /// In each cluster at first.
 pub const KEYS: u64 = 300;
 
 /// Where clients without TLS reach a member.
-pub fn url(site: &Site, host: &Name) -> String {
+pub fn url(site: &Site, host: &LabName) -> String {
     format!("http://{}:2379", site.lab.address(host).unwrap())
 }
 
@@ -20,8 +20,8 @@ pub fn says(fault: &Fault, words: &str) -> bool {
 }
 
 /// What an inventory says of hosts that have no settings of their own.
-pub fn described(site: &Site, hosts: &[Name]) -> Vec<(Name, Json)> {
-    let own = |host: &Name| {
+pub fn described(site: &Site, hosts: &[LabName]) -> Vec<(LabName, Json)> {
+    let own = |host: &LabName| {
         let settings = site.node(host, &site.members).own_settings();
         let settings: Map<String, Json> = settings.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
         (host.clone(), json!({ "etcd": settings }))
@@ -30,7 +30,7 @@ pub fn described(site: &Site, hosts: &[Name]) -> Vec<(Name, Json)> {
 }
 
 /// From now on these are the cluster.
-pub fn is_now(site: &mut Site, members: Vec<Name>) {
+pub fn is_now(site: &mut Site, members: Vec<LabName>) {
     site.members = members;
     site.inventory(&[], json!({}));
 }

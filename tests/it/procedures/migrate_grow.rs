@@ -8,7 +8,7 @@ use crate::support::site::{Layout, Site};
 use crate::support::writer::Writer;
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
-use surefoot::lab::Name;
+use surefoot::lab::LabName;
 use surefoot::model::{FaultKind, TaskEvent};
 
 const WORDS: [&str; 4] = ["-i", "site.yaml", "-p", "settle=1s"];
@@ -21,12 +21,12 @@ fn scene(kind: Kind, stem: &str, new: usize) -> Site {
     site.write(first, "/etc/default/etcd", "0644", "root", settings);
     site.inside(first, "systemctl start etcd");
     put_many(&url(&site, first), KEYS as usize);
-    let hosts: Vec<Name> = site.lab.hosts().cloned().collect();
+    let hosts: Vec<LabName> = site.lab.hosts().cloned().collect();
     say(&site, &described(&site, &hosts));
     site
 }
 
-fn say(site: &Site, vars: &[(Name, Json)]) {
+fn say(site: &Site, vars: &[(LabName, Json)]) {
     site.inventory(vars, json!({ "node": ["etcd-1"], "new": ["etcd-2", "etcd-3"] }));
 }
 
@@ -95,7 +95,7 @@ fn a_single_etcd_becomes_a_cluster() {
 
 fn is_guarded() -> Proof {
     let site = scene(PLAIN, "growg", 3);
-    let hosts: Vec<Name> = site.lab.hosts().cloned().collect();
+    let hosts: Vec<LabName> = site.lab.hosts().cloned().collect();
     let before = site.picture();
     let even =
         site.program.run(&shipped("migrate-grow"), [&WORDS[..], &["--bind", "new=etcd-2,etcd-3,etcd-4"]].concat());

@@ -8,13 +8,13 @@ use rustix::process::Signal;
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
-use surefoot::lab::Name;
+use surefoot::lab::LabName;
 use surefoot::model::{FaultKind, TaskEvent};
 
 const WORDS: [&str; 8] =
     ["-i", "site.yaml", "-p", "client_unit=app", "-p", "client_file=/etc/default/app", "-p", "quiet=1s"];
 
-fn host(number: usize) -> Name {
+fn host(number: usize) -> LabName {
     format!("etcd-{number}").parse().unwrap()
 }
 
@@ -32,7 +32,7 @@ fn scene(kind: Kind, stem: &str) -> Site {
 }
 
 /// The client as it is: where it writes, and that it does.
-fn client_writes_to(site: &Site, first: &Name) {
+fn client_writes_to(site: &Site, first: &LabName) {
     let address = site.lab.address(first).unwrap();
     site.inside(&host(5), &format!("grep -q ETCD_ENDPOINTS=.*//{address}: {}", client::FILE));
     client::goes_on(site, &host(5));

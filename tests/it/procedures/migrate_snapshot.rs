@@ -7,7 +7,7 @@ use crate::support::program::Ran;
 use crate::support::site::{Layout, Site, own};
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
-use surefoot::lab::{Etcd, Name};
+use surefoot::lab::{Etcd, LabName};
 use surefoot::model::{FaultKind, TaskEvent};
 
 /// Four hosts: the first has a single node with etcd's default name and a local peer URL; the first three will be the
@@ -23,7 +23,7 @@ fn scene(kind: Kind, stem: &str) -> Site {
 
 /// The inventory, with the settings of the members to be.
 fn describe(site: &Site, groups: Json) {
-    let vars = |host: &Name| {
+    let vars = |host: &LabName| {
         let own = site.node(host, &site.members).own_settings();
         let own: serde_json::Map<String, Json> = own.into_iter().map(|(k, v)| (k.to_owned(), v.into())).collect();
         (host.clone(), json!({ "etcd": own }))
@@ -77,10 +77,10 @@ fn a_node_becomes_a_cluster_in_place_and_is_a_node_again() {
 }
 
 /// The node, the members to be beside it, and a host with a client that knows all of them, the node first.
-fn beside(kind: Kind, stem: &str) -> (Site, Name) {
+fn beside(kind: Kind, stem: &str) -> (Site, LabName) {
     let mut site = kind.boot(stem, 1, 4, Layout::Debian);
     site.set_up(&site.members.clone(), 200, false);
-    let hosts: Vec<Name> = site.lab.hosts().cloned().collect();
+    let hosts: Vec<LabName> = site.lab.hosts().cloned().collect();
     site.members = hosts[1..4].to_vec();
     client::start(&site, &hosts[4], &hosts[..4]);
     (site, hosts[4].clone())
@@ -90,7 +90,7 @@ fn beside(kind: Kind, stem: &str) -> (Site, Name) {
 /// meanwhile; it writes on to the node where it is walked back, and to the cluster once it is let in.
 fn with_a_writer(kind: Kind) -> Proof {
     let (site, app) = beside(kind, "msw");
-    let node: Name = "etcd-1".parse().unwrap();
+    let node: LabName = "etcd-1".parse().unwrap();
     describe(&site, json!({ "source": [node.as_str()] }));
     stopped(&migrate(&site, &[]), "silent@controller", FaultKind::Refused, "Somebody still writes");
     client::goes_on(&site, &app);

@@ -25,7 +25,7 @@ use crate::support::program::{Program, Ran};
 use crate::support::site::{Layout, Site};
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
-use surefoot::lab::{Etcd, Name, Spec};
+use surefoot::lab::{Etcd, LabName, LabSpec};
 use surefoot::model::FaultKind;
 
 /// A shipped runbook by its name.
@@ -54,8 +54,8 @@ impl Kind {
     /// Hosts of which the first `members` will be a cluster.
     fn boot(self, stem: &str, members: usize, more: usize, layout: Layout) -> Site {
         let etcd = self.etcd.as_str().replace('.', "");
-        let name = Name::of_this_process(&format!("{stem}{etcd}{}", if self.tls { "t" } else { "" })).unwrap();
-        Site::boot(&Spec::cluster(name, members + more, self.etcd), members, layout, self.tls)
+        let name = LabName::of_this_process(&format!("{stem}{etcd}{}", if self.tls { "t" } else { "" })).unwrap();
+        Site::boot(&LabSpec::cluster(name, members + more, self.etcd), members, layout, self.tls)
     }
 
     /// A running cluster of three with keys, and more hosts.
@@ -105,7 +105,7 @@ fn altered(site: &Site, name: &str, place: &str, by: &str) -> PathBuf {
 }
 
 /// With a script on a host before a step of its own: what may happen there at that very moment.
-fn struck(site: &Site, name: &str, before: &str, host: &Name, script: &str) -> PathBuf {
+fn struck(site: &Site, name: &str, before: &str, host: &LabName, script: &str) -> PathBuf {
     let place = format!("  - id: {before}\n");
     // JSON is YAML.
     let step = json!({ "id": "strike", "on": host.as_str(), "sh": script, "undo": [{ "sh": "true" }], "env": { "RUN": "{{ run.id }}" } });
@@ -113,7 +113,7 @@ fn struck(site: &Site, name: &str, before: &str, host: &Name, script: &str) -> P
 }
 
 /// How many keys a host's own etcd has.
-fn keys(site: &Site, name: &Name) -> Json {
+fn keys(site: &Site, name: &LabName) -> Json {
     let text = "runbook: count\nhosts: { one: {} }\nsteps: [{ id: all, on: one, etcd.content: { digest: false } }]\n";
     let path = site.program.write("count.yaml", text);
     site.run(&path, &["--bind", &format!("one={name}")]).done().out(&format!("all@{name}"))["keys"].clone()
@@ -138,7 +138,7 @@ fn each_rehearsal_passes() {
     ];
     for name in REHEARSED.iter().filter(|_| full()) {
         let path = shipped(name).display().to_string();
-        let lab = Name::of_this_process("reh").unwrap();
+        let lab = LabName::of_this_process("reh").unwrap();
         let said = Program::new().call(["rehearse", &path, "--lab", lab.as_str()]);
         assert_eq!(said.code, Some(0), "{}", said.err);
     }

@@ -6,7 +6,7 @@ use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
 use crate::support::writer::Writer;
 use rustix::process::Signal;
-use surefoot::lab::{DataDisk, Name, Spec};
+use surefoot::lab::{DataDisk, LabName, LabSpec};
 use surefoot::model::{FaultKind, TaskEvent};
 
 const WORDS: [&str; 8] = ["-i", "site.yaml", "--approve", "go", "-p", "settle=1s", "-p", "watch=3s"];
@@ -98,7 +98,7 @@ fn a_quota_that_will_not_do_is_found_before_a_member_is_stopped() {
         return;
     }
     PLAIN.prove("raise-quota", "each guard", |kind| {
-        let mut spec = Spec::cluster(Name::of_this_process("rqg").unwrap(), 3, kind.etcd);
+        let mut spec = LabSpec::cluster(LabName::of_this_process("rqg").unwrap(), 3, kind.etcd);
         spec.hosts[1].disk = Some(DataDisk { path: "/var/lib/etcd".into(), mebibytes: 300 });
         let mut site = Site::boot(&spec, 3, Layout::Debian, false);
         site.set_up(&site.members.clone(), 200, true);

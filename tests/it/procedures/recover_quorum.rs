@@ -6,7 +6,7 @@ use super::{Kind, PLAIN, keys, prove_kinds, shipped, stopped, took};
 use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
-use surefoot::lab::{Break, Name};
+use surefoot::lab::{Break, LabName};
 use surefoot::model::FaultKind;
 
 /// Waits until the survivors follow nobody.
@@ -16,10 +16,10 @@ const NOTICED: &str = "runbook: noticed\nhosts: { survivors: {} }\nsteps:\n  - i
 struct Scene {
     site: Site,
     /// Has all that was acknowledged.
-    ahead: Name,
+    ahead: LabName,
     /// Was cut off before the last writes.
-    behind: Name,
-    lost: Vec<Name>,
+    behind: LabName,
+    lost: Vec<LabName>,
 }
 
 impl Scene {
@@ -28,7 +28,7 @@ impl Scene {
         let mut site = kind.boot(stem, 5, more, Layout::Debian);
         site.set_up(&site.members.clone(), 300, true);
         let leader = site.leader();
-        let (leads, mut others): (Vec<Name>, Vec<Name>) =
+        let (leads, mut others): (Vec<LabName>, Vec<LabName>) =
             site.members.iter().cloned().partition(|name| name.as_str() == leader);
         let [ahead, behind] = [others.remove(0), others.remove(0)];
         Scene { site, ahead, behind, lost: [leads, others].concat() }
@@ -55,11 +55,11 @@ impl Scene {
     }
 
     /// Crashes, and is started again: without a majority it answers nobody.
-    fn silence(&self, survivor: &Name) {
+    fn silence(&self, survivor: &LabName) {
         self.site.inside(survivor, "systemctl kill -s KILL etcd; systemctl restart --no-block etcd");
     }
 
-    fn recover(&self, members: &[&Name], approved: &str) -> Ran {
+    fn recover(&self, members: &[&LabName], approved: &str) -> Ran {
         let members: Vec<&str> = members.iter().map(|name| name.as_str()).collect();
         let [survivors, members] = [self.survivors(), format!("members={}", members.join(","))];
         self.site.run(&shipped("recover-quorum"), &["--bind", &survivors, "--bind", &members, "--approve", approved])
@@ -72,7 +72,7 @@ impl Scene {
     }
 
     /// It has the data that it had, and tries to find its majority as before.
-    fn is_as_it_was(&self, survivor: &Name) {
+    fn is_as_it_was(&self, survivor: &LabName) {
         let folders = self.site.inside(survivor, "systemctl is-enabled etcd; ls -d /var/lib/etcd/default*");
         assert_eq!(folders, "enabled\n/var/lib/etcd/default", "{survivor}");
         let up = "n=0; until [ \"$(systemctl show etcd -P MainPID)\" != 0 ]; do n=$((n + 1)); [ $n -lt 600 ]; sleep 0.1; done";
@@ -106,7 +106,7 @@ fn the_survivor_that_reaches_furthest_is_the_new_cluster() {
 /// Both survivors and a machine that was set up in the place of those that are lost.
 fn onto_three(kind: Kind) -> Proof {
     let scene = Scene::set(kind, "leftmore", 1);
-    let fresh: &Name = &"etcd-6".parse().unwrap();
+    let fresh: &LabName = &"etcd-6".parse().unwrap();
     scene.site.install(fresh, &[scene.ahead.clone(), scene.behind.clone(), fresh.clone()]);
     scene.lose();
     let members = [&scene.ahead, &scene.behind, fresh];

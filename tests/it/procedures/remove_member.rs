@@ -8,7 +8,7 @@ use crate::support::site::{Layout, Site};
 use crate::support::writer::Writer;
 use etcd_client::AlarmType;
 use rustix::process::Signal;
-use surefoot::lab::{Break, Name};
+use surefoot::lab::{Break, LabName};
 use surefoot::model::{FaultKind, TaskEvent};
 
 fn scene(kind: Kind, stem: &str, members: usize, layout: Layout) -> Site {
@@ -22,7 +22,7 @@ fn remove(site: &Site, words: &[&str]) -> Ran {
 }
 
 /// The others are a cluster; these are down for good, and their data lies aside.
-fn left(site: &mut Site, gone: &[Name]) {
+fn left(site: &mut Site, gone: &[LabName]) {
     let stays = site.members.iter().filter(|host| !gone.contains(host)).cloned().collect();
     is_now(site, stays);
     let (_, held) = site.look();

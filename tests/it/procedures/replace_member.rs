@@ -8,7 +8,7 @@ use crate::support::site::{Layout, Site, TOKEN};
 use crate::support::writer::Writer;
 use etcd_client::AlarmType;
 use rustix::process::Signal;
-use surefoot::lab::{Etcd, Name};
+use surefoot::lab::{Etcd, LabName};
 use surefoot::model::{FaultKind, TaskEvent};
 
 fn scene(kind: Kind, stem: &str, members: usize) -> Site {
@@ -23,9 +23,9 @@ fn replace(site: &Site, broken: &str, approved: &str) -> Ran {
 }
 
 /// Restores a snapshot over a host's data by hand, as a member of the cluster with this token.
-fn restore(site: &Site, host: &Name, file: &str, token: &str) {
+fn restore(site: &Site, host: &LabName, file: &str, token: &str) {
     let scheme = if site.tls { "https" } else { "http" };
-    let peer = |host: &Name| format!("{scheme}://{}:2380", site.lab.address(host).unwrap());
+    let peer = |host: &LabName| format!("{scheme}://{}:2380", site.lab.address(host).unwrap());
     let list: Vec<String> = site.members.iter().map(|host| format!("{host}={}", peer(host))).collect();
     let (list, own, data) = (list.join(","), peer(host), site.layout.data_dir());
     site.send(file, host, "/root/s.db");

@@ -8,7 +8,7 @@ use crate::support::writer::Writer;
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 use std::path::Path;
-use surefoot::lab::Name;
+use surefoot::lab::LabName;
 use surefoot::model::{FaultKind, TaskEvent};
 
 const TLS: Kind = Kind { tls: true, ..PLAIN };
@@ -19,7 +19,7 @@ const OTHER: [&str; 4] = ["-p", "ca=other/ca.pem", "-p", "ca_key=other/ca-key.pe
 
 /// Serial numbers of what each member shows to its clients and to its peers.
 fn shown(site: &Site) -> Vec<String> {
-    let serial = |host: &Name| {
+    let serial = |host: &LabName| {
         let address = site.lab.address(host).unwrap();
         let one = |port| {
             format!("echo | openssl s_client -connect {address}:{port} 2>/dev/null | openssl x509 -noout -serial;")

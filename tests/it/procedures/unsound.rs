@@ -7,7 +7,7 @@ use super::{Kind, PLAIN, shipped, stopped, struck, took};
 use crate::support::procedures::full;
 use crate::support::site::{Layout, Site};
 use etcd_client::AlarmType;
-use surefoot::lab::{Etcd, Name};
+use surefoot::lab::{Etcd, LabName};
 use surefoot::model::{FaultKind, TaskEvent};
 
 const REFUSED: FaultKind = FaultKind::Refused;
@@ -67,7 +67,7 @@ fn nothing_is_changed_while_a_member_is_corrupt() {
 }
 
 /// Waits until it knows that the majority is gone.
-fn follows_nobody(site: &Site, host: &Name) {
+fn follows_nobody(site: &Site, host: &LabName) {
     let text = "runbook: alone\nhosts: { one: {} }\nsteps: [{ id: now, on: one, etcd.status: {}, retry: { for: 60s, \
                 every: 200ms, until: out.answers and out.leader is none } }]\n";
     site.run(&site.program.write("alone.yaml", text), &["--bind", &format!("one={host}")]).done();
@@ -134,7 +134,7 @@ fn whom_the_cluster_does_not_know_or_does_not_hear_is_told() {
     for kind in KINDS {
         let mut site = kind.boot("str", 3, 2, Layout::Debian);
         site.set_up(&site.members.clone(), KEYS, true);
-        let [fourth, stranger]: [Name; 2] = ["etcd-4", "etcd-5"].map(|name| name.parse().unwrap());
+        let [fourth, stranger]: [LabName; 2] = ["etcd-4", "etcd-5"].map(|name| name.parse().unwrap());
 
         // A cluster of its own.
         site.install(&stranger, std::slice::from_ref(&stranger));

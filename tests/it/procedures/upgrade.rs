@@ -9,7 +9,7 @@ use crate::support::site::Site;
 use crate::support::writer::Writer;
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 use surefoot::model::{Event, FaultKind, TaskEvent};
 
 /// A cluster, and the programs of Debian's 3.5 beside the program.
@@ -24,7 +24,7 @@ pub fn programs(program: &Program, etcd: Etcd) -> String {
     // Its lab has one name for all tests.
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let lab = LabGuard::up(&Spec::cluster(Name::of_this_process("newer").unwrap(), 1, etcd), &|_| {}).unwrap();
+    let lab = LabGuard::up(&LabSpec::cluster(LabName::of_this_process("newer").unwrap(), 1, etcd), &|_| {}).unwrap();
     std::fs::create_dir(program.path(etcd.as_str())).unwrap();
     let printed = |script: &str| {
         let mut command = lab.enter(lab.hosts().next().unwrap(), &["sh", "-c", script]).unwrap();
@@ -241,7 +241,7 @@ fn its_rehearsal_passes() {
     let cluster = shipped("lab-cluster").display().to_string();
     let text = text.replace("/opt/etcd-new/", &folder).replace("lab-cluster.yaml", &cluster);
     let rehearsal = program.write("upgrade.rehearse.yaml", &text).display().to_string();
-    let [runbook, lab] = [runbook.display().to_string(), Name::of_this_process("reup").unwrap().to_string()];
+    let [runbook, lab] = [runbook.display().to_string(), LabName::of_this_process("reup").unwrap().to_string()];
     let said = program.call(["rehearse", &runbook, "--with", &rehearsal, "--lab", &lab]);
     assert_eq!(said.code, Some(0), "{}", said.err);
 }

@@ -10,7 +10,7 @@ use crate::support::program::Ran;
 use crate::support::site::{Layout, PASSWORD, Site};
 use crate::support::writer::Writer;
 use serde_json::Value as Json;
-use surefoot::lab::{Etcd, Name};
+use surefoot::lab::{Etcd, LabName};
 use surefoot::model::FaultKind;
 
 const USERS: Kind = Kind { etcd: Etcd::Sid, ..PLAIN };
@@ -64,7 +64,7 @@ fn who_has_the_password_gets_through_and_who_has_not_changes_nothing() {
     let beside: Json = serde_json::from_slice(&std::fs::read(format!("{file}.json")).unwrap()).unwrap();
     assert_eq!(beside["auth_enabled"], true);
 
-    let fourth: Name = "etcd-4".parse().unwrap();
+    let fourth: LabName = "etcd-4".parse().unwrap();
     site.install(&fourth, std::slice::from_ref(&fourth));
     proved(&site, "add-member", &["--bind", "new=etcd-4", "-p", "settle=1s", "--approve", "even"]);
     let [three, four] = [site.members.clone(), [&site.members[..], &[fourth]].concat()];
@@ -89,7 +89,7 @@ fn who_has_the_password_gets_through_and_who_has_not_changes_nothing() {
 
 /// It lets nobody in, and is not silent for that.
 fn a_learner_tells_that_it_is_one(site: &Site) {
-    let fifth: Name = "etcd-5".parse().unwrap();
+    let fifth: LabName = "etcd-5".parse().unwrap();
     let all = [&site.members[..], std::slice::from_ref(&fifth)].concat();
     site.install(&fifth, &all);
     let etcdctl = |words: &str| {
@@ -102,7 +102,7 @@ fn a_learner_tells_that_it_is_one(site: &Site) {
     let address = site.lab.address(&fifth).unwrap();
     etcdctl(&format!("member add etcd-5 --learner --peer-urls http://{address}:2380"));
     site.inside(&fifth, "sed -i s/STATE=.*/STATE=existing/ /etc/default/etcd; systemctl start etcd");
-    let hosts: Vec<&str> = all.iter().map(Name::as_str).collect();
+    let hosts: Vec<&str> = all.iter().map(LabName::as_str).collect();
     let report = site.run(&shipped("report"), &["--bind", &format!("members={}", hosts.join(",")), "-p", "sample=2s"]);
     let wrong = wrong(&report.done());
     let has = |what: &str| wrong.iter().any(|line| line.ends_with(what));

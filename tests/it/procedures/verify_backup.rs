@@ -5,7 +5,7 @@ use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
 use crate::support::site::Site;
 use serde_json::{Value as Json, json};
-use surefoot::lab::Name;
+use surefoot::lab::LabName;
 use surefoot::model::FaultKind;
 
 /// A cluster of three with its backup, and a host that has an etcd to try it with.
@@ -15,7 +15,7 @@ fn scene(kind: Kind, stem: &str) -> Site {
     site
 }
 
-fn scratch() -> Name {
+fn scratch() -> LabName {
     "etcd-4".parse().unwrap()
 }
 

@@ -3,7 +3,7 @@
 use super::guards::{BEFORE, serving};
 use crate::support::site::Site;
 use serde_json::{Value as Json, json};
-use surefoot::lab::Name;
+use surefoot::lab::LabName;
 
 /// Whether the cluster is one, and what it holds: its id, and etcd's own hash of its keys at their revision.
 const HELD: &str = "runbook: test/held
@@ -21,7 +21,7 @@ impl Site {
     /// The live data of the cluster, as etcd tells of it.
     fn live_data(&self) -> (Json, Json, Vec<Json>) {
         let ran = self.run(&self.program.write("held.yaml", HELD), &[]).done();
-        let digest = |host: &Name| ran.out(&format!("content@{host}"))["digest"].clone();
+        let digest = |host: &LabName| ran.out(&format!("content@{host}"))["digest"].clone();
         let id = ran.out("healthy@controller")["cluster_id"].clone();
         (id, json!(ran.out("consistent@controller")), self.members.iter().map(digest).collect())
     }

@@ -4,9 +4,9 @@ use super::RESTORE;
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
 use std::path::Path;
-use surefoot::lab::{Break, DataDisk, Etcd, Name, Spec};
+use surefoot::lab::{Break, DataDisk, Etcd, LabName, LabSpec};
 use surefoot::model::{FaultKind, Outcome, TaskState};
-use surefoot::report::words;
+use surefoot::report::labels;
 
 const KEYS: u64 = 200;
 pub(super) const BEFORE: [&str; 2] = ["-p", "snapshot=before.db"];
@@ -27,7 +27,7 @@ pub(super) fn stopped(stem: &str) -> Site {
 pub(super) fn stopped_by(ran: &Ran, kind: FaultKind, tasks: &[&str]) {
     let faults: Vec<(String, FaultKind)> = ran.faults().map(|(task, fault)| (task.to_string(), fault.kind)).collect();
     // For whoever reads what operators are told: `--nocapture`.
-    ran.faults().for_each(|(task, fault)| eprintln!("{task}\n{}", words::fault(fault, "    ")));
+    ran.faults().for_each(|(task, fault)| eprintln!("{task}\n{}", labels::fault(fault, "    ")));
     let wanted: Vec<(String, FaultKind)> = tasks.iter().map(|task| ((*task).to_owned(), kind)).collect();
     assert_eq!(faults, wanted, "{}", ran.story());
     assert_eq!((ran.code, ran.state.outcome), (Some(1), Some(Outcome::Failed)));
@@ -48,7 +48,7 @@ pub(super) fn changed_nothing(ran: &Ran) {
 
 #[test]
 fn without_room_for_the_data_or_the_file_nothing_begins() {
-    let mut spec = Spec::cluster(Name::of_this_process("gspace").unwrap(), 3, Etcd::V3_5);
+    let mut spec = LabSpec::cluster(LabName::of_this_process("gspace").unwrap(), 3, Etcd::V3_5);
     let disk = |path: &str, mebibytes| Some(DataDisk { path: path.into(), mebibytes });
     spec.hosts[0].disk = disk("/srv/wal", 320);
     spec.hosts[1].disk = disk("/srv/etcd", 320);
@@ -97,7 +97,7 @@ fn address(site: &Site, index: usize) -> String {
 #[test]
 fn members_that_cannot_be_told_apart_or_called_are_refused() {
     let site = stopped("gnames");
-    let set = |host: &Name, name: &str, value: &str| {
+    let set = |host: &LabName, name: &str, value: &str| {
         let line = format!("echo 'ETCD_{name}={value}' >>/etc/default/etcd");
         site.inside(host, &format!("cp -p /etc/default/etcd /root/settings; {line}"));
     };

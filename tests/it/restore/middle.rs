@@ -2,7 +2,7 @@
 
 use super::guards::{BEFORE, serving, stopped, stopped_by};
 use crate::support::site::own;
-use surefoot::lab::{Break, HostState, Name};
+use surefoot::lab::{Break, HostState, LabName};
 use surefoot::model::{FaultKind, TaskEvent};
 
 #[test]
@@ -23,7 +23,7 @@ fn a_restore_that_fails_on_one_host_leaves_the_old_cluster_whole() {
     {
         assert!(shown.lines().any(|line| line.contains(task) && line.contains(word)), "{task} {word}: {shown}");
     }
-    let left = |host: &Name| site.inside(host, "systemctl is-active etcd || ls /var/lib/etcd");
+    let left = |host: &LabName| site.inside(host, "systemctl is-active etcd || ls /var/lib/etcd");
     assert_eq!(left(&site.members[1]), "inactive\ndefault");
     assert_eq!(left(&site.members[0]), format!("inactive\ndefault\ndefault.new-{}", ran.run()));
     site.on_all("systemctl start --no-block etcd");

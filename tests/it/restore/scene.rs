@@ -4,7 +4,7 @@ use super::cases::{Case, Onto, Twist};
 use crate::support::site::Site;
 use etcd_client::{AlarmAction, AlarmType, Client};
 use serde_json::{Value as Json, json};
-use surefoot::lab::{Name, Spec};
+use surefoot::lab::{LabName, LabSpec};
 
 pub struct Scene {
     pub case: Case,
@@ -19,8 +19,8 @@ impl Scene {
     pub fn set(case: &Case) -> Scene {
         // The last host is the new hosts' source, or the writer.
         let more = usize::from(case.onto == Onto::New || case.twist == Twist::Writer);
-        let name = Name::of_this_process("rs").unwrap();
-        let spec = Spec::cluster(name, case.members + more, case.etcd);
+        let name = LabName::of_this_process("rs").unwrap();
+        let spec = LabSpec::cluster(name, case.members + more, case.etcd);
         let mut site = Site::boot(&spec, case.members, case.layout, case.tls);
         if case.twist == Twist::Sudo {
             site.by_sudo();
@@ -38,7 +38,7 @@ impl Scene {
         scene
     }
 
-    fn twist(&mut self, last: &Name) {
+    fn twist(&mut self, last: &LabName) {
         let site = &self.site;
         let mut say = |words: &[&str]| self.words.extend(words.iter().flat_map(|word| ["-p", word]).map(str::to_owned));
         say(&[match self.case.twist {
@@ -89,7 +89,7 @@ impl Scene {
 
     fn describe_new_hosts(&self) {
         let site = &self.site;
-        let vars = |host: &Name| {
+        let vars = |host: &LabName| {
             let own = site.node(host, &site.members).own_settings();
             let own: serde_json::Map<String, Json> = own.into_iter().map(|(k, v)| (k.to_owned(), v.into())).collect();
             (host.clone(), json!({ "etcd": own }))
@@ -106,7 +106,7 @@ async fn raise_alarm(site: &Site) {
 }
 
 /// A unit on another host that writes as fast as it can, and goes on trying where it cannot.
-fn start_writer(site: &Site, host: &Name) {
+fn start_writer(site: &Site, host: &LabName) {
     let endpoints: Vec<String> =
         site.members.iter().map(|name| format!("http://{}:2379", site.lab.address(name).unwrap())).collect();
     let unit = format!(

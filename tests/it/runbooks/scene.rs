@@ -2,7 +2,7 @@
 
 use crate::support::program::{Called, Program, Ran, Running};
 use std::path::{Path, PathBuf};
-use surefoot::lab::{LabGuard, Name};
+use surefoot::lab::{LabGuard, LabName};
 use surefoot::load;
 use surefoot::model::Sources;
 
@@ -27,12 +27,12 @@ impl Scene {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks").join(shipped);
         let rehearsal = shipped.with_extension("rehearse.yaml");
         let rehearsal = load::rehearsal(&rehearsal, &mut Sources::default()).unwrap();
-        let name = Name::of_this_process(stem).unwrap();
+        let name = LabName::of_this_process(stem).unwrap();
         let lab = LabGuard::up(&rehearsal.lab.clone().spec(name), &|_| {}).unwrap();
         let mut words = vec!["-i".to_owned(), lab.inventory().display().to_string()];
         words.extend(rehearsal.binds.iter().flat_map(|bind| ["--bind".to_owned(), bind.clone()]));
         words.extend(["--approve", "all"].map(str::to_owned));
-        let text = |given: &load::Given| match given.value.to_json() {
+        let text = |given: &load::GivenParameter| match given.value.to_json() {
             serde_json::Value::String(text) => text,
             other => other.to_string(),
         };

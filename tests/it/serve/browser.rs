@@ -6,7 +6,7 @@ use crate::support::visitor::Page;
 use std::io::Read;
 use std::process::Child;
 use std::time::{Duration, Instant};
-use surefoot::lab::{Etcd, HostSpec, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, HostSpec, LabGuard, LabName, LabSpec};
 
 /// What it prints looks like markup, and must not become any.
 const BOOK: &str = r#"runbook: test/browser
@@ -22,8 +22,9 @@ steps:
 
 fn hosts() -> (LabGuard, Program) {
     let host = |name: &str| HostSpec { name: name.parse().unwrap(), disk: None };
-    let name = Name::of_this_process("page").unwrap();
-    let spec = Spec { name, hosts: vec![host("web-1"), host("web-2")], etcd: Etcd::None, packages: Default::default() };
+    let name = LabName::of_this_process("page").unwrap();
+    let spec =
+        LabSpec { name, hosts: vec![host("web-1"), host("web-2")], etcd: Etcd::None, packages: Default::default() };
     let (lab, program) = (LabGuard::up(&spec, &|_| {}).unwrap(), Program::new());
     let defaults = format!("defaults: {{ ssh_config: \"{}\" }}", lab.ssh_config().display());
     let groups = "hosts: { web-1: {}, web-2: {} }\ngroups: { web: [web-1, web-2] }";

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use surefoot::action::{Cx, Erased, ErasedChange, ErasedSeen, Question, Settings, find};
+use surefoot::action::{CommandSettings, Cx, Erased, ErasedChange, ErasedSeen, Question, find};
 use surefoot::model::{Fault, HostName, Outputs, RunId, Stream, TaskName};
 use surefoot::world::{Host, LocalHost, Sink, World};
 use tempfile::TempDir;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Bench {
     pub host: Arc<dyn Host>,
     pub run: RunId,
-    pub settings: Settings,
+    pub settings: CommandSettings,
     timeout: Option<Duration>,
     pub sink: Recorder,
     folder: TempDir,
@@ -60,7 +60,7 @@ impl Bench {
         Bench {
             host,
             run,
-            settings: Settings::default(),
+            settings: CommandSettings::default(),
             timeout: Some(Duration::from_secs(30)),
             sink: Recorder::default(),
             folder,

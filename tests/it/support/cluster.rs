@@ -8,11 +8,11 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use surefoot::action::{Cx, ErasedSeen, Settings, find};
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::action::{CommandSettings, Cx, ErasedSeen, find};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 use surefoot::model::{Fault, HostName, Outputs, RunId, TaskName};
-use surefoot::secret::Login;
-use surefoot::world::{EtcdAccess, Host, LocalHost, Silent, SshHost, Target, World};
+use surefoot::secret::EtcdLogin;
+use surefoot::world::{EtcdAccess, Host, LocalHost, Silent, SshHost, SshTarget, World};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -23,27 +23,27 @@ pub const TOKEN: &str = "first";
 /// Hosts of a lab, reached by ssh, and the controller.
 pub struct Cluster {
     pub lab: LabGuard,
-    pub names: Vec<Name>,
+    pub names: Vec<LabName>,
     world: World,
     controller: Arc<dyn Host>,
     run: RunId,
     folder: TempDir,
     steps: AtomicU32,
     tls: bool,
-    pub settings: Settings,
+    pub settings: CommandSettings,
 }
 
 impl Cluster {
     /// Boots the hosts; no etcd runs yet.
     pub async fn hosts(stem: &str, count: usize, etcd: Etcd) -> Cluster {
-        let spec = Spec::cluster(Name::of_this_process(stem).unwrap(), count, etcd);
+        let spec = LabSpec::cluster(LabName::of_this_process(stem).unwrap(), count, etcd);
         let lab = tokio::task::spawn_blocking(move || LabGuard::up(&spec, &|_| {})).await.unwrap().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let run = RunId::from("20260101-000000-abcd");
-        let names: Vec<Name> = lab.hosts().cloned().collect();
+        let names: Vec<LabName> = lab.hosts().cloned().collect();
         let mut world = World::default();
         for name in &names {
-            let target = Target { ssh_config: Some(lab.ssh_config()), ..Target::new(name.as_str()) };
+            let target = SshTarget { ssh_config: Some(lab.ssh_config()), ..SshTarget::new(name.as_str()) };
             world.add(SshHost::connect(&target, &run).await.unwrap());
         }
         let run_dir = folder.path().join("run").display().to_string();
@@ -58,7 +58,7 @@ impl Cluster {
             folder,
             steps: AtomicU32::new(0),
             tls: false,
-            settings: Settings::default(),
+            settings: CommandSettings::default(),
         }
     }
 
@@ -66,7 +66,7 @@ impl Cluster {
     pub async fn log_in_as(&mut self, user: &str) {
         for name in &self.names {
             let config = Some(self.lab.ssh_config());
-            let target = Target { ssh_config: config, user: Some(user.to_owned()), ..Target::new(name.as_str()) };
+            let target = SshTarget { ssh_config: config, user: Some(user.to_owned()), ..SshTarget::new(name.as_str()) };
             self.world.add(SshHost::connect(&target, &self.run).await.unwrap());
         }
     }
@@ -91,7 +91,7 @@ impl Cluster {
         cluster
     }
 
-    fn configure(&self, clusters: &[&[Name]]) {
+    fn configure(&self, clusters: &[&[LabName]]) {
         if self.tls {
             self.certify();
         }
@@ -101,7 +101,7 @@ impl Cluster {
         }
     }
 
-    pub fn peer_url(&self, name: &Name) -> String {
+    pub fn peer_url(&self, name: &LabName) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         format!("{scheme}://{}:2380", self.lab.address(name).unwrap())
     }
@@ -110,11 +110,11 @@ impl Cluster {
         self.list(&self.names)
     }
 
-    fn list(&self, members: &[Name]) -> String {
+    fn list(&self, members: &[LabName]) -> String {
         members.iter().map(|name| format!("{name}={}", self.peer_url(name))).collect::<Vec<_>>().join(",")
     }
 
-    fn variables(&self, name: &Name, list: &str) -> String {
+    fn variables(&self, name: &LabName, list: &str) -> String {
         let peer = self.peer_url(name);
         let client = peer.replace(":2380", ":2379");
         let loopback = client.replace(&self.lab.address(name).unwrap().to_string(), "127.0.0.1");
@@ -155,12 +155,12 @@ impl Cluster {
     }
 
     /// Says in the inventory's place how a host's etcd is reached.
-    pub fn access(&mut self, name: &Name, access: EtcdAccess) {
+    pub fn access(&mut self, name: &LabName, access: EtcdAccess) {
         self.world.add_etcd(HostName::from(name.as_str()), access);
     }
 
     /// From here on every etcd is asked as this user.
-    pub fn log_in_to_etcd(&mut self, login: &Login) {
+    pub fn log_in_to_etcd(&mut self, login: &EtcdLogin) {
         for name in &self.names {
             self.world.add_login(HostName::from(name.as_str()), login.clone());
         }
@@ -176,7 +176,7 @@ impl Cluster {
     }
 
     /// A script on a host, as root, past ssh: to set a scene, or to look.
-    pub fn inside(&self, name: &Name, script: &str) -> String {
+    pub fn inside(&self, name: &LabName, script: &str) -> String {
         let mut command = self.lab.enter(name, &["sh", "-ec", script]).unwrap();
         let output = command.stdin(Stdio::null()).output().unwrap();
         assert!(output.status.success(), "{name}: {script}: {output:?}");
@@ -201,7 +201,7 @@ impl Cluster {
     }
 
     /// Copies a file of the controller to a host.
-    pub async fn push(&self, from: &str, name: &Name, to: &str) {
+    pub async fn push(&self, from: &str, name: &LabName, to: &str) {
         self.host(name.as_str()).put(&self.path(from), to, None, &Silent).await.unwrap();
     }
 

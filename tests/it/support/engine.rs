@@ -5,7 +5,7 @@ use super::sshd::Sshd;
 use std::path::PathBuf;
 use std::process::Command;
 use surefoot::model::RunId;
-use surefoot::world::Target;
+use surefoot::world::SshTarget;
 
 const CALLED: &str = "SUREFOOT_TEST_ENGINE";
 
@@ -17,8 +17,8 @@ pub fn command(test: &str, sshd: &Sshd, run: &RunId) -> Command {
 }
 
 /// Where the engine is to connect, and its run; none where the test was not called by another.
-pub fn called() -> Option<(Target, RunId)> {
+pub fn called() -> Option<(SshTarget, RunId)> {
     let called = std::env::var(CALLED).ok()?;
     let (config, run) = called.split_once(' ')?;
-    Some((Target { ssh_config: Some(PathBuf::from(config)), ..Target::new("h") }, run.into()))
+    Some((SshTarget { ssh_config: Some(PathBuf::from(config)), ..SshTarget::new("h") }, run.into()))
 }

@@ -1,9 +1,9 @@
 //! The example of an action's manual, in the smallest runbook that it can stand in.
 
-use surefoot::action::Kind;
+use surefoot::action::ActionKind;
 
 /// With what the example names: the role `members`, a role `source` of one host, parameters.
-pub fn runbook(kind: &Kind) -> String {
+pub fn runbook(kind: &ActionKind) -> String {
     let named = |text: &str| kind.example.contains(text);
     let mut text = "runbook: example\n".to_owned();
     let params =

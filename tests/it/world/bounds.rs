@@ -6,7 +6,7 @@ use crate::support::program::Program;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use surefoot::model::FaultKind;
-use surefoot::world::{Over, Target};
+use surefoot::world::{SshTarget, Takeover};
 
 /// Prints so many bytes between two words.
 fn long(bytes: u64) -> Script {
@@ -49,7 +49,7 @@ async fn a_full_disk_keeps_nobody_from_taking_over_and_cleaning_up() {
     old.act(&id("first"), Script::new("true"), &Silent).await.expect("it runs");
     said(&*old, "cat /dev/zero >/var/lib/surefoot/fill 2>/dev/null; echo full").await;
     old.renew().await.expect("it needs no room");
-    assert_eq!(won(hold(&new, "cleaned", Some(Over::Dead(number))).await), number + 1);
+    assert_eq!(won(hold(&new, "cleaned", Some(Takeover::Dead(number))).await), number + 1);
     for n in 0..4 {
         let output = new.act(&numbered("clean", n), Script::new("echo cleaned"), &Silent).await;
         assert_eq!(output.expect("there is room for it").text(), "cleaned");
@@ -91,7 +91,7 @@ async fn many_hosts_behind_one_bastion_are_all_let_in() {
     std::fs::write(&path, format!("{behind}{config}")).expect("written");
     for round in 0..3 {
         let logins = (0..24).map(|n| {
-            let target = Target { ssh_config: Some(path.clone()), ..Target::new(format!("b{n}").as_str()) };
+            let target = SshTarget { ssh_config: Some(path.clone()), ..SshTarget::new(format!("b{n}").as_str()) };
             async move { SshHost::connect(&target, &"bastion".into()).await.map(|_| ()) }
         });
         let refused: Vec<_> =

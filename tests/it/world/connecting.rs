@@ -2,15 +2,15 @@ use super::*;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use surefoot::model::{Fault, FaultKind};
-use surefoot::world::Target;
+use surefoot::world::SshTarget;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-async fn refusal(target: Target) -> Fault {
+async fn refusal(target: SshTarget) -> Fault {
     SshHost::connect(&target, &"refused".into()).await.map(|_| ()).expect_err("no way in")
 }
 
 /// What tells one refusal from another is its hint. A host that is there and does not fit is not a host that is missing.
-async fn hint(kind: FaultKind, target: Target) -> String {
+async fn hint(kind: FaultKind, target: SshTarget) -> String {
     let fault = refusal(target).await;
     assert_eq!(fault.kind, kind, "{fault:?}");
     assert!(fault.message.contains("h (127.0.0.1") || fault.message.contains("h (h"), "{}", fault.message);
@@ -21,16 +21,16 @@ async fn hint(kind: FaultKind, target: Target) -> String {
 #[tokio::test]
 async fn each_way_of_not_getting_in_has_its_own_hint() {
     let sshd = Sshd::start();
-    let good = Target { address: Some("127.0.0.1".into()), port: Some(sshd.port()), ..sshd.target() };
+    let good = SshTarget { address: Some("127.0.0.1".into()), port: Some(sshd.port()), ..sshd.target() };
     let closed = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
     let config = std::fs::read_to_string(sshd.ssh_config()).expect("there");
     let with = |name: &str, text: String| {
         let path = sshd.path().join(name);
         std::fs::write(&path, text).expect("written");
-        Target { ssh_config: Some(path), ..Target::new("h") }
+        SshTarget { ssh_config: Some(path), ..SshTarget::new("h") }
     };
 
-    let refused = hint(FaultKind::Unreachable, Target { port: Some(closed), ..good.clone() }).await;
+    let refused = hint(FaultKind::Unreachable, SshTarget { port: Some(closed), ..good.clone() }).await;
     let unresolved =
         hint(FaultKind::Unreachable, with("unresolved", config.replace("HostName 127.0.0.1", "HostName h.invalid")))
             .await;
@@ -53,12 +53,12 @@ async fn what_the_inventory_says_wins_over_the_configuration() {
     let wrong = config.replace(&format!("Port {}", sshd.port()), "Port 1").replace("/id\n", "/none\n");
     // For any name: an address is no alias of the configuration.
     std::fs::write(sshd.path().join("wrong"), wrong.replace("Host h\n", "Host *\n")).expect("written");
-    let target = Target {
+    let target = SshTarget {
         address: Some("127.0.0.1".into()),
         port: Some(sshd.port()),
         identity: Some(sshd.path().join("id")),
         ssh_config: Some(sshd.path().join("wrong")),
-        ..Target::new("n")
+        ..SshTarget::new("n")
     };
     let host = SshHost::connect(&target, &"inventory".into()).await.expect("in");
     assert_eq!((host.name().as_str(), host.address()), ("n", "127.0.0.1"));
@@ -78,7 +78,7 @@ async fn a_configuration_made_for_people_does_not_get_in_the_way() {
     );
     let path = sshd.path().join("chatty");
     std::fs::write(&path, chatty).expect("written");
-    let host = SshHost::connect(&Target { ssh_config: Some(path), ..Target::new("h") }, &"people".into()).await;
+    let host = SshHost::connect(&SshTarget { ssh_config: Some(path), ..SshTarget::new("h") }, &"people".into()).await;
     assert_eq!(said(&*host.expect("in"), "echo ok").await, "ok");
     assert!(!sshd.path().join("local").exists() && !sshd.path().join("theirs").exists());
 }
@@ -86,7 +86,7 @@ async fn a_configuration_made_for_people_does_not_get_in_the_way() {
 #[tokio::test]
 async fn a_host_tells_who_it_is() {
     let sshd = Sshd::start();
-    let (one, other) = (sshd.target(), Target { name: "alias".into(), address: Some("h".into()), ..sshd.target() });
+    let (one, other) = (sshd.target(), SshTarget { name: "alias".into(), address: Some("h".into()), ..sshd.target() });
     let one = SshHost::connect(&one, &"facts".into()).await.expect("in");
     let other = SshHost::connect(&other, &"facts".into()).await.expect("in");
     assert_eq!(one.facts(), other.facts());
@@ -104,7 +104,7 @@ async fn a_user_is_become_for_a_script_or_for_a_whole_host() {
     assert_eq!(host.act(&id("who"), who(Some("nobody")), &Silent).await.expect("it runs").text(), "nobody");
     assert_ne!(said(&*host, "id -un").await, "nobody");
 
-    let target = Target { become_user: Some("nobody".into()), ..bench.sshd.target() };
+    let target = SshTarget { become_user: Some("nobody".into()), ..bench.sshd.target() };
     let host = SshHost::connect(&target, &bench.run).await.expect("in");
     assert_eq!((said(&*host, "id -un").await.as_str(), host.facts().user.as_str()), ("nobody", "nobody"));
     // A folder of its own, out of reach of others.
@@ -118,7 +118,7 @@ async fn a_sudo_that_gives_no_shell_is_denied() {
     let host = bench.host().await;
     let fault = host.probe(Script::new("true").user(Some("no-such-user"))).await.expect_err("nobody there");
     assert_eq!(fault.kind, FaultKind::Denied);
-    let target = Target { become_user: Some("no-such-user".into()), ..bench.sshd.target() };
+    let target = SshTarget { become_user: Some("no-such-user".into()), ..bench.sshd.target() };
     let whole = refusal(target).await;
     assert_eq!(whole.kind, FaultKind::Denied);
 
@@ -130,7 +130,7 @@ async fn a_sudo_that_gives_no_shell_is_denied() {
     std::fs::set_permissions(tools.join("sudo"), PermissionsExt::from_mode(0o755)).expect("ours");
     let path = format!("SetEnv PATH={}:/usr/sbin:/usr/bin:/sbin:/bin SHLVL=2", tools.display());
     let asking = Bench::with(&path);
-    let target = Target { become_user: Some("root".into()), ..asking.sshd.target() };
+    let target = SshTarget { become_user: Some("root".into()), ..asking.sshd.target() };
     let password = refusal(target).await;
     assert_eq!(password.kind, FaultKind::Denied);
     assert!(password.hint.is_some() && password.hint != whole.hint, "{password:?}");

@@ -5,14 +5,14 @@ use super::*;
 use crate::support::program::Program;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
-use surefoot::lab::{LabGuard, Name};
+use surefoot::lab::{LabGuard, LabName};
 use surefoot::model::{Fault, FaultKind};
-use surefoot::world::{Claim, Engine, Held, Hold, Over, Target, outlook};
+use surefoot::world::{Acquired, Claim, EngineIdentity, LeaseInfo, SshTarget, Takeover, status};
 
 /// A host with `eve`, who may do nothing, and `ana` and `ops`, who may become root.
 pub(super) struct Town {
     lab: LabGuard,
-    host: Name,
+    host: LabName,
 }
 
 const PEOPLE: &str = "for user in eve ana; do
@@ -49,29 +49,29 @@ impl Town {
     }
 
     pub async fn login(&self, user: &str, run: &str) -> Result<Arc<SshHost>, Fault> {
-        let target = Target {
+        let target = SshTarget {
             ssh_config: Some(self.lab.ssh_config()),
             user: Some(user.to_owned()),
             patience: Duration::from_secs(30),
-            ..Target::new(self.host.as_str())
+            ..SshTarget::new(self.host.as_str())
         };
         SshHost::connect(&target, &run.into()).await
     }
 }
 
-pub(super) async fn hold(host: &SshHost, run: &str, over: Option<Over>) -> Hold {
+pub(super) async fn hold(host: &SshHost, run: &str, over: Option<Takeover>) -> Acquired {
     let (holder, since) = (format!("{run}@desk"), jiff::Timestamp::UNIX_EPOCH);
-    let claim = Claim { run: run.into(), holder, since, engine: Engine::this() };
+    let claim = Claim { run: run.into(), holder, since, engine: EngineIdentity::this() };
     host.hold(&claim, Duration::from_secs(60), over).await.expect("the host answers")
 }
 
-pub(super) fn won(hold: Hold) -> u64 {
-    let Hold::Won { number, .. } = hold else { panic!("{hold:?}") };
+pub(super) fn won(hold: Acquired) -> u64 {
+    let Acquired::Won { number, .. } = hold else { panic!("{hold:?}") };
     number
 }
 
-fn held(hold: Hold) -> Held {
-    let Hold::Held(held) = hold else { panic!("{hold:?}") };
+fn held(hold: Acquired) -> LeaseInfo {
+    let Acquired::Held(held) = hold else { panic!("{hold:?}") };
     held
 }
 
@@ -86,7 +86,7 @@ async fn a_host_has_one_lease_whoever_logs_in() {
             let refused = town.login(second, "another").await.expect("in");
             let claim = held(hold(&refused, "another", None).await).claim.expect("it can be read");
             assert_eq!(claim.run.as_str(), "run-of-the-first", "{first}, then {second}");
-            let outlook = outlook(&*refused).await.expect("it can be seen");
+            let outlook = status(&*refused).await.expect("it can be seen");
             assert_eq!((outlook.held.and_then(|held| held.claim), outlook.of_host), (Some(claim), true));
         }
         holder.release().await.expect("given back");
@@ -99,8 +99,8 @@ async fn who_cannot_become_root_is_kept_away_and_keeps_only_the_own_login_away()
     let (eve, root) =
         (town.login("eve", "run-of-eve").await.expect("in"), town.login("root", "ours").await.expect("in"));
     let number = won(hold(&root, "ours", None).await);
-    assert!(matches!(hold(&eve, "run-of-eve", None).await, Hold::Held(Held { claim: None, .. })));
-    let seen = outlook(&*eve).await.expect("it can be seen");
+    assert!(matches!(hold(&eve, "run-of-eve", None).await, Acquired::Held(LeaseInfo { claim: None, .. })));
+    let seen = status(&*eve).await.expect("it can be seen");
     assert!(!seen.of_host && seen.held.is_some(), "{seen:?}");
     // Nor does she learn whose it is, or write there.
     let search = "grep -rls ours /var/lib/surefoot /var/tmp /run /dev/shm /tmp; ls /var/lib/surefoot 2>/dev/null; \
@@ -200,7 +200,7 @@ async fn forged_records_end_nothing_however_long_it_is_tried() {
     let mut rounds = 0;
     while Instant::now() < until {
         let run = ["one", "two"][(rounds + 1) % 2];
-        let taken = hold(&hosts.1, run, Some(Over::Dead(number))).await;
+        let taken = hold(&hosts.1, run, Some(Takeover::Dead(number))).await;
         number = won(taken);
         std::mem::swap(&mut hosts.0, &mut hosts.1);
         rounds += 1;
@@ -229,8 +229,8 @@ async fn what_a_run_of_another_login_still_does_is_ended_at_the_takeover() {
         own.until("begin").await;
         other.until("begin").await;
         let ana = town.login("ana", "new").await.expect("in");
-        let taken = hold(&ana, "new", Some(Over::Dead(number))).await;
-        assert!(matches!(taken, Hold::Won { ended: 2, .. }), "{taken:?}");
+        let taken = hold(&ana, "new", Some(Takeover::Dead(number))).await;
+        assert!(matches!(taken, Acquired::Won { ended: 2, .. }), "{taken:?}");
         assert_eq!(town.inside("pgrep -fxc 'sleep 6543' || :"), "0");
     };
     let ((own, other), ()) = tokio::join!(acts, take);

@@ -3,7 +3,7 @@
 use super::*;
 use std::time::Duration;
 use surefoot::model::{Fault, FaultKind};
-use surefoot::world::{Claim, Engine, Hold, Over, Standing};
+use surefoot::world::{Acquired, Claim, EngineIdentity, LeaseStatus, Takeover};
 
 /// A host that no other test can hold.
 fn bench() -> Bench {
@@ -12,15 +12,20 @@ fn bench() -> Bench {
 }
 
 fn claim(run: &RunId) -> Claim {
-    Claim { run: run.clone(), holder: "anna@desk".into(), since: jiff::Timestamp::UNIX_EPOCH, engine: Engine::this() }
+    Claim {
+        run: run.clone(),
+        holder: "anna@desk".into(),
+        since: jiff::Timestamp::UNIX_EPOCH,
+        engine: EngineIdentity::this(),
+    }
 }
 
-async fn hold(host: &SshHost, run: &RunId, ttl: u64, over: Option<Over>) -> Hold {
+async fn hold(host: &SshHost, run: &RunId, ttl: u64, over: Option<Takeover>) -> Acquired {
     host.hold(&claim(run), Duration::from_secs(ttl), over).await.expect("the host answers")
 }
 
-fn won(hold: &Hold) -> u64 {
-    let Hold::Won { number, .. } = hold else { panic!("{hold:?}") };
+fn won(hold: &Acquired) -> u64 {
+    let Acquired::Won { number, .. } = hold else { panic!("{hold:?}") };
     *number
 }
 
@@ -37,9 +42,9 @@ async fn one_of_many_gets_a_free_host_and_the_others_are_told_who() {
         hosts.push((SshHost::connect(&bench.sshd.target(), &run).await.expect("in"), run));
     }
     let holds = futures_util::future::join_all(hosts.iter().map(|(host, run)| hold(host, run, 60, None))).await;
-    let winner = holds.iter().position(|hold| matches!(hold, Hold::Won { .. })).expect("one has won");
+    let winner = holds.iter().position(|hold| matches!(hold, Acquired::Won { .. })).expect("one has won");
     for (n, hold) in holds.iter().enumerate().filter(|(n, _)| *n != winner) {
-        let Hold::Held(held) = hold else { panic!("{n} has it too: {hold:?}") };
+        let Acquired::Held(held) = hold else { panic!("{n} has it too: {hold:?}") };
         assert_eq!(held.claim.as_ref().map(|claim| &claim.run), Some(&hosts[winner].1));
         assert!((50..=60).contains(&held.left), "{held:?}");
     }
@@ -53,20 +58,20 @@ async fn a_lease_is_over_when_it_was_not_renewed_for_its_time() {
     let bench = bench();
     let (old, new) = (bench.host().await, bench.host().await);
     let number = won(&hold(&old, &bench.run, 6, None).await);
-    let over = Some(Over::RunOut(number));
+    let over = Some(Takeover::RunOut(number));
     for _ in 0..4 {
         tokio::time::sleep(Duration::from_secs(2)).await;
         old.renew().await.expect("nobody else wants it");
-        assert!(matches!(hold(&new, &bench.run, 6, over).await, Hold::Held(_)), "it lasts while it is renewed");
+        assert!(matches!(hold(&new, &bench.run, 6, over).await, Acquired::Held(_)), "it lasts while it is renewed");
         old.renew().await.expect("the attempt left nothing behind");
     }
     tokio::time::sleep(Duration::from_millis(6_100)).await;
-    assert_eq!(old.standing(), Standing::Doubtful);
+    assert_eq!(old.standing(), LeaseStatus::Doubtful);
     tokio::time::sleep(Duration::from_millis(1_000)).await;
-    assert!(matches!(hold(&new, &bench.run, 6, None).await, Hold::Held(held) if held.left < 0), "not unasked");
+    assert!(matches!(hold(&new, &bench.run, 6, None).await, Acquired::Held(held) if held.left < 0), "not unasked");
     assert_eq!(won(&hold(&new, &bench.run, 6, over).await), number + 1);
     assert_eq!(kind(old.renew().await), FaultKind::Held);
-    assert!(matches!(old.standing(), Standing::Lost(_)));
+    assert!(matches!(old.standing(), LeaseStatus::Lost(_)));
 }
 
 #[tokio::test]
@@ -75,9 +80,9 @@ async fn a_lease_that_nobody_took_over_is_renewed_however_late() {
     let host = bench.host().await;
     hold(&host, &bench.run, 2, None).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
-    assert_eq!(host.standing(), Standing::Doubtful);
+    assert_eq!(host.standing(), LeaseStatus::Doubtful);
     assert_eq!(host.act(&id("late"), Script::new("echo ran"), &Silent).await.expect("renewed first").text(), "ran");
-    assert_eq!(host.standing(), Standing::Held);
+    assert_eq!(host.standing(), LeaseStatus::Held);
 }
 
 #[tokio::test]
@@ -91,12 +96,12 @@ async fn whatever_may_change_something_is_refused_once_another_has_the_host() {
     let act = old.act(&running, script, &sink);
     let take = async {
         sink.until("begin").await;
-        hold(&new, &bench.run, 60, Some(Over::Dead(number))).await;
+        hold(&new, &bench.run, 60, Some(Takeover::Dead(number))).await;
         // It still believes that it has the host: the host knows better.
-        assert_eq!(old.standing(), Standing::Held);
+        assert_eq!(old.standing(), LeaseStatus::Held);
         let refused = old.act(&id("late"), Script::new("touch /var/lib/surefoot/ran"), &Silent).await;
         assert_eq!(kind(refused), FaultKind::Held);
-        assert!(matches!(old.standing(), Standing::Lost(_)));
+        assert!(matches!(old.standing(), LeaseStatus::Lost(_)));
         assert_eq!(kind(old.kill(&running, None).await), FaultKind::Held);
         let file = bench.sshd.ssh_config();
         assert_eq!(kind(old.put(&file, "/var/lib/surefoot/put", None, &Silent).await), FaultKind::Held);
@@ -114,8 +119,8 @@ async fn a_put_is_refused_by_the_host_itself() {
     let bench = bench();
     let (old, new) = (bench.host().await, bench.host().await);
     let number = won(&hold(&old, &bench.run, 60, None).await);
-    hold(&new, &bench.run, 60, Some(Over::Dead(number))).await;
-    assert_eq!(old.standing(), Standing::Held);
+    hold(&new, &bench.run, 60, Some(Takeover::Dead(number))).await;
+    assert_eq!(old.standing(), LeaseStatus::Held);
     let file = bench.sshd.ssh_config();
     assert_eq!(kind(old.put(&file, "/var/lib/surefoot/put", None, &Silent).await), FaultKind::Held);
     assert_eq!(said(&*new, "ls /var/lib/surefoot").await, "lease");
@@ -152,7 +157,7 @@ async fn a_start_that_races_a_takeover_never_runs_after_it_was_seen_not_to() {
             old.act(&act, script(), &Silent).await
         };
         let take = async {
-            number = won(&hold(&new, &bench.run, 60, Some(Over::Dead(number))).await);
+            number = won(&hold(&new, &bench.run, 60, Some(Takeover::Dead(number))).await);
             new.attach(&act, None, &Silent).await.expect("it can tell")
         };
         let (started, attached) = tokio::join!(start, take);
@@ -187,8 +192,8 @@ async fn what_another_run_still_does_is_ended_at_the_takeover() {
     let act = old.act(&name, script, &sink);
     let take = async {
         sink.until("begin").await;
-        let taken = hold(&new, &other, 60, Some(Over::Dead(number))).await;
-        assert!(matches!(taken, Hold::Won { ended: 1, .. }), "{taken:?}");
+        let taken = hold(&new, &other, 60, Some(Takeover::Dead(number))).await;
+        assert!(matches!(taken, Acquired::Won { ended: 1, .. }), "{taken:?}");
         assert!(carriers(&mark).is_empty());
     };
     assert_eq!(tokio::join!(act, take).0.expect("its code is known").code, 128 + 15);
@@ -205,8 +210,8 @@ async fn the_same_run_takes_its_steps_over_as_they_are() {
         _ = old.act(&name, script, &sink) => panic!("it waits"),
         () = sink.until("begin") => {}
     }
-    let taken = hold(&new, &bench.run, 60, Some(Over::Dead(number))).await;
-    assert!(matches!(taken, Hold::Won { ended: 0, .. }), "{taken:?}");
+    let taken = hold(&new, &bench.run, 60, Some(Takeover::Dead(number))).await;
+    assert!(matches!(taken, Acquired::Won { ended: 0, .. }), "{taken:?}");
     tokio::fs::write(&go, "").await.expect("the script reads it");
     assert_eq!(new.attach(&name, None, &Silent).await.expect("it ends").expect("it was started").code, 6);
 }
@@ -219,7 +224,7 @@ async fn every_users_shell_is_held_by_the_same_lease() {
     let touch = |name: &str| Script::new("id -un").user(Some(name));
     let output = old.act(&id("before"), touch("nobody"), &Silent).await.expect("held");
     assert_eq!(output.text(), "nobody");
-    hold(&new, &bench.run, 60, Some(Over::Dead(number))).await;
+    hold(&new, &bench.run, 60, Some(Takeover::Dead(number))).await;
     assert_eq!(kind(old.act(&id("after"), touch("nobody"), &Silent).await), FaultKind::Held);
     assert_eq!(new.act(&id("after"), touch("nobody"), &Silent).await.expect("held").text(), "nobody");
 }

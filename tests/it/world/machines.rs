@@ -2,25 +2,25 @@
 
 use super::*;
 use std::time::Duration;
-use surefoot::lab::{Break, Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Break, Etcd, LabGuard, LabName, LabSpec};
 use surefoot::model::FaultKind;
-use surefoot::world::Target;
+use surefoot::world::SshTarget;
 
-pub(super) fn lab(stem: &str) -> (LabGuard, Name) {
-    let name = Name::of_this_process(stem).expect("a good name");
-    let lab = LabGuard::up(&Spec::cluster(name, 1, Etcd::None), &|_| {}).expect("it needs root");
+pub(super) fn lab(stem: &str) -> (LabGuard, LabName) {
+    let name = LabName::of_this_process(stem).expect("a good name");
+    let lab = LabGuard::up(&LabSpec::cluster(name, 1, Etcd::None), &|_| {}).expect("it needs root");
     let host = lab.hosts().next().expect("one host").clone();
     (lab, host)
 }
 
-fn target(lab: &LabGuard, host: &Name) -> Target {
-    Target { ssh_config: Some(lab.ssh_config()), patience: Duration::from_secs(30), ..Target::new(host.as_str()) }
+fn target(lab: &LabGuard, host: &LabName) -> SshTarget {
+    SshTarget { ssh_config: Some(lab.ssh_config()), patience: Duration::from_secs(30), ..SshTarget::new(host.as_str()) }
 }
 
 #[tokio::test]
 async fn an_act_by_sudo_outlives_its_login() {
     let (lab, name) = lab("wsudo");
-    let target = Target { user: Some("ops".into()), become_user: Some("root".into()), ..target(&lab, &name) };
+    let target = SshTarget { user: Some("ops".into()), become_user: Some("root".into()), ..target(&lab, &name) };
     let connect = async || SshHost::connect(&target, &"sudo".into()).await.expect("in");
     let host = connect().await;
     assert_eq!((host.facts().user.as_str(), host.run_dir()), ("root", "/var/lib/surefoot/sudo"));

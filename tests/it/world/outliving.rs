@@ -169,7 +169,7 @@ async fn a_dropped_act_runs_on() {
 #[tokio::test]
 async fn a_host_that_does_not_come_back_leaves_the_outcome_unknown() {
     let bench = Bench::new();
-    let target = surefoot::world::Target { patience: std::time::Duration::from_secs(1), ..bench.sshd.target() };
+    let target = surefoot::world::SshTarget { patience: std::time::Duration::from_secs(1), ..bench.sshd.target() };
     let host = SshHost::connect(&target, &bench.run).await.expect("in");
     let (name, sink) = (id("slow"), Recorder::default());
     let script = slow(&bench);

@@ -5,9 +5,9 @@ use serde_json::{Value as Json, json};
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
-use surefoot::action::{Cx, Settings, find};
+use surefoot::action::{CommandSettings, Cx, find};
 use surefoot::model::{Fault, FaultKind, TaskName};
-use surefoot::world::{Claim, Engine, ReadOnly, World};
+use surefoot::world::{Claim, EngineIdentity, ReadOnly, World};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +38,7 @@ async fn every_act_is_refused_and_every_read_is_not() {
     let incoming = host.open(&there, None).await.expect("a file may be read");
     assert!(refused(host.write(incoming, &at("new"), None, &Silent).await));
     let now = "2026-01-02T03:04:05Z".parse().unwrap();
-    let claim = Claim { run: bench.run.clone(), holder: "me".into(), since: now, engine: Engine::this() };
+    let claim = Claim { run: bench.run.clone(), holder: "me".into(), since: now, engine: EngineIdentity::this() };
     assert!(refused(host.hold(&claim, Duration::from_secs(9), None).await));
     assert!(refused(host.renew().await) && refused(host.release().await));
     assert!(host.attach(&id("act"), None, &Silent).await.expect("it was never started").is_none());
@@ -68,7 +68,7 @@ async fn an_action_that_tries_is_refused() {
     let path = bench.sshd.path().join("made").display().to_string();
     let action = find("file").expect("a kind").decode;
     let action = action(json!({ "path": path, "content": "x" })).expect("it fits");
-    let (settings, questions) = (Settings::default(), mpsc::channel(1).0);
+    let (settings, questions) = (CommandSettings::default(), mpsc::channel(1).0);
     let task = TaskName { step: "make".into(), host: host.name().clone(), item: None };
     let cx = Cx {
         task: &task,

@@ -2,7 +2,7 @@
 //! running process. Keys are read into memory only.
 
 use crate::action::Cx;
-use crate::action::etcd::layout::{self, Process};
+use crate::action::etcd::layout::{self, EtcdProcess};
 use crate::action::read;
 use crate::bounded;
 use crate::model::{Fault, FaultKind};
@@ -12,11 +12,11 @@ use crate::world::{EtcdAccess, Host};
 pub struct Access {
     /// As dialled on the host: `127.0.0.1:2379`.
     pub address: String,
-    pub tls: Option<Tls>,
+    pub tls: Option<PemFiles>,
 }
 
 /// PEM texts.
-pub struct Tls {
+pub struct PemFiles {
     pub trust: Trust,
     /// Certificate chain and key of the client.
     pub identity: Option<(Vec<u8>, Vec<u8>)>,
@@ -58,13 +58,13 @@ async fn entry(cx: &Cx<'_>, host: &dyn Host, given: &EtcdAccess, endpoint: &str)
     };
     let names = vec![target.host.clone(), "127.0.0.1".to_owned(), host.name().to_string()];
     let trust = Trust::Authority { ca: pem(cx, host, ca).await?, names };
-    Ok(Access { address: target.address(), tls: Some(Tls { trust, identity: identity(cx, host, given).await? }) })
+    Ok(Access { address: target.address(), tls: Some(PemFiles { trust, identity: identity(cx, host, given).await? }) })
 }
 
 /// From what runs; certificates of the inventory stand above it.
-async fn of_process(cx: &Cx<'_>, host: &dyn Host, given: &EtcdAccess, process: &Process) -> Result<Access, Fault> {
+async fn of_process(cx: &Cx<'_>, host: &dyn Host, given: &EtcdAccess, process: &EtcdProcess) -> Result<Access, Fault> {
     let settings = &process.settings;
-    let listen = layout::Defaults(settings).listen_client();
+    let listen = layout::ResolvedSettings(settings).listen_client();
     let target = layout::loopback_first(&listen)
         .ok_or_else(|| Fault::value(format!("etcd on {} listens on no TCP port: {}", host.name(), listen.join(","))))?;
     let address = target.address();
@@ -89,12 +89,12 @@ async fn of_process(cx: &Cx<'_>, host: &dyn Host, given: &EtcdAccess, process: &
         },
         _ => given.clone(),
     };
-    Ok(Access { address, tls: Some(Tls { trust, identity: identity(cx, host, &given).await? }) })
+    Ok(Access { address, tls: Some(PemFiles { trust, identity: identity(cx, host, &given).await? }) })
 }
 
 /// The names by which a host's etcd goes.
-fn names(host: &dyn Host, settings: &layout::Settings) -> Vec<String> {
-    let defaults = layout::Defaults(settings);
+fn names(host: &dyn Host, settings: &layout::EtcdSettings) -> Vec<String> {
+    let defaults = layout::ResolvedSettings(settings);
     let urls = [defaults.listen_client(), defaults.advertise_client()].concat();
     let mut names = vec!["127.0.0.1".to_owned(), "localhost".to_owned(), host.name().to_string()];
     names.extend(layout::endpoints(&urls).map(|endpoint| endpoint.host));

@@ -1,6 +1,6 @@
 //! TLS towards an etcd: which certificate of the server is good, and which one we show.
 
-use super::access::{Tls, Trust};
+use super::access::{PemFiles, Trust};
 use crate::model::Fault;
 use std::sync::Arc;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
@@ -13,13 +13,13 @@ use tokio_rustls::rustls::{
 };
 
 /// The TLS settings for one etcd. A PEM text that does not fit is a fault.
-pub fn config(tls: &Tls) -> Result<ClientConfig, Fault> {
+pub fn config(tls: &PemFiles) -> Result<ClientConfig, Fault> {
     let provider = Arc::new(ring::default_provider());
     let check = match &tls.trust {
         Trust::Same { certificate } => {
             let first =
                 chain(certificate)?.into_iter().next().ok_or_else(|| bad("the server's certificate", "it is empty"))?;
-            Check::Same(first)
+            CertificateCheck::Same(first)
         }
         Trust::Authority { ca, names } => {
             let mut roots = RootCertStore::empty();
@@ -28,7 +28,7 @@ pub fn config(tls: &Tls) -> Result<ClientConfig, Fault> {
             }
             let signed = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone());
             let names = names.iter().filter_map(|name| ServerName::try_from(name.clone()).ok()).collect();
-            Check::Signed(signed.build().map_err(|e| bad("the authority", e))?, names)
+            CertificateCheck::Signed(signed.build().map_err(|e| bad("the authority", e))?, names)
         }
     };
     let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -56,7 +56,7 @@ fn bad(what: &str, why: impl std::fmt::Display) -> Fault {
 }
 
 #[derive(Debug)]
-enum Check {
+enum CertificateCheck {
     Same(CertificateDer<'static>),
     Signed(Arc<WebPkiServerVerifier>, Vec<ServerName<'static>>),
 }
@@ -66,7 +66,7 @@ enum Check {
 /// always asked for.
 #[derive(Debug)]
 struct Verifier {
-    check: Check,
+    check: CertificateCheck,
     provider: Arc<CryptoProvider>,
 }
 
@@ -80,9 +80,11 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         match &self.check {
-            Check::Same(own) if own == certificate => Ok(ServerCertVerified::assertion()),
-            Check::Same(_) => Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),
-            Check::Signed(signed, names) => {
+            CertificateCheck::Same(own) if own == certificate => Ok(ServerCertVerified::assertion()),
+            CertificateCheck::Same(_) => {
+                Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+            }
+            CertificateCheck::Signed(signed, names) => {
                 let mut last = Err(Error::InvalidCertificate(CertificateError::NotValidForName));
                 for name in names {
                     last = signed.verify_server_cert(certificate, between, name, ocsp, now);

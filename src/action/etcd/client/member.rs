@@ -3,7 +3,7 @@
 use super::{access, fault, reading, tunnel};
 use crate::action::Cx;
 use crate::model::{Fault, FaultKind, HostName};
-use crate::secret::Login;
+use crate::secret::EtcdLogin;
 use crate::world::Host;
 use etcd_client::{AlarmAction, AlarmMember, AlarmType, Channel, Client, GetOptions, HashKvResponse, StatusResponse};
 use std::future::Future;
@@ -28,14 +28,14 @@ pub struct Member {
 
 /// Which keys a read is about.
 #[derive(Clone, Debug)]
-pub enum Keys {
+pub enum KeyRange {
     /// Every key, also those that do not begin with a slash.
     All,
     Prefix(String),
 }
 
 /// For work that takes as long as it takes: until the step's `timeout`, without one a year.
-pub fn patience(cx: &Cx<'_>) -> Duration {
+pub fn timeout(cx: &Cx<'_>) -> Duration {
     const YEAR: Duration = Duration::from_secs(365 * 86_400);
     cx.deadline.map_or(YEAR, |deadline| deadline.saturating_duration_since(tokio::time::Instant::now()))
 }
@@ -124,7 +124,7 @@ impl Member {
     }
 
     /// How many keys there were at a revision, from this member's own data.
-    pub async fn count(&self, keys: &Keys, revision: i64) -> Result<i64, Fault> {
+    pub async fn count(&self, keys: &KeyRange, revision: i64) -> Result<i64, Fault> {
         let options = GetOptions::new().with_revision(revision).with_serializable().with_count_only();
         Ok(self.get("count", keys.start(), keys.within(options)).await?.count())
     }
@@ -138,7 +138,7 @@ impl Member {
 
 /// Goes on without where nobody can log in now, and says why: an etcd without quorum, a learner, or one that has no users
 /// still answers what needs no login.
-async fn log_in(host: &HostName, client: &mut Client, login: &Login) -> Result<Option<String>, Fault> {
+async fn log_in(host: &HostName, client: &mut Client, login: &EtcdLogin) -> Result<Option<String>, Fault> {
     let credentials = (login.user.clone(), login.password.reveal().to_owned());
     match tokio::time::timeout(ANSWER, client.update_user(Some(credentials))).await {
         Ok(Err(error)) => match fault(host, "login", &error) {
@@ -150,18 +150,18 @@ async fn log_in(host: &HostName, client: &mut Client, login: &Login) -> Result<O
     }
 }
 
-impl Keys {
+impl KeyRange {
     /// The first key of the range. `\0` is the least key that there can be.
     pub fn start(&self) -> Vec<u8> {
         match self {
-            Keys::Prefix(prefix) if !prefix.is_empty() => prefix.clone().into_bytes(),
+            KeyRange::Prefix(prefix) if !prefix.is_empty() => prefix.clone().into_bytes(),
             _ => vec![0],
         }
     }
 
     /// The end of the range, exclusive: `\0` stands for no end (etcd's API, RangeRequest.range_end).
     pub fn end(&self) -> Vec<u8> {
-        let Keys::Prefix(prefix) = self else { return vec![0] };
+        let KeyRange::Prefix(prefix) = self else { return vec![0] };
         let mut end = prefix.clone().into_bytes();
         while let Some(last) = end.pop() {
             if last < u8::MAX {
@@ -188,8 +188,11 @@ mod tests {
 
     #[test]
     fn a_prefix_ends_before_its_successor() {
-        assert_eq!(Keys::Prefix("a/".to_owned()).end(), b"a0");
-        assert_eq!((Keys::All.start(), Keys::All.end()), (vec![0], vec![0]));
-        assert_eq!((Keys::Prefix(String::new()).start(), Keys::Prefix(String::new()).end()), (vec![0], vec![0]));
+        assert_eq!(KeyRange::Prefix("a/".to_owned()).end(), b"a0");
+        assert_eq!((KeyRange::All.start(), KeyRange::All.end()), (vec![0], vec![0]));
+        assert_eq!(
+            (KeyRange::Prefix(String::new()).start(), KeyRange::Prefix(String::new()).end()),
+            (vec![0], vec![0])
+        );
     }
 }

@@ -15,7 +15,7 @@ mod reading;
 mod tunnel;
 
 pub use fault::fault;
-pub use member::{ANSWER, Keys, Member, hex, patience};
+pub use member::{ANSWER, KeyRange, Member, hex, timeout};
 pub use page::page;
 
 use crate::action::{Cx, Hosts};

@@ -2,9 +2,9 @@
 
 mod odd;
 
-use super::client::{self, Keys, Member, each, says};
+use super::client::{self, KeyRange, Member, each, says};
 use super::sidecar::Expect;
-use crate::action::{Action, Cx, Hosts, Seen, Undoing, unseen};
+use crate::action::{Action, Cx, Hosts, Inspection, UndoSupport, unseen};
 use crate::model::{Effect, Fault, FaultKind};
 use etcd_client::{HashKvResponse, ResponseHeader, StatusResponse};
 use schemars::JsonSchema;
@@ -65,13 +65,13 @@ pub struct ConsistentOut {
 
 /// What one member holds at a revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Held {
+struct MemberContent {
     hash: u32,
     compact_revision: Option<i64>,
     keys: u64,
 }
 
-impl Held {
+impl MemberContent {
     fn line(&self, member: &Member) -> String {
         let compact = self.compact_revision.map_or("never".to_owned(), |revision| revision.to_string());
         format!("{}: keys {}, hash {}, compacted {compact}", member.host, self.keys, self.hash)
@@ -81,12 +81,12 @@ impl Held {
 impl Action for Consistent {
     const NAME: &'static str = "etcd.consistent";
     const EXAMPLE: &'static str = "etcd.consistent: { members: members }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
     type Out = ConsistentOut;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("compare the data of every member")
     }
 
@@ -119,7 +119,7 @@ impl Action for Consistent {
 }
 
 impl Consistent {
-    fn compare(&self, revision: i64, held: &Held) -> Result<(), Fault> {
+    fn compare(&self, revision: i64, held: &MemberContent) -> Result<(), Fault> {
         let Expect { hash, keys, compact_revision, .. } = &self.expect;
         let mut wrong = Vec::new();
         if keys.is_some_and(|keys| keys != held.keys) {
@@ -139,8 +139,8 @@ impl Consistent {
     }
 }
 
-fn out(revision: i64, held: Held) -> ConsistentOut {
-    let Held { hash, compact_revision, keys } = held;
+fn out(revision: i64, held: MemberContent) -> ConsistentOut {
+    let MemberContent { hash, compact_revision, keys } = held;
     ConsistentOut { revision, hash, compact_revision, keys, odd: Vec::new() }
 }
 
@@ -180,7 +180,7 @@ fn revision(status: &StatusResponse) -> i64 {
 }
 
 /// What all members hold at a revision, where they hold the same; without a revision, at one that all of them have.
-async fn same(members: &[Member], at: Option<i64>) -> Result<(i64, Held), Fault> {
+async fn same(members: &[Member], at: Option<i64>) -> Result<(i64, MemberContent), Fault> {
     let (mut revision, mut held) = (0, Vec::new());
     for look in 0..LOOKS {
         revision = match at {
@@ -205,7 +205,7 @@ async fn same(members: &[Member], at: Option<i64>) -> Result<(i64, Held), Fault>
 }
 
 /// Why members do not hold the same. At a revision that is not theirs to choose, hashes over other histories tell nothing.
-fn differ(given: bool, revision: i64, held: &[Held]) -> Fault {
+fn differ(given: bool, revision: i64, held: &[MemberContent]) -> Fault {
     let same_keys = held.windows(2).all(|pair| pair[0].keys == pair[1].keys);
     if given && same_keys && forgot_differently(held.iter()) {
         return Fault::new(FaultKind::Etcd, format!("the members cannot be compared at revision {revision}"))
@@ -220,7 +220,7 @@ fn is_passing(fault: &Fault) -> bool {
     says(fault, "future revision") || says(fault, "has been compacted")
 }
 
-fn forgot_differently<'h>(mut held: impl Iterator<Item = &'h Held>) -> bool {
+fn forgot_differently<'h>(mut held: impl Iterator<Item = &'h MemberContent>) -> bool {
     let first = held.next().map(|first| first.compact_revision);
     held.any(|other| Some(other.compact_revision) != first)
 }
@@ -231,15 +231,15 @@ fn forgot_differently<'h>(mut held: impl Iterator<Item = &'h Held>) -> bool {
 /// revision that was compacted to, it answers with one of them, while a member that was restarted since hashes what is
 /// left (from 3.5.5 on; server/mvcc/hash.go, `HashByRev`). Both are right, and they differ. 3.4 refuses that revision.
 /// The newest is hashed anew by each where it is not asked for by its number, so later looks do not.
-async fn holds(member: &Member, revision: i64, look: u32) -> Result<Held, Fault> {
+async fn holds(member: &Member, revision: i64, look: u32) -> Result<MemberContent, Fault> {
     let newest = if look > 0 { Some(member.hash_kv(NEWEST).await?) } else { None };
     let fits = |hash: &HashKvResponse| hash.header().map(ResponseHeader::revision) == Some(revision);
     let hash = match newest.filter(fits) {
         Some(hash) => hash,
         None => member.hash_kv(revision).await?,
     };
-    let keys = member.count(&Keys::All, revision).await?;
-    Ok(Held {
+    let keys = member.count(&KeyRange::All, revision).await?;
+    Ok(MemberContent {
         hash: hash.hash(),
         // -1 is etcd's word for a history that was never compacted.
         compact_revision: Some(hash.compact_version()).filter(|revision| *revision > 0),

@@ -3,14 +3,14 @@
 //! Of two that differ nobody knows which is right, and of three only by the third.
 
 use super::super::client::{self, Member, is_silence};
-use super::{FIRST_PAUSE, Held, LOOKS, forgot_differently, holds, is_passing, revision};
+use super::{FIRST_PAUSE, LOOKS, MemberContent, forgot_differently, holds, is_passing, revision};
 use crate::action::{Cx, Hosts};
 use crate::model::Fault;
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
 
 /// A revision, what the majority holds at it, and the hosts of all others.
-pub async fn against_majority(cx: &Cx<'_>, asked: Option<&Hosts>) -> Result<(i64, Held, Vec<String>), Fault> {
+pub async fn against_majority(cx: &Cx<'_>, asked: Option<&Hosts>) -> Result<(i64, MemberContent, Vec<String>), Fault> {
     let hosts = client::hosts(cx, asked)?;
     let mut answering = Vec::new();
     for connected in join_all(hosts.iter().map(|host| Member::connect(cx, host))).await {
@@ -73,23 +73,23 @@ fn contradicting(first: &[i64], now: &[i64]) -> BTreeSet<usize> {
 }
 
 /// A revision, what more than half of `of` members hold at it, and their hosts.
-async fn majority(members: &[Member], of: usize) -> Result<(i64, Held, BTreeSet<String>), Fault> {
+async fn majority(members: &[Member], of: usize) -> Result<(i64, MemberContent, BTreeSet<String>), Fault> {
     let (mut level, mut lines) = (0, Vec::new());
     for look in 0..LOOKS {
         let (members, revisions) = revisions(members.to_vec()).await?;
         level = revisions.into_iter().min().unwrap_or_default();
         let answers = join_all(members.iter().map(|member| holds(member, level, look))).await;
         let passing = answers.iter().any(|answer| answer.as_ref().is_err_and(is_passing));
-        let held: Vec<(&Member, Held)> =
+        let held: Vec<(&Member, MemberContent)> =
             members.iter().zip(answers).filter_map(|(member, held)| Some((member, held.ok()?))).collect();
         let unsettled = passing || forgot_differently(held.iter().map(|(_, what)| what));
-        let same = |what: &Held| {
+        let same = |what: &MemberContent| {
             held.iter().filter(|(_, other)| other == what).map(|(member, _)| member.host.to_string()).collect()
         };
         let most = held
             .iter()
             .map(|(_, what)| (what.clone(), same(what)))
-            .max_by_key(|(_, same): &(Held, BTreeSet<String>)| same.len());
+            .max_by_key(|(_, same): &(MemberContent, BTreeSet<String>)| same.len());
         match most {
             Some((what, same)) if same.len() * 2 > of && (!unsettled || look + 1 == LOOKS) => {
                 return Ok((level, what, same));

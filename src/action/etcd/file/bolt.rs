@@ -36,12 +36,12 @@ pub enum Bucket {
 }
 
 /// What a walk meets: a key with its value, or a bucket by its name.
-pub enum Item<'a> {
+pub enum BucketItem<'a> {
     Pair(&'a [u8], &'a [u8]),
     Bucket(&'a [u8], Bucket),
 }
 
-type Visit<'a> = dyn FnMut(Item<'_>) -> io::Result<()> + 'a;
+type Visit<'a> = dyn FnMut(BucketItem<'_>) -> io::Result<()> + 'a;
 
 impl Bolt {
     pub fn open(file: File) -> io::Result<Bolt> {
@@ -115,14 +115,14 @@ fn leaf(page: &[u8], visit: &mut Visit<'_>) -> io::Result<()> {
         let value_at = key_at + key?;
         let (key, value) = (slice(page, key_at, value_at - key_at)?, slice(page, value_at, value?)?);
         if flags & IS_BUCKET == 0 {
-            visit(Item::Pair(key, value))?;
+            visit(BucketItem::Pair(key, value))?;
             continue;
         }
         let bucket = match u64_at(value, 0)? {
             0 => Bucket::Inline(value.get(BUCKET..).ok_or_else(|| bad("a bucket is cut short"))?.to_vec()),
             root => Bucket::At(root),
         };
-        visit(Item::Bucket(key, bucket))?;
+        visit(BucketItem::Bucket(key, bucket))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What a snapshot holds: etcd's buckets within the bbolt database (etcd, server/storage/schema and mvcc/revision.go).
 
-use super::bolt::{Bolt, Bucket, Item, bad};
+use super::bolt::{Bolt, Bucket, BucketItem, bad};
 use crate::model::Fault;
 use std::collections::HashSet;
 use std::io;
@@ -10,7 +10,7 @@ use std::path::Path;
 const REVISION: usize = 17;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Content {
+pub struct SnapshotContent {
     /// The newest revision in it; 1 where no key was ever written, as etcd itself counts.
     pub revision: i64,
     /// Keys that live at that revision.
@@ -28,13 +28,13 @@ pub struct Content {
 }
 
 /// Reads the whole database, page by page. `Refused` where a page is damaged.
-pub fn content(path: &Path) -> Result<Content, Fault> {
+pub fn content(path: &Path) -> Result<SnapshotContent, Fault> {
     let damaged =
         |error: io::Error| Fault::refused(format!("{} is no sound database", path.display())).detail(error.to_string());
     let bolt = Bolt::open(super::open(path)?).map_err(damaged)?;
     let mut buckets = Vec::new();
-    let mut name = |item: Item<'_>| {
-        if let Item::Bucket(name, bucket) = item {
+    let mut name = |item: BucketItem<'_>| {
+        if let BucketItem::Bucket(name, bucket) = item {
             buckets.push((name.to_vec(), bucket));
         }
         Ok(())
@@ -43,18 +43,18 @@ pub fn content(path: &Path) -> Result<Content, Fault> {
     if !buckets.iter().any(|(name, _)| name == b"key") {
         return Err(damaged(bad("it has no bucket `key`: not written by etcd")));
     }
-    let mut content = Content { revision: 1, ..Content::default() };
+    let mut content = SnapshotContent { revision: 1, ..SnapshotContent::default() };
     for (name, bucket) in &buckets {
         content.read(&bolt, name, bucket).map_err(damaged)?;
     }
     Ok(content)
 }
 
-impl Content {
+impl SnapshotContent {
     fn read(&mut self, bolt: &Bolt, name: &[u8], bucket: &Bucket) -> io::Result<()> {
         let mut live: HashSet<Vec<u8>> = HashSet::new();
         bolt.walk(bucket, &mut |item| {
-            let Item::Pair(key, value) = item else { return Ok(()) };
+            let BucketItem::Pair(key, value) = item else { return Ok(()) };
             self.total_key += 1;
             match name {
                 b"key" => {

@@ -8,7 +8,7 @@ mod bolt;
 mod content;
 mod publish;
 
-pub use content::{Content, content};
+pub use content::{SnapshotContent, content};
 pub use publish::{create, exists, publish, with_suffix};
 
 use crate::bounded;

@@ -15,10 +15,10 @@ mod settings;
 mod unit;
 mod urls;
 
-pub use edit::{Edit, Files, paths as edit_paths, plan};
-pub use process::{Process, running};
-pub use settings::{Defaults, Kept, Settings};
-pub use unit::{Loaded, Runner, binary, load};
+pub use edit::{FileEdit, Files, paths as edit_paths, plan};
+pub use process::{EtcdProcess, running};
+pub use settings::{EtcdSettings, ResolvedSettings, SettingLocation};
+pub use unit::{EtcdUnit, Runner, binary, load};
 pub use urls::{Endpoint, endpoints, is_local, loopback_first, ports};
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Paths in the manifest are those within the container. What this host keeps them at is told by the volumes of kind
 //! `hostPath`; of a path that none holds, nothing is known here.
 
-use super::settings::Settings;
+use super::settings::EtcdSettings;
 use super::unit::after_etcd;
 use crate::action::command_line::Environment;
 use crate::action::{Cx, read};
@@ -23,11 +23,11 @@ pub struct Pod {
 
 #[derive(Deserialize)]
 struct Manifest {
-    spec: Spec,
+    spec: PodSpec,
 }
 
 #[derive(Deserialize)]
-struct Spec {
+struct PodSpec {
     containers: Vec<Container>,
     #[serde(default)]
     volumes: Vec<Volume>,
@@ -66,11 +66,11 @@ struct Mount {
 #[serde(rename_all = "camelCase")]
 struct Volume {
     name: String,
-    host_path: Option<HostPath>,
+    host_path: Option<HostPathVolume>,
 }
 
 #[derive(Deserialize)]
-struct HostPath {
+struct HostPathVolume {
     path: String,
 }
 
@@ -80,7 +80,7 @@ pub fn is_manifest(name: &str) -> bool {
 }
 
 /// Reads the manifest on the task's host.
-pub async fn load(cx: &Cx<'_>, path: &str) -> Result<(Pod, Settings), Fault> {
+pub async fn load(cx: &Cx<'_>, path: &str) -> Result<(Pod, EtcdSettings), Fault> {
     let text = read::text(cx, cx.host.as_ref(), path).await?;
     let text = text.ok_or_else(|| {
         let fault = Fault::missing(format!("{} has no manifest {path}", cx.host.name()));
@@ -89,7 +89,7 @@ pub async fn load(cx: &Cx<'_>, path: &str) -> Result<(Pod, Settings), Fault> {
     parse(path, &text)
 }
 
-pub fn parse(path: &str, text: &str) -> Result<(Pod, Settings), Fault> {
+pub fn parse(path: &str, text: &str) -> Result<(Pod, EtcdSettings), Fault> {
     let no_pod = |why: String| Fault::value(format!("{path} is no manifest of an etcd")).detail(why);
     let manifest: Manifest = serde_saphyr::from_str(text).map_err(|error| no_pod(error.to_string()))?;
     let count = manifest.spec.containers.len();
@@ -109,7 +109,7 @@ pub fn parse(path: &str, text: &str) -> Result<(Pod, Settings), Fault> {
     };
     let mounts = container.volume_mounts.iter();
     let mounts = mounts.filter_map(|mount| Some((mount.mount_path.clone(), host_path(&mount.name)?))).collect();
-    Ok((Pod { path: path.to_owned(), image: container.image, mounts }, Settings::of(&flags, &environment, "/")))
+    Ok((Pod { path: path.to_owned(), image: container.image, mounts }, EtcdSettings::of(&flags, &environment, "/")))
 }
 
 impl Pod {

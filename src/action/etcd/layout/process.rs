@@ -1,6 +1,6 @@
 //! A running etcd: its command line and environment, from /proc. They are the truth about what it runs with.
 
-use super::settings::Settings;
+use super::settings::EtcdSettings;
 use super::unit::after_etcd;
 use crate::action::Cx;
 use crate::action::command_line::Environment;
@@ -10,12 +10,12 @@ use crate::world::{Host, Script};
 
 /// One running etcd.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Process {
+pub struct EtcdProcess {
     pub pid: u32,
-    pub settings: Settings,
+    pub settings: EtcdSettings,
 }
 
-impl Process {
+impl EtcdProcess {
     /// How a path of this process is read from the host: also right for one in a container.
     pub fn path(&self, path: &str) -> String {
         format!("/proc/{}/root{path}", self.pid)
@@ -33,7 +33,7 @@ const PROCESSES: &str = r#"for c in $(grep -lsx etcd ${1:-/proc/[0-9]*}/comm); d
 done"#;
 
 /// The etcd that runs on a host: the process with this id, else the only one that there is.
-pub async fn running(cx: &Cx<'_>, host: &dyn Host, pid: Option<u32>) -> Result<Option<Process>, Fault> {
+pub async fn running(cx: &Cx<'_>, host: &dyn Host, pid: Option<u32>) -> Result<Option<EtcdProcess>, Fault> {
     let script = Script::new(PROCESSES).args(pid.map(|pid| format!("/proc/{pid}")));
     let output = cx.probe_on(host, script).await?.ok("look for etcd")?;
     let text = output.text();
@@ -50,10 +50,10 @@ pub async fn running(cx: &Cx<'_>, host: &dyn Host, pid: Option<u32>) -> Result<O
     let variables = read::bytes(cx, host, &format!("/proc/{pid}/environ")).await.map_err(denied)?;
     // It may end between two looks.
     let (Some(words), Some(variables)) = (words, variables) else { return Ok(None) };
-    let process = Process { pid, settings: settings(&words, &variables, folder) };
+    let process = EtcdProcess { pid, settings: settings(&words, &variables, folder) };
     let Some(path) = process.settings.path("config-file") else { return Ok(Some(process)) };
     let text = read::text(cx, host, &process.path(&path)).await?.unwrap_or_default();
-    Ok(Some(Process { settings: process.settings.with_config_file(&text)?, ..process }))
+    Ok(Some(EtcdProcess { settings: process.settings.with_config_file(&text)?, ..process }))
 }
 
 fn place(line: &str) -> Option<(u32, &str)> {
@@ -71,7 +71,7 @@ fn denied(fault: Fault) -> Fault {
 }
 
 /// From the two files of /proc, whose parts end with NUL.
-fn settings(words: &[u8], variables: &[u8], folder: &str) -> Settings {
+fn settings(words: &[u8], variables: &[u8], folder: &str) -> EtcdSettings {
     let split = |bytes: &[u8]| -> Vec<String> {
         let parts = bytes.split(|&b| b == 0).filter(|part| !part.is_empty());
         parts.map(|part| String::from_utf8_lossy(part).into_owned()).collect()
@@ -85,5 +85,5 @@ fn settings(words: &[u8], variables: &[u8], folder: &str) -> Settings {
     // These words are past the replacing of variables: a dollar sign is one.
     let words: Vec<String> = split(words).iter().map(|word| word.replace('$', "$$")).collect();
     let flags = after_etcd(&words).map_or(&[][..], |(_, rest)| rest);
-    Settings::of(flags, &environment, folder)
+    EtcdSettings::of(flags, &environment, folder)
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 /// What a host keeps one setting in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "in", rename_all = "snake_case")]
-pub enum Kept {
+pub enum SettingLocation {
     /// An environment variable: `ETCD_X`, or the one that the unit's flag is fed from.
     /// `file` is none where it stands in the unit itself (`Environment=`).
     Variable { file: Option<String>, variable: String },
@@ -26,12 +26,12 @@ pub enum Kept {
 pub struct Setting {
     pub value: String,
     #[serde(flatten)]
-    pub kept: Kept,
+    pub kept: SettingLocation,
 }
 
 /// Every setting that is set; what is not here has etcd's default.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Settings {
+pub struct EtcdSettings {
     pub set: IndexMap<String, Setting>,
     /// The configuration file, which makes flags and variables count for nothing.
     pub config_file: Option<String>,
@@ -40,38 +40,38 @@ pub struct Settings {
 }
 
 /// What the settings come to, with etcd's defaults where nothing is set.
-pub struct Defaults<'a>(pub &'a Settings);
+pub struct ResolvedSettings<'a>(pub &'a EtcdSettings);
 
-impl Settings {
+impl EtcdSettings {
     /// From the words after `etcd` on its command line, and its environment.
-    pub fn of(words: &[String], environment: &Environment, folder: &str) -> Settings {
+    pub fn of(words: &[String], environment: &Environment, folder: &str) -> EtcdSettings {
         let variables = environment.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect();
         let file_of = |variable: &str| environment.get(variable).and_then(|(_, file)| file.clone());
         let mut set = IndexMap::new();
         for (variable, (value, file)) in environment {
             let Some(name) = variable.strip_prefix("ETCD_").filter(|_| !value.is_empty()) else { continue };
-            let kept = Kept::Variable { file: file.clone(), variable: variable.clone() };
+            let kept = SettingLocation::Variable { file: file.clone(), variable: variable.clone() };
             set.insert(name.to_ascii_lowercase().replace('_', "-"), Setting { value: value.clone(), kept });
         }
         for flag in command_line::flags(words, &variables) {
             let kept = match flag.from {
-                FlagSource::Line => Kept::Line,
-                FlagSource::Variable(variable) => Kept::Variable { file: file_of(&variable), variable },
-                FlagSource::Within(variable) => Kept::Flags { file: file_of(&variable), variable },
+                FlagSource::Line => SettingLocation::Line,
+                FlagSource::Variable(variable) => SettingLocation::Variable { file: file_of(&variable), variable },
+                FlagSource::Within(variable) => SettingLocation::Flags { file: file_of(&variable), variable },
             };
             set.insert(flag.name, Setting { value: flag.value, kept });
         }
         let config_file = set.get("config-file").map(|setting: &Setting| setting.value.clone());
-        Settings { set, config_file, folder: folder.to_owned() }
+        EtcdSettings { set, config_file, folder: folder.to_owned() }
     }
 
     /// With the content of [`Settings::config_file`], which replaces all else.
-    pub fn with_config_file(self, text: &str) -> Result<Settings, Fault> {
+    pub fn with_config_file(self, text: &str) -> Result<EtcdSettings, Fault> {
         let Some(file) = self.config_file.clone() else { return Ok(self) };
-        let kept = Kept::ConfigFile { file: file.clone() };
+        let kept = SettingLocation::ConfigFile { file: file.clone() };
         let own = config_file::parse(&file, text)?;
         let set = own.into_iter().map(|(name, value)| (name, Setting { value, kept: kept.clone() })).collect();
-        Ok(Settings { set, ..self })
+        Ok(EtcdSettings { set, ..self })
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -93,7 +93,7 @@ impl Settings {
     }
 }
 
-impl Defaults<'_> {
+impl ResolvedSettings<'_> {
     pub fn name(&self) -> String {
         self.0.get("name").unwrap_or("default").to_owned()
     }

@@ -1,8 +1,8 @@
 //! Layouts as `systemctl show` printed them on real hosts.
 
 use super::unit::{binary, settings as settings_of};
-use super::{Defaults, Kept, Settings};
-use crate::action::command_line::Unit;
+use super::{EtcdSettings, ResolvedSettings, SettingLocation};
+use crate::action::command_line::UnitCommand;
 use indexmap::IndexMap;
 
 /// Debian's package, stopped.
@@ -47,14 +47,14 @@ Id=etcdr.service
 LoadState=loaded
 ActiveState=inactive"#;
 
-fn settings(shown: &str, file: &str, text: &str) -> (Unit, Settings) {
-    let unit = Unit::parse(shown).unwrap();
+fn settings(shown: &str, file: &str, text: &str) -> (UnitCommand, EtcdSettings) {
+    let unit = UnitCommand::parse(shown).unwrap();
     let settings = settings_of(&unit, &IndexMap::from([(file.to_owned(), text.to_owned())]));
     (unit, settings)
 }
 
-fn file_variable(file: &str, variable: &str) -> Kept {
-    Kept::Variable { file: Some(file.to_owned()), variable: variable.to_owned() }
+fn file_variable(file: &str, variable: &str) -> SettingLocation {
+    SettingLocation::Variable { file: Some(file.to_owned()), variable: variable.to_owned() }
 }
 
 #[test]
@@ -65,10 +65,10 @@ fn debians_package_has_its_own_defaults() {
         ("etcd", "on-abnormal", None, false)
     );
     assert_eq!(binary(&unit), Some("/usr/bin/etcd"));
-    let defaults = Defaults(&settings);
+    let defaults = ResolvedSettings(&settings);
     assert_eq!((defaults.name().as_str(), defaults.data_dir().as_str()), ("etcd-1", "/var/lib/etcd/default"));
     assert_eq!(defaults.advertise_peer(), ["http://localhost:2380"]);
-    assert_eq!(settings.set["name"].kept, Kept::Variable { file: None, variable: "ETCD_NAME".to_owned() });
+    assert_eq!(settings.set["name"].kept, SettingLocation::Variable { file: None, variable: "ETCD_NAME".to_owned() });
 }
 
 #[test]
@@ -77,8 +77,9 @@ fn the_environment_file_stands_above_the_unit() {
     let (_, settings) = settings(DEBIAN, "/etc/default/etcd", text);
     assert_eq!(settings.get("name"), Some("other"));
     assert_eq!(settings.set["name"].kept, file_variable("/etc/default/etcd", "ETCD_NAME"));
-    assert_eq!(Defaults(&settings).advertise_peer().len(), 2);
-    let kept = Kept::Flags { file: Some("/etc/default/etcd".to_owned()), variable: "DAEMON_ARGS".to_owned() };
+    assert_eq!(ResolvedSettings(&settings).advertise_peer().len(), 2);
+    let kept =
+        SettingLocation::Flags { file: Some("/etc/default/etcd".to_owned()), variable: "DAEMON_ARGS".to_owned() };
     assert_eq!((settings.get("log-level"), &settings.set["log-level"].kept), (Some("debug"), &kept));
 }
 
@@ -91,10 +92,10 @@ fn flags_may_be_fed_from_variables_of_any_name() {
     assert_eq!((unit.user.as_str(), unit.pid, unit.files.len()), ("root", Some(4711), 3));
     assert_eq!(unit.environment, [("A".to_owned(), "b c".to_owned()), ("D".to_owned(), "e\"f".to_owned())]);
     assert_eq!((settings.get("name"), &settings.set["name"].kept), (Some("etcd-1"), &file_variable(conf, "NAME")));
-    assert_eq!(settings.set["logger"].kept, Kept::Line);
+    assert_eq!(settings.set["logger"].kept, SettingLocation::Line);
     assert_eq!(settings.path("wal-dir").as_deref(), Some("/wal"));
     // Its variable is set nowhere: the flag is there and empty, which counts as its default.
-    let nowhere = Kept::Variable { file: None, variable: "INITIAL_CLUSTER".to_owned() };
+    let nowhere = SettingLocation::Variable { file: None, variable: "INITIAL_CLUSTER".to_owned() };
     assert_eq!((settings.get("initial-cluster"), &settings.set["initial-cluster"].kept), (None, &nowhere));
 }
 
@@ -102,7 +103,7 @@ fn flags_may_be_fed_from_variables_of_any_name() {
 fn a_shell_around_etcd_is_looked_through() {
     let (unit, settings) = settings(WRAPPED, "/etc/etcd/etcd.conf", "ETCD_NAME=default\nETCD_DATA_DIR=data\n");
     assert_eq!(binary(&unit), Some("/usr/bin/etcd"));
-    assert_eq!(Defaults(&settings).data_dir(), "/var/lib/etcd/data");
+    assert_eq!(ResolvedSettings(&settings).data_dir(), "/var/lib/etcd/data");
     assert_eq!(settings.set["name"].kept, file_variable("/etc/etcd/etcd.conf", "ETCD_NAME"));
 }
 
@@ -112,10 +113,10 @@ fn a_configuration_file_is_all_that_counts() {
     let settings = settings.with_config_file("name: from-file\n").unwrap();
     assert_eq!(settings.get("name"), Some("from-file"));
     assert_eq!(settings.get("data-dir"), None);
-    assert_eq!(settings.set["name"].kept, Kept::ConfigFile { file: "/etc/etcd.yml".to_owned() });
+    assert_eq!(settings.set["name"].kept, SettingLocation::ConfigFile { file: "/etc/etcd.yml".to_owned() });
 }
 
 #[test]
 fn a_unit_that_does_not_exist_is_none() {
-    assert_eq!(Unit::parse("MainPID=0\nLoadState=not-found\nId=nope.service"), None);
+    assert_eq!(UnitCommand::parse("MainPID=0\nLoadState=not-found\nId=nope.service"), None);
 }

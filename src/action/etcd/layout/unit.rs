@@ -1,8 +1,8 @@
 //! What runs etcd, and what etcd would start with there: a systemd unit, or the manifest of a static pod.
 
 use super::pod::{self, Pod};
-use super::settings::Settings;
-use crate::action::command_line::Unit;
+use super::settings::EtcdSettings;
+use crate::action::command_line::UnitCommand;
 use crate::action::{Cx, read};
 use crate::model::{Fault, FaultKind};
 use crate::world::Host;
@@ -16,37 +16,37 @@ pub fn after_etcd(words: &[String]) -> Option<(&str, &[String])> {
 }
 
 /// The program, where `ExecStart` runs etcd.
-pub fn binary(unit: &Unit) -> Option<&str> {
+pub fn binary(unit: &UnitCommand) -> Option<&str> {
     after_etcd(&unit.command).map(|(program, _)| program)
 }
 
 /// What etcd would start with now, given the content of the environment files. Not yet with a configuration file.
-pub fn settings(unit: &Unit, files: &IndexMap<String, String>) -> Settings {
+pub fn settings(unit: &UnitCommand, files: &IndexMap<String, String>) -> EtcdSettings {
     let words = after_etcd(&unit.command).map_or(&[][..], |(_, rest)| rest);
-    Settings::of(words, &unit.environment_with(files), &unit.folder)
+    EtcdSettings::of(words, &unit.environment_with(files), &unit.folder)
 }
 
 /// What runs etcd on a host.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Runner {
-    Unit(Unit),
+    Unit(UnitCommand),
     Pod(Pod),
 }
 
 /// What runs etcd, and what it would start with.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct EtcdUnit {
     pub runner: Runner,
-    pub settings: Settings,
+    pub settings: EtcdSettings,
 }
 
 /// Reads the unit, or the manifest where it is named by its path, on the task's host.
-pub async fn load(cx: &Cx<'_>, name: &str) -> Result<Loaded, Fault> {
+pub async fn load(cx: &Cx<'_>, name: &str) -> Result<EtcdUnit, Fault> {
     if pod::is_manifest(name) {
         let (pod, settings) = pod::load(cx, name).await?;
-        return Ok(Loaded { runner: Runner::Pod(pod), settings });
+        return Ok(EtcdUnit { runner: Runner::Pod(pod), settings });
     }
-    let unit = Unit::look(cx, name).await.map_err(|fault| match fault.kind {
+    let unit = UnitCommand::look(cx, name).await.map_err(|fault| match fault.kind {
         FaultKind::Missing => fault.hint("name the unit that runs etcd with `unit:`"),
         _ => fault,
     })?;
@@ -65,7 +65,7 @@ pub async fn load(cx: &Cx<'_>, name: &str) -> Result<Loaded, Fault> {
         }
         None => settings,
     };
-    Ok(Loaded { runner: Runner::Unit(unit), settings })
+    Ok(EtcdUnit { runner: Runner::Unit(unit), settings })
 }
 
 #[cfg(test)]

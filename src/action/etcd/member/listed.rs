@@ -1,11 +1,11 @@
 //! What is to be done about a member, from the members as the leader lists them.
 
-use super::{Before, Member, MemberOut, State, Urls};
+use super::{MemberAction, MemberOut, MemberState, MembershipBefore, Urls};
 use crate::action::etcd::client::hex;
 use crate::model::Fault;
 use etcd_client::Member as Listed;
 
-impl Member {
+impl MemberAction {
     /// The listed member that this one is; a fault where name and address are of two.
     pub(super) fn find<'m>(&self, listed: &'m [Listed]) -> Result<Option<&'m Listed>, Fault> {
         let urls = [self.urls(), self.was.as_ref().map(Urls::all).unwrap_or_default()].concat();
@@ -30,39 +30,41 @@ impl Member {
         }
     }
 
-    pub(super) fn work(&self, listed: &[Listed]) -> Result<Option<(String, Before)>, Fault> {
+    pub(super) fn work(&self, listed: &[Listed]) -> Result<Option<(String, MembershipBefore)>, Fault> {
         let (name, own) = (&self.name, self.find(listed)?);
         let id = |member: &Listed| hex(member.id());
         Ok(match (self.state, own) {
-            (State::Present, Some(own)) if self.was.is_some() && !self.has_urls(own) => {
+            (MemberState::Present, Some(own)) if self.was.is_some() && !self.has_urls(own) => {
                 let others: Vec<Listed> = listed.iter().filter(|other| other.id() != own.id()).cloned().collect();
                 self.same_scheme(&others)?;
                 let urls = own.peer_urls().to_vec();
                 let summary =
                     format!("give {name} the peer URL {} instead of {}", self.urls().join(","), urls.join(","));
-                Some((summary, Before::Update { id: id(own), urls }))
+                Some((summary, MembershipBefore::Update { id: id(own), urls }))
             }
-            (State::Present | State::Learner, Some(_)) | (State::Absent, None) => None,
-            (State::Promoted, Some(own)) if !own.is_learner() => None,
-            (State::Promoted, Some(own)) => Some((format!("promote {name}"), Before::Promote { id: id(own) })),
-            (State::Present, None) if self.was.is_some() => {
+            (MemberState::Present | MemberState::Learner, Some(_)) | (MemberState::Absent, None) => None,
+            (MemberState::Promoted, Some(own)) if !own.is_learner() => None,
+            (MemberState::Promoted, Some(own)) => {
+                Some((format!("promote {name}"), MembershipBefore::Promote { id: id(own) }))
+            }
+            (MemberState::Present, None) if self.was.is_some() => {
                 return Err(Fault::missing(format!("{name} is no member of the cluster")));
             }
-            (State::Promoted, None) => {
+            (MemberState::Promoted, None) => {
                 let fault = Fault::missing(format!("{name} is no member of the cluster"));
                 return Err(fault.hint("add it as a learner first"));
             }
-            (State::Absent, Some(own)) => {
+            (MemberState::Absent, Some(own)) => {
                 if listed.len() == 1 {
                     return Err(Fault::refused(format!("{name} is the only member")));
                 }
-                Some((format!("remove {name} ({})", id(own)), Before::Remove { id: id(own) }))
+                Some((format!("remove {name} ({})", id(own)), MembershipBefore::Remove { id: id(own) }))
             }
-            (State::Present | State::Learner, None) => {
+            (MemberState::Present | MemberState::Learner, None) => {
                 self.same_scheme(listed)?;
-                let what = if self.state == State::Learner { "learner" } else { "voter" };
+                let what = if self.state == MemberState::Learner { "learner" } else { "voter" };
                 let summary = format!("add {name} as a {what} ({})", self.urls().join(","));
-                Some((summary, Before::Add { listed: listed.iter().map(id).collect() }))
+                Some((summary, MembershipBefore::Add { listed: listed.iter().map(id).collect() }))
             }
         })
     }

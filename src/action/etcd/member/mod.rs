@@ -6,7 +6,7 @@ mod listed;
 
 use super::client::{self, ANSWER, Member as Connection, hex};
 use super::status::statuses;
-use crate::action::{Action, Change, Cx, Hosts, Seen, Stays, Undoing};
+use crate::action::{Action, Change, Cx, Hosts, Inspection, Stays, UndoSupport};
 use crate::model::{Effect, Fault, FaultKind};
 use etcd_client::MemberAddOptions;
 use schemars::JsonSchema;
@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 /// where the URL's scheme is not that of the others, or name and URL are of two members. `etcd` where none answers.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Member {
+pub struct MemberAction {
     /// Members of the cluster that run, to be asked.
     pub members: Hosts,
     /// The member's name (`ETCD_NAME`).
@@ -38,7 +38,7 @@ pub struct Member {
     #[serde(default)]
     pub was: Option<Urls>,
     #[serde(default)]
-    pub state: State,
+    pub state: MemberState,
 }
 
 /// One address, or several.
@@ -51,7 +51,7 @@ pub enum Urls {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum MemberState {
     /// It is listed with these peer URLs, as a voter or a learner; a new one is added as a voter.
     #[default]
     Present,
@@ -80,7 +80,7 @@ pub struct MemberOut {
 /// What is to be done, and to whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "to", rename_all = "snake_case")]
-pub enum Before {
+pub enum MembershipBefore {
     /// The ids that were listed, in hex: a new one with the URL is ours.
     Add {
         listed: Vec<String>,
@@ -110,7 +110,7 @@ impl Urls {
     }
 }
 
-impl Member {
+impl MemberAction {
     fn urls(&self) -> Vec<String> {
         self.peer_urls.all()
     }
@@ -132,25 +132,25 @@ impl Member {
         Ok((connection, members))
     }
 
-    async fn carry_out(&self, connection: &Connection, before: &Before) -> Result<(), Fault> {
+    async fn carry_out(&self, connection: &Connection, before: &MembershipBefore) -> Result<(), Fault> {
         let mut client = connection.client.clone();
         match before {
-            Before::Add { .. } => {
+            MembershipBefore::Add { .. } => {
                 let mut options = MemberAddOptions::new();
-                if self.state == State::Learner {
+                if self.state == MemberState::Learner {
                     options = options.with_is_learner();
                 }
                 let urls = self.urls();
                 let add = async move { client.member_add(urls, Some(options)).await };
                 connection.call("member add", ANSWER, add).await.map(drop)
             }
-            Before::Promote { id } => {
+            MembershipBefore::Promote { id } => {
                 let id = number(id)?;
                 let promote = async move { client.member_promote(id).await };
                 connection.call("member promote", ANSWER, promote).await.map(drop)
             }
-            Before::Remove { id } => remove(connection, number(id)?).await,
-            Before::Update { id, .. } => update(connection, number(id)?, self.urls()).await,
+            MembershipBefore::Remove { id } => remove(connection, number(id)?).await,
+            MembershipBefore::Update { id, .. } => update(connection, number(id)?, self.urls()).await,
         }
     }
 }
@@ -183,19 +183,20 @@ fn guarded(fault: Fault) -> Fault {
     Fault { kind: FaultKind::Refused, ..fault }.hint(hint)
 }
 
-impl Action for Member {
+impl Action for MemberAction {
     const NAME: &'static str = "etcd.member";
     const EXAMPLE: &'static str =
         "etcd.member: { members: members, name: etcd-4, peer_urls: \"http://10.0.0.14:2380\", state: absent }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("removes the member that was added, or gives it the peer URLs that it had");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport =
+        UndoSupport::Supported("removes the member that was added, or gives it the peer URLs that it had");
     const STAYS: Option<Stays> = Some(Stays {
         with: "state",
         values: &["promoted", "absent"],
         why: "a member that was removed or promoted cannot be made what it was",
     });
     type Out = MemberOut;
-    type Before = Before;
+    type Before = MembershipBefore;
 
     fn validate(&self) -> Result<(), Fault> {
         let is_url = |url: &String| url.starts_with("http://") || url.starts_with("https://");
@@ -203,35 +204,37 @@ impl Action for Member {
             (urls, _) if urls.is_empty() || !urls.iter().all(is_url) => {
                 Err(Fault::value("`peer_urls` begin with http:// or https://"))
             }
-            (_, Some(_)) if self.state != State::Present => Err(Fault::value("`was` is for `state: present`")),
+            (_, Some(_)) if self.state != MemberState::Present => Err(Fault::value("`was` is for `state: present`")),
             _ => Ok(()),
         }
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let (_, listed) = self.ask(cx).await?;
         Ok(match self.work(&listed)? {
-            None => Seen::Clean(self.out(&listed)?),
-            Some((summary, before)) => Seen::Change(Change { summary, diff: None, before }),
+            None => Inspection::Unchanged(self.out(&listed)?),
+            Some((summary, before)) => Inspection::Change(Change { summary, diff: None, before }),
         })
     }
 
-    async fn apply(&self, cx: &Cx<'_>, _: &Before) -> Result<MemberOut, Fault> {
+    async fn apply(&self, cx: &Cx<'_>, _: &MembershipBefore) -> Result<MemberOut, Fault> {
         let (connection, listed) = self.ask(cx).await?;
         let Some((_, work)) = self.work(&listed)? else { return self.out(&listed) };
         self.carry_out(&connection, &work).await.map_err(guarded)?;
         self.out(&connection.members().await?)
     }
 
-    async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
+    async fn undo(&self, cx: &Cx<'_>, before: &MembershipBefore) -> Result<(), Fault> {
         let (connection, listed) = self.ask(cx).await?;
         match before {
-            Before::Add { listed: earlier } => match self.find(&listed)? {
+            MembershipBefore::Add { listed: earlier } => match self.find(&listed)? {
                 Some(own) if !earlier.contains(&hex(own.id())) => remove(&connection, own.id()).await.map_err(guarded),
                 _ => Ok(()),
             },
-            Before::Update { id, urls } => update(&connection, number(id)?, urls.clone()).await.map_err(guarded),
-            Before::Promote { .. } | Before::Remove { .. } => {
+            MembershipBefore::Update { id, urls } => {
+                update(&connection, number(id)?, urls.clone()).await.map_err(guarded)
+            }
+            MembershipBefore::Promote { .. } | MembershipBefore::Remove { .. } => {
                 Err(Fault::refused("a member that was removed or promoted cannot be made what it was"))
             }
         }

@@ -47,7 +47,7 @@ impl From<Op> for TxnOp {
 
 /// One transaction of the destination.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct DestinationTransaction {
     pub ops: Vec<Op>,
     /// The source's revision that the destination has with it; none where the rest of a revision is still to come.
     pub revision: Option<i64>,
@@ -60,9 +60,9 @@ pub fn has_room(ops: usize, bytes: usize, op: &Op) -> bool {
 
 /// Packs revisions of the source, in their order, into transactions: small ones together, as long as each key occurs
 /// once. A revision is broken in the middle only where it is too large for a transaction by itself.
-pub fn pack(revisions: Vec<(i64, Vec<Op>)>) -> Vec<Piece> {
-    let mut pieces: Vec<Piece> = Vec::new();
-    let mut open: Option<Open> = None;
+pub fn pack(revisions: Vec<(i64, Vec<Op>)>) -> Vec<DestinationTransaction> {
+    let mut pieces: Vec<DestinationTransaction> = Vec::new();
+    let mut open: Option<OpenTransaction> = None;
     for (revision, ops) in revisions {
         let (bytes, count) = (ops.iter().map(Op::bytes).sum::<usize>(), ops.len());
         match open.take() {
@@ -71,30 +71,30 @@ pub fn pack(revisions: Vec<(i64, Vec<Op>)>) -> Vec<Piece> {
                 open = Some(room);
                 continue;
             }
-            full => pieces.extend(full.map(Open::close)),
+            full => pieces.extend(full.map(OpenTransaction::close)),
         }
         if count <= OPS && bytes <= BYTES {
-            let mut fresh = Open::default();
+            let mut fresh = OpenTransaction::default();
             fresh.add(revision, ops, bytes);
             open = Some(fresh);
         } else {
             pieces.extend(broken(revision, ops));
         }
     }
-    pieces.extend(open.map(Open::close));
+    pieces.extend(open.map(OpenTransaction::close));
     pieces
 }
 
 /// A transaction that may still take a revision.
 #[derive(Default)]
-struct Open {
+struct OpenTransaction {
     ops: Vec<Op>,
     keys: HashSet<Vec<u8>>,
     bytes: usize,
     revision: i64,
 }
 
-impl Open {
+impl OpenTransaction {
     fn takes(&self, ops: &[Op], bytes: usize) -> bool {
         self.ops.len() + ops.len() <= OPS
             && self.bytes + bytes <= BYTES
@@ -108,18 +108,18 @@ impl Open {
         self.revision = revision;
     }
 
-    fn close(self) -> Piece {
-        Piece { ops: self.ops, revision: Some(self.revision) }
+    fn close(self) -> DestinationTransaction {
+        DestinationTransaction { ops: self.ops, revision: Some(self.revision) }
     }
 }
 
 /// A large revision: in one piece where its bytes allow it.
-fn broken(revision: i64, ops: Vec<Op>) -> Vec<Piece> {
-    let mut pieces = vec![Piece { ops: Vec::new(), revision: None }];
+fn broken(revision: i64, ops: Vec<Op>) -> Vec<DestinationTransaction> {
+    let mut pieces = vec![DestinationTransaction { ops: Vec::new(), revision: None }];
     let mut bytes = 0;
     for op in ops {
         if bytes > 0 && bytes + op.bytes() > BYTES {
-            pieces.push(Piece { ops: Vec::new(), revision: None });
+            pieces.push(DestinationTransaction { ops: Vec::new(), revision: None });
             bytes = 0;
         }
         bytes += op.bytes();
@@ -149,7 +149,7 @@ mod tests {
         Op::Put(key.into(), vec![b'x'; size])
     }
 
-    fn shape(pieces: &[Piece]) -> Vec<(usize, Option<i64>)> {
+    fn shape(pieces: &[DestinationTransaction]) -> Vec<(usize, Option<i64>)> {
         pieces.iter().map(|piece| (piece.ops.len(), piece.revision)).collect()
     }
 

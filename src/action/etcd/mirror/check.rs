@@ -1,7 +1,7 @@
 //! `etcd.mirror_check`: what a mirror of a cluster would lose.
 
-use crate::action::etcd::client::{self, ANSWER, Keys, Member};
-use crate::action::{Action, Cx, Hosts, Seen, Undoing, unseen};
+use crate::action::etcd::client::{self, ANSWER, KeyRange, Member};
+use crate::action::{Action, Cx, Hosts, Inspection, UndoSupport, unseen};
 use crate::model::{Effect, Fault};
 use etcd_client::GetOptions;
 use schemars::JsonSchema;
@@ -37,12 +37,12 @@ pub struct MirrorCheckOut {
 impl Action for MirrorCheck {
     const NAME: &'static str = "etcd.mirror_check";
     const EXAMPLE: &'static str = "etcd.mirror_check: { from: source }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it changes nothing");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
     type Out = MirrorCheckOut;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("count what a mirror would lose")
     }
 
@@ -61,10 +61,10 @@ impl Action for MirrorCheck {
 /// Page by page, each at its own newest revision: a count, not a snapshot.
 async fn leased(member: &Member, cx: &Cx<'_>) -> Result<MirrorCheckOut, Fault> {
     let mut out = MirrorCheckOut { keys: 0, leased: 0, examples: Vec::new(), users: Vec::new(), roles: Vec::new() };
-    let mut from = Keys::All.start();
+    let mut from = KeyRange::All.start();
     loop {
         let options = GetOptions::new().with_keys_only().with_limit(PAGE);
-        let page = member.get("read", from, Keys::All.within(options)).await?;
+        let page = member.get("read", from, KeyRange::All.within(options)).await?;
         out.keys += page.kvs().len() as u64;
         for pair in page.kvs().iter().filter(|pair| pair.lease() != 0) {
             out.leased += 1;

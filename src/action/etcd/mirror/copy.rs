@@ -2,10 +2,10 @@
 //!
 //! What is equal already costs no write: done a second time, it proves that both are equal.
 
-use super::Tally;
+use super::MirrorTally;
 use super::batch::{Op, has_room};
 use super::bookmark::{Hand, KEY};
-use crate::action::etcd::client::{Keys, Member};
+use crate::action::etcd::client::{KeyRange, Member};
 use crate::action::etcd::content::Digester;
 use crate::model::Fault;
 use etcd_client::{GetOptions, KeyValue};
@@ -29,7 +29,7 @@ pub struct Equal {
 }
 
 /// What came of it.
-pub enum Copied {
+pub enum CopySummary {
     /// So many changes were made.
     Changed(u64),
     Nothing(Equal),
@@ -48,7 +48,7 @@ struct Pages<'a> {
 struct Comparison<'a, 's> {
     source: Pages<'a>,
     destination: Pages<'a>,
-    tally: &'a mut Tally<'s>,
+    tally: &'a mut MirrorTally<'s>,
     /// A change that did not fit into the transaction before.
     next: Option<Op>,
     digester: Digester,
@@ -63,7 +63,12 @@ pub async fn newest(member: &Member) -> Result<i64, Fault> {
 }
 
 /// Compares and writes. A fault says `has been compacted` where a side forgot the revision meanwhile.
-pub async fn copy(source: &Member, revision: i64, hand: &Hand, tally: &mut Tally<'_>) -> Result<Copied, Fault> {
+pub async fn copy(
+    source: &Member,
+    revision: i64,
+    hand: &Hand,
+    tally: &mut MirrorTally<'_>,
+) -> Result<CopySummary, Fault> {
     let destination = Pages::of(&hand.destination, newest(&hand.destination).await?);
     let source = Pages::of(source, revision);
     let digester = Digester::default();
@@ -74,8 +79,8 @@ pub async fn copy(source: &Member, revision: i64, hand: &Hand, tally: &mut Tally
     });
     batches.try_for_each_concurrent(IN_FLIGHT, |batch| hand.write(batch)).await?;
     Ok(match both.changes {
-        0 => Copied::Nothing(Equal { keys: both.keys, digest: both.digester.hex() }),
-        changes => Copied::Changed(changes),
+        0 => CopySummary::Nothing(Equal { keys: both.keys, digest: both.digester.hex() }),
+        changes => CopySummary::Changed(changes),
     })
 }
 
@@ -137,7 +142,7 @@ impl Comparison<'_, '_> {
 
 impl<'a> Pages<'a> {
     fn of(member: &'a Member, revision: i64) -> Pages<'a> {
-        let from = Some(Keys::All.start());
+        let from = Some(KeyRange::All.start());
         Pages { member, revision, from, limit: FIRST, page: VecDeque::new() }
     }
 
@@ -148,7 +153,7 @@ impl<'a> Pages<'a> {
             && let Some(from) = self.from.take()
         {
             let options = GetOptions::new().with_revision(self.revision).with_serializable().with_limit(self.limit);
-            let mut answer = self.member.get("read", from, Keys::All.within(options)).await?;
+            let mut answer = self.member.get("read", from, KeyRange::All.within(options)).await?;
             let pairs = answer.take_kvs();
             bytes += pairs.iter().map(|pair| (pair.key().len() + pair.value().len()) as u64).sum::<u64>();
             // The least key above the last one.

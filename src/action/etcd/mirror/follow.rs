@@ -4,11 +4,11 @@
 //! be written to the source for that, and no progress report believed (etcd 3.4 before 3.4.25 and 3.5 before 3.5.8 send
 //! them before the events: issue 15220).
 
-use super::Tally;
+use super::MirrorTally;
 use super::batch::{Op, pack};
 use super::bookmark::{Hand, KEY};
 use super::copy::newest;
-use crate::action::etcd::client::{Keys, Member, fault};
+use crate::action::etcd::client::{KeyRange, Member, fault};
 use crate::model::{Fault, FaultKind};
 use etcd_client::{Event, EventType, WatchOptions, WatchResponse, WatchStream};
 use futures_util::FutureExt;
@@ -33,9 +33,9 @@ pub struct Follow<'a> {
 impl<'a> Follow<'a> {
     /// From the revision after the one that the destination has.
     pub async fn from(source: &'a Member, hand: &'a mut Hand, revision: i64) -> Result<Follow<'a>, Fault> {
-        let options = WatchOptions::new().with_range(Keys::All.end()).with_start_revision(revision + 1);
+        let options = WatchOptions::new().with_range(KeyRange::All.end()).with_start_revision(revision + 1);
         let mut client = source.client.watch_client().max_decoding_message_size(usize::MAX);
-        let open = async move { client.watch(Keys::All.start(), Some(options)).await };
+        let open = async move { client.watch(KeyRange::All.start(), Some(options)).await };
         let watch = source.call("watch", SILENCE, open).await?;
         Ok(Follow { source, hand, watch, revision })
     }
@@ -45,7 +45,7 @@ impl<'a> Follow<'a> {
     }
 
     /// Until the destination is less than a second behind.
-    pub async fn catch_up(&mut self, tally: &mut Tally<'_>) -> Result<i64, Fault> {
+    pub async fn catch_up(&mut self, tally: &mut MirrorTally<'_>) -> Result<i64, Fault> {
         loop {
             let asked = Instant::now();
             self.reach(newest(self.source).await?, tally).await?;
@@ -56,7 +56,7 @@ impl<'a> Follow<'a> {
     }
 
     /// Until the source has had no new revision for so long, and the destination has the last.
-    pub async fn rest(&mut self, quiet: Duration, tally: &mut Tally<'_>) -> Result<i64, Fault> {
+    pub async fn rest(&mut self, quiet: Duration, tally: &mut MirrorTally<'_>) -> Result<i64, Fault> {
         loop {
             let last = self.catch_up(tally).await?;
             sleep(quiet).await;
@@ -67,7 +67,7 @@ impl<'a> Follow<'a> {
     }
 
     /// Until the destination has this revision.
-    async fn reach(&mut self, revision: i64, tally: &mut Tally<'_>) -> Result<(), Fault> {
+    async fn reach(&mut self, revision: i64, tally: &mut MirrorTally<'_>) -> Result<(), Fault> {
         while self.revision < revision {
             let revisions = self.revisions().await?;
             for piece in pack(revisions) {

@@ -12,13 +12,13 @@ mod follow;
 
 pub use check::MirrorCheck;
 
-use super::client::{self, ANSWER, Keys, Member, hex, is_silence, says};
-use crate::action::{Action, Change, Cx, Hosts, Period, Seen, Undoing};
+use super::client::{self, ANSWER, KeyRange, Member, hex, is_silence, says};
+use crate::action::{Action, Change, Cx, Hosts, Inspection, Period, UndoSupport};
 use crate::model::{Effect, Fault, FaultKind, Stream};
 use crate::world::Sink;
 use batch::Op;
 use bookmark::{Bookmark, Hand, KEY};
-use copy::{Copied, Equal, copy, newest};
+use copy::{CopySummary, Equal, copy, newest};
 use etcd_client::{DeleteOptions, GetOptions};
 use follow::Follow;
 use schemars::JsonSchema;
@@ -108,14 +108,14 @@ pub struct MirrorOut {
 
 /// What the destination was before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Before {
+pub struct DestinationBefore {
     keys: u64,
     /// Whether an earlier step of this run had begun the mirror: what is there goes with that.
     begun: bool,
 }
 
 /// What has been done so far, over all sessions.
-pub(super) struct Tally<'a> {
+pub(super) struct MirrorTally<'a> {
     sink: &'a dyn Sink,
     bytes: u64,
     puts: u64,
@@ -133,7 +133,7 @@ struct Patience {
 
 impl Patience {
     /// Whether to try again after a session that `began` then was cut: `moved`, it had brought something.
-    fn bears(&mut self, began: Instant, moved: bool) -> bool {
+    fn tolerates(&mut self, began: Instant, moved: bool) -> bool {
         if moved || began.elapsed() > PATIENCE {
             self.since = None;
         }
@@ -141,9 +141,9 @@ impl Patience {
     }
 }
 
-impl<'a> Tally<'a> {
-    fn new(sink: &'a dyn Sink) -> Tally<'a> {
-        Tally { sink, bytes: 0, puts: 0, deletes: 0, broken: 0, started_over: 0 }
+impl<'a> MirrorTally<'a> {
+    fn new(sink: &'a dyn Sink) -> MirrorTally<'a> {
+        MirrorTally { sink, bytes: 0, puts: 0, deletes: 0, broken: 0, started_over: 0 }
     }
 
     fn count(&mut self, op: &Op) {
@@ -166,7 +166,7 @@ impl<'a> Tally<'a> {
     }
 
     fn out(&self, revision: i64, keys: u64, digest: Option<String>) -> MirrorOut {
-        let Tally { puts, deletes, broken, started_over, .. } = *self;
+        let MirrorTally { puts, deletes, broken, started_over, .. } = *self;
         MirrorOut { revision, keys, digest, puts, deletes, broken, started_over }
     }
 }
@@ -174,10 +174,10 @@ impl<'a> Tally<'a> {
 impl Action for Mirror {
     const NAME: &'static str = "etcd.mirror";
     const EXAMPLE: &'static str = "etcd.mirror: { from: source, to: members, until: caught_up }\ntimeout: 6h";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("deletes every key of the destination, where it had none before");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Supported("deletes every key of the destination, where it had none before");
     type Out = MirrorOut;
-    type Before = Before;
+    type Before = DestinationBefore;
 
     fn validate(&self) -> Result<(), Fault> {
         match self.after {
@@ -190,11 +190,11 @@ impl Action for Mirror {
     }
 
     /// The source moves on.
-    fn lasts(&self) -> bool {
+    fn is_stable(&self) -> bool {
         false
     }
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let source = client::any(cx, Some(&self.from)).await?;
         let destination = client::any(cx, Some(&self.to)).await?;
         let (ours, theirs) = (count(&source).await?, count(&destination).await?);
@@ -206,12 +206,12 @@ impl Action for Mirror {
         };
         let summary = format!("mirror {ours} keys of {} to {}{already}", source.host, destination.host);
         let lost = "not carried: leases, revisions, versions, history, users and roles\n".to_owned();
-        let before = Before { keys: theirs, begun: begun.is_some_and(|note| note.is_by(cx.run)) };
-        Ok(Seen::Change(Change { summary, diff: Some(lost), before }))
+        let before = DestinationBefore { keys: theirs, begun: begun.is_some_and(|note| note.is_by(cx.run)) };
+        Ok(Inspection::Change(Change { summary, diff: Some(lost), before }))
     }
 
-    async fn apply(&self, cx: &Cx<'_>, _: &Before) -> Result<MirrorOut, Fault> {
-        let mut tally = Tally::new(cx.sink);
+    async fn apply(&self, cx: &Cx<'_>, _: &DestinationBefore) -> Result<MirrorOut, Fault> {
+        let mut tally = MirrorTally::new(cx.sink);
         let sessions = self.sessions(cx, &mut tally);
         match cx.deadline {
             None => sessions.await,
@@ -223,15 +223,15 @@ impl Action for Mirror {
     }
 
     /// What an earlier step had begun goes with that step.
-    fn is_back(before: &Before, now: &Before) -> bool {
+    fn is_back(before: &DestinationBefore, now: &DestinationBefore) -> bool {
         before.begun || before.keys == now.keys
     }
 
-    async fn undo(&self, cx: &Cx<'_>, before: &Before) -> Result<(), Fault> {
+    async fn undo(&self, cx: &Cx<'_>, before: &DestinationBefore) -> Result<(), Fault> {
         match before {
-            Before { begun: true, .. } => Ok(()),
-            Before { keys: 0, .. } => clear(&client::any(cx, Some(&self.to)).await?).await,
-            Before { keys, .. } => Err(Fault::refused(format!(
+            DestinationBefore { begun: true, .. } => Ok(()),
+            DestinationBefore { keys: 0, .. } => clear(&client::any(cx, Some(&self.to)).await?).await,
+            DestinationBefore { keys, .. } => Err(Fault::refused(format!(
                 "the destination had {keys} keys before: which of them were replaced is not known"
             ))),
         }
@@ -240,7 +240,7 @@ impl Action for Mirror {
 
 impl Mirror {
     /// One session after the other, until one comes to its end.
-    async fn sessions(&self, cx: &Cx<'_>, tally: &mut Tally<'_>) -> Result<MirrorOut, Fault> {
+    async fn sessions(&self, cx: &Cx<'_>, tally: &mut MirrorTally<'_>) -> Result<MirrorOut, Fault> {
         let (mut afresh, mut patience) = (false, Patience::default());
         loop {
             let (begun, bytes) = (Instant::now(), tally.bytes);
@@ -253,7 +253,7 @@ impl Mirror {
                     }
                     tally.say("the history that was still to be read has been compacted: starting over".to_owned());
                 }
-                Err(fault) if is_passing(&fault) && patience.bears(begun, tally.bytes > bytes) => {
+                Err(fault) if is_passing(&fault) && patience.tolerates(begun, tally.bytes > bytes) => {
                     tally.say(format!("{fault}: trying again"));
                     sleep(PAUSE).await;
                 }
@@ -263,7 +263,7 @@ impl Mirror {
     }
 
     /// From what the destination has to the end. `afresh`: whatever it says that it has.
-    async fn session(&self, cx: &Cx<'_>, afresh: bool, tally: &mut Tally<'_>) -> Result<MirrorOut, Fault> {
+    async fn session(&self, cx: &Cx<'_>, afresh: bool, tally: &mut MirrorTally<'_>) -> Result<MirrorOut, Fault> {
         let source = client::any(cx, Some(&self.from)).await?;
         let destination = client::any(cx, Some(&self.to)).await?;
         let from = match begun(&source, &destination).await? {
@@ -314,7 +314,7 @@ async fn must_have_had(source: &Member, revision: i64) -> Result<(), Fault> {
 }
 
 /// Makes the destination hold what the source holds now; gives the revision.
-async fn start(source: &Member, hand: &mut Hand, tally: &mut Tally<'_>) -> Result<i64, Fault> {
+async fn start(source: &Member, hand: &mut Hand, tally: &mut MirrorTally<'_>) -> Result<i64, Fault> {
     let revision = newest(source).await?;
     copy(source, revision, hand, tally).await?;
     hand.advance(Vec::new(), revision).await?;
@@ -322,12 +322,12 @@ async fn start(source: &Member, hand: &mut Hand, tally: &mut Tally<'_>) -> Resul
 }
 
 /// Compares everything once more, and mends what differs, until nothing does.
-async fn prove(source: &Member, revision: i64, hand: &Hand, tally: &mut Tally<'_>) -> Result<Equal, Fault> {
+async fn prove(source: &Member, revision: i64, hand: &Hand, tally: &mut MirrorTally<'_>) -> Result<Equal, Fault> {
     let mut changes = 0;
     for _ in 0..LOOKS {
         match copy(source, revision, hand, tally).await? {
-            Copied::Nothing(equal) => return Ok(equal),
-            Copied::Changed(number) => changes = number,
+            CopySummary::Nothing(equal) => return Ok(equal),
+            CopySummary::Changed(number) => changes = number,
         }
     }
     let message = format!("{changes} keys of the destination differ again and again: somebody else writes to it");
@@ -347,7 +347,7 @@ async fn cluster_id(member: &Member) -> Result<String, Fault> {
 /// Keys now, without the note.
 async fn count(member: &Member) -> Result<u64, Fault> {
     let options = || GetOptions::new().with_count_only();
-    let all = member.get("count", Keys::All.start(), Keys::All.within(options())).await?;
+    let all = member.get("count", KeyRange::All.start(), KeyRange::All.within(options())).await?;
     let note = member.get("count", KEY.to_vec(), options()).await?;
     Ok(u64::try_from(all.count() - note.count()).unwrap_or_default())
 }
@@ -356,11 +356,11 @@ async fn count(member: &Member) -> Result<u64, Fault> {
 async fn clear(member: &Member) -> Result<(), Fault> {
     loop {
         let options = GetOptions::new().with_keys_only().with_limit(5000);
-        let page = member.get("read", Keys::All.start(), Keys::All.within(options)).await?;
+        let page = member.get("read", KeyRange::All.start(), KeyRange::All.within(options)).await?;
         let Some(last) = page.kvs().last() else { return Ok(()) };
         let options = DeleteOptions::new().with_range([last.key(), &[0]].concat());
         let mut kv = member.client.kv_client();
-        member.call("delete", ANSWER, async move { kv.delete(Keys::All.start(), Some(options)).await }).await?;
+        member.call("delete", ANSWER, async move { kv.delete(KeyRange::All.start(), Some(options)).await }).await?;
     }
 }
 

@@ -4,7 +4,7 @@ mod script;
 mod words;
 
 use super::identity::{IdentityOut, identity};
-use crate::action::{Action, Change, Cx, Leftover, Seen, Undoing};
+use crate::action::{Action, Change, Cx, Inspection, Leftover, UndoSupport};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
 use schemars::JsonSchema;
@@ -69,7 +69,7 @@ pub struct RestoreOut {
 
 /// Kept on the host beside the run's other files: by it a directory is known as made by this step.
 #[derive(Serialize, Deserialize)]
-struct Record {
+struct RestoreMarker {
     asked: Restore,
     out: RestoreOut,
 }
@@ -77,27 +77,27 @@ struct Record {
 impl Action for Restore {
     const NAME: &'static str = "etcd.restore";
     const EXAMPLE: &'static str = "etcd.restore:\n  file: \"{{ run.dir }}/restore.db\"\n  into: \"/var/lib/etcd/default.new-{{ run.id }}\"\n  name: etcd-1\n  peer_url: http://10.0.0.1:2380\n  initial_cluster: etcd-1=http://10.0.0.1:2380\n  token: \"restore-{{ run.id }}\"\n  owner: etcd";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("removes the directory that it made");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Supported("removes the directory that it made");
     type Out = RestoreOut;
     /// The directories that it makes, by their final names; none in a record of an older version.
     type Before = Option<Vec<String>>;
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         self.own_ids()?;
         let script =
             Script::new(script::LOOK).args([&self.into, self.wal_dir.as_ref().unwrap_or(&self.into), &record(cx)]);
         let output = cx.probe(script).await?.ok("look for the directory")?;
         if output.stdout.is_empty() {
             let summary = format!("restore {} into {}", self.file, self.into);
-            return Ok(Seen::Change(Change { summary, diff: None, before: Some(self.parts()) }));
+            return Ok(Inspection::Change(Change { summary, diff: None, before: Some(self.parts()) }));
         }
-        let made = serde_json::from_slice::<Record>(&output.stdout).ok().filter(|record| record.asked == *self);
+        let made = serde_json::from_slice::<RestoreMarker>(&output.stdout).ok().filter(|record| record.asked == *self);
         let refused = || {
             Fault::refused(format!("{} exists already on {}", self.into, cx.host.name()))
                 .hint("restore into a new directory, such as one with `run.id` in its name")
         };
-        made.map(|record| Seen::Clean(record.out)).ok_or_else(refused)
+        made.map(|record| Inspection::Unchanged(record.out)).ok_or_else(refused)
     }
 
     async fn apply(&self, cx: &Cx<'_>, _: &Option<Vec<String>>) -> Result<RestoreOut, Fault> {
@@ -112,7 +112,7 @@ impl Action for Restore {
         }
         let cluster_id = predicted.cluster_id;
         let out = RestoreOut { dir: self.into.clone(), wal_dir: self.wal_dir.clone(), cluster_id, member_id, tool };
-        let text = serde_json::to_vec(&Record { asked: self.clone(), out: out.clone() });
+        let text = serde_json::to_vec(&RestoreMarker { asked: self.clone(), out: out.clone() });
         let text = text.map_err(|error| Fault::value(error.to_string()))?;
         let place = Script::new(script::PLACE).arg(record(cx)).args(self.parts()).stdin(text);
         cx.act(place).await?.ok("name the restored directory")?;

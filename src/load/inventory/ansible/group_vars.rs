@@ -1,6 +1,6 @@
 //! `group_vars` and `host_vars`: variables in files of their own, beside the inventory.
 
-use super::Vars;
+use super::AnsibleVars;
 use super::tree::vars_of;
 use crate::load::{file, yaml};
 use crate::model::{Diagnostic, Severity, Sources, Span};
@@ -8,8 +8,12 @@ use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
 
 /// The variables of each group or host, by its name. `NAME`, `NAME.yml`, or all files of a folder `NAME`.
-pub(super) fn read(folder: &Path, sources: &mut Sources, problems: &mut Vec<Diagnostic>) -> IndexMap<String, Vars> {
-    let mut all: IndexMap<String, Vars> = IndexMap::new();
+pub(super) fn read(
+    folder: &Path,
+    sources: &mut Sources,
+    problems: &mut Vec<Diagnostic>,
+) -> IndexMap<String, AnsibleVars> {
+    let mut all: IndexMap<String, AnsibleVars> = IndexMap::new();
     for path in listed(folder) {
         let stem = path.file_stem().unwrap_or_default();
         let name = if path.is_dir() || !is_yaml(&path) { path.file_name().unwrap_or_default() } else { stem };
@@ -36,7 +40,7 @@ fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "yml" || end == "yaml" || end == "json")
 }
 
-fn one(path: &Path, sources: &mut Sources, problems: &mut Vec<Diagnostic>) -> Vars {
+fn one(path: &Path, sources: &mut Sources, problems: &mut Vec<Diagnostic>) -> AnsibleVars {
     let read = file::read(path, sources).and_then(|file| {
         if sources.get(file).text.starts_with("$ANSIBLE_VAULT") {
             let message = "this file is encrypted: its variables are left out";
@@ -50,7 +54,7 @@ fn one(path: &Path, sources: &mut Sources, problems: &mut Vec<Diagnostic>) -> Va
         Ok(root) => root.map(|root| vars_of(&root)).unwrap_or_default(),
         Err(more) => {
             problems.extend(more);
-            Vars::new()
+            AnsibleVars::new()
         }
     }
 }

@@ -1,20 +1,20 @@
 //! The INI form: `[group]`, `[group:children]`, `[group:vars]`, and a host with its variables on each line.
 
 use super::{Said, range};
-use crate::load::{Key, Node, Value};
+use crate::load::{Node, NodeKey, NodeValue};
 use crate::model::{Diagnostic, FileId, Span};
 
-enum Section {
-    Hosts(Key),
-    Children(Key),
-    Vars(Key),
+enum IniSection {
+    Hosts(NodeKey),
+    Children(NodeKey),
+    Vars(NodeKey),
 }
 
 /// Reads a text. Lines that cannot be read are told, and passed over.
 pub(in crate::load::inventory) fn read(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) -> Said {
     let mut said = Said::default();
-    let ungrouped = Key { text: "ungrouped".to_owned(), span: Span::new(file, 0..0) };
-    let mut section = Section::Hosts(ungrouped);
+    let ungrouped = NodeKey { text: "ungrouped".to_owned(), span: Span::new(file, 0..0) };
+    let mut section = IniSection::Hosts(ungrouped);
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let start = at + line.len() - line.trim_start().len();
@@ -26,7 +26,7 @@ pub(in crate::load::inventory) fn read(file: FileId, text: &str, problems: &mut 
         }
         let read = match line.strip_prefix('[') {
             Some(rest) => header(rest, place).map(|next| {
-                let (Section::Hosts(key) | Section::Children(key) | Section::Vars(key)) = &next;
+                let (IniSection::Hosts(key) | IniSection::Children(key) | IniSection::Vars(key)) = &next;
                 said.group(key);
                 section = next;
             }),
@@ -39,38 +39,39 @@ pub(in crate::load::inventory) fn read(file: FileId, text: &str, problems: &mut 
 
 type Wrong = (String, Span);
 
-fn header(rest: &str, place: Span) -> Result<Section, Wrong> {
+fn header(rest: &str, place: Span) -> Result<IniSection, Wrong> {
     let text = rest.split(['#', ';']).next().unwrap_or("").trim_end();
     let name = text.strip_suffix(']').ok_or_else(|| ("a group is written `[NAME]`".to_owned(), place))?;
     let (name, what) = name.split_once(':').map_or((name, None), |(name, what)| (name, Some(what)));
     let start = place.start as usize + 1;
-    let key = Key { text: name.to_owned(), span: Span::new(place.file, start..start + name.len()) };
+    let key = NodeKey { text: name.to_owned(), span: Span::new(place.file, start..start + name.len()) };
     match what {
-        None => Ok(Section::Hosts(key)),
-        Some("children") => Ok(Section::Children(key)),
-        Some("vars") => Ok(Section::Vars(key)),
+        None => Ok(IniSection::Hosts(key)),
+        Some("children") => Ok(IniSection::Children(key)),
+        Some("vars") => Ok(IniSection::Vars(key)),
         Some(other) => Err((format!("`:{other}` is none of `:children` and `:vars`"), place)),
     }
 }
 
-fn entry(said: &mut Said, section: &Section, line: &str, place: Span) -> Result<(), Wrong> {
+fn entry(said: &mut Said, section: &IniSection, line: &str, place: Span) -> Result<(), Wrong> {
     let words = words(line, place)?;
     let Some((first, vars)) = words.split_first() else { return Ok(()) };
     match section {
-        Section::Children(group) => {
-            let child = Key { text: first.text.clone(), span: first.span };
+        IniSection::Children(group) => {
+            let child = NodeKey { text: first.text.clone(), span: first.span };
             said.group(group).children.push(child);
         }
-        Section::Vars(group) => {
+        IniSection::Vars(group) => {
             let (name, value) =
                 line.split_once('=').ok_or_else(|| ("a variable is written `NAME=VALUE`".to_owned(), place))?;
             let start = place.start as usize + name.len() + 1;
             let start = start + value.len() - value.trim_start().len();
-            let value = Word { text: value.trim().to_owned(), span: Span::new(place.file, start..place.end as usize) };
+            let value =
+                IniWord { text: value.trim().to_owned(), span: Span::new(place.file, start..place.end as usize) };
             let (key, node) = variable(name.trim(), place, value);
             said.group(group).vars.insert(key.text.clone(), (key, node));
         }
-        Section::Hosts(group) => {
+        IniSection::Hosts(group) => {
             let vars: Vec<_> = vars.iter().map(assignment).collect::<Result<_, _>>()?;
             for name in range::expanded(&first.text).map_err(|why| (why, first.span))? {
                 let (name, port) = with_port(&name, first.span);
@@ -86,26 +87,26 @@ fn entry(said: &mut Said, section: &Section, line: &str, place: Span) -> Result<
 }
 
 /// `web1:2222`: more colons are an IPv6 address.
-fn with_port(name: &str, span: Span) -> (String, Option<(Key, Node)>) {
+fn with_port(name: &str, span: Span) -> (String, Option<(NodeKey, Node)>) {
     let port = name.split_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
     match port {
         Some((host, port)) => {
-            let key = Key { text: "ansible_port".to_owned(), span };
-            (host.to_owned(), Some((key, Node { span, value: Value::Number(port.into()) })))
+            let key = NodeKey { text: "ansible_port".to_owned(), span };
+            (host.to_owned(), Some((key, Node { span, value: NodeValue::Number(port.into()) })))
         }
         None => (name.to_owned(), None),
     }
 }
 
-struct Word {
+struct IniWord {
     /// Without its quotes.
     text: String,
     span: Span,
 }
 
 /// The words of a line as a shell would part them, up to a comment.
-fn words(line: &str, place: Span) -> Result<Vec<Word>, Wrong> {
-    let mut words: Vec<Word> = Vec::new();
+fn words(line: &str, place: Span) -> Result<Vec<IniWord>, Wrong> {
+    let mut words: Vec<IniWord> = Vec::new();
     let mut open: Option<(usize, String)> = None;
     let mut quote = None;
     let at = |from: usize, to: usize| Span::new(place.file, place.start as usize + from..place.start as usize + to);
@@ -118,7 +119,7 @@ fn words(line: &str, place: Span) -> Result<Vec<Word>, Wrong> {
             }
             (None, '#') if open.is_none() => break,
             (None, _) if c.is_whitespace() => {
-                words.extend(open.take().map(|(from, text)| Word { text, span: at(from, i) }));
+                words.extend(open.take().map(|(from, text)| IniWord { text, span: at(from, i) }));
             }
             _ => open.get_or_insert((i, String::new())).1.push(c),
         }
@@ -126,41 +127,41 @@ fn words(line: &str, place: Span) -> Result<Vec<Word>, Wrong> {
     if quote.is_some() {
         return Err(("a quote is not closed".to_owned(), place));
     }
-    words.extend(open.map(|(from, text)| Word { text, span: at(from, line.len()) }));
+    words.extend(open.map(|(from, text)| IniWord { text, span: at(from, line.len()) }));
     Ok(words)
 }
 
-fn assignment(word: &Word) -> Result<(Key, Node), Wrong> {
+fn assignment(word: &IniWord) -> Result<(NodeKey, Node), Wrong> {
     let Some((name, value)) = word.text.split_once('=') else {
         return Err((format!("`{}` is no `NAME=VALUE`", word.text), word.span));
     };
     let start = (word.span.start as usize + name.len() + 1).min(word.span.end as usize);
     let span = Span::new(word.span.file, start..word.span.end as usize);
-    Ok(variable(name, word.span, Word { text: value.to_owned(), span }))
+    Ok(variable(name, word.span, IniWord { text: value.to_owned(), span }))
 }
 
 /// Ansible reads values as Python does: numbers, `True`, `False`, quoted text, lists; all else is text.
-fn variable(name: &str, place: Span, value: Word) -> (Key, Node) {
+fn variable(name: &str, place: Span, value: IniWord) -> (NodeKey, Node) {
     let text = value.text.as_str();
     let quoted =
         |q: char| text.strip_prefix(q).and_then(|rest| rest.strip_suffix(q)).filter(|inner| !inner.contains(q));
     let read = match text {
-        "True" => Value::Bool(true),
-        "False" => Value::Bool(false),
-        "None" => Value::Null,
+        "True" => NodeValue::Bool(true),
+        "False" => NodeValue::Bool(false),
+        "None" => NodeValue::Null,
         _ => match (text.parse::<i64>(), quoted('"').or_else(|| quoted('\''))) {
-            (Ok(number), _) if number.to_string() == text => Value::Number(number.into()),
-            (_, Some(inner)) => Value::String(inner.to_owned()),
-            _ => listed(text, value.span).unwrap_or_else(|| Value::String(text.to_owned())),
+            (Ok(number), _) if number.to_string() == text => NodeValue::Number(number.into()),
+            (_, Some(inner)) => NodeValue::String(inner.to_owned()),
+            _ => listed(text, value.span).unwrap_or_else(|| NodeValue::String(text.to_owned())),
         },
     };
     let start = place.start as usize;
-    let key = Key { text: name.to_owned(), span: Span::new(place.file, start..start + name.len()) };
+    let key = NodeKey { text: name.to_owned(), span: Span::new(place.file, start..start + name.len()) };
     (key, Node { span: value.span, value: read })
 }
 
 /// A list or map of JSON.
-fn listed(text: &str, span: Span) -> Option<Value> {
+fn listed(text: &str, span: Span) -> Option<NodeValue> {
     let json: serde_json::Value = serde_json::from_str(text).ok()?;
     (json.is_array() || json.is_object()).then(|| Node::of_json(json, span).value)
 }

@@ -13,42 +13,47 @@ mod tree;
 pub(super) use ini::read as ini;
 pub(super) use tree::read as tree;
 
-use crate::load::{Key, Node, Value};
+use crate::load::{Node, NodeKey, NodeValue};
 use crate::model::{Diagnostic, Sources, Span};
 use indexmap::{IndexMap, IndexSet};
-use reach::Reach;
+use reach::ConnectionReader;
 use std::path::Path;
 
 /// Variables, each with the place of its name.
-type Vars = IndexMap<String, (Key, Node)>;
+type AnsibleVars = IndexMap<String, (NodeKey, Node)>;
 
 /// What an inventory says, as it says it.
 #[derive(Default)]
 pub(super) struct Said {
-    hosts: IndexMap<String, (Key, Vars)>,
-    groups: IndexMap<String, Group>,
+    hosts: IndexMap<String, (NodeKey, AnsibleVars)>,
+    groups: IndexMap<String, AnsibleGroup>,
 }
 
-struct Group {
-    key: Key,
+struct AnsibleGroup {
+    key: NodeKey,
     hosts: IndexSet<String>,
-    children: Vec<Key>,
-    vars: Vars,
+    children: Vec<NodeKey>,
+    vars: AnsibleVars,
 }
 
 impl Said {
-    fn host(&mut self, name: &str, span: Span) -> &mut Vars {
-        let key = || Key { text: name.to_owned(), span };
-        &mut self.hosts.entry(name.to_owned()).or_insert_with(|| (key(), Vars::new())).1
+    fn host(&mut self, name: &str, span: Span) -> &mut AnsibleVars {
+        let key = || NodeKey { text: name.to_owned(), span };
+        &mut self.hosts.entry(name.to_owned()).or_insert_with(|| (key(), AnsibleVars::new())).1
     }
 
-    fn group(&mut self, key: &Key) -> &mut Group {
-        let new = || Group { key: key.clone(), hosts: IndexSet::new(), children: Vec::new(), vars: Vars::new() };
+    fn group(&mut self, key: &NodeKey) -> &mut AnsibleGroup {
+        let new = || AnsibleGroup {
+            key: key.clone(),
+            hosts: IndexSet::new(),
+            children: Vec::new(),
+            vars: AnsibleVars::new(),
+        };
         self.groups.entry(key.text.clone()).or_insert_with(new)
     }
 
     /// The groups that a host is in, the widest first: `all`, then by how deep they are, then by name.
-    fn groups_of(&self, host: &str) -> Vec<&Group> {
+    fn groups_of(&self, host: &str) -> Vec<&AnsibleGroup> {
         let mut found: IndexMap<&str, usize> = IndexMap::new();
         let own = self.groups.values().filter(|group| group.hosts.contains(host));
         let mut open: Vec<&str> = own.map(|group| group.key.text.as_str()).collect();
@@ -82,7 +87,7 @@ impl Said {
     }
 
     /// The hosts of a group and of those within it, in the inventory's order.
-    fn members(&self, name: &str) -> Vec<&Key> {
+    fn members(&self, name: &str) -> Vec<&NodeKey> {
         let mut seen = IndexSet::from([name]);
         let mut at = 0;
         while let Some(group) = seen.get_index(at).and_then(|name| self.groups.get(*name)) {
@@ -125,7 +130,7 @@ pub(super) fn native(said: &Said, whole: Span, folder: &Path, sources: &mut Sour
     said.refuse_unknown_and_circles(&mut problems);
     let of_groups = group_vars::read(&folder.join("group_vars"), sources, &mut problems);
     let of_hosts = group_vars::read(&folder.join("host_vars"), sources, &mut problems);
-    let mut reach = Reach::new(sources);
+    let mut reach = ConnectionReader::new(sources);
     let mut hosts = Vec::new();
     for (name, (key, own)) in &said.hosts {
         let groups = said.groups_of(name);
@@ -133,17 +138,17 @@ pub(super) fn native(said: &Said, whole: Span, folder: &Path, sources: &mut Sour
         let files = ["all"].into_iter().chain(groups.iter().map(|group| group.key.text.as_str()));
         let files = files.filter_map(|group| of_groups.get(group));
         let merged = inline.chain(files).chain([own]).chain(of_hosts.get(name));
-        let vars: Vars = merged.flatten().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let vars: AnsibleVars = merged.flatten().map(|(name, value)| (name.clone(), value.clone())).collect();
         hosts.extend(reach.host(key, vars));
     }
     problems.extend(reach.problems);
-    let left: IndexSet<&str> = hosts.iter().map(|(key, _): &(Key, Node)| key.text.as_str()).collect();
+    let left: IndexSet<&str> = hosts.iter().map(|(key, _): &(NodeKey, Node)| key.text.as_str()).collect();
     let groups = said.groups.values().filter(|group| group.key.text != "all").map(|group| {
         let members = said.members(&group.key.text).into_iter().filter(|key| left.contains(key.text.as_str()));
-        let names = members.map(|key| Node { span: key.span, value: Value::String(key.text.clone()) });
-        (group.key.clone(), Node { span: group.key.span, value: Value::Seq(names.collect()) })
+        let names = members.map(|key| Node { span: key.span, value: NodeValue::String(key.text.clone()) });
+        (group.key.clone(), Node { span: group.key.span, value: NodeValue::Seq(names.collect()) })
     });
-    let entry = |name: &str, value| (Key { text: name.into(), span: whole }, Node { span: whole, value });
-    let groups = entry("groups", Value::Map(groups.collect()));
-    (Node { span: whole, value: Value::Map(vec![entry("hosts", Value::Map(hosts)), groups]) }, problems)
+    let entry = |name: &str, value| (NodeKey { text: name.into(), span: whole }, Node { span: whole, value });
+    let groups = entry("groups", NodeValue::Map(groups.collect()));
+    (Node { span: whole, value: NodeValue::Map(vec![entry("hosts", NodeValue::Map(hosts)), groups]) }, problems)
 }

@@ -1,12 +1,12 @@
 //! How a host is reached: Ansible's variables to the native keys.
 
-use super::Vars;
-use crate::load::{Key, Node, Value};
+use super::AnsibleVars;
+use crate::load::{Node, NodeKey, NodeValue};
 use crate::model::{Diagnostic, Severity, Sources, Span};
 use std::collections::HashSet;
 
 /// Makes hosts, and says once of each variable that it does not know.
-pub(super) struct Reach<'s> {
+pub(super) struct ConnectionReader<'s> {
     sources: &'s Sources,
     pub problems: Vec<Diagnostic>,
     told: HashSet<String>,
@@ -24,20 +24,20 @@ const BECOME: &[&str] = &["ansible_become", "ansible_become_user", "ansible_beco
 
 const SSH_ARGS: &str = "ansible_ssh_common_args";
 
-impl<'s> Reach<'s> {
+impl<'s> ConnectionReader<'s> {
     pub fn new(sources: &'s Sources) -> Self {
-        Reach { sources, problems: Vec::new(), told: HashSet::new() }
+        ConnectionReader { sources, problems: Vec::new(), told: HashSet::new() }
     }
 
     /// A native host of its merged variables; none where ssh does not lead to it.
-    pub fn host(&mut self, key: &Key, mut vars: Vars) -> Option<(Key, Node)> {
+    pub fn host(&mut self, key: &NodeKey, mut vars: AnsibleVars) -> Option<(NodeKey, Node)> {
         if !self.by_ssh(key, &vars) {
             return None;
         }
         let mut entries = Vec::new();
         for (own, names) in KEYS {
             if let Some((key, value)) = names.iter().find_map(|name| vars.get(*name)) {
-                entries.push((Key { text: (*own).to_owned(), span: key.span }, value.clone()));
+                entries.push((NodeKey { text: (*own).to_owned(), span: key.span }, value.clone()));
             }
         }
         entries.extend(vars.shift_remove(SSH_ARGS).and_then(|given| self.config(given)));
@@ -50,12 +50,12 @@ impl<'s> Reach<'s> {
             self.not_filled_in(key.span, value);
             true
         });
-        let vars = Node { span: key.span, value: Value::Map(vars.into_values().collect()) };
-        entries.push((Key { text: "vars".to_owned(), span: key.span }, vars));
-        Some((key.clone(), Node { span: key.span, value: Value::Map(entries) }))
+        let vars = Node { span: key.span, value: NodeValue::Map(vars.into_values().collect()) };
+        entries.push((NodeKey { text: "vars".to_owned(), span: key.span }, vars));
+        Some((key.clone(), Node { span: key.span, value: NodeValue::Map(entries) }))
     }
 
-    fn by_ssh(&mut self, host: &Key, vars: &Vars) -> bool {
+    fn by_ssh(&mut self, host: &NodeKey, vars: &AnsibleVars) -> bool {
         let Some((_, connection)) = vars.get("ansible_connection") else { return true };
         let message = match connection.as_str() {
             None | Some("ssh" | "smart" | "paramiko" | "paramiko_ssh") => return true,
@@ -67,20 +67,20 @@ impl<'s> Reach<'s> {
     }
 
     /// Of the options of ssh, another config file is the one that we take.
-    fn config(&mut self, (key, value): (Key, Node)) -> Option<(Key, Node)> {
+    fn config(&mut self, (key, value): (NodeKey, Node)) -> Option<(NodeKey, Node)> {
         let file = value.as_str().and_then(|text| text.trim().strip_prefix("-F")).map(str::trim);
         let Some(file) = file.filter(|file| !file.contains(char::is_whitespace)) else {
             self.ignored(SSH_ARGS, key.span);
             return None;
         };
-        let node = Node { span: value.span, value: Value::String(file.to_owned()) };
-        Some((Key { text: "ssh_config".to_owned(), span: key.span }, node))
+        let node = Node { span: value.span, value: NodeValue::String(file.to_owned()) };
+        Some((NodeKey { text: "ssh_config".to_owned(), span: key.span }, node))
     }
 
-    fn become_user(&mut self, vars: &Vars) -> Option<(Key, Node)> {
+    fn become_user(&mut self, vars: &AnsibleVars) -> Option<(NodeKey, Node)> {
         let (key, node) = vars.get("ansible_become")?;
         let word = node.text(self.sources).unwrap_or_default().to_lowercase();
-        let wanted = node.value == Value::Bool(true) || matches!(word.as_str(), "true" | "yes" | "on" | "1");
+        let wanted = node.value == NodeValue::Bool(true) || matches!(word.as_str(), "true" | "yes" | "on" | "1");
         if let Some((_, method)) = vars.get("ansible_become_method").filter(|_| wanted)
             && method.as_str() != Some("sudo")
         {
@@ -88,8 +88,8 @@ impl<'s> Reach<'s> {
             self.problems.push(Diagnostic::error("E0711", method.span, message));
         }
         let user = vars.get("ansible_become_user").map(|(_, user)| user.clone()).filter(|_| wanted);
-        let node = user.unwrap_or(Node { span: node.span, value: Value::Bool(wanted) });
-        Some((Key { text: "become".to_owned(), span: key.span }, node))
+        let node = user.unwrap_or(Node { span: node.span, value: NodeValue::Bool(wanted) });
+        Some((NodeKey { text: "become".to_owned(), span: key.span }, node))
     }
 
     fn ignored(&mut self, name: &str, span: Span) {

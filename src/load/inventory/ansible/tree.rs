@@ -1,12 +1,12 @@
 //! The YAML form, and the JSON that a program prints: groups with their `hosts`, `children` and `vars`.
 
-use super::{Said, Vars, range};
-use crate::load::{Key, Node, Value};
+use super::{AnsibleVars, Said, range};
+use crate::load::{Node, NodeKey, NodeValue};
 use crate::model::{Diagnostic, Sources};
 
 /// Reads a tree. In YAML `hosts` and `children` are maps; a program gives lists, and variables under `_meta`.
 pub(in crate::load::inventory) fn read(root: &Node, sources: &Sources, problems: &mut Vec<Diagnostic>) -> Said {
-    let mut reader = Reader { said: Said::default(), sources, problems };
+    let mut reader = TreeReader { said: Said::default(), sources, problems };
     for (key, node) in root.entries() {
         match key.text.as_str() {
             "_meta" => reader.meta(node),
@@ -16,13 +16,13 @@ pub(in crate::load::inventory) fn read(root: &Node, sources: &Sources, problems:
     reader.said
 }
 
-struct Reader<'r> {
+struct TreeReader<'r> {
     said: Said,
     sources: &'r Sources,
     problems: &'r mut Vec<Diagnostic>,
 }
 
-impl Reader<'_> {
+impl TreeReader<'_> {
     fn meta(&mut self, node: &Node) {
         for (host, vars) in node.get("hostvars").map(Node::entries).unwrap_or_default() {
             let vars = vars_of(vars);
@@ -30,12 +30,12 @@ impl Reader<'_> {
         }
     }
 
-    fn group(&mut self, key: &Key, node: &Node) {
+    fn group(&mut self, key: &NodeKey, node: &Node) {
         self.said.group(key);
         match &node.value {
-            Value::Null => {}
-            Value::Seq(_) => self.hosts(key, node),
-            Value::Map(parts) => {
+            NodeValue::Null => {}
+            NodeValue::Seq(_) => self.hosts(key, node),
+            NodeValue::Map(parts) => {
                 for (part, node) in parts {
                     match part.text.as_str() {
                         "hosts" => self.hosts(key, node),
@@ -52,12 +52,12 @@ impl Reader<'_> {
         }
     }
 
-    fn hosts(&mut self, group: &Key, node: &Node) {
-        let nothing = Node { span: node.span, value: Value::Null };
-        let names: Vec<(Key, &Node)> = match &node.value {
-            Value::Null => Vec::new(),
-            Value::Map(entries) => entries.iter().map(|(key, vars)| (key.clone(), vars)).collect(),
-            Value::Seq(items) => items.iter().filter_map(|item| Some((self.named(item)?, &nothing))).collect(),
+    fn hosts(&mut self, group: &NodeKey, node: &Node) {
+        let nothing = Node { span: node.span, value: NodeValue::Null };
+        let names: Vec<(NodeKey, &Node)> = match &node.value {
+            NodeValue::Null => Vec::new(),
+            NodeValue::Map(entries) => entries.iter().map(|(key, vars)| (key.clone(), vars)).collect(),
+            NodeValue::Seq(items) => items.iter().filter_map(|item| Some((self.named(item)?, &nothing))).collect(),
             _ => return self.wrong(node, "`hosts` is a map or a list of hosts"),
         };
         for (key, vars) in names {
@@ -71,21 +71,21 @@ impl Reader<'_> {
         }
     }
 
-    fn children(&mut self, group: &Key, node: &Node) {
-        let children: Vec<Key> = match &node.value {
-            Value::Null => Vec::new(),
-            Value::Map(entries) => {
+    fn children(&mut self, group: &NodeKey, node: &Node) {
+        let children: Vec<NodeKey> = match &node.value {
+            NodeValue::Null => Vec::new(),
+            NodeValue::Map(entries) => {
                 entries.iter().for_each(|(key, node)| self.group(key, node));
                 entries.iter().map(|(key, _)| key.clone()).collect()
             }
-            Value::Seq(items) => items.iter().filter_map(|item| self.named(item)).collect(),
+            NodeValue::Seq(items) => items.iter().filter_map(|item| self.named(item)).collect(),
             _ => return self.wrong(node, "`children` is a map or a list of groups"),
         };
         self.said.group(group).children.extend(children);
     }
 
-    fn named(&self, node: &Node) -> Option<Key> {
-        Some(Key { text: node.text(self.sources)?.to_owned(), span: node.span })
+    fn named(&self, node: &Node) -> Option<NodeKey> {
+        Some(NodeKey { text: node.text(self.sources)?.to_owned(), span: node.span })
     }
 
     fn wrong(&mut self, node: &Node, wanted: &str) {
@@ -93,6 +93,6 @@ impl Reader<'_> {
     }
 }
 
-pub(super) fn vars_of(node: &Node) -> Vars {
+pub(super) fn vars_of(node: &Node) -> AnsibleVars {
     node.entries().iter().map(|(key, value)| (key.text.clone(), (key.clone(), value.clone()))).collect()
 }

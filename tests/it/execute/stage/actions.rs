@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use surefoot::action::{Action, Change, Cx, Kind, Seen, Undoing, unseen};
+use surefoot::action::{Action, ActionKind, Change, Cx, Inspection, UndoSupport, unseen};
 use surefoot::model::*;
 use surefoot::world::{Output, Script};
 
@@ -27,12 +27,12 @@ pub struct Look {
 impl Action for Look {
     const NAME: &'static str = "look";
     const EXAMPLE: &'static str = "look: { run: say hello }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it reads");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it reads");
     type Out = Said;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("look")
     }
 
@@ -50,13 +50,13 @@ pub struct Await {
 impl Action for Await {
     const NAME: &'static str = "await";
     const EXAMPLE: &'static str = "await: { run: sleep 100 }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it reads");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it reads");
     const LIMITED: bool = false;
     type Out = Said;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("await")
     }
 
@@ -75,11 +75,11 @@ impl Action for Act {
     const NAME: &'static str = "act";
     const EXAMPLE: &'static str = "act: { run: print hello }";
     const EFFECT: Effect = Effect::Opaque;
-    const UNDO: Undoing = Undoing::No("nobody knows what it does");
+    const UNDO: UndoSupport = UndoSupport::Unsupported("nobody knows what it does");
     type Out = Said;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen(format!("act {}", self.run))
     }
 
@@ -98,17 +98,17 @@ pub struct Set {
 impl Action for Set {
     const NAME: &'static str = "set";
     const EXAMPLE: &'static str = "set: { look: exit 1, run: print hello }";
-    const EFFECT: Effect = Effect::Converges;
-    const UNDO: Undoing = Undoing::Known("set it back");
+    const EFFECT: Effect = Effect::Idempotent;
+    const UNDO: UndoSupport = UndoSupport::Supported("set it back");
     type Out = Said;
     type Before = String;
 
-    async fn inspect(&self, cx: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         let seen = cx.probe(Script::new(self.look.clone())).await?;
         let before = seen.text().into_owned();
         Ok(match seen.code {
-            0 => Seen::Clean(said(seen)?),
-            _ => Seen::Change(Change { summary: "set it".into(), diff: None, before }),
+            0 => Inspection::Unchanged(said(seen)?),
+            _ => Inspection::Change(Change { summary: "set it".into(), diff: None, before }),
         })
     }
 
@@ -131,13 +131,13 @@ pub struct Answer {
 impl Action for Ask {
     const NAME: &'static str = "ask";
     const EXAMPLE: &'static str = "ask: { run: Go on? }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it asks");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it asks");
     const LIMITED: bool = false;
     type Out = Answer;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("ask")
     }
 
@@ -155,12 +155,12 @@ pub struct Deep {
 impl Action for Deep {
     const NAME: &'static str = "deep";
     const EXAMPLE: &'static str = "deep: { levels: 5 }";
-    const EFFECT: Effect = Effect::Reads;
-    const UNDO: Undoing = Undoing::No("it reads");
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it reads");
     type Out = serde_json::Value;
     type Before = ();
 
-    async fn inspect(&self, _: &Cx<'_>) -> Result<Seen<Self>, Fault> {
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("deep")
     }
 
@@ -169,9 +169,9 @@ impl Action for Deep {
     }
 }
 
-pub static LOOK: Kind = Kind::of::<Look>();
-pub static AWAIT: Kind = Kind::of::<Await>();
-pub static ACT: Kind = Kind::of::<Act>();
-pub static SET: Kind = Kind::of::<Set>();
-pub static ASK: Kind = Kind::of::<Ask>();
-pub static DEEP: Kind = Kind::of::<Deep>();
+pub static LOOK: ActionKind = ActionKind::of::<Look>();
+pub static AWAIT: ActionKind = ActionKind::of::<Await>();
+pub static ACT: ActionKind = ActionKind::of::<Act>();
+pub static SET: ActionKind = ActionKind::of::<Set>();
+pub static ASK: ActionKind = ActionKind::of::<Ask>();
+pub static DEEP: ActionKind = ActionKind::of::<Deep>();

@@ -17,7 +17,7 @@ pub use steps::{expr, late, needs, on_failure, program, retry, roll, set, step};
 use surefoot::action::Question;
 use surefoot::check::Step;
 use surefoot::compile::Program;
-use surefoot::execute::{Append, Error, Goal, Leases, Limits, Origin, Run, Signals, real_actions, run};
+use surefoot::execute::{Append, Goal, Leases, Limits, RecordError, Run, RunOrigin, Signals, real_actions, run};
 use surefoot::journal::{RunFolder, Store};
 use surefoot::model::*;
 use surefoot::world::{Script, World};
@@ -48,7 +48,7 @@ pub struct Stage {
 
 /// A run that has been played.
 pub struct Played {
-    pub result: Result<Outcome, Error>,
+    pub result: Result<Outcome, RecordError>,
     /// As the journal has them.
     pub events: Vec<Stamped>,
     pub state: RunState,
@@ -125,7 +125,7 @@ impl Stage {
         observers.push(seer.clone());
         let outputs = if self.outputs { folder.outputs() } else { folder.outputs().join("missing") };
         let result = run(Run {
-            origin: Origin { run: id, operator: "ana@desk".into(), inputs: IndexMap::new() },
+            origin: RunOrigin { run: id, operator: "ana@desk".into(), inputs: IndexMap::new() },
             goal: Goal::Start,
             program: program.clone(),
             actions: real_actions(),
@@ -198,19 +198,19 @@ impl Played {
             .map(|what| match what {
                 TaskEvent::Started { .. } => "started",
                 TaskEvent::Changing { .. } => "changing",
-                TaskEvent::Left { .. } => "left",
+                TaskEvent::AfterImage { .. } => "left",
                 TaskEvent::SetAside { .. } => "set aside",
                 TaskEvent::Done { .. } => "done",
                 TaskEvent::Retrying { .. } => "retrying",
                 TaskEvent::Failed { .. } => "failed",
                 TaskEvent::Unknown { .. } => "unknown",
                 TaskEvent::Skipped => "skipped",
-                TaskEvent::Reopened => "reopened",
-                TaskEvent::Looked { .. } => "looked",
-                TaskEvent::Settled { .. } => "settled",
+                TaskEvent::Requeued => "reopened",
+                TaskEvent::DriftChecked { .. } => "looked",
+                TaskEvent::Resolved { .. } => "settled",
                 TaskEvent::Undoing { .. } => "undoing",
                 TaskEvent::Undone { .. } => "undone",
-                TaskEvent::Kept { .. } => "kept",
+                TaskEvent::NotReverted { .. } => "kept",
                 TaskEvent::Stuck { .. } => "stuck",
             })
             .collect()

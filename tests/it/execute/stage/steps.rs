@@ -4,44 +4,44 @@ use super::actions::SET;
 use indexmap::IndexMap;
 use serde_json::json;
 use std::time::Duration;
-use surefoot::action::{Kind, ROLLING};
-use surefoot::check::{Choice, InRoll, Need, OnFailure, Retry, RollPart, Runbook, Step, check};
+use surefoot::action::{ActionKind, ROLLING};
+use surefoot::check::{BatchChoice, InRoll, Need, OnFailure, Retry, RollPart, Runbook, Step, check};
 use surefoot::compile::{Program, compile};
 use surefoot::load::{HostEntry, Inventory};
 use surefoot::model::*;
-use surefoot::template::{Expr, Late, Template};
+use surefoot::template::{Expr, Template, Templated};
 
 fn span() -> Span {
     Span::new(FileId(0), 0..0)
 }
 
 /// A value, or a template where it has braces.
-pub fn late(text: &str) -> Late {
+pub fn late(text: &str) -> Templated {
     match Template::is_in(text) {
-        true => Late::Text(Template::parse(text, Place::whole(span())).unwrap()),
-        false => Late::Value(text.into()),
+        true => Templated::Text(Template::parse(text, TextPosition::whole(span())).unwrap()),
+        false => Templated::Value(text.into()),
     }
 }
 
 pub fn expr(text: &str) -> Option<Expr> {
-    Some(Expr::parse(text, Place::whole(span())).unwrap())
+    Some(Expr::parse(text, TextPosition::whole(span())).unwrap())
 }
 
 /// A step on every host.
-pub fn step(id: &str, kind: &'static Kind, words: &str) -> Step {
-    let args = Late::Map(vec![("run".into(), late(words))]);
+pub fn step(id: &str, kind: &'static ActionKind, words: &str) -> Step {
+    let args = Templated::Map(vec![("run".into(), late(words))]);
     Step { on: Some("all".into()), ..Step::plain(id.into(), span(), kind, args) }
 }
 
 pub fn set(id: &str, look: &str, run: &str) -> Step {
-    let args = Late::Map(vec![("look".into(), late(look)), ("run".into(), late(run))]);
+    let args = Templated::Map(vec![("look".into(), late(look)), ("run".into(), late(run))]);
     Step { args, ..step(id, &SET, "") }
 }
 
 /// A roll over all hosts: its gate, its choice, what is done to each batch.
 pub fn roll(id: &str, batch: serde_json::Value, last: &str, gate: Vec<Step>, work: Vec<Step>) -> Vec<Step> {
-    let choice = Choice { on: "all".into(), batch: Late::Value(batch), on_failure: OnFailure::Stop };
-    let args = Late::Map(vec![("last".to_owned(), late(last))]);
+    let choice = BatchChoice { on: "all".into(), batch: Templated::Value(batch), on_failure: OnFailure::Stop };
+    let args = Templated::Map(vec![("last".to_owned(), late(last))]);
     let choice = (Step { args, on: None, ..step(id, &ROLLING, "") }, RollPart::Choice(Box::new(choice)));
     let gate = gate.into_iter().map(|step| (step, RollPart::Gate));
     let work = work.into_iter().map(|step| (step, RollPart::Batch));

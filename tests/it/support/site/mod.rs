@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use surefoot::lab::{Etcd, LabGuard, Name, Spec};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 pub use users::PASSWORD;
 
 /// Of the clusters that are set up.
@@ -25,7 +25,7 @@ pub struct Site {
     pub lab: LabGuard,
     pub program: Program,
     /// Those that are, or will be, the cluster; the lab may have more hosts.
-    pub members: Vec<Name>,
+    pub members: Vec<LabName>,
     pub layout: Layout,
     pub tls: bool,
     /// Whether its etcd has users; the program is `root` among them.
@@ -38,13 +38,13 @@ pub struct Site {
 
 impl Site {
     /// Boots the hosts, the first `members` of which are the cluster's. Nothing is set up on them yet.
-    pub fn boot(spec: &Spec, members: usize, layout: Layout, tls: bool) -> Site {
+    pub fn boot(spec: &LabSpec, members: usize, layout: Layout, tls: bool) -> Site {
         let lab = LabGuard::up(spec, &|_| {}).unwrap();
         let members = lab.hosts().take(members).cloned().collect();
         let (program, content) = (Program::new(), Json::Null);
         let site = Site { lab, program, members, layout, tls, users: false, user: "root", content };
         if tls {
-            let hosts: Vec<Name> = site.lab.hosts().cloned().collect();
+            let hosts: Vec<LabName> = site.lab.hosts().cloned().collect();
             tls::certify(&site, &hosts);
         }
         site.inventory(&[], json!({}));
@@ -53,7 +53,7 @@ impl Site {
 
     /// Three members with Debian's layout, serving these many keys, and more than are in `before.db`.
     pub fn serving(stem: &str, keys: u64) -> Site {
-        let spec = Spec::cluster(Name::of_this_process(stem).unwrap(), 3, Etcd::V3_5);
+        let spec = LabSpec::cluster(LabName::of_this_process(stem).unwrap(), 3, Etcd::V3_5);
         let mut site = Site::boot(&spec, 3, Layout::Debian, false);
         site.set_up(&site.members.clone(), keys, true);
         site
@@ -66,27 +66,27 @@ impl Site {
     }
 
     /// A running cluster with this many keys, its snapshot in `before.db`, and more keys after that where `later`.
-    pub fn set_up(&mut self, hosts: &[Name], keys: u64, later: bool) {
+    pub fn set_up(&mut self, hosts: &[LabName], keys: u64, later: bool) {
         hosts.iter().for_each(|host| self.install(host, hosts));
-        let names: Vec<&str> = hosts.iter().map(Name::as_str).collect();
+        let names: Vec<&str> = hosts.iter().map(LabName::as_str).collect();
         let [bind, keys] = [format!("members={}", names.join(",")), format!("keys={keys}")];
         let later = format!("later={later}");
         let words = ["-i", "site.yaml", "--bind", &bind, "-p", &keys, "-p", &later];
         let ran = self.program.run(&own("setup.yaml"), words).done();
         let digest = ran.out(&format!("content@{}", hosts[0]))["digest"].clone();
-        let all = |host: &&Name| ran.out(&format!("content@{host}"))["digest"] == digest;
+        let all = |host: &&LabName| ran.out(&format!("content@{host}"))["digest"] == digest;
         assert!(digest.is_string() && hosts.iter().all(|host| all(&host)), "{}: {:?}", ran.story(), ran.state);
         self.content = digest;
     }
 
-    pub fn node(&self, host: &Name, cluster: &[Name]) -> Node {
-        let entry = |name: &Name| (name.to_string(), self.lab.address(name).unwrap().to_string());
+    pub fn node(&self, host: &LabName, cluster: &[LabName]) -> Node {
+        let entry = |name: &LabName| (name.to_string(), self.lab.address(name).unwrap().to_string());
         let (name, address) = entry(host);
         Node { name, address, cluster: cluster.iter().map(entry).collect(), tls: self.tls }
     }
 
     /// Writes the host's unit and settings.
-    pub fn install(&self, host: &Name, cluster: &[Name]) {
+    pub fn install(&self, host: &LabName, cluster: &[LabName]) {
         for folder in self.layout.folders() {
             self.inside(host, &format!("install -d -o {user} -g {user} {folder}", user = self.layout.user()));
         }
@@ -97,8 +97,8 @@ impl Site {
     }
 
     /// `site.yaml`, with variables for these hosts, and more groups.
-    pub fn inventory(&self, vars: &[(Name, Json)], groups: Json) {
-        let entry = |host: &Name| {
+    pub fn inventory(&self, vars: &[(LabName, Json)], groups: Json) {
+        let entry = |host: &LabName| {
             let mut entry = json!({ "address": self.lab.address(host).unwrap().to_string() });
             if let Some((_, vars)) = vars.iter().find(|(name, _)| name == host) {
                 entry["vars"] = vars.clone();
@@ -106,7 +106,7 @@ impl Site {
             (host.to_string(), entry)
         };
         let hosts: serde_json::Map<String, Json> = self.lab.hosts().map(entry).collect();
-        let mut all = json!({ "members": self.members.iter().map(Name::as_str).collect::<Vec<_>>() });
+        let mut all = json!({ "members": self.members.iter().map(LabName::as_str).collect::<Vec<_>>() });
         all.as_object_mut().unwrap().extend(groups.as_object().unwrap().clone());
         let defaults = json!({ "ssh_config": self.lab.ssh_config(), "user": self.user, "become": self.user != "root" });
         let mut inventory = json!({ "defaults": defaults, "hosts": hosts, "groups": all });
@@ -143,12 +143,12 @@ impl Site {
 
     pub fn look_with(&self, words: &[&str]) -> (Json, Vec<Json>) {
         let ran = self.run(&own("look.yaml"), words).done();
-        let digest = |host: &Name| ran.out(&format!("content@{host}"))["digest"].clone();
+        let digest = |host: &LabName| ran.out(&format!("content@{host}"))["digest"].clone();
         (ran.out("healthy@controller")["cluster_id"].clone(), self.members.iter().map(digest).collect())
     }
 
     /// A script on a host, as root, past ssh: to set a scene, or to look.
-    pub fn inside(&self, host: &Name, script: &str) -> String {
+    pub fn inside(&self, host: &LabName, script: &str) -> String {
         self.feed(host, &["sh", "-ec", script], b"")
     }
 
@@ -156,16 +156,16 @@ impl Site {
         self.members.iter().for_each(|host| drop(self.inside(host, script)));
     }
 
-    pub fn write(&self, host: &Name, path: &str, mode: &str, owner: &str, text: &str) {
+    pub fn write(&self, host: &LabName, path: &str, mode: &str, owner: &str, text: &str) {
         self.feed(host, &["install", "-D", "-m", mode, "-o", owner, "-g", owner, "/dev/stdin", path], text.as_bytes());
     }
 
     /// Copies a file of here to a host.
-    pub fn send(&self, name: &str, host: &Name, to: &str) {
+    pub fn send(&self, name: &str, host: &LabName, to: &str) {
         self.feed(host, &["sh", "-ec", "cat >\"$1\"", "sh", to], &std::fs::read(self.program.path(name)).unwrap());
     }
 
-    fn feed(&self, host: &Name, words: &[&str], input: &[u8]) -> String {
+    fn feed(&self, host: &LabName, words: &[&str], input: &[u8]) -> String {
         let mut command = self.lab.enter(host, words).unwrap();
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input).unwrap();
@@ -175,7 +175,7 @@ impl Site {
     }
 
     /// Copies a file of a host here.
-    pub fn fetch(&self, host: &Name, path: &str, to: &str) {
+    pub fn fetch(&self, host: &LabName, path: &str, to: &str) {
         let mut command = self.lab.enter(host, &["cat", path]).unwrap();
         let output = command.output().unwrap();
         assert!(output.status.success(), "{host}: {path}: {output:?}");
@@ -189,7 +189,7 @@ pub fn own(runbook: &str) -> PathBuf {
 
 /// What Debian calls the etcd that hosts with this one have.
 pub fn package_version(etcd: Etcd) -> String {
-    let spec = Spec::cluster(Name::of_this_process("version").unwrap(), 1, etcd);
+    let spec = LabSpec::cluster(LabName::of_this_process("version").unwrap(), 1, etcd);
     let site = Site::boot(&spec, 1, Layout::Debian, false);
     site.inside(&site.members[0], "dpkg-query -f '${Version}' -W etcd-server")
 }

@@ -1,11 +1,11 @@
 //! Members as they are, to be compared with how they were.
 
 use super::Site;
-use surefoot::lab::Name;
+use surefoot::lab::LabName;
 
 impl Site {
     /// Every file below a folder of a host by its hash, `-` where there is no such folder.
-    pub fn files(&self, host: &Name, folder: &str) -> String {
+    pub fn files(&self, host: &LabName, folder: &str) -> String {
         self.inside(
             host,
             &format!(
@@ -19,7 +19,7 @@ impl Site {
         self.members.iter().map(|host| self.picture_of(host)).collect()
     }
 
-    fn picture_of(&self, host: &Name) -> String {
+    fn picture_of(&self, host: &LabName) -> String {
         let unit =
             self.inside(host, "systemctl show etcd -p ActiveState,UnitFileState,LoadState,MainPID,NeedDaemonReload");
         let settings = self.inside(host, "sha256sum /etc/default/etcd /opt/etcd/cfg/* /etc/etcd/* 2>/dev/null || :");

@@ -3,10 +3,10 @@
 
 use super::Site;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
-use surefoot::lab::Name;
+use surefoot::lab::LabName;
 
 /// Gives each host its certificate, for its own address only: loopback, where it is dialled, is not in it.
-pub fn certify(site: &Site, hosts: &[Name]) {
+pub fn certify(site: &Site, hosts: &[LabName]) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca_key = KeyPair::generate().unwrap();

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use surefoot::world::Target;
+use surefoot::world::SshTarget;
 use tempfile::TempDir;
 
 pub struct Sshd {
@@ -89,8 +89,8 @@ impl Sshd {
         self.daemon.port
     }
 
-    pub fn target(&self) -> Target {
-        Target { ssh_config: Some(self.ssh_config()), ..Target::new("h") }
+    pub fn target(&self) -> SshTarget {
+        SshTarget { ssh_config: Some(self.ssh_config()), ..SshTarget::new("h") }
     }
 }
 

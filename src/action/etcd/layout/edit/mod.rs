@@ -4,9 +4,9 @@
 mod tests;
 
 use super::config_file;
-use super::settings::{Kept, Settings};
-use super::unit::{Loaded, Runner};
-use crate::action::command_line::{self, Held, Unit, Wanted};
+use super::settings::{EtcdSettings, SettingLocation};
+use super::unit::{EtcdUnit, Runner};
+use crate::action::command_line::{self, FlagsLocation, UnitCommand, WantedFlags};
 use crate::action::environment;
 use crate::model::Fault;
 use indexmap::IndexMap;
@@ -19,7 +19,7 @@ const DROP_IN: &str = "50-surefoot.conf";
 
 /// One file to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edit {
+pub struct FileEdit {
     pub path: String,
     /// What is there now.
     pub old: Option<String>,
@@ -28,7 +28,7 @@ pub struct Edit {
 
 /// Where a setting is to be written: where it is kept, else where this host keeps such settings.
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
+enum EditTarget {
     /// A whole variable of an environment file.
     Variable {
         file: String,
@@ -60,7 +60,7 @@ enum Place {
 }
 
 /// Every file in which a setting of this host could be: what [`plan`] needs the texts of.
-pub fn paths(loaded: &Loaded) -> Vec<String> {
+pub fn paths(loaded: &EtcdUnit) -> Vec<String> {
     let unit = match &loaded.runner {
         Runner::Pod(pod) => return vec![pod.path.clone()],
         Runner::Unit(unit) => unit,
@@ -82,7 +82,7 @@ pub fn paths(loaded: &Loaded) -> Vec<String> {
 
 /// The edits that give each setting its value. A setting that has it already needs none, and each is written in one
 /// place only: a flag beside its `ETCD_` variable is fatal to etcd.
-pub fn plan(loaded: &Loaded, files: &Files, wanted: &IndexMap<String, String>) -> Result<Vec<Edit>, Fault> {
+pub fn plan(loaded: &EtcdUnit, files: &Files, wanted: &IndexMap<String, String>) -> Result<Vec<FileEdit>, Fault> {
     let mut new = files.clone();
     for (name, value) in wanted {
         if loaded.settings.set.get(name).map(|setting| setting.value.as_str()) == Some(value) {
@@ -92,19 +92,19 @@ pub fn plan(loaded: &Loaded, files: &Files, wanted: &IndexMap<String, String>) -
     }
     let changed = new.into_iter().filter_map(|(path, text)| {
         let old = files.get(&path).cloned().flatten();
-        text.filter(|text| old.as_ref() != Some(text)).map(|new| Edit { path, old, new })
+        text.filter(|text| old.as_ref() != Some(text)).map(|new| FileEdit { path, old, new })
     });
     Ok(changed.collect())
 }
 
-fn write(loaded: &Loaded, files: &mut Files, name: &str, value: &str) -> Result<(), Fault> {
+fn write(loaded: &EtcdUnit, files: &mut Files, name: &str, value: &str) -> Result<(), Fault> {
     let text = |files: &Files, path: &str| files.get(path).cloned().flatten().unwrap_or_default();
     match place(loaded, name)? {
-        Place::Variable { file, variable } => {
+        EditTarget::Variable { file, variable } => {
             let new = assign(&file, &text(files, &file), variable, value)?;
             files.insert(file, Some(new));
         }
-        Place::Flags { file, variable } => {
+        EditTarget::Flags { file, variable } => {
             let old = text(files, &file);
             let held = environment::assignments(&old).into_iter().rfind(|set| set.key == variable);
             let flags = held.map(|set| set.value).unwrap_or_default();
@@ -112,17 +112,19 @@ fn write(loaded: &Loaded, files: &mut Files, name: &str, value: &str) -> Result<
             let new = assign(&file, &old, variable, &flags)?;
             files.insert(file, Some(new));
         }
-        Place::Line => in_unit(loaded, files, Held::Command, &one(name, value))?,
-        Place::Within { variable } => in_unit(loaded, files, Held::Variable(&variable), &one(name, value))?,
-        Place::Manifest { file } => {
+        EditTarget::Line => in_unit(loaded, files, FlagsLocation::Command, &one(name, value))?,
+        EditTarget::Within { variable } => {
+            in_unit(loaded, files, FlagsLocation::Variable(&variable), &one(name, value))?
+        }
+        EditTarget::Manifest { file } => {
             let new = command_line::edit_manifest(&file, &text(files, &file), &one(name, value))?;
             files.insert(file, Some(new));
         }
-        Place::ConfigFile { file } => {
+        EditTarget::ConfigFile { file } => {
             let new = config_file::set(&file, &text(files, &file), name, value)?;
             files.insert(file, Some(new));
         }
-        Place::DropIn { file, variable } => {
+        EditTarget::DropIn { file, variable } => {
             let new = in_drop_in(&text(files, &file), &variable, value);
             files.insert(file, Some(new));
         }
@@ -137,36 +139,36 @@ fn assign(file: &str, text: &str, variable: String, value: &str) -> Result<Strin
     })
 }
 
-fn place(loaded: &Loaded, name: &str) -> Result<Place, Fault> {
+fn place(loaded: &EtcdUnit, name: &str) -> Result<EditTarget, Fault> {
     match &loaded.runner {
         Runner::Unit(unit) => Ok(in_a_unit(unit, &loaded.settings, name)),
         Runner::Pod(pod) => match loaded.settings.set.get(name).map(|setting| &setting.kept) {
-            Some(Kept::Variable { variable, .. }) => {
+            Some(SettingLocation::Variable { variable, .. }) => {
                 let fault = Fault::refused(format!("{name} stands in the variable {variable} of {}", pod.path));
                 Err(fault.hint("make a flag of it first: kubeadm itself writes flags only"))
             }
-            _ => Ok(Place::Manifest { file: pod.path.clone() }),
+            _ => Ok(EditTarget::Manifest { file: pod.path.clone() }),
         },
     }
 }
 
-fn in_a_unit(unit: &Unit, settings: &Settings, name: &str) -> Place {
+fn in_a_unit(unit: &UnitCommand, settings: &EtcdSettings, name: &str) -> EditTarget {
     if let Some(file) = &settings.config_file {
         let file = settings.path("config-file").unwrap_or_else(|| file.clone());
-        return Place::ConfigFile { file };
+        return EditTarget::ConfigFile { file };
     }
     let environment_file = unit.environment_files.last().cloned();
     let variable = |file: Option<String>, variable: String| match file.or_else(|| environment_file.clone()) {
-        Some(file) => Place::Variable { file, variable },
+        Some(file) => EditTarget::Variable { file, variable },
         // systemd takes the last assignment: a drop-in stands above the unit.
-        None => Place::DropIn { file: drop_in(&unit.id), variable },
+        None => EditTarget::DropIn { file: drop_in(&unit.id), variable },
     };
     match settings.set.get(name).map(|setting| setting.kept.clone()) {
-        Some(Kept::Variable { file, variable: own }) => variable(file, own),
-        Some(Kept::Flags { file: Some(file), variable }) => Place::Flags { file, variable },
-        Some(Kept::Flags { file: None, variable }) => Place::Within { variable },
-        Some(Kept::Line) => Place::Line,
-        Some(Kept::ConfigFile { file }) => Place::ConfigFile { file },
+        Some(SettingLocation::Variable { file, variable: own }) => variable(file, own),
+        Some(SettingLocation::Flags { file: Some(file), variable }) => EditTarget::Flags { file, variable },
+        Some(SettingLocation::Flags { file: None, variable }) => EditTarget::Within { variable },
+        Some(SettingLocation::Line) => EditTarget::Line,
+        Some(SettingLocation::ConfigFile { file }) => EditTarget::ConfigFile { file },
         None => variable(None, format!("ETCD_{}", name.to_ascii_uppercase().replace('-', "_"))),
     }
 }
@@ -175,12 +177,12 @@ fn drop_in(unit: &str) -> String {
     format!("/etc/systemd/system/{unit}.d/{DROP_IN}")
 }
 
-fn one(name: &str, value: &str) -> Wanted {
-    Wanted { set: vec![(name.to_owned(), value.to_owned())], remove: Vec::new() }
+fn one(name: &str, value: &str) -> WantedFlags {
+    WantedFlags { set: vec![(name.to_owned(), value.to_owned())], remove: Vec::new() }
 }
 
 /// In the unit's own file or a drop-in, whichever counts.
-fn in_unit(loaded: &Loaded, files: &mut Files, held: Held<'_>, wanted: &Wanted) -> Result<(), Fault> {
+fn in_unit(loaded: &EtcdUnit, files: &mut Files, held: FlagsLocation<'_>, wanted: &WantedFlags) -> Result<(), Fault> {
     let Runner::Unit(unit) = &loaded.runner else { return Ok(()) };
     let own = command_line::files(&unit.files, files);
     if let Some(file) = command_line::edit_unit(&own, held, wanted, &str::to_owned)? {

@@ -1,7 +1,7 @@
 //! Each way of keeping a setting, changed.
 
 use super::*;
-use crate::action::command_line::{Unit, split};
+use crate::action::command_line::{UnitCommand, split};
 use crate::action::etcd::layout::unit::settings as settings_of;
 use crate::model::FaultKind;
 
@@ -9,23 +9,23 @@ const UNIT: &str = "/etc/systemd/system/etcd.service";
 const ENV: &str = "/etc/default/etcd";
 
 /// A unit with this command, these environment files and their text.
-fn loaded(command: &str, environment_files: &[&str], text: &str) -> (Loaded, Files) {
-    let unit = Unit {
+fn loaded(command: &str, environment_files: &[&str], text: &str) -> (EtcdUnit, Files) {
+    let unit = UnitCommand {
         id: "etcd.service".to_owned(),
         command: split(command),
         environment_files: environment_files.iter().map(|&path| path.to_owned()).collect(),
         files: vec![UNIT.to_owned()],
-        ..Unit::default()
+        ..UnitCommand::default()
     };
     let texts = IndexMap::from([(ENV.to_owned(), text.to_owned())]);
     let settings = settings_of(&unit, &texts);
     let mut files: Files = [(UNIT.to_owned(), Some(format!("[Service]\n# --name=no\nExecStart={command}\n")))].into();
     files.insert(ENV.to_owned(), Some(text.to_owned()));
     files.insert(drop_in("etcd.service"), None);
-    (Loaded { runner: Runner::Unit(unit), settings }, files)
+    (EtcdUnit { runner: Runner::Unit(unit), settings }, files)
 }
 
-fn edits(host: &(Loaded, Files), name: &str, value: &str) -> Result<Vec<Edit>, Fault> {
+fn edits(host: &(EtcdUnit, Files), name: &str, value: &str) -> Result<Vec<FileEdit>, Fault> {
     plan(&host.0, &host.1, &IndexMap::from([(name.to_owned(), value.to_owned())]))
 }
 
@@ -107,13 +107,13 @@ fn a_setting_of_a_pod_is_a_flag_of_its_manifest() {
     let text = include_str!("../etcd.yaml");
     let host = |text: &str| {
         let (pod, settings) = crate::action::etcd::layout::pod::parse(path, text).unwrap();
-        (Loaded { runner: Runner::Pod(pod), settings }, Files::from([(path.to_owned(), Some(text.to_owned()))]))
+        (EtcdUnit { runner: Runner::Pod(pod), settings }, Files::from([(path.to_owned(), Some(text.to_owned()))]))
     };
     assert_eq!(paths(&host(text).0), [path]);
     let more = edits(&host(text), "quota-backend-bytes", "3221225472").unwrap();
     let last = "    - --trusted-ca-file=/etc/kubernetes/pki/etcd/ca.crt\n    image";
     let new = text.replace(last, &last.replace("\n", "\n    - --quota-backend-bytes=3221225472\n"));
-    assert_eq!(more, [Edit { path: path.to_owned(), old: Some(text.to_owned()), new }]);
+    assert_eq!(more, [FileEdit { path: path.to_owned(), old: Some(text.to_owned()), new }]);
     assert_eq!(edits(&host(text), "name", "master-1").unwrap(), []);
     let variable =
         text.replace("    image:", "    env:\n    - name: ETCD_QUOTA_BACKEND_BYTES\n      value: \"5\"\n    image:");

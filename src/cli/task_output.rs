@@ -1,0 +1,44 @@
+//! Where it lies what a task and the steps of its undo printed.
+
+use super::run_inputs::RunInputs;
+use crate::execute::{file_name, undo_part};
+use crate::journal::RunFolder;
+use crate::model::{RunState, StepId, Stream, TaskName};
+use std::path::PathBuf;
+
+/// One stream of one attempt, of which there is something.
+pub struct Printout {
+    pub path: PathBuf,
+    /// The step of the task's undo that printed it; none is the task itself.
+    pub part: Option<StepId>,
+    pub attempt: u32,
+    /// `output`, or `error output`.
+    pub stream: &'static str,
+}
+
+/// Those of a task, then those of each step of its undo, in their order.
+pub fn of(folder: &RunFolder, state: &RunState, kept: Option<&RunInputs>, task: &TaskName) -> Vec<Printout> {
+    let attempts = state.task(task).map_or(0, |record| record.attempt);
+    let parts = (1..).zip(undo(kept, task)).map(|(place, part)| {
+        let name = TaskName { step: undo_part(&task.step, place), ..task.clone() };
+        (name, Some(part.clone()))
+    });
+    let mut all = Vec::new();
+    for (name, part) in [(task.clone(), None)].into_iter().chain(parts) {
+        for attempt in 1..=attempts {
+            for (stream, word) in [(Stream::Out, "output"), (Stream::Err, "error output")] {
+                let path = folder.outputs().join(file_name(&name, attempt, stream));
+                if path.is_file() {
+                    all.push(Printout { path, part: part.clone(), attempt, stream: word });
+                }
+            }
+        }
+    }
+    all
+}
+
+fn undo<'k>(kept: Option<&'k RunInputs>, task: &TaskName) -> impl Iterator<Item = &'k StepId> {
+    let mut steps = kept.into_iter().flat_map(|kept| &kept.prepared.program.steps);
+    let own = steps.find(|step| step.id == task.step);
+    own.into_iter().flat_map(|step| &step.undo).map(|part| &part.id)
+}
