@@ -26,13 +26,13 @@ pub async fn connect(
     local_dir: &Path,
     state: &RunState,
 ) -> Result<World, Vec<Fault>> {
-    let names = program.reach.iter().filter(|name| !state.left_out.contains_key(*name));
+    let names = program.reach.iter().filter(|name| !state.excluded.contains_key(*name));
     let Reached { mut world, faults } = reach(names, inventory, run, local_dir).await.map_err(|fault| vec![fault])?;
-    state.left_out.iter().for_each(|(host, fault)| world.leave_out(host.clone(), fault.clone()));
+    state.excluded.iter().for_each(|(host, fault)| world.exclude(host.clone(), fault.clone()));
     let mut others = Vec::new();
     for (host, fault) in faults {
         match fault.kind {
-            FaultKind::Unreachable if is_free(program, state, &host) => world.leave_out(host, fault),
+            FaultKind::Unreachable if is_free(program, state, &host) => world.exclude(host, fault),
             _ => others.push(fault),
         }
     }

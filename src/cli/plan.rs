@@ -36,7 +36,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     in_runtime(async {
         // Hosts that may be missing are left out of a plan, and named in it: nobody needs to be asked.
         let ready =
-            match Ready::connect(&store, prepared, Consent { leave_out: true, sudo_log: args.allow_sudo_log }).await {
+            match Ready::connect(&store, prepared, Consent { exclude: true, sudo_log: args.allow_sudo_log }).await {
                 Ok(ready) => ready,
                 Err(exit) => return exit,
             };

@@ -240,7 +240,7 @@ impl Saved {
         for (host, was) in &self.pins.machines {
             lines.extend(pins.machines.get(host).and_then(|is| moved_machine(host, was, is)));
         }
-        let hosts = |plan: &Plan| plan.left_out.keys().cloned().collect::<Vec<_>>();
+        let hosts = |plan: &Plan| plan.excluded.keys().cloned().collect::<Vec<_>>();
         let (out, now_out) = (hosts(&self.plan), hosts(now));
         lines
             .extend(out.iter().filter(|host| !now_out.contains(host)).map(|host| format!("{host} can be reached now")));

@@ -30,7 +30,7 @@ pub fn secrets(prepared: &PreparedRun, of: Of<'_>) -> Result<Arc<Keyring>, Exit>
 #[derive(Clone, Copy, Debug)]
 pub struct Consent {
     /// `--yes`: to leave hosts out.
-    pub leave_out: bool,
+    pub exclude: bool,
     /// `--allow-sudo-log`: that sudo keeps secrets.
     pub sudo_log: bool,
 }
@@ -60,11 +60,11 @@ pub async fn connected(
             return Err(closed(&world, Exit::Failed.because("nothing was started: sudo would keep secrets")).await);
         }
     }
-    let missing: Vec<_> = world.absent().iter().filter(|(host, _)| !state.left_out.contains_key(*host)).collect();
+    let missing: Vec<_> = world.absent().iter().filter(|(host, _)| !state.excluded.contains_key(*host)).collect();
     missing.iter().for_each(|(_, fault)| say(fault));
     let names: Vec<&str> = missing.iter().map(|(host, _)| host.as_str()).collect();
     if !names.is_empty()
-        && !consent.leave_out
+        && !consent.exclude
         && let Err(exit) = confirm(&format!("Leave {} out of this run, to its end?", names.join(", ")))
     {
         world.close().await;
@@ -82,12 +82,12 @@ pub async fn reachable(
     secrets: &Keyring,
     state: &RunState,
 ) -> Result<Arc<World>, Exit> {
-    let names = prepared.program.reach.iter().filter(|name| !state.left_out.contains_key(*name));
+    let names = prepared.program.reach.iter().filter(|name| !state.excluded.contains_key(*name));
     let reached = connect::reach(names, &prepared.inventory, run, &folder.join("controller")).await;
     let Reached { mut world, faults } = reached.map_err(|fault| Exit::Failed.because(fault))?;
     for (host, fault) in faults {
         crate::cli::out::tell!("{}", report::labels::fault(&fault, ""));
-        world.leave_out(host, fault);
+        world.exclude(host, fault);
     }
     secrets.logins.iter().for_each(|(host, login)| world.add_login(host.clone(), login.clone()));
     Ok(Arc::new(world))

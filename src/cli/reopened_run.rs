@@ -68,7 +68,7 @@ impl Taken {
         let secrets = secrets(&self.kept.prepared, Of::Begun(&self.run))?;
         pins::hold(&self.folder, &self.run, &mut self.kept, &secrets, accepted)?;
         let (prepared, folder) = (&self.kept.prepared, self.folder.path());
-        let consent = Consent { leave_out: yes, sudo_log: manner.allow_sudo_log };
+        let consent = Consent { exclude: yes, sudo_log: manner.allow_sudo_log };
         let world = connected(prepared, &self.run, folder, &secrets, &self.state, consent).await?;
         world.read_copies(copies);
         self.begin(goal, world, secrets, options).await

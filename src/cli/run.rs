@@ -75,8 +75,8 @@ fn from_runbook(state: &Option<PathBuf>, args: &Args) -> Exit {
     })
 }
 
-fn consent(args: &Args, leave_out: bool) -> Consent {
-    Consent { leave_out, sudo_log: args.manner.allow_sudo_log }
+fn consent(args: &Args, exclude: bool) -> Consent {
+    Consent { exclude, sudo_log: args.manner.allow_sudo_log }
 }
 
 /// The plan that the operator has agreed to.
@@ -170,7 +170,7 @@ pub async fn start(store: &Store, prepared: PreparedRun, options: Options) -> Ex
         Ok(files) => files,
         Err(exit) => return exit,
     };
-    match Ready::connect(store, prepared, Consent { leave_out: options.yes, sudo_log: false }).await {
+    match Ready::connect(store, prepared, Consent { exclude: options.yes, sudo_log: false }).await {
         Ok(ready) => ready.with_files(files).run(store, options).await,
         Err(exit) => exit,
     }

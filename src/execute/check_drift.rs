@@ -8,7 +8,7 @@
 //! Not looked at: the gates and choices of a roll, which look anew where they are due; and `finally`, which runs again.
 
 use super::commit::NotCommitted;
-use super::phase::is_withheld;
+use super::phase::has_redacted;
 use super::rollback::between_batches;
 use super::task::{PreparedTask, TaskRun};
 use crate::action::{Erased, ErasedSeen};
@@ -24,7 +24,7 @@ pub(super) fn can_be_looked_at(step: &Step, record: &TaskRecord) -> bool {
 
 impl TaskRun {
     pub(super) async fn check_drift(&self) -> Result<(), NotCommitted> {
-        if is_withheld(&self.record()) {
+        if has_redacted(&self.record()) {
             self.refetch_outputs().await?;
         }
         if !can_be_looked_at(self.step(), &self.record()) {

@@ -211,7 +211,7 @@ impl<'p> Driver<'p> {
         match self.goal {
             // What cannot be reached now is no less of the run for that.
             Goal::Cancel => self.cancel(&mut batch),
-            _ => self.leave_out()?,
+            _ => self.exclude()?,
         }
         self.begin_phase();
         loop {
@@ -232,8 +232,8 @@ impl<'p> Driver<'p> {
     }
 
     /// Says which hosts the run does without from here on.
-    fn leave_out(&mut self) -> Result<(), RecordError> {
-        let known = self.record.state().left_out.clone();
+    fn exclude(&mut self) -> Result<(), RecordError> {
+        let known = self.record.state().excluded.clone();
         let world = self.shared.world.clone();
         let new = world.absent().iter().filter(|(host, _)| !known.contains_key(*host));
         let events =

@@ -247,7 +247,7 @@ impl<'p> Look<'p> {
         let step = self.step(index);
         let (now, outputs) = match found {
             PreviewResult::Read(Ok(out)) => {
-                (PlanVerdict::Reads { by_word: by_word(step, &filled.parameters) }, Some(out))
+                (PlanVerdict::ReadOnly { by_word: by_word(step, &filled.parameters) }, Some(out))
             }
             PreviewResult::Read(Err(fault)) if fault.kind == FaultKind::Timeout => {
                 (PlanVerdict::not_known(Vec::new(), format!("a plan does not wait for it: {fault}")), None)
@@ -268,8 +268,8 @@ impl<'p> Look<'p> {
     fn changes(&self, step: &Step, filled: &Filled, change: ErasedChange) -> PlanVerdict {
         let masks = &self.shared.secrets.masks;
         let secret = step.secret || masks.json(filled.parameters.clone()) != filled.parameters;
-        let withheld = || "a secret is in it: the lines are not shown".to_owned();
-        let diff = change.diff.map(|diff| if secret { withheld() } else { diff });
+        let redacted = || "a secret is in it: the lines are not shown".to_owned();
+        let diff = change.diff.map(|diff| if secret { redacted() } else { diff });
         PlanVerdict::Changes { summary: change.summary, diff }
     }
 
@@ -338,8 +338,8 @@ impl<'p> Look<'p> {
         let (RollPart::Choice(_), Some(batch)) = (&place.part, task.name.item) else { return None };
         let state = self.state();
         let known = match &state.task(&task.name)?.state {
-            TaskState::Done { changed, out, withheld } => {
-                Some(TaskEvent::Done { changed: *changed, out: out.clone(), redacted: *withheld })
+            TaskState::Done { changed, out, redacted } => {
+                Some(TaskEvent::Done { changed: *changed, out: out.clone(), redacted: *redacted })
             }
             TaskState::Skipped => Some(TaskEvent::Skipped),
             _ => None,

@@ -86,12 +86,12 @@ impl Phase {
             return false;
         }
         match self {
-            // What the record has withheld is learnt first: others are looked at by it.
-            Phase::Verify => (can_be_looked_at(step, record) || is_withheld(record)) && !program.is_finally(task),
+            // What the record has redacted is learnt first: others are looked at by it.
+            Phase::Verify => (can_be_looked_at(step, record) || has_redacted(record)) && !program.is_finally(task),
             // What an earlier end of the run has left of `finally` must be over before anything goes on.
             Phase::Forward if program.is_finally(task) => left,
-            Phase::Forward => !rollback::is_behind(step, record) || is_withheld(record),
-            Phase::Recover => left || is_withheld(record),
+            Phase::Forward => !rollback::is_behind(step, record) || has_redacted(record),
+            Phase::Recover => left || has_redacted(record),
             Phase::Cancel => record.may_run(),
             Phase::Rollback => state.back.as_ref().is_some_and(|walk| {
                 let over = walk.tasks.contains(&task.name);
@@ -118,8 +118,8 @@ impl Phase {
         let record = state.task(&task.name).expect("the run's first event names every task");
         let attempt = record.attempt + 1;
         match (self, &record.state) {
-            (Phase::Verify, _) => (None, Some(Entry::LookAgain)),
-            (Phase::Forward | Phase::Recover, _) if is_withheld(record) => (None, Some(Entry::Recall)),
+            (Phase::Verify, _) => (None, Some(Entry::CheckDrift)),
+            (Phase::Forward | Phase::Recover, _) if has_redacted(record) => (None, Some(Entry::RefetchOutputs)),
             // Its acts may be under way: the same attempt is taken up.
             (Phase::Rollback | Phase::Cancel, TaskState::Undoing { .. }) => {
                 (None, Some(Entry::Undo { taken_up: true }))
@@ -127,9 +127,9 @@ impl Phase {
             (Phase::Rollback | Phase::Cancel, TaskState::Stuck { fault, .. }) if fault.is_unknown() => {
                 (Some(TaskEvent::Undoing { attempt: record.attempt }), Some(Entry::Undo { taken_up: true }))
             }
-            (Phase::Recover | Phase::Cancel, _) => (None, Some(Entry::TakeUp { go_on: false })),
+            (Phase::Recover | Phase::Cancel, _) => (None, Some(Entry::Recover { go_on: false })),
             (Phase::Forward | Phase::Finally, TaskState::Changing { .. } | TaskState::Unknown { .. }) => {
-                (None, Some(Entry::TakeUp { go_on: self.attempts(program, task, state) }))
+                (None, Some(Entry::Recover { go_on: self.attempts(program, task, state) }))
             }
             (Phase::Forward | Phase::Finally, _) => (Some(TaskEvent::Started { attempt }), Some(Entry::Start)),
             (Phase::Rollback, _) if self.attempts(program, task, state) => {
@@ -177,8 +177,8 @@ impl Phase {
 }
 
 /// Whether an earlier engine has kept some of its outputs off the record.
-pub(super) fn is_withheld(record: &TaskRecord) -> bool {
-    matches!(record.state, TaskState::Done { withheld: true, .. })
+pub(super) fn has_redacted(record: &TaskRecord) -> bool {
+    matches!(record.state, TaskState::Done { redacted: true, .. })
 }
 
 /// The slot that each task takes.

@@ -47,8 +47,8 @@ pub(super) fn release(program: &Program, state: &RunState, task: &Task, what: &T
     let (roll, place) = program.roll_of(task)?;
     let (RollPart::Choice(_), Some(batch)) = (&place.part, task.name.item) else { return None };
     let came_to = match what {
-        TaskEvent::Done { changed, out, redacted: withheld } => {
-            TaskState::Done { changed: *changed, out: out.clone(), withheld: *withheld }
+        TaskEvent::Done { changed, out, redacted } => {
+            TaskState::Done { changed: *changed, out: out.clone(), redacted: *redacted }
         }
         TaskEvent::Skipped => TaskState::Skipped,
         _ => return None,

@@ -142,7 +142,7 @@ pub fn undo_decision<'a>(program: &'a Program, task: &Task, record: &'a TaskReco
     use crate::action::UndoSupport;
     let step = &program.steps[task.step as usize];
     match (&step.irreversible, &record.undo, step.kind.undoing(|name| task.args.entry(name))) {
-        _ if !record.has_changed() || matches!(record.state, TaskState::Kept { .. }) => UndoDecision::Nothing,
+        _ if !record.has_changed() || matches!(record.state, TaskState::NotReverted { .. }) => UndoDecision::Nothing,
         (Some(reason), ..) if record.has_taken_effect() => UndoDecision::Keep(reason),
         _ if !step.undo.is_empty() => UndoDecision::Undo(own_undo(step).into()),
         (_, Some(undo), _) => UndoDecision::Undo(undo.summary.as_str().into()),
@@ -172,7 +172,7 @@ pub(super) fn again(program: &Program, state: &RunState, forward: bool) -> Vec<T
             TaskState::Failed { .. } => step.on_failure != OnFailure::Continue || passed_over,
             TaskState::Undone { .. } => true,
             TaskState::Stuck { .. } => step.effect == Effect::Idempotent,
-            TaskState::Kept { was, .. } => !matches!(**was, TaskState::Done { .. }),
+            TaskState::NotReverted { was, .. } => !matches!(**was, TaskState::Done { .. }),
             TaskState::Done { .. } | TaskState::Skipped if between_batches(step) => roll::is_due(program, state, task),
             TaskState::Done { .. } | TaskState::Skipped => passed_over && !record.has_changed(),
             _ => false,

@@ -70,11 +70,11 @@ pub(super) enum Entry {
     /// An attempt of it is on disk as started.
     Start,
     /// What became of the act that an earlier engine began? Then it is attempted again where that is due, or left.
-    TakeUp { go_on: bool },
+    Recover { go_on: bool },
     /// It is done, and what it gave is to be learnt again.
-    Recall,
+    RefetchOutputs,
     /// It is done: is it still so?
-    LookAgain,
+    CheckDrift,
     /// Its undo is on disk as begun; `taken_up`: perhaps by an earlier engine.
     Undo { taken_up: bool },
 }
@@ -97,9 +97,9 @@ impl TaskRun {
         // Refused: the run stopped, or its record failed. The driver knows which, and has ended it.
         let _: Result<(), NotCommitted> = match self.entry {
             Entry::Start => self.attempts().await,
-            Entry::TakeUp { go_on } => self.recover(go_on).await,
-            Entry::Recall => self.refetch_outputs().await,
-            Entry::LookAgain => self.check_drift().await,
+            Entry::Recover { go_on } => self.recover(go_on).await,
+            Entry::RefetchOutputs => self.refetch_outputs().await,
+            Entry::CheckDrift => self.check_drift().await,
             Entry::Undo { taken_up } => self.undo(taken_up).await,
         };
     }
@@ -153,7 +153,7 @@ impl TaskRun {
     /// `None` where `when` is false.
     pub fn prepare(&self) -> Result<Option<PreparedTask>, Fault> {
         let (task, step) = (self.task(), self.step());
-        if self.is_left_out(step.scope())? || !self.roll_takes_place()? {
+        if self.is_excluded(step.scope())? || !self.roll_takes_place()? {
             return Ok(None);
         }
         let scope = self.scope()?;
@@ -275,7 +275,7 @@ impl TaskRun {
 
     /// Whether a `when` around the frame leaves all of it out. Those that it reads have finished: it is the same for
     /// every task of the frame.
-    fn is_left_out(&self, frame: u32) -> Result<bool, Fault> {
+    fn is_excluded(&self, frame: u32) -> Result<bool, Fault> {
         if frame == 0 {
             return Ok(false);
         }
@@ -283,7 +283,7 @@ impl TaskRun {
         if self.shared.program.is_finally(self.task()) && !self.has_begun(frame) {
             return Ok(true);
         }
-        if self.is_left_out(frame.parent)? {
+        if self.is_excluded(frame.parent)? {
             return Ok(true);
         }
         match &frame.when {

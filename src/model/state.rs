@@ -80,7 +80,7 @@ pub struct RunState {
     /// What its last engine held.
     pub holdings: IndexMap<HostName, AcquiredLease>,
     /// Hosts that the run does without, and why.
-    pub left_out: IndexMap<HostName, Fault>,
+    pub excluded: IndexMap<HostName, Fault>,
     /// Nothing of it is begun until it goes on, or is resumed.
     pub paused: Option<PauseRequest>,
     pub stopping: bool,
@@ -135,7 +135,7 @@ impl RunState {
                 self.back = Some(Rollback { to: to.clone(), tasks, gates });
             }
             Event::HostExcluded { host, fault } => {
-                self.left_out.insert(host.clone(), fault.clone());
+                self.excluded.insert(host.clone(), fault.clone());
                 let names: Vec<TaskName> = self.tasks.keys().cloned().collect();
                 self.expect_tasks(&names);
             }
@@ -181,7 +181,7 @@ impl RunState {
         (self.steps, self.in_flight, self.counts) = (IndexMap::new(), BTreeSet::new(), Counts::default());
         for (index, name) in names.iter().enumerate() {
             let mut record = known.swap_remove(name).unwrap_or_default();
-            if self.left_out.contains_key(&name.host) {
+            if self.excluded.contains_key(&name.host) {
                 record.state = TaskState::Unreachable;
             }
             self.counts.enter(&record.state);
@@ -206,7 +206,7 @@ impl RunState {
         if forward {
             self.back = None;
             for task in self.tasks.values_mut() {
-                if let TaskState::Kept { was, .. } = &task.state {
+                if let TaskState::NotReverted { was, .. } = &task.state {
                     task.state = *was.clone();
                 }
             }
@@ -307,7 +307,7 @@ impl Counts {
             TaskState::Skipped => &mut self.skipped,
             TaskState::Unreachable => &mut self.unreachable,
             TaskState::Undone { .. } => &mut self.undone,
-            TaskState::Kept { .. } => &mut self.kept,
+            TaskState::NotReverted { .. } => &mut self.kept,
             TaskState::Stuck { .. } => &mut self.stuck,
             TaskState::Running | TaskState::Changing { .. } | TaskState::Waiting { .. } | TaskState::Undoing { .. } => {
                 &mut self.in_flight

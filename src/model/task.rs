@@ -8,7 +8,7 @@ use std::sync::Arc;
 ///
 /// `Pending -> Running -> (Changing ->) Done | Failed | Unknown`, with `Waiting` between two attempts,
 /// and `Running -> Skipped` where its `when` is false. On the way back whatever has announced a change goes
-/// `-> Undoing -> Undone | Stuck`, or `-> Kept`.
+/// `-> Undoing -> Undone | Stuck`, or `-> NotReverted`.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum TaskState {
     #[default]
@@ -28,7 +28,7 @@ pub enum TaskState {
         changed: bool,
         out: Arc<Outputs>,
         /// Whether something in `out` is masked: only the engine that ran it knows the rest.
-        withheld: bool,
+        redacted: bool,
     },
     Failed {
         fault: Fault,
@@ -51,7 +51,7 @@ pub enum TaskState {
         fault: Option<Fault>,
     },
     /// The run was walked back over it, and what it did stays.
-    Kept {
+    NotReverted {
         why: String,
         was: Box<TaskState>,
     },
@@ -102,13 +102,13 @@ impl TaskRecord {
             (Running, TaskEvent::Done { changed: true, .. }) => return None,
             (done @ Done { .. }, TaskEvent::DriftChecked { .. }) => done.clone(),
             // What was unknown may be found out from the record on its host.
-            (_, TaskEvent::Done { changed, out, redacted: withheld }) if acting || self.is_unknown() => {
-                Done { changed: *changed, out: out.clone(), withheld: *withheld }
+            (_, TaskEvent::Done { changed, out, redacted }) if acting || self.is_unknown() => {
+                Done { changed: *changed, out: out.clone(), redacted: *redacted }
             }
             // What the record does not have is learnt again.
-            (Done { changed: true, withheld: true, .. }, TaskEvent::Done { changed: false, .. }) => return None,
-            (Done { withheld: true, .. }, TaskEvent::Done { changed, out, redacted: withheld }) => {
-                Done { changed: *changed, out: out.clone(), withheld: *withheld }
+            (Done { changed: true, redacted: true, .. }, TaskEvent::Done { changed: false, .. }) => return None,
+            (Done { redacted: true, .. }, TaskEvent::Done { changed, out, redacted }) => {
+                Done { changed: *changed, out: out.clone(), redacted: *redacted }
             }
             (_, TaskEvent::Retrying { attempt, fault })
                 if (acting || self.is_unknown()) && *attempt == self.attempt =>
@@ -121,7 +121,7 @@ impl TaskRecord {
             (Done { .. }, TaskEvent::Requeued) if self.drift.is_some() => Pending,
             (Changing { .. } | Unknown { .. } | Stuck { .. }, TaskEvent::Resolved { took_effect, .. }) => {
                 if *took_effect {
-                    Done { changed: true, out: Arc::default(), withheld: false }
+                    Done { changed: true, out: Arc::default(), redacted: false }
                 } else {
                     Pending
                 }
@@ -143,7 +143,7 @@ impl TaskRecord {
                 Undoing { was: Box::new(state.clone()) }
             }
             (state, TaskEvent::NotReverted { why }) if self.is_undoable() => {
-                Kept { why: why.clone(), was: Box::new(state.clone()) }
+                NotReverted { why: why.clone(), was: Box::new(state.clone()) }
             }
             // A gate, which is passed again on the way back: the run knows which they are.
             (Done { .. } | Skipped | Failed { .. }, TaskEvent::Started { attempt })
@@ -293,7 +293,7 @@ impl TaskState {
             TaskState::Unreachable => "unreachable",
             TaskState::Undoing { .. } => "undoing",
             TaskState::Undone { .. } => "undone",
-            TaskState::Kept { .. } => "kept",
+            TaskState::NotReverted { .. } => "kept",
             TaskState::Stuck { .. } => "stuck",
         }
     }
@@ -306,7 +306,7 @@ impl TaskState {
             | TaskState::Waiting { fault }
             | TaskState::Stuck { fault, .. } => Some(fault),
             TaskState::Undone { fault, .. } => fault.as_ref(),
-            TaskState::Undoing { was } | TaskState::Kept { was, .. } => was.fault(),
+            TaskState::Undoing { was } | TaskState::NotReverted { was, .. } => was.fault(),
             _ => None,
         }
     }
@@ -314,7 +314,7 @@ impl TaskState {
     /// What it was before the way back reached it; itself where it has not.
     pub fn forward(&self) -> &TaskState {
         match self {
-            TaskState::Undoing { was } | TaskState::Kept { was, .. } | TaskState::Stuck { was, .. } => was,
+            TaskState::Undoing { was } | TaskState::NotReverted { was, .. } | TaskState::Stuck { was, .. } => was,
             state => state,
         }
     }

@@ -44,7 +44,7 @@ pub struct StepNode<'r> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepMark {
-    Reads,
+    ReadOnly,
     Changes,
     /// A place to walk back to.
     Checkpoint,
@@ -98,7 +98,7 @@ fn planned(step: &PlannedStep) -> StepNode<'_> {
     let mark = match (&step.undo, step.effect) {
         (PlannedUndo::Irreversible(_), _) => StepMark::Irreversible,
         _ if step.checkpoint().is_some() => StepMark::Checkpoint,
-        (_, Effect::ReadOnly) => StepMark::Reads,
+        (_, Effect::ReadOnly) => StepMark::ReadOnly,
         _ => StepMark::Changes,
     };
     let (id, name) = (step.id.as_str(), step.checkpoint().unwrap_or(step.id.as_str()).to_owned());
@@ -135,7 +135,7 @@ fn node(step: &Step) -> StepNode<'_> {
     let mark = match (step.gate, &step.irreversible) {
         (_, Some(_)) => StepMark::Irreversible,
         (Gate::Barrier, None) if step.roll.is_none() => StepMark::Checkpoint,
-        _ if step.effect == Effect::ReadOnly => StepMark::Reads,
+        _ if step.effect == Effect::ReadOnly => StepMark::ReadOnly,
         _ => StepMark::Changes,
     };
     StepNode {

@@ -34,7 +34,7 @@ impl Plan {
             params: program.params.clone(),
             roles: program.roles.clone(),
             looked: false,
-            left_out: IndexMap::new(),
+            excluded: IndexMap::new(),
             held: IndexMap::new(),
             leased_by_login: Vec::new(),
             point_of_no_return: program.steps.iter().find(|s| s.irreversible.is_some()).map(|s| s.id.clone()),
@@ -44,10 +44,10 @@ impl Plan {
     }
 
     /// A plan with what looking at the hosts tells: of each task, in the order of the program.
-    pub fn looked(program: &Program, foreseen: Vec<TaskPreview>, left_out: &IndexMap<HostName, Fault>) -> Plan {
+    pub fn looked(program: &Program, foreseen: Vec<TaskPreview>, excluded: &IndexMap<HostName, Fault>) -> Plan {
         let mut plan = Plan::offline(program);
         plan.looked = true;
-        plan.left_out = left_out.iter().map(|(host, fault)| (host.clone(), fault.to_string())).collect();
+        plan.excluded = excluded.iter().map(|(host, fault)| (host.clone(), fault.to_string())).collect();
         let tasks = plan.steps.iter_mut().flat_map(|step| &mut step.tasks);
         for (task, TaskPreview { verdict, parameters, command }) in tasks.zip(foreseen) {
             task.verdict = Some(verdict);

@@ -31,7 +31,7 @@ pub struct Plan {
     pub looked: bool,
     /// Hosts that the run would do without, and why.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub left_out: IndexMap<HostName, String>,
+    pub excluded: IndexMap<HostName, String>,
     /// Hosts that another run has now: by whom, and since when.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub held: IndexMap<HostName, String>,
@@ -173,7 +173,7 @@ impl Plan {
         let mut tally = PlanTally::default();
         for (_, task) in self.tasks() {
             let slot = match &task.verdict {
-                Some(PlanVerdict::Reads { .. }) => &mut tally.reads,
+                Some(PlanVerdict::ReadOnly { .. }) => &mut tally.reads,
                 Some(PlanVerdict::Changes { .. }) => &mut tally.changes,
                 Some(PlanVerdict::NothingToDo) => &mut tally.nothing_to_do,
                 Some(PlanVerdict::NotKnown { .. }) => &mut tally.not_known,

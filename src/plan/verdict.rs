@@ -46,7 +46,7 @@ fn each_text(value: Json, say: &dyn Fn(String) -> String) -> Json {
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum PlanVerdict {
     /// It changes nothing, and succeeds now.
-    Reads {
+    ReadOnly {
         /// That it changes nothing is its author's word.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         by_word: bool,
@@ -108,7 +108,7 @@ impl PlanVerdict {
             PlanVerdict::NotKnown { until, why, now } => {
                 PlanVerdict::NotKnown { until, why: say(why), now: now.map(|now| Box::new(now.map(say))) }
             }
-            PlanVerdict::Reads { .. } | PlanVerdict::NothingToDo | PlanVerdict::Skipped => self,
+            PlanVerdict::ReadOnly { .. } | PlanVerdict::NothingToDo | PlanVerdict::Skipped => self,
         }
     }
 
@@ -122,7 +122,7 @@ impl PlanVerdict {
         match self {
             PlanVerdict::Changes { .. } => true,
             PlanVerdict::NotKnown { .. } | PlanVerdict::Fails { .. } => !reads,
-            PlanVerdict::Reads { .. }
+            PlanVerdict::ReadOnly { .. }
             | PlanVerdict::NothingToDo
             | PlanVerdict::Asks { .. }
             | PlanVerdict::Skipped

@@ -29,7 +29,7 @@ pub enum CaseOutcome {
     Completed,
     RolledBack,
     /// Unknown; settled by the operator, and then completed or rolled back.
-    Settled,
+    Resolved,
     /// Rolled back, but for what nothing can take back: that is named.
     Kept,
     /// Something could not be taken back.
@@ -145,7 +145,7 @@ struct CaseObservation {
 
 fn outcome(end: End, settled: bool) -> Option<CaseOutcome> {
     Some(match end {
-        End::Completed | End::RolledBack if settled => CaseOutcome::Settled,
+        End::Completed | End::RolledBack if settled => CaseOutcome::Resolved,
         End::Completed => CaseOutcome::Completed,
         End::RolledBack => CaseOutcome::RolledBack,
         End::Kept => CaseOutcome::Kept,
@@ -172,7 +172,7 @@ impl fmt::Display for CaseOutcome {
         f.pad(match self {
             CaseOutcome::Completed => "completed",
             CaseOutcome::RolledBack => "rolled back",
-            CaseOutcome::Settled => "unknown, settled",
+            CaseOutcome::Resolved => "unknown, settled",
             CaseOutcome::Kept => "rolled back, kept",
             CaseOutcome::Stuck => "stuck",
             CaseOutcome::Unknown => "unknown",

@@ -52,7 +52,7 @@ pub fn of_state(state: &TaskState) -> (&'static str, Style) {
         TaskState::Unreachable => ("unreachable", ODD),
         TaskState::Undoing { .. } => ("undoing", BOLD),
         TaskState::Undone { .. } => ("undone", CHANGED),
-        TaskState::Kept { .. } => ("kept", BAD),
+        TaskState::NotReverted { .. } => ("kept", BAD),
         TaskState::Stuck { .. } => ("stuck", BAD),
     }
 }

@@ -166,7 +166,7 @@ pub fn ended(outcome: Outcome, state: &RunState) -> String {
         counts.unknown,
         counts.pending,
     );
-    for (host, fault) in &state.left_out {
+    for (host, fault) in &state.excluded {
         text += &format!("  left out: {host} ({fault})\n");
     }
     if state.back.is_some() {
@@ -213,7 +213,7 @@ fn not_done(state: &RunState) -> String {
     [
         named("failed", |s| matches!(s, TaskState::Failed { .. })),
         named("unknown", |s| matches!(s, TaskState::Unknown { .. })),
-        named("kept", |s| matches!(s, TaskState::Kept { .. })),
+        named("kept", |s| matches!(s, TaskState::NotReverted { .. })),
         named("stuck", |s| matches!(s, TaskState::Stuck { .. })),
         named("in flight", TaskState::is_acting),
         named("to be attempted again", |s| matches!(s, TaskState::Waiting { .. })),

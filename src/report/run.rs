@@ -24,7 +24,7 @@ pub fn text(state: &RunState, identity: Option<&Identity>, places: &Places) -> S
             out += &labels::fault(fault, "      ");
             out += &labels::indented(&places.snippet(name, fault), "      ");
         }
-        if let TaskState::Kept { why, .. } = &task.state {
+        if let TaskState::NotReverted { why, .. } = &task.state {
             let _ = writeln!(out, "      {}", clean(why));
         }
     }

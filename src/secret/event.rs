@@ -38,9 +38,9 @@ impl Masks {
                     undo.map(|undo| Undo { summary: self.text(undo.summary), data: self.json(undo.data), ..undo });
                 TaskEvent::Changing { summary: self.text(summary), undo }
             }
-            TaskEvent::Done { changed, out, redacted: withheld } => {
+            TaskEvent::Done { changed, out, redacted } => {
                 let masked = Arc::new(self.map((*out).clone()));
-                TaskEvent::Done { changed, redacted: withheld || masked != out, out: masked }
+                TaskEvent::Done { changed, redacted: redacted || masked != out, out: masked }
             }
             TaskEvent::Retrying { attempt, fault } => TaskEvent::Retrying { attempt, fault: self.fault(fault) },
             TaskEvent::Failed { fault } => TaskEvent::Failed { fault: self.fault(fault) },

@@ -80,7 +80,7 @@ impl Steps {
     /// The outputs; `{}` for a task that did not run.
     fn out(&self, task: &TaskName, state: &TaskState) -> Value {
         match state {
-            TaskState::Done { withheld: true, .. } => match self.withheld.get(task) {
+            TaskState::Done { redacted: true, .. } => match self.withheld.get(task) {
                 Some(out) => Value::from(Serde(out)),
                 None => Value::from(Error::new(ErrorKind::InvalidOperation, not_on_record(task))),
             },

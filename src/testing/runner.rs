@@ -138,7 +138,7 @@ impl Theatre {
         let mut world = World::default();
         for (name, record) in &self.program.hosts {
             if self.absent.contains(name) {
-                world.leave_out(name.clone(), Fault::new(FaultKind::Unreachable, format!("{name} is unreachable")));
+                world.exclude(name.clone(), Fault::new(FaultKind::Unreachable, format!("{name} is unreachable")));
                 continue;
             }
             let address = record["address"].as_str().map_or_else(|| name.to_string(), str::to_owned);

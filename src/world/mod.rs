@@ -196,7 +196,7 @@ impl World {
     }
 
     /// Does without a host.
-    pub fn leave_out(&mut self, host: HostName, fault: Fault) {
+    pub fn exclude(&mut self, host: HostName, fault: Fault) {
         self.absent.insert(host, fault);
     }
 

@@ -452,5 +452,5 @@ async fn a_host_that_is_left_out_is_seen_by_templates_and_holds_up_nothing() {
     assert_eq!(played.times("say true-false-done+unreachable").len(), 1);
     assert_eq!(["first@b", "second@b", "last@b"].map(|task| played.word(task)), ["unreachable"; 3]);
     assert_eq!((played.state.counts().unreachable, played.calls.len()), (3, 3));
-    assert_eq!(played.state.left_out["b"].kind, FaultKind::Unreachable);
+    assert_eq!(played.state.excluded["b"].kind, FaultKind::Unreachable);
 }

@@ -81,7 +81,7 @@ fn opaque_steps_are_started_once_under_every_fault() {
         verdicts.iter().find(of).unwrap().outcome.unwrap()
     };
     assert_eq!(outcome(InjectedFault::EngineKilled, "middle"), CaseOutcome::Completed);
-    assert_eq!(outcome(InjectedFault::HostKilled, "middle"), CaseOutcome::Settled, "its code died with the host");
+    assert_eq!(outcome(InjectedFault::HostKilled, "middle"), CaseOutcome::Resolved, "its code died with the host");
     assert_eq!(outcome(InjectedFault::Stopped, "start"), CaseOutcome::RolledBack);
 }
 

@@ -161,8 +161,8 @@ fn left_by_a_run(name: &str) -> (RunState, Vec<String>) {
 fn a_run_that_left_a_host_out_came_to_finally_and_was_resumed_still_folds() {
     let (state, kinds) = left_by_a_run("left-out");
     let count = |kind: &str| kinds.iter().filter(|own| *own == kind).count();
-    assert_eq!(["left_out", "holding", "finishing", "looked"].map(count), [1, 2, 2, 1]);
-    assert_eq!(state.left_out["etcd-2"].kind, FaultKind::Unreachable);
+    assert_eq!(["excluded", "holding", "finishing", "looked"].map(count), [1, 2, 2, 1]);
+    assert_eq!(state.excluded["etcd-2"].kind, FaultKind::Unreachable);
     assert_eq!(state.holdings["etcd-1"].number, 2);
     let words = ["write@etcd-1", "spare@etcd-2", "look@etcd-1", "last@etcd-1"]
         .map(|name| state.task(&name.parse().unwrap()).unwrap().state.word());

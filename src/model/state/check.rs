@@ -23,7 +23,7 @@ impl RunState {
             Event::RunResumed { forward, tasks, again, .. } => self.check_resumed(*forward, tasks.as_deref(), again),
             Event::RollingBack { tasks, gates, .. } => self.check_back(tasks).and_then(|()| self.check_gates(gates)),
             Event::Finishing { tasks, .. } => self.check_finishing(tasks),
-            Event::HostExcluded { host, .. } => self.check_left_out(host),
+            Event::HostExcluded { host, .. } => self.check_excluded(host),
             Event::Task { task, what } => self.check_task(task, what),
             Event::Paused { .. } if self.paused.is_some() => Err("the run is paused already".into()),
             Event::Continued { .. } if self.paused.is_none() => Err("the run is not paused".into()),
@@ -89,10 +89,10 @@ impl RunState {
         }
     }
 
-    fn check_left_out(&self, host: &HostName) -> Result<(), String> {
+    fn check_excluded(&self, host: &HostName) -> Result<(), String> {
         let begun = |(name, task): &(&TaskName, &TaskRecord)| name.host == *host && task.attempt > 0;
         match self.tasks().find(begun) {
-            _ if self.left_out.contains_key(host) => Err(format!("{host} is left out already")),
+            _ if self.excluded.contains_key(host) => Err(format!("{host} is left out already")),
             Some((name, _)) => Err(format!("{host} is left out though {name} has begun")),
             None => Ok(()),
         }

@@ -146,7 +146,7 @@ fn progress(state: &RunState) -> Progress {
             let tasks = walk.tasks.iter().filter_map(|name| state.task(name));
             let done = counts.undone + counts.kept + counts.stuck;
             let over = |task: &&TaskRecord| {
-                matches!(task.state, TaskState::Undone { .. } | TaskState::Kept { .. } | TaskState::Stuck { .. })
+                matches!(task.state, TaskState::Undone { .. } | TaskState::NotReverted { .. } | TaskState::Stuck { .. })
             };
             let left = tasks.filter(|task| task.has_changed() && !over(task)).count();
             Progress { done, all: done + left, failed }

@@ -9,7 +9,7 @@ pub fn dot(graph: &StepGraph) -> String {
     let mut out = format!("digraph {} {{\n  node [shape=box, fontname=\"sans-serif\"];\n", quoted(graph.runbook));
     for node in &graph.nodes {
         let style = match node.mark {
-            StepMark::Reads => "style=rounded",
+            StepMark::ReadOnly => "style=rounded",
             StepMark::Changes => "style=filled, fillcolor=\"#fff3cd\"",
             StepMark::Checkpoint => "style=filled, fillcolor=\"#d1e7dd\"",
             StepMark::Irreversible => "style=filled, fillcolor=\"#f8d7da\"",

@@ -16,7 +16,7 @@ pub(super) fn placed<'g>(graph: &'g StepGraph, labels: &'g [String]) -> ascii_da
     let mut placed = ascii_dag::Graph::new();
     for (number, (node, label)) in graph.nodes.iter().zip(labels).enumerate() {
         match node.mark {
-            StepMark::Reads => placed.add_node(number, label.as_str()),
+            StepMark::ReadOnly => placed.add_node(number, label.as_str()),
             _ => placed.add_node(number, BoxedNode(label)),
         };
     }

@@ -10,7 +10,7 @@ pub fn mermaid(graph: &StepGraph) -> String {
     for (number, node) in graph.nodes.iter().enumerate() {
         let label = escaped(&label(node));
         let (open, close) = match node.mark {
-            StepMark::Reads => ("([", "])"),
+            StepMark::ReadOnly => ("([", "])"),
             StepMark::Changes => ("[", "]"),
             StepMark::Checkpoint | StepMark::Irreversible => ("{{", "}}"),
         };
@@ -32,7 +32,7 @@ pub fn mermaid(graph: &StepGraph) -> String {
 
 pub(super) fn class(mark: StepMark) -> &'static str {
     match mark {
-        StepMark::Reads => "reads",
+        StepMark::ReadOnly => "reads",
         StepMark::Changes => "changes",
         StepMark::Checkpoint => "checkpoint",
         StepMark::Irreversible => "irreversible",

@@ -17,7 +17,7 @@ fn label(node: &StepNode) -> String {
     let name = match node.mark {
         StepMark::Checkpoint => format!("checkpoint {}", node.name),
         StepMark::Irreversible => format!("{} ! no return", node.name),
-        StepMark::Reads | StepMark::Changes => node.name.clone(),
+        StepMark::ReadOnly | StepMark::Changes => node.name.clone(),
     };
     match node.on {
         Some(on) => format!("{name} on {on}"),

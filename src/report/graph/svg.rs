@@ -59,7 +59,7 @@ fn drawn(graph: &StepGraph, classes: &[&str], style: &str) -> Result<String, std
         let node = &graph.nodes[number];
         let (x, y) = (placed.x * CELL.0 + MARGIN, placed.y * CELL.1 + MARGIN);
         let (w, h) = (placed.width * CELL.0, placed.height.max(1) * CELL.1);
-        let round = if node.mark == StepMark::Reads { 9 } else { 2 };
+        let round = if node.mark == StepMark::ReadOnly { 9 } else { 2 };
         let tip = node.title.as_deref().unwrap_or(node.action);
         writeln!(
             out,

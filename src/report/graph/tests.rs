@@ -8,7 +8,7 @@ fn node(id: &'static str, mark: StepMark) -> StepNode<'static> {
 /// look -> (left, right: same host) -> wall
 fn diamond() -> StepGraph<'static> {
     let nodes = vec![
-        node("look", StepMark::Reads),
+        node("look", StepMark::ReadOnly),
         node("left", StepMark::Changes),
         node("a \"quoted\" <name>", StepMark::Changes),
         node("wall", StepMark::Irreversible),

@@ -106,7 +106,7 @@ fn facts(plan: &Plan) -> Vec<FactRow> {
     }
     let params = plan.params.as_object().into_iter().flatten();
     facts.extend(params.map(|(name, value)| FactRow::new(name, short(value))));
-    facts.extend(plan.left_out.iter().map(|(host, why)| FactRow::new(format!("{host} is left out"), why)));
+    facts.extend(plan.excluded.iter().map(|(host, why)| FactRow::new(format!("{host} is left out"), why)));
     facts.extend(plan.held.iter().map(|(host, by)| FactRow::new(format!("{host} is held"), format!("by {by}"))));
     facts.extend(plan.leased_by_login.iter().map(|host| FactRow::new(format!("lease on {host}"), BY_LOGIN)));
     facts.extend(plan.point_of_no_return.iter().map(|step| FactRow::new("point of no return", step.as_str())));
@@ -193,7 +193,7 @@ fn words(outlooks: &[Outlook<'_>]) -> Vec<PageMark> {
 
 fn class(verdict: &PlanVerdict) -> &'static str {
     match verdict {
-        PlanVerdict::Reads { .. } => "good",
+        PlanVerdict::ReadOnly { .. } => "good",
         PlanVerdict::Fails { .. } => "bad",
         PlanVerdict::Changes { .. } => "change",
         PlanVerdict::NothingToDo | PlanVerdict::Skipped => "idle",

@@ -61,7 +61,7 @@ fn write(plan: &Plan, fold: Fold, out: &mut String) -> fmt::Result {
     for (name, value) in plan.params.as_object().into_iter().flatten() {
         writeln!(out, "  {DIM}param{DIM:#} {name}: {}", short(value))?;
     }
-    for (host, why) in &plan.left_out {
+    for (host, why) in &plan.excluded {
         writeln!(out, "  {BAD}left out{BAD:#} {host}: {why}")?;
     }
     for (host, by) in &plan.held {

@@ -47,8 +47,8 @@ pub fn names(tasks: &[&PlannedTask]) -> String {
 /// One or two words with their colour, and what there is to say after them.
 pub fn words(verdict: &PlanVerdict) -> (&'static str, Style, String) {
     match verdict {
-        PlanVerdict::Reads { by_word: false } => ("reads", GOOD, String::new()),
-        PlanVerdict::Reads { by_word: true } => {
+        PlanVerdict::ReadOnly { by_word: false } => ("reads", GOOD, String::new()),
+        PlanVerdict::ReadOnly { by_word: true } => {
             ("reads", GOOD, "it ran just now: that it changes nothing is its author's word".to_owned())
         }
         PlanVerdict::Fails { fault, goes_on, retried } => {

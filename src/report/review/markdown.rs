@@ -56,7 +56,7 @@ pub fn facts(review: &Review) -> Vec<(String, String)> {
     if !hosts.is_empty() {
         rows.push(row("hosts", hosts.join(", ")));
     }
-    rows.extend(review.left_out.iter().map(|(host, why)| row(&format!("{host} was left out"), why.clone())));
+    rows.extend(review.excluded.iter().map(|(host, why)| row(&format!("{host} was left out"), why.clone())));
     rows.extend(review.approved.iter().map(|(step, by)| row(&format!("{step} was approved"), format!("by {by}"))));
     let params = review.params.as_object().into_iter().flatten();
     rows.extend(params.map(|(name, value)| {

@@ -39,7 +39,7 @@ pub struct Review {
     pub params: Json,
     pub hosts: Vec<HostName>,
     /// Hosts that it did without, and why.
-    pub left_out: IndexMap<HostName, String>,
+    pub excluded: IndexMap<HostName, String>,
     /// Who let each `approve` step pass.
     pub approved: IndexMap<String, String>,
     /// SHA-256 of each input, by its name in the run's folder.
@@ -247,7 +247,7 @@ impl ReviewCollector {
             outcome: state.outcome.map(|outcome| labels::of_outcome(outcome).0),
             params: plan.as_ref().map(|plan| plan.params.clone()).unwrap_or_default(),
             hosts: state.holdings.keys().cloned().collect(),
-            left_out: state.left_out.iter().map(|(host, fault)| (host.clone(), fault.to_string())).collect(),
+            excluded: state.excluded.iter().map(|(host, fault)| (host.clone(), fault.to_string())).collect(),
             approved: state.approved.iter().map(|(step, by)| (step.to_string(), by.clone())).collect(),
             inputs: state.inputs.clone(),
             events: state.next_seq(),

@@ -50,7 +50,7 @@ pub struct Head {
     /// How many of them have come to an end.
     pub over: usize,
     /// Hosts that it does without, and why.
-    pub left_out: IndexMap<String, String>,
+    pub excluded: IndexMap<String, String>,
 }
 
 /// A step that asks.
@@ -131,7 +131,7 @@ impl Head {
             counts,
             total: state.tasks().len(),
             over: state.tasks().len() - numbers.pending - numbers.in_flight,
-            left_out: state.left_out.iter().map(|(host, fault)| (host.to_string(), fault.to_string())).collect(),
+            excluded: state.excluded.iter().map(|(host, fault)| (host.to_string(), fault.to_string())).collect(),
             ..Head::default()
         }
     }
@@ -203,7 +203,7 @@ impl Shown {
 fn note(record: &TaskRecord) -> Option<String> {
     match &record.state {
         TaskState::Changing { summary } => Some(summary.clone()),
-        TaskState::Kept { why, .. } => Some(why.clone()),
+        TaskState::NotReverted { why, .. } => Some(why.clone()),
         state => match state.fault() {
             Some(fault) => Some(fault.to_string()),
             None => record.drift.as_ref().map(|why| format!("not as it was left: {why}")),

@@ -96,9 +96,9 @@ fn audit(played: &Played) {
     }
     let policy = |task: &TaskName| program.steps.iter().find(|step| step.id == task.step).unwrap().on_failure;
     let last = |task: &TaskName| program.tasks.iter().any(|own| own.name == *task && program.is_finally(own));
-    let left_out = |task: &&TaskName| played.state.left_out.contains_key(&task.host);
+    let excluded = |task: &&TaskName| played.state.excluded.contains_key(&task.host);
     let mut finished: HashSet<TaskName> =
-        played.state.tasks().map(|(name, _)| name).filter(left_out).cloned().collect();
+        played.state.tasks().map(|(name, _)| name).filter(excluded).cloned().collect();
     let (mut stopped, mut paused, mut finishing) = (false, false, None);
     for stamped in &played.events {
         let (task, what) = match &stamped.event {
@@ -119,7 +119,7 @@ fn audit(played: &Played) {
         match what {
             TaskEvent::Started { attempt } => {
                 assert!(!paused || *attempt > 1, "{task} begins though the run is paused");
-                assert!(!played.state.left_out.contains_key(&task.host), "{task} starts on a host that is left out");
+                assert!(!played.state.excluded.contains_key(&task.host), "{task} starts on a host that is left out");
                 assert!(!stopped, "{task} starts after the run has stopped");
                 assert_eq!(last(task), finishing.is_some(), "{task} starts in the other part of the run");
                 assert!(needed[task].iter().all(|above| finished.contains(above)), "{task} is early");
@@ -138,7 +138,7 @@ fn audit(played: &Played) {
         let done = program.tasks.iter().all(|own| !program.is_finally(own) || finished.contains(&own.name));
         assert!(done || stopped, "each step of `finally` has its turn, unless the operator stops them");
     } else if outcome != Outcome::Unknown && outcome != Outcome::Interrupted {
-        let there = |own: &Task| program.is_finally(own) && !left_out(&&own.name);
+        let there = |own: &Task| program.is_finally(own) && !excluded(&&own.name);
         assert!(!program.tasks.iter().any(there), "nothing of `finally` has run");
     }
     stopped |= finishing.is_some();

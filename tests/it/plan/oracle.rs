@@ -55,7 +55,7 @@ pub fn holds(plan: &Json, ran: &Ran) {
             "changes" => changed == Some(true),
             "asks" => changed.is_some(),
             "skipped" => *state == TaskState::Skipped,
-            "left_out" => *state == TaskState::Unreachable,
+            "excluded" => *state == TaskState::Unreachable,
             "fails" => matches!(state, TaskState::Failed { .. }),
             "not_known" => !json["why"].as_str().unwrap().is_empty(),
             other => panic!("{other}"),

@@ -65,14 +65,14 @@ const CASES: &[Case] = &[
     case("", "- { id: s, sh: { run: \"touch $D/x\", creates: $D/x }, irreversible: it is only tried }", &["changes"]),
     case("touch $D/x", "- { id: s, sh: { run: \"touch $D/x\", creates: $D/x }, irreversible: x }", &["nothing_to_do"]),
     case("", "- { id: s, sh: { run: \"touch $D/x\", unless: \"true\" }, irreversible: x }", &["nothing_to_do"]),
-    case("", "- { sh: \"echo y\", reads: true }", &["reads"]),
+    case("", "- { sh: \"echo y\", reads: true }", &["read_only"]),
     case("", "- { exec: [\"false\"], reads: true }", &["fails"]),
     case("", "- { sh: \"exit 3\", reads: true, on_failure: continue }", &["fails"]),
     // Guards and conditions.
-    case("", "- assert: { that: \"1 == 1\" }", &["reads"]),
+    case("", "- assert: { that: \"1 == 1\" }", &["read_only"]),
     case("", "- assert: { that: \"1 == 2\" }", &["fails"]),
     case("", "- { when: \"1 == 2\", file: { path: $D/f, content: x } }", &["skipped"]),
-    case("touch $D/x", "- wait: { path: $D/x }", &["reads"]),
+    case("touch $D/x", "- wait: { path: $D/x }", &["read_only"]),
     case("", "- { for_each: [a, b], file: { path: \"$D/{{ item }}\", content: x } }", &["changes", "changes"]),
     case(
         "printf x >$D/a",
@@ -93,7 +93,7 @@ const CASES: &[Case] = &[
     case(
         "echo x >$D/f",
         "- { id: r, sh: \"cat $D/f\", reads: true }\n- file: { path: $D/g, content: \"{{ steps.r.out.stdout }}\" }",
-        &["reads", "changes"],
+        &["read_only", "changes"],
     ),
     case(
         "",
@@ -113,7 +113,7 @@ const CASES: &[Case] = &[
     case(
         "printf x >$D/f",
         "- { id: f, file: { path: $D/f, content: x } }\n- { sh: \"test -e $D/f\", reads: true }",
-        &["nothing_to_do", "reads"],
+        &["nothing_to_do", "read_only"],
     ),
     case(
         "",

@@ -93,7 +93,7 @@ function colour(seen, word) {
 }
 
 function leftOut(head) {
-  const hosts = Object.entries(head.left_out).map(([host, why]) => `${host} (${why})`);
+  const hosts = Object.entries(head.excluded).map(([host, why]) => `${host} (${why})`);
   return hosts.length ? `without ${hosts.join(", ")}` : "";
 }
 

@@ -100,7 +100,7 @@ impl Stage {
         let mut world = World::default();
         for name in program.hosts.keys() {
             if self.absent.contains(&name.as_str()) {
-                world.leave_out(name.clone(), Fault::new(FaultKind::Unreachable, "no route to host"));
+                world.exclude(name.clone(), Fault::new(FaultKind::Unreachable, "no route to host"));
                 continue;
             }
             let (calls, scripts, journal) = (calls.clone(), scripts.clone(), folder.journal());
