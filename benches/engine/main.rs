@@ -13,6 +13,7 @@ use std::hint::black_box;
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
 use surefoot::check;
+use surefoot::cli::ACTIONS;
 use surefoot::compile::{GraphNode, Program, compile};
 use surefoot::execute::{self, Goal, Leases, Limits, Run, RunOrigin, Schedule, Signals, Slot};
 use surefoot::journal::Store;
@@ -168,7 +169,7 @@ fn program(root: &std::path::Path, steps: usize, hosts: usize) -> Program {
     let inventory: Inventory =
         surefoot::load::inventory(&file("inventory.yaml", &inventory), &mut sources).expect("it is well-formed");
     let document = surefoot::load::runbook(&file("runbook.yaml", &runbook), &mut sources).expect("it is well-formed");
-    let runbook = check::check(&document, Some(&inventory), &sources).runbook.expect("it is right");
+    let runbook = check::check(&document, Some(&inventory), &sources, &ACTIONS).runbook.expect("it is right");
     let roles = check::bind(&runbook, &inventory, &[], &mut sources).expect("its roles are there");
     let params = check::params(&runbook, &[], root, &sources).expect("it has none");
     compile(runbook, params, roles, &inventory).expect("it is right")

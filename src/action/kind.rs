@@ -1,6 +1,6 @@
 //! A type of action, erased into a row of a table.
 
-use super::{Action, Cx, Inspection, KINDS, Leftover};
+use super::{Action, Cx, Inspection, Leftover};
 use crate::model::{Effect, Fault, Outputs};
 use futures_util::future::BoxFuture;
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
@@ -65,7 +65,7 @@ pub struct ActionKind {
 }
 
 impl ActionKind {
-    pub const fn of<A: Action>() -> ActionKind {
+    pub fn of<A: Action>() -> ActionKind {
         ActionKind {
             name: A::NAME,
             example: A::EXAMPLE,
@@ -129,11 +129,6 @@ impl std::fmt::Debug for ActionKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Kind").field(&self.name).finish()
     }
-}
-
-/// The kind of that name.
-pub fn find(name: &str) -> Option<&'static ActionKind> {
-    KINDS.iter().find(|kind| kind.name == name)
 }
 
 fn generator() -> SchemaGenerator {

@@ -15,7 +15,7 @@ mod copy;
 mod download;
 mod env_file;
 mod environment;
-mod etcd;
+pub mod etcd;
 mod exec;
 mod fetch;
 mod file;
@@ -27,6 +27,7 @@ mod kind;
 mod r#move;
 mod poll;
 mod read;
+mod registry;
 mod remove;
 mod rolling;
 mod send;
@@ -44,7 +45,9 @@ pub use context::{CommandSettings, Cx, Question};
 pub use etcd::Sidecar;
 pub(crate) use files::script;
 pub use files::{LocalFile, checksum, sha256};
-pub use kind::{ActionKind, Erased, ErasedChange, ErasedSeen, Stays, TestMode, UndoSupport, find};
+pub use kind::{ActionKind, Erased, ErasedChange, ErasedSeen, Stays, TestMode, UndoSupport};
+pub use registry::{ActionRegistry, NameTaken};
+pub use rolling::ROLLING;
 pub use r#use::USE;
 pub use value::{Address, Condition, HostPath, Hosts, LocalPath, Mode, Period, format_pattern, parse_format};
 
@@ -53,58 +56,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::future::Future;
-
-/// Every kind, in the order of the manual. A new kind is one file, one `mod` line and one line here.
-pub static KINDS: &[ActionKind] = &[
-    ActionKind::of::<sh::Sh>(),
-    ActionKind::of::<exec::Exec>(),
-    ActionKind::of::<copy::Copy>(),
-    ActionKind::of::<fetch::Fetch>(),
-    ActionKind::of::<send::Send>(),
-    ActionKind::of::<download::Download>(),
-    ActionKind::of::<unarchive::Unarchive>(),
-    ActionKind::of::<file::File>(),
-    ActionKind::of::<env_file::EnvFile>(),
-    ActionKind::of::<flags::Flags>(),
-    ActionKind::of::<r#move::Move>(),
-    ActionKind::of::<remove::Remove>(),
-    ActionKind::of::<service::Service>(),
-    ActionKind::of::<wait::Wait>(),
-    ActionKind::of::<http::Http>(),
-    ActionKind::of::<assert::Assert>(),
-    ActionKind::of::<assess::Assess>(),
-    ActionKind::of::<approve::Approve>(),
-    ActionKind::of::<checkpoint::Checkpoint>(),
-    ActionKind::of::<tls::Ca>(),
-    ActionKind::of::<tls::Cert>(),
-    ActionKind::of::<etcd::Config>(),
-    ActionKind::of::<etcd::Configure>(),
-    ActionKind::of::<etcd::Identity>(),
-    ActionKind::of::<etcd::Status>(),
-    ActionKind::of::<etcd::Health>(),
-    ActionKind::of::<etcd::Quorum>(),
-    ActionKind::of::<etcd::MoveLeader>(),
-    ActionKind::of::<etcd::Consistent>(),
-    ActionKind::of::<etcd::Alarm>(),
-    ActionKind::of::<etcd::Compact>(),
-    ActionKind::of::<etcd::Defrag>(),
-    ActionKind::of::<etcd::Metrics>(),
-    ActionKind::of::<etcd::Auth>(),
-    ActionKind::of::<etcd::V2>(),
-    ActionKind::of::<etcd::MemberAction>(),
-    ActionKind::of::<etcd::Content>(),
-    ActionKind::of::<etcd::Probe>(),
-    ActionKind::of::<etcd::Get>(),
-    ActionKind::of::<etcd::Put>(),
-    ActionKind::of::<etcd::Snapshot>(),
-    ActionKind::of::<etcd::SnapshotStatus>(),
-    ActionKind::of::<etcd::Restore>(),
-    ActionKind::of::<etcd::MirrorCheck>(),
-    ActionKind::of::<etcd::Mirror>(),
-];
-
-/// What a roll does before each batch. No step names it as its action: `rolling` makes a roll of a list of steps.
-pub static ROLLING: ActionKind = ActionKind::of::<rolling::Rolling>();
 
 /// What a change may leave on its host, outside the run's folder there.
 #[derive(Debug, Clone, PartialEq, Eq)]

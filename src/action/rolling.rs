@@ -3,10 +3,14 @@
 //! The key that makes a roll of a list of steps; what runs as a task of its own is the choice of each batch, so that
 //! the order is on record, and what was chosen once is not chosen again when the run is taken up.
 
-use super::{Action, Cx, Inspection, TestMode, UndoSupport, unseen};
+use super::{Action, ActionKind, Cx, Inspection, TestMode, UndoSupport, unseen};
 use crate::model::{Effect, Fault, HostName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::{Arc, LazyLock};
+
+/// What a roll does before each batch. No step names it as its action: `rolling` makes a roll of a list of steps.
+pub static ROLLING: LazyLock<Arc<ActionKind>> = LazyLock::new(|| Arc::new(ActionKind::of::<Rolling>()));
 
 /// Chooses the next batch of a roll, over the hosts that are not done.
 #[derive(Debug, Deserialize, JsonSchema)]

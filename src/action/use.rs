@@ -4,9 +4,10 @@ use super::{Action, ActionKind, Cx, Inspection, TestMode, UndoSupport, unseen};
 use crate::model::{Effect, Fault, Outputs};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::sync::{Arc, LazyLock};
 
 /// The kind of a step that uses a runbook.
-pub static USE: ActionKind = ActionKind::of::<Use>();
+pub static USE: LazyLock<Arc<ActionKind>> = LazyLock::new(|| Arc::new(ActionKind::of::<Use>()));
 
 /// What the used runbook gives: its `out`, filled in.
 #[derive(Debug, Deserialize, JsonSchema)]

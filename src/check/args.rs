@@ -36,7 +36,7 @@ impl Schemas {
 }
 
 /// Decodes an action's parameters.
-pub(super) fn parameters(reader: &mut CheckContext, node: &Node, kind: &'static ActionKind) -> Templated {
+pub(super) fn parameters(reader: &mut CheckContext, node: &Node, kind: &ActionKind) -> Templated {
     let schemas: Rc<Schemas> = reader.schemas(kind);
     // `service:` alone is a map without entries.
     let empty = Node { span: node.span, value: NodeValue::Map(Vec::new()) };

@@ -6,6 +6,7 @@ use crate::model::{Effect, Span, StepId};
 use crate::template::{Expr, LazyVars, Templated};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A checked runbook.
@@ -200,7 +201,7 @@ pub struct Step {
     pub id: StepId,
     pub title: Option<Templated>,
     pub span: Span,
-    pub kind: &'static ActionKind,
+    pub kind: Arc<ActionKind>,
     pub args: Templated,
     pub effect: Effect,
     /// A role, group or host; `None` is the controller.
@@ -240,14 +241,14 @@ impl Step {
     }
 
     /// A step of an action and nothing else.
-    pub fn plain(id: StepId, span: Span, kind: &'static ActionKind, args: Templated) -> Step {
+    pub fn plain(id: StepId, span: Span, kind: Arc<ActionKind>, args: Templated) -> Step {
         Step {
             id,
             title: None,
             span,
+            effect: kind.effect([], false),
             kind,
             args,
-            effect: kind.effect([], false),
             on: None,
             needs: None,
             when: None,

@@ -4,7 +4,7 @@ use super::args::Schemas;
 use super::checked::{ParamSpec, ParamType, Role};
 use super::defaults::StepDefaults;
 use super::uses::RunbookCache;
-use crate::action::{self, ActionKind, KINDS};
+use crate::action::{ActionKind, ActionRegistry};
 use crate::catalog::Location;
 use crate::load::{Document, Inventory, Node, suggested};
 use crate::model::{Diagnostic, Severity, Sources, Span};
@@ -21,6 +21,8 @@ use std::sync::Arc;
 /// Reads nodes into checked values and collects what is wrong with them.
 pub(super) struct CheckContext<'a> {
     pub sources: &'a Sources,
+    /// The actions that steps may name.
+    pub actions: &'a ActionRegistry,
     /// What is read.
     pub document: &'a Document,
     pub inventory: Option<&'a Inventory>,
@@ -42,12 +44,14 @@ pub(super) struct CheckContext<'a> {
 impl<'a> CheckContext<'a> {
     pub fn new(
         sources: &'a Sources,
+        actions: &'a ActionRegistry,
         document: &'a Document,
         inventory: Option<&'a Inventory>,
         shelf: Rc<RunbookCache<'a>>,
     ) -> Self {
         CheckContext {
             sources,
+            actions,
             document,
             inventory,
             problems: Vec::new(),
@@ -101,7 +105,7 @@ impl<'a> CheckContext<'a> {
     }
 
     /// The parameters' and outputs' schemas of a kind.
-    pub fn schemas(&mut self, kind: &'static ActionKind) -> Rc<Schemas> {
+    pub fn schemas(&mut self, kind: &ActionKind) -> Rc<Schemas> {
         self.schemas.entry(kind.name).or_insert_with(|| Rc::new(Schemas::of(kind))).clone()
     }
 
@@ -145,7 +149,7 @@ impl<'a> CheckContext<'a> {
 
     pub fn duration(&mut self, node: &Node, what: &str) -> Option<std::time::Duration> {
         let text = self.literal(node, what)?;
-        match text.parse::<action::Period>() {
+        match text.parse::<crate::action::Period>() {
             Ok(period) => Some(period.0),
             Err(why) => {
                 self.error("E0510", node.span, why);
@@ -355,11 +359,6 @@ fn is_known(call: &Call) -> bool {
         CallKind::Test => has_test(&call.name),
         CallKind::Function => has_function(&call.name),
     }
-}
-
-/// The name of every kind of action.
-pub(super) fn kind_names() -> Vec<&'static str> {
-    KINDS.iter().map(|kind| kind.name).collect()
 }
 
 /// A tree in which nothing waits is one value.

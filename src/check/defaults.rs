@@ -2,7 +2,7 @@
 
 use super::context::CheckContext;
 use super::shapes::{BATCH_STEP, DEFAULTS, GATE_STEP, INNER, ROLL, USE_STEP};
-use crate::action;
+use crate::action::ActionRegistry;
 use crate::load::{Fields, Node, NodeKey, NodeValue, Shape};
 use crate::model::Effect;
 use std::borrow::Cow;
@@ -22,9 +22,9 @@ impl StepDefaults {
     }
 
     /// A step with the defaults that it leaves open, as far as they mean something for it.
-    pub fn fill_in<'n>(&self, step: &'n Node, shape: &Shape) -> Cow<'n, Node> {
+    pub fn fill_in<'n>(&self, step: &'n Node, shape: &Shape, actions: &ActionRegistry) -> Cow<'n, Node> {
         let NodeValue::Map(own) = &step.value else { return Cow::Borrowed(step) };
-        let kind = own.iter().find_map(|(key, _)| action::find(&key.text));
+        let kind = own.iter().find_map(|(key, _)| actions.find(&key.text));
         let in_roll = [BATCH_STEP.name, GATE_STEP.name].contains(&shape.name);
         let inherits = in_roll || shape.name == INNER.name;
         let of_many = [USE_STEP.name, ROLL.name].contains(&shape.name);

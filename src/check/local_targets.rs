@@ -61,9 +61,11 @@ fn is_said(names: &StepNames, owner: &Step, vars: &LazyVars, r: &Ref) -> bool {
 
 fn may_be_text(names: &StepNames, id: &str, r: &Ref) -> bool {
     let at = if r.name(2) == Some("on") { 4 } else { 2 };
-    let kind = names.ids.get(id).and_then(|draft| names.drafts[*draft].kind);
+    let kind = names.ids.get(id).and_then(|draft| names.drafts[*draft].kind.clone());
     match (r.name(at), r.name(at + 1), kind) {
-        (Some("out"), Some(name), Some(kind)) => r.path.len() != at + 2 || !is_number(&Schemas::of(kind).outputs, name),
+        (Some("out"), Some(name), Some(kind)) => {
+            r.path.len() != at + 2 || !is_number(&Schemas::of(&kind).outputs, name)
+        }
         (Some("out" | "all") | None, ..) => true,
         _ => false,
     }

@@ -37,7 +37,7 @@ pub use params::{fitting, missing_params, params, params_ahead, params_literal};
 pub use roles::{bind, in_order, misfits};
 pub use shapes::{PARAM, RETRY, ROLE, ROLL, ROLLING, RUNBOOK, STEP, USE_STEP};
 
-use crate::action::USE;
+use crate::action::{ActionRegistry, USE};
 use crate::load::{Document, Fields, Inventory, Node, NodeKey, NodeValue};
 use crate::model::{Diagnostic, Sources, StepId};
 use crate::template::Templated;
@@ -58,8 +58,13 @@ pub struct CheckReport {
 }
 
 /// Checks a runbook. With an inventory, steps may name its hosts and groups beside the runbook's roles.
-pub fn check(document: &Document, inventory: Option<&Inventory>, sources: &Sources) -> CheckReport {
-    let mut reader = CheckContext::new(sources, document, inventory, RunbookCache::of(document));
+pub fn check(
+    document: &Document,
+    inventory: Option<&Inventory>,
+    sources: &Sources,
+    actions: &ActionRegistry,
+) -> CheckReport {
+    let mut reader = CheckContext::new(sources, actions, document, inventory, RunbookCache::of(document));
     reader.chain.push((document.location.clone(), document.root.span));
     let runbook = runbook(&mut reader, &document.root);
     let runbook = runbook.filter(|_| !reader.has_errors());
@@ -145,7 +150,7 @@ fn out(reader: &mut CheckContext, key: &NodeKey, node: &Node) -> ParsedStep {
         }
         _ => reader.error("E0202", node.span, format!("`out` is a map of names to values, this is {}", node.kind())),
     }
-    ParsedStep::made(Step::plain(StepId::from(StepId::RESULT), key.span, &USE, Templated::Map(values)))
+    ParsedStep::made(Step::plain(StepId::from(StepId::RESULT), key.span, USE.clone(), Templated::Map(values)))
 }
 
 /// Such as `etcd/restore-cluster`.

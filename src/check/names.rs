@@ -205,7 +205,7 @@ impl StepNames<'_> {
             let message = format!("the `out` of the used runbook has no `{name}`");
             return reader.unknown("E0305", site.part(r, at), message, name, known);
         }
-        let Some(kind) = self.drafts[target].kind else { return };
+        let Some(kind) = &self.drafts[target].kind else { return };
         let schemas = reader.schemas(kind);
         let Err((wrong, known)) = lookup(&schemas.outputs, &r.path[at.min(r.path.len())..]) else { return };
         let span = site.part(r, at + wrong);

@@ -45,7 +45,7 @@ fn given<'s>(step: &'s Step, used: &'s Used) -> Vec<&'s Templated> {
 }
 
 fn in_step<'s>(reader: &mut CheckContext, step: &'s Step) -> Vec<&'s Templated> {
-    let schemas = reader.schemas(step.kind);
+    let schemas = reader.schemas(&step.kind);
     let mut closed = Vec::new();
     in_arguments(&step.args, &[&schemas.parameters], &schemas.parameters, &mut closed);
     closed

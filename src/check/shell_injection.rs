@@ -105,7 +105,7 @@ impl ShellTexts<'_> {
         let draft = self.names.ids.get(id).map(|draft| &self.names.drafts[*draft]);
         match (r.name(at), r.name(at + 1)) {
             (Some("out"), Some(name)) => {
-                let kind = draft.and_then(|draft| draft.kind).filter(|_| r.path.len() == at + 2);
+                let kind = draft.and_then(|draft| draft.kind.as_ref()).filter(|_| r.path.len() == at + 2);
                 kind.is_some_and(|kind| is_number(&Schemas::of(kind).outputs, name))
             }
             (Some("out" | "all") | None, _) => false,

@@ -8,17 +8,18 @@ mod roll;
 pub(super) use keys::{check_name, on_failure, vars};
 
 use super::checked::{Gate, InRoll, Need, RollPart, Step};
-use super::context::{CheckContext, kind_names};
+use super::context::CheckContext;
 use super::shapes::{BATCH_STEP, FINALLY, GATE_STEP, INNER, STEP, USE_STEP, VERIFY};
 use super::uses::{self, Used};
 use super::{args, retry};
-use crate::action::{self, ActionKind, ROLLING, USE};
+use crate::action::{ActionKind, ROLLING, USE};
 use crate::load::{Fields, Node, NodeKey, NodeValue, Shape, closest, unknown_key};
 use crate::model::{Diagnostic, Effect, Span, StepId};
 use crate::template::Templated;
 use common::Common;
 use effect::{Acting, is_opaque};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Where a step stands, which decides what it may be.
 #[derive(Clone, Copy)]
@@ -81,7 +82,7 @@ pub(super) struct ParsedStep {
     /// Where its own id stands, or the name of a checkpoint; `None` where one was made.
     pub named: Option<Span>,
     pub span: Span,
-    pub kind: Option<&'static ActionKind>,
+    pub kind: Option<Arc<ActionKind>>,
     pub on: Option<String>,
     pub needs: Option<Vec<(Need, Span)>>,
     pub gate: Gate,
@@ -158,7 +159,7 @@ pub(super) fn name_checkpoints(drafts: &mut [ParsedStep]) {
 fn read(reader: &mut CheckContext, node: &Node, ordinal: usize, within: StepContext) -> Option<ParsedStep> {
     let uses = matches!(within, StepContext::Steps) && node.get("use").is_some();
     let shape = if uses { &USE_STEP } else { within.shape() };
-    let node = &*reader.defaults.fill_in(node, shape);
+    let node = &*reader.defaults.fill_in(node, shape, reader.actions);
     let mut fields = Fields::of(node, shape, &mut reader.problems)?;
     let named = fields.take("id").and_then(|node| Some((keys::own_id(reader, node)?, node.span)));
     let on = match within {
@@ -196,7 +197,7 @@ fn read(reader: &mut CheckContext, node: &Node, ordinal: usize, within: StepCont
     let common = Common::read(reader, &mut fields, within);
     let action = the_action(reader, &fields);
     let Some((key, parameters)) = action else { return Some(draft) };
-    let kind = action::find(&key.text)?;
+    let kind = reader.actions.find(&key.text)?.clone();
     if kind.barrier && matches!(within, StepContext::Finally) {
         reader.error(
             "E0206",
@@ -204,26 +205,26 @@ fn read(reader: &mut CheckContext, node: &Node, ordinal: usize, within: StepCont
             format!("`{}` has no meaning in `finally`: nothing is walked back to it", kind.name),
         );
     }
-    draft.kind = Some(kind);
+    draft.kind = Some(kind.clone());
     if kind.barrier && matches!(within, StepContext::Gate(_) | StepContext::Batch(_)) {
         let problem = Diagnostic::error("E0220", key.span, "a roll has no checkpoint inside");
         reader.problems.push(problem.help("put it before or after the roll"));
     }
     if draft.named.is_none() {
         draft.span = key.span;
-        draft.id = made_id(kind, ordinal, within);
+        draft.id = made_id(&kind, ordinal, within);
     }
     draft.gate = if kind.barrier || common.irreversible.is_some() { Gate::Barrier } else { Gate::Open };
     let given = parameters.entries().iter().map(|(key, node)| (key.text.as_str(), node.as_str()));
     let reads = common.reads.is_some_and(|(_, reads)| reads) || matches!(within, StepContext::Reconcile(_));
-    let effect = kind.effect(given, reads && is_opaque(kind));
+    let effect = kind.effect(given, reads && is_opaque(&kind));
     let known = parameters.to_json();
     let undoing = kind.undoing(|name| known.get(name));
     let (action, step, named) = (key.span, node.span, draft.named.is_some());
-    let acting = Acting { common: &common, kind, effect, undoing, action, step, named };
+    let acting = Acting { common: &common, kind: &kind, effect, undoing, action, step, named };
     acting.check(reader, within);
-    endless_wait(reader, &common, kind, key.span, parameters);
-    let args = args::parameters(reader, parameters, kind);
+    endless_wait(reader, &common, &kind, key.span, parameters);
+    let args = args::parameters(reader, parameters, &kind);
     draft.step = Some(finish(reader, &draft, common, kind, effect, args));
     Some(draft)
 }
@@ -242,7 +243,7 @@ fn finish(
     reader: &mut CheckContext,
     draft: &ParsedStep,
     common: Common,
-    kind: &'static ActionKind,
+    kind: Arc<ActionKind>,
     effect: Effect,
     args: Templated,
 ) -> Step {
@@ -288,7 +289,8 @@ fn finish(
 /// The one key that names an action.
 fn the_action<'n>(reader: &mut CheckContext, fields: &Fields<'n>) -> Option<(&'n NodeKey, &'n Node)> {
     fields.missing(&mut reader.problems);
-    let (actions, others): (Vec<_>, Vec<_>) = fields.rest().partition(|(key, _)| action::find(&key.text).is_some());
+    let (actions, others): (Vec<_>, Vec<_>) =
+        fields.rest().partition(|(key, _)| reader.actions.find(&key.text).is_some());
     let mut mistaken = false;
     for (key, _) in &others {
         if key.text == ROLLING.name {
@@ -310,7 +312,7 @@ fn the_action<'n>(reader: &mut CheckContext, fields: &Fields<'n>) -> Option<(&'n
         mistaken = true;
         let mut known = fields.free(STEP.names());
         if actions.is_empty() {
-            known.extend(kind_names().into_iter().chain([USE.name, ROLLING.name]));
+            known.extend(reader.actions.names().chain([USE.name, ROLLING.name]));
         }
         let known = if closest(&key.text, known.iter().copied()).is_some() { known } else { Vec::new() };
         let mut problem = unknown_key(key, "a step", &known);

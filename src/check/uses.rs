@@ -10,7 +10,7 @@ use super::context::CheckContext;
 use super::shapes::STEP;
 use super::step::ParsedStep;
 use super::{Gate, params};
-use crate::action::{self, USE};
+use crate::action::USE;
 use crate::catalog::Location;
 use crate::load::{Document, Fields, Library, Node, NodeValue, suggested};
 use crate::model::{Diagnostic, Span, StepId};
@@ -55,8 +55,12 @@ pub(super) fn read(reader: &mut CheckContext, draft: &mut ParsedStep, mut fields
         let problem = Diagnostic::error("E0501", span, "`on_failure` of a step with `use` cannot be `continue`");
         reader.problems.push(problem.help("a step of the used runbook may say it"));
     }
-    let mut step =
-        Step { title, when, vars, ..Step::plain(draft.id.clone(), draft.span, &USE, Templated::Map(Vec::new())) };
+    let mut step = Step {
+        title,
+        when,
+        vars,
+        ..Step::plain(draft.id.clone(), draft.span, USE.clone(), Templated::Map(Vec::new()))
+    };
     step.needs = draft.needs.as_ref().map(|needs| needs.iter().map(|(need, _)| need.clone()).collect());
     if let Some((file, runbook)) = file.and_then(|file| Some((file, checked(reader, file)?))) {
         step.args = arguments(reader, with, &runbook, file.span);
@@ -74,7 +78,7 @@ pub(super) fn read(reader: &mut CheckContext, draft: &mut ParsedStep, mut fields
 
 /// Keys of other steps, and keys that do not exist.
 fn refuse_others(reader: &mut CheckContext, fields: Fields) {
-    for (key, _) in fields.rest().filter(|(key, _)| STEP.has(&key.text) || action::find(&key.text).is_some()) {
+    for (key, _) in fields.rest().filter(|(key, _)| STEP.has(&key.text) || reader.actions.find(&key.text).is_some()) {
         let message = format!("`{}` has no meaning for a step with `use`", key.text);
         let problem = Diagnostic::error("E0206", key.span, message);
         reader.problems.push(problem.help("the used runbook's own steps may have it"));
@@ -120,7 +124,7 @@ fn checked(reader: &mut CheckContext, file: &Node) -> Option<Rc<Runbook>> {
 
 /// Checks a used file.
 fn within<'a>(reader: &mut CheckContext<'a>, document: &'a Document, span: Span) -> Option<Runbook> {
-    let mut inner = CheckContext::new(reader.sources, document, reader.inventory, reader.shelf.clone());
+    let mut inner = CheckContext::new(reader.sources, reader.actions, document, reader.inventory, reader.shelf.clone());
     inner.chain = reader.chain.clone();
     inner.chain.push((document.location.clone(), span));
     let runbook = super::runbook(&mut inner, &document.root).filter(|_| !inner.has_errors());
@@ -276,7 +280,7 @@ fn put_in(step: Step, used: Used, (steps, finally): (&mut Vec<Step>, &mut Vec<St
     });
     let inner: Vec<UsedRunbook> = inner.collect();
     let out = runbook.out.as_ref().map_or(Templated::Map(Vec::new()), |out| out.args.clone());
-    let end = Step::plain(step.id, step.span, &USE, out);
+    let end = Step::plain(step.id, step.span, USE.clone(), out);
     steps.push(Step { title: step.title, needs: step.needs, gate: step.gate, closes: Some(first), ..end });
     uses.push(own);
     uses.extend(inner);

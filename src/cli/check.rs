@@ -8,6 +8,7 @@ use super::out::say;
 use super::prepare::{list, redacted, show, verdict};
 use crate::catalog::{self, Catalog, Location};
 use crate::check::check;
+use crate::cli::actions::ACTIONS;
 use crate::load::{self, Inventory};
 use crate::model::{Diagnostic, Sources};
 use crate::report;
@@ -77,7 +78,9 @@ pub fn found(
 ) -> Vec<Diagnostic> {
     let found = match location.path().to_string_lossy() {
         name if name.ends_with(".rehearse.yaml") => rehearsal(location, catalog, sources),
-        name if name.ends_with(".test.yaml") => testing::prepare_at(location, catalog, sources).map(|_| Vec::new()),
+        name if name.ends_with(".test.yaml") => {
+            testing::prepare_at(location, catalog, &ACTIONS, sources).map(|_| Vec::new())
+        }
         _ => runbook(location, inventory, catalog, sources),
     };
     found.unwrap_or_else(|problems| problems)
@@ -92,7 +95,7 @@ fn runbook(
     sources: &mut Sources,
 ) -> CheckResult {
     let document = load::found(&catalog::Found::at(location.clone()), catalog, sources)?;
-    Ok(check(&document, inventory, sources).diagnostics)
+    Ok(check(&document, inventory, sources, &ACTIONS).diagnostics)
 }
 
 /// The steps around a rehearsal, on the hosts that its lab will have.
@@ -100,7 +103,7 @@ fn rehearsal(location: &Location, catalog: &Catalog, sources: &mut Sources) -> C
     let rehearsal = load::rehearsal_at(location, catalog, sources)?;
     let inventory = Inventory::of_names(rehearsal.lab.hosts.iter().map(|name| name.as_str().into()));
     let stages = [&rehearsal.setup, &rehearsal.damage, &rehearsal.proof].into_iter().flatten();
-    Ok(stages.flat_map(|stage| check(stage, Some(&inventory), sources).diagnostics).collect())
+    Ok(stages.flat_map(|stage| check(stage, Some(&inventory), sources, &ACTIONS).diagnostics).collect())
 }
 
 fn count(files: usize) -> String {

@@ -3,9 +3,9 @@
 //! Asked by the shell through the program itself (see `completions`). Only reads; where something cannot be read,
 //! nothing is offered. An inventory that is a program is not run.
 
+use super::actions::ACTIONS;
 use super::catalog::of_environment;
 use super::{args, config, run_inputs, runs};
-use crate::action::KINDS;
 use crate::catalog::{Catalog, Found};
 use crate::check::{CODES, Step};
 use crate::journal::{RunFolder, Store};
@@ -109,7 +109,7 @@ pub fn checkpoints(current: &OsStr) -> Candidates {
 }
 
 pub fn actions(current: &OsStr) -> Candidates {
-    fitting(manual::names(KINDS).map(CompletionCandidate::new), current)
+    fitting(manual::names(&ACTIONS).map(CompletionCandidate::new), current)
 }
 
 pub fn codes(current: &OsStr) -> Candidates {

@@ -61,6 +61,8 @@ mod test;
 mod tidy;
 mod traces;
 
+pub use actions::ACTIONS;
+
 use args::{Args, Command};
 use clap::Parser;
 use exit::Exit;

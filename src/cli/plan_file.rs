@@ -301,7 +301,7 @@ fn is_same(was: &PlanVerdict, is: &PlanVerdict) -> bool {
 fn files(program: &Program, plan: &Plan) -> io::Result<IndexMap<PathBuf, Option<String>>> {
     let mut files = IndexMap::new();
     for (task, (_, planned)) in program.tasks.iter().zip(plan.tasks()) {
-        for name in local_paths(program.steps[task.step as usize].kind) {
+        for name in local_paths(&program.steps[task.step as usize].kind) {
             let Some(path) = planned.parameters.get(&name).and_then(Json::as_str).map(PathBuf::from) else { continue };
             if path.is_absolute() && !files.contains_key(&path) {
                 let digest = digest(&path)?;

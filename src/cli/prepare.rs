@@ -7,6 +7,7 @@ use super::out::say;
 use super::run_inputs::{self, Call, InputOrigin};
 use crate::catalog::{Catalog, Found};
 use crate::check::{self, Runbook};
+use crate::cli::actions::ACTIONS;
 use crate::compile::{Program, compile};
 use crate::load::{self, Document, GivenParameter, Inventory, LoadedInventory};
 use crate::model::{Diagnostic, FileId, Severity, Sources};
@@ -141,7 +142,7 @@ pub fn checked(
     inventory: Option<&Inventory>,
     sources: &Sources,
 ) -> Result<Runbook, Vec<Diagnostic>> {
-    let verdict = check::check(document, inventory, sources);
+    let verdict = check::check(document, inventory, sources, &ACTIONS);
     match verdict.runbook {
         Some(runbook) => {
             show(&verdict.diagnostics, sources);

@@ -15,6 +15,7 @@ use super::run_inputs::Call;
 use super::runs;
 use crate::catalog::{Catalog, Location};
 use crate::check::{check, params_ahead};
+use crate::cli::actions::ACTIONS;
 use crate::journal::Store;
 use crate::lab::{Lab, LabGuard, LabSpec, install_missing};
 use crate::load::{self, Document, GivenParameter, Inventory, Rehearsal};
@@ -53,7 +54,7 @@ fn mistakes(document: &Document, rehearsal: &Rehearsal, inventory: &Inventory, s
     let around = [&rehearsal.setup, &rehearsal.damage, &rehearsal.proof].into_iter().flatten();
     let stages = around.map(|stage| (stage, [].as_slice())).chain([(document, rehearsal.params.as_slice())]);
     let of = |(stage, given): (&Document, &[GivenParameter])| {
-        let verdict = check(stage, Some(inventory), sources);
+        let verdict = check(stage, Some(inventory), sources, &ACTIONS);
         match &verdict.runbook {
             Some(runbook) => params_ahead(runbook, given, sources),
             None => verdict.diagnostics,

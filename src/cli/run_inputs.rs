@@ -18,6 +18,7 @@ use super::prepare::{self, PreparedRun};
 use super::stored;
 use crate::catalog::{Catalog, Found, Location, Source};
 use crate::check;
+use crate::cli::actions::ACTIONS;
 use crate::compile::Program;
 use crate::journal::{JournalError, RunFolder};
 use crate::load::{self, Copies, Document, Inventory, LoadedInventory};
@@ -244,7 +245,7 @@ fn prepared(
     };
     let given = load::params(&folder.inputs().join("params.json"), sources)?;
     // Its warnings were shown as the run began.
-    let verdict = check::check(document, Some(&inventory), sources);
+    let verdict = check::check(document, Some(&inventory), sources, &ACTIONS);
     let runbook = verdict.runbook.ok_or(verdict.diagnostics)?;
     let params = check::params_literal(&runbook, &given, &origin.call.folder, sources)?;
     let files = stored::digests(folder);

@@ -7,6 +7,7 @@ use super::out::say;
 use super::prepare::{checked, show};
 use super::starter::{Overwrite, write_schemas};
 use crate::catalog::Catalog;
+use crate::cli::actions::ACTIONS;
 use crate::load;
 use crate::model::{Diagnostic, Sources};
 use crate::schema::{self, SCHEMAS};
@@ -21,7 +22,7 @@ pub fn main(args: &Schema) -> Exit {
     }
     let mut sources = Sources::default();
     let made = match &args.of {
-        None => Ok(SCHEMAS.iter().find(|(name, _)| *name == args.name).map(|(_, make)| make())),
+        None => Ok(SCHEMAS.iter().find(|(name, _)| *name == args.name).map(|(_, make)| make(&ACTIONS))),
         Some(word) if args.name == "params" => match catalog(None) {
             Ok(catalog) => of_params(word, &catalog, &mut sources).map(Some),
             Err(exit) => return exit,

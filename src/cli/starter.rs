@@ -1,6 +1,7 @@
 //! Files that a command writes for its caller to change: all of them, or none, and never over another that is there.
 
 use super::exit::Exit;
+use crate::cli::actions::ACTIONS;
 use crate::schema::{self, SCHEMAS};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -70,7 +71,7 @@ pub enum Overwrite {
 pub fn write_schemas(folder: &Path, overwrite: Overwrite) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     for (name, make) in SCHEMAS {
-        let (path, text) = (folder.join(format!("{name}.json")), schema::text(&make()));
+        let (path, text) = (folder.join(format!("{name}.json")), schema::text(&make(&ACTIONS)));
         match overwrite {
             Overwrite::Always => fs::write(&path, text)?,
             Overwrite::Never => match write_new(&path, &text) {

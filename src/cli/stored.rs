@@ -174,7 +174,7 @@ impl Locals {
         if of_etcd && !on.is_controller() {
             return Vec::new();
         }
-        let names = self.0.entry(step.kind.name).or_insert_with(|| local_paths(step.kind));
+        let names = self.0.entry(step.kind.name).or_insert_with(|| local_paths(&step.kind));
         let paths = names.iter().filter_map(|name| parameter(name));
         let paths: Vec<PathBuf> = paths.filter_map(|path| path.as_str().map(PathBuf::from)).collect();
         // A snapshot may have its own account beside it.

@@ -6,6 +6,7 @@ use super::exit::Exit;
 use super::out::say;
 use super::prepare::{list, show};
 use crate::catalog::{Catalog, Location, is_name};
+use crate::cli::actions::ACTIONS;
 use crate::model::{Diagnostic, Sources};
 use crate::report::testing;
 use crate::testing::{PreparedCase, play, prepare_at};
@@ -21,7 +22,7 @@ pub fn main(args: &Args) -> Exit {
     let mut files = Vec::new();
     for word in &args.files {
         let cases = place(word, &catalog, &mut sources)
-            .and_then(|place| Ok((prepare_at(&place, &catalog, &mut sources)?, place)));
+            .and_then(|place| Ok((prepare_at(&place, &catalog, &ACTIONS, &mut sources)?, place)));
         match cases {
             Ok((cases, place)) => files.push((PathBuf::from(place), selected(cases, args.only.as_deref()))),
             Err(problems) => {

@@ -229,7 +229,7 @@ impl<'a> PartialEvaluator<'a> {
     /// Parameters that are known must make an action now, not in the middle of a run; where some are not, each of the
     /// others must be one that the action takes.
     fn fits(&self, args: &Templated, step: &Step) -> Result<(), Diagnostic> {
-        let kind = step.kind;
+        let kind = &step.kind;
         let fits = match args.as_value() {
             Some(value) => (kind.decode)(value.clone()).map(drop),
             None => fit_so_far(&self.schemas(kind), args),
@@ -237,7 +237,7 @@ impl<'a> PartialEvaluator<'a> {
         fits.map_err(|why| Diagnostic::error("E0508", step.span, format!("`{}`: {why}", kind.name)))
     }
 
-    fn schemas(&self, kind: &'static ActionKind) -> Rc<Schemas> {
+    fn schemas(&self, kind: &ActionKind) -> Rc<Schemas> {
         self.schemas.borrow_mut().entry(kind.name).or_insert_with(|| Rc::new(Schemas::of(kind))).clone()
     }
 

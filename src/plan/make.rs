@@ -128,7 +128,7 @@ fn undo_of(step: &Step, tasks: &[Task]) -> PlannedUndo {
 }
 
 fn planned_task(program: &Program, task: &Task) -> PlannedTask {
-    let kind = program.steps[task.step as usize].kind;
+    let kind = &program.steps[task.step as usize].kind;
     let action = task.args.as_value().and_then(|value| (kind.decode)(value.clone()).ok());
     PlannedTask {
         host: task.name.host.clone(),

@@ -1,12 +1,13 @@
 //! The manual of the actions and of the keys of our files, from their schemas.
 
 use super::labels::{BOLD, DIM};
-use crate::action::{ActionKind, UndoSupport, find};
+use crate::action::{ActionKind, ActionRegistry, UndoSupport};
 use crate::load::{self, Form, Shape};
 use crate::model::Effect;
 use crate::{check, testing};
 use serde_json::Value as Json;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// What is no action and has a page: the keys of our files, and of what stands in them.
 const KEYS: [(&str, &[&Shape], &str); 11] = [
@@ -46,14 +47,15 @@ const KEYS: [(&str, &[&Shape], &str); 11] = [
 ];
 
 /// The names that have a page.
-pub fn names(kinds: &'static [ActionKind]) -> impl Iterator<Item = &'static str> + Clone {
-    kinds.iter().map(|kind| kind.name).chain(KEYS.iter().map(|(name, ..)| *name))
+pub fn names(actions: &ActionRegistry) -> impl Iterator<Item = &'static str> + Clone {
+    actions.names().chain(KEYS.iter().map(|(name, ..)| *name))
 }
 
 /// The page of this name.
-pub fn page(name: &str) -> Option<String> {
+pub fn page(name: &str, actions: &ActionRegistry) -> Option<String> {
     let keys = KEYS.iter().find(|(key, ..)| *key == name);
-    keys.map(|(name, shapes, example)| page_of_keys(name, shapes, example)).or_else(|| find(name).map(page_of_action))
+    keys.map(|(name, shapes, example)| page_of_keys(name, shapes, example))
+        .or_else(|| actions.find(name).map(|kind| page_of_action(kind)))
 }
 
 fn page_of_keys(name: &str, shapes: &[&Shape], example: &str) -> String {
@@ -77,9 +79,9 @@ fn page_of_keys(name: &str, shapes: &[&Shape], example: &str) -> String {
 }
 
 /// Every action on a line.
-pub fn list(kinds: &[ActionKind]) -> String {
-    let width = kinds.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
-    let line = |kind: &ActionKind| {
+pub fn list(actions: &ActionRegistry) -> String {
+    let width = actions.names().map(str::len).max().unwrap_or(0);
+    let line = |kind: &Arc<ActionKind>| {
         let schema = (kind.schema)();
         let summary = schema.get("description").and_then(Json::as_str).unwrap_or_default();
         format!("{BOLD}{:width$}{BOLD:#}  {}\n", kind.name, first_sentence(summary))
@@ -87,7 +89,7 @@ pub fn list(kinds: &[ActionKind]) -> String {
     let keys = KEYS.map(|(name, shapes, _)| format!("{BOLD}{name:width$}{BOLD:#}  {}\n", shapes[0].about));
     format!(
         "{}\nNot actions, but with a page of their own:\n{}",
-        kinds.iter().map(line).collect::<String>(),
+        actions.iter().map(line).collect::<String>(),
         keys.concat()
     )
 }
@@ -206,16 +208,17 @@ fn indented(out: &mut String, indent: &str, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::ACTIONS;
 
     #[test]
     fn parameters_that_may_hold_secrets_are_marked() {
-        let marks = |name: &str| page(name).unwrap().matches("may hold secrets").count();
+        let marks = |name: &str| page(name, &ACTIONS).unwrap().matches("may hold secrets").count();
         assert_eq!((marks("http"), marks("etcd.put"), marks("service")), (3, 1, 0));
     }
 
     #[test]
     fn a_page_says_what_a_step_does_to_the_world() {
-        let says = |name: &str, word: &str| page(name).unwrap().contains(&format!("\n  {word}"));
+        let says = |name: &str, word: &str| page(name, &ACTIONS).unwrap().contains(&format!("\n  {word}"));
         assert!(says("etcd.status", "reads") && says("flags", "converges") && says("sh", "opaque"));
     }
 }

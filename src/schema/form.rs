@@ -1,7 +1,7 @@
 //! From the tables of keys to schemas.
 
 use super::action;
-use crate::action::{KINDS, format_pattern};
+use crate::action::{ActionRegistry, format_pattern};
 use crate::check::{ParamType, RUNBOOK};
 use crate::load::{self, Field, Form, SCALAR, Shape};
 use crate::model::Sources;
@@ -15,12 +15,16 @@ const PLAIN: &str = r"^(?![\s\S]*(\{\{|\{%|\{#))";
 pub(super) const WHOLE: &str = r"^\{\{[\s\S]*\}\}$";
 
 /// The parts of a schema that others refer to.
-#[derive(Default)]
-pub(super) struct Definitions {
+pub(super) struct Definitions<'a> {
+    actions: &'a ActionRegistry,
     all: Map<String, Json>,
 }
 
-impl Definitions {
+impl<'a> Definitions<'a> {
+    pub fn new(actions: &'a ActionRegistry) -> Self {
+        Definitions { actions, all: Map::new() }
+    }
+
     /// By name, in the order in which they were first needed.
     pub fn done(self) -> Map<String, Json> {
         self.all
@@ -108,11 +112,11 @@ impl Definitions {
     /// The shape's keys, and one action.
     fn step(&mut self, shape: &'static Shape) -> Json {
         let mut schema = self.shape(shape);
-        for kind in KINDS {
+        for kind in self.actions.iter() {
             let action = self.refer(kind.name, |_| action::parameters(kind));
             schema["properties"][kind.name] = action;
         }
-        one_of(&mut schema, KINDS.iter().map(|kind| json!({ "required": [kind.name] })).collect());
+        one_of(&mut schema, self.actions.iter().map(|kind| json!({ "required": [kind.name] })).collect());
         schema
     }
 }

@@ -10,32 +10,33 @@ mod values;
 
 pub use values::of_params;
 
+use crate::action::ActionRegistry;
 use crate::check::RUNBOOK;
 use crate::load::{CONFIG, INVENTORY, REHEARSAL, Shape};
 use crate::testing::TEST;
 use form::Definitions;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 /// Makes a schema.
-pub type Make = fn() -> Json;
+pub type Make = fn(&ActionRegistry) -> Json;
 
 /// The schemas by the names that `surefoot schema` and the folder `schemas/` know them by.
 pub static SCHEMAS: &[(&str, Make)] = &[
-    ("runbook", || of_shape(&RUNBOOK, "runbook")),
-    ("inventory", || of_shape(&INVENTORY, "inventory")),
-    ("params", || with_id("params", values::any_params())),
-    ("config", || of_shape(&CONFIG, "config")),
-    ("rehearsal", || of_shape(&REHEARSAL, "rehearsal")),
-    ("test", || of_shape(&TEST, "test")),
+    ("runbook", |actions| of_shape(actions, &RUNBOOK, "runbook")),
+    ("inventory", |actions| of_shape(actions, &INVENTORY, "inventory")),
+    ("params", |_| with_id("params", values::any_params())),
+    ("config", |actions| of_shape(actions, &CONFIG, "config")),
+    ("rehearsal", |actions| of_shape(actions, &REHEARSAL, "rehearsal")),
+    ("test", |actions| of_shape(actions, &TEST, "test")),
 ];
 
 /// The version of all schemas: raised where a file that was right before is no longer.
 const VERSION: u32 = 1;
 
-fn of_shape(shape: &'static Shape, name: &str) -> Json {
-    let mut definitions = Definitions::default();
+fn of_shape(actions: &ActionRegistry, shape: &'static Shape, name: &str) -> Json {
+    let mut definitions = Definitions::new(actions);
     let root = definitions.shape(shape);
-    with_id(name, with_head(&format!("A surefoot {name}"), root, definitions))
+    with_id(name, with_head(&format!("A surefoot {name}"), root, definitions.done()))
 }
 
 /// With a name and a version of its own, wherever the file is.
@@ -48,11 +49,10 @@ fn with_id(name: &str, schema: Json) -> Json {
 }
 
 /// A schema as it stands in a file.
-fn with_head(title: &str, root: Json, definitions: Definitions) -> Json {
+fn with_head(title: &str, root: Json, definitions: Map<String, Json>) -> Json {
     let mut head = json!({ "$schema": "http://json-schema.org/draft-07/schema#", "title": title });
     let all = head.as_object_mut().expect("made as a map");
     all.extend(root.as_object().cloned().unwrap_or_default());
-    let definitions = definitions.done();
     if !definitions.is_empty() {
         all.insert("definitions".to_owned(), definitions.into());
     }

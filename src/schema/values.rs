@@ -2,6 +2,7 @@
 
 use super::form::{Definitions, duration, or_nothing};
 use super::with_head;
+use crate::action::ActionRegistry;
 use crate::check::{ParamType, Runbook};
 use crate::load::{NAME, SCALAR, SECRET_PARAMETER};
 use serde_json::{Map, Value as Json, json};
@@ -13,7 +14,7 @@ pub(super) fn any_params() -> Json {
         "type": ["object", "null"],
         "propertyNames": { "pattern": NAME },
     });
-    with_head("Parameters of a surefoot runbook", root, Definitions::default())
+    with_head("Parameters of a surefoot runbook", root, Map::new())
 }
 
 /// A file of parameters for this runbook. Not all need be in it: others may be given by `-p`.
@@ -34,7 +35,7 @@ pub fn of_params(runbook: &Runbook) -> Json {
         "properties": runbook.params.iter().map(one).collect::<Map<_, _>>(),
         "additionalProperties": false,
     });
-    with_head(&format!("Parameters of {}", runbook.name), root, Definitions::default())
+    with_head(&format!("Parameters of {}", runbook.name), root, Map::new())
 }
 
 /// The values of a type, as a file gives them.
@@ -47,6 +48,6 @@ pub(super) fn of(kind: ParamType) -> Json {
         ParamType::List => json!({ "type": "array" }),
         ParamType::Map => json!({ "type": "object" }),
         ParamType::Duration => duration(),
-        ParamType::Secret => or_nothing(Definitions::default().form(&SECRET_PARAMETER)),
+        ParamType::Secret => or_nothing(Definitions::new(&ActionRegistry::default()).form(&SECRET_PARAMETER)),
     }
 }

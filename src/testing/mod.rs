@@ -29,6 +29,7 @@ pub use runner::{Played, play};
 pub use shapes::{ANSWER, CASE, EXPECT, TEST, THEN};
 pub use suite::{Suite, TestCase};
 
+use crate::action::ActionRegistry;
 use crate::catalog::{Catalog, Found, Location};
 use crate::check::{self, ParamType, Runbook};
 use crate::compile::{Program, compile};
@@ -49,19 +50,24 @@ pub struct PreparedCase {
 
 /// Reads a test file and the runbook that it tests; every mistake in either, or its cases. Secrets that it makes up are
 /// concealed in the sources.
-pub fn prepare(path: &Path, sources: &mut Sources) -> Result<Vec<PreparedCase>, Vec<Diagnostic>> {
-    prepare_at(&Location::File(path.to_owned()), &Catalog::default(), sources)
+pub fn prepare(
+    path: &Path,
+    actions: &ActionRegistry,
+    sources: &mut Sources,
+) -> Result<Vec<PreparedCase>, Vec<Diagnostic>> {
+    prepare_at(&Location::File(path.to_owned()), &Catalog::default(), actions, sources)
 }
 
 /// The same of a text that may be in the program.
 pub fn prepare_at(
     location: &Location,
     catalog: &Catalog,
+    actions: &ActionRegistry,
     sources: &mut Sources,
 ) -> Result<Vec<PreparedCase>, Vec<Diagnostic>> {
     let suite = read::suite(location, sources)?;
     let document = load::found(&Found::at(suite.runbook.clone()), catalog, sources)?;
-    let verdict = check::check(&document, Some(&suite.inventory), sources);
+    let verdict = check::check(&document, Some(&suite.inventory), sources, actions);
     let Some(runbook) = verdict.runbook else {
         return Err(verdict.diagnostics.into_iter().filter(|one| one.severity == Severity::Error).collect());
     };

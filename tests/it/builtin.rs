@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use surefoot::catalog::{Catalog, Found, Location, built_in_files};
 use surefoot::check::check;
+use surefoot::cli::ACTIONS;
 use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 use surefoot::load;
 use surefoot::model::{Event, Sources, Stamped, TaskEvent};
@@ -114,7 +115,7 @@ fn every_built_in_runbook_test_and_rehearsal_is_without_mistakes() {
         let rehearsal = load::rehearsal_at(&location, &catalog, &mut sources).unwrap();
         let inventory = load::Inventory::of_names(rehearsal.lab.hosts.iter().map(|name| name.as_str().into()));
         for stage in [&rehearsal.setup, &rehearsal.damage, &rehearsal.proof].into_iter().flatten() {
-            let verdict = check(stage, Some(&inventory), &sources);
+            let verdict = check(stage, Some(&inventory), &sources, &ACTIONS);
             assert!(verdict.runbook.is_some(), "{}: {:#?}", file.display(), verdict.diagnostics);
         }
     }
@@ -308,9 +309,9 @@ fn a_relative_file_in_a_text_without_a_folder_is_a_mistake() {
     let path = dir.path().join("a.yaml");
     fs::write(&path, text).unwrap();
     let mut document = load::found(&Found::file(&path), &Catalog::default(), &mut sources).unwrap();
-    assert!(check(&document, None, &sources).runbook.is_some());
+    assert!(check(&document, None, &sources, &ACTIONS).runbook.is_some());
     document.location = Location::BuiltIn("a.yaml".into());
-    let verdict = check(&document, None, &sources);
+    let verdict = check(&document, None, &sources, &ACTIONS);
     assert_eq!(verdict.diagnostics.iter().map(|one| one.code).collect::<Vec<_>>(), ["E0510"]);
 }
 

@@ -16,6 +16,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use surefoot::check::{self, CheckReport};
+use surefoot::cli::ACTIONS;
 use surefoot::compile::{GraphNode, Program, compile};
 use surefoot::load::{self, Inventory};
 use surefoot::model::{Diagnostic, Severity, Sources};
@@ -92,7 +93,7 @@ fn problems(path: &Path, sources: &mut Sources) -> Vec<Diagnostic> {
         Err(problems) => return problems,
     };
     let inventory = inventory(path, sources);
-    let CheckReport { runbook, diagnostics: mut all } = check::check(&document, inventory.as_ref(), sources);
+    let CheckReport { runbook, diagnostics: mut all } = check::check(&document, inventory.as_ref(), sources, &ACTIONS);
     let clean = all.iter().all(|problem| problem.severity == Severity::Warning);
     assert_eq!(runbook.is_some(), clean, "{}: a runbook is made where there is no error", path.display());
     let (Some(runbook), Some(inventory)) = (runbook, inventory) else { return all };
@@ -145,7 +146,7 @@ fn each_inventory_has_the_mistakes_that_it_says_and_no_others() {
 
 #[test]
 fn each_test_file_has_the_mistakes_that_it_says_and_no_others() {
-    hold(&cases("testing"), |path, sources| testing::prepare(path, sources).err().unwrap_or_default());
+    hold(&cases("testing"), |path, sources| testing::prepare(path, &ACTIONS, sources).err().unwrap_or_default());
 }
 
 #[test]
@@ -203,7 +204,7 @@ fn every_shipped_runbook_is_without_any_mistake() {
     for path in runbooks {
         let mut sources = Sources::default();
         let document = load::runbook(&path, &mut sources).unwrap();
-        let found = check::check(&document, None, &sources).diagnostics;
+        let found = check::check(&document, None, &sources, &ACTIONS).diagnostics;
         assert!(found.is_empty(), "{}: {found:#?}", path.display());
     }
 }
@@ -212,7 +213,7 @@ fn every_shipped_runbook_is_without_any_mistake() {
 fn a_scalar_is_text_as_it_was_written_where_text_is_wanted() {
     let mut sources = Sources::default();
     let document = load::runbook(&folder("good_arguments.yaml"), &mut sources).unwrap();
-    let runbook = check::check(&document, None, &sources).runbook.unwrap();
+    let runbook = check::check(&document, None, &sources, &ACTIONS).runbook.unwrap();
     let args = runbook.steps[0].args.shown();
     assert_eq!((&args["mode"], &args["owner"]), (&"0600".into(), &"0".into()));
 }
@@ -271,14 +272,14 @@ proptest! {
         let inventory = load::inventory(&folder("files").join("two_groups.yaml"), &mut sources).unwrap();
         let read_is_refused = {
             let document = load::runbook(&path, &mut sources).unwrap();
-            let codes: Vec<_> = check::check(&document, None, &sources).diagnostics.iter().map(|d| d.code).collect();
+            let codes: Vec<_> = check::check(&document, None, &sources, &ACTIONS).diagnostics.iter().map(|d| d.code).collect();
             prop_assume!(codes.iter().all(|code| *code == "E0402"));
             !codes.is_empty()
         };
         // The same order without the read.
         std::fs::write(&path, text.replace(&format!("{{{{ steps.s{read}.all }}}}"), "")).unwrap();
         let document = load::runbook(&path, &mut sources).unwrap();
-        let runbook = check::check(&document, None, &sources).runbook.unwrap();
+        let runbook = check::check(&document, None, &sources, &ACTIONS).runbook.unwrap();
         let roles = check::bind(&runbook, &inventory, &[], &mut sources).unwrap();
         let last = runbook.steps.len() - 1;
         let program = compile(runbook, serde_json::json!({}), roles, &inventory).unwrap();
@@ -300,7 +301,7 @@ proptest! {
         std::fs::write(&path, mixed.join("\n")).unwrap();
         let mut sources = Sources::default();
         if let Ok(document) = load::runbook(&path, &mut sources) {
-            let verdict = check::check(&document, None, &sources);
+            let verdict = check::check(&document, None, &sources, &ACTIONS);
             found(&path, &verdict.diagnostics, &sources);
         }
     }
@@ -309,14 +310,14 @@ proptest! {
 #[test]
 fn every_example_in_an_actions_manual_checks() {
     let site = Inventory::of_names(["etcd-1", "etcd-2", "etcd-3"].into_iter().map(Into::into));
-    for kind in surefoot::action::KINDS {
+    for kind in surefoot::cli::ACTIONS.iter() {
         let text = crate::support::example::runbook(kind);
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("example.yaml");
         std::fs::write(&path, &text).unwrap();
         let mut sources = Sources::default();
         let document = load::runbook(&path, &mut sources).unwrap_or_else(|e| panic!("{}: {e:#?}\n{text}", kind.name));
-        let found = check::check(&document, Some(&site), &sources).diagnostics;
+        let found = check::check(&document, Some(&site), &sources, &ACTIONS).diagnostics;
         let errors: Vec<&Diagnostic> = found.iter().filter(|problem| problem.severity == Severity::Error).collect();
         assert!(errors.is_empty(), "{}: {errors:#?}\n{text}", kind.name);
     }

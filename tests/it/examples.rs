@@ -5,7 +5,9 @@ use crate::support::example;
 use crate::support::program::Program;
 use crate::support::web::{Web, reply};
 use sha2::{Digest, Sha256};
-use surefoot::action::{ActionKind, KINDS};
+use std::sync::Arc;
+use surefoot::action::ActionKind;
+use surefoot::cli::ACTIONS;
 use surefoot::lab::Etcd;
 
 /// They need a snapshot that a step before has brought to the host, and a second cluster; their own tests run them.
@@ -70,13 +72,13 @@ impl Scene {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_example_runs() {
     let (scene, _web) = Scene::set().await;
-    let of_etcd = |kind: &&ActionKind| kind.name.starts_with("etcd.") || kind.name == "http";
+    let of_etcd = |kind: &&Arc<ActionKind>| kind.name.starts_with("etcd.") || kind.name == "http";
     let members = scene.cluster.names_json();
     let put = serde_json::json!({ "members": members, "key": "/config/version", "value": "1" });
     scene.cluster.act("controller", "etcd.put", put).await.unwrap();
     let snapshot = serde_json::json!({ "from": members, "to": scene.program.path("backup/etcd.db") });
     scene.cluster.act("controller", "etcd.snapshot", snapshot).await.unwrap();
-    let alone = || KINDS.iter().filter(|kind| !NOT_ALONE.contains(&kind.name));
+    let alone = || ACTIONS.iter().filter(|kind| !NOT_ALONE.contains(&kind.name));
     alone().filter(of_etcd).for_each(|kind| scene.runs(kind));
     for kind in alone().filter(|kind| !of_etcd(kind)) {
         scene.everywhere(

@@ -3,6 +3,7 @@
 use crate::check::directives;
 use std::path::Path;
 use surefoot::check::{self, CODES, explanation};
+use surefoot::cli::ACTIONS;
 use surefoot::compile::compile;
 use surefoot::load;
 use surefoot::model::{Diagnostic, Severity, Sources};
@@ -43,7 +44,7 @@ fn problems(info: &str, text: &str) -> Vec<Diagnostic> {
         Some("test") => {
             file("page.yaml", page());
             let test = file("page.test.yaml", text);
-            testing::prepare(&test, &mut sources).err().unwrap_or_default()
+            testing::prepare(&test, &ACTIONS, &mut sources).err().unwrap_or_default()
         }
         Some("run") => run(&file("book.yaml", text), &file("hosts.yaml", blocks(PAGE)[0].1), &mut sources),
         Some("runbook") => checked(&file("book.yaml", text), &mut sources),
@@ -59,7 +60,7 @@ fn page() -> &'static str {
 
 fn checked(path: &Path, sources: &mut Sources) -> Vec<Diagnostic> {
     match load::runbook(path, sources) {
-        Ok(document) => check::check(&document, None, sources).diagnostics,
+        Ok(document) => check::check(&document, None, sources, &ACTIONS).diagnostics,
         Err(problems) => problems,
     }
 }
@@ -67,7 +68,7 @@ fn checked(path: &Path, sources: &mut Sources) -> Vec<Diagnostic> {
 fn run(path: &Path, inventory: &Path, sources: &mut Sources) -> Vec<Diagnostic> {
     let inventory = load::inventory(inventory, sources).unwrap();
     let document = load::runbook(path, sources).unwrap();
-    let runbook = check::check(&document, Some(&inventory), sources).runbook.unwrap();
+    let runbook = check::check(&document, Some(&inventory), sources, &ACTIONS).runbook.unwrap();
     let given: Vec<_> = directives(path, "-p").iter().map(|text| load::argument(text, sources)).collect();
     let wrong: Vec<Diagnostic> = given.iter().filter_map(|one| one.as_ref().err()).flatten().cloned().collect();
     let given: Vec<_> = given.into_iter().flatten().collect();

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use std::path::Path;
 use surefoot::action::{format_pattern, parse_format};
 use surefoot::check::{self, RUNBOOK};
+use surefoot::cli::ACTIONS;
 use surefoot::load::{self, Field, Form, INVENTORY, Shape};
 use surefoot::model::{Severity, Sources};
 use surefoot::schema::{self, SCHEMAS};
@@ -16,7 +17,7 @@ mod keys;
 
 fn validator(name: &str) -> Validator {
     let (_, make) = SCHEMAS.iter().find(|(known, _)| *known == name).unwrap();
-    jsonschema::draft7::new(&make()).unwrap()
+    jsonschema::draft7::new(&make(&ACTIONS)).unwrap()
 }
 
 fn root() -> &'static Path {
@@ -27,7 +28,7 @@ fn root() -> &'static Path {
 fn the_files_are_not_stale() {
     for (name, make) in SCHEMAS {
         let kept = std::fs::read_to_string(root().join(format!("schemas/{name}.json"))).unwrap_or_default();
-        assert!(kept == schema::text(&make()), "schemas/{name}.json is stale: run `./dev schemas`");
+        assert!(kept == schema::text(&make(&ACTIONS)), "schemas/{name}.json is stale: run `./dev schemas`");
     }
     assert_eq!(std::fs::read_dir(root().join("schemas")).unwrap().count(), SCHEMAS.len());
 }
@@ -35,7 +36,7 @@ fn the_files_are_not_stale() {
 #[test]
 fn each_is_a_schema_by_its_own_words() {
     for (_, make) in SCHEMAS {
-        jsonschema::draft7::meta::validate(&make()).unwrap_or_else(|error| panic!("{error}"));
+        jsonschema::draft7::meta::validate(&make(&ACTIONS)).unwrap_or_else(|error| panic!("{error}"));
     }
 }
 
@@ -153,7 +154,7 @@ fn every_example_is_good_by_its_own_schema() {
     }
     let mut seen = 0;
     for (_, make) in SCHEMAS {
-        let schema = make();
+        let schema = make(&ACTIONS);
         walk(&schema, &schema, &mut seen);
     }
     assert!(seen > 100, "{seen}");

@@ -4,6 +4,7 @@ use crate::support::program::Program;
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use surefoot::cli::ACTIONS;
 use surefoot::model::Sources;
 use surefoot::testing::{Mismatch, Played, play, prepare};
 
@@ -34,7 +35,7 @@ fn played(book: &str, test: &str) -> Vec<Played> {
     let path = folder.path().join("book.test.yaml");
     std::fs::write(&path, format!("{HOSTS}{test}")).unwrap();
     let mut sources = Sources::default();
-    let cases = prepare(&path, &mut sources).unwrap_or_else(|problems| panic!("{test}: {problems:#?}"));
+    let cases = prepare(&path, &ACTIONS, &mut sources).unwrap_or_else(|problems| panic!("{test}: {problems:#?}"));
     cases.iter().map(|prepared| play(prepared).unwrap()).collect()
 }
 
@@ -262,7 +263,7 @@ fn items_used_runbooks_and_finally_have_tasks_that_can_be_named() {
                 outcome: failed\n      ran: [first.look, each, bye]\n      failed: { \"each@web-2[1]\": exit code 2 }\n      \
                 commands: { \"each@web-1[0]\": echo a, \"each@web-1[1]\": echo b }\n";
     write("book.test.yaml", &format!("{HOSTS}{case}"));
-    let prepared = prepare(&folder.path().join("book.test.yaml"), &mut Sources::default()).unwrap();
+    let prepared = prepare(&folder.path().join("book.test.yaml"), &ACTIONS, &mut Sources::default()).unwrap();
     let played = play(&prepared[0]).unwrap();
     assert!(played.mismatches.is_empty(), "{played:#?}");
 }
@@ -332,7 +333,7 @@ fn every_shipped_test_passes() {
         if path.is_dir() {
             open.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
         } else if path.to_string_lossy().ends_with(".test.yaml") {
-            for prepared in prepare(&path, &mut Sources::default()).unwrap() {
+            for prepared in prepare(&path, &ACTIONS, &mut Sources::default()).unwrap() {
                 let played = play(&prepared).unwrap();
                 assert!(played.mismatches.is_empty(), "{}: {played:#?}", path.display());
                 cases += 1;

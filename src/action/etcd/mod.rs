@@ -55,3 +55,34 @@ pub use snapshot::Snapshot;
 pub use snapshot_status::SnapshotStatus;
 pub use status::Status;
 pub use v2::V2;
+
+use crate::action::{ActionRegistry, NameTaken};
+
+/// Adds the actions on etcd, in the order of the manual.
+pub fn register(actions: &mut ActionRegistry) -> Result<(), NameTaken> {
+    actions.register::<Config>()?;
+    actions.register::<Configure>()?;
+    actions.register::<Identity>()?;
+    actions.register::<Status>()?;
+    actions.register::<Health>()?;
+    actions.register::<Quorum>()?;
+    actions.register::<MoveLeader>()?;
+    actions.register::<Consistent>()?;
+    actions.register::<Alarm>()?;
+    actions.register::<Compact>()?;
+    actions.register::<Defrag>()?;
+    actions.register::<Metrics>()?;
+    actions.register::<Auth>()?;
+    actions.register::<V2>()?;
+    actions.register::<MemberAction>()?;
+    actions.register::<Content>()?;
+    actions.register::<Probe>()?;
+    actions.register::<Get>()?;
+    actions.register::<Put>()?;
+    actions.register::<Snapshot>()?;
+    actions.register::<SnapshotStatus>()?;
+    actions.register::<Restore>()?;
+    actions.register::<MirrorCheck>()?;
+    actions.register::<Mirror>()?;
+    Ok(())
+}

@@ -9,7 +9,7 @@ use crate::model::{Diagnostic, Effect, Span};
 /// A step with its action, as far as its effect is concerned.
 pub(super) struct Acting<'a, 'n> {
     pub common: &'a Common<'n>,
-    pub kind: &'static ActionKind,
+    pub kind: &'a ActionKind,
     pub effect: Effect,
     pub undoing: UndoSupport,
     /// Where the action's name stands.

@@ -24,7 +24,7 @@ struct RollDefaults {
 
 /// Reads a roll, the `ordinal`th of its list.
 pub(super) fn read(reader: &mut CheckContext, node: &Node, ordinal: usize) -> Vec<ParsedStep> {
-    let node = &*reader.defaults.fill_in(node, &shapes::ROLL);
+    let node = &*reader.defaults.fill_in(node, &shapes::ROLL, reader.actions);
     let Some(mut fields) = Fields::of(node, &shapes::ROLL, &mut reader.problems) else { return Vec::new() };
     let named = fields.take("id").and_then(|node| Some((own_id(reader, node)?, node.span)));
     let rolling = node.entries().iter().find(|(key, _)| key.text == "rolling");
@@ -182,8 +182,8 @@ impl RollDefaults {
         title: Option<Templated>,
         (choice, args): (BatchChoice, Templated),
     ) -> ParsedStep {
-        let step = Step { title, ..Step::plain(self.roll.clone(), span, &ROLLING, args) };
-        let mut draft = ParsedStep { named, kind: Some(&ROLLING), ..ParsedStep::made(step) };
+        let step = Step { title, ..Step::plain(self.roll.clone(), span, ROLLING.clone(), args) };
+        let mut draft = ParsedStep { named, kind: Some(ROLLING.clone()), ..ParsedStep::made(step) };
         self.enter(&mut draft, RollPart::Choice(Box::new(choice)));
         draft
     }

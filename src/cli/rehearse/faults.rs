@@ -3,6 +3,7 @@
 use super::super::out::say;
 use super::{Args, Showing, before, carry_out, folder_of, title};
 use crate::check::check;
+use crate::cli::actions::ACTIONS;
 use crate::cli::args::LogFormat;
 use crate::cli::exit::Exit;
 use crate::cli::prepare::show;
@@ -63,7 +64,7 @@ fn subject(
     sources: &Sources,
 ) -> Result<RehearsedProgram, Vec<crate::model::Diagnostic>> {
     let hosts = spec.hosts.iter().map(|host| host.name.as_str().into());
-    let verdict = check(document, Some(&Inventory::of_names(hosts)), sources);
+    let verdict = check(document, Some(&Inventory::of_names(hosts)), sources, &ACTIONS);
     let runbook = verdict.runbook.ok_or(verdict.diagnostics)?;
     let params: serde_json::Map<_, _> =
         rehearsal.params.iter().map(|given| (given.key.text.clone(), given.value.to_json())).collect();

@@ -6,6 +6,7 @@ use crate::template::Templated;
 use petgraph::algo::{has_path_connecting, is_cyclic_directed};
 use proptest::prelude::*;
 use std::sync::Arc;
+use std::sync::LazyLock;
 
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 struct Nothing {}
@@ -27,11 +28,11 @@ impl Action for Nothing {
     }
 }
 
-static NOTHING: ActionKind = ActionKind::of::<Nothing>();
+static NOTHING: LazyLock<Arc<ActionKind>> = LazyLock::new(|| Arc::new(ActionKind::of::<Nothing>()));
 
 fn step(id: &str, needs: Option<Vec<Need>>, gate: Gate) -> Step {
     let args = Templated::Value(serde_json::json!({}));
-    Step { needs, gate, ..Step::plain(id.into(), Span::new(FileId(0), 0..0), &NOTHING, args) }
+    Step { needs, gate, ..Step::plain(id.into(), Span::new(FileId(0), 0..0), NOTHING.clone(), args) }
 }
 
 fn need(step: &str) -> Need {

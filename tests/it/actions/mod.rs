@@ -19,6 +19,6 @@ mod web;
 
 /// Whether an action refuses these parameters by themselves, before it is asked to do anything.
 fn refuses(kind: &str, parameters: serde_json::Value) -> bool {
-    let kind = surefoot::action::find(kind).expect("a kind of that name");
+    let kind = surefoot::cli::ACTIONS.find(kind).expect("a kind of that name");
     (kind.decode)(parameters).is_err()
 }

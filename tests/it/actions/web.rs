@@ -8,7 +8,7 @@ use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use surefoot::action::find;
+use surefoot::cli::ACTIONS;
 use surefoot::model::{Effect, FaultKind};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -101,10 +101,10 @@ async fn no_answer_in_time_is_told() {
 
 #[test]
 fn only_reading_methods_read() {
-    let effect = |method| find("http").unwrap().effect([("url", None), ("method", method)], false);
+    let effect = |method| ACTIONS.find("http").unwrap().effect([("url", None), ("method", method)], false);
     assert_eq!((effect(Some("GET")), effect(Some("HEAD"))), (Effect::ReadOnly, Effect::ReadOnly));
     assert_eq!((effect(Some("POST")), effect(None)), (Effect::Opaque, Effect::Opaque));
-    assert_eq!(find("http").unwrap().effect([], false), Effect::ReadOnly);
+    assert_eq!(ACTIONS.find("http").unwrap().effect([], false), Effect::ReadOnly);
 }
 
 #[test]

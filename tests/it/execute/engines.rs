@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
@@ -255,7 +256,7 @@ impl Action for Mark {
     }
 }
 
-pub static MARK: ActionKind = ActionKind::of::<Mark>();
+pub static MARK: LazyLock<Arc<ActionKind>> = LazyLock::new(|| Arc::new(ActionKind::of::<Mark>()));
 
 /// A converging step whose mark is its own name.
 pub fn mark(id: &str, run: &str, back: &str) -> Step {

@@ -3,8 +3,8 @@
 use super::root;
 use crate::support::language_server::Server;
 use serde_json::Value as Json;
-use surefoot::action::find;
 use surefoot::check::STEP;
+use surefoot::cli::ACTIONS;
 
 /// A text with `|` where the cursor is.
 fn with_cursor(text: &str) -> (String, usize, usize) {
@@ -74,7 +74,8 @@ fn completes(server: &mut Server) {
 }
 
 fn explains(server: &mut Server) {
-    let manual = |name: &str| (find(name).unwrap().schema)().get("description").unwrap().as_str().unwrap().to_owned();
+    let manual =
+        |name: &str| (ACTIONS.find(name).unwrap().schema)().get("description").unwrap().as_str().unwrap().to_owned();
     let first = |text: &str| text.lines().next().unwrap().to_owned();
     let needs = STEP.fields().find(|field| field.name == "needs").unwrap().about;
     for (steps, wanted) in [

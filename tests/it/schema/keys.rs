@@ -1,6 +1,7 @@
 //! Every key of every table with values of every kind: what the check says, the schema says.
 
 use super::*;
+use surefoot::cli::ACTIONS;
 
 /// A document in which a map of each shape stands, and where.
 fn places(name: &str) -> (Json, &'static str) {
@@ -101,10 +102,10 @@ fn codes(text: &str, name: &str) -> Vec<&'static str> {
     std::fs::write(dir.path().join("used.yaml"), "runbook: used\nsteps: [{ checkpoint: a }]\n").unwrap();
     let mut sources = Sources::default();
     let problems = match name {
-        "test" => testing::prepare(&path, &mut sources).err().unwrap_or_default(),
+        "test" => testing::prepare(&path, &ACTIONS, &mut sources).err().unwrap_or_default(),
         "inventory" => load::inventory(&path, &mut sources).err().unwrap_or_default(),
         _ => match load::runbook(&path, &mut sources) {
-            Ok(document) => check::check(&document, None, &sources).diagnostics,
+            Ok(document) => check::check(&document, None, &sources, &ACTIONS).diagnostics,
             Err(problems) => problems,
         },
     };

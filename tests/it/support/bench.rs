@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use surefoot::action::{CommandSettings, Cx, Erased, ErasedChange, ErasedSeen, Question, find};
+use surefoot::action::{CommandSettings, Cx, Erased, ErasedChange, ErasedSeen, Question};
+use surefoot::cli::ACTIONS;
 use surefoot::model::{Fault, HostName, Outputs, RunId, Stream, TaskName};
 use surefoot::world::{Host, LocalHost, Sink, World};
 use tempfile::TempDir;
@@ -98,7 +99,7 @@ impl Bench {
 
     /// A step, named after its kind.
     pub fn step<'a>(&'a self, kind: &'a str, parameters: Json) -> Step<'a> {
-        let kind = find(kind).unwrap_or_else(|| panic!("no kind {kind}"));
+        let kind = ACTIONS.find(kind).unwrap_or_else(|| panic!("no kind {kind}"));
         let action = (kind.decode)(parameters).unwrap();
         Step { bench: self, name: kind.name.replace('_', "-"), action }
     }

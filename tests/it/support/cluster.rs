@@ -8,7 +8,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use surefoot::action::{CommandSettings, Cx, ErasedSeen, find};
+use surefoot::action::{CommandSettings, Cx, ErasedSeen};
+use surefoot::cli::ACTIONS;
 use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
 use surefoot::model::{Fault, HostName, Outputs, RunId, TaskName};
 use surefoot::secret::EtcdLogin;
@@ -228,7 +229,7 @@ impl Cluster {
 
     /// A step of its own each time.
     pub fn step(&self, on: &str, kind: &str, parameters: Json) -> Step<'_> {
-        let kind = find(kind).unwrap_or_else(|| panic!("no kind {kind}"));
+        let kind = ACTIONS.find(kind).unwrap_or_else(|| panic!("no kind {kind}"));
         let action = (kind.decode)(parameters).unwrap();
         let step = format!("s{}", self.steps.fetch_add(1, Ordering::Relaxed));
         let task = TaskName { step: step.into(), host: HostName::from(on), item: None };

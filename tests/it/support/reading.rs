@@ -1,6 +1,7 @@
 //! All that reads files of authors and operators, on one text: what fuzzing and the tests of size call.
 
 use std::path::Path;
+use surefoot::cli::ACTIONS;
 use surefoot::model::{Diagnostic, Sources};
 use surefoot::{check, load, report};
 
@@ -11,7 +12,7 @@ pub fn read(folder: &Path, bytes: &[u8]) {
     std::fs::write(&ini, bytes).unwrap();
     let mut sources = Sources::default();
     let problems = match load::runbook(&yaml, &mut sources) {
-        Ok(document) => check::check(&document, None, &sources).diagnostics,
+        Ok(document) => check::check(&document, None, &sources, &ACTIONS).diagnostics,
         Err(problems) => problems,
     };
     shown(&problems, &sources);

@@ -5,7 +5,8 @@ use serde_json::{Value as Json, json};
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
-use surefoot::action::{CommandSettings, Cx, find};
+use surefoot::action::{CommandSettings, Cx};
+use surefoot::cli::ACTIONS;
 use surefoot::model::{Fault, FaultKind, TaskName};
 use surefoot::world::{Claim, EngineIdentity, ReadOnly, World};
 use tokio::sync::mpsc;
@@ -66,7 +67,7 @@ async fn an_action_that_tries_is_refused() {
     let world = world.world();
     let host = world.hosts().next().unwrap();
     let path = bench.sshd.path().join("made").display().to_string();
-    let action = find("file").expect("a kind").decode;
+    let action = ACTIONS.find("file").expect("a kind").decode;
     let action = action(json!({ "path": path, "content": "x" })).expect("it fits");
     let (settings, questions) = (CommandSettings::default(), mpsc::channel(1).0);
     let task = TaskName { step: "make".into(), host: host.name().clone(), item: None };

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::LazyLock;
 use surefoot::action::{Action, ActionKind, Change, Cx, Inspection, UndoSupport, unseen};
 use surefoot::model::*;
 use surefoot::world::{Output, Script};
@@ -169,9 +171,9 @@ impl Action for Deep {
     }
 }
 
-pub static LOOK: ActionKind = ActionKind::of::<Look>();
-pub static AWAIT: ActionKind = ActionKind::of::<Await>();
-pub static ACT: ActionKind = ActionKind::of::<Act>();
-pub static SET: ActionKind = ActionKind::of::<Set>();
-pub static ASK: ActionKind = ActionKind::of::<Ask>();
-pub static DEEP: ActionKind = ActionKind::of::<Deep>();
+pub static LOOK: LazyLock<Arc<ActionKind>> = LazyLock::new(|| Arc::new(ActionKind::of::<Look>()));
+pub static AWAIT: LazyLock<Arc<ActionKind>> = LazyLock::new(|| Arc::new(ActionKind::of::<Await>()));
+pub static ACT: LazyLock<Arc<ActionKind>> = LazyLock::new(|| Arc::new(ActionKind::of::<Act>()));
+pub static SET: LazyLock<Arc<ActionKind>> = LazyLock::new(|| Arc::new(ActionKind::of::<Set>()));
+pub static ASK: LazyLock<Arc<ActionKind>> = LazyLock::new(|| Arc::new(ActionKind::of::<Ask>()));
+pub static DEEP: LazyLock<Arc<ActionKind>> = LazyLock::new(|| Arc::new(ActionKind::of::<Deep>()));

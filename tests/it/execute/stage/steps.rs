@@ -3,9 +3,11 @@
 use super::actions::SET;
 use indexmap::IndexMap;
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 use surefoot::action::{ActionKind, ROLLING};
 use surefoot::check::{BatchChoice, InRoll, Need, OnFailure, Retry, RollPart, Runbook, Step, check};
+use surefoot::cli::ACTIONS;
 use surefoot::compile::{Program, compile};
 use surefoot::load::{HostEntry, Inventory};
 use surefoot::model::*;
@@ -28,9 +30,9 @@ pub fn expr(text: &str) -> Option<Expr> {
 }
 
 /// A step on every host.
-pub fn step(id: &str, kind: &'static ActionKind, words: &str) -> Step {
+pub fn step(id: &str, kind: &Arc<ActionKind>, words: &str) -> Step {
     let args = Templated::Map(vec![("run".into(), late(words))]);
-    Step { on: Some("all".into()), ..Step::plain(id.into(), span(), kind, args) }
+    Step { on: Some("all".into()), ..Step::plain(id.into(), span(), kind.clone(), args) }
 }
 
 pub fn set(id: &str, look: &str, run: &str) -> Step {
@@ -74,7 +76,7 @@ fn checked() -> Runbook {
     std::fs::write(&path, "runbook: test\nsteps: [{ checkpoint: here }]\n").unwrap();
     let mut sources = Sources::default();
     let document = surefoot::load::runbook(&path, &mut sources).unwrap();
-    check(&document, None, &sources).runbook.unwrap()
+    check(&document, None, &sources, &ACTIONS).runbook.unwrap()
 }
 
 pub fn program(steps: Vec<Step>, finally: Vec<Step>, hosts: usize) -> Program {
