@@ -5,6 +5,7 @@ use crate::model::{Effect, Fault, Outputs};
 use futures_util::future::BoxFuture;
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::Value as Json;
+use std::path::{Path, PathBuf};
 
 /// Whether an action knows how to take itself back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct ActionKind {
     pub limited: bool,
     pub guard: bool,
     pub local_targets: &'static [&'static str],
+    pub companion: Option<fn(&Path) -> PathBuf>,
+    pub waits_unless: Option<&'static str>,
     pub tested: TestMode,
     /// Of the parameters, with the manual in its descriptions.
     pub schema: fn() -> Schema,
@@ -79,6 +82,8 @@ impl ActionKind {
             limited: A::LIMITED,
             guard: A::GUARD,
             local_targets: A::LOCAL_TARGETS,
+            companion: A::COMPANION,
+            waits_unless: A::WAITS_UNLESS,
             tested: A::TEST_MODE,
             schema: || generator().into_root_schema_for::<A>(),
             out_schema: || generator().into_root_schema_for::<A::Out>(),

@@ -42,7 +42,6 @@ mod wait;
 mod web;
 
 pub use context::{CommandSettings, Cx, Question};
-pub use etcd::Sidecar;
 pub(crate) use files::script;
 pub use files::{LocalFile, checksum, sha256};
 pub use kind::{ActionKind, Erased, ErasedChange, ErasedSeen, Stays, TestMode, UndoSupport};
@@ -56,6 +55,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::future::Future;
+use std::path::{Path, PathBuf};
 
 /// What a change may leave on its host, outside the run's folder there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +94,8 @@ pub struct Change<B> {
 /// A parameter may hold a secret where its field says `#[schemars(extend("x-secret" = true))]`, and nowhere else: the
 /// check sees to that. Such a value may leave the controller by a script's `stdin` or `env` only, or by a connection
 /// of its own, never by its `args` or text; and no `summary`, no `before` and no checksum in an argument may tell it.
-/// `x-command` marks the text of a shell (`shell`) or the words of a command (`words`), for what the check warns of.
+/// `x-command` marks the text of a shell (`shell`, or `condition` where only its exit code counts) or the words of a
+/// command (`words`), for what the check warns of.
 pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static {
     /// The key in a step.
     const NAME: &'static str;
@@ -118,6 +119,11 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     const GUARD: bool = false;
     /// Parameters that are paths on the controller where it writes. What a host has said leads there to no other folder.
     const LOCAL_TARGETS: &'static [&'static str] = &[];
+    /// The file that belongs to each file that a `local-path` parameter names, such as a snapshot's sidecar. With it, the
+    /// parameter is a path on the step's own host.
+    const COMPANION: Option<fn(&Path) -> PathBuf> = None;
+    /// Of an action that waits: the parameter that ends by itself where it is the only one. Else the step needs a `timeout`.
+    const WAITS_UNLESS: Option<&'static str> = None;
     const TEST_MODE: TestMode = TestMode::Stubbed;
     /// What it gives to later steps: its schema is what `steps.X.out.NAME` is checked against.
     type Out: Serialize + JsonSchema + Send;

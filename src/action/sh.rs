@@ -30,6 +30,7 @@ pub struct GuardedText {
     /// Does not run where this path exists on the host.
     creates: Option<HostPath>,
     /// Does not run where this shell text ends with exit code 0. It must change nothing.
+    #[schemars(extend("x-command" = "condition"))]
     unless: Option<String>,
 }
 

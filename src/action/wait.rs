@@ -123,6 +123,7 @@ impl Action for Wait {
     const NAME: &'static str = "wait";
     const EXAMPLE: &'static str =
         "on: members\nwait: { unit: etcd, state: inactive, ports_closed: [2379, 2380] }\ntimeout: 120s";
+    const WAITS_UNLESS: Option<&'static str> = Some("for");
     const EFFECT: Effect = Effect::ReadOnly;
     const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
     const LIMITED: bool = false;

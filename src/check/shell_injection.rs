@@ -13,9 +13,6 @@ use crate::model::{Diagnostic, Span};
 use crate::template::{LazyVars, Ref, Template, Templated};
 use serde_json::Value as Json;
 
-/// Actions, and where they have shell text: as a whole (`run`), or by these names.
-const SHELL_TEXT: &[(&str, &[&str])] = &[("sh", &["run", "unless"]), ("exec", &["unless"])];
-
 /// Entries of `vars` that are one another as a whole, at most: cycles are told elsewhere.
 const DEEPEST: usize = 20;
 
@@ -32,6 +29,16 @@ pub(super) fn check(reader: &mut CheckContext, names: &StepNames) {
     reader.problems.extend(found);
 }
 
+/// A schema and its alternatives.
+fn forms(schema: &Json) -> impl Iterator<Item = &Json> {
+    std::iter::once(schema).chain(schema["anyOf"].as_array().into_iter().flatten())
+}
+
+/// Whether an action's schema calls a value shell text.
+fn is_shell_text(schema: &Json) -> bool {
+    matches!(schema["x-command"].as_str(), Some("shell" | "condition"))
+}
+
 /// The shell texts of a step and its parts, and what the names in them mean.
 struct ShellTexts<'t> {
     reader: &'t CheckContext<'t>,
@@ -43,11 +50,12 @@ struct ShellTexts<'t> {
 
 impl ShellTexts<'_> {
     fn of_step(&self, step: &Step, found: &mut Vec<Diagnostic>) {
-        let Some((_, fields)) = SHELL_TEXT.iter().find(|(name, _)| *name == step.kind.name) else { return };
+        let schema = (step.kind.schema)().to_value();
         match &step.args {
-            Templated::Text(text) if fields.contains(&"run") => self.text(text, 0, found),
+            Templated::Text(text) if forms(&schema).any(is_shell_text) => self.text(text, 0, found),
             Templated::Map(entries) => {
-                for (_, late) in entries.iter().filter(|(name, _)| fields.contains(&name.as_str())) {
+                let is_shell = |name: &str| forms(&schema).any(|form| is_shell_text(&form["properties"][name]));
+                for (_, late) in entries.iter().filter(|(name, _)| is_shell(name)) {
                     if let Templated::Text(text) = late {
                         self.text(text, 0, found);
                     }

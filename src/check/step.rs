@@ -231,10 +231,11 @@ fn read(reader: &mut CheckContext, node: &Node, ordinal: usize, within: StepCont
 
 /// A `wait` is bounded by its author, who knows how long it may last. One for a time ends by itself.
 fn endless_wait(reader: &mut CheckContext, common: &Common, kind: &ActionKind, span: Span, parameters: &Node) {
-    let waits = kind.name == "wait" && parameters.entries().iter().any(|(key, _)| key.text != "for");
+    let Some(bound) = kind.waits_unless else { return };
+    let waits = parameters.entries().iter().any(|(key, _)| key.text != bound);
     let bounded = common.timeout.is_some() || common.retry.is_some_and(|(_, retry)| retry.get("for").is_some());
     if waits && !bounded {
-        let message = "this `wait` does not say when to give up: it does after 10 minutes";
+        let message = format!("this `{}` does not say when to give up: it does after 10 minutes", kind.name);
         reader.warn("W0504", span, message, "add `timeout: DURATION` to the step, such as `timeout: 2m`");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::operator::{PendingQuestions, operator_name};
 use super::{history, rollback};
+use crate::action::TestMode;
 use crate::check::{RollPart, Step};
 use crate::compile::Program;
 use crate::execute::Signals;
@@ -73,7 +74,7 @@ fn gates(program: &Program) -> Vec<ConsoleGate> {
             }
             (_, Some(checkpoint), _) => one(format!("the checkpoint {checkpoint}")),
             (_, None, Some(_)) => one(format!("{}, a point of no return", step.id)),
-            _ if step.kind.name == "approve" => one(format!("your answer to {}", step.id)),
+            _ if step.kind.tested == TestMode::Answered => one(format!("your answer to {}", step.id)),
             _ => Vec::new(),
         }
     };

@@ -12,7 +12,7 @@
 
 use super::exit::Exit;
 use super::plan_file::local_paths;
-use crate::action::{LocalFile, Sidecar, checksum};
+use crate::action::{LocalFile, checksum};
 use crate::check::Step;
 use crate::compile::Program;
 use crate::journal::{JournalError, RunFolder, Store, copy_private};
@@ -169,16 +169,15 @@ struct Locals(HashMap<&'static str, Vec<String>>);
 
 impl Locals {
     fn named_by(&mut self, step: &Step, on: &HostName, parameter: impl Fn(&str) -> Option<Json>) -> Vec<PathBuf> {
-        let of_etcd = step.kind.name.starts_with("etcd.");
+        let companion = step.kind.companion;
         // With `on`, it is a file of that host.
-        if of_etcd && !on.is_controller() {
+        if companion.is_some() && !on.is_controller() {
             return Vec::new();
         }
         let names = self.0.entry(step.kind.name).or_insert_with(|| local_paths(&step.kind));
         let paths = names.iter().filter_map(|name| parameter(name));
         let paths: Vec<PathBuf> = paths.filter_map(|path| path.as_str().map(PathBuf::from)).collect();
-        // A snapshot may have its own account beside it.
-        let beside: Vec<PathBuf> = paths.iter().filter(|_| of_etcd).map(|path| Sidecar::path(path)).collect();
+        let beside: Vec<PathBuf> = companion.iter().flat_map(|of| paths.iter().map(|path| of(path))).collect();
         paths.into_iter().chain(beside).collect()
     }
 }

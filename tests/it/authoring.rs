@@ -82,7 +82,7 @@ fn a_graph_is_drawn_in_every_format() {
     };
     let json: Json = serde_json::from_str(&drawn("json")).unwrap();
     let marks: Vec<_> = json["nodes"].as_array().unwrap().iter().map(|node| node["mark"].as_str().unwrap()).collect();
-    assert_eq!(marks, ["reads", "checkpoint", "irreversible", "reads"]);
+    assert_eq!(marks, ["read_only", "checkpoint", "irreversible", "read_only"]);
     let edges: Vec<_> = json["edges"].as_array().unwrap().iter().map(|edge| (&edge["from"], &edge["to"])).collect();
     assert_eq!(
         edges,

@@ -8,7 +8,7 @@ use crate::model::{Effect, Fault, FaultKind};
 use crate::world::Script;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Holds a snapshot file against the SHA-256 at its own end, and reads what it holds.
 ///
@@ -66,6 +66,7 @@ pub struct SnapshotStatusOut {
 impl Action for SnapshotStatus {
     const NAME: &'static str = "etcd.snapshot_status";
     const EXAMPLE: &'static str = "etcd.snapshot_status: { file: backup/etcd.db }";
+    const COMPANION: Option<fn(&Path) -> PathBuf> = Some(Sidecar::path);
     const EFFECT: Effect = Effect::ReadOnly;
     const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
     type Out = SnapshotStatusOut;
