@@ -100,7 +100,7 @@ fn runbook(
 
 /// The steps around a rehearsal, on the hosts that its lab will have.
 fn rehearsal(location: &Location, catalog: &Catalog, sources: &mut Sources) -> CheckResult {
-    let rehearsal = load::rehearsal_at(location, catalog, sources)?;
+    let rehearsal = crate::rehearse::load_at(location, catalog, sources)?;
     let inventory = Inventory::of_names(rehearsal.lab.hosts.iter().map(|name| name.as_str().into()));
     let stages = [&rehearsal.setup, &rehearsal.damage, &rehearsal.proof].into_iter().flatten();
     Ok(stages.flat_map(|stage| check(stage, Some(&inventory), sources, &ACTIONS).diagnostics).collect())

@@ -62,6 +62,7 @@ mod tidy;
 mod traces;
 
 pub use actions::ACTIONS;
+pub use schema::SCHEMAS;
 
 use args::{Args, Command};
 use clap::Parser;

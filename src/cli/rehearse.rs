@@ -18,8 +18,9 @@ use crate::check::{check, params_ahead};
 use crate::cli::actions::ACTIONS;
 use crate::journal::Store;
 use crate::lab::{Lab, LabGuard, LabSpec, install_missing};
-use crate::load::{self, Document, GivenParameter, Inventory, Rehearsal};
+use crate::load::{self, Document, GivenParameter, Inventory};
 use crate::model::{Diagnostic, Sources};
+use crate::rehearse::{self, Rehearsal};
 use crate::report::labels::BOLD;
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -45,7 +46,7 @@ fn load(args: &Args, catalog: &Catalog, sources: &mut Sources) -> Result<(Docume
     let document = load::found(&found, catalog, sources)?;
     let with = args.with.clone().map(Location::File);
     let rehearsal = with.unwrap_or_else(|| found.location.beside("rehearse.yaml"));
-    let rehearsal = load::rehearsal_at(&rehearsal, catalog, sources)?;
+    let rehearsal = rehearse::load_at(&rehearsal, catalog, sources)?;
     Ok((document, rehearsal))
 }
 

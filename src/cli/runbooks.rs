@@ -128,7 +128,7 @@ fn belonging(found: &Found, catalog: &Catalog, sources: &mut Sources) -> Result<
     all.extend([test].into_iter().filter(Location::exists));
     let mut libraries = vec![document.used];
     if rehearsal.exists() {
-        let stages = load::rehearsal_at(&rehearsal, catalog, sources)?;
+        let stages = crate::rehearse::load_at(&rehearsal, catalog, sources)?;
         libraries.extend([stages.setup, stages.damage].into_iter().flatten().map(|stage| stage.used));
         all.insert(rehearsal);
     }

@@ -6,13 +6,31 @@ use super::exit::Exit;
 use super::out::say;
 use super::prepare::{checked, show};
 use super::starter::{Overwrite, write_schemas};
+use crate::action::ActionRegistry;
 use crate::catalog::Catalog;
+use crate::check::RUNBOOK;
 use crate::cli::actions::ACTIONS;
 use crate::load;
+use crate::load::{CONFIG, INVENTORY};
 use crate::model::{Diagnostic, Sources};
-use crate::schema::{self, SCHEMAS};
+use crate::rehearse::REHEARSAL;
+use crate::schema;
+use crate::testing::TEST;
 use serde_json::Value as Json;
 use std::path::Path;
+
+/// Makes a schema.
+pub type Make = fn(&ActionRegistry) -> Json;
+
+/// The schemas by the names that `surefoot schema` and the folder `schemas/` know them by.
+pub static SCHEMAS: &[(&str, Make)] = &[
+    ("runbook", |actions| schema::of_shape(actions, &RUNBOOK, "runbook")),
+    ("inventory", |actions| schema::of_shape(actions, &INVENTORY, "inventory")),
+    ("params", |_| schema::any_params()),
+    ("config", |actions| schema::of_shape(actions, &CONFIG, "config")),
+    ("rehearsal", |actions| schema::of_shape(actions, &REHEARSAL, "rehearsal")),
+    ("test", |actions| schema::of_shape(actions, &TEST, "test")),
+];
 
 pub fn main(args: &Schema) -> Exit {
     if let Some(folder) = &args.dir {

@@ -1,8 +1,9 @@
 //! Files that a command writes for its caller to change: all of them, or none, and never over another that is there.
 
 use super::exit::Exit;
+use super::schema::SCHEMAS;
 use crate::cli::actions::ACTIONS;
-use crate::schema::{self, SCHEMAS};
+use crate::schema;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! YAML laid out in one style. What it means stays as it is: that is looked at afterwards, not assumed.
 
-use super::{CONFIG, INVENTORY, REHEARSAL, file, yaml};
+use super::{CONFIG, INVENTORY, file, yaml};
 use crate::model::{Diagnostic, Sources};
 use pretty_yaml::config::{FormatOptions, LanguageOptions, LayoutOptions, LineBreak};
 use std::panic::catch_unwind;
@@ -40,8 +40,8 @@ pub fn formatted(path: &Path, sources: &mut Sources) -> Result<(String, String),
 /// All values in their order, as one text.
 fn meaning(text: &str, sources: &mut Sources, path: &Path) -> Result<Option<String>, Unformatted> {
     let file = sources.add(path, text);
-    let ours = [&INVENTORY, &REHEARSAL, &CONFIG].into_iter().flat_map(|shape| shape.names());
-    let keys: Vec<&str> = ours.chain(["runbook", "steps", "cases"]).collect();
+    let ours = [&INVENTORY, &CONFIG].into_iter().flat_map(|shape| shape.names());
+    let keys: Vec<&str> = ours.chain(["runbook", "steps", "cases", "lab"]).collect();
     file::show_only_with(file, &keys, sources);
     let root = yaml::parse_or_empty(file, text).map_err(Unformatted::Wrong)?;
     Ok(root.map(|root| root.to_json().to_string()))

@@ -1,7 +1,7 @@
 //! YAML texts to typed trees in which every key and value knows its place.
 //!
-//! A runbook is a bare [`Document`] here, that only `check` can make sense of; an [`inventory`], parameters ([`params`]), a
-//! [`rehearsal`] and a user's [`config`] are typed. Nothing here knows actions or templates; of steps
+//! A runbook is a bare [`Document`] here, that only `check` can make sense of; an [`inventory`], parameters ([`params`]) and
+//! a user's [`config`] are typed. Nothing here knows actions or templates; of steps
 //! only that `use` names another file.
 //! Every mistake is a [`Diagnostic`] with a place, and as many as can be found in one go are returned.
 
@@ -9,12 +9,12 @@ mod config;
 mod fields;
 mod file;
 mod format;
+mod given;
 mod hint;
 mod inventory;
 mod node;
 mod patch;
 mod refusal;
-mod rehearsal;
 mod scalar;
 mod shape;
 mod texts;
@@ -24,11 +24,11 @@ mod yaml;
 pub use config::{CONFIG, NoticeKind, Notify, To, UserConfig, Webhook};
 pub use fields::{Fields, unknown_key};
 pub use format::{Unformatted, formatted};
+pub use given::{binds, given};
 pub use hint::{closest, did_you_mean, suggested};
 pub use inventory::{HostEntry, INVENTORY, Inventory, LoadedInventory};
 pub use node::{Node, NodeKey, NodeValue};
 pub use patch::patched;
-pub use rehearsal::{LabWish, REHEARSAL, Rehearsal, binds, given};
 pub(crate) use shape::fields;
 pub use shape::{Field, Form, NAME, SCALAR, SECRET_PARAMETER, Shape};
 pub use used::{Copies, Library, uses};
@@ -148,25 +148,9 @@ pub fn map(location: &Location, what: &str, keys: &[&str], sources: &mut Sources
     Ok(root)
 }
 
-/// Reads what a rehearsal does around a runbook.
-pub fn rehearsal(path: &Path, sources: &mut Sources) -> Result<Rehearsal, Vec<Diagnostic>> {
-    rehearsal_at(&Location::File(path.to_owned()), &Catalog::default(), sources)
-}
-
-/// The same of a text that may be in the program.
-pub fn rehearsal_at(
-    location: &Location,
-    catalog: &Catalog,
-    sources: &mut Sources,
-) -> Result<Rehearsal, Vec<Diagnostic>> {
-    let file = file::read_at(location, sources)?;
-    file::show_only_with(file, &keys(&REHEARSAL), sources);
-    let root = yaml::parse(file, &sources.get(file).text)?;
-    let mut rehearsal = rehearsal::decode(file, &root, &location.absolute())?;
-    for stage in [&mut rehearsal.setup, &mut rehearsal.damage] {
-        *stage = stage.take().map(|stage| used::follow(stage, Lookup::Now(catalog), sources));
-    }
-    Ok(rehearsal)
+/// A document with all the runbooks that it uses.
+pub fn with_used(document: Document, catalog: &Catalog, sources: &mut Sources) -> Document {
+    used::follow(document, Lookup::Now(catalog), sources)
 }
 
 /// Reads a file of `name: value` lines. An empty file gives none. Of what is no such file nothing is shown.

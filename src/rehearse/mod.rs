@@ -11,6 +11,7 @@ mod case;
 mod engine;
 mod fault;
 mod fault_injector;
+mod file;
 mod host_snapshot;
 mod judge;
 mod matrix;
@@ -25,6 +26,7 @@ mod table;
 
 pub use case::{CaseOutcome, CaseResult, FaultCase};
 pub use fault::InjectedFault;
+pub use file::{LabWish, REHEARSAL, Rehearsal, load, load_at};
 pub use matrix::{CaseSelection, Matrix};
 pub use point::{FaultMoment, Point};
 pub use prepared_lab::{PreparedLab, RehearsedProgram};

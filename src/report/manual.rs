@@ -4,7 +4,7 @@ use super::labels::{BOLD, DIM};
 use crate::action::{ActionKind, ActionRegistry, UndoSupport};
 use crate::load::{self, Form, Shape};
 use crate::model::Effect;
-use crate::{check, testing};
+use crate::{check, rehearse, testing};
 use serde_json::Value as Json;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ const KEYS: [(&str, &[&Shape], &str); 11] = [
     ),
     (
         "rehearsal",
-        &[&load::REHEARSAL],
+        &[&rehearse::REHEARSAL],
         "lab: { hosts: 1 }\nhosts: { web: {} }\nsetup:\n  - { id: start, on: web, service: { unit: cron, state: started } }",
     ),
     ("inventory", &[&load::INVENTORY], "hosts:\n  web-1: { address: 192.0.2.11 }\ngroups: { web: [web-1] }"),

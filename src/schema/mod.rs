@@ -11,32 +11,23 @@ mod values;
 pub use values::of_params;
 
 use crate::action::ActionRegistry;
-use crate::check::RUNBOOK;
-use crate::load::{CONFIG, INVENTORY, REHEARSAL, Shape};
-use crate::testing::TEST;
+use crate::load::Shape;
 use form::Definitions;
 use serde_json::{Map, Value as Json, json};
-
-/// Makes a schema.
-pub type Make = fn(&ActionRegistry) -> Json;
-
-/// The schemas by the names that `surefoot schema` and the folder `schemas/` know them by.
-pub static SCHEMAS: &[(&str, Make)] = &[
-    ("runbook", |actions| of_shape(actions, &RUNBOOK, "runbook")),
-    ("inventory", |actions| of_shape(actions, &INVENTORY, "inventory")),
-    ("params", |_| with_id("params", values::any_params())),
-    ("config", |actions| of_shape(actions, &CONFIG, "config")),
-    ("rehearsal", |actions| of_shape(actions, &REHEARSAL, "rehearsal")),
-    ("test", |actions| of_shape(actions, &TEST, "test")),
-];
 
 /// The version of all schemas: raised where a file that was right before is no longer.
 const VERSION: u32 = 1;
 
-fn of_shape(actions: &ActionRegistry, shape: &'static Shape, name: &str) -> Json {
+/// The schema of files of this name, whose keys the shape has.
+pub fn of_shape(actions: &ActionRegistry, shape: &'static Shape, name: &str) -> Json {
     let mut definitions = Definitions::new(actions);
     let root = definitions.shape(shape);
     with_id(name, with_head(&format!("A surefoot {name}"), root, definitions.done()))
+}
+
+/// The schema of a file of parameters for a runbook that is not known.
+pub fn any_params() -> Json {
+    with_id("params", values::any_params())
 }
 
 /// With a name and a version of its own, wherever the file is.

@@ -112,7 +112,7 @@ fn every_built_in_runbook_test_and_rehearsal_is_without_mistakes() {
     for file in built_in_files().into_iter().filter(|file| file.to_string_lossy().ends_with(".rehearse.yaml")) {
         let (mut sources, catalog) = (Sources::default(), Catalog::default());
         let location = Location::BuiltIn(file.to_owned());
-        let rehearsal = load::rehearsal_at(&location, &catalog, &mut sources).unwrap();
+        let rehearsal = surefoot::rehearse::load_at(&location, &catalog, &mut sources).unwrap();
         let inventory = load::Inventory::of_names(rehearsal.lab.hosts.iter().map(|name| name.as_str().into()));
         for stage in [&rehearsal.setup, &rehearsal.damage, &rehearsal.proof].into_iter().flatten() {
             let verdict = check(stage, Some(&inventory), &sources, &ACTIONS);

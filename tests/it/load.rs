@@ -53,7 +53,7 @@ fn what_a_lab_cannot_be_is_told_with_its_place() {
     let lab = b"lab:\n  hosts: [web-1, Web-2]\n  etcd: '3.3'\n  packages: [nginx-light, 'nginx=1.2']\n  disk: log\n";
     let (_dir, path) = written(lab);
     let mut sources = Sources::default();
-    let found = load::rehearsal(&path, &mut sources).unwrap_err();
+    let found = surefoot::rehearse::load(&path, &mut sources).unwrap_err();
     let found: Vec<_> = found.iter().map(|problem| (problem.code, at(problem, &sources))).collect();
     assert_eq!(
         found,

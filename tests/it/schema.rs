@@ -7,9 +7,10 @@ use std::path::Path;
 use surefoot::action::{format_pattern, parse_format};
 use surefoot::check::{self, RUNBOOK};
 use surefoot::cli::ACTIONS;
+use surefoot::cli::SCHEMAS;
 use surefoot::load::{self, Field, Form, INVENTORY, Shape};
 use surefoot::model::{Severity, Sources};
-use surefoot::schema::{self, SCHEMAS};
+use surefoot::schema;
 use surefoot::testing::{self, TEST};
 
 mod editor;

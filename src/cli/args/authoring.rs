@@ -1,9 +1,9 @@
 //! Commands for those who write runbooks: no host is touched.
 
 use super::{Format, inventory};
+use crate::cli::SCHEMAS;
 use crate::cli::complete;
 use crate::lab::LabName;
-use crate::schema;
 use clap::ValueEnum;
 use clap_complete::engine::ArgValueCompleter;
 use std::path::PathBuf;
@@ -143,7 +143,7 @@ Examples:
   surefoot schema params --of restore.yaml > restore.params.schema.json")]
 pub struct Schema {
     /// `runbook`, `inventory`, `params` (a file for -P), `rehearsal` or `test`
-    #[arg(value_name = "FILE", default_value = "runbook", value_parser = clap::builder::PossibleValuesParser::new(schema::SCHEMAS.iter().map(|(name, _)| *name)))]
+    #[arg(value_name = "FILE", default_value = "runbook", value_parser = clap::builder::PossibleValuesParser::new(SCHEMAS.iter().map(|(name, _)| *name)))]
     pub name: String,
     /// Write all of them into this folder, as `runbook.json` and so on
     #[arg(long, value_name = "DIR", conflicts_with_all = ["name", "of"])]

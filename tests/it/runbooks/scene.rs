@@ -26,7 +26,7 @@ impl Scene {
     pub fn of(stem: &str, shipped: &str) -> Scene {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks").join(shipped);
         let rehearsal = shipped.with_extension("rehearse.yaml");
-        let rehearsal = load::rehearsal(&rehearsal, &mut Sources::default()).unwrap();
+        let rehearsal = surefoot::rehearse::load(&rehearsal, &mut Sources::default()).unwrap();
         let name = LabName::of_this_process(stem).unwrap();
         let lab = LabGuard::up(&rehearsal.lab.clone().spec(name), &|_| {}).unwrap();
         let mut words = vec!["-i".to_owned(), lab.inventory().display().to_string()];

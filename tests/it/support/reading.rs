@@ -27,7 +27,7 @@ pub fn read(folder: &Path, bytes: &[u8]) {
         load::hosts(&yaml, &mut sources).map(|loaded| loaded.warnings).unwrap_or_else(|problems| problems),
         load::hosts(&ini, &mut sources).map(|loaded| loaded.warnings).unwrap_or_else(|problems| problems),
         load::inventory(&yaml, &mut sources).err().unwrap_or_default(),
-        load::rehearsal(&yaml, &mut sources).err().unwrap_or_default(),
+        surefoot::rehearse::load(&yaml, &mut sources).err().unwrap_or_default(),
         load::params(&yaml, &mut sources).err().unwrap_or_default(),
         load::argument(&String::from_utf8_lossy(bytes), &mut sources).err().unwrap_or_default(),
     ] {

@@ -1,9 +1,7 @@
 //! `lab` of a rehearsal: which throw-away hosts it takes.
 
 use crate::lab::{DataDisk, Etcd, HostSpec, LabError, LabName, LabSpec, Package};
-use crate::load::fields::Fields;
-use crate::load::node::{Node, NodeValue};
-use crate::load::shape::{Form, Shape, fields};
+use crate::load::{Fields, Form, Node, NodeValue, Shape, fields};
 use crate::model::Diagnostic;
 use std::collections::BTreeSet;
 use std::str::FromStr;

@@ -7,13 +7,14 @@ mod lab;
 
 pub use lab::LabWish;
 
-use super::fields::Fields;
-use super::node::{Node, NodeKey, NodeValue};
-use super::shape::{Form, NAME, Shape, fields};
-use super::{Document, GivenParameter, Library};
-use crate::catalog::{Location, Source};
-use crate::model::{Diagnostic, FileId, StepId};
+use crate::catalog::{Catalog, Location, Source};
+use crate::load::{
+    self, Document, Fields, Form, GivenParameter, Library, NAME, Node, NodeKey, NodeValue, Shape, fields,
+};
+use crate::load::{binds, given};
+use crate::model::{Diagnostic, FileId, Sources, StepId};
 use indexmap::IndexMap;
+use std::path::Path;
 
 /// A rehearsal, as its file says it.
 #[derive(Clone, Debug)]
@@ -58,10 +59,22 @@ pub static REHEARSAL: Shape = Shape {
     }],
 };
 
-pub(super) fn decode(file: FileId, root: &Node, location: &Location) -> Result<Rehearsal, Vec<Diagnostic>> {
+/// Reads a rehearsal's file; every mistake in it.
+pub fn load(path: &Path, sources: &mut Sources) -> Result<Rehearsal, Vec<Diagnostic>> {
+    load_at(&Location::File(path.to_owned()), &Catalog::default(), sources)
+}
+
+/// The same of a text that may be in the program.
+pub fn load_at(location: &Location, catalog: &Catalog, sources: &mut Sources) -> Result<Rehearsal, Vec<Diagnostic>> {
+    let keys: Vec<&str> = REHEARSAL.names().collect();
+    let root = load::map(location, "a rehearsal", &keys, sources)?;
     let mut problems = Vec::new();
-    let rehearsal = read(file, root, location, &mut problems);
-    rehearsal.filter(|_| problems.is_empty()).ok_or(problems)
+    let rehearsal = read(root.span.file, &root, &location.absolute(), &mut problems);
+    let mut rehearsal = rehearsal.filter(|_| problems.is_empty()).ok_or(problems)?;
+    for stage in [&mut rehearsal.setup, &mut rehearsal.damage] {
+        *stage = stage.take().map(|stage| load::with_used(stage, catalog, sources));
+    }
+    Ok(rehearsal)
 }
 
 fn read(file: FileId, root: &Node, location: &Location, problems: &mut Vec<Diagnostic>) -> Option<Rehearsal> {
@@ -80,32 +93,6 @@ fn read(file: FileId, root: &Node, location: &Location, problems: &mut Vec<Diagn
     let settle = fields.take("settle").map(|node| node.entries().iter().filter_map(script).collect());
     fields.finish(problems);
     Some(Rehearsal { lab, params, binds, setup, damage, proof, settle: settle.unwrap_or_default() })
-}
-
-/// A map of parameters, as they are given.
-pub fn given(node: &Node) -> Vec<GivenParameter> {
-    node.entries().iter().cloned().map(|(key, value)| GivenParameter { key, value }).collect()
-}
-
-/// A map of roles to hosts, each as `--bind` takes it.
-pub fn binds(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<String> {
-    let names = |node: &Node| match &node.value {
-        NodeValue::String(name) => Some(name.clone()),
-        NodeValue::Seq(items) => {
-            items.iter().map(Node::as_str).collect::<Option<Vec<_>>>().map(|names| names.join(","))
-        }
-        _ => None,
-    };
-    let mut binds = Vec::new();
-    for (role, hosts) in node.entries() {
-        match names(hosts) {
-            Some(hosts) => binds.push(format!("{}={hosts}", role.text)),
-            None => {
-                problems.push(Diagnostic::error("E0501", hosts.span, "a role is bound to a host or a list of hosts"))
-            }
-        }
-    }
-    binds
 }
 
 /// A runbook of these steps, with the rehearsal's roles.
