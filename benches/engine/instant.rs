@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use std::path::Path;
-use surefoot::model::{Fault, HostName};
-use surefoot::world::{ActId, Host, Incoming, Output, Script, Sink, Tunnel};
+use surefoot_engine::model::{Fault, HostName};
+use surefoot_engine::world::{ActId, Host, Incoming, Output, Script, Sink, Tunnel};
 
 pub struct InstantHost(pub HostName);
 

@@ -12,14 +12,14 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
-use surefoot::check;
 use surefoot::cli::ACTIONS;
-use surefoot::compile::{GraphNode, Program, compile};
-use surefoot::execute::{self, Goal, Leases, Limits, Run, RunOrigin, Schedule, Signals, Slot};
-use surefoot::journal::Store;
-use surefoot::load::Inventory;
-use surefoot::model::{Event, Outcome, Outputs, RunId, RunState, Sources, Stamped, TaskEvent, TaskName};
-use surefoot::world::World;
+use surefoot_engine::check;
+use surefoot_engine::compile::{GraphNode, Program, compile};
+use surefoot_engine::execute::{self, Goal, Leases, Limits, Run, RunOrigin, Schedule, Signals, Slot};
+use surefoot_engine::journal::Store;
+use surefoot_engine::load::Inventory;
+use surefoot_engine::model::{Event, Outcome, Outputs, RunId, RunState, Sources, Stamped, TaskEvent, TaskName};
+use surefoot_engine::world::World;
 
 fn main() {
     schedule(1_000, 100);
@@ -167,8 +167,9 @@ fn program(root: &std::path::Path, steps: usize, hosts: usize) -> Program {
         path
     };
     let inventory: Inventory =
-        surefoot::load::inventory(&file("inventory.yaml", &inventory), &mut sources).expect("it is well-formed");
-    let document = surefoot::load::runbook(&file("runbook.yaml", &runbook), &mut sources).expect("it is well-formed");
+        surefoot_engine::load::inventory(&file("inventory.yaml", &inventory), &mut sources).expect("it is well-formed");
+    let document =
+        surefoot_engine::load::runbook(&file("runbook.yaml", &runbook), &mut sources).expect("it is well-formed");
     let runbook = check::check(&document, Some(&inventory), &sources, &ACTIONS).runbook.expect("it is right");
     let roles = check::bind(&runbook, &inventory, &[], &mut sources).expect("its roles are there");
     let params = check::params(&runbook, &[], root, &sources).expect("it has none");

@@ -3,8 +3,8 @@
 use crate::contest::{Way, medians};
 use crate::surefoot;
 use crate::table::{Row, seconds};
-use ::surefoot::journal::{RunFolder, Store};
-use ::surefoot::model::{Event, Outcome, RunId, Stamped, TaskEvent, TaskName};
+use ::surefoot_engine::journal::{RunFolder, Store};
+use ::surefoot_engine::model::{Event, Outcome, RunId, Stamped, TaskEvent, TaskName};
 use jiff::Timestamp;
 use std::fmt::Write;
 use std::fs;

@@ -3,7 +3,7 @@
 use crate::contest::{Way, medians};
 use crate::surefoot;
 use crate::table::Row;
-use ::surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
+use ::surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 use etcd_client::{Client, Txn, TxnOp};
 use futures_util::{StreamExt, stream};
 use std::fs;

@@ -2,15 +2,15 @@
 
 use super::exit::Exit;
 use super::out::say;
-use crate::action::{self, ActionRegistry};
-use crate::load::closest;
 use crate::report::manual;
 use std::sync::LazyLock;
+use surefoot_engine::action::ActionRegistry;
+use surefoot_engine::load::closest;
 
 /// The actions of this program.
 pub static ACTIONS: LazyLock<ActionRegistry> = LazyLock::new(|| {
     let mut all = ActionRegistry::core().expect("names differ");
-    action::etcd::register(&mut all).expect("names differ");
+    surefoot_etcd::register(&mut all).expect("names differ");
     all
 });
 

@@ -8,10 +8,10 @@ use super::operator::operator_name;
 use super::reopened_run::Taken;
 use super::run::in_runtime;
 use super::runs;
-use crate::journal::{Journal, JournalError, RunFolder};
-use crate::model::{RunState, TaskName};
 use crate::report;
 use std::path::PathBuf;
+use surefoot_engine::journal::{Journal, JournalError, RunFolder};
+use surefoot_engine::model::{RunState, TaskName};
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     let folder = match runs::store(state).and_then(|store| runs::find(&store, &args.run)) {

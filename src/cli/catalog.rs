@@ -2,10 +2,10 @@
 
 use super::config;
 use super::exit::Exit;
-use crate::catalog::{Catalog, Found};
-use crate::load;
-use crate::model::{Diagnostic, Sources};
 use std::path::{Path, PathBuf};
+use surefoot_engine::catalog::{Catalog, Found};
+use surefoot_engine::load;
+use surefoot_engine::model::{Diagnostic, Sources};
 
 /// Folders that runbooks are named from, separated by colons.
 pub const FOLDERS: &str = "SUREFOOT_RUNBOOKS";

@@ -6,13 +6,13 @@ use super::exit::Exit;
 use super::fix;
 use super::out::say;
 use super::prepare::{list, redacted, show, verdict};
-use crate::catalog::{self, Catalog, Location};
-use crate::check::check;
 use crate::cli::actions::ACTIONS;
-use crate::load::{self, Inventory};
-use crate::model::{Diagnostic, Sources};
 use crate::report;
-use crate::testing;
+use surefoot_engine::catalog::{self, Catalog, Location};
+use surefoot_engine::check::check;
+use surefoot_engine::load::{self, Inventory};
+use surefoot_engine::model::{Diagnostic, Sources};
+use surefoot_engine::testing;
 
 pub fn main(args: &CheckArgs) -> Exit {
     let mut sources = Sources::default();
@@ -100,7 +100,7 @@ fn runbook(
 
 /// The steps around a rehearsal, on the hosts that its lab will have.
 fn rehearsal(location: &Location, catalog: &Catalog, sources: &mut Sources) -> CheckResult {
-    let rehearsal = crate::rehearse::load_at(location, catalog, sources)?;
+    let rehearsal = surefoot_lab::rehearse::load_at(location, catalog, sources)?;
     let inventory = Inventory::of_names(rehearsal.lab.hosts.iter().map(|name| name.as_str().into()));
     let stages = [&rehearsal.setup, &rehearsal.damage, &rehearsal.proof].into_iter().flatten();
     Ok(stages.flat_map(|stage| check(stage, Some(&inventory), sources, &ACTIONS).diagnostics).collect())

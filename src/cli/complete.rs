@@ -6,15 +6,15 @@
 use super::actions::ACTIONS;
 use super::catalog::of_environment;
 use super::{args, config, run_inputs, runs};
-use crate::catalog::{Catalog, Found};
-use crate::check::{CODES, Step};
-use crate::journal::{RunFolder, Store};
-use crate::load::{self, Document, Inventory};
-use crate::model::{RunId, RunState, Sources};
 use crate::report::manual;
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use surefoot_engine::catalog::{Catalog, Found};
+use surefoot_engine::check::{CODES, Step};
+use surefoot_engine::journal::{RunFolder, Store};
+use surefoot_engine::load::{self, Document, Inventory};
+use surefoot_engine::model::{RunId, RunState, Sources};
 
 /// The variable by which a shell asks.
 pub const ASKED: &str = "SUREFOOT_COMPLETE";

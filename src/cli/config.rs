@@ -2,9 +2,9 @@
 
 use super::exit::Exit;
 use super::prepare::show;
-use crate::load::{self, UserConfig};
-use crate::model::Sources;
 use std::path::{Path, PathBuf};
+use surefoot_engine::load::{self, UserConfig};
+use surefoot_engine::model::Sources;
 
 /// The variable that names another file.
 pub const NAMED: &str = "SUREFOOT_CONFIG";

@@ -2,19 +2,19 @@
 
 use super::operator::{PendingQuestions, operator_name};
 use super::{history, rollback};
-use crate::action::TestMode;
-use crate::check::{RollPart, Step};
-use crate::compile::Program;
-use crate::execute::Signals;
-use crate::execute::rollback::{self as undo_plan, RollbackTarget};
-use crate::journal::RunFolder;
-use crate::model::{RunState, TaskName};
 use crate::report::Places;
 use crate::report::console::{Console, ConsoleGate, ConsoleRequest, ConsoleRun, OpenTerminal};
 use rustix::process::{Signal, getpid, kill_process};
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use surefoot_engine::action::TestMode;
+use surefoot_engine::check::{RollPart, Step};
+use surefoot_engine::compile::Program;
+use surefoot_engine::execute::Signals;
+use surefoot_engine::execute::rollback::{self as undo_plan, RollbackTarget};
+use surefoot_engine::journal::RunFolder;
+use surefoot_engine::model::{RunState, TaskName};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 

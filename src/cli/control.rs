@@ -3,7 +3,6 @@
 //! One request as a line of JSON, one answer as another. That the socket is there says nothing: an engine that was killed
 //! leaves it behind. Only who listens on it is alive. Does not know how a request is carried out.
 
-use crate::model::StepId;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, Permissions, remove_file, set_permissions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
@@ -13,6 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use surefoot_engine::model::StepId;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 

@@ -8,8 +8,6 @@
 use super::args::RunOptions;
 use super::exit::Exit;
 use super::out::say;
-use crate::execute::Signals;
-use crate::journal::RunFolder;
 use crate::report::console::Console;
 use rustix::process::setsid;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
@@ -19,6 +17,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use surefoot_engine::execute::Signals;
+use surefoot_engine::journal::RunFolder;
 
 /// By this name the second process knows itself. No variable says it: steps would inherit that.
 const NAME: &str = "surefoot-detached";

@@ -3,15 +3,15 @@
 //! late misses no event; only progress, which is not on record, is left out meanwhile.
 
 use super::args::LogFormat;
-use crate::execute::Signals;
-use crate::journal::{JournalError, RunFolder, Tail};
-use crate::model::{Observer, RunState, Stamped, TaskName};
 use crate::report::console::{self, Console};
 use crate::report::{JsonLines, Lines, Places, Quiet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use surefoot_engine::execute::Signals;
+use surefoot_engine::journal::{JournalError, RunFolder, Tail};
+use surefoot_engine::model::{Observer, RunState, Stamped, TaskName};
 use tokio::sync::oneshot;
 
 /// Progress that waits for the thread that writes; what is more is left out.

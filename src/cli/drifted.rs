@@ -3,13 +3,13 @@
 use super::exit::Exit;
 use super::prepare_hosts::{closed, reachable};
 use super::reopened_run::Taken;
-use crate::action::image;
-use crate::compile::{Program, Task};
-use crate::execute::drift::drift;
-use crate::model::{Fault, TaskRecord};
 use crate::report::run::Back;
-use crate::secret::Keyring;
-use crate::world::World;
+use surefoot_engine::action::image;
+use surefoot_engine::compile::{Program, Task};
+use surefoot_engine::execute::drift::drift;
+use surefoot_engine::model::{Fault, TaskRecord};
+use surefoot_engine::secret::Keyring;
+use surefoot_engine::world::World;
 
 /// Names it beside each task. A host that cannot be reached is named, and nothing is known of it.
 pub async fn add(taken: &Taken, back: &mut Back) -> Result<(), Exit> {

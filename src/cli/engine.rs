@@ -11,18 +11,18 @@ use super::options::{Options, shown_as};
 use super::out::say;
 use super::prepare_hosts::closed;
 use super::{retention, traces};
-use crate::compile::Program;
-use crate::execute::{self, Goal, Leases, RunOrigin, Signals};
-use crate::http::Url;
-use crate::journal::{Journal, RunFolder};
-use crate::load::UserConfig;
-use crate::model::{Outcome, RunState, Sources};
-use crate::notify::Notifier;
 use crate::report::trace::TaskActions;
 use crate::report::{self, Places};
-use crate::secret::{Keyring, Masks};
-use crate::world::World;
 use std::sync::{Arc, RwLock};
+use surefoot_engine::compile::Program;
+use surefoot_engine::execute::{self, Goal, Leases, RunOrigin, Signals};
+use surefoot_engine::http::Url;
+use surefoot_engine::journal::{Journal, RunFolder};
+use surefoot_engine::load::UserConfig;
+use surefoot_engine::model::{Outcome, RunState, Sources};
+use surefoot_engine::notify::Notifier;
+use surefoot_engine::secret::{Keyring, Masks};
+use surefoot_engine::world::World;
 
 /// What an engine came to.
 pub struct EngineOutcome {

@@ -1,7 +1,7 @@
 //! Exit codes: one table.
 
-use crate::model::Outcome;
 use std::process::ExitCode;
+use surefoot_engine::model::Outcome;
 
 /// How the program ends. A script may rely on the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

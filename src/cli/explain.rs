@@ -2,9 +2,9 @@
 
 use super::exit::Exit;
 use super::out::say;
-use crate::check::{CODES, explanation};
-use crate::load::closest;
 use crate::report::labels::BOLD;
+use surefoot_engine::check::{CODES, explanation};
+use surefoot_engine::load::closest;
 
 pub fn main(code: Option<&str>) -> Exit {
     let Some(code) = code else {

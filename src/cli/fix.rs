@@ -2,12 +2,12 @@
 
 use super::check::found;
 use super::rewrite::rewrite;
-use crate::bounded;
-use crate::catalog::{Catalog, Location};
-use crate::load::{Inventory, patched};
-use crate::model::{Fix, Sources};
 use std::io::{self, Write};
 use std::path::Path;
+use surefoot_engine::bounded;
+use surefoot_engine::catalog::{Catalog, Location};
+use surefoot_engine::load::{Inventory, patched};
+use surefoot_engine::model::{Fix, Sources};
 
 /// One mended mistake may bring the next to light; a file that needs more rounds is left for its author.
 const ROUNDS: usize = 10;

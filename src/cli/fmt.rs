@@ -5,9 +5,9 @@ use super::exit::Exit;
 use super::out::say;
 use super::prepare::show;
 use super::rewrite::rewrite;
-use crate::load::{Unformatted, formatted};
-use crate::model::Sources;
 use std::path::Path;
+use surefoot_engine::load::{Unformatted, formatted};
+use surefoot_engine::model::Sources;
 
 pub fn main(args: &Args) -> Exit {
     let mut worst = Exit::Done;

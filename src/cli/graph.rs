@@ -5,12 +5,12 @@ use super::catalog::{catalog, resolve};
 use super::exit::Exit;
 use super::out::say;
 use super::prepare::{checked, show};
-use crate::catalog::Catalog;
-use crate::check::Runbook;
-use crate::load;
-use crate::model::{Diagnostic, Sources};
-use crate::plan::graph::StepGraph;
 use crate::report::graph;
+use surefoot_engine::catalog::Catalog;
+use surefoot_engine::check::Runbook;
+use surefoot_engine::load;
+use surefoot_engine::model::{Diagnostic, Sources};
+use surefoot_engine::plan::graph::StepGraph;
 
 pub fn main(args: &Args) -> Exit {
     let mut sources = Sources::default();

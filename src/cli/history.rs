@@ -1,8 +1,8 @@
 //! How long things took in earlier runs of a runbook.
 
-use crate::journal::Store;
-use crate::model::{Outcome, RunState, TaskState};
-use crate::plan::Past;
+use surefoot_engine::journal::Store;
+use surefoot_engine::model::{Outcome, RunState, TaskState};
+use surefoot_engine::plan::Past;
 
 /// So many of the newest runs are read at most: a state folder may hold thousands.
 const READ: usize = 20;

@@ -7,12 +7,12 @@ use super::out::say;
 use super::prepare::show;
 use super::run::in_runtime;
 use super::run_id;
-use crate::load::{self, HostEntry};
-use crate::model::{Fault, RunId, Sources};
 use crate::report::hosts::{HostFacts, HostReport};
-use crate::world::{Host, Script, SshHost};
 use futures_util::{StreamExt, stream};
 use std::path::Path;
+use surefoot_engine::load::{self, HostEntry};
+use surefoot_engine::model::{Fault, RunId, Sources};
+use surefoot_engine::world::{Host, Script, SshHost};
 
 /// What is asked of a host: `name=value` lines. Everything is in every Debian, most of it in every Linux.
 const ASK: &str = r#"

@@ -3,9 +3,9 @@
 use super::args::LabCommand as Verb;
 use super::exit::Exit;
 use super::out::say;
-use crate::lab::{Etcd, Lab, LabProgress, LabSpec, command, install_missing};
 use std::error::Error;
 use std::os::unix::process::CommandExt;
+use surefoot_lab::lab::{Etcd, Lab, LabProgress, LabSpec, command, install_missing};
 
 pub fn main(verb: Verb) -> Exit {
     match run(verb) {

@@ -1,12 +1,12 @@
 //! Holding the hosts of a run before anything is done there, and saying who has them where they cannot be held.
 
 use super::exit::Exit;
-use crate::execute::{Leases, Terms};
-use crate::model::{FaultKind, HostName, RunId};
 use crate::report::labels;
-use crate::world::{Claim, EngineIdentity, Outlook, World, status};
 use indexmap::IndexMap;
 use std::time::Duration;
+use surefoot_engine::execute::{Leases, Terms};
+use surefoot_engine::model::{FaultKind, HostName, RunId};
+use surefoot_engine::world::{Claim, EngineIdentity, Outlook, World, status};
 
 /// On whose terms hosts are held.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ impl Default for LeaseOptions {
 
 /// `--lease`: whole seconds, and long enough that a renewal can come late.
 pub fn ttl(text: &str) -> Result<Duration, String> {
-    let ttl = text.parse::<crate::action::Period>()?.0;
+    let ttl = text.parse::<surefoot_engine::action::Period>()?.0;
     match (ttl.subsec_nanos(), ttl.as_secs()) {
         (0, 2..=86_400) => Ok(ttl),
         _ => Err("a lease lasts from 2s to 1d, in whole seconds".to_owned()),
@@ -33,7 +33,7 @@ pub fn ttl(text: &str) -> Result<Duration, String> {
 
 /// `--older`: any length of time.
 pub fn age(text: &str) -> Result<Duration, String> {
-    text.parse::<crate::action::Period>().map(|period| period.0)
+    text.parse::<surefoot_engine::action::Period>().map(|period| period.0)
 }
 
 /// Every host of a run, held; or an exit that was explained, and nothing is.

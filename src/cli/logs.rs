@@ -4,13 +4,13 @@ use super::exit::Exit;
 use super::run_inputs::{self, RunInputs};
 use super::runs::{find, store};
 use super::task_output::{self, Printout};
-use crate::journal::RunFolder;
-use crate::model::{RunId, RunState, TaskName};
 use crate::report::safe::plain;
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
+use surefoot_engine::journal::RunFolder;
+use surefoot_engine::model::{RunId, RunState, TaskName};
 
 /// How what a host has printed is printed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

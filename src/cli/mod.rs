@@ -71,7 +71,7 @@ use std::process::ExitCode;
 
 /// Runs the program: the whole of `main`.
 pub fn main() -> ExitCode {
-    crate::world::limits::claim();
+    surefoot_engine::world::limits::claim();
     completions::answer();
     let args = match Args::try_parse() {
         Ok(args) => args,

@@ -6,10 +6,10 @@ use super::exit::Exit;
 use super::out::say;
 use super::prepare::show;
 use super::starter::Starter;
-use crate::catalog::{Catalog, Location};
-use crate::load::{self, Node};
-use crate::model::{Diagnostic, Fix, Sources};
 use std::path::Path;
+use surefoot_engine::catalog::{Catalog, Location};
+use surefoot_engine::load::{self, Node};
+use surefoot_engine::model::{Diagnostic, Fix, Sources};
 
 const RUNBOOK: &str = include_str!("new/runbook.yaml");
 const TEST: &str = include_str!("new/test.yaml");
@@ -54,7 +54,7 @@ fn renamed(location: &Location, name: &str, sources: &mut Sources) -> Result<Str
     let lists = ["steps", "setup", "damage"].into_iter().filter_map(|key| root.get(key));
     fixes.extend(lists.flat_map(load::uses).filter_map(|node| {
         let used = location.absolute().relative(node.as_str()?);
-        let elsewhere = node.as_str().is_some_and(|text| !crate::catalog::is_name(text));
+        let elsewhere = node.as_str().is_some_and(|text| !surefoot_engine::catalog::is_name(text));
         elsewhere.then(|| replaced(node, from_anywhere(&used)))
     }));
     let (text, _) = load::patched(&sources.get(root.span.file).text, &fixes.iter().collect::<Vec<_>>());

@@ -3,15 +3,15 @@
 use super::exit::Exit;
 pub use super::identity::operator_name;
 use super::out::tell_line;
-use crate::action::{Question, TestMode};
-use crate::check::Step;
-use crate::compile::Program;
-use crate::model::{RunState, StepId, TaskName};
-use crate::notify::Notifier;
 use crate::report::console::Console;
 use indexmap::IndexMap;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use surefoot_engine::action::{Question, TestMode};
+use surefoot_engine::check::Step;
+use surefoot_engine::compile::Program;
+use surefoot_engine::model::{RunState, StepId, TaskName};
+use surefoot_engine::notify::Notifier;
 use tokio::sync::mpsc;
 
 /// Refuses where nobody can answer.

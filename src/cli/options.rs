@@ -4,11 +4,11 @@ use super::args::{LogFormat, RunOptions};
 use super::exit::Exit;
 use super::lease::LeaseOptions;
 use super::{config, traces};
-use crate::execute::Limits;
-use crate::http::Url;
-use crate::load::UserConfig;
 use crate::report::console::can_draw;
 use std::path::PathBuf;
+use surefoot_engine::execute::Limits;
+use surefoot_engine::http::Url;
+use surefoot_engine::load::UserConfig;
 
 /// How a run is shown and answered.
 pub struct Options {

@@ -6,13 +6,13 @@
 
 use super::exit::Exit;
 use super::run_inputs::RunInputs;
-use crate::journal::{RunFolder, Store};
-use crate::model::RunId;
-use crate::secret::{FingerprintKey, Keyring, SecretSource};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
+use surefoot_engine::journal::{RunFolder, Store};
+use surefoot_engine::model::RunId;
+use surefoot_engine::secret::{FingerprintKey, Keyring, SecretSource};
 
 /// The name by which a run keeps fingerprints; later ones have a number.
 const START: &str = "fingerprints";

@@ -8,11 +8,11 @@ use super::prepare::prepare;
 use super::prepare_hosts::{Consent, closed};
 use super::run::{Ready, current, in_runtime};
 use super::{plan_file, runs};
-use crate::load;
-use crate::plan::Plan;
 use crate::report::plan::{Fold, html, text};
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use surefoot_engine::load;
+use surefoot_engine::plan::Plan;
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     if let Some(program) = args.inputs.inventory.as_deref().filter(|given| args.offline && load::is_executed(given)) {

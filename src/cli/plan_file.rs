@@ -10,23 +10,23 @@ use super::operator::operator_name;
 use super::prepare::PreparedRun;
 use super::run::Ready;
 use super::{pins, run_inputs};
-use crate::action::{ActionKind, checksum};
-use crate::bounded;
-use crate::catalog::{Found, Source};
-use crate::compile::Program;
-use crate::journal::{RunFolder, Store};
-use crate::model::{HostName, RunId, StepId};
-use crate::plan::{Plan, PlanVerdict, PlannedTask};
 use crate::report::plan::word;
 use crate::report::review::PlannedRun;
-use crate::secret::Keyring;
-use crate::world::World;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::io;
 use std::path::{Path, PathBuf};
+use surefoot_engine::action::{ActionKind, checksum};
+use surefoot_engine::bounded;
+use surefoot_engine::catalog::{Found, Source};
+use surefoot_engine::compile::Program;
+use surefoot_engine::journal::{RunFolder, Store};
+use surefoot_engine::model::{HostName, RunId, StepId};
+use surefoot_engine::plan::{Plan, PlanVerdict, PlannedTask};
+use surefoot_engine::secret::Keyring;
+use surefoot_engine::world::World;
 
 /// The form of the file.
 const FORM: u32 = 1;
@@ -90,7 +90,7 @@ struct MachinePin {
 
 impl Pins {
     fn of(prepared: &PreparedRun, world: &World, plan: &Plan) -> io::Result<Pins> {
-        let machine = |facts: &crate::world::MachineFacts| MachinePin {
+        let machine = |facts: &surefoot_engine::world::MachineFacts| MachinePin {
             id: facts.machine.clone(),
             boot: facts.boot.clone(),
             user: facts.user.clone(),

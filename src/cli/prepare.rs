@@ -5,16 +5,16 @@ use super::catalog::resolve;
 use super::exit::Exit;
 use super::out::say;
 use super::run_inputs::{self, Call, InputOrigin};
-use crate::catalog::{Catalog, Found};
-use crate::check::{self, Runbook};
 use crate::cli::actions::ACTIONS;
-use crate::compile::{Program, compile};
-use crate::load::{self, Document, GivenParameter, Inventory, LoadedInventory};
-use crate::model::{Diagnostic, FileId, Severity, Sources};
 use crate::report;
 use serde_json::Value as Json;
 use std::path::Path;
 use std::sync::Arc;
+use surefoot_engine::catalog::{Catalog, Found};
+use surefoot_engine::check::{self, Runbook};
+use surefoot_engine::compile::{Program, compile};
+use surefoot_engine::load::{self, Document, GivenParameter, Inventory, LoadedInventory};
+use surefoot_engine::model::{Diagnostic, FileId, Severity, Sources};
 
 /// A program, and the texts that it was made from.
 pub struct PreparedRun {

@@ -5,13 +5,13 @@ use super::exit::Exit;
 use super::operator::confirm;
 use super::prepare::PreparedRun;
 use super::sudo_log;
-use crate::model::{Fault, RunId, RunState};
 use crate::report;
-use crate::secret::{Keyring, Of};
-use crate::world::World;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use surefoot_engine::model::{Fault, RunId, RunState};
+use surefoot_engine::secret::{Keyring, Of};
+use surefoot_engine::world::World;
 
 /// How long the hosts have to close their connections.
 const CLOSING: Duration = Duration::from_secs(5);

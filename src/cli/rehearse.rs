@@ -13,17 +13,17 @@ use super::prepare::{self, show};
 use super::run::{in_runtime, start};
 use super::run_inputs::Call;
 use super::runs;
-use crate::catalog::{Catalog, Location};
-use crate::check::{check, params_ahead};
 use crate::cli::actions::ACTIONS;
-use crate::journal::Store;
-use crate::lab::{Lab, LabGuard, LabSpec, install_missing};
-use crate::load::{self, Document, GivenParameter, Inventory};
-use crate::model::{Diagnostic, Sources};
-use crate::rehearse::{self, Rehearsal};
 use crate::report::labels::BOLD;
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use surefoot_engine::catalog::{Catalog, Location};
+use surefoot_engine::check::{check, params_ahead};
+use surefoot_engine::journal::Store;
+use surefoot_engine::load::{self, Document, GivenParameter, Inventory};
+use surefoot_engine::model::{Diagnostic, Sources};
+use surefoot_lab::lab::{Lab, LabGuard, LabSpec, install_missing};
+use surefoot_lab::rehearse::{self, Rehearsal};
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     let mut sources = Sources::default();

@@ -10,13 +10,13 @@ use super::prepare::show;
 use super::prepare_hosts::{Consent, closed, connected, reachable, secrets};
 use super::run_inputs::{self, InputsRefusal, RunInputs};
 use super::{pins, runs, stored};
-use crate::execute::{Goal, RunOrigin};
-use crate::journal::{Journal, JournalError, RunFolder};
-use crate::model::{RunId, RunState};
-use crate::secret::{Keyring, Of};
-use crate::world::World;
 use std::path::PathBuf;
 use std::sync::Arc;
+use surefoot_engine::execute::{Goal, RunOrigin};
+use surefoot_engine::journal::{Journal, JournalError, RunFolder};
+use surefoot_engine::model::{RunId, RunState};
+use surefoot_engine::secret::{Keyring, Of};
+use surefoot_engine::world::World;
 
 pub struct Taken {
     pub run: RunId,

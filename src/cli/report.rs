@@ -5,15 +5,15 @@ use super::exit::Exit;
 use super::out::{say, to_file};
 use super::runs::{find, store};
 use super::{plan_file, run_inputs, traces};
-use crate::execute::file_name;
-use crate::journal::RunFolder;
-use crate::model::{Stream, TaskName};
 use crate::report::review::{AttemptOutput, Review, ReviewCollector, html, junit, markdown};
 use crate::report::trace::requests;
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use surefoot_engine::execute::file_name;
+use surefoot_engine::journal::RunFolder;
+use surefoot_engine::model::{Stream, TaskName};
 
 /// So much of what an attempt printed is taken in, from its end, in bytes: `surefoot logs` has all of it.
 const LONGEST: u64 = 64 << 10;

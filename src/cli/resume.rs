@@ -11,14 +11,14 @@ use super::prepare::show;
 use super::reopened_run::{self, Taken, refused};
 use super::run::in_runtime;
 use super::run_inputs;
-use crate::catalog::Catalog;
-use crate::check::Step;
-use crate::compile::{Program, Task};
-use crate::execute::{Goal, Reapply, rollback};
-use crate::model::{Effect, Outcome, RunId, RunState, TaskName, TaskRecord, TaskState};
 use crate::report::clean;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use surefoot_engine::catalog::Catalog;
+use surefoot_engine::check::Step;
+use surefoot_engine::compile::{Program, Task};
+use surefoot_engine::execute::{Goal, Reapply, rollback};
+use surefoot_engine::model::{Effect, Outcome, RunId, RunState, TaskName, TaskRecord, TaskState};
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     if let Some(exit) = detach::start(&args.manner) {

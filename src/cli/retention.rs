@@ -10,12 +10,12 @@ use super::reopened_run::Taken;
 use super::run::in_runtime;
 use super::runs;
 use super::tidy::{Wanted, open_end, rules, tidy};
-use crate::journal::{JournalError, RunFolder, Store};
-use crate::model::{RunId, RunState};
 use crate::report;
 use jiff::Timestamp;
 use std::path::PathBuf;
 use std::time::Duration;
+use surefoot_engine::journal::{JournalError, RunFolder, Store};
+use surefoot_engine::model::{RunId, RunState};
 
 /// So many runs at once, when nobody asked for it just now.
 const AT_ONCE: usize = 10;

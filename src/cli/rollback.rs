@@ -8,15 +8,15 @@ use super::exit::Exit;
 use super::operator::confirm;
 use super::reopened_run::Taken;
 use super::run::in_runtime;
-use crate::check::Step;
-use crate::compile::Program;
-use crate::execute::Goal;
-use crate::execute::rollback::{self, RollbackPlan, RollbackTarget, UndoDecision};
-use crate::model::{Outcome, Rollback, RunState, StepId};
 use crate::report;
 use crate::report::run::{Back, BackStep};
 use indexmap::IndexSet;
 use std::path::PathBuf;
+use surefoot_engine::check::Step;
+use surefoot_engine::compile::Program;
+use surefoot_engine::execute::Goal;
+use surefoot_engine::execute::rollback::{self, RollbackPlan, RollbackTarget, UndoDecision};
+use surefoot_engine::model::{Outcome, Rollback, RunState, StepId};
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     if let Some(exit) = detach::start(&args.manner) {

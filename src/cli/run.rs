@@ -11,18 +11,18 @@ use super::plan_file::{self, Saved};
 use super::prepare::{PreparedRun, prepare, prepare_found};
 use super::prepare_hosts::{Consent, closed, connected, secrets};
 use super::{detach, history, pins, run_id, run_inputs, runs, stored};
-use crate::execute::{self, Goal, RunOrigin};
-use crate::journal::{Journal, RunFolder, Store};
-use crate::model::{RunId, RunState};
-use crate::plan::Plan;
 use crate::report;
 use crate::report::plan::Fold;
-use crate::secret::{Keyring, Of};
-use crate::world::{ReadOnly, World};
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use surefoot_engine::execute::{self, Goal, RunOrigin};
+use surefoot_engine::journal::{Journal, RunFolder, Store};
+use surefoot_engine::model::{RunId, RunState};
+use surefoot_engine::plan::Plan;
+use surefoot_engine::secret::{Keyring, Of};
+use surefoot_engine::world::{ReadOnly, World};
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     if let Some(exit) = detach::start(&args.manner) {

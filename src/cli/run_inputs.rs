@@ -16,19 +16,19 @@
 use super::catalog::resolve;
 use super::prepare::{self, PreparedRun};
 use super::stored;
-use crate::catalog::{Catalog, Found, Location, Source};
-use crate::check;
 use crate::cli::actions::ACTIONS;
-use crate::compile::Program;
-use crate::journal::{JournalError, RunFolder};
-use crate::load::{self, Copies, Document, Inventory, LoadedInventory};
-use crate::model::{Diagnostic, RunState, Sources};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use surefoot_engine::catalog::{Catalog, Found, Location, Source};
+use surefoot_engine::check;
+use surefoot_engine::compile::Program;
+use surefoot_engine::journal::{JournalError, RunFolder};
+use surefoot_engine::load::{self, Copies, Document, Inventory, LoadedInventory};
+use surefoot_engine::model::{Diagnostic, RunState, Sources};
 
 /// Where a run's inputs came from. All paths are absolute.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

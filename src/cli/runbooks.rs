@@ -6,12 +6,12 @@ use super::exit::Exit;
 use super::out::say;
 use super::prepare::show;
 use super::starter::Starter;
-use crate::catalog::{Catalog, Found, Location, Source};
-use crate::load;
-use crate::model::{Diagnostic, Sources};
 use crate::report::runbooks::{Listed, table};
 use indexmap::IndexSet;
 use std::path::{Path, PathBuf};
+use surefoot_engine::catalog::{Catalog, Found, Location, Source};
+use surefoot_engine::load;
+use surefoot_engine::model::{Diagnostic, Sources};
 
 /// Texts of the catalog are runbooks: none is larger.
 const LONGEST: u64 = 4 << 20;
@@ -128,7 +128,7 @@ fn belonging(found: &Found, catalog: &Catalog, sources: &mut Sources) -> Result<
     all.extend([test].into_iter().filter(Location::exists));
     let mut libraries = vec![document.used];
     if rehearsal.exists() {
-        let stages = crate::rehearse::load_at(&rehearsal, catalog, sources)?;
+        let stages = surefoot_lab::rehearse::load_at(&rehearsal, catalog, sources)?;
         libraries.extend([stages.setup, stages.damage].into_iter().flatten().map(|stage| stage.used));
         all.insert(rehearsal);
     }

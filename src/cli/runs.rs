@@ -5,14 +5,14 @@ use super::exit::Exit;
 use super::out::say;
 use super::rollback;
 use super::run_inputs::{self, RunInputs};
-use crate::execute::rollback::{self as undo_plan, RollbackTarget};
-use crate::journal::{JournalError, RunFolder, Store};
-use crate::model::{Event, RunId, RunState};
-use crate::notify;
 use crate::report::{self, Places};
-use crate::secret::Masks;
-use crate::tidy::{Announced, Keeping, announced};
 use std::path::PathBuf;
+use surefoot_engine::execute::rollback::{self as undo_plan, RollbackTarget};
+use surefoot_engine::journal::{JournalError, RunFolder, Store};
+use surefoot_engine::model::{Event, RunId, RunState};
+use surefoot_engine::notify;
+use surefoot_engine::secret::Masks;
+use surefoot_engine::tidy::{Announced, Keeping, announced};
 
 /// The state folder that was asked for, or the user's own.
 pub fn store(state: &Option<PathBuf>) -> Result<Store, JournalError> {

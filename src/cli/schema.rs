@@ -6,18 +6,18 @@ use super::exit::Exit;
 use super::out::say;
 use super::prepare::{checked, show};
 use super::starter::{Overwrite, write_schemas};
-use crate::action::ActionRegistry;
-use crate::catalog::Catalog;
-use crate::check::RUNBOOK;
 use crate::cli::actions::ACTIONS;
-use crate::load;
-use crate::load::{CONFIG, INVENTORY};
-use crate::model::{Diagnostic, Sources};
-use crate::rehearse::REHEARSAL;
-use crate::schema;
-use crate::testing::TEST;
 use serde_json::Value as Json;
 use std::path::Path;
+use surefoot_engine::action::ActionRegistry;
+use surefoot_engine::catalog::Catalog;
+use surefoot_engine::check::RUNBOOK;
+use surefoot_engine::load;
+use surefoot_engine::load::{CONFIG, INVENTORY};
+use surefoot_engine::model::{Diagnostic, Sources};
+use surefoot_engine::schema;
+use surefoot_engine::testing::TEST;
+use surefoot_lab::rehearse::REHEARSAL;
 
 /// Makes a schema.
 pub type Make = fn(&ActionRegistry) -> Json;

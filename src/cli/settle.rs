@@ -4,9 +4,9 @@ use super::args::{ResolvedAs, SettleArgs as Args};
 use super::exit::Exit;
 use super::operator::operator_name;
 use super::runs;
-use crate::journal::{Journal, JournalError, RunFolder};
-use crate::model::{Event, Stamped, TaskEvent, TaskName, TaskState};
 use std::path::PathBuf;
+use surefoot_engine::journal::{Journal, JournalError, RunFolder};
+use surefoot_engine::model::{Event, Stamped, TaskEvent, TaskName, TaskState};
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     let found = runs::store(state).and_then(|store| runs::find(&store, &args.run)).map_err(failed);

@@ -3,10 +3,10 @@
 use super::exit::Exit;
 use super::schema::SCHEMAS;
 use crate::cli::actions::ACTIONS;
-use crate::schema;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use surefoot_engine::schema;
 
 /// Where schemas are, below the folder that is written to.
 const SCHEMAS_FOLDER: &str = "schemas";

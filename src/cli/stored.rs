@@ -12,17 +12,17 @@
 
 use super::exit::Exit;
 use super::plan_file::local_paths;
-use crate::action::{LocalFile, checksum};
-use crate::check::Step;
-use crate::compile::Program;
-use crate::journal::{JournalError, RunFolder, Store, copy_private};
-use crate::model::{Effect, HostName};
-use crate::plan::Plan;
 use indexmap::{IndexMap, IndexSet};
 use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use surefoot_engine::action::{LocalFile, checksum};
+use surefoot_engine::check::Step;
+use surefoot_engine::compile::Program;
+use surefoot_engine::journal::{JournalError, RunFolder, Store, copy_private};
+use surefoot_engine::model::{Effect, HostName};
+use surefoot_engine::plan::Plan;
 
 /// The name by which a run keeps which files it has.
 pub const INPUT: &str = "files.json";

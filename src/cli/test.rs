@@ -5,12 +5,12 @@ use super::catalog::{catalog, resolve};
 use super::exit::Exit;
 use super::out::say;
 use super::prepare::{list, show};
-use crate::catalog::{Catalog, Location, is_name};
 use crate::cli::actions::ACTIONS;
-use crate::model::{Diagnostic, Sources};
 use crate::report::testing;
-use crate::testing::{PreparedCase, play, prepare_at};
 use std::path::{Path, PathBuf};
+use surefoot_engine::catalog::{Catalog, Location, is_name};
+use surefoot_engine::model::{Diagnostic, Sources};
+use surefoot_engine::testing::{PreparedCase, play, prepare_at};
 
 pub fn main(args: &Args) -> Exit {
     let catalog = match catalog(None) {

@@ -9,14 +9,14 @@ use super::prepare_hosts::closed;
 use super::reopened_run::Taken;
 use super::retention;
 use super::run::in_runtime;
-use crate::model::{Event, Fault, HostName, Outcome, RunId, RunState, Stamped};
 use crate::report::{self, labels};
-use crate::tidy::{self, Announced, Keeping, RunLeftovers, announced};
-use crate::world::World;
 use futures_util::future::join_all;
 use indexmap::{IndexMap, IndexSet};
 use std::collections::HashSet;
 use std::path::PathBuf;
+use surefoot_engine::model::{Event, Fault, HostName, Outcome, RunId, RunState, Stamped};
+use surefoot_engine::tidy::{self, Announced, Keeping, RunLeftovers, announced};
+use surefoot_engine::world::World;
 
 /// How a run is tidied.
 pub struct Wanted {

@@ -1,9 +1,5 @@
 //! Sends a run's trace to a receiver of OpenTelemetry, as the usual variables say.
 
-use crate::compile::{Program, Task};
-use crate::http::{Connection, Url};
-use crate::journal::RunFolder;
-use crate::model::Fault;
 use crate::report::trace::{TaskActions, Trace, TraceCollector, requests};
 use bytes::Bytes;
 use hyper::Method;
@@ -11,6 +7,10 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value as Json;
 use std::error::Error;
 use std::time::Duration;
+use surefoot_engine::compile::{Program, Task};
+use surefoot_engine::http::{Connection, Url};
+use surefoot_engine::journal::RunFolder;
+use surefoot_engine::model::Fault;
 
 /// For the whole of it: the run that it is about is over, and its operator waits.
 const PATIENCE: Duration = Duration::from_secs(15);

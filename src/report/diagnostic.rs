@@ -1,8 +1,8 @@
 //! Diagnostics as rustc shows them, or as JSON. Knows places and words, not what they are about.
 
-use crate::model::{Diagnostic, FileId, Fix, Label, Severity, Source, Sources, Span};
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Patch, Renderer, Snippet};
 use serde_json::{Value, json};
+use surefoot_engine::model::{Diagnostic, FileId, Fix, Label, Severity, Source, Sources, Span};
 
 /// One diagnostic with its snippets, styled for a terminal: write it through anstream, which drops the styles
 /// where they are not wanted. Ends with a line break.

@@ -1,11 +1,11 @@
 //! A run as JSON: each event on a line of its own, as the journal holds it.
 
 use super::Places;
-use crate::model::{Event, Observer, RunState, Stamped, TaskName};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
+use surefoot_engine::model::{Event, Observer, RunState, Stamped, TaskName};
 
 /// Writes events as they are on disk, and progress beside them as `{"signal": "progress", ...}`. An event with a fault
 /// has `places` beside it, as a diagnostic has them, and a `snippet` of the runbook.

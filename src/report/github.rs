@@ -1,6 +1,6 @@
 //! Diagnostics as workflow commands of GitHub Actions, which shows them beside the lines of a pull request.
 
-use crate::model::{Diagnostic, Severity, Sources};
+use surefoot_engine::model::{Diagnostic, Severity, Sources};
 
 /// One line for one diagnostic.
 pub fn github(diagnostic: &Diagnostic, sources: &Sources) -> String {

@@ -1,9 +1,9 @@
 //! The words for what happens: one place, so that lines, the live display and `show` say the same.
 
 use super::safe::{clean, clean_lines};
-use crate::model::{DriftCheck, Fault, FaultKind, Outcome, TaskEvent, TaskState};
 use anstyle::{AnsiColor, Style};
 use jiff::SignedDuration;
+use surefoot_engine::model::{DriftCheck, Fault, FaultKind, Outcome, TaskEvent, TaskState};
 
 pub const BOLD: Style = Style::new().bold();
 pub const DIM: Style = Style::new().dimmed();

@@ -2,13 +2,13 @@
 
 use super::safe::clean;
 use super::{Places, labels};
-use crate::model::{
-    AcquiredLease, DriftCheck, Event, FaultKind, HostName, Observer, Outcome, RunState, SetAside, Stamped, StepId,
-    TaskEvent, TaskName, TaskRecord, TaskState,
-};
 use indexmap::IndexMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
+use surefoot_engine::model::{
+    AcquiredLease, DriftCheck, Event, FaultKind, HostName, Observer, Outcome, RunState, SetAside, Stamped, StepId,
+    TaskEvent, TaskName, TaskRecord, TaskState,
+};
 
 /// So many tasks are named in one line.
 const NAMED: usize = 12;

@@ -1,13 +1,14 @@
 //! The manual of the actions and of the keys of our files, from their schemas.
 
 use super::labels::{BOLD, DIM};
-use crate::action::{ActionKind, ActionRegistry, UndoSupport};
-use crate::load::{self, Form, Shape};
-use crate::model::Effect;
-use crate::{check, rehearse, testing};
 use serde_json::Value as Json;
 use std::fmt::Write;
 use std::sync::Arc;
+use surefoot_engine::action::{ActionKind, ActionRegistry, UndoSupport};
+use surefoot_engine::load::{self, Form, Shape};
+use surefoot_engine::model::Effect;
+use surefoot_engine::{check, testing};
+use surefoot_lab::rehearse;
 
 /// What is no action and has a page: the keys of our files, and of what stands in them.
 const KEYS: [(&str, &[&Shape], &str); 11] = [

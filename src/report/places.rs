@@ -3,12 +3,12 @@
 //! The record has no text of the runbook: it comes from the files as they were loaded, or from the run's own copies.
 
 use super::diagnostic::{place, snippets};
-use crate::check::Step;
-use crate::compile::Program;
-use crate::model::{Fault, Label, Sources, Span, StepId, TaskName};
-use crate::secret::Masks;
 use serde_json::Value as Json;
 use std::collections::HashMap;
+use surefoot_engine::check::Step;
+use surefoot_engine::compile::Program;
+use surefoot_engine::model::{Fault, Label, Sources, Span, StepId, TaskName};
+use surefoot_engine::secret::Masks;
 
 /// The places of every step. By default of none: where a run's runbook is not to be had.
 #[derive(Default)]

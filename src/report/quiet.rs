@@ -1,6 +1,6 @@
 //! A run that nobody watches: its exit code and its record tell.
 
-use crate::model::{Observer, RunState, Stamped};
+use surefoot_engine::model::{Observer, RunState, Stamped};
 
 pub struct Quiet;
 

@@ -1,11 +1,11 @@
 //! What a run gives, as its `out` says: texts, and tables for lists of maps.
 
 use super::labels;
-use crate::model::{HostName, Outputs, RunState, StepId, TaskName, TaskState};
 use anstyle::Style;
 use indexmap::IndexSet;
 use serde_json::{Map, Value as Json};
 use std::fmt::Write;
+use surefoot_engine::model::{HostName, Outputs, RunState, StepId, TaskName, TaskState};
 
 /// A longer cell goes on in the next line, in characters.
 const WIDEST: usize = 38;

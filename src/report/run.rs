@@ -2,10 +2,12 @@
 
 use super::safe::clean;
 use super::{Places, labels, lines, result};
-use crate::catalog::Identity;
-use crate::model::{AcquiredLease, HostName, PauseRequest, RunState, StepId, TaskName, TaskRecord, TaskState};
 use serde::Serialize;
 use std::fmt::Write;
+use surefoot_engine::catalog::Identity;
+use surefoot_engine::model::{
+    AcquiredLease, HostName, PauseRequest, RunState, StepId, TaskName, TaskRecord, TaskState,
+};
 
 /// Everything about a run, a line for each task.
 pub fn text(state: &RunState, identity: Option<&Identity>, places: &Places) -> String {

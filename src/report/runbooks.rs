@@ -1,8 +1,8 @@
 //! Runbooks by name, as a table.
 
-use crate::catalog::Identity;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
+use surefoot_engine::catalog::Identity;
 
 /// A runbook that can be named.
 #[derive(Debug, Serialize)]

@@ -2,11 +2,11 @@
 //!
 //! Paths are relative to the current folder where they lie within it. No text of a file is in it but what a fix writes.
 
-use crate::check::{CODES, explanation};
-use crate::model::{Diagnostic, Fix, Label, Severity, Sources, Span};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
+use surefoot_engine::check::{CODES, explanation};
+use surefoot_engine::model::{Diagnostic, Fix, Label, Severity, Sources, Span};
 
 /// One log with one run of this program.
 pub fn sarif(diagnostics: &[Diagnostic], sources: &Sources) -> Value {

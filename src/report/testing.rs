@@ -1,12 +1,12 @@
 //! What became of the cases of a test.
 
 use super::labels::{self, BAD, BOLD, DIM, GOOD};
-use crate::model::Sources;
-use crate::testing::{Mismatch, Played};
 use serde_json::{Value as Json, json};
 use similar::{ChangeTag, TextDiff};
 use std::fmt::Write;
 use std::path::Path;
+use surefoot_engine::model::Sources;
+use surefoot_engine::testing::{Mismatch, Played};
 
 /// A case: a line, and where it failed each expectation as a diff, and what failed in the run.
 pub fn text(played: &Played, sources: &Sources) -> String {

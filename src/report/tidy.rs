@@ -1,9 +1,9 @@
 //! What a run keeps on its hosts: by its record, and as it was found there.
 
 use super::labels;
-use crate::tidy::{Keeping, RunLeftovers};
 use indexmap::IndexSet;
 use std::fmt::Write;
+use surefoot_engine::tidy::{Keeping, RunLeftovers};
 
 /// What may be there, without a look at the hosts.
 pub fn rules(keeping: &Keeping) -> String {

@@ -3,9 +3,9 @@
 use crate::support::program::Program;
 use serde_json::Value as Json;
 use std::path::Path;
-use surefoot::lab::{Break, Etcd, LabGuard, LabName, LabSpec};
-use surefoot::load::formatted;
-use surefoot::model::Sources;
+use surefoot_engine::load::formatted;
+use surefoot_engine::model::Sources;
+use surefoot_lab::lab::{Break, Etcd, LabGuard, LabName, LabSpec};
 
 #[test]
 fn a_new_runbook_checks_is_in_style_passes_its_test_and_rehearses() {

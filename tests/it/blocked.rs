@@ -5,8 +5,8 @@ use crate::support::terminal::Terminal;
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::process::Child;
 use std::time::{Duration, Instant};
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
-use surefoot::model::{Outcome, RunState, Stamped};
+use surefoot_engine::model::{Outcome, RunState, Stamped};
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 /// A pipe that takes no more than a few events.
 fn nearly_full() -> (PipeReader, PipeWriter) {

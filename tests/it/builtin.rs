@@ -7,12 +7,12 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use surefoot::catalog::{Catalog, Found, Location, built_in_files};
-use surefoot::check::check;
 use surefoot::cli::ACTIONS;
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
-use surefoot::load;
-use surefoot::model::{Event, Sources, Stamped, TaskEvent};
+use surefoot_engine::catalog::{Catalog, Found, Location, built_in_files};
+use surefoot_engine::check::check;
+use surefoot_engine::load;
+use surefoot_engine::model::{Event, Sources, Stamped, TaskEvent};
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 /// A folder of its own for one call after the other, and what the calls find in their environment.
 struct House {
@@ -112,7 +112,7 @@ fn every_built_in_runbook_test_and_rehearsal_is_without_mistakes() {
     for file in built_in_files().into_iter().filter(|file| file.to_string_lossy().ends_with(".rehearse.yaml")) {
         let (mut sources, catalog) = (Sources::default(), Catalog::default());
         let location = Location::BuiltIn(file.to_owned());
-        let rehearsal = surefoot::rehearse::load_at(&location, &catalog, &mut sources).unwrap();
+        let rehearsal = surefoot_lab::rehearse::load_at(&location, &catalog, &mut sources).unwrap();
         let inventory = load::Inventory::of_names(rehearsal.lab.hosts.iter().map(|name| name.as_str().into()));
         for stage in [&rehearsal.setup, &rehearsal.damage, &rehearsal.proof].into_iter().flatten() {
             let verdict = check(stage, Some(&inventory), &sources, &ACTIONS);

@@ -7,9 +7,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::process::Child;
 use std::time::{Duration, Instant};
-use surefoot::journal::Store;
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
-use surefoot::model::{Event, FaultKind, Outcome, RunState, TaskEvent, TaskName, TaskState};
+use surefoot_engine::journal::Store;
+use surefoot_engine::model::{Event, FaultKind, Outcome, RunState, TaskEvent, TaskName, TaskState};
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 /// A step that counts its starts, and whose children have left its group and its session.
 const LONG: &str = "  - id: long

@@ -15,12 +15,12 @@ use petgraph::graph::NodeIndex;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use surefoot::check::{self, CheckReport};
 use surefoot::cli::ACTIONS;
-use surefoot::compile::{GraphNode, Program, compile};
-use surefoot::load::{self, Inventory};
-use surefoot::model::{Diagnostic, Severity, Sources};
-use surefoot::testing;
+use surefoot_engine::check::{self, CheckReport};
+use surefoot_engine::compile::{GraphNode, Program, compile};
+use surefoot_engine::load::{self, Inventory};
+use surefoot_engine::model::{Diagnostic, Severity, Sources};
+use surefoot_engine::testing;
 
 pub fn folder(below: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check").join(below)

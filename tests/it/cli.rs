@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
-use surefoot::model::{FaultKind, Outcome, Stamped};
+use surefoot_engine::model::{FaultKind, Outcome, Stamped};
 
 /// A runbook of these steps.
 fn runbook(program: &Program, steps: &str) -> std::path::PathBuf {

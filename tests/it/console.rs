@@ -5,8 +5,8 @@ mod played;
 use crate::support::program::Program;
 use crate::support::terminal::Terminal;
 use std::time::{Duration, Instant};
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
-use surefoot::model::{Event, Outcome, RunState};
+use surefoot_engine::model::{Event, Outcome, RunState};
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 /// On each host a step that talks until it is let go, one that waits for its own word, and one that must not begin.
 const STEPS: &str = "runbook: test/console

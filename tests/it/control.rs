@@ -4,7 +4,7 @@ use crate::support::program::{Program, Running, crash};
 use rustix::process::Signal;
 use std::io::Read;
 use std::process::Child;
-use surefoot::model::{Event, Outcome, TaskEvent};
+use surefoot_engine::model::{Event, Outcome, TaskEvent};
 
 const ASKS: &str = "runbook: test/control\nsteps:\n  - { id: go, approve: Go on? }\n  \
                     - { id: after, sh: echo after, irreversible: it prints }\n";

@@ -3,8 +3,8 @@
 use crate::support::program::{self, Program};
 use crate::support::terminal::Terminal;
 use std::time::{Duration, Instant};
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
-use surefoot::model::{Outcome, RunState};
+use surefoot_engine::model::{Outcome, RunState};
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 fn state(program: &Program) -> RunState {
     let run = program.store().runs().unwrap().pop();

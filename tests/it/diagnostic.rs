@@ -1,8 +1,8 @@
 //! How a diagnostic is shown: to people with snippets, to programs as JSON.
 
 use serde_json::json;
-use surefoot::model::{Diagnostic, Severity, Sources, Span};
 use surefoot::report;
+use surefoot_engine::model::{Diagnostic, Severity, Sources, Span};
 
 fn plain(diagnostic: &Diagnostic, sources: &Sources) -> String {
     anstream::adapter::strip_str(&report::render(diagnostic, sources)).to_string()

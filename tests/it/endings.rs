@@ -1,7 +1,7 @@
 //! The last word of a run: its exit code, what it says is left, and the commands that lead on. On this machine alone.
 
 use crate::support::program::{Program, Ran};
-use surefoot::model::Outcome;
+use surefoot_engine::model::Outcome;
 
 /// Runs steps that leave files, each named like its step, in the program's folder.
 fn run(program: &Program, head: &str, steps: &str) -> Ran {

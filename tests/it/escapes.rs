@@ -1,7 +1,7 @@
 //! What hosts print may be meant for the operator's terminal. None of it gets there.
 
 use crate::support::program::Program;
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 /// Clears the screen, names the window, hides, overwrites, turns text around, colours.
 const EVIL: &str = r"one\033[2J\033]0;owned\007two\033[8mthree\rfour\342\200\256five\033[41m\302\233 six";
@@ -78,8 +78,8 @@ fn commands_print_by_nothing_but_the_function_that_cleans() {
             }
         }
     }
-    let (root, mut all) = (std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), Vec::new());
-    sources(&root, &mut all);
+    let (root, mut all) = (std::path::Path::new(env!("CARGO_MANIFEST_DIR")), Vec::new());
+    ["src", "crates"].iter().for_each(|folder| sources(&root.join(folder), &mut all));
     for path in
         all.iter().filter(|path| path.extension().is_some_and(|ext| ext == "rs") && !path.ends_with("cli/out.rs"))
     {

@@ -6,9 +6,9 @@ use crate::support::program::Program;
 use crate::support::web::{Web, reply};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use surefoot::action::ActionKind;
 use surefoot::cli::ACTIONS;
-use surefoot::lab::Etcd;
+use surefoot_engine::action::ActionKind;
+use surefoot_lab::lab::Etcd;
 
 /// They need a snapshot that a step before has brought to the host, and a second cluster; their own tests run them.
 const NOT_ALONE: &[&str] = &["etcd.restore", "etcd.mirror"];

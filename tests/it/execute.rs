@@ -14,11 +14,11 @@ use stage::{ACT, ASK, AWAIT, DEEP, LOOK, Stage, expr, late, limits, needs, play,
 use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use surefoot::check::{Need, OnFailure, Retry, Step};
-use surefoot::execute::{RecordError, Signals};
-use surefoot::model::{Event, FaultKind, Observer, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState};
-use surefoot::template::Templated;
-use surefoot::world::Stream;
+use surefoot_engine::check::{Need, OnFailure, Retry, Step};
+use surefoot_engine::execute::{RecordError, Signals};
+use surefoot_engine::model::{Event, FaultKind, Observer, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState};
+use surefoot_engine::template::Templated;
+use surefoot_engine::world::Stream;
 use tokio::sync::mpsc;
 
 fn ms(duration: u64) -> Option<Duration> {
@@ -308,7 +308,7 @@ async fn asked(answer: Option<&'static str>) -> stage::Played {
     let (questions, mut asked) = mpsc::channel(1);
     let operator = tokio::spawn(async move {
         while let Some(question) = asked.recv().await {
-            let question: surefoot::action::Question = question;
+            let question: surefoot_engine::action::Question = question;
             tokio::time::sleep(Duration::from_secs(3_600)).await;
             question.answer.send(answer.map(str::to_owned)).unwrap();
         }
@@ -341,7 +341,7 @@ async fn without_a_yes_nothing_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn an_interruption_withdraws_the_question() {
-    let (questions, mut asked) = mpsc::channel::<surefoot::action::Question>(1);
+    let (questions, mut asked) = mpsc::channel::<surefoot_engine::action::Question>(1);
     let signals = Signals::default();
     let stop = signals.stop.clone();
     let operator = tokio::spawn(async move {
@@ -357,7 +357,7 @@ async fn an_interruption_withdraws_the_question() {
 
 #[tokio::test(start_paused = true)]
 async fn a_question_is_withdrawn_when_its_time_is_up() {
-    let (questions, mut asked) = mpsc::channel::<surefoot::action::Question>(1);
+    let (questions, mut asked) = mpsc::channel::<surefoot_engine::action::Question>(1);
     let operator = tokio::spawn(async move {
         asked.recv().await.unwrap().answer.closed().await;
         asked.recv().await.unwrap().answer.send(Some("ana".into())).unwrap();

@@ -2,12 +2,12 @@
 
 use crate::check::directives;
 use std::path::Path;
-use surefoot::check::{self, CODES, explanation};
 use surefoot::cli::ACTIONS;
-use surefoot::compile::compile;
-use surefoot::load;
-use surefoot::model::{Diagnostic, Severity, Sources};
-use surefoot::testing;
+use surefoot_engine::check::{self, CODES, explanation};
+use surefoot_engine::compile::compile;
+use surefoot_engine::load;
+use surefoot_engine::model::{Diagnostic, Severity, Sources};
+use surefoot_engine::testing;
 
 const WRITING: &str = include_str!("../../docs/writing.md");
 const PAGE: &str = include_str!("../../docs/diagnostics.md");

@@ -5,8 +5,8 @@
 use crate::support::program::{Called, Program};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
-use surefoot::lab::LabName;
-use surefoot::rehearse::{CaseOutcome, CaseResult, InjectedFault};
+use surefoot_lab::lab::LabName;
+use surefoot_lab::rehearse::{CaseOutcome, CaseResult, InjectedFault};
 
 const RESTORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/etcd/restore-cluster.yaml");
 

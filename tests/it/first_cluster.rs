@@ -1,7 +1,7 @@
 //! The guide to a first cluster can be followed: its commands run as one script, in a lab.
 
 use crate::support::program::Program;
-use surefoot::lab::{Lab, LabName};
+use surefoot_lab::lab::{Lab, LabName};
 
 const GUIDE: &str = include_str!("../../docs/first-cluster.md");
 

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
-use surefoot::lab::{Break, Etcd, LabName, LabSpec};
+use surefoot_lab::lab::{Break, Etcd, LabName, LabSpec};
 
 const DIAGNOSE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/etcd/diagnose-leader.yaml");
 const TUNE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/etcd/tune-leader.yaml");

@@ -2,7 +2,7 @@
 
 use crate::support::program::Program;
 use std::process::Command;
-use surefoot::lab::{Etcd, HostSpec, LabGuard, LabName, LabSpec};
+use surefoot_lab::lab::{Etcd, HostSpec, LabGuard, LabName, LabSpec};
 
 const WRITING: &str = include_str!("../../docs/writing.md");
 const OPERATING: &str = include_str!("../../docs/operating.md");

@@ -8,8 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
-use surefoot::model::RunId;
+use surefoot_engine::model::RunId;
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 /// Two steps that write a secret down, with one between that fails until `$D/go` is there.
 const TWICE: &str = "  - { id: one, on: h, env: { P: \"{{ params.password }}\" }, sh: 'printf %s \"$P\" >$D/one' }

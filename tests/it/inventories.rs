@@ -4,9 +4,9 @@ use crate::support::program::Program;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
-use surefoot::load::{self, Inventory, LoadedInventory};
-use surefoot::model::Sources;
+use surefoot_engine::load::{self, Inventory, LoadedInventory};
+use surefoot_engine::model::Sources;
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 fn loaded(given: &Path) -> LoadedInventory {
     load::hosts(given, &mut Sources::default()).unwrap_or_else(|problems| panic!("{problems:#?}"))

@@ -8,8 +8,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use surefoot::journal::{Journal, JournalError, RunFolder, Store, replay};
-use surefoot::model::{Event, Fault, FaultKind, Outcome, Outputs, RunId, RunState, Stamped, TaskEvent, TaskName, Undo};
+use surefoot_engine::journal::{Journal, JournalError, RunFolder, Store, replay};
+use surefoot_engine::model::{
+    Event, Fault, FaultKind, Outcome, Outputs, RunId, RunState, Stamped, TaskEvent, TaskName, Undo,
+};
 
 fn stamp(events: Vec<Event>) -> Vec<Stamped> {
     let at = |seq| Timestamp::from_millisecond(1_700_000_000_000 + seq as i64 * 40).unwrap();
@@ -40,7 +42,7 @@ fn changing() -> TaskEvent {
     let undo = Undo {
         summary: "start etcd".into(),
         data: json!({ "was": "running", "id": "8e9e05c52164694d" }),
-        images: surefoot::model::Images::new(),
+        images: surefoot_engine::model::Images::new(),
     };
     TaskEvent::Changing { summary: "stop etcd".into(), undo: Some(undo) }
 }

@@ -1,7 +1,7 @@
 //! What is known before a run: `when` and `for_each`, from parameters and the inventory. Without hosts.
 
 use crate::support::program::Program;
-use surefoot::model::TaskState;
+use surefoot_engine::model::TaskState;
 
 #[test]
 fn a_when_that_is_known_and_no_boolean_is_refused_before_the_run() {

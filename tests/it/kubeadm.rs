@@ -8,7 +8,7 @@ use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use surefoot::lab::{Etcd, LabName, LabSpec};
+use surefoot_lab::lab::{Etcd, LabName, LabSpec};
 
 const MANIFESTS: &str = "/etc/kubernetes/manifests";
 

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::procedures::full;
-use surefoot::lab::{Break, DataDisk, Etcd, HostState, Lab, LabError, LabGuard, LabName, LabSpec};
+use surefoot_lab::lab::{Break, DataDisk, Etcd, HostState, Lab, LabError, LabGuard, LabName, LabSpec};
 
 fn spec(stem: &str, hosts: usize, etcd: Etcd) -> LabSpec {
     LabSpec::cluster(LabName::of_this_process(stem).unwrap(), hosts, etcd)

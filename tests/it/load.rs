@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
-use surefoot::load::{self, Node, NodeValue};
-use surefoot::model::{Diagnostic, Sources};
+use surefoot_engine::load::{self, Node, NodeValue};
+use surefoot_engine::model::{Diagnostic, Sources};
 
 fn written(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -53,7 +53,7 @@ fn what_a_lab_cannot_be_is_told_with_its_place() {
     let lab = b"lab:\n  hosts: [web-1, Web-2]\n  etcd: '3.3'\n  packages: [nginx-light, 'nginx=1.2']\n  disk: log\n";
     let (_dir, path) = written(lab);
     let mut sources = Sources::default();
-    let found = surefoot::rehearse::load(&path, &mut sources).unwrap_err();
+    let found = surefoot_lab::rehearse::load(&path, &mut sources).unwrap_err();
     let found: Vec<_> = found.iter().map(|problem| (problem.code, at(problem, &sources))).collect();
     assert_eq!(
         found,

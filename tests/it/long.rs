@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use surefoot::lab::{Break, Etcd, LabGuard, LabName, LabSpec};
+use surefoot_lab::lab::{Break, Etcd, LabGuard, LabName, LabSpec};
 
 struct Length {
     seconds: u64,

@@ -3,7 +3,7 @@
 use crate::support::program::Program;
 use std::path::Path;
 use std::process::{Command, Output};
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 const README: &str = include_str!("../../README.md");
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");

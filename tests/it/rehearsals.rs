@@ -3,7 +3,7 @@
 use crate::support::procedures::{Proof, prove};
 use crate::support::program::Program;
 use std::time::Instant;
-use surefoot::lab::LabName;
+use surefoot_lab::lab::LabName;
 
 /// With the etcd that the rehearsal says, and with the older one.
 fn passes(runbook: &str, etcd: &str) {

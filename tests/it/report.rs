@@ -6,7 +6,7 @@ use crate::support::site::{Layout, Site};
 use crate::support::writer::Writer;
 use serde_json::{Value as Json, json};
 use std::path::Path;
-use surefoot::lab::{Etcd, LabName, LabSpec};
+use surefoot_lab::lab::{Etcd, LabName, LabSpec};
 
 const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/etcd/report.yaml");
 

@@ -1,7 +1,7 @@
 //! A service that is restarted for a setting, on a real host: on the way back it runs with the old setting again.
 
 use crate::support::program::Program;
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 /// A unit that does not start with the setting `bad`, and tells which one it started with.
 const UNIT: &str = r#"

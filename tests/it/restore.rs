@@ -18,7 +18,7 @@ use crate::support::program::Ran;
 use crate::support::site::Site;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use surefoot::lab::LabName;
+use surefoot_lab::lab::LabName;
 
 const RESTORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/etcd/restore-cluster.yaml");
 

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
-use surefoot::world::quote::quote;
+use surefoot_engine::world::quote::quote;
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 const PASSWORD: &str = "tr0ub4dor & \"3'/\\<é>$x+%=";
 const KEY: &str =

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use surefoot::model::{Event, Fault, FaultKind, Outcome, RunId, Stamped, TaskEvent, TaskName};
+use surefoot_engine::model::{Event, Fault, FaultKind, Outcome, RunId, Stamped, TaskEvent, TaskName};
 
 /// A run that waits for a file in the middle of a step.
 const WAITS: &str = "runbook: test/serve\nparams: { word: { type: secret } }\nsteps:\n  \

@@ -5,8 +5,8 @@ use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use surefoot::cli::ACTIONS;
-use surefoot::model::Sources;
-use surefoot::testing::{Mismatch, Played, play, prepare};
+use surefoot_engine::model::Sources;
+use surefoot_engine::testing::{Mismatch, Played, play, prepare};
 
 const BOOK: &str = r#"
 runbook: book

@@ -3,7 +3,7 @@
 use crate::support::program::{Called, Program};
 use std::collections::BTreeSet;
 use std::process::Stdio;
-use surefoot::lab::{Break, Etcd, LabGuard, LabName, LabSpec};
+use surefoot_lab::lab::{Break, Etcd, LabGuard, LabName, LabSpec};
 
 struct Scene {
     lab: LabGuard,

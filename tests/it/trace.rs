@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::{Duration, Instant};
-use surefoot::lab::{Etcd, HostSpec, LabGuard, LabName, LabSpec};
-use surefoot::model::TaskEvent;
+use surefoot_engine::model::TaskEvent;
+use surefoot_lab::lab::{Etcd, HostSpec, LabGuard, LabName, LabSpec};
 use tokio::runtime::Runtime;
 
 /// Rolls over its hosts, then fails as long as they are not ready, and walks back to where the roll was over.

@@ -8,8 +8,8 @@ use crate::support::writer::Writer;
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 use std::path::Path;
-use surefoot::lab::{Etcd, LabName, LabSpec};
-use surefoot::model::{Event, TaskEvent};
+use surefoot_engine::model::{Event, TaskEvent};
+use surefoot_lab::lab::{Etcd, LabName, LabSpec};
 
 const TUNE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/etcd/tune-leader.yaml");
 const QUICK: [&str; 12] = [

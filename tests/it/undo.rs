@@ -6,7 +6,7 @@ use crate::support::bed::Bed;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, Stdio};
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 /// Runs a runbook that is done, and what is said and done of a rollback after `edit`.
 fn after(steps: &str, edit: impl FnOnce(&Bed)) -> Bed {

@@ -2,8 +2,8 @@
 
 use crate::support::program::Program;
 use std::fs;
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
-use surefoot::model::TaskEvent;
+use surefoot_engine::model::TaskEvent;
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 const USED: &str = r#"
 runbook: lib/stop

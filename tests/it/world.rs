@@ -16,8 +16,8 @@ mod shells;
 
 use crate::support::sshd::Sshd;
 use std::sync::{Arc, Mutex};
-use surefoot::model::RunId;
-use surefoot::world::{ActId, Host, Script, Silent, Sink, SshHost, Stream};
+use surefoot_engine::model::RunId;
+use surefoot_engine::world::{ActId, Host, Script, Silent, Sink, SshHost, Stream};
 
 /// A private sshd and a run of its own; what the run leaves on this machine is removed at the end.
 struct Bench {

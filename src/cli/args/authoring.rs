@@ -3,10 +3,10 @@
 use super::{Format, inventory};
 use crate::cli::SCHEMAS;
 use crate::cli::complete;
-use crate::lab::LabName;
 use clap::ValueEnum;
 use clap_complete::engine::ArgValueCompleter;
 use std::path::PathBuf;
+use surefoot_lab::lab::LabName;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\

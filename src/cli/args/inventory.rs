@@ -1,9 +1,9 @@
 //! `-i`: where hosts come from. `lab:NAME` stands for the inventory of a lab on this machine.
 
-use crate::lab::{Lab, LabError, LabName};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use surefoot_lab::lab::{Lab, LabError, LabName};
 
 /// Of the argument of `-i`. `lab:` is the lab that `surefoot lab up` makes without a name.
 pub fn parser() -> impl TypedValueParser<Value = PathBuf> {

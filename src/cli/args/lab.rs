@@ -2,12 +2,12 @@
 
 use super::LogFormat;
 use crate::cli::complete;
-use crate::lab::{Break, DataDisk, Etcd, HostNames, LabName, Package};
-use crate::model::StepId;
 use clap::Subcommand;
 use clap_complete::engine::ArgValueCompleter;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use surefoot_engine::model::StepId;
+use surefoot_lab::lab::{Break, DataDisk, Etcd, HostNames, LabName, Package};
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -60,7 +60,7 @@ pub struct Faults {
     /// Only this fault: engine-killed link-cut link-lost sshd-killed host-killed step-fails stopped
     /// second-engine engine-frozen record-disk-full host-disk-full
     #[arg(long, value_name = "FAULT", requires = "faults")]
-    pub only: Vec<crate::rehearse::InjectedFault>,
+    pub only: Vec<surefoot_lab::rehearse::InjectedFault>,
     /// Only at this step
     #[arg(long, value_name = "ID", requires = "faults")]
     pub step: Option<StepId>,

@@ -9,7 +9,6 @@ mod running;
 mod serving;
 
 use crate::cli::complete;
-use crate::model::{RunId, TaskName};
 pub use authoring::{CheckArgs, Findings, Fmt, GraphArgs, GraphFormat, New, Schema, Test};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
@@ -19,6 +18,7 @@ pub use runbooks::{NamedRunbook, Runbooks};
 pub use running::{InputArgs, PlanArgs, Resume, RunArgs, RunOptions};
 pub use serving::Serve;
 use std::path::PathBuf;
+use surefoot_engine::model::{RunId, TaskName};
 
 /// Runs procedures written in YAML across hosts over SSH, checkpointed at every step.
 #[derive(Parser, Debug)]

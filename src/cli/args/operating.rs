@@ -2,11 +2,11 @@
 
 use super::{LogFormat, RunOptions};
 use crate::cli::{complete, lease};
-use crate::model::{RunId, StepId, TaskName};
 use clap::{ArgGroup, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 use std::path::PathBuf;
 use std::time::Duration;
+use surefoot_engine::model::{RunId, StepId, TaskName};
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\

@@ -2,12 +2,12 @@
 
 use super::{Format, LogFormat, inventory};
 use crate::cli::{complete, config, lease};
-use crate::execute::{Limits, Reapply};
-use crate::model::RunId;
 use clap_complete::engine::ArgValueCompleter;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
+use surefoot_engine::execute::{Limits, Reapply};
+use surefoot_engine::model::RunId;
 
 /// What a run is made from.
 #[derive(clap::Args, Debug)]

@@ -2,24 +2,24 @@
 
 use super::super::out::say;
 use super::{Args, Showing, before, carry_out, folder_of, title};
-use crate::check::check;
 use crate::cli::actions::ACTIONS;
 use crate::cli::args::LogFormat;
 use crate::cli::exit::Exit;
 use crate::cli::prepare::show;
 use crate::cli::run::in_runtime;
 use crate::cli::runs;
-use crate::execute::Signals;
-use crate::journal::Store;
-use crate::lab::{DataDisk, Lab, LabGuard, LabName, LabSpec};
-use crate::load::{Document, Inventory};
-use crate::model::{Effect, Sources};
-use crate::rehearse::Rehearsal;
-use crate::rehearse::{CaseResult, CaseSelection, Matrix, PreparedLab, RehearsedProgram, Results, markdown};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use surefoot_engine::check::check;
+use surefoot_engine::execute::Signals;
+use surefoot_engine::journal::Store;
+use surefoot_engine::load::{Document, Inventory};
+use surefoot_engine::model::{Effect, Sources};
+use surefoot_lab::lab::{DataDisk, Lab, LabGuard, LabName, LabSpec};
+use surefoot_lab::rehearse::Rehearsal;
+use surefoot_lab::rehearse::{CaseResult, CaseSelection, Matrix, PreparedLab, RehearsedProgram, Results, markdown};
 
 /// Of each host: holds what runs and services write, and can be full.
 const DISK: (&str, u32) = ("/var/lib", 768);
@@ -63,7 +63,7 @@ fn subject(
     rehearsal: &Rehearsal,
     spec: &LabSpec,
     sources: &Sources,
-) -> Result<RehearsedProgram, Vec<crate::model::Diagnostic>> {
+) -> Result<RehearsedProgram, Vec<surefoot_engine::model::Diagnostic>> {
     let hosts = spec.hosts.iter().map(|host| host.name.as_str().into());
     let verdict = check(document, Some(&Inventory::of_names(hosts)), sources, &ACTIONS);
     let runbook = verdict.runbook.ok_or(verdict.diagnostics)?;

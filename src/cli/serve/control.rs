@@ -4,7 +4,6 @@ use super::people::Who;
 use super::routes::{HttpRefusal, Served, in_background};
 use crate::cli::control::{ControlReply, ControlRequest, ask};
 use crate::cli::settle;
-use crate::model::{RunId, StepId, TaskName};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -12,6 +11,7 @@ use axum::routing::post;
 use axum::{Extension, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use surefoot_engine::model::{RunId, StepId, TaskName};
 
 pub fn routes() -> Router<Served> {
     Router::new()

@@ -5,10 +5,6 @@
 use crate::cli::run_inputs::{self, RunInputs};
 use crate::cli::task_output::{self, Printout};
 use crate::cli::{control, plan_file, rollback};
-use crate::execute::file_name;
-use crate::execute::rollback::{self as undo_plan, RollbackTarget};
-use crate::journal::{JournalError, RunFolder, Store, Tail};
-use crate::model::{RunId, RunState, Stream, TaskName};
 use crate::report::review::ReviewTask;
 use crate::report::run::Back;
 use crate::report::watch::{Head, Update, Watch};
@@ -18,6 +14,10 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
+use surefoot_engine::execute::file_name;
+use surefoot_engine::execute::rollback::{self as undo_plan, RollbackTarget};
+use surefoot_engine::journal::{JournalError, RunFolder, Store, Tail};
+use surefoot_engine::model::{RunId, RunState, Stream, TaskName};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 

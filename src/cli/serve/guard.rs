@@ -8,10 +8,8 @@
 use super::listen::{Door, Listen};
 use super::people::{self, Person, Who};
 use super::seats::Shown;
-use crate::bounded;
 use crate::cli::args::Serve as Args;
 use crate::cli::out::to_file;
-use crate::world::random;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
@@ -24,6 +22,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
+use surefoot_engine::bounded;
+use surefoot_engine::world::random;
 
 /// No file with a token is larger, in bytes.
 const LARGEST: u64 = 64 << 10;
@@ -252,7 +252,7 @@ fn token(path: &Path) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::action::sha256;
+    use surefoot_engine::action::sha256;
 
     fn guard() -> Guard {
         let names = vec!["localhost".to_owned(), "ops.example".to_owned()];

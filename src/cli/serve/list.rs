@@ -2,12 +2,12 @@
 
 use super::follow::unpoisoned;
 use crate::cli::control;
-use crate::journal::{Store, Tail};
-use crate::model::RunId;
 use crate::report::watch::RunRow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
+use surefoot_engine::journal::{Store, Tail};
+use surefoot_engine::model::RunId;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 

@@ -1,10 +1,10 @@
 //! What a task printed, piece by piece: it may be longer than anybody's memory.
 
-use crate::journal::RunFolder;
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Component, Path};
+use surefoot_engine::journal::RunFolder;
 
 /// So much at a time, in bytes.
 pub const PIECE: u64 = 64 << 10;

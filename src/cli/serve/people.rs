@@ -1,12 +1,12 @@
 //! Who is at the page: a person by a token of their own, or by the word of a proxy; else whoever serves it.
 
-use crate::action::sha256;
-use crate::bounded;
 use crate::cli::operator::operator_name;
-use crate::world::random;
 use axum::http::header::{HeaderMap, HeaderName};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use surefoot_engine::action::sha256;
+use surefoot_engine::bounded;
+use surefoot_engine::world::random;
 
 /// No file of people is larger, in bytes.
 const LARGEST: u64 = 1 << 20;

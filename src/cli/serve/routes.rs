@@ -7,8 +7,6 @@ use super::output::OutputRange;
 use super::people::Who;
 use super::{assets, control, output};
 use crate::cli::task_output::Printout;
-use crate::journal::{JournalError, RunFolder, Store};
-use crate::model::{RunId, TaskName};
 use crate::report::labels;
 use crate::report::review::ReviewTask;
 use axum::body::Bytes;
@@ -23,6 +21,8 @@ use futures_util::stream::{Stream, StreamExt, unfold};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::sync::Arc;
+use surefoot_engine::journal::{JournalError, RunFolder, Store};
+use surefoot_engine::model::{RunId, TaskName};
 
 /// No request has a longer body, in bytes.
 const LONGEST: usize = 4096;

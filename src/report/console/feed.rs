@@ -2,11 +2,11 @@
 //!
 //! Taken in by the run's own loop and its tasks: nothing here waits. Bounded, however much a task prints.
 
-use crate::model::{Event, RunState, Stamped, Stream, TaskEvent, TaskName};
 use crate::report::safe::clean;
 use indexmap::IndexMap;
 use std::collections::VecDeque;
 use std::time::Instant;
+use surefoot_engine::model::{Event, RunState, Stamped, Stream, TaskEvent, TaskName};
 
 /// Lines that are kept of a task.
 const KEPT: usize = 500;

@@ -19,7 +19,6 @@ mod view;
 
 use super::run::Back;
 use super::{Places, lines};
-use crate::model::{Observer, RunState, Stamped, Stream, TaskName};
 use feed::Feed;
 use keys::{KeyDecoder, KeyPress};
 pub use screen::can_draw;
@@ -27,6 +26,7 @@ use screen::{Before, Came, Screen, wait};
 use std::io::PipeWriter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
+use surefoot_engine::model::{Observer, RunState, Stamped, Stream, TaskName};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 pub use ui::ConsoleRequest;

@@ -5,9 +5,9 @@ use super::line::{StyledLine, rule, width};
 use super::region::{head, host_line, if_stopped, pressed, time};
 use super::ui::{ConsolePage, Ui, place_of};
 use super::view::{HostRow, TaskLog, View};
-use crate::model::{Stream, TaskName};
 use crate::report::labels::{self, BAD, BOLD, DIM, GOOD, ODD};
 use anstyle::Style;
+use surefoot_engine::model::{Stream, TaskName};
 
 /// A page, and how far it can be scrolled.
 pub fn page(view: &View, ui: &Ui, size: Size) -> (Vec<StyledLine>, usize) {

@@ -6,12 +6,12 @@ use super::line::StyledLine;
 use super::ui::{ConsolePage, ConsoleRequest, Ui};
 use super::view::{Mood, View};
 use super::{ConsoleGate, Size, next_gate, pages, region};
-use crate::model::*;
 use crate::report::run::{Back, BackStep};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use surefoot_engine::model::*;
 
 /// A run of two steps on hosts, as it goes.
 struct ScriptedRun {

@@ -3,7 +3,7 @@
 
 use super::keys::KeyPress;
 use super::view::{Mood, TaskLog, View};
-use crate::model::TaskName;
+use surefoot_engine::model::TaskName;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ConsolePage {

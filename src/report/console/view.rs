@@ -1,10 +1,10 @@
 //! All that the console shows of a run at one moment, taken from the run's state and what its tasks have said.
 
 use super::feed::{Feed, Talk};
-use crate::model::{HostName, RunState, StepId, Stream, TaskName, TaskRecord, TaskState};
 use crate::report::run::Back;
 use indexmap::IndexMap;
 use std::time::{Duration, Instant};
+use surefoot_engine::model::{HostName, RunState, StepId, Stream, TaskName, TaskRecord, TaskState};
 
 /// A place where a run waits for somebody or something, or from which it cannot go back.
 #[derive(Clone, Debug)]

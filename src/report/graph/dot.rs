@@ -1,8 +1,8 @@
 //! For Graphviz.
 
 use super::label;
-use crate::plan::graph::{StepGraph, StepMark};
 use std::fmt::Write;
+use surefoot_engine::plan::graph::{StepGraph, StepMark};
 
 /// The graph in Graphviz' language.
 pub fn dot(graph: &StepGraph) -> String {

@@ -1,8 +1,8 @@
 //! Places nodes and arrows, in character cells.
 
 use super::label;
-use crate::plan::graph::{StepGraph, StepMark};
 use ascii_dag::{BoxedNode, RenderOptions};
+use surefoot_engine::plan::graph::{StepGraph, StepMark};
 
 /// The graph for a terminal. A step that changes something stands in a box, one that only reads in brackets.
 pub fn terminal(graph: &StepGraph) -> String {

@@ -1,8 +1,8 @@
 //! For Mermaid, as code forges draw it in Markdown.
 
 use super::label;
-use crate::plan::graph::{StepGraph, StepMark};
 use std::fmt::Write;
+use surefoot_engine::plan::graph::{StepGraph, StepMark};
 
 /// The graph as a Mermaid flowchart.
 pub fn mermaid(graph: &StepGraph) -> String {

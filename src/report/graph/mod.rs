@@ -10,7 +10,7 @@ pub use layout::terminal;
 pub use mermaid::mermaid;
 pub use svg::{in_page, svg};
 
-use crate::plan::graph::{StepMark, StepNode};
+use surefoot_engine::plan::graph::{StepMark, StepNode};
 
 /// `push on members`.
 fn label(node: &StepNode) -> String {

@@ -2,9 +2,9 @@
 
 use super::label;
 use super::layout::placed;
-use crate::plan::graph::{StepGraph, StepMark};
 use ascii_dag::{EdgePathView, RenderOptions, ScenePlanner};
 use std::fmt::Write;
+use surefoot_engine::plan::graph::{StepGraph, StepMark};
 
 /// A character cell, in pixels.
 const CELL: (usize, usize) = (9, 18);

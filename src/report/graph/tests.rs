@@ -1,5 +1,5 @@
 use super::*;
-use crate::plan::graph::{Edge, NodeGroup, StepGraph};
+use surefoot_engine::plan::graph::{Edge, NodeGroup, StepGraph};
 
 fn node(id: &'static str, mark: StepMark) -> StepNode<'static> {
     StepNode { id, name: id.to_owned(), action: "sh", on: Some("members"), title: None, mark }

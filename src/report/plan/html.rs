@@ -2,10 +2,10 @@
 
 use super::text::{BY_LOGIN, batches, full, hosts, short, time, took, undo_text, yaml};
 use super::verdict_text::{self, Outlook};
-use crate::model::Effect;
-use crate::plan::{Plan, PlanTally, PlanVerdict, PlannedPart, PlannedStep, PlannedUndo};
 use crate::report::page::{self, FactRow, PageLine, TaskCount};
 use serde::Serialize;
+use surefoot_engine::model::Effect;
+use surefoot_engine::plan::{Plan, PlanTally, PlanVerdict, PlannedPart, PlannedStep, PlannedUndo};
 
 const PAGE: &str = include_str!("page.html");
 
@@ -219,7 +219,7 @@ fn section(outlook: &Outlook<'_>) -> HostSection {
 
 /// Where no host was looked at: what each task is given.
 fn offline(step: &PlannedStep) -> Vec<HostSection> {
-    let section = |task: &crate::plan::PlannedTask| HostSection {
+    let section = |task: &surefoot_engine::plan::PlannedTask| HostSection {
         word: "",
         class: "",
         names: task.host.to_string(),

@@ -1,16 +1,16 @@
 //! A plan as text for people.
 
 use super::verdict_text::{self, Outlook};
-use crate::model::Effect;
-use crate::plan::{
-    Plan, PlanTally, PlanVerdict, PlannedPart, PlannedRoll, PlannedStep, PlannedTask, PlannedUndo, UndoStep,
-};
 use crate::report::labels::{self, BAD, BOLD, DIM, ODD};
 use crate::report::safe::plain_value;
 use anstyle::{AnsiColor, Style};
 use jiff::SignedDuration;
 use serde_json::Value as Json;
 use std::fmt::{self, Write};
+use surefoot_engine::model::Effect;
+use surefoot_engine::plan::{
+    Plan, PlanTally, PlanVerdict, PlannedPart, PlannedRoll, PlannedStep, PlannedTask, PlannedUndo, UndoStep,
+};
 
 const READS: Style = AnsiColor::Cyan.on_default();
 const CHANGES: Style = AnsiColor::Yellow.on_default();

@@ -1,8 +1,8 @@
 //! What a plan says of the tasks of a step: hosts of which the same is to be said stand together.
 
-use crate::plan::{PlanVerdict, PlannedStep, PlannedTask};
 use crate::report::labels::{BAD, DIM, GOOD};
 use anstyle::{AnsiColor, Style};
+use surefoot_engine::plan::{PlanVerdict, PlannedStep, PlannedTask};
 
 const CHANGES: Style = AnsiColor::Yellow.on_default().bold();
 const OPEN: Style = AnsiColor::Magenta.on_default();
@@ -73,7 +73,7 @@ pub fn word(verdict: &PlanVerdict) -> &'static str {
     words(verdict).0
 }
 
-fn until_when(until: &[crate::model::StepId]) -> String {
+fn until_when(until: &[surefoot_engine::model::StepId]) -> String {
     let names = until.iter().map(|step| step.as_str()).collect::<Vec<_>>().join(", ");
     if names.is_empty() { String::new() } else { format!("until {names}: ") }
 }

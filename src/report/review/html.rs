@@ -2,13 +2,13 @@
 
 use super::markdown::{clock, facts, time};
 use super::{Review, ReviewTask, TaskSpan};
-use crate::plan::PlannedStep;
-use crate::plan::graph::StepGraph;
 use crate::report::graph;
 use crate::report::labels::{self, class};
 use crate::report::page::{self, FactRow, PageLine, TaskCount};
 use indexmap::IndexMap;
 use serde::Serialize;
+use surefoot_engine::plan::PlannedStep;
+use surefoot_engine::plan::graph::StepGraph;
 
 const PAGE: &str = include_str!("page.html");
 

@@ -70,7 +70,7 @@ pub fn facts(review: &Review) -> Vec<(String, String)> {
 }
 
 fn faults(review: &Review) -> String {
-    let fault = |(task, fault): (&super::ReviewTask, &crate::model::Fault)| {
+    let fault = |(task, fault): (&super::ReviewTask, &surefoot_engine::model::Fault)| {
         let mut text = format!("- **{}** {}: {}\n", task.task, labels::of_fault(fault.kind), fault.message);
         if let Some(detail) = &fault.detail {
             text += &format!("\n  ```\n{}  ```\n", labels::indented(detail, "  "));

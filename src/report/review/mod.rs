@@ -10,14 +10,14 @@ pub use html::html;
 pub use junit::junit;
 pub use markdown::markdown;
 
-use crate::catalog::Identity;
-use crate::model::{Event, Fault, HostName, RunState, Stamped, TaskEvent, TaskName, TaskRecord, TaskState};
-use crate::plan::{Plan, PlannedStep, PlannedTask};
 use crate::report::{Places, labels, lines};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value as Json;
+use surefoot_engine::catalog::Identity;
+use surefoot_engine::model::{Event, Fault, HostName, RunState, Stamped, TaskEvent, TaskName, TaskRecord, TaskState};
+use surefoot_engine::plan::{Plan, PlannedStep, PlannedTask};
 
 /// A run, told from its record.
 #[derive(Serialize)]

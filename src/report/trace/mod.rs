@@ -8,11 +8,11 @@ mod otlp;
 
 pub use otlp::{TaskActions, requests};
 
-use crate::model::{DriftCheck, Event, Fault, Outcome, Stamped, TaskEvent, TaskName};
 use crate::report::labels;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
+use surefoot_engine::model::{DriftCheck, Event, Fault, Outcome, Stamped, TaskEvent, TaskName};
 
 /// The spans of a run, in the order in which they ended.
 #[derive(Default)]

@@ -3,9 +3,9 @@
 //! numbers.
 
 use super::{Attribute, Attributes, SpanEvent, Trace, TraceSpan};
-use crate::model::TaskName;
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
+use surefoot_engine::model::TaskName;
 
 /// So many spans go into one request: receivers refuse what is too large.
 const SPANS: usize = 1000;

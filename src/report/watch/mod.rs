@@ -10,8 +10,8 @@ pub use parts::{Asked, Head, RunRow, Shown, Update, WatchFrame, WatchStep};
 
 use super::labels;
 use super::review::{PlannedRun, ReviewCollector, ReviewTask};
-use crate::model::{Event, RunState, Stamped, TaskName, TaskRecord, TaskState};
 use indexmap::IndexMap;
+use surefoot_engine::model::{Event, RunState, Stamped, TaskName, TaskRecord, TaskState};
 
 /// How `approve` announces its question.
 const ASKING: &str = "ask: ";

@@ -1,14 +1,14 @@
 //! What is sent to who watches, as JSON. Times are in milliseconds since 1970.
 
 use super::class;
-use crate::model::{RunId, RunState, StepId, TaskName, TaskRecord, TaskState};
-use crate::plan::graph::{StepGraph, StepMark};
-use crate::plan::{Plan, PlannedStep, PlannedUndo};
 use crate::report::review::{PlannedRun, ReviewEvent, TaskSpan};
 use crate::report::{graph, labels};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::Serialize;
+use surefoot_engine::model::{RunId, RunState, StepId, TaskName, TaskRecord, TaskState};
+use surefoot_engine::plan::graph::{StepGraph, StepMark};
+use surefoot_engine::plan::{Plan, PlannedStep, PlannedUndo};
 
 /// What has changed.
 #[derive(Serialize)]

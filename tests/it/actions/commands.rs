@@ -3,7 +3,7 @@
 use super::refuses;
 use crate::support::bench::Bench;
 use serde_json::json;
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
 
 #[tokio::test]
 async fn sh_gives_what_the_text_said() {

@@ -7,8 +7,8 @@ use crate::support::files::{File, file, names};
 use crate::support::web::{Asked, Reply, Web, reply};
 use serde_json::{Value as Json, json};
 use std::fs;
-use surefoot::lab::Etcd;
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
+use surefoot_lab::lab::Etcd;
 
 const CONTENT: &str = "a tool\n";
 const SUM: &str = "4f3ab5a50bfd4ccd7ad0d5c4a6f3bf1d4ddab1b8a3f0dc7a0c6b5c1fd4a1c3f3";

@@ -5,7 +5,7 @@ use crate::support::bench::Bench;
 use crate::support::files::{File, file};
 use serde_json::json;
 use std::fs;
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
 
 #[tokio::test]
 async fn variables_change_and_all_else_stays() {

@@ -6,7 +6,7 @@ use crate::support::files::{File, file, names};
 use serde_json::json;
 use std::fs;
 use std::sync::atomic::Ordering;
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
 
 async fn bench() -> Bench {
     let bench = Bench::local().await;

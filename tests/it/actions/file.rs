@@ -7,7 +7,7 @@ use serde_json::json;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
 
 #[tokio::test]
 async fn a_content_comes_with_its_diff_and_goes_back() {

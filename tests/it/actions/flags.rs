@@ -4,7 +4,7 @@ use super::refuses;
 use crate::support::bench::Bench;
 use crate::support::files::{File, file};
 use serde_json::json;
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
 
 const POD: &str = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - command:\n    - etcd # the program\n    - --name=a\n    - --debug\n    image: etcd\n";
 

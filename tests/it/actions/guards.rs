@@ -2,7 +2,7 @@
 
 use crate::support::bench::Bench;
 use serde_json::json;
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
 
 #[tokio::test]
 async fn every_claim_that_does_not_hold_is_told() {

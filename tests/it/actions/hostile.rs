@@ -234,7 +234,7 @@ async fn a_link_that_others_could_have_made_is_not_followed() {
     let scene = Scene::new().await;
     symlink(scene.bench.path("root"), scene.bench.path("eve/way")).unwrap();
     let step = scene.bench.step("file", json!({ "path": scene.bench.at("eve/way/new"), "content": "x" }));
-    assert_eq!(step.inspect().await.unwrap_err().kind, surefoot::model::FaultKind::Refused);
+    assert_eq!(step.inspect().await.unwrap_err().kind, surefoot_engine::model::FaultKind::Refused);
     symlink(scene.bench.path("eve"), scene.bench.path("roots")).unwrap();
     let step = scene.bench.step("file", json!({ "path": scene.bench.at("roots/new"), "content": "x" }));
     step.run().await.unwrap();

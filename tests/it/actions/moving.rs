@@ -5,7 +5,7 @@ use crate::support::files::{File, file, names};
 use serde_json::{Value as Json, json};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
 use tempfile::TempDir;
 
 /// A folder on another filesystem than the bench's.

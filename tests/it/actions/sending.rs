@@ -3,8 +3,8 @@
 use crate::support::cluster::Cluster;
 use crate::support::program::Program;
 use serde_json::json;
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
-use surefoot::model::{FaultKind, TaskEvent};
+use surefoot_engine::model::{FaultKind, TaskEvent};
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 #[tokio::test]
 async fn a_file_comes_from_one_host_to_another_and_goes_away_again() {
@@ -52,7 +52,7 @@ async fn what_cannot_be_sent_is_told_and_nothing_appears() {
     cluster.inside(&from, "head -c 50000000 /dev/urandom >/var/log/growing");
     let step = cluster.step(to.as_str(), "send", send);
     let before = match step.inspect().await.unwrap() {
-        surefoot::action::ErasedSeen::Change(change) => change.before,
+        surefoot_engine::action::ErasedSeen::Change(change) => change.before,
         clean => panic!("{clean:?}"),
     };
     let grow = tokio::task::spawn_blocking({

@@ -8,8 +8,8 @@ use serde_json::{Value as Json, json};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use surefoot::lab::Etcd;
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
+use surefoot_lab::lab::Etcd;
 
 fn ca() -> Json {
     json!({ "cert": "pki/ca.pem", "key": "pki/ca-key.pem", "name": "etcd" })

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering;
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
 
 /// A bench with a file `new` to copy, and an empty folder `etc` to copy it into.
 async fn bench() -> (Bench, Json) {

@@ -7,8 +7,8 @@ use crate::support::files::{File, file, mode_and_owner, names};
 use serde_json::{Value as Json, json};
 use std::fs;
 use std::process::Command;
-use surefoot::lab::Etcd;
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
+use surefoot_lab::lab::Etcd;
 
 /// Makes things below `bench`, by a shell there.
 fn sh(bench: &Bench, script: &str) {

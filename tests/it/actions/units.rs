@@ -4,10 +4,10 @@ use super::refuses;
 use crate::support::bench::{Bench, Step};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
-use surefoot::action::CommandSettings;
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
-use surefoot::model::{FaultKind, RunId};
-use surefoot::world::{SshHost, SshTarget};
+use surefoot_engine::action::CommandSettings;
+use surefoot_engine::model::{FaultKind, RunId};
+use surefoot_engine::world::{SshHost, SshTarget};
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 /// One host in a lab of its own.
 struct Scene {

@@ -3,7 +3,7 @@
 use crate::support::bench::Bench;
 use serde_json::json;
 use std::time::{Duration, Instant};
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
 use tokio::net::TcpListener;
 
 /// A bench whose steps have time for a look or two.

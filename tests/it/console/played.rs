@@ -7,10 +7,10 @@ use crate::support::program::Program;
 use crate::support::terminal::Terminal;
 use std::path::PathBuf;
 use std::sync::Arc;
-use surefoot::execute::Signals;
-use surefoot::model::{Observer, RunState, Stamped};
 use surefoot::report::console::{Console, ConsoleRequest, ConsoleRun};
 use surefoot::report::run::Back;
+use surefoot_engine::execute::Signals;
+use surefoot_engine::model::{Observer, RunState, Stamped};
 use tokio::sync::mpsc;
 
 /// How many hosts, what panics at the sight of a file (`console=PATH`, `engine=PATH`), and the words that each host is told.

@@ -2,9 +2,9 @@
 
 use crate::support::cluster::Cluster;
 use serde_json::json;
-use surefoot::lab::Etcd;
-use surefoot::model::FaultKind;
-use surefoot::secret::{EtcdLogin, Secret};
+use surefoot_engine::model::FaultKind;
+use surefoot_engine::secret::{EtcdLogin, Secret};
+use surefoot_lab::lab::Etcd;
 
 const PASSWORD: &str = "correct horse battery";
 

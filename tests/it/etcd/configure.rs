@@ -2,8 +2,8 @@
 
 use crate::support::cluster::Cluster;
 use serde_json::json;
-use surefoot::lab::{Etcd, LabName};
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
+use surefoot_lab::lab::{Etcd, LabName};
 
 /// A unit of its own on the one host, with these files.
 async fn site(stem: &str, unit: &str, files: &[(&str, &str)]) -> (Cluster, LabName) {

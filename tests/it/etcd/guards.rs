@@ -5,9 +5,9 @@ use crate::support::procedures::full;
 use etcd_client::{AlarmAction, AlarmOptions, AlarmType};
 use serde_json::{Value as Json, json};
 use std::fs;
-use surefoot::lab::{Etcd, LabName};
-use surefoot::model::{Fault, FaultKind};
-use surefoot::world::EtcdAccess;
+use surefoot_engine::model::{Fault, FaultKind};
+use surefoot_engine::world::EtcdAccess;
+use surefoot_lab::lab::{Etcd, LabName};
 
 async fn put(cluster: &Cluster, prefix: &str, count: u64) {
     let fill = json!({ "members": cluster.names_json(), "fill": { "count": count, "size": 64, "prefix": prefix } });

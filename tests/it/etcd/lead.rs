@@ -2,8 +2,8 @@
 
 use crate::support::cluster::Cluster;
 use serde_json::{Value as Json, json};
-use surefoot::lab::{Etcd, LabName};
-use surefoot::model::{Fault, FaultKind};
+use surefoot_engine::model::{Fault, FaultKind};
+use surefoot_lab::lab::{Etcd, LabName};
 
 async fn leader(cluster: &Cluster) -> String {
     let health = cluster.settle(&cluster.names_json(), None).await;

@@ -3,8 +3,8 @@
 use crate::support::cluster::{Cluster, Step};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
-use surefoot::lab::{Etcd, LabName};
-use surefoot::model::{Fault, FaultKind, Outputs};
+use surefoot_engine::model::{Fault, FaultKind, Outputs};
+use surefoot_lab::lab::{Etcd, LabName};
 
 /// What a runbook's `retry` is for: etcd is not ready for it yet, or its members do not know of the last change yet.
 fn passing(fault: &Fault) -> bool {

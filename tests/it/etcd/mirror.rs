@@ -3,10 +3,10 @@
 use crate::support::cluster::Cluster;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
-use surefoot::action::ErasedSeen;
-use surefoot::lab::{Break, Etcd, LabName};
-use surefoot::model::{Fault, FaultKind, Outputs};
-use surefoot::secret::{EtcdLogin, Secret};
+use surefoot_engine::action::ErasedSeen;
+use surefoot_engine::model::{Fault, FaultKind, Outputs};
+use surefoot_engine::secret::{EtcdLogin, Secret};
+use surefoot_lab::lab::{Break, Etcd, LabName};
 use tokio::time::sleep;
 
 const NOTE: &str = "surefoot/mirror";

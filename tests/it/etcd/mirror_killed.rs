@@ -6,8 +6,8 @@ use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use surefoot::lab::{Break, Etcd, LabName, LabSpec};
-use surefoot::model::TaskEvent;
+use surefoot_engine::model::TaskEvent;
+use surefoot_lab::lab::{Break, Etcd, LabName, LabSpec};
 
 /// For how long the source must have been quiet before both are compared: long enough to be killed in.
 const QUIET: Duration = Duration::from_secs(6);

@@ -2,8 +2,8 @@
 
 use crate::support::cluster::{Cluster, TOKEN};
 use serde_json::{Value as Json, json};
-use surefoot::lab::Etcd;
-use surefoot::model::{FaultKind, Outputs};
+use surefoot_engine::model::{FaultKind, Outputs};
+use surefoot_lab::lab::Etcd;
 
 const KEYS: u64 = 2000;
 

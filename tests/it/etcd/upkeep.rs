@@ -3,8 +3,8 @@
 use crate::support::cluster::Cluster;
 use serde_json::json;
 use std::time::Duration;
-use surefoot::lab::Etcd;
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
+use surefoot_lab::lab::Etcd;
 
 async fn revision(cluster: &Cluster) -> i64 {
     cluster.act("controller", "etcd.health", json!({ "members": cluster.names_json() })).await.unwrap()["revision"]

@@ -5,10 +5,10 @@ use super::engines::{Cut, Theatre, deed, mark, turn};
 use super::sittings::{audit, back_to, play, reach, sit, sittings};
 use super::stage::{ACT, LOOK, expr, needs, retry, step};
 use proptest::prelude::*;
-use surefoot::check::{Gate, Need, OnFailure, Retry, Step};
-use surefoot::execute::Goal;
-use surefoot::execute::rollback::RollbackTarget;
-use surefoot::model::*;
+use surefoot_engine::check::{Gate, Need, OnFailure, Retry, Step};
+use surefoot_engine::execute::Goal;
+use surefoot_engine::execute::rollback::RollbackTarget;
+use surefoot_engine::model::*;
 
 #[test]
 fn a_step_of_an_undo_is_repeated_until_what_it_waits_for() {

@@ -4,10 +4,10 @@ use super::engines::{Theatre, deed, mark, turn};
 use super::sittings::{back_to, play};
 use super::stage::{needs, roll, step};
 use serde_json::json;
-use surefoot::check::Step;
-use surefoot::execute::Goal;
-use surefoot::execute::rollback::{self, RollbackTarget};
-use surefoot::model::*;
+use surefoot_engine::check::Step;
+use surefoot_engine::execute::Goal;
+use surefoot_engine::execute::rollback::{self, RollbackTarget};
+use surefoot_engine::model::*;
 
 /// The tasks that a whole way back passes: as it was planned, and as they were taken back.
 async fn way_back(theatre: &Theatre) -> [Vec<String>; 2] {

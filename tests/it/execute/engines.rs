@@ -17,13 +17,13 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
-use surefoot::action::{Action, ActionKind, Change, Cx, Inspection, UndoSupport};
-use surefoot::check::Step;
-use surefoot::compile::Program;
-use surefoot::execute::{Append, Goal, Leases, Limits, RecordError, Run, RunOrigin, Signals, real_actions, run};
-use surefoot::model::*;
-use surefoot::template::Templated;
-use surefoot::world::{ActId, Host, Incoming, Output, Script, Sink, Tunnel, World};
+use surefoot_engine::action::{Action, ActionKind, Change, Cx, Inspection, UndoSupport};
+use surefoot_engine::check::Step;
+use surefoot_engine::compile::Program;
+use surefoot_engine::execute::{Append, Goal, Leases, Limits, RecordError, Run, RunOrigin, Signals, real_actions, run};
+use surefoot_engine::model::*;
+use surefoot_engine::template::Templated;
+use surefoot_engine::world::{ActId, Host, Incoming, Output, Script, Sink, Tunnel, World};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -471,7 +471,7 @@ fn id() -> RunId {
 
 /// The tasks right after a task in the graph, and all after those.
 pub fn after(program: &Program, task: &TaskName) -> BTreeSet<TaskName> {
-    use surefoot::compile::GraphNode;
+    use surefoot_engine::compile::GraphNode;
     let name = |node| match program.graph[node] {
         GraphNode::Task(task) => Some(program.tasks[task as usize].name.clone()),
         GraphNode::Join(_) => None,

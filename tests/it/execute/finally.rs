@@ -2,10 +2,10 @@
 
 use super::engines::{Cut, Theatre, deed, mark};
 use super::stage::{ACT, Stage, step};
-use surefoot::check::{OnFailure, Step};
-use surefoot::execute::Goal;
-use surefoot::execute::rollback::RollbackTarget;
-use surefoot::model::*;
+use surefoot_engine::check::{OnFailure, Step};
+use surefoot_engine::execute::Goal;
+use surefoot_engine::execute::rollback::RollbackTarget;
+use surefoot_engine::model::*;
 
 /// A step that does these words, and what it leaves is never taken back.
 fn last(words: &str) -> Step {

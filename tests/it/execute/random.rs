@@ -6,10 +6,10 @@ use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use proptest::prelude::*;
 use std::collections::{HashMap, HashSet};
-use surefoot::check::{Gate, Need, OnFailure, Step};
-use surefoot::compile::{GraphNode, Program, Task};
-use surefoot::execute::Signals;
-use surefoot::model::{Event, Outcome, TaskEvent, TaskName};
+use surefoot_engine::check::{Gate, Need, OnFailure, Step};
+use surefoot_engine::compile::{GraphNode, Program, Task};
+use surefoot_engine::execute::Signals;
+use surefoot_engine::model::{Event, Outcome, TaskEvent, TaskName};
 
 /// What a step is made from; `needs` are taken modulo the steps above it.
 #[derive(Clone, Debug)]

@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use surefoot::check::{OnFailure, Step};
-use surefoot::compile::Roll;
-use surefoot::execute::Goal;
-use surefoot::execute::rollback::RollbackTarget;
-use surefoot::model::*;
+use surefoot_engine::check::{OnFailure, Step};
+use surefoot_engine::compile::Roll;
+use surefoot_engine::execute::Goal;
+use surefoot_engine::execute::rollback::RollbackTarget;
+use surefoot_engine::model::*;
 
 fn gate(words: &str) -> Step {
     Step { on: None, ..step("gate", &LOOK, words) }

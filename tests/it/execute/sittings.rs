@@ -2,9 +2,9 @@
 
 use super::engines::{Cut, Theatre, activates, after};
 use proptest::prelude::*;
-use surefoot::execute::Goal;
-use surefoot::execute::rollback::RollbackTarget;
-use surefoot::model::*;
+use surefoot_engine::execute::Goal;
+use surefoot_engine::execute::rollback::RollbackTarget;
+use surefoot_engine::model::*;
 
 pub fn cut() -> impl Strategy<Value = Option<Cut>> {
     prop_oneof![

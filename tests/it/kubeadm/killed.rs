@@ -7,8 +7,8 @@ use crate::support::program::Ran;
 use crate::support::site::Site;
 use rustix::process::Signal;
 use std::collections::BTreeSet;
-use surefoot::lab::Etcd;
-use surefoot::model::{Event, TaskEvent};
+use surefoot_engine::model::{Event, TaskEvent};
+use surefoot_lab::lab::Etcd;
 
 /// Runs it, killing the engine once at each of these steps; with none named, at every one that changes something.
 pub fn killed(site: &Site, name: &str, words: &[&str], steps: &[&str]) -> Ran {

@@ -2,8 +2,8 @@
 
 use crate::support::program::Program;
 use serde_json::Value as Json;
-use surefoot::lab::{Etcd, HostSpec, LabGuard, LabName, LabSpec};
-use surefoot::model::TaskEvent;
+use surefoot_engine::model::TaskEvent;
+use surefoot_lab::lab::{Etcd, HostSpec, LabGuard, LabName, LabSpec};
 
 const BOOK: &str = "runbook: test/held\nhosts: { web: { min: 1 } }\nsteps:\n  \
                     - { id: long, on: web, sh: sleep 7777, irreversible: it is a test }\n";

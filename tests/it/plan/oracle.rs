@@ -3,7 +3,7 @@
 use crate::support::program::Ran;
 use serde_json::Value as Json;
 use std::collections::HashMap;
-use surefoot::model::{HostName, TaskName, TaskState};
+use surefoot_engine::model::{HostName, TaskName, TaskState};
 
 /// One task, as a plan has it.
 #[derive(Debug)]

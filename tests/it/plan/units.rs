@@ -3,7 +3,7 @@
 use super::oracle;
 use crate::support::program::Program;
 use serde_json::Value as Json;
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 /// Units `a` to `h`: what is done to each, the step about it, and what a plan must say.
 const UNITS: [(&str, &str, &str, &str); 12] = [

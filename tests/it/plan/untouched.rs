@@ -5,7 +5,7 @@ use crate::runbooks::scene::Scene;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
-use surefoot::lab::Etcd;
+use surefoot_lab::lab::Etcd;
 
 /// Every file by name, mode, owner, size and time of change, every unit's state and when it came into it. Left out is
 /// what a login writes (who was there, logs), what systemd writes for it, and what a running server keeps writing in its

@@ -8,8 +8,8 @@ use crate::support::site::{Layout, Site};
 use crate::support::writer::Writer;
 use rustix::process::Signal;
 use serde_json::json;
-use surefoot::lab::{Etcd, LabName};
-use surefoot::model::{Event, Fault, FaultKind, Stamped, TaskEvent};
+use surefoot_engine::model::{Event, Fault, FaultKind, Stamped, TaskEvent};
+use surefoot_lab::lab::{Etcd, LabName};
 
 const QUICK: [&str; 6] = ["-i", "site.yaml", "-p", "settle=1s", "--approve", "even"];
 

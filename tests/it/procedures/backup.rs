@@ -6,7 +6,7 @@ use crate::support::program::Ran;
 use crate::support::site::Site;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
-use surefoot::model::{FaultKind, Outcome};
+use surefoot_engine::model::{FaultKind, Outcome};
 
 /// A cluster of three, and one host that keeps backups.
 fn scene(kind: Kind, stem: &str) -> Site {

@@ -6,8 +6,8 @@ use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
 use serde_json::json;
-use surefoot::lab::LabName;
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
+use surefoot_lab::lab::LabName;
 
 const TLS: Kind = Kind { tls: true, ..PLAIN };
 

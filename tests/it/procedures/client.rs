@@ -2,7 +2,7 @@
 
 use crate::support::site::Site;
 use std::time::Duration;
-use surefoot::lab::LabName;
+use surefoot_lab::lab::LabName;
 
 /// The file with its variables.
 pub const FILE: &str = "/etc/default/app";

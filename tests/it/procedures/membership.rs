@@ -3,8 +3,8 @@
 use crate::support::site::Site;
 use etcd_client::{AlarmAction, AlarmOptions, AlarmType, Client};
 use serde_json::{Map, Value as Json, json};
-use surefoot::lab::LabName;
-use surefoot::model::Fault;
+use surefoot_engine::model::Fault;
+use surefoot_lab::lab::LabName;
 
 /// In each cluster at first.
 pub const KEYS: u64 = 300;

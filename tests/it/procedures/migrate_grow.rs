@@ -8,8 +8,8 @@ use crate::support::site::{Layout, Site};
 use crate::support::writer::Writer;
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
-use surefoot::lab::LabName;
-use surefoot::model::{FaultKind, TaskEvent};
+use surefoot_engine::model::{FaultKind, TaskEvent};
+use surefoot_lab::lab::LabName;
 
 const WORDS: [&str; 4] = ["-i", "site.yaml", "-p", "settle=1s"];
 

@@ -8,8 +8,8 @@ use rustix::process::Signal;
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
-use surefoot::lab::LabName;
-use surefoot::model::{FaultKind, TaskEvent};
+use surefoot_engine::model::{FaultKind, TaskEvent};
+use surefoot_lab::lab::LabName;
 
 const WORDS: [&str; 8] =
     ["-i", "site.yaml", "-p", "client_unit=app", "-p", "client_file=/etc/default/app", "-p", "quiet=1s"];

@@ -7,8 +7,8 @@ use crate::support::program::Ran;
 use crate::support::site::{Layout, Site, own};
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
-use surefoot::lab::{Etcd, LabName};
-use surefoot::model::{FaultKind, TaskEvent};
+use surefoot_engine::model::{FaultKind, TaskEvent};
+use surefoot_lab::lab::{Etcd, LabName};
 
 /// Four hosts: the first has a single node with etcd's default name and a local peer URL; the first three will be the
 /// cluster, and the last may write.

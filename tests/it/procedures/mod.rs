@@ -25,8 +25,8 @@ use crate::support::program::{Program, Ran};
 use crate::support::site::{Layout, Site};
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
-use surefoot::lab::{Etcd, LabName, LabSpec};
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
+use surefoot_lab::lab::{Etcd, LabName, LabSpec};
 
 /// A shipped runbook by its name.
 fn shipped(name: &str) -> PathBuf {

@@ -6,8 +6,8 @@ use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
 use crate::support::writer::Writer;
 use rustix::process::Signal;
-use surefoot::lab::{DataDisk, LabName, LabSpec};
-use surefoot::model::{FaultKind, TaskEvent};
+use surefoot_engine::model::{FaultKind, TaskEvent};
+use surefoot_lab::lab::{DataDisk, LabName, LabSpec};
 
 const WORDS: [&str; 8] = ["-i", "site.yaml", "--approve", "go", "-p", "settle=1s", "-p", "watch=3s"];
 pub const MIB: u64 = 1 << 20;
@@ -86,7 +86,7 @@ fn alarm_ends(kind: Kind) -> Proof {
 #[test]
 fn an_alarm_ends_and_there_is_no_way_back_under_the_data() {
     if full() {
-        [PLAIN, Kind { etcd: surefoot::lab::Etcd::V3_4, ..PLAIN }]
+        [PLAIN, Kind { etcd: surefoot_lab::lab::Etcd::V3_4, ..PLAIN }]
             .iter()
             .for_each(|kind| kind.prove("raise-quota", "out of a NOSPACE alarm", alarm_ends));
     }

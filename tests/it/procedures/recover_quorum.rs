@@ -6,8 +6,8 @@ use super::{Kind, PLAIN, keys, prove_kinds, shipped, stopped, took};
 use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
-use surefoot::lab::{Break, LabName};
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
+use surefoot_lab::lab::{Break, LabName};
 
 /// Waits until the survivors follow nobody.
 const NOTICED: &str = "runbook: noticed\nhosts: { survivors: {} }\nsteps:\n  - id: now\n    on: survivors\n    \

@@ -8,8 +8,8 @@ use crate::support::site::{Layout, Site};
 use crate::support::writer::Writer;
 use etcd_client::AlarmType;
 use rustix::process::Signal;
-use surefoot::lab::{Break, LabName};
-use surefoot::model::{FaultKind, TaskEvent};
+use surefoot_engine::model::{FaultKind, TaskEvent};
+use surefoot_lab::lab::{Break, LabName};
 
 fn scene(kind: Kind, stem: &str, members: usize, layout: Layout) -> Site {
     let mut site = kind.boot(stem, members, 0, layout);

@@ -8,8 +8,8 @@ use crate::support::site::{Layout, Site, TOKEN};
 use crate::support::writer::Writer;
 use etcd_client::AlarmType;
 use rustix::process::Signal;
-use surefoot::lab::{Etcd, LabName};
-use surefoot::model::{FaultKind, TaskEvent};
+use surefoot_engine::model::{FaultKind, TaskEvent};
+use surefoot_lab::lab::{Etcd, LabName};
 
 fn scene(kind: Kind, stem: &str, members: usize) -> Site {
     let mut site = kind.boot(stem, members, 0, Layout::Debian);

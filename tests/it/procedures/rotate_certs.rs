@@ -8,8 +8,8 @@ use crate::support::writer::Writer;
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 use std::path::Path;
-use surefoot::lab::LabName;
-use surefoot::model::{FaultKind, TaskEvent};
+use surefoot_engine::model::{FaultKind, TaskEvent};
+use surefoot_lab::lab::LabName;
 
 const TLS: Kind = Kind { tls: true, ..PLAIN };
 const WORDS: [&str; 6] = ["-i", "site.yaml", "--approve", "go", "-p", "settle=1s"];

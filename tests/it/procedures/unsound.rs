@@ -7,8 +7,8 @@ use super::{Kind, PLAIN, shipped, stopped, struck, took};
 use crate::support::procedures::full;
 use crate::support::site::{Layout, Site};
 use etcd_client::AlarmType;
-use surefoot::lab::{Etcd, LabName};
-use surefoot::model::{FaultKind, TaskEvent};
+use surefoot_engine::model::{FaultKind, TaskEvent};
+use surefoot_lab::lab::{Etcd, LabName};
 
 const REFUSED: FaultKind = FaultKind::Refused;
 /// Answers to questions that come before the guards.

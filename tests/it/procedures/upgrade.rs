@@ -9,8 +9,8 @@ use crate::support::site::Site;
 use crate::support::writer::Writer;
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
-use surefoot::model::{Event, FaultKind, TaskEvent};
+use surefoot_engine::model::{Event, FaultKind, TaskEvent};
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 /// A cluster, and the programs of Debian's 3.5 beside the program.
 fn scene(kind: Kind, stem: &str) -> Site {

@@ -10,8 +10,8 @@ use crate::support::program::Ran;
 use crate::support::site::{Layout, PASSWORD, Site};
 use crate::support::writer::Writer;
 use serde_json::Value as Json;
-use surefoot::lab::{Etcd, LabName};
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
+use surefoot_lab::lab::{Etcd, LabName};
 
 const USERS: Kind = Kind { etcd: Etcd::Sid, ..PLAIN };
 

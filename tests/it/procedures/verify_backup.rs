@@ -5,8 +5,8 @@ use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
 use crate::support::site::Site;
 use serde_json::{Value as Json, json};
-use surefoot::lab::LabName;
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
+use surefoot_lab::lab::LabName;
 
 /// A cluster of three with its backup, and a host that has an etcd to try it with.
 fn scene(kind: Kind, stem: &str) -> Site {

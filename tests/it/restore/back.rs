@@ -3,7 +3,7 @@
 use super::guards::{BEFORE, serving};
 use crate::support::site::Site;
 use serde_json::{Value as Json, json};
-use surefoot::lab::LabName;
+use surefoot_lab::lab::LabName;
 
 /// Whether the cluster is one, and what it holds: its id, and etcd's own hash of its keys at their revision.
 const HELD: &str = "runbook: test/held

@@ -2,7 +2,7 @@
 
 use crate::support::site::Layout;
 use std::fmt;
-use surefoot::lab::Etcd;
+use surefoot_lab::lab::Etcd;
 
 /// What the hosts are when the restore begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

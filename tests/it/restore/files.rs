@@ -1,7 +1,7 @@
 //! Snapshots that are not what they should be: here, and on one host alone.
 
 use super::guards::{BEFORE, changed_nothing, serving, stopped_by};
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
 
 #[test]
 fn a_file_that_is_no_whole_snapshot_is_refused_before_anything() {

@@ -4,9 +4,9 @@ use super::RESTORE;
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
 use std::path::Path;
-use surefoot::lab::{Break, DataDisk, Etcd, LabName, LabSpec};
-use surefoot::model::{FaultKind, Outcome, TaskState};
 use surefoot::report::labels;
+use surefoot_engine::model::{FaultKind, Outcome, TaskState};
+use surefoot_lab::lab::{Break, DataDisk, Etcd, LabName, LabSpec};
 
 const KEYS: u64 = 200;
 pub(super) const BEFORE: [&str; 2] = ["-p", "snapshot=before.db"];

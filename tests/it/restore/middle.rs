@@ -2,8 +2,8 @@
 
 use super::guards::{BEFORE, serving, stopped, stopped_by};
 use crate::support::site::own;
-use surefoot::lab::{Break, HostState, LabName};
-use surefoot::model::{FaultKind, TaskEvent};
+use surefoot_engine::model::{FaultKind, TaskEvent};
+use surefoot_lab::lab::{Break, HostState, LabName};
 
 #[test]
 fn a_restore_that_fails_on_one_host_leaves_the_old_cluster_whole() {

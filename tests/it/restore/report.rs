@@ -2,7 +2,7 @@
 
 use super::cases::Case;
 use std::fmt::Write;
-use surefoot::lab::Etcd;
+use surefoot_lab::lab::Etcd;
 
 /// A case, and the seconds of its restore where it passed.
 pub type Line = (Case, Option<f64>);

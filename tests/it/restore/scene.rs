@@ -4,7 +4,7 @@ use super::cases::{Case, Onto, Twist};
 use crate::support::site::Site;
 use etcd_client::{AlarmAction, AlarmType, Client};
 use serde_json::{Value as Json, json};
-use surefoot::lab::{LabName, LabSpec};
+use surefoot_lab::lab::{LabName, LabSpec};
 
 pub struct Scene {
     pub case: Case,

@@ -3,7 +3,7 @@
 
 use super::guards::{stopped, stopped_by};
 use crate::support::site::Site;
-use surefoot::model::{FaultKind, TaskState};
+use surefoot_engine::model::{FaultKind, TaskState};
 
 /// Swaps the old data back in, as a host does whose swap was undone, or whose disk was rolled back.
 const OLD_DATA: &str = r#"mv "$DATA" /root/new && mv "$DATA.before-$RUN" "$DATA""#;

@@ -4,7 +4,7 @@ use super::scene::Scene;
 use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
-use surefoot::model::TaskEvent;
+use surefoot_engine::model::TaskEvent;
 
 const KEEPALIVE: &str = "cat /proc/sys/net/ipv4/tcp_keepalive_time; cat /etc/sysctl.d/90-net.* 2>/dev/null || true";
 

@@ -3,7 +3,7 @@
 use super::scene::Scene;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
-use surefoot::lab::Lab;
+use surefoot_lab::lab::Lab;
 
 const HOSTS: [&str; 2] = ["db-1", "db-2"];
 

@@ -2,9 +2,9 @@
 
 use crate::support::program::{Called, Program, Ran, Running};
 use std::path::{Path, PathBuf};
-use surefoot::lab::{LabGuard, LabName};
-use surefoot::load;
-use surefoot::model::Sources;
+use surefoot_engine::load;
+use surefoot_engine::model::Sources;
+use surefoot_lab::lab::{LabGuard, LabName};
 
 pub struct Scene {
     pub lab: LabGuard,
@@ -26,7 +26,7 @@ impl Scene {
     pub fn of(stem: &str, shipped: &str) -> Scene {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks").join(shipped);
         let rehearsal = shipped.with_extension("rehearse.yaml");
-        let rehearsal = surefoot::rehearse::load(&rehearsal, &mut Sources::default()).unwrap();
+        let rehearsal = surefoot_lab::rehearse::load(&rehearsal, &mut Sources::default()).unwrap();
         let name = LabName::of_this_process(stem).unwrap();
         let lab = LabGuard::up(&rehearsal.lab.clone().spec(name), &|_| {}).unwrap();
         let mut words = vec!["-i".to_owned(), lab.inventory().display().to_string()];

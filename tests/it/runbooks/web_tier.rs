@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use surefoot::model::TaskEvent;
+use surefoot_engine::model::TaskEvent;
 
 const SITE: &str = "server {
     listen 80;

@@ -3,8 +3,8 @@
 use super::root;
 use crate::support::language_server::Server;
 use serde_json::Value as Json;
-use surefoot::check::STEP;
 use surefoot::cli::ACTIONS;
+use surefoot_engine::check::STEP;
 
 /// A text with `|` where the cursor is.
 fn with_cursor(text: &str) -> (String, usize, usize) {

@@ -6,7 +6,7 @@ use crate::support::visitor::Page;
 use std::io::Read;
 use std::process::Child;
 use std::time::{Duration, Instant};
-use surefoot::lab::{Etcd, HostSpec, LabGuard, LabName, LabSpec};
+use surefoot_lab::lab::{Etcd, HostSpec, LabGuard, LabName, LabSpec};
 
 /// What it prints looks like markup, and must not become any.
 const BOOK: &str = r#"runbook: test/browser

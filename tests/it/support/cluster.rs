@@ -8,12 +8,12 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use surefoot::action::{CommandSettings, Cx, ErasedSeen};
 use surefoot::cli::ACTIONS;
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
-use surefoot::model::{Fault, HostName, Outputs, RunId, TaskName};
-use surefoot::secret::EtcdLogin;
-use surefoot::world::{EtcdAccess, Host, LocalHost, Silent, SshHost, SshTarget, World};
+use surefoot_engine::action::{CommandSettings, Cx, ErasedSeen};
+use surefoot_engine::model::{Fault, HostName, Outputs, RunId, TaskName};
+use surefoot_engine::secret::EtcdLogin;
+use surefoot_engine::world::{EtcdAccess, Host, LocalHost, Silent, SshHost, SshTarget, World};
+use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -241,7 +241,7 @@ impl Cluster {
 pub struct Step<'a> {
     cluster: &'a Cluster,
     task: TaskName,
-    action: Box<dyn surefoot::action::Erased>,
+    action: Box<dyn surefoot_engine::action::Erased>,
     attempts: AtomicU32,
 }
 

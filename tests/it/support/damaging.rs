@@ -5,8 +5,8 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use surefoot::model::{Fault, HostName};
-use surefoot::world::{ActId, Host, Incoming, Output, Script, Sink, Tunnel};
+use surefoot_engine::model::{Fault, HostName};
+use surefoot_engine::world::{ActId, Host, Incoming, Output, Script, Sink, Tunnel};
 use tokio::io::AsyncReadExt;
 
 pub struct Damaging(Arc<dyn Host>);

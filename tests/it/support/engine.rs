@@ -4,8 +4,8 @@
 use super::sshd::Sshd;
 use std::path::PathBuf;
 use std::process::Command;
-use surefoot::model::RunId;
-use surefoot::world::SshTarget;
+use surefoot_engine::model::RunId;
+use surefoot_engine::world::SshTarget;
 
 const CALLED: &str = "SUREFOOT_TEST_ENGINE";
 

@@ -1,6 +1,6 @@
 //! The example of an action's manual, in the smallest runbook that it can stand in.
 
-use surefoot::action::ActionKind;
+use surefoot_engine::action::ActionKind;
 
 /// With what the example names: the role `members`, a role `source` of one host, parameters.
 pub fn runbook(kind: &ActionKind) -> String {

@@ -3,8 +3,8 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use surefoot::journal::Store;
-use surefoot::model::{Event, Fault, Outputs, RunId, RunState, Stamped, TaskEvent, TaskName, TaskState};
+use surefoot_engine::journal::Store;
+use surefoot_engine::model::{Event, Fault, Outputs, RunId, RunState, Stamped, TaskEvent, TaskName, TaskState};
 use tempfile::TempDir;
 
 /// A program that has not ended by then hangs: it is killed, and its exit code is 124.

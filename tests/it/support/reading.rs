@@ -2,8 +2,9 @@
 
 use std::path::Path;
 use surefoot::cli::ACTIONS;
-use surefoot::model::{Diagnostic, Sources};
-use surefoot::{check, load, report};
+use surefoot::report;
+use surefoot_engine::model::{Diagnostic, Sources};
+use surefoot_engine::{check, load};
 
 /// Everything that reads such a file reads it.
 pub fn read(folder: &Path, bytes: &[u8]) {
@@ -27,7 +28,7 @@ pub fn read(folder: &Path, bytes: &[u8]) {
         load::hosts(&yaml, &mut sources).map(|loaded| loaded.warnings).unwrap_or_else(|problems| problems),
         load::hosts(&ini, &mut sources).map(|loaded| loaded.warnings).unwrap_or_else(|problems| problems),
         load::inventory(&yaml, &mut sources).err().unwrap_or_default(),
-        surefoot::rehearse::load(&yaml, &mut sources).err().unwrap_or_default(),
+        surefoot_lab::rehearse::load(&yaml, &mut sources).err().unwrap_or_default(),
         load::params(&yaml, &mut sources).err().unwrap_or_default(),
         load::argument(&String::from_utf8_lossy(bytes), &mut sources).err().unwrap_or_default(),
     ] {

@@ -1,8 +1,8 @@
 use super::probes::noise;
 use super::*;
 use futures_util::future::join_all;
-use surefoot::model::FaultKind;
-use surefoot::world::Silent;
+use surefoot_engine::model::FaultKind;
+use surefoot_engine::world::Silent;
 
 #[tokio::test]
 async fn an_act_runs_once_however_often_it_is_asked_for() {

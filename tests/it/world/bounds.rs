@@ -5,8 +5,8 @@ use super::*;
 use crate::support::program::Program;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use surefoot::model::FaultKind;
-use surefoot::world::{SshTarget, Takeover};
+use surefoot_engine::model::FaultKind;
+use surefoot_engine::world::{SshTarget, Takeover};
 
 /// Prints so many bytes between two words.
 fn long(bytes: u64) -> Script {

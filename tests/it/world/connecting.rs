@@ -1,8 +1,8 @@
 use super::*;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use surefoot::model::{Fault, FaultKind};
-use surefoot::world::SshTarget;
+use surefoot_engine::model::{Fault, FaultKind};
+use surefoot_engine::world::SshTarget;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 async fn refusal(target: SshTarget) -> Fault {

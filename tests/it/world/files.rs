@@ -1,7 +1,7 @@
 use super::probes::noise;
 use super::*;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
 
 #[tokio::test]
 async fn a_file_goes_to_a_host_and_comes_back() {

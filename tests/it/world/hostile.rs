@@ -5,9 +5,9 @@ use super::*;
 use crate::support::program::Program;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
-use surefoot::lab::{LabGuard, LabName};
-use surefoot::model::{Fault, FaultKind};
-use surefoot::world::{Acquired, Claim, EngineIdentity, LeaseInfo, SshTarget, Takeover, status};
+use surefoot_engine::model::{Fault, FaultKind};
+use surefoot_engine::world::{Acquired, Claim, EngineIdentity, LeaseInfo, SshTarget, Takeover, status};
+use surefoot_lab::lab::{LabGuard, LabName};
 
 /// A host with `eve`, who may do nothing, and `ana` and `ops`, who may become root.
 pub(super) struct Town {

@@ -1,6 +1,6 @@
 use super::*;
 use std::time::Duration;
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
 
 /// Daemons of every kind: in the group, in a session of their own, with a parent that has gone, deaf to TERM.
 const FAMILY: &str = r#"

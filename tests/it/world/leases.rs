@@ -2,8 +2,8 @@
 
 use super::*;
 use std::time::Duration;
-use surefoot::model::{Fault, FaultKind};
-use surefoot::world::{Acquired, Claim, EngineIdentity, LeaseStatus, Takeover};
+use surefoot_engine::model::{Fault, FaultKind};
+use surefoot_engine::world::{Acquired, Claim, EngineIdentity, LeaseStatus, Takeover};
 
 /// A host that no other test can hold.
 fn bench() -> Bench {

@@ -2,9 +2,9 @@
 
 use super::*;
 use std::time::Duration;
-use surefoot::lab::{Break, Etcd, LabGuard, LabName, LabSpec};
-use surefoot::model::FaultKind;
-use surefoot::world::SshTarget;
+use surefoot_engine::model::FaultKind;
+use surefoot_engine::world::SshTarget;
+use surefoot_lab::lab::{Break, Etcd, LabGuard, LabName, LabSpec};
 
 pub(super) fn lab(stem: &str) -> (LabGuard, LabName) {
     let name = LabName::of_this_process(stem).expect("a good name");

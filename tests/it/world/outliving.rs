@@ -2,7 +2,7 @@ use super::*;
 use crate::support::engine;
 use std::path::Path;
 use std::process::{Child, Command};
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
 
 /// Writes, waits to be told, writes again, and counts that it was started.
 const SLOW: &str = "echo x >>\"$1/started\"; echo begin; echo oops >&2; cat \"$1/go\"; echo end; exit 6";
@@ -169,7 +169,8 @@ async fn a_dropped_act_runs_on() {
 #[tokio::test]
 async fn a_host_that_does_not_come_back_leaves_the_outcome_unknown() {
     let bench = Bench::new();
-    let target = surefoot::world::SshTarget { patience: std::time::Duration::from_secs(1), ..bench.sshd.target() };
+    let target =
+        surefoot_engine::world::SshTarget { patience: std::time::Duration::from_secs(1), ..bench.sshd.target() };
     let host = SshHost::connect(&target, &bench.run).await.expect("in");
     let (name, sink) = (id("slow"), Recorder::default());
     let script = slow(&bench);
@@ -256,7 +257,7 @@ async fn an_act_on_the_controller_outlives_its_engine_too() {
     let run_dir = folder.path().join("run").display().to_string();
     let go = folder.path().join("go");
     crate::support::sshd::run(Command::new("mkfifo").arg(&go));
-    let open = async || surefoot::world::LocalHost::open(&run_dir, &"local".into()).await.expect("a shell");
+    let open = async || surefoot_engine::world::LocalHost::open(&run_dir, &"local".into()).await.expect("a shell");
     let first = open().await;
     let (name, sink) = (id("slow"), Recorder::default());
     let script = Script::new("echo begin; cat \"$1\"; exit 4").arg(go.display().to_string());

@@ -1,7 +1,7 @@
 use super::*;
 use bytes::Bytes;
 use std::time::{Duration, Instant};
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
 
 #[tokio::test]
 async fn a_probe_gives_code_and_both_outputs() {

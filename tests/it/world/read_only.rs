@@ -5,10 +5,10 @@ use serde_json::{Value as Json, json};
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
-use surefoot::action::{CommandSettings, Cx};
 use surefoot::cli::ACTIONS;
-use surefoot::model::{Fault, FaultKind, TaskName};
-use surefoot::world::{Claim, EngineIdentity, ReadOnly, World};
+use surefoot_engine::action::{CommandSettings, Cx};
+use surefoot_engine::model::{Fault, FaultKind, TaskName};
+use surefoot_engine::world::{Claim, EngineIdentity, ReadOnly, World};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -87,7 +87,8 @@ async fn an_action_that_tries_is_refused() {
         set_aside: false,
         end: CancellationToken::new(),
     };
-    let surefoot::action::ErasedSeen::Change(change) = action.inspect(&cx).await.expect("looking is allowed") else {
+    let surefoot_engine::action::ErasedSeen::Change(change) = action.inspect(&cx).await.expect("looking is allowed")
+    else {
         panic!("there is nothing yet");
     };
     assert_ne!(change.before, Json::Null);

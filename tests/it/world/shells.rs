@@ -4,7 +4,7 @@ use super::*;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::time::Duration;
-use surefoot::model::FaultKind;
+use surefoot_engine::model::FaultKind;
 
 /// A host whose `sh` is this program, and, for busybox, whose every tool is busybox'.
 /// The folder holds the links to them.

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::LazyLock;
-use surefoot::action::{Action, ActionKind, Change, Cx, Inspection, UndoSupport, unseen};
-use surefoot::model::*;
-use surefoot::world::{Output, Script};
+use surefoot_engine::action::{Action, ActionKind, Change, Cx, Inspection, UndoSupport, unseen};
+use surefoot_engine::model::*;
+use surefoot_engine::world::{Output, Script};
 
 #[derive(Serialize, JsonSchema)]
 pub struct Said {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use surefoot::model::*;
-use surefoot::world::{ActId, Host, Incoming, Output, Script, Sink, Tunnel};
+use surefoot_engine::model::*;
+use surefoot_engine::world::{ActId, Host, Incoming, Output, Script, Sink, Tunnel};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -88,7 +88,7 @@ impl Machine {
 
     /// What the journal on disk says of a step's task on this machine.
     fn on_disk(&self, step: &str) -> TaskState {
-        let state = surefoot::journal::replay(&self.journal, |_, _| {}).unwrap().state;
+        let state = surefoot_engine::journal::replay(&self.journal, |_, _| {}).unwrap().state;
         state.of_step(step).find(|(name, _)| name.host == self.name).map(|(_, task)| task.state.clone()).unwrap()
     }
 }

@@ -5,13 +5,13 @@ use indexmap::IndexMap;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
-use surefoot::action::{ActionKind, ROLLING};
-use surefoot::check::{BatchChoice, InRoll, Need, OnFailure, Retry, RollPart, Runbook, Step, check};
 use surefoot::cli::ACTIONS;
-use surefoot::compile::{Program, compile};
-use surefoot::load::{HostEntry, Inventory};
-use surefoot::model::*;
-use surefoot::template::{Expr, Template, Templated};
+use surefoot_engine::action::{ActionKind, ROLLING};
+use surefoot_engine::check::{BatchChoice, InRoll, Need, OnFailure, Retry, RollPart, Runbook, Step, check};
+use surefoot_engine::compile::{Program, compile};
+use surefoot_engine::load::{HostEntry, Inventory};
+use surefoot_engine::model::*;
+use surefoot_engine::template::{Expr, Template, Templated};
 
 fn span() -> Span {
     Span::new(FileId(0), 0..0)
@@ -75,7 +75,7 @@ fn checked() -> Runbook {
     let path = folder.path().join("runbook.yaml");
     std::fs::write(&path, "runbook: test\nsteps: [{ checkpoint: here }]\n").unwrap();
     let mut sources = Sources::default();
-    let document = surefoot::load::runbook(&path, &mut sources).unwrap();
+    let document = surefoot_engine::load::runbook(&path, &mut sources).unwrap();
     check(&document, None, &sources, &ACTIONS).runbook.unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! Members as they are, to be compared with how they were.
 
 use super::Site;
-use surefoot::lab::LabName;
+use surefoot_lab::lab::LabName;
 
 impl Site {
     /// Every file below a folder of a host by its hash, `-` where there is no such folder.

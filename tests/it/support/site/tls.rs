@@ -3,7 +3,7 @@
 
 use super::Site;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
-use surefoot::lab::LabName;
+use surefoot_lab::lab::LabName;
 
 /// Gives each host its certificate, for its own address only: loopback, where it is dialled, is not in it.
 pub fn certify(site: &Site, hosts: &[LabName]) {

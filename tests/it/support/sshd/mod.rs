@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use surefoot::world::SshTarget;
+use surefoot_engine::world::SshTarget;
 use tempfile::TempDir;
 
 pub struct Sshd {

@@ -1,0 +1,211 @@
+//! `etcd.config`: the effective configuration of a host's etcd.
+
+use super::layout::{self, EtcdSettings, ResolvedSettings, Runner, SettingLocation};
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use surefoot_engine::action::{Action, Cx, Inspection, UndoSupport, unseen};
+use surefoot_engine::model::{Effect, Fault};
+use surefoot_engine::world::Script;
+
+/// Reads what this host's etcd would start with, and what it runs with: the systemd unit with its drop-ins and
+/// environment, `ETCD_` variables, flags (also those fed from other variables), a configuration file; or the manifest
+/// of a static pod; and `/proc/PID` of a running one. Paths are those of the host, not of the pod's container.
+///
+/// Nothing set gives etcd's own defaults. `missing` where the unit is not there; `value` where it does not run etcd;
+/// `denied` where its files may not be read (let the step `become`).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What runs etcd: a systemd unit, or the path of a static pod's manifest, wherever that lies now.
+    #[serde(default = "default_unit")]
+    pub unit: String,
+}
+
+pub fn default_unit() -> String {
+    "etcd".to_owned()
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ConfigOut {
+    /// The unit by its own name, such as `etcd.service`; of a pod the manifest's path.
+    pub unit: String,
+    /// Of a pod, such as `registry.k8s.io/etcd:3.5.16-0`.
+    pub image: Option<String>,
+    /// Whether it runs.
+    pub active: bool,
+    /// The user it runs as (`User=`).
+    pub user: String,
+    /// `Restart=`, such as `on-failure`. With `always`, a stopped member must be masked to stay down. A pod is started
+    /// `always`, as long as its manifest is where the kubelet looks.
+    pub restart: String,
+    pub name: String,
+    pub data_dir: String,
+    /// None where the WAL lies in the data directory.
+    pub wal_dir: Option<String>,
+    /// `initial-advertise-peer-urls`, the first.
+    pub peer_url: String,
+    pub peer_urls: Vec<String>,
+    /// Those of them that lead every host to itself: `localhost`, loopback, or no address at all.
+    pub local_peer_urls: Vec<String>,
+    /// This member's part of `initial-cluster`: `NAME=URL`, once for each of its peer URLs.
+    pub initial_cluster_entry: String,
+    /// `advertise-client-urls`.
+    pub client_urls: Vec<String>,
+    pub listen_client_urls: Vec<String>,
+    pub listen_peer_urls: Vec<String>,
+    /// Every port that it listens on, client ports first.
+    pub ports: Vec<u16>,
+    pub tls: TlsPaths,
+    /// The program, as the unit names it.
+    pub binary: String,
+    /// Of the program, or of the pod's image, such as `3.5.16`; none where it did not say.
+    pub version: Option<String>,
+    /// `etcdutl`, else `etcdctl`: beside the program or in `PATH`; none where there is neither.
+    pub tool: Option<String>,
+    /// What the files say, by the name of the flag. What is not here has etcd's default.
+    pub settings: IndexMap<String, String>,
+    /// Where each of `settings` is kept.
+    pub kept: IndexMap<String, SettingLocation>,
+    /// What the running process was started with, by the name of the flag; empty where none runs. Of etcd's own
+    /// configuration file it is what the file says now: etcd does not tell what it has read.
+    pub running: IndexMap<String, String>,
+    /// Settings in which the running process differs from the files: a restart would change them.
+    pub pending: Vec<String>,
+}
+
+/// Files of certificates and keys, as etcd's flags name them.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct TlsPaths {
+    /// Whether clients are served over TLS.
+    pub client: bool,
+    /// Whether peers talk over TLS.
+    pub peer: bool,
+    pub cert_file: Option<String>,
+    pub key_file: Option<String>,
+    pub trusted_ca_file: Option<String>,
+    pub peer_cert_file: Option<String>,
+    pub peer_key_file: Option<String>,
+    pub peer_trusted_ca_file: Option<String>,
+}
+
+impl Action for Config {
+    const NAME: &'static str = "etcd.config";
+    const EXAMPLE: &'static str = "on: members\netcd.config: { unit: etcd }";
+    const EFFECT: Effect = Effect::ReadOnly;
+    const UNDO: UndoSupport = UndoSupport::Unsupported("it changes nothing");
+    type Out = ConfigOut;
+    type Before = ();
+
+    async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
+        unseen(format!("read the configuration of {}", self.unit))
+    }
+
+    async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<ConfigOut, Fault> {
+        let loaded = layout::load(cx, &self.unit).await?;
+        let running = match &loaded.runner {
+            Runner::Unit(unit) if unit.pid.is_none() => None,
+            Runner::Unit(unit) => layout::running(cx, cx.host.as_ref(), unit.pid).await?,
+            Runner::Pod(_) => layout::running(cx, cx.host.as_ref(), None).await?,
+        };
+        let binary = match &loaded.runner {
+            Runner::Unit(unit) => layout::binary(unit).unwrap_or("etcd"),
+            Runner::Pod(_) => "etcd",
+        };
+        let programs = programs(cx, binary).await?;
+        Ok(out(&loaded, running.map(|process| values(&process.settings)), binary, programs))
+    }
+}
+
+/// `running`: what the running process was started with. `programs`: the program's version, and the tool beside it.
+fn out(
+    loaded: &layout::EtcdUnit,
+    running: Option<IndexMap<String, String>>,
+    binary: &str,
+    (version, tool): (Option<String>, Option<String>),
+) -> ConfigOut {
+    let layout::EtcdUnit { runner, settings } = loaded;
+    let defaults = ResolvedSettings(settings);
+    let (name, peer_urls) = (defaults.name(), defaults.advertise_peer());
+    let (listen_client_urls, listen_peer_urls) = (defaults.listen_client(), defaults.listen_peer());
+    let own = values(settings);
+    let on_host = |path: String| match runner {
+        Runner::Unit(_) => path,
+        Runner::Pod(pod) => pod.on_host(&path).unwrap_or(path),
+    };
+    let base = match runner {
+        Runner::Unit(unit) => (unit.id.clone(), None, unit.active, unit.user.clone(), unit.restart.clone(), version),
+        Runner::Pod(pod) => {
+            let image = Some(pod.image.clone());
+            (pod.path.clone(), image, running.is_some(), "root".to_owned(), "always".to_owned(), pod.version())
+        }
+    };
+    let (unit, image, active, user, restart, version) = base;
+    ConfigOut {
+        data_dir: on_host(defaults.data_dir()),
+        wal_dir: settings.path("wal-dir").map(on_host),
+        peer_url: peer_urls.first().cloned().unwrap_or_default(),
+        local_peer_urls: peer_urls.iter().filter(|url| layout::is_local(url)).cloned().collect(),
+        initial_cluster_entry: peer_urls.iter().map(|url| format!("{name}={url}")).collect::<Vec<_>>().join(","),
+        client_urls: defaults.advertise_client(),
+        ports: layout::ports(&[listen_client_urls.clone(), listen_peer_urls.clone()].concat()),
+        tls: tls(settings, &on_host, &listen_client_urls, &peer_urls),
+        pending: running.as_ref().map(|running| differing(&own, running)).unwrap_or_default(),
+        kept: settings.set.iter().map(|(name, setting)| (name.clone(), setting.kept.clone())).collect(),
+        settings: own,
+        binary: binary.to_owned(),
+        running: running.unwrap_or_default(),
+        unit,
+        image,
+        active,
+        user,
+        restart,
+        version,
+        name,
+        peer_urls,
+        listen_client_urls,
+        listen_peer_urls,
+        tool,
+    }
+}
+
+fn tls(settings: &EtcdSettings, on_host: &dyn Fn(String) -> String, clients: &[String], peers: &[String]) -> TlsPaths {
+    let https = |urls: &[String]| urls.iter().any(|url| url.starts_with("https://"));
+    let path = |name: &str| settings.path(name).map(on_host);
+    TlsPaths {
+        client: https(clients),
+        peer: https(peers),
+        cert_file: path("cert-file"),
+        key_file: path("key-file"),
+        trusted_ca_file: path("trusted-ca-file"),
+        peer_cert_file: path("peer-cert-file"),
+        peer_key_file: path("peer-key-file"),
+        peer_trusted_ca_file: path("peer-trusted-ca-file"),
+    }
+}
+
+fn values(settings: &EtcdSettings) -> IndexMap<String, String> {
+    settings.set.iter().map(|(name, setting)| (name.clone(), setting.value.clone())).collect()
+}
+
+/// Names whose values differ, sorted.
+fn differing(files: &IndexMap<String, String>, running: &IndexMap<String, String>) -> Vec<String> {
+    let mut names: Vec<&String> =
+        files.keys().chain(running.keys().filter(|name| !files.contains_key(*name))).collect();
+    names.retain(|name| files.get(*name) != running.get(*name));
+    names.sort();
+    names.into_iter().cloned().collect()
+}
+
+/// Asks the program for its version, with an environment of its own: `ETCD_` variables beside flags are fatal to it.
+const PROGRAMS: &str = r#"env -i PATH="$PATH" "$1" --version 2>/dev/null | sed -n 's/^etcd Version: //p'
+PATH=$(dirname "$1"):$PATH:/usr/local/bin:/opt/etcd/bin:/opt/etcd
+command -v etcdutl || command -v etcdctl || echo"#;
+
+async fn programs(cx: &Cx<'_>, binary: &str) -> Result<(Option<String>, Option<String>), Fault> {
+    let output = cx.probe(Script::new(PROGRAMS).arg(binary)).await?;
+    let text = output.text();
+    let version = text.lines().find(|line| line.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned);
+    let tool = text.lines().find(|line| line.starts_with('/')).map(str::to_owned);
+    Ok((version, tool))
+}

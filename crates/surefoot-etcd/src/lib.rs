@@ -1,0 +1,88 @@
+//! Actions on etcd. They take `members:` or the step's `on:`, never URLs, and speak gRPC through tunnels of the hosts.
+//!
+//! One file for each kind. `client` speaks to one member, `layout` knows where a host keeps its settings, `file` reads
+//! snapshots. Ids are hex strings everywhere, as etcd's own tools print them.
+
+mod alarm;
+mod auth;
+mod client;
+mod compact;
+mod config;
+mod configure;
+mod consistent;
+mod content;
+mod defrag;
+mod file;
+mod get;
+mod health;
+mod identity;
+mod layout;
+mod member;
+mod metrics;
+mod mirror;
+mod move_leader;
+mod probe;
+mod put;
+mod quorum;
+mod restore;
+mod sidecar;
+mod snapshot;
+mod snapshot_status;
+mod status;
+mod v2;
+
+pub use alarm::Alarm;
+pub use auth::Auth;
+pub use compact::Compact;
+pub use config::Config;
+pub use configure::Configure;
+pub use consistent::Consistent;
+pub use content::Content;
+pub use defrag::Defrag;
+pub use get::Get;
+pub use health::Health;
+pub use identity::Identity;
+pub use member::MemberAction;
+pub use metrics::Metrics;
+pub use mirror::{Mirror, MirrorCheck};
+pub use move_leader::MoveLeader;
+pub use probe::Probe;
+pub use put::Put;
+pub use quorum::Quorum;
+pub use restore::Restore;
+pub use sidecar::Sidecar;
+pub use snapshot::Snapshot;
+pub use snapshot_status::SnapshotStatus;
+pub use status::Status;
+pub use v2::V2;
+
+use surefoot_engine::action::{ActionRegistry, NameTaken};
+
+/// Adds the actions on etcd, in the order of the manual.
+pub fn register(actions: &mut ActionRegistry) -> Result<(), NameTaken> {
+    actions.register::<Config>()?;
+    actions.register::<Configure>()?;
+    actions.register::<Identity>()?;
+    actions.register::<Status>()?;
+    actions.register::<Health>()?;
+    actions.register::<Quorum>()?;
+    actions.register::<MoveLeader>()?;
+    actions.register::<Consistent>()?;
+    actions.register::<Alarm>()?;
+    actions.register::<Compact>()?;
+    actions.register::<Defrag>()?;
+    actions.register::<Metrics>()?;
+    actions.register::<Auth>()?;
+    actions.register::<V2>()?;
+    actions.register::<MemberAction>()?;
+    actions.register::<Content>()?;
+    actions.register::<Probe>()?;
+    actions.register::<Get>()?;
+    actions.register::<Put>()?;
+    actions.register::<Snapshot>()?;
+    actions.register::<SnapshotStatus>()?;
+    actions.register::<Restore>()?;
+    actions.register::<MirrorCheck>()?;
+    actions.register::<Mirror>()?;
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! Disposable hosts on this machine, and the program itself rehearsed on them.
+//!
+//! - [`lab`]: throw-away hosts on this machine.
+//! - [`rehearse`]: the program itself in a lab, under every fault.
+
+pub mod lab;
+pub mod rehearse;

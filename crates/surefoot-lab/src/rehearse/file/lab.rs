@@ -1,0 +1,111 @@
+//! `lab` of a rehearsal: which throw-away hosts it takes.
+
+use crate::lab::{DataDisk, Etcd, HostSpec, LabError, LabName, LabSpec, Package};
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use surefoot_engine::load::{Fields, Form, Node, NodeValue, Shape, fields};
+use surefoot_engine::model::Diagnostic;
+
+/// The hosts that a rehearsal wants.
+#[derive(Clone, Debug)]
+pub struct LabWish {
+    pub hosts: Vec<LabName>,
+    pub etcd: Etcd,
+    /// Installed on every host.
+    pub packages: BTreeSet<Package>,
+    /// One of these on every host.
+    pub disk: Option<DataDisk>,
+}
+
+impl Default for LabWish {
+    fn default() -> LabWish {
+        LabWish { hosts: LabSpec::numbered(3), etcd: Etcd::None, packages: BTreeSet::new(), disk: None }
+    }
+}
+
+impl LabWish {
+    /// The lab of this name that has it all.
+    pub fn spec(self, name: LabName) -> LabSpec {
+        let host = |name| HostSpec { name, disk: self.disk.clone() };
+        LabSpec { name, hosts: self.hosts.into_iter().map(host).collect(), etcd: self.etcd, packages: self.packages }
+    }
+}
+
+const HOST_NAME: Form = Form::Pattern {
+    pattern: "^[a-z]([a-z0-9-]{0,22}[a-z0-9])?$",
+    wanted: "A lower-case letter, then at most 23 lower-case letters, digits or dashes.",
+    types: &["string"],
+};
+
+const PACKAGE: Form = Form::Pattern {
+    pattern: "^[a-z0-9][a-z0-9+.-]+$",
+    wanted: "The name of a Debian package, without a version.",
+    types: &["string"],
+};
+
+const DISK: Form =
+    Form::Pattern { pattern: "^/[^:,\\\\ =]+=[0-9]+$", wanted: "PATH=MIB, such as /var/log=64.", types: &["string"] };
+
+pub(super) static LAB: Shape = Shape {
+    name: "lab",
+    what: "`lab`",
+    about: "Throw-away hosts.",
+    groups: &[fields! {
+        optional "hosts": Form::Either(&[Form::Whole { least: 1, most: 200 }, Form::Set(&HOST_NAME)]), "3",
+            "How many, named etcd-1 and so on, or a list of their names; 3 by default. All are in the group `members`.";
+        optional "etcd": Form::OneOf(&["3.4", "3.5", "3.5.1", "sid", "none"]), "\"3.5\"",
+            "Which etcd they have; `none` by default.";
+        optional "packages": Form::Set(&PACKAGE), "[nginx-light, haproxy]",
+            "Debian packages that they have, too. Services of these wait until they are started.";
+        optional "disk": DISK, "/var/log=64",
+            "A disk of its own for one folder of every host, PATH=MIB, in memory.";
+    }],
+};
+
+pub(super) fn decode(node: &Node, problems: &mut Vec<Diagnostic>) -> LabWish {
+    let mut wish = LabWish::default();
+    let Some(mut fields) = Fields::of(node, &LAB, problems) else { return wish };
+    let [hosts, etcd, packages, disk] = ["hosts", "etcd", "packages", "disk"].map(|key| fields.take(key));
+    fields.finish(problems);
+    if let Some(node) = hosts {
+        wish.hosts = match &node.value {
+            NodeValue::Seq(names) => names.iter().filter_map(|name| word(name, problems)).collect(),
+            _ => numbered(node, problems),
+        };
+    }
+    if let Some(etcd) = etcd.and_then(|node| word(node, problems)) {
+        wish.etcd = etcd;
+    }
+    if let Some(Node { value: NodeValue::Seq(packages), .. }) = packages {
+        wish.packages = packages.iter().filter_map(|package| word(package, problems)).collect();
+    } else if let Some(node) = packages {
+        problems.push(wrong(node, format!("`packages` is a list of names, this is {}", node.kind())));
+    }
+    wish.disk = disk.and_then(|node| word(node, problems));
+    wish
+}
+
+fn numbered(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<LabName> {
+    let count = match &node.value {
+        NodeValue::Number(number) => number.as_u64().and_then(|count| usize::try_from(count).ok()),
+        _ => None,
+    };
+    if count.is_none() {
+        let message = format!("`hosts` is a number of hosts or a list of their names, this is {}", node.kind());
+        problems.push(wrong(node, message));
+    }
+    LabSpec::numbered(count.unwrap_or_default())
+}
+
+/// A text that the lab has a meaning for.
+fn word<T: FromStr<Err = LabError>>(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<T> {
+    let parsed = match node.as_str() {
+        Some(text) => text.parse().map_err(|error: LabError| error.to_string()),
+        None => Err(format!("this is {}, a text is wanted", node.kind())),
+    };
+    parsed.map_err(|message| problems.push(wrong(node, message))).ok()
+}
+
+fn wrong(node: &Node, message: String) -> Diagnostic {
+    Diagnostic::error("E0501", node.span, message)
+}
