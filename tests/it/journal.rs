@@ -141,16 +141,22 @@ fn what_is_appended_is_what_is_read() {
 
 /// Journals that users have on their disks: what folds once folds for ever.
 #[test]
-fn a_journal_of_version_1_still_folds() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/v1");
+fn a_journal_of_this_format_still_folds() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/v2");
     for (name, events) in [("every-event", every_event()), ("tidied", tidied())] {
         assert_eq!(replay(&root.join(name).join("journal"), |_, _| {}).unwrap().state, fold(&events), "{name}");
     }
 }
 
+#[test]
+fn a_journal_of_another_format_is_refused_as_such() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/v1/journal");
+    assert!(matches!(replay(&path, |_, _| {}), Err(JournalError::Format { found: 1, .. })));
+}
+
 /// The state of a journal that a real run has left, and the kinds of its events.
 fn left_by_a_run(name: &str) -> (RunState, Vec<String>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/v1").join(name).join("journal");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/v2").join(name).join("journal");
     let mut kinds = Vec::new();
     let replayed = replay(&path, |stamped, _| {
         let json = serde_json::to_value(&stamped.event).unwrap();
@@ -163,7 +169,7 @@ fn left_by_a_run(name: &str) -> (RunState, Vec<String>) {
 fn a_run_that_left_a_host_out_came_to_finally_and_was_resumed_still_folds() {
     let (state, kinds) = left_by_a_run("left-out");
     let count = |kind: &str| kinds.iter().filter(|own| *own == kind).count();
-    assert_eq!(["excluded", "holding", "finishing", "looked"].map(count), [1, 2, 2, 1]);
+    assert_eq!(["host_excluded", "leases_acquired", "finishing", "drift_checked"].map(count), [1, 2, 2, 1]);
     assert_eq!(state.excluded["etcd-2"].kind, FaultKind::Unreachable);
     assert_eq!(state.holdings["etcd-1"].number, 2);
     let words = ["write@etcd-1", "spare@etcd-2", "look@etcd-1", "last@etcd-1"]
@@ -179,7 +185,7 @@ fn a_run_that_left_a_host_out_came_to_finally_and_was_resumed_still_folds() {
 #[test]
 fn a_run_that_was_taken_over_and_the_one_that_took_over_still_fold() {
     let (state, kinds) = left_by_a_run("taken-over");
-    assert_eq!(kinds.last().unwrap(), "taken_over");
+    assert_eq!(kinds.last().unwrap(), "fenced_off");
     let long = &state.task(&"long@etcd-1".parse().unwrap()).unwrap().state;
     assert_eq!((long.word(), state.outcome), ("changing", None), "it can be taken up");
     let (next, _) = left_by_a_run("taking-over");

@@ -5,9 +5,9 @@ use crate::support::program::Program;
 use std::time::Instant;
 use surefoot_lab::lab::LabName;
 
-/// With the etcd that the rehearsal says, and with the older one.
+/// By its name, in a folder without runbooks: the program brings runbook and rehearsal.
 fn passes(runbook: &str, etcd: &str) {
-    let path = format!("{}/runbooks/etcd/{runbook}.yaml", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("etcd/{runbook}");
     let lab = LabName::of_this_process(&runbook[..4]).unwrap();
     prove(&format!("etcd/{runbook}"), etcd, "as its rehearsal says; with the time that the setup takes", || {
         let since = Instant::now();

@@ -83,6 +83,8 @@ fn no_form_shows_a_secret_and_each_escapes_what_it_shows() {
     }
     assert!(junit.contains("failures=\"1\" skipped=\"2\"") && junit.contains("no &amp; &lt;never&gt;"), "{junit}");
     assert_eq!(junit.matches("<testcase ").count(), 6);
+    let hash = json["runbook_sha256"].as_str().unwrap();
+    assert!(junit.contains(&format!(r#"<property name="runbook_sha256" value="{hash}"/>"#)), "{junit}");
     assert!(markdown.contains("| fail@controller | failed |"), "{markdown}");
 }
 

@@ -24,6 +24,13 @@ fn write(review: &Review, out: &mut String) -> fmt::Result {
         review.seconds,
         review.started.map(|at| at.strftime("%Y-%m-%dT%H:%M:%S").to_string()).unwrap_or_default(),
     )?;
+    if let Some(identity) = &review.identity {
+        let [hash, source] = [&identity.sha256, &identity.source.to_string()].map(|text| escaped(text));
+        writeln!(out, r#"  <properties>"#)?;
+        writeln!(out, r#"    <property name="runbook_sha256" value="{hash}"/>"#)?;
+        writeln!(out, r#"    <property name="runbook_source" value="{source}"/>"#)?;
+        writeln!(out, r#"  </properties>"#)?;
+    }
     review.tasks.iter().try_for_each(|task| write_task(out, task))?;
     writeln!(out, "</testsuite>")
 }

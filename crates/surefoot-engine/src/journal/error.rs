@@ -1,5 +1,6 @@
 //! Why a journal cannot be read or written.
 
+use super::line::FORMAT;
 use crate::model::{Illegal, RunId};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ pub enum JournalError {
     /// Not what a crash leaves behind: the file was changed, or its disk failed.
     #[error("{}: line {line} is damaged: {why}", path.display())]
     Damaged { path: PathBuf, line: u64, why: String },
+    #[error("{}: expected a journal of format {FORMAT}, got format {found}: another version of surefoot wrote it, and can read it", path.display())]
+    Format { path: PathBuf, found: u32 },
     #[error("{}: line {line}: {illegal}", path.display())]
     Illegal { path: PathBuf, line: u64, illegal: Illegal },
     /// Another process writes to it.

@@ -5,8 +5,11 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// What the first checksum stands on: the format and its version.
-const SEED: &[u8] = b"surefoot journal 1";
+/// The format of this program's journals: raised whenever a word in them changes its meaning.
+pub const FORMAT: u32 = 2;
+
+/// Formats up to this one are recognized, so that their files are not taken for damaged ones.
+const NEWEST: u32 = 99;
 
 /// Half a SHA-256, in hex: enough against any accident, and against a forger who cannot rewrite the whole file.
 const DIGITS: usize = 32;
@@ -27,7 +30,12 @@ pub struct JournalLine {
 
 impl ChainLink {
     pub fn first() -> Self {
-        ChainLink::over(&[SEED])
+        ChainLink::of_format(FORMAT)
+    }
+
+    /// What the first checksum of a journal stands on: its format.
+    fn of_format(format: u32) -> Self {
+        ChainLink::over(&[format!("surefoot journal {format}").as_bytes()])
     }
 
     /// The checksum of a line that follows this one.
@@ -62,6 +70,12 @@ pub fn encode(link: ChainLink, json: &[u8], to: &mut Vec<u8>) -> ChainLink {
 /// The JSON of a line (given with its line break), and the link for the line after it; or what is wrong with it.
 pub fn decode(link: ChainLink, line: &[u8]) -> Result<(&[u8], ChainLink), &'static str> {
     decode_text(link, line.strip_suffix(b"\n").ok_or("it is not complete")?)
+}
+
+/// The format of the journal that begins with this line, where it is another one than this program's.
+pub fn other_format(line: &[u8]) -> Option<u32> {
+    let of = |format: &u32| *format != FORMAT && decode(ChainLink::of_format(*format), line).is_ok();
+    (1..=NEWEST).find(of)
 }
 
 /// Whether a crash in the middle of a write can have left this at the end of a file: not where a whole line

@@ -94,7 +94,15 @@ impl JournalReader {
                 self.line -= 1; // it was none
                 Ok(None)
             }
-            Err(why) => Err(self.damaged(why)),
+            Err(why) => Err(self.unreadable(&bytes, why)),
+        }
+    }
+
+    /// Of another format, or damaged.
+    fn unreadable(&self, line: &[u8], why: &str) -> JournalError {
+        match line::other_format(line).filter(|_| self.line == 1) {
+            Some(found) => JournalError::Format { path: self.path.clone(), found },
+            None => self.damaged(why),
         }
     }
 
