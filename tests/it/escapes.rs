@@ -79,7 +79,9 @@ fn commands_print_by_nothing_but_the_function_that_cleans() {
         }
     }
     let (root, mut all) = (std::path::Path::new(env!("CARGO_MANIFEST_DIR")), Vec::new());
-    ["src", "crates"].iter().for_each(|folder| sources(&root.join(folder), &mut all));
+    ["src", "crates/surefoot-engine/src", "crates/surefoot-etcd/src", "crates/surefoot-lab/src"]
+        .iter()
+        .for_each(|folder| sources(&root.join(folder), &mut all));
     for path in
         all.iter().filter(|path| path.extension().is_some_and(|ext| ext == "rs") && !path.ends_with("cli/out.rs"))
     {
