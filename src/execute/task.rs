@@ -19,6 +19,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
 
 /// Makes the action of a step of a task, its own or one of its undo or its probe, from rendered parameters.
 pub type ActionFactory = Arc<dyn Fn(&TaskName, &Step, Json) -> Result<Box<dyn Erased>, String> + Send + Sync>;
@@ -318,7 +319,20 @@ impl TaskRun {
 
     pub async fn commit(&self, what: TaskEvent) -> Result<(), NotCommitted> {
         let what = if self.step().secret { self.shared.secrets.withhold(&self.task().name, what) } else { what };
+        log(&what);
         self.shared.commits.send(What::Task(self.index, what)).await
+    }
+}
+
+fn log(what: &TaskEvent) {
+    match what {
+        TaskEvent::Failed { fault } | TaskEvent::Unknown { fault } | TaskEvent::Stuck { fault } => {
+            warn!(event = what.name(), kind = ?fault.kind, fault = ?fault.message, detail = ?fault.detail);
+        }
+        TaskEvent::Retrying { attempt, fault } => {
+            info!(event = what.name(), attempt, kind = ?fault.kind, fault = ?fault.message, detail = ?fault.detail);
+        }
+        _ => debug!(event = what.name()),
     }
 }
 
