@@ -23,7 +23,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -189,6 +189,7 @@ impl<'p> Driver<'p> {
             questions,
             secrets: run.secrets,
             reapply: run.goal.reapply().to_vec(),
+            writers: Mutex::default(),
             unsettled: None,
             set_aside: matches!(run.goal, Goal::Back { set_aside: true, .. }),
             end: CancellationToken::new(),

@@ -1,6 +1,7 @@
 //! One task from its first look to its end: what its templates say now, its attempts, and the pauses between them.
 
 use super::attempt::{Attempt, AttemptEnd};
+use super::check_drift::KnownWriters;
 use super::commit::{Commits, NotCommitted, What};
 use super::{Reapply, inside, retry, roll};
 use crate::action::{CommandSettings, Erased, Period, Question, UndoSupport};
@@ -14,7 +15,7 @@ use minijinja::Value;
 use minijinja::value::Serde;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -47,6 +48,8 @@ pub(super) struct TaskContext {
     pub secrets: Arc<Keyring>,
     /// What is to be applied again, where it has drifted.
     pub reapply: Vec<Reapply>,
+    /// Who has written to what; made where it is first asked for.
+    pub writers: Mutex<Option<KnownWriters>>,
     /// What is not known of tasks, where none is run.
     pub unsettled: Option<UnknownValues>,
     /// Whether an undo goes on over what others have changed since, whose version is kept.
