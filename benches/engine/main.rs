@@ -1,7 +1,9 @@
 //! What the engine itself costs, without any host: `cargo bench --bench engine`.
 //!
-//! Prints seconds for each piece of work; tells nothing true on a busy machine.
+//! Prints seconds for each piece of work; tells nothing true on a busy machine. With `growth`, how the time grows with the
+//! number of tasks.
 
+mod growth;
 mod instant;
 
 use indexmap::IndexMap;
@@ -22,6 +24,9 @@ use surefoot_engine::model::{Event, Outcome, Outputs, RunId, RunState, Sources, 
 use surefoot_engine::world::World;
 
 fn main() {
+    if std::env::args().any(|word| word == "growth") {
+        return growth::table();
+    }
     schedule(1_000, 100);
     fold(100_000);
     journal(100_000);
@@ -120,7 +125,8 @@ fn journal(tasks: u32) {
 fn run(steps: usize, hosts: usize) {
     let root = tempfile::tempdir().expect("a folder for temporary files");
     let (program, world) = timed(&format!("load, check, compile {steps} steps on {hosts} hosts"), || {
-        let program = program(root.path(), steps, hosts);
+        let step = |i: usize| format!("id: s{i}, on: members, sh: 'true'");
+        let program = program(root.path(), steps, hosts, &step);
         let mut world = World::default();
         program.hosts.keys().for_each(|name| world.add(Arc::new(InstantHost(name.clone()))));
         (program, world)
@@ -131,7 +137,7 @@ fn run(steps: usize, hosts: usize) {
     let run = Run {
         secrets: Default::default(),
         goal: Goal::Start,
-        origin: RunOrigin { run: id, operator: "bench".into(), inputs: IndexMap::new() },
+        origin: origin(),
         program: Arc::new(program),
         actions: execute::real_actions(),
         world: Arc::new(world),
@@ -149,11 +155,16 @@ fn run(steps: usize, hosts: usize) {
     assert_eq!(outcome.expect("its record can be kept"), Outcome::Done);
 }
 
-fn program(root: &std::path::Path, steps: usize, hosts: usize) -> Program {
+fn origin() -> RunOrigin {
+    RunOrigin { run: RunId::from("bench"), operator: "bench".into(), inputs: IndexMap::new() }
+}
+
+/// A runbook with as many steps, each as `step` writes it.
+fn program(root: &std::path::Path, steps: usize, hosts: usize, step: &dyn Fn(usize) -> String) -> Program {
     let mut runbook = "runbook: bench\nhosts: { members: {} }\nsteps:\n".to_owned();
     let mut inventory = "hosts:\n".to_owned();
     for i in 0..steps {
-        writeln!(runbook, "  - {{ id: s{i}, on: members, sh: 'true' }}").expect("a string takes all");
+        writeln!(runbook, "  - {{ {} }}", step(i)).expect("a string takes all");
     }
     for i in 0..hosts {
         writeln!(inventory, "  h{i}: {{}}").expect("a string takes all");

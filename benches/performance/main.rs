@@ -24,6 +24,7 @@ type Work = fn() -> Vec<Row>;
 
 const WORKS: &[(&str, Work)] = &[
     ("w1", remote::trivial_steps),
+    ("log", remote::engine_log),
     ("w2", remote::barriers),
     ("w3", remote::big_file),
     ("w4", remote::play),

@@ -57,6 +57,18 @@ pub fn trivial_steps() -> Vec<Row> {
     steps(work, &Fleet::of(1), 200, raw::CHAIN, "0.50 of raw", |[raw, _]| raw <= 0.5)
 }
 
+/// W1 with the engine's log as it is by default, beside the same without one.
+pub fn engine_log() -> Vec<Row> {
+    let (desk, fleet) = (Desk::new(), Fleet::of(1));
+    let runbook = desk.trivial(200);
+    let (inventory, state) = (fleet.path("inventory.yaml"), desk.path().join("state"));
+    let ways: Vec<Way> =
+        vec![Box::new(|| surefoot::run_unlogged(&runbook, &inventory, &state)), desk.run(&runbook, &fleet)];
+    let [unlogged, logged] = medians(ROUNDS * 4, &|| (), ways)[..] else { unreachable!("a time for each way") };
+    let work = "W1 with the engine's log; raw: SUREFOOT_LOG=off";
+    vec![Row::beside_raw(work, [Some(unlogged), None], logged, "1.01 of raw", |[raw, _]| raw <= 1.01)]
+}
+
 /// RTT: the same, far away.
 pub fn far_away() -> Vec<Row> {
     let work = "RTT: 1 host 40 ms away, 50 trivial steps";

@@ -16,10 +16,19 @@ pub struct Spent {
 
 /// Runs a runbook on the hosts of an inventory; the record of the run goes below `state`.
 pub fn run(runbook: &Path, inventory: &Path, state: &Path) {
+    finish(&mut command(runbook, inventory, state));
+}
+
+/// The same without the engine's log.
+pub fn run_unlogged(runbook: &Path, inventory: &Path, state: &Path) {
+    finish(command(runbook, inventory, state).env("SUREFOOT_LOG", "off"));
+}
+
+fn command(runbook: &Path, inventory: &Path, state: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(["run", "--yes", "--log", "lines", "--at-once", "1000"]).arg(runbook);
     command.arg("-i").arg(inventory).arg("--state").arg(state);
-    finish(&mut command);
+    command
 }
 
 /// Runs it with these arguments, and throws away what it prints.

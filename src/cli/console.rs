@@ -1,7 +1,7 @@
 //! Joins the console to its run: what it must know beforehand, and what becomes of what a person wants there.
 
 use super::operator::{PendingQuestions, operator_name};
-use super::{history, rollback};
+use super::{engine_log, history, rollback};
 use crate::report::Places;
 use crate::report::console::{Console, ConsoleGate, ConsoleRequest, ConsoleRun, OpenTerminal};
 use rustix::process::{Signal, getpid, kill_process};
@@ -48,6 +48,7 @@ pub fn open(
         back: Box::new(back),
     };
     let (to, wishes) = mpsc::unbounded_channel();
+    engine_log::leave_terminal();
     let (console, open) = Console::open(about, to)?;
     tokio::spawn(put_aside(console.clone()));
     Ok((console, open, wishes))

@@ -6,6 +6,7 @@
 //! folder from then on.
 
 use super::args::RunOptions;
+use super::engine_log;
 use super::exit::Exit;
 use super::out::say;
 use crate::report::console::Console;
@@ -61,6 +62,7 @@ pub fn leave(run: &RunFolder) -> io::Result<()> {
     setsid()?;
     // Who has started it may be gone.
     let _ = writeln!(io::stdout(), "{name}").and_then(|()| io::stdout().flush());
+    engine_log::leave_terminal();
     let nothing = nothing()?;
     dup2_stdin(&nothing)?;
     dup2_stdout(&nothing)?;
@@ -96,6 +98,7 @@ impl Streams {
     }
 
     fn detach(self, run: &RunFolder) -> io::Result<()> {
+        engine_log::leave_terminal();
         let (nothing, mut log) = (nothing()?, log(run)?);
         writeln!(log, "{}: the terminal is gone; the run goes on", jiff::Timestamp::now())?;
         if self.error {

@@ -5,6 +5,7 @@ use super::console::{self, WatchedRun};
 use super::control::{Control, ControlReply, ControlRequest};
 use super::detach::{self, Streams};
 use super::display::Display;
+use super::engine_log;
 use super::exit::Exit;
 use super::operator::{Operator, PendingQuestions, warn_of_denials};
 use super::options::{Options, shown_as};
@@ -49,6 +50,7 @@ pub struct Engine {
 impl Engine {
     /// Runs it, shows it, and closes its connections. An exit was explained.
     pub async fn run(self, options: Options) -> Result<EngineOutcome, Exit> {
+        engine_log::store_in(&self.folder);
         let streams = Streams::now();
         if matches!(self.goal, Goal::Start | Goal::Resume { .. } | Goal::Reapply { .. }) && !streams.can_ask() {
             warn_of_denials(&self.program, &self.state, &options.approve);

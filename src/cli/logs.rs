@@ -1,4 +1,4 @@
-//! `surefoot logs`: what tasks and the steps of their undo printed, in full.
+//! `surefoot logs`: what tasks and the steps of their undo printed, in full; and what the engine has logged.
 
 use super::exit::Exit;
 use super::run_inputs::{self, RunInputs};
@@ -26,6 +26,26 @@ pub fn main(state: &Option<PathBuf>, run: &RunId, task: Option<&TaskName>, form:
         Ok(()) => Exit::Done,
         Err(error) => Exit::Failed.because(error),
     }
+}
+
+/// Prints what the engine has logged of a run, the oldest line first.
+pub fn engine(state: &Option<PathBuf>, run: &RunId, form: Form) -> Exit {
+    match print_engine(state, run, form) {
+        Ok(()) => Exit::Done,
+        Err(error) => Exit::Failed.because(error),
+    }
+}
+
+fn print_engine(state: &Option<PathBuf>, run: &RunId, form: Form) -> Result<(), Box<dyn Error>> {
+    let folder = find(&store(state)?, run)?;
+    let files: Vec<File> = folder.engine_log().iter().filter_map(|path| File::open(path).ok()).collect();
+    if files.is_empty() {
+        return Err(format!("{run} has no log of its engine: was it run with SUREFOOT_LOG=off?").into());
+    }
+    for file in files {
+        copy(BufReader::new(file), &mut io::stdout().lock(), form)?;
+    }
+    Ok(())
 }
 
 fn print(state: &Option<PathBuf>, run: &RunId, task: Option<&TaskName>, form: Form) -> Result<(), Box<dyn Error>> {
@@ -62,10 +82,7 @@ impl OutputFile<'_> {
             if titles || part.is_some() {
                 writeln!(out, "==> {task}{}, attempt {attempt}, {stream}", part.unwrap_or_default())?;
             }
-            match self.form {
-                Form::Raw => io::copy(&mut { file }, &mut out).map(drop)?,
-                Form::Clean => copy_clean(file, &mut out)?,
-            }
+            copy(file, &mut out, self.form)?;
         }
         Ok(())
     }
@@ -73,6 +90,13 @@ impl OutputFile<'_> {
 
 /// No line is held in memory that is longer than this: it is cleaned in pieces.
 const PIECE: u64 = 64 << 10;
+
+fn copy(mut from: impl BufRead, to: &mut impl Write, form: Form) -> io::Result<()> {
+    match form {
+        Form::Raw => io::copy(&mut from, to).map(drop),
+        Form::Clean => copy_clean(from, to),
+    }
+}
 
 fn copy_clean(mut from: impl BufRead, to: &mut impl Write) -> io::Result<()> {
     let mut piece = Vec::new();

@@ -17,6 +17,7 @@ mod detach;
 mod display;
 mod drifted;
 mod engine;
+mod engine_log;
 mod exit;
 mod explain;
 mod fix;
@@ -85,13 +86,19 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(args: Args) -> Exit {
+    let (file, verbose, live) = (args.log_file.as_deref(), args.command.is_verbose(), args.command.is_live());
+    if (args.command.is_logged() || file.is_some())
+        && let Err(exit) = engine_log::start(&engine_log::LogOptions { file, verbose, live })
+    {
+        return exit;
+    }
     match args.command {
         Command::Runs => runs::list(&args.state),
         Command::Show { run } => runs::show(&args.state, &run),
         Command::Actions { name } => actions::main(name.as_deref()),
         Command::Graph(graph) => graph::main(&graph),
         Command::Fmt(fmt) => fmt::main(&fmt),
-        Command::Hosts { inventory, format } => hosts::main(&inventory, format),
+        Command::Hosts { inventory, format, .. } => hosts::main(&inventory, format),
         Command::New(new) => new::main(&new),
         Command::Runbooks(runbooks) => runbooks::main(&runbooks),
         Command::Explain { code } => explain::main(code.as_deref()),
@@ -100,8 +107,12 @@ fn dispatch(args: Args) -> Exit {
         Command::Man { folder } => completions::man(folder.as_deref()),
         Command::Lab(lab) => lab::main(lab),
         Command::Verify { run, seal } => runs::verify(&args.state, &run, seal.as_deref()),
-        Command::Logs { run, task, raw } => {
-            logs::main(&args.state, &run, task.as_ref(), if raw { logs::Form::Raw } else { logs::Form::Clean })
+        Command::Logs { run, task, raw, engine } => {
+            let form = if raw { logs::Form::Raw } else { logs::Form::Clean };
+            match engine {
+                true => logs::engine(&args.state, &run, form),
+                false => logs::main(&args.state, &run, task.as_ref(), form),
+            }
         }
         Command::Check(check) => check::main(&check),
         Command::Plan(plan) => plan::main(&args.state, &plan),

@@ -1,6 +1,7 @@
 //! The hosts and secrets of a run that is about to begin; what is missing is told to the operator.
 
 use super::connect::{self, Reached};
+use super::engine_log;
 use super::exit::Exit;
 use super::operator::confirm;
 use super::prepare::PreparedRun;
@@ -20,10 +21,12 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub fn secrets(prepared: &PreparedRun, of: Of<'_>) -> Result<Arc<Keyring>, Exit> {
     let hosts = prepared.program.reach.iter().filter_map(|name| prepared.inventory.hosts.get(name));
     let logins = hosts.filter_map(|host| Some((&host.name, host.etcd.as_ref()?.login.as_ref()?)));
-    Keyring::open(of, &prepared.program.secrets, logins).map(Arc::new).map_err(|fault| {
+    let secrets = Keyring::open(of, &prepared.program.secrets, logins).map(Arc::new).map_err(|fault| {
         crate::cli::out::tell!("{}", report::labels::fault(&fault, ""));
         Exit::WrongInput.because("nothing was started: a secret is missing")
-    })
+    })?;
+    engine_log::mask(&secrets.masks);
+    Ok(secrets)
 }
 
 /// What the operator has accepted beforehand.

@@ -2,6 +2,7 @@
 
 use super::args::RunOptions;
 use super::engine::{Engine, EngineOutcome};
+use super::engine_log;
 use super::exit::Exit;
 use super::lease::{LeaseOptions, hold};
 use super::operator::operator_name;
@@ -67,6 +68,7 @@ impl Taken {
         let copies = stored::proved(&self.folder)?;
         let secrets = secrets(&self.kept.prepared, Of::Begun(&self.run))?;
         pins::hold(&self.folder, &self.run, &mut self.kept, &secrets, accepted)?;
+        engine_log::store_in(&self.folder);
         let (prepared, folder) = (&self.kept.prepared, self.folder.path());
         let consent = Consent { exclude: yes, sudo_log: manner.allow_sudo_log };
         let world = connected(prepared, &self.run, folder, &secrets, &self.state, consent).await?;
@@ -79,6 +81,7 @@ impl Taken {
         let (prepared, folder) = (&self.kept.prepared, self.folder.path());
         let secrets = secrets(prepared, Of::Begun(&self.run))?;
         pins::warn(&self.folder, &self.run, &self.kept, &secrets);
+        engine_log::store_in(&self.folder);
         let world = reachable(prepared, &self.run, folder, &secrets, &self.state).await?;
         let options = Options { hold, ..Options::silent(self.kept.origin.call.folder.clone()) };
         self.begin(Goal::Cancel, world, secrets, options).await

@@ -2,6 +2,7 @@
 
 use super::args::TidyArgs as Args;
 use super::connect::{Reached, reach};
+use super::engine_log;
 use super::exit::Exit;
 use super::lease::{LeaseOptions, hold};
 use super::operator::{confirm, operator_name};
@@ -46,6 +47,7 @@ fn one(state: &Option<PathBuf>, run: &RunId, args: &Args) -> Exit {
             "{run} {word}: `surefoot resume` or `rollback` may still need what it keeps. `--force` gives that up"
         ));
     }
+    engine_log::store_in(&taken.folder);
     let wanted = Wanted { yes: args.yes, take_over: args.take_over, spares_originals: false };
     in_runtime(async { tidy(&mut taken, &wanted).await.map_or_else(|exit| exit, |()| Exit::Done) })
 }

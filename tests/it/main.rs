@@ -14,6 +14,7 @@ mod control;
 mod detached;
 mod diagnostic;
 mod endings;
+mod engine_log;
 mod escapes;
 mod etcd;
 mod examples;

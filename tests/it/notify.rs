@@ -153,6 +153,7 @@ fn a_webhook_gets_the_notice_and_its_token_and_neither_shows_anywhere() {
         "pass=env:PASS",
     ]);
     command.env("HOOK", web.url(secret_path)).env("PASS", "correct-horse-9").stderr(Stdio::piped());
+    command.env("SUREFOOT_LOG", "trace");
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let asked = web.asked();
@@ -165,7 +166,11 @@ fn a_webhook_gets_the_notice_and_its_token_and_neither_shows_anywhere() {
     everything.extend(asked.iter().map(|one| one.body.clone().into_bytes()));
     everything.push(std::fs::read(program.path("all")).unwrap());
     let run = program.store().runs().unwrap().pop().unwrap();
-    everything.push(std::fs::read(program.store().find(&run).unwrap().journal()).unwrap());
+    let folder = program.store().find(&run).unwrap();
+    everything.push(std::fs::read(folder.journal()).unwrap());
+    let log = std::fs::read(&folder.engine_log()[1]).unwrap();
+    assert!(String::from_utf8_lossy(&log).contains("HTTP request"));
+    everything.push(log);
     for (index, bytes) in everything.iter().enumerate() {
         let text = String::from_utf8_lossy(bytes);
         for secret in ["correct-horse-9", "hook-token-4711", "T0K-in-the-path"] {

@@ -110,7 +110,8 @@ impl Scene {
     fn surefoot(&self, words: &[&str]) -> (i32, String) {
         let inventory = self.lab.inventory().display().to_string();
         let words = words.iter().map(|word| if *word == "SITE" { inventory.as_str() } else { word });
-        let output = self.program.command(words).env("PW", PASSWORD).output().unwrap();
+        let mut command = self.program.command(words);
+        let output = command.env("PW", PASSWORD).env("SUREFOOT_LOG", "trace").output().unwrap();
         let all = [output.stdout, output.stderr].concat();
         (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&all).into_owned())
     }
@@ -122,6 +123,7 @@ impl Scene {
         let mut script = Command::new("script");
         script.args(["-qefc", &line, "/dev/null"]).current_dir(self.program.path("")).stdin(Stdio::null());
         script.env("SUREFOOT_STATE", self.program.state_folder()).env("PW", PASSWORD).env("TERM", "xterm");
+        script.env("SUREFOOT_LOG", "trace");
         String::from_utf8_lossy(&script.output().unwrap().stdout).into_owned()
     }
 
@@ -231,6 +233,8 @@ fn a_secret_in_forty_disguises_is_seen_nowhere() {
     assert!(lines.contains("***"), "the fault of `go` shows what it printed, masked: {lines}");
     call(&["show", "last"], 0);
     call(&["runs"], 0);
+    let engine = call(&["logs", "last", "--engine"], 0);
+    assert!(engine.contains("call=Act") && engine.contains("TRACE"), "{engine}");
     let logs = call(&["logs", "last"], 0);
     assert!(logs.matches("***").count() >= 3 * disguises().len(), "{logs}");
     assert!(!logs.contains("token@"), "of a secret step nothing is kept: {logs}");
@@ -247,6 +251,7 @@ fn a_secret_in_forty_disguises_is_seen_nowhere() {
     call(&[&["run", "r.yaml", "--yes", "--log", "json"], &given[..]].concat(), 1);
     let live = scene.at_terminal("run r.yaml --yes --log live -i SITE -p password=env:PW");
     assert!(live.contains("shout"), "{live}");
+    assert!(!live.contains("host_call"), "a live console is not written over: {live}");
     clean("live", &live);
     watch.kill().unwrap();
     watch.wait().unwrap();

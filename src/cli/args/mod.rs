@@ -27,6 +27,10 @@ pub struct Args {
     /// Where runs are kept [default: $XDG_STATE_HOME/surefoot, else ~/.local/state/surefoot]
     #[arg(long, global = true, value_name = "DIR", env = "SUREFOOT_STATE")]
     pub state: Option<PathBuf>,
+    /// Append the engine's log to FILE (0600), not to standard error; SUREFOOT_LOG is its filter, such as
+    /// `warn,surefoot=debug` [default: warn,surefoot=info]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -95,7 +99,7 @@ pub enum Command {
         seal: Option<String>,
     },
     /// Print what tasks printed
-    #[command(after_help = "Example:\n  surefoot logs last push@etcd-1")]
+    #[command(after_help = "Examples:\n  surefoot logs last push@etcd-1\n  surefoot logs last --engine")]
     Logs {
         #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
         run: RunId,
@@ -105,6 +109,9 @@ pub enum Command {
         /// Every byte as it came, also what moves a terminal's cursor or hides text
         #[arg(long)]
         raw: bool,
+        /// The engine's own log: connections, leases, attempts, retries and faults
+        #[arg(long, conflicts_with = "task")]
+        engine: bool,
     },
     /// Draw the order of a runbook's steps
     Graph(GraphArgs),
@@ -118,6 +125,9 @@ pub enum Command {
         inventory: PathBuf,
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
+        /// Say what is waited for while connecting
+        #[arg(short, long)]
+        verbose: bool,
     },
     /// Write a first runbook that checks, plans, passes its test and rehearses
     New(New),
@@ -154,6 +164,48 @@ Examples:
     /// Throw-away hosts on this machine: real Debian, systemd, sshd and etcd (needs root)
     #[command(subcommand)]
     Lab(LabCommand),
+}
+
+impl Command {
+    /// Whether the engine's log is written.
+    pub fn is_logged(&self) -> bool {
+        match self {
+            Command::Plan(plan) => !plan.offline,
+            Command::Run(_) | Command::Resume(_) | Command::Rollback(_) | Command::Tidy(_) | Command::Cancel(_) => true,
+            Command::Hosts { .. } | Command::Rehearse(_) | Command::Serve(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the operator wants to see what is waited for.
+    pub fn is_verbose(&self) -> bool {
+        match self {
+            Command::Plan(plan) => plan.verbose,
+            Command::Tidy(tidy) => tidy.verbose,
+            Command::Cancel(cancel) => cancel.verbose,
+            Command::Rehearse(rehearse) => rehearse.verbose,
+            Command::Hosts { verbose, .. } => *verbose,
+            _ => self.manner().is_some_and(|manner| manner.verbose),
+        }
+    }
+
+    /// Whether it shows a run on a live console, where the terminal can be drawn on.
+    pub fn is_live(&self) -> bool {
+        let live = |log: Option<LogFormat>| matches!(log, None | Some(LogFormat::Live));
+        match self {
+            Command::Rehearse(rehearse) => live(rehearse.log),
+            _ => self.manner().is_some_and(|manner| live(manner.log) && !manner.detach),
+        }
+    }
+
+    fn manner(&self) -> Option<&RunOptions> {
+        match self {
+            Command::Run(run) => Some(&run.manner),
+            Command::Resume(resume) => Some(&resume.manner),
+            Command::Rollback(rollback) => Some(&rollback.manner),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

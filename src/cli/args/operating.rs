@@ -83,6 +83,9 @@ pub struct TidyArgs {
     /// Do not ask before removing anything
     #[arg(long)]
     pub yes: bool,
+    /// Say what is waited for while connecting
+    #[arg(short, long)]
+    pub verbose: bool,
     /// Take hosts over whose lease has ended without being given back; what their run still does there is ended
     #[arg(long)]
     pub take_over: bool,
@@ -163,6 +166,9 @@ pub struct Cancel {
     /// Take hosts over whose lease has ended without being given back; what their run still does there is ended
     #[arg(long)]
     pub take_over: bool,
+    /// Say what is waited for while connecting
+    #[arg(short, long)]
+    pub verbose: bool,
 }
 
 #[derive(clap::Args, Debug)]

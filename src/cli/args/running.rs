@@ -66,6 +66,9 @@ pub struct PlanArgs {
     /// End with 0 where there is nothing to do, with 7 where there is something to change
     #[arg(long, conflicts_with = "offline")]
     pub detailed_exitcode: bool,
+    /// Say what is waited for while connecting
+    #[arg(short, long)]
+    pub verbose: bool,
 }
 
 #[derive(clap::Args, Debug)]
@@ -114,7 +117,7 @@ pub struct RunOptions {
     /// Send a trace of the run to OTEL_EXPORTER_OTLP_ENDPOINT once it has ended [default: http://localhost:4318]
     #[arg(long)]
     pub otel: bool,
-    /// Show starts, announced changes and repeated attempts too
+    /// Show starts, announced changes and repeated attempts too, and what is waited for while connecting
     #[arg(short, long)]
     pub verbose: bool,
     /// Tasks at once on one host

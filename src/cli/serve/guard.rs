@@ -98,6 +98,12 @@ impl Guard {
         (self.people.is_empty() && self.proxy.is_none()).then_some(&self.token)
     }
 
+    /// By what browsers come in, and what our own page must send back.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let sessions = self.people.iter().map(|person| person.session.as_str());
+        [&self.token, &self.session, &self.csrf].into_iter().map(String::as_str).chain(sessions)
+    }
+
     /// What our own page must send back.
     pub fn csrf(&self) -> &str {
         &self.csrf

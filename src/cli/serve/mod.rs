@@ -19,6 +19,7 @@ mod seats;
 pub use listen::Listen;
 
 use super::args::Serve as Args;
+use super::engine_log;
 use super::exit::Exit;
 use super::out::say;
 use super::run::in_runtime;
@@ -27,14 +28,18 @@ use guard::Guard;
 use listen::{Door, open};
 use std::path::PathBuf;
 use std::sync::Arc;
+use surefoot_engine::secret::Masks;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
     let made = runs::store(state).map_err(|error| error.to_string()).and_then(|store| Ok((store, Guard::new(args)?)));
+    let masks = Masks::default();
     let (store, guard) = match made {
         Ok(made) => made,
         Err(why) => return Exit::WrongInput.because(why),
     };
+    guard.secrets().for_each(|secret| masks.learn(secret));
+    engine_log::mask(&masks);
     in_runtime(async {
         let door = match open(&args.listen) {
             Ok(door) => door,

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument, info_span};
 
 /// How deep outputs may be nested: the journal must be able to read back what it has written.
 const DEEPEST: usize = 100;
@@ -323,7 +324,8 @@ impl<'a> Attempt<'a> {
         if end.is_cancelled() && !asks {
             return Err(cancelled());
         }
-        let mut work = pin!(self.bounded(phase, work));
+        let span = info_span!("attempt", number = self.number, step = %self.step.id, action = self.step.kind.name);
+        let mut work = pin!(self.bounded(phase, work).instrument(span));
         tokio::select! {
             biased;
             result = &mut work => result,

@@ -8,12 +8,14 @@
 //! Not looked at: the gates and choices of a roll, which look anew where they are due; and `finally`, which runs again.
 
 use super::commit::NotCommitted;
+use super::last_writers::{LastWriters, Writer};
 use super::phase::has_redacted;
 use super::rollback::between_batches;
 use super::task::{PreparedTask, TaskRun};
 use crate::action::{Erased, ErasedSeen};
 use crate::check::Step;
 use crate::model::{DriftCheck, Effect, Fault, TaskEvent, TaskRecord, TaskState};
+use std::sync::PoisonError;
 use tokio::time::Instant;
 
 /// Whether there is a way to look at a done task of this step again that changes nothing.
@@ -68,49 +70,77 @@ impl TaskRun {
         })
     }
 
-    /// Whether the last word on what the task has made so is another's, or is not known to be its own.
+    /// Whether another task was the last to write to what this one has made so, or may have been.
     fn is_overtaken(&self, action: &dyn Erased, record: &TaskRecord) -> bool {
-        let own = action.resources();
-        if own.is_empty() || !action.is_stable() {
+        let resources = action.resources();
+        if resources.is_empty() || !action.is_stable() {
             return true;
         }
-        let program = &self.shared.program;
-        let others = (0..program.tasks.len() as u32).filter(|index| *index != self.index);
-        let mut later = others.filter(|index| {
-            let other = &program.tasks[*index as usize].name;
-            let state = self.shared.state.read().expect("no task panics while it holds the run's state");
-            let changed = state.task(other).is_some_and(|other| other.has_changed() && other.since >= record.since);
-            changed && other.host == self.task().name.host
-        });
-        later.any(|index| self.at(index).may_touch(&own))
+        let mut writers = self.shared.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        let writers = writers.get_or_insert_with(|| KnownWriters::of(self));
+        writers.render_again(self);
+        let own = Writer { task: self.index, since: record.since };
+        writers.index.overtake(&self.task().name.host, own, &resources) || writers.may_be_unknown(self, own)
     }
 
-    fn may_touch(&self, things: &[String]) -> bool {
+    /// What the task may have written to; nothing: anything. None where that cannot be told yet.
+    fn written(&self) -> Option<Vec<String>> {
         if self.step().effect == Effect::Opaque {
-            return true;
+            return Some(Vec::new());
         }
         let filled = self.scope().and_then(|scope| self.fill_in(self.step(), &self.task().args, scope));
-        // Where it cannot be told, it may be the same thing.
-        filled.map_or(true, |PreparedTask { action, .. }| {
-            let own = action.resources();
-            own.is_empty()
-                || own.iter().any(|own| things.iter().any(|thing| is_within(own, thing) || is_within(thing, own)))
-        })
+        filled.ok().map(|PreparedTask { action, .. }| action.resources())
+    }
+
+    /// Of a task that has changed something.
+    fn as_writer(&self) -> Option<Writer> {
+        let state = self.shared.state.read().expect("no task panics while it holds the run's state");
+        let record = state.task(&self.task().name).filter(|record| record.has_changed())?;
+        Some(Writer { task: self.index, since: record.since })
     }
 }
 
-/// Whether a thing is another, or lies in it as a file in a folder.
-fn is_within(thing: &str, other: &str) -> bool {
-    thing.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// Every task of the run that has changed something, by what it has written to.
+pub(super) struct KnownWriters {
+    index: LastWriters,
+    /// Those whose templates cannot be filled in yet: outputs that the record has redacted are learnt in this phase.
+    unknown: Vec<Writer>,
+    /// How many tasks' outputs were learnt when those were last tried.
+    learnt: usize,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl KnownWriters {
+    fn of(one: &TaskRun) -> KnownWriters {
+        let tasks = 0..one.shared.program.tasks.len() as u32;
+        let unknown = tasks.filter_map(|index| one.at(index).as_writer()).collect();
+        let mut writers = KnownWriters { index: LastWriters::default(), unknown, learnt: 0 };
+        writers.render(one);
+        writers
+    }
 
-    #[test]
-    fn a_file_lies_in_its_folder_and_in_no_other() {
-        assert!(is_within("/etc/etcd/conf", "/etc/etcd") && is_within("/etc", "/etc"));
-        assert!(!is_within("/etc/etcd", "/etc/etcd/conf") && !is_within("/etc/etcd2", "/etc/etcd"));
+    /// Tries once more those that could not be told, where more is known now.
+    fn render_again(&mut self, one: &TaskRun) {
+        if !self.unknown.is_empty() && self.learnt != one.shared.secrets.withheld.count() {
+            self.render(one);
+        }
+    }
+
+    fn render(&mut self, one: &TaskRun) {
+        self.learnt = one.shared.secrets.withheld.count();
+        self.unknown.retain(|writer| match one.at(writer.task).written() {
+            Some(resources) => {
+                self.index.add(&one.shared.program.tasks[writer.task as usize].name.host, *writer, &resources);
+                false
+            }
+            None => true,
+        });
+    }
+
+    /// Where it cannot be told what a later task has written to, it may be the same thing.
+    fn may_be_unknown(&self, one: &TaskRun, own: Writer) -> bool {
+        let host = |task: u32| &one.shared.program.tasks[task as usize].name.host;
+        self.unknown
+            .iter()
+            .any(|other| other.task != own.task && other.since >= own.since && host(other.task) == host(own.task))
     }
 }

@@ -117,12 +117,8 @@ impl Attempt<'_> {
 
 /// What is there now and is nothing that the run has found or left there.
 pub fn drift(state: &RunState, host: &HostName, now: &Images) -> Vec<SetAside> {
-    let known = |thing: &str| -> Vec<&Image> {
-        let tasks = state.tasks().filter(|(name, _)| name.host == *host);
-        tasks.flat_map(|(_, task)| &task.images).filter_map(|images| images.get(thing)).collect()
-    };
     let odd = |(thing, image): (&String, &Image)| {
-        let known = known(thing);
+        let known: Vec<&Image> = state.images_of(host, thing).collect();
         let last = known.last()?;
         let fits = known.iter().any(|known| known.fits(image));
         (!fits).then(|| SetAside { thing: thing.clone(), why: last.difference(image), kept: None })

@@ -23,10 +23,11 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span, info, info_span, warn};
 
 /// Events that are taken at once.
 const BATCH: usize = 1024;
@@ -96,9 +97,19 @@ impl Goal {
 /// Runs a run to its end, or until the operator leaves or a host is lost to another run: then it is `Interrupted` and its
 /// record stays open. Gives the hosts back.
 pub async fn run(run: Run) -> Result<Outcome, RecordError> {
+    let span = info_span!("run", id = run.origin.run.as_str());
+    work(run).instrument(span).await
+}
+
+async fn work(run: Run) -> Result<Outcome, RecordError> {
+    info!(goal = ?run.goal, tasks = run.program.tasks.len(), hosts = run.program.hosts.len(), "the run begins");
     let program = run.program.clone();
     let (mut driver, opening) = Driver::new(run, &program);
     let outcome = driver.drive(opening).await;
+    match &outcome {
+        Ok(outcome) => info!(?outcome, "the run ends"),
+        Err(error) => warn!(%error, "the run's record cannot be kept"),
+    }
     // Nothing may come after a host is given back. What runs there goes on, as after a crash.
     driver.tasks.shutdown().await;
     let at_work = leases::at_work(&driver.record.state());
@@ -113,6 +124,7 @@ struct Driver<'p> {
     goal: Goal,
     operator: String,
     leg: Phase,
+    leg_span: Span,
     limits: Limits,
     leases: Leases,
     schedule: Schedule<'p>,
@@ -177,6 +189,7 @@ impl<'p> Driver<'p> {
             questions,
             secrets: run.secrets,
             reapply: run.goal.reapply().to_vec(),
+            writers: Mutex::default(),
             unsettled: None,
             set_aside: matches!(run.goal, Goal::Back { set_aside: true, .. }),
             end: CancellationToken::new(),
@@ -188,6 +201,7 @@ impl<'p> Driver<'p> {
             goal: run.goal,
             operator: run.origin.operator,
             leg,
+            leg_span: Span::none(),
             limits: run.limits,
             leases: run.leases,
             schedule,
@@ -243,6 +257,8 @@ impl<'p> Driver<'p> {
 
     /// Plans the leg that begins.
     fn begin_phase(&mut self) {
+        self.leg_span = info_span!("phase", phase = ?self.leg);
+        self.leg_span.in_scope(|| info!("the phase begins"));
         let schedule = self.leg.schedule(self.program, &self.record.state(), self.limits);
         self.schedule = schedule;
         self.pausing.clear();
@@ -405,7 +421,8 @@ impl<'p> Driver<'p> {
         }
         for (index, entry) in batch.starts {
             let (shared, stopping) = (self.shared.clone(), self.stopping.clone());
-            self.tasks.spawn(TaskRun { shared, stopping, index, entry }.run());
+            let span = info_span!(parent: &self.leg_span, "task", task = %self.program.tasks[index as usize].name);
+            self.tasks.spawn(TaskRun { shared, stopping, index, entry }.run().instrument(span));
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 use std::path::PathBuf;
-use std::sync::{Arc, RwLockReadGuard};
+use std::sync::{Arc, Mutex, RwLockReadGuard};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -104,6 +104,7 @@ impl<'p> Look<'p> {
             questions: mpsc::channel(1).0,
             secrets: ahead.secrets,
             reapply: Vec::new(),
+            writers: Mutex::default(),
             unsettled: Some(unsettled.clone()),
             set_aside: false,
             end: CancellationToken::new(),

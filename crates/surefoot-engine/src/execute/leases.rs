@@ -4,7 +4,7 @@
 //! Fencing is the hosts' own. What no host can fence (what the controller does, about whatever it reaches) is let
 //! through only while some host is surely held and none is lost. Does not know how a lease is kept on a host.
 
-use crate::model::{AcquiredLease, Fault, FaultKind, HostName, RunState, TaskRecord, TaskState};
+use crate::model::{AcquiredLease, Fault, FaultKind, HostName, RunId, RunState, TaskRecord, TaskState};
 use crate::world::{Acquired, Claim, Host, LeaseStatus, Takeover, World};
 use futures_util::future::join_all;
 use indexmap::IndexMap;
@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tracing::{Instrument, info, warn};
 
 /// A lease is renewed so many times while it lasts.
 const RENEWALS: u32 = 4;
@@ -63,7 +64,7 @@ impl Leases {
             }
         }
         for host in leases.hosts.clone() {
-            leases.beats.spawn(renew_until_lost(host, terms.ttl / RENEWALS));
+            leases.beats.spawn(renew_until_lost(host, terms.ttl / RENEWALS).in_current_span());
         }
         Ok(leases)
     }
@@ -88,7 +89,8 @@ impl Leases {
         // What the controller does may be about any host.
         let free = |host: &&Arc<dyn Host>| !at_work.contains(host.name()) && !at_work.contains(&HostName::controller());
         let releases = self.hosts.iter().filter(free).map(|host| host.release());
-        let _ = tokio::time::timeout(GIVING_BACK, join_all(releases)).await;
+        let released = tokio::time::timeout(GIVING_BACK, join_all(releases)).await;
+        info!(hosts = self.hosts.len(), in_time = released.is_ok(), "leases released");
     }
 }
 
@@ -103,9 +105,13 @@ async fn hold(host: &Arc<dyn Host>, terms: &Terms) -> Result<AcquiredLease, Faul
     let (mut over, mut from) = (None, None);
     loop {
         let held = match host.hold(&terms.claim, terms.ttl, over).await? {
-            Acquired::Won { number, ended } => return Ok(AcquiredLease { number, from, ended }),
+            Acquired::Won { number, ended } => {
+                info!(host = %host.name(), number, ended, from = from.as_ref().map(RunId::as_str), "lease acquired");
+                return Ok(AcquiredLease { number, from, ended });
+            }
             Acquired::Held(held) => held,
         };
+        info!(host = %host.name(), number = held.number, left = held.left, claim = ?held.claim, "lease held by another");
         let dead = held.claim.as_ref().is_some_and(|claim| claim.engine.is_dead());
         let ours = held.claim.as_ref().is_some_and(|claim| claim.run == terms.claim.run);
         let next = if dead { Takeover::Dead(held.number) } else { Takeover::RunOut(held.number) };
@@ -122,9 +128,9 @@ async fn hold(host: &Arc<dyn Host>, terms: &Terms) -> Result<AcquiredLease, Faul
 async fn renew_until_lost(host: Arc<dyn Host>, every: Duration) -> Fault {
     loop {
         tokio::time::sleep(every).await;
-        if let Err(fault) = host.renew().await
-            && fault.kind == FaultKind::Held
-        {
+        let Err(fault) = host.renew().await else { continue };
+        warn!(host = %host.name(), kind = ?fault.kind, fault = ?fault.message, "lease not renewed");
+        if fault.kind == FaultKind::Held {
             return fault;
         }
     }

@@ -18,6 +18,7 @@ mod driver;
 mod dry_run;
 mod impact;
 mod inside;
+mod last_writers;
 mod leases;
 mod output;
 mod phase;

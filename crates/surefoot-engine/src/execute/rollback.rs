@@ -8,8 +8,9 @@ use super::{deferred_restarts, roll};
 use crate::check::{OnFailure, RollPart, Step};
 use crate::compile::{GraphNode, Program, Task};
 use crate::model::{Effect, HostName, Outcome, Rollback, RunState, StepId, TaskName, TaskRecord, TaskState};
+use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::Dfs;
+use petgraph::visit::{Dfs, Reversed};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
@@ -85,7 +86,10 @@ pub fn plan(program: &Program, state: &RunState, target: &RollbackTarget, force:
     };
     let graph = roll::graph(program, state);
     let mut inside: HashSet<usize> = match (target, &to) {
-        (RollbackTarget::Tasks(tasks), _) => indices(program, |task| tasks.contains(&task.name)).collect(),
+        (RollbackTarget::Tasks(tasks), _) => {
+            let tasks: HashSet<&TaskName> = tasks.iter().collect();
+            indices(program, |task| tasks.contains(&task.name)).collect()
+        }
         (_, Some(checkpoint)) => below(program, &graph, |task| task.name.step == *checkpoint),
         (_, None) => indices(program, |task| !program.is_finally(task)).collect(),
     };
@@ -253,10 +257,22 @@ fn built_on_by_none(
     state: &RunState,
     own: HashSet<usize>,
 ) -> HashSet<usize> {
-    let changed = |task: &usize| state.task(&program.tasks[*task].name).is_some_and(TaskRecord::has_changed);
-    let free = |task: &&usize| {
-        let after = below(program, graph, |other| other.name == program.tasks[**task].name);
-        !after.iter().any(|after| changed(after) && !own.contains(after))
+    let is_other = |node: &NodeIndex| match graph[*node] {
+        GraphNode::Task(task) => !own.contains(&(task as usize)) && has_changed(program, state, task),
+        GraphNode::Join(_) => false,
     };
-    own.iter().filter(free).copied().collect()
+    let mut walk = Dfs::empty(graph);
+    let others = graph.node_indices().filter(is_other);
+    walk.stack = others.flat_map(|node| graph.neighbors_directed(node, Direction::Incoming)).collect();
+    let mut free = own.clone();
+    while let Some(node) = walk.next(Reversed(graph)) {
+        if let GraphNode::Task(task) = graph[node] {
+            free.remove(&(task as usize));
+        }
+    }
+    free
+}
+
+fn has_changed(program: &Program, state: &RunState, task: u32) -> bool {
+    state.task(&program.tasks[task as usize].name).is_some_and(TaskRecord::has_changed)
 }

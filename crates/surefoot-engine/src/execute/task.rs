@@ -1,6 +1,7 @@
 //! One task from its first look to its end: what its templates say now, its attempts, and the pauses between them.
 
 use super::attempt::{Attempt, AttemptEnd};
+use super::check_drift::KnownWriters;
 use super::commit::{Commits, NotCommitted, What};
 use super::{Reapply, inside, retry, roll};
 use crate::action::{CommandSettings, Erased, Period, Question, UndoSupport};
@@ -14,11 +15,12 @@ use minijinja::Value;
 use minijinja::value::Serde;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
 
 /// Makes the action of a step of a task, its own or one of its undo or its probe, from rendered parameters.
 pub type ActionFactory = Arc<dyn Fn(&TaskName, &Step, Json) -> Result<Box<dyn Erased>, String> + Send + Sync>;
@@ -46,6 +48,8 @@ pub(super) struct TaskContext {
     pub secrets: Arc<Keyring>,
     /// What is to be applied again, where it has drifted.
     pub reapply: Vec<Reapply>,
+    /// Who has written to what; made where it is first asked for.
+    pub writers: Mutex<Option<KnownWriters>>,
     /// What is not known of tasks, where none is run.
     pub unsettled: Option<UnknownValues>,
     /// Whether an undo goes on over what others have changed since, whose version is kept.
@@ -318,7 +322,20 @@ impl TaskRun {
 
     pub async fn commit(&self, what: TaskEvent) -> Result<(), NotCommitted> {
         let what = if self.step().secret { self.shared.secrets.withhold(&self.task().name, what) } else { what };
+        log(&what);
         self.shared.commits.send(What::Task(self.index, what)).await
+    }
+}
+
+fn log(what: &TaskEvent) {
+    match what {
+        TaskEvent::Failed { fault } | TaskEvent::Unknown { fault } | TaskEvent::Stuck { fault } => {
+            warn!(event = what.name(), kind = ?fault.kind, fault = ?fault.message, detail = ?fault.detail);
+        }
+        TaskEvent::Retrying { attempt, fault } => {
+            info!(event = what.name(), attempt, kind = ?fault.kind, fault = ?fault.message, detail = ?fault.detail);
+        }
+        _ => debug!(event = what.name()),
     }
 }
 

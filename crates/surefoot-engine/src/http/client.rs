@@ -12,6 +12,7 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument, debug};
 
 /// A connection to the server of an address. It is closed when it is dropped.
 pub struct Connection {
@@ -48,7 +49,7 @@ impl Connection {
         let opened = handshake(TokioIo::new(stream)).await;
         let (sender, connection) = opened.map_err(|error| broken(&url, &error))?;
         // How it ends, the answer or its body tells.
-        let driver = tokio::spawn(async move { drop(connection.await) });
+        let driver = tokio::spawn(async move { drop(connection.await) }.in_current_span());
         Ok(Connection { url, looks_only: false, sender, _driver: AbortOnDropHandle::new(driver) })
     }
 
@@ -62,12 +63,15 @@ impl Connection {
         if self.looks_only && !method.is_safe() {
             return Err(Fault::refused(format!("{method} {} is refused: a plan changes nothing", self.url.shown())));
         }
+        // Whoever knows the path of a webhook may post there.
+        debug!(%method, to = %self.url.address(), bytes = body.len(), "HTTP request");
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = self.url.path().parse().map_err(|_| Fault::value(format!("`{}`", self.url)))?;
         *request.headers_mut() = headers;
         request.headers_mut().entry(HOST).or_insert_with(|| self.url.authority());
         let head = self.sender.send_request(request).await.map_err(|error| broken(&self.url, &error))?;
+        debug!(status = %head.status(), "HTTP response");
         Ok(Response { url: self.url, head, _driver: self._driver })
     }
 }

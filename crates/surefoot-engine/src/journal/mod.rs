@@ -5,6 +5,7 @@
 //!   journal           one event on each line, and a checksum that covers all lines before it
 //!   values/           outputs too large for a line, by their SHA-256
 //!   outputs/          what each task printed, in full
+//!   tracing.log       the engine's own log, and tracing.log.1 before it: bounded, and no part of the record
 //!   inputs/           the runbook, inventory and parameters as they were given; files/: what the run sends to hosts
 //! ```
 //!

@@ -130,6 +130,11 @@ impl RunFolder {
         &self.path
     }
 
+    /// Where the engine's log is kept: the older file, and the one that is written to. Either may be missing.
+    pub fn engine_log(&self) -> [PathBuf; 2] {
+        ["tracing.log.1", "tracing.log"].map(|name| self.path.join(name))
+    }
+
     /// Where each task's output goes; the files are named by who writes them.
     pub fn outputs(&self) -> PathBuf {
         self.path.join("outputs")

@@ -183,6 +183,30 @@ pub enum Outcome {
     Stuck,
 }
 
+impl TaskEvent {
+    /// As the journal names it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            TaskEvent::Started { .. } => "started",
+            TaskEvent::Changing { .. } => "changing",
+            TaskEvent::AfterImage { .. } => "after_image",
+            TaskEvent::Done { .. } => "done",
+            TaskEvent::Retrying { .. } => "retrying",
+            TaskEvent::Failed { .. } => "failed",
+            TaskEvent::Unknown { .. } => "unknown",
+            TaskEvent::Skipped => "skipped",
+            TaskEvent::DriftChecked { .. } => "drift_checked",
+            TaskEvent::Requeued => "requeued",
+            TaskEvent::Resolved { .. } => "resolved",
+            TaskEvent::Undoing { .. } => "undoing",
+            TaskEvent::SetAside { .. } => "set_aside",
+            TaskEvent::Undone { .. } => "undone",
+            TaskEvent::NotReverted { .. } => "not_reverted",
+            TaskEvent::Stuck { .. } => "stuck",
+        }
+    }
+}
+
 /// What happens to one task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "task_event", rename_all = "snake_case")]

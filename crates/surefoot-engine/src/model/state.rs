@@ -4,11 +4,12 @@
 //! refuses is not a journal that this program wrote. Knows no clock: all times are the events' own.
 
 use super::{
-    AcquiredLease, Event, Fault, HostName, Outcome, RunId, Stamped, StepId, TaskEvent, TaskName, TaskRecord, TaskState,
+    AcquiredLease, Event, Fault, HostName, Image, Images, Outcome, RunId, Stamped, StepId, TaskEvent, TaskName,
+    TaskRecord, TaskState,
 };
 use indexmap::{IndexMap, IndexSet};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// How many tasks are where. `changed` counts those done that changed something; they are in `done` too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -96,9 +97,13 @@ pub struct RunState {
     tasks: IndexMap<TaskName, TaskRecord>,
     steps: IndexMap<StepId, Vec<usize>>,
     in_flight: BTreeSet<usize>,
+    imaged: ImagedTasks,
     counts: Counts,
     next: u64,
 }
+
+/// The places of the tasks that have images of a thing on a host.
+type ImagedTasks = HashMap<HostName, HashMap<String, BTreeSet<usize>>>;
 
 /// An event that cannot follow those before it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -179,6 +184,7 @@ impl RunState {
     fn expect_tasks(&mut self, names: &[TaskName]) {
         let mut known = std::mem::take(&mut self.tasks);
         (self.steps, self.in_flight, self.counts) = (IndexMap::new(), BTreeSet::new(), Counts::default());
+        self.imaged = ImagedTasks::new();
         for (index, name) in names.iter().enumerate() {
             let mut record = known.swap_remove(name).unwrap_or_default();
             if self.excluded.contains_key(&name.host) {
@@ -188,6 +194,7 @@ impl RunState {
             if record.state.is_in_flight() {
                 self.in_flight.insert(index);
             }
+            note_images(&mut self.imaged, index, &name.host, &record.images);
             self.tasks.insert(name.clone(), record);
             self.steps.entry(name.step.clone()).or_default().push(index);
         }
@@ -231,7 +238,9 @@ impl RunState {
         let (index, _, task) = self.tasks.get_full_mut(name).ok_or_else(|| format!("no task {name} in this run"))?;
         let next = task.after(what).ok_or_else(|| format!("{name} is {:?}, got {what:?}", task.state))?;
         self.counts.leave(&task.state);
+        let images = task.images.len();
         task.enter(next, what, at);
+        note_images(&mut self.imaged, index, &name.host, &task.images[images..]);
         if self.finish.as_ref().is_some_and(|finish| finish.tasks.contains(name)) && !task.is_open() {
             task.forget();
         }
@@ -261,6 +270,13 @@ impl RunState {
     /// The tasks of one step: its hosts in inventory order, and their items.
     pub fn of_step(&self, step: &str) -> impl Iterator<Item = (&TaskName, &TaskRecord)> {
         self.steps.get(step).into_iter().flatten().filter_map(|index| self.tasks.get_index(*index))
+    }
+
+    /// Every image that tasks have of a thing on a host, in the order of the file.
+    pub fn images_of(&self, host: &HostName, thing: &str) -> impl Iterator<Item = &Image> {
+        let places = self.imaged.get(host).and_then(|things| things.get(thing)).into_iter().flatten();
+        let tasks = places.filter_map(|place| self.tasks.get_index(*place));
+        tasks.flat_map(|(_, task)| &task.images).filter_map(move |images| images.get(thing))
     }
 
     /// The tasks that have begun and not ended, in the order of the file.
@@ -294,6 +310,12 @@ impl RunState {
     /// From the first event to the last.
     pub fn elapsed(&self) -> SignedDuration {
         self.started.zip(self.last).map(|(start, last)| last.duration_since(start)).unwrap_or_default()
+    }
+}
+
+fn note_images(imaged: &mut ImagedTasks, place: usize, host: &HostName, images: &[Images]) {
+    for thing in images.iter().flat_map(|images| images.keys()) {
+        imaged.entry(host.clone()).or_default().entry(thing.clone()).or_default().insert(place);
     }
 }
 

@@ -14,6 +14,11 @@ impl UnredactedOutputs {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(task, out);
     }
 
+    /// Of how many tasks.
+    pub fn count(&self) -> usize {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     pub fn get(&self, task: &TaskName) -> Option<Arc<Outputs>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(task).cloned()
     }

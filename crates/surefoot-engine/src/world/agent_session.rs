@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
+use tracing::{Instrument, debug, info, trace};
 
 /// The shell, or the connection to it, has ended.
 #[derive(Debug, PartialEq)]
@@ -69,6 +70,7 @@ impl AgentSession {
             return Err(ending.await.unwrap_or(NotOpen::Ended(ProcessExit { code: None, stderr: String::new() })));
         };
         let hello = read_hello(&frame).map_err(NotOpen::Unfit)?;
+        debug!(uid = hello.uid, user = ?hello.user, run_dir = ?hello.run_dir, "the shell is open");
         Ok(AgentSession { hello, calls, waiting, next: AtomicU64::new(1) })
     }
 
@@ -82,6 +84,7 @@ impl AgentSession {
 
     /// Sends a call that was made with `tag` and waits for its reply.
     pub async fn call(&self, tag: Tag, call: String) -> Result<Frame, Broken> {
+        trace!(tag, verb = verb(&call), bytes = call.len(), "call");
         let (reply, frame) = oneshot::channel();
         self.waiting.lock().expect("no panic while it is held").as_mut().ok_or(Broken)?.insert(tag, reply);
         self.calls.send(call).await.map_err(|_| Broken)?;
@@ -113,7 +116,7 @@ fn spawn(
     let Process { mut stdin, mut stdout, stderr, exit } = process;
     let (end, ending) = oneshot::channel();
 
-    let writer = tokio::spawn(async move {
+    let writer = async move {
         let mut call = prologue;
         // A failed write means that the shell has ended: the reader sees that too, and tells.
         while stdin.write_all(call.as_bytes()).await.is_ok() && stdin.flush().await.is_ok() {
@@ -122,8 +125,9 @@ fn spawn(
                 None => break,
             }
         }
-    });
-    tokio::spawn(async move {
+    };
+    let writer = tokio::spawn(writer.in_current_span());
+    let reader = async move {
         let stderr = tokio::spawn(read_text(stderr));
         while !decoder.is_flooded()
             && let Ok(1..) = stdout.read_buf(decoder.buffer()).await
@@ -140,11 +144,19 @@ fn spawn(
         let _ = match flooded {
             true => end.send(NotOpen::Unfit(flood())),
             false => {
-                end.send(NotOpen::Ended(ProcessExit { code: exit.await, stderr: stderr.await.unwrap_or_default() }))
+                let exit = ProcessExit { code: exit.await, stderr: stderr.await.unwrap_or_default() };
+                info!(code = exit.code, stderr = ?exit.stderr, "the shell has ended");
+                end.send(NotOpen::Ended(exit))
             }
         };
-    });
+    };
+    tokio::spawn(reader.in_current_span());
     ending
+}
+
+/// What a call asks for. The rest of it may hold secrets.
+fn verb(call: &str) -> &str {
+    call.split([' ', '\n']).next().unwrap_or_default()
 }
 
 fn flood() -> Fault {
@@ -153,6 +165,7 @@ fn flood() -> Fault {
 }
 
 fn deliver(waiting: &PendingReplies, frame: Frame) {
+    trace!(tag = frame.tag, words = ?frame.words, out = frame.out.len(), err = frame.err.len(), "reply");
     let mut waiting = waiting.lock().expect("no panic while it is held");
     if let Some(reply) = waiting.as_mut().and_then(|calls| calls.remove(&frame.tag)) {
         // The caller may have gone away.

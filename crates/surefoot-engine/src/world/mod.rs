@@ -37,6 +37,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+/// The target of events that tell an operator what is waited for; the message is a sentence for people.
+pub const WAITING: &str = "surefoot::waiting";
+
 /// Where a running act says how far it is. Called often: must not block.
 pub trait Sink: Send + Sync {
     /// Output as it comes, in order within each stream, in chunks of any size.

@@ -8,17 +8,19 @@ use super::lease::{Acquired, Claim, Lease, LeaseStatus, Takeover};
 use super::lease_calls::ROOT;
 use super::quote::quote;
 use super::remote_job::RemoteJob;
-use super::transport::{NotBegun, Process, ProcessExit, Transport};
-use super::{ActId, Host, Incoming, Output, Script, Sink, Tunnel, transfer, wire};
+use super::transport::{ConnectProgress, NotBegun, Process, ProcessExit, Transport};
+use super::{ActId, Host, Incoming, Output, Script, Sink, Tunnel, WAITING, transfer, wire};
 use crate::model::{Fault, FaultKind, HostName, RunId};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::future::Future;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tracing::{Instrument, Span, debug, debug_span, info, info_span, warn};
 
 /// What was learnt of a machine when it was connected.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +56,26 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// How long a host may take from the start of ssh to the greeting of its shell.
 const GREETING: Duration = Duration::from_secs(30);
+
+/// Each time a connection that is being made has said nothing for so long, that is said.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// What is asked of a host, for the log.
+#[derive(Clone, Copy, Debug)]
+enum HostCall {
+    Probe,
+    Act,
+    Attach,
+    Kill,
+    Put,
+    Get,
+    Open,
+    Write,
+    Dial,
+    Hold,
+    Renew,
+    Release,
+}
 
 /// What stays the same for as long as a machine is used.
 pub(super) struct HostOptions {
@@ -150,12 +172,14 @@ impl<R: Transport> RemoteHost<R> {
         let lease = self.lease();
         let fence = lease.as_ref().map(|lease| &lease.fence);
         let open = AgentSession::open(process, self.setting.run.as_str(), None, false, fence);
+        let open = open.instrument(shell_span(&self.name, Some(user)));
         greeted(&self.name, open).await?.map_err(|why| not_open(&self.name, Some(user), None, why))
     }
 
     async fn reconnect(&self) -> Result<AgentSession, Fault> {
         let deadline = Instant::now() + self.setting.patience;
         let mut pause = Duration::from_millis(100);
+        warn!(host = %self.name, "the connection is broken: connecting again");
         loop {
             match open_main(&self.name, &self.road, &self.setting, self.lease()).await {
                 Ok(main) => return Ok(main),
@@ -185,6 +209,50 @@ impl<R: Transport> RemoteHost<R> {
             }
             started => Ok(started?),
         }
+    }
+
+    /// Does what is asked of the host, in a span of its own.
+    async fn traced<T>(&self, call: HostCall, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let begun = Instant::now();
+        let logged = async {
+            let result = work.await;
+            match &result {
+                Ok(_) => debug!(elapsed = ?begun.elapsed(), "done"),
+                Err(fault) => debug!(elapsed = ?begun.elapsed(), kind = ?fault.kind, fault = ?fault.message, "failed"),
+            }
+            result
+        };
+        logged.instrument(debug_span!("host_call", host = %self.name, ?call)).await
+    }
+
+    async fn probe_script(&self, script: &Script) -> Result<Output, Fault> {
+        for _ in 0..PROBE_TRIES {
+            // It changes nothing, so it is simply asked again.
+            let Ok(frame) = self.probe_once(script).await? else { continue };
+            if frame.out.len().max(frame.err.len()) > MAX_PROBE {
+                return Err(Fault::refused(format!("{}: a probe's output is longer than 16 MiB", self.name)));
+            }
+            let code = super::remote_job::code_of(&self.name, &frame.words, script.timeout)?;
+            return Ok(Output { code, stdout: frame.out, stderr: frame.err, truncated: false });
+        }
+        Err(Fault::new(FaultKind::Unreachable, format!("{}: the connection breaks again and again", self.name)))
+    }
+
+    async fn tunnel(&self, address: &str) -> Result<Box<dyn Tunnel>, Fault> {
+        let main = self.channel(None).await?;
+        self.ours().await?;
+        let (host, port) = super::split_address(address)?;
+        let tunnel = match self.road.dial(host, port).await {
+            Err(NotBegun::Gone(_)) => {
+                self.replace(&main).await?;
+                self.road.dial(host, port).await?
+            }
+            dialled => dialled?,
+        };
+        Ok(match self.lease() {
+            Some(lease) => Box::new(FencedStream { tunnel, lease }),
+            None => tunnel,
+        })
     }
 
     async fn probe_once(&self, script: &Script) -> Result<Result<wire::Frame, Broken>, Fault> {
@@ -228,74 +296,56 @@ impl<R: Transport> Host for RemoteHost<R> {
     }
 
     async fn probe(&self, script: Script) -> Result<Output, Fault> {
-        for _ in 0..PROBE_TRIES {
-            // It changes nothing, so it is simply asked again.
-            let Ok(frame) = self.probe_once(&script).await? else { continue };
-            if frame.out.len().max(frame.err.len()) > MAX_PROBE {
-                return Err(Fault::refused(format!("{}: a probe's output is longer than 16 MiB", self.name)));
-            }
-            let code = super::remote_job::code_of(&self.name, &frame.words, script.timeout)?;
-            return Ok(Output { code, stdout: frame.out, stderr: frame.err, truncated: false });
-        }
-        Err(Fault::new(FaultKind::Unreachable, format!("{}: the connection breaks again and again", self.name)))
+        self.traced(HostCall::Probe, self.probe_script(&script)).await
     }
 
     async fn act(&self, id: &ActId, script: Script, sink: &dyn Sink) -> Result<Output, Fault> {
-        RemoteJob::new(self, id, script.user.as_deref(), sink).run(&script).await
+        let job = RemoteJob::new(self, id, script.user.as_deref(), sink);
+        self.traced(HostCall::Act, job.run(&script)).await
     }
 
     async fn attach(&self, id: &ActId, user: Option<&str>, sink: &dyn Sink) -> Result<Option<Output>, Fault> {
-        RemoteJob::new(self, id, user, sink).attach().await
+        self.traced(HostCall::Attach, RemoteJob::new(self, id, user, sink).attach()).await
     }
 
     async fn kill(&self, id: &ActId, user: Option<&str>) -> Result<(), Fault> {
-        self.ours().await?;
-        RemoteJob::new(self, id, user, &super::Silent).kill(GRACE).await
+        let kill = async {
+            self.ours().await?;
+            RemoteJob::new(self, id, user, &super::Silent).kill(GRACE).await
+        };
+        self.traced(HostCall::Kill, kill).await
     }
 
     async fn put(&self, from: &Path, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<String, Fault> {
-        transfer::put(self, from, to, user, sink).await
+        self.traced(HostCall::Put, transfer::put(self, from, to, user, sink)).await
     }
 
     async fn get(&self, from: &str, to: &Path, user: Option<&str>, sink: &dyn Sink) -> Result<(), Fault> {
-        transfer::get(self, from, to, user, sink).await
+        self.traced(HostCall::Get, transfer::get(self, from, to, user, sink)).await
     }
 
     async fn open(&self, from: &str, user: Option<&str>) -> Result<Incoming, Fault> {
-        transfer::open(self, from, user).await
+        self.traced(HostCall::Open, transfer::open(self, from, user)).await
     }
 
     async fn write(&self, from: Incoming, to: &str, user: Option<&str>, sink: &dyn Sink) -> Result<String, Fault> {
-        transfer::write(self, from, to, user, sink).await
+        self.traced(HostCall::Write, transfer::write(self, from, to, user, sink)).await
     }
 
     async fn dial(&self, address: &str) -> Result<Box<dyn Tunnel>, Fault> {
-        let main = self.channel(None).await?;
-        self.ours().await?;
-        let (host, port) = super::split_address(address)?;
-        let tunnel = match self.road.dial(host, port).await {
-            Err(NotBegun::Gone(_)) => {
-                self.replace(&main).await?;
-                self.road.dial(host, port).await?
-            }
-            dialled => dialled?,
-        };
-        Ok(match self.lease() {
-            Some(lease) => Box::new(FencedStream { tunnel, lease }),
-            None => tunnel,
-        })
+        self.traced(HostCall::Dial, self.tunnel(address)).await
     }
 
     async fn hold(&self, claim: &Claim, ttl: Duration, over: Option<Takeover>) -> Result<Acquired, Fault> {
-        self.take(claim, ttl, over).await
+        self.traced(HostCall::Hold, self.take(claim, ttl, over)).await
     }
 
     async fn renew(&self) -> Result<(), Fault> {
-        self.keep().await
+        self.traced(HostCall::Renew, self.keep()).await
     }
 
     async fn release(&self) -> Result<(), Fault> {
-        self.release().await
+        self.traced(HostCall::Release, self.release()).await
     }
 
     fn standing(&self) -> LeaseStatus {
@@ -340,15 +390,41 @@ async fn open_main<R: Transport>(
     setting: &HostOptions,
     lease: Option<Arc<Lease>>,
 ) -> Result<AgentSession, Fault> {
+    let begun = Instant::now();
+    let opened = open_patiently(name, road, setting, lease).await;
+    match &opened {
+        Ok(_) => info!(host = %name, elapsed = ?begun.elapsed(), "connected"),
+        Err(fault) => {
+            warn!(host = %name, kind = ?fault.kind, fault = ?fault.message, detail = ?fault.detail, "not connected");
+        }
+    }
+    opened
+}
+
+async fn open_patiently<R: Transport>(
+    name: &HostName,
+    road: &R,
+    setting: &HostOptions,
+    lease: Option<Arc<Lease>>,
+) -> Result<AgentSession, Fault> {
     for retry in 0..RETRIES {
         match open_once(name, road, setting, lease.clone()).await {
             Ok(channel) => return Ok(channel),
             Err(NotMade::Other(fault)) => return Err(fault),
             // Those that were refused together should not come together again.
-            Err(NotMade::TurnedAway(_)) => tokio::time::sleep(jittered(FIRST_PAUSE * 2_u32.pow(retry))?).await,
+            Err(NotMade::TurnedAway(fault)) => {
+                let pause = jittered(FIRST_PAUSE * 2_u32.pow(retry))?;
+                warn!(host = %name, retry, ?pause, fault = ?fault.message, detail = ?fault.detail, "handshake refused");
+                tokio::time::sleep(pause).await;
+            }
         }
     }
     open_once(name, road, setting, lease).await.map_err(|(NotMade::TurnedAway(fault) | NotMade::Other(fault))| fault)
+}
+
+/// What a shell does is not part of the task that happened to need it first.
+fn shell_span(host: &HostName, user: Option<&str>) -> Span {
+    info_span!(parent: None, "shell", %host, user)
 }
 
 /// From half of it to one and a half.
@@ -368,6 +444,7 @@ async fn open_once<R: Transport>(
     let process = road.connect(&shell(user)).await?;
     let fence = lease.as_ref().map(|lease| &lease.fence);
     let open = AgentSession::open(process, setting.run.as_str(), setting.run_dir.as_deref(), user.is_none(), fence);
+    let open = announced(name, road, open.instrument(shell_span(name, user)));
     greeted(name, open).await?.map_err(|why| {
         let NotOpen::Ended(ending) = &why else { return NotMade::Other(not_open(name, user, None, why)) };
         match road.explain(ending) {
@@ -375,6 +452,27 @@ async fn open_once<R: Transport>(
             roads => NotMade::Other(not_open(name, user, roads, why)),
         }
     })
+}
+
+/// Waits for the first shell of a connection, and says so while it is silent.
+async fn announced<R: Transport, T>(name: &HostName, road: &R, open: impl Future<Output = T>) -> T {
+    let mut open = pin!(open);
+    let begun = Instant::now();
+    loop {
+        match tokio::time::timeout(SILENCE, &mut open).await {
+            Ok(opened) => return opened,
+            Err(_) => say_silent(name, road.progress(), begun.elapsed().as_secs()),
+        }
+    }
+}
+
+fn say_silent(host: &HostName, progress: ConnectProgress, seconds: u64) {
+    let what = match progress {
+        ConnectProgress::NoAnswer => "its address does not answer",
+        ConnectProgress::Accepted => "it accepted the connection, and gives no shell yet",
+        ConnectProgress::Unknown => "it gives no shell yet",
+    };
+    warn!(target: WAITING, %host, ?progress, seconds, "waiting for {host} for {seconds} s: {what}");
 }
 
 /// Waits for a shell's greeting.

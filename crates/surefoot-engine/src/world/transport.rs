@@ -36,8 +36,24 @@ pub trait Transport: Send + Sync + 'static {
         false
     }
 
+    /// How far the connection that is being made has come.
+    fn progress(&self) -> ConnectProgress {
+        ConnectProgress::Unknown
+    }
+
     /// Why the first process ended before it spoke: the road's own failure, or the command's (`None`).
     fn explain(&self, ending: &ProcessExit) -> Option<Fault>;
+}
+
+/// How far a connection has come that is being made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectProgress {
+    /// The address has not answered.
+    NoAnswer,
+    /// The address has accepted the connection.
+    Accepted,
+    /// It goes through another program or machine, or cannot be seen.
+    Unknown,
 }
 
 /// Why nothing was begun over a connection.

@@ -9,6 +9,8 @@ use surefoot_engine::action::Cx;
 use surefoot_engine::model::{Fault, FaultKind, HostName};
 use surefoot_engine::secret::EtcdLogin;
 use surefoot_engine::world::Host;
+use tokio::time::Instant;
+use tracing::debug;
 
 /// How long a member may take for a small question.
 pub const ANSWER: Duration = Duration::from_secs(5);
@@ -76,7 +78,11 @@ impl Member {
         limit: Duration,
         call: impl Future<Output = Result<T, etcd_client::Error>>,
     ) -> Result<T, Fault> {
-        match tokio::time::timeout(limit, call).await {
+        let begun = Instant::now();
+        let answer = tokio::time::timeout(limit, call).await;
+        let ok = matches!(answer, Ok(Ok(_)));
+        debug!(host = %self.host, call = what, ok, elapsed = ?begun.elapsed(), "gRPC call");
+        match answer {
             Ok(answer) => answer.map_err(|error| self.explained(fault(&self.host, what, &error))),
             Err(_) => {
                 let fault = Fault::new(FaultKind::Etcd, format!("etcd on {}: {what} failed", self.host));

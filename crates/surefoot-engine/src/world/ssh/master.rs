@@ -2,8 +2,9 @@
 
 use super::SshTarget;
 use super::folder::ControlFolder;
+use super::progress;
 use crate::model::Fault;
-use crate::world::transport::Process;
+use crate::world::transport::{ConnectProgress, Process};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span, info, info_span};
 
 /// Sessions beside the master's own: sshd allows ten for a connection, unless it was told otherwise.
 const SESSIONS: usize = 8;
@@ -26,14 +28,17 @@ pub(super) struct Master {
     /// Cancelled to kill it, also by a drop.
     kill: CancellationToken,
     ended: watch::Receiver<Option<ExitStatus>>,
+    pid: Option<u32>,
 }
 
 impl Master {
     /// Starts to connect. The process is `command` on the host; it ends with code 255 where ssh fails.
     pub fn spawn(target: &SshTarget, command: &str) -> Result<(Master, Process), Fault> {
         let folder = ControlFolder::create()?;
+        let args = target.master(folder.socket(), command);
+        let span = info_span!(parent: None, "ssh", host = %target.name);
         let mut child = Command::new("ssh")
-            .args(target.master(folder.socket(), command))
+            .args(&args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -43,8 +48,9 @@ impl Master {
             .map_err(|error| Fault::controller(format!("ssh could not be started: {error}")))?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (stdin, stdout, stderr) = pipes;
-        let kill = CancellationToken::new();
-        let ended = keep(child, kill.clone());
+        let (kill, pid) = (CancellationToken::new(), child.id());
+        span.in_scope(|| info!(pid, ?args, "ssh starts"));
+        let ended = keep(child, kill.clone(), span);
         let exit = code(ended.clone());
         let process = Process {
             stdin: Box::new(stdin.expect("spawned with pipes")),
@@ -53,11 +59,16 @@ impl Master {
             exit: Box::pin(exit),
         };
         let (sessions, width) = (Arc::new(Semaphore::new(SESSIONS)), AtomicUsize::new(SESSIONS));
-        Ok((Master { folder, sessions, width, kill, ended }, process))
+        Ok((Master { folder, sessions, width, kill, ended, pid }, process))
     }
 
     pub fn socket(&self) -> &Path {
         self.folder.socket()
+    }
+
+    /// How far its connection has come.
+    pub fn progress(&self) -> ConnectProgress {
+        self.pid.map_or(ConnectProgress::Unknown, progress::of)
     }
 
     /// Leave to open one session; it lasts until it is dropped.
@@ -87,9 +98,9 @@ impl Drop for Master {
 }
 
 /// Waits for the process in a task of its own, and kills it when told.
-fn keep(mut child: Child, kill: CancellationToken) -> watch::Receiver<Option<ExitStatus>> {
+fn keep(mut child: Child, kill: CancellationToken, span: Span) -> watch::Receiver<Option<ExitStatus>> {
     let (tell, ended) = watch::channel(None);
-    tokio::spawn(async move {
+    let wait = async move {
         let status = tokio::select! {
             status = child.wait() => status,
             () = kill.cancelled() => {
@@ -98,8 +109,10 @@ fn keep(mut child: Child, kill: CancellationToken) -> watch::Receiver<Option<Exi
                 child.wait().await
             }
         };
+        info!(?status, "ssh has exited");
         tell.send_replace(status.ok());
-    });
+    };
+    tokio::spawn(wait.instrument(span));
     ended
 }
 

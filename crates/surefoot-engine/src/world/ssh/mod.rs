@@ -8,6 +8,7 @@ mod folder;
 mod jump;
 mod master;
 mod mux;
+mod progress;
 mod refusal;
 mod target;
 
@@ -15,7 +16,7 @@ pub use target::SshTarget;
 
 use super::Tunnel;
 use super::remote_host::{HostOptions, RemoteHost};
-use super::transport::{NotBegun, Process, ProcessExit, Transport};
+use super::transport::{ConnectProgress, NotBegun, Process, ProcessExit, Transport};
 use crate::model::{Fault, FaultKind, RunId};
 use async_trait::async_trait;
 use master::Master;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tracing::{debug, warn};
 
 pub type SshHost = RemoteHost<Ssh>;
 
@@ -86,6 +88,7 @@ impl Transport for Ssh {
             let permit = timeout(SESSION_WAIT, master.permit()).await.map_err(|_| self.too_few_sessions())?;
             match mux::open_session(master.socket(), command).await {
                 Ok(session) => {
+                    debug!(host = %self.target.name, command = ?first_words(command), "session opened");
                     return Ok(Process {
                         stdin: Box::new(session.stdin),
                         stdout: Box::new(session.stdout),
@@ -98,7 +101,9 @@ impl Transport for Ssh {
                     });
                 }
                 // The command was not started: it is safe to ask again, when one of ours has ended.
-                Err(MuxError::Peer) if master.narrow(permit) => {}
+                Err(MuxError::Peer) if master.narrow(permit) => {
+                    warn!(host = %self.target.name, "session refused: waiting for one of ours to end");
+                }
                 Err(MuxError::Peer) => return Err(self.too_few_sessions().into()),
                 Err(MuxError::Gone(error)) => return Err(NotBegun::Gone(self.broken(error))),
                 Err(MuxError::Master(error)) => return Err(self.broken(error).into()),
@@ -107,6 +112,7 @@ impl Transport for Ssh {
     }
 
     async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Tunnel>, NotBegun> {
+        debug!(host = %self.target.name, to = %format_args!("{host}:{port}"), "tunnel");
         let master = self.standing().await?;
         match mux::open_forward(master.socket(), host, port).await {
             Ok(forward) => Ok(Box::new(forward)),
@@ -131,6 +137,12 @@ impl Transport for Ssh {
         turns.acquire_owned().await.ok()
     }
 
+    fn progress(&self) -> ConnectProgress {
+        // It is locked only while a master is started or ended.
+        let master = self.master.try_lock().ok().and_then(|master| master.clone());
+        master.map_or(ConnectProgress::Unknown, |master| master.progress())
+    }
+
     fn is_turned_away(&self, ending: &ProcessExit) -> bool {
         ending.code == Some(255) && refusal::is_turned_away(&ending.stderr)
     }
@@ -140,4 +152,9 @@ impl Transport for Ssh {
         let failed = ending.code.is_none_or(|code| code == 255);
         failed.then(|| refusal::refusal(&self.target, &ending.stderr))
     }
+}
+
+/// Which shell a session has. What follows is a script with its arguments.
+fn first_words(command: &str) -> &str {
+    command.split(" -c ").next().unwrap_or_default()
 }
