@@ -1,4 +1,4 @@
-//! What is at paths and in units now, for who must know whether others have changed it.
+//! What is at paths, below them and in units now, for who must know whether others have changed it.
 
 use super::Cx;
 use super::files::{check, script};
@@ -15,8 +15,15 @@ extended() {
   { getfacl -cpn -- "$1" 2>/dev/null || :
     getfattr -hd -m - -e hex --absolute-names -- "$1" 2>/dev/null || :; } | digest
 }
+# Names, and of each file its size and the time of its last change of any kind, which nobody but root can set.
+tree() { cd -P -- "$1"; find . | sort; find . -type f -exec stat -c '%n %s %z' -- {} + | sort; }
 for thing do
   case $thing in
+    'tree '*)
+      path=${thing#tree }
+      if [ -d "$path" ] && [ ! -L "$path" ]; then printf 'tree %s\n' "$( (tree "$path") 2>&1 | digest)"
+      elif there "$path"; then echo other
+      else echo absent; fi ;;
     'unit '*)
       active= file=
       while IFS='=' read -r key value; do

@@ -159,6 +159,8 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     const STAYS: Option<Stays> = None;
     /// A parameter, and its values with which it makes the changes above it take effect: it is taken back after them.
     const ACTIVATES_WITH: Option<(&'static str, &'static [&'static str])> = None;
+    /// Whether an undo sets aside what others have changed without being asked to: nobody needs it where it was.
+    const SETS_ASIDE: bool = false;
     /// Whether everything above it finishes first and nothing below it starts before, whatever `needs` says.
     const BARRIER: bool = false;
     /// Whether its tasks take a slot of the limits. Those that mostly wait for others do not.
@@ -188,7 +190,7 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
         async { Err(Fault::refused(format!("{} cannot be taken back", Self::NAME))) }
     }
 
-    /// What on its host an undo would write to: paths, or such as `unit etcd`. Where others have changed one of them since
+    /// What on its host an undo would write to: paths, `tree PATH` or such as `unit etcd`. Where others have changed one of them since
     /// the change, there is no undo unless they are asked to keep theirs; and they tell whether an undo has succeeded.
     fn undo_writes(&self, _cx: &Cx<'_>, _before: &Self::Before) -> Vec<String> {
         Vec::new()

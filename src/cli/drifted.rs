@@ -42,5 +42,6 @@ async fn look(
     script.user = user.and_then(|user| Some(user.as_value()?.as_str()?.to_owned()));
     let output = world.named(&task.name.host)?.probe(script).await?;
     let found = drift(&taken.state, &task.name.host, &image::read(output, &things)?);
-    Ok(found.iter().map(|one| format!("changed since by others: {}: {}", one.thing, one.why)).collect())
+    let kept = if program.steps[task.step as usize].kind.sets_aside { " (will be set aside)" } else { "" };
+    Ok(found.iter().map(|one| format!("changed since by others: {}: {}{kept}", one.name(), one.why)).collect())
 }

@@ -6,7 +6,7 @@
 
 use super::attempt::{Attempt, Phase};
 use crate::action::{Cx, ErasedSeen, image};
-use crate::model::{Fault, FaultKind, HostName, Image, Images, RunState, SetAside, TaskEvent, Undo};
+use crate::model::{Fault, FaultKind, HostName, Image, Images, RunState, SetAside, TaskEvent, Undo, is_tree, path_of};
 use crate::world::Silent;
 use serde_json::Value as Json;
 
@@ -56,13 +56,15 @@ impl Attempt<'_> {
             let state = self.task.shared.state.read().expect("no task panics while it holds the run's state");
             drift(&state, self.prepared.host.name(), &now)
         };
-        if drift.is_empty() || !self.task.record().imaged && self.is_done(cx).await {
+        // A look finds a step done or not: what others have put into its folder it does not see.
+        let seen_by_look = !drift.iter().any(|one| is_tree(&one.thing));
+        if drift.is_empty() || !self.task.record().imaged && seen_by_look && self.is_done(cx).await {
             return Ok(false);
         }
         if self.guarded(cx, Phase::Act, self.prepared.action.undo_own(cx, &undo.data)).await? {
             return Ok(true);
         }
-        match self.task.shared.set_aside {
+        match self.task.shared.set_aside || self.step.kind.sets_aside {
             true => self.set_aside(cx, drift, &now).await.map(|()| false),
             false => Err(changed_by_others(&drift)),
         }
@@ -75,11 +77,12 @@ impl Attempt<'_> {
 
     /// Keeps what others have made of it. Of a unit and of a folder there is nothing to keep but what is put on record.
     async fn set_aside(&self, cx: &Cx<'_>, mut drift: Vec<SetAside>, now: &Images) -> Result<(), Fault> {
-        let is_kept = |one: &&mut SetAside| {
-            one.thing.starts_with('/') && !(now[&one.thing].is_folder() && one.why.starts_with("other "))
-        };
-        let kept: Vec<&mut SetAside> = drift.iter_mut().filter(is_kept).collect();
-        let paths: Vec<String> = kept.iter().map(|one| one.thing.clone()).collect();
+        let is_kept = |one: &SetAside| !(now[&one.thing].is_folder() && one.why.starts_with("other "));
+        let kept = drift.iter_mut().filter_map(|one| {
+            let path = path_of(&one.thing).filter(|_| is_kept(one))?.to_owned();
+            Some((one, path))
+        });
+        let (kept, paths): (Vec<&mut SetAside>, Vec<String>) = kept.unzip();
         if !paths.is_empty() {
             let places = self.guarded(cx, Phase::Act, Box::pin(image::set_aside(cx, &paths))).await?;
             for (one, place) in kept.into_iter().zip(places) {
