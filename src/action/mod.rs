@@ -202,6 +202,15 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
         async { Ok(false) }
     }
 
+    /// After an undo: whether what there was before is there again. `None` where a look tells it ([`Action::is_back`]).
+    fn is_undone(
+        &self,
+        _cx: &Cx<'_>,
+        _before: &Self::Before,
+    ) -> impl Future<Output = Result<Option<bool>, Fault>> + Send {
+        async { Ok(None) }
+    }
+
     /// Whether what a look finds after an undo is what there was before; without it, only where both are equal.
     fn is_back(_before: &Self::Before, _now: &Self::Before) -> bool {
         false

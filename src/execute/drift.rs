@@ -6,7 +6,7 @@
 
 use super::attempt::{Attempt, Phase};
 use crate::action::{Cx, ErasedSeen, image};
-use crate::model::{Fault, FaultKind, HostName, Image, Images, RunState, SetAside, TaskEvent, Undo, is_tree, path_of};
+use crate::model::{Fault, HostName, Image, Images, RunState, SetAside, TaskEvent, Undo, is_tree, path_of};
 use crate::world::Silent;
 use serde_json::Value as Json;
 
@@ -93,28 +93,33 @@ impl Attempt<'_> {
         said.map_err(|_| Fault::controller("the run takes no more events"))
     }
 
-    /// After an undo: what it wrote to is as it was before the change. Gives whether that was seen: an action that refuses to
-    /// look as things are now shows only that the step is not done.
-    pub(super) async fn is_back(&self, cx: &Cx<'_>, undo: &Undo) -> Result<bool, Fault> {
-        let not_back =
-            |why: String| Fault::refused(format!("its undo has ended, and it is not as it was before: {why}"));
-        if !undo.images.is_empty() {
-            let now = self.images(cx, &undo.data).await?;
-            let odd = undo.images.iter().filter(|(thing, was)| now.get(*thing).is_none_or(|now| !was.fits(now)));
-            let odd = odd.map(|(thing, was)| said(thing, was, now.get(thing)));
-            let odd: Vec<String> = odd.collect();
-            return if odd.is_empty() { Ok(true) } else { Err(not_back(odd.join("; "))) };
+    /// After an undo: what it wrote to is as it was before the change. What cannot be seen is not taken for granted.
+    pub(super) async fn is_back(&self, cx: &Cx<'_>, undo: &Undo) -> Result<(), Fault> {
+        let odd = match undo.images.is_empty() {
+            true => self.not_undone(cx, undo).await?,
+            false => not_as_before(&undo.images, &self.images(cx, &undo.data).await?),
+        };
+        odd.map_or(Ok(()), |why| {
+            Err(Fault::refused(format!("its undo has ended, and it is not as it was before: {why}")))
+        })
+    }
+
+    /// Why what the action has changed is not as it was before, by its own word or by another look.
+    async fn not_undone(&self, cx: &Cx<'_>, undo: &Undo) -> Result<Option<String>, Fault> {
+        let action = &self.prepared.action;
+        let untold = |fault: Fault| Fault {
+            message: format!("it cannot be told whether it is back: {}", fault.message),
+            ..fault
+        };
+        let told = self.guarded(cx, Phase::Look, action.is_undone(cx, &undo.data)).await.map_err(untold)?;
+        if let Some(undone) = told {
+            return Ok((!undone).then(|| "what it was told to take back is there".to_owned()));
         }
-        match self.guarded(cx, Phase::Look, self.prepared.action.inspect(cx)).await {
-            Ok(ErasedSeen::Change(change)) if self.prepared.action.is_back(&undo.data, &change.before)? => Ok(true),
-            Ok(ErasedSeen::Change(change)) => Err(not_back(format!("it would {} now", change.summary))),
-            Ok(ErasedSeen::Clean(_)) => Err(not_back("a look finds the step still done".to_owned())),
-            // What an action refuses to do is not done; what it may not go by at this moment is in its way again.
-            Err(fault) if fault.kind == FaultKind::Refused => Ok(false),
-            Err(fault) => {
-                Err(Fault { message: format!("it cannot be told whether it is back: {}", fault.message), ..fault })
-            }
-        }
+        Ok(match self.guarded(cx, Phase::Look, action.inspect(cx)).await.map_err(untold)? {
+            ErasedSeen::Change(change) if action.is_back(&undo.data, &change.before)? => None,
+            ErasedSeen::Change(change) => Some(format!("it would {} now", change.summary)),
+            ErasedSeen::Clean(_) => Some("a look finds the step still done".to_owned()),
+        })
     }
 }
 
@@ -133,12 +138,19 @@ pub fn drift(state: &RunState, host: &HostName, now: &Images) -> Vec<SetAside> {
     now.iter().filter_map(odd).collect()
 }
 
-fn said(thing: &str, was: &Image, now: Option<&Image>) -> String {
-    now.map_or_else(|| thing.to_owned(), |now| format!("{thing}: {}", was.difference(now)))
+/// What is there of these now and is not as it was; none where all is.
+fn not_as_before(before: &Images, now: &Images) -> Option<String> {
+    let said = |thing: &str, was: &Image| match now.get(thing) {
+        Some(now) if was.fits(now) => None,
+        Some(now) => Some(format!("{}: {}", path_of(thing).unwrap_or(thing), was.difference(now))),
+        None => Some(thing.to_owned()),
+    };
+    let odd: Vec<String> = before.iter().filter_map(|(thing, was)| said(thing, was)).collect();
+    (!odd.is_empty()).then(|| odd.join("; "))
 }
 
 fn changed_by_others(drift: &[SetAside]) -> Fault {
-    let lines: Vec<String> = drift.iter().map(|one| format!("{}: {}", one.thing, one.why)).collect();
+    let lines: Vec<String> = drift.iter().map(|one| format!("{}: {}", one.name(), one.why)).collect();
     Fault::refused(format!("changed since by others: {}", lines.join("; "))).hint(
         "nothing was taken back here: make it as the step had left it, or let `surefoot rollback --set-aside` keep \
          their version beside it",
