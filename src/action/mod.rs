@@ -191,7 +191,8 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     }
 
     /// What on its host an undo would write to: paths, `tree PATH` or such as `unit etcd`. Where others have changed one of them since
-    /// the change, there is no undo unless they are asked to keep theirs; and they tell whether an undo has succeeded.
+    /// the change, there is no undo unless they are asked to keep theirs; and they tell whether an undo has succeeded. A step's own
+    /// `undo` counts as one, too, but for the last.
     fn undo_writes(&self, _cx: &Cx<'_>, _before: &Self::Before) -> Vec<String> {
         Vec::new()
     }

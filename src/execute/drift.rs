@@ -6,15 +6,16 @@
 
 use super::attempt::{Attempt, Phase};
 use crate::action::{Cx, ErasedSeen, image};
-use crate::model::{Fault, HostName, Image, Images, RunState, SetAside, TaskEvent, Undo, is_tree, path_of};
+use crate::model::{Effect, Fault, HostName, Image, Images, RunState, SetAside, TaskEvent, Undo, is_tree, path_of};
 use crate::world::Silent;
 use serde_json::Value as Json;
 
 impl Attempt<'_> {
-    /// What an undo would write to, as it is now.
+    /// What an undo would write to, as it is now. Steps of an `undo` that only read write to nothing.
     pub(super) async fn images(&self, cx: &Cx<'_>, before: &Json) -> Result<Images, Fault> {
         let things = self.prepared.action.undo_writes(cx, before)?;
-        match things.is_empty() || !self.step.undo.is_empty() {
+        let own = &self.step.undo;
+        match things.is_empty() || !own.is_empty() && own.iter().all(|part| part.effect == Effect::ReadOnly) {
             true => Ok(Images::new()),
             false => self.guarded(cx, Phase::Look, Box::pin(image::look(cx, &things))).await,
         }
@@ -48,8 +49,26 @@ impl Attempt<'_> {
     /// Before an undo: nothing there is somebody else's, or theirs is kept. True where what is ours was taken back from
     /// among theirs, and nothing is left to do.
     pub(super) async fn make_way(&self, cx: &Cx<'_>, undo: &Undo) -> Result<bool, Fault> {
+        let Some((drift, now)) = self.changed_by_others(cx, undo).await? else { return Ok(false) };
+        if self.guarded(cx, Phase::Act, self.prepared.action.undo_own(cx, &undo.data)).await? {
+            return Ok(true);
+        }
+        self.keep_or_refuse(cx, drift, &now).await.map(|()| false)
+    }
+
+    /// The same before the steps of an `undo`, which know nothing of others.
+    pub(super) async fn make_way_for_steps(&self, undo: &Undo) -> Result<(), Fault> {
+        let cx = self.cx(&Silent, 0);
+        match self.changed_by_others(&cx, undo).await? {
+            Some((drift, now)) => self.keep_or_refuse(&cx, drift, &now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What others have changed of what an undo would write to, and how all of that is now; none where nothing is.
+    async fn changed_by_others(&self, cx: &Cx<'_>, undo: &Undo) -> Result<Option<(Vec<SetAside>, Images)>, Fault> {
         if undo.images.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         let now = self.images(cx, &undo.data).await?;
         let drift = {
@@ -58,15 +77,14 @@ impl Attempt<'_> {
         };
         // A look finds a step done or not: what others have put into its folder it does not see.
         let seen_by_look = !drift.iter().any(|one| is_tree(&one.thing));
-        if drift.is_empty() || !self.task.record().imaged && seen_by_look && self.is_done(cx).await {
-            return Ok(false);
-        }
-        if self.guarded(cx, Phase::Act, self.prepared.action.undo_own(cx, &undo.data)).await? {
-            return Ok(true);
-        }
+        let ours = drift.is_empty() || !self.task.record().imaged && seen_by_look && self.is_done(cx).await;
+        Ok((!ours).then_some((drift, now)))
+    }
+
+    async fn keep_or_refuse(&self, cx: &Cx<'_>, drift: Vec<SetAside>, now: &Images) -> Result<(), Fault> {
         match self.task.shared.set_aside || self.step.kind.sets_aside {
-            true => self.set_aside(cx, drift, &now).await.map(|()| false),
-            false => Err(changed_by_others(&drift)),
+            true => self.set_aside(cx, drift, now).await,
+            false => Err(refused(&drift)),
         }
     }
 
@@ -149,7 +167,7 @@ fn not_as_before(before: &Images, now: &Images) -> Option<String> {
     (!odd.is_empty()).then(|| odd.join("; "))
 }
 
-fn changed_by_others(drift: &[SetAside]) -> Fault {
+fn refused(drift: &[SetAside]) -> Fault {
     let lines: Vec<String> = drift.iter().map(|one| format!("{}: {}", one.name(), one.why)).collect();
     Fault::refused(format!("changed since by others: {}", lines.join("; "))).hint(
         "nothing was taken back here: make it as the step had left it, or let `surefoot rollback --set-aside` keep \

@@ -229,7 +229,8 @@ impl Action for MemberAction {
         let listed = self.ask(cx).await?.1;
         Ok(match before {
             MembershipBefore::Add { listed: earlier } => {
-                let ours = |member: &etcd_client::Member| member.peer_urls().iter().any(|url| self.urls().contains(url));
+                let ours =
+                    |member: &etcd_client::Member| member.peer_urls().iter().any(|url| self.urls().contains(url));
                 Some(!listed.iter().any(|member| !earlier.contains(&hex(member.id())) && ours(member)))
             }
             MembershipBefore::Update { id, urls } => {
