@@ -1,0 +1,112 @@
+//! Flags and settings go back to what they were in a file that others have edited elsewhere since.
+
+use crate::support::bed::Bed;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
+
+const POD: &str = "apiVersion: v1
+kind: Pod
+metadata: { name: etcd }
+spec:
+  containers:
+  - name: etcd
+    image: etcd:3.5
+    command:
+    - etcd
+    - --name=a
+    - --quota-backend-bytes=1000000000
+    - --snapshot-count=1000
+";
+
+/// What a rollback comes to, and the manifest then, after a run of this step and an edit by others.
+fn back(step: &str, edit: impl Fn(&str) -> String) -> (i32, String, String) {
+    let bed = Bed::new();
+    bed.write("host/etcd.yaml", POD);
+    bed.runbook("", &format!("  - {{ id: set, on: h, {step} }}"));
+    let (code, said) = bed.run();
+    assert_eq!(code, 0, "{said}");
+    bed.write("host/etcd.yaml", &edit(&bed.text("etcd.yaml")));
+    let (code, said) = bed.surefoot(&["rollback", "last", "--yes"]);
+    (code, bed.text("etcd.yaml"), said)
+}
+
+const STEPS: [&str; 2] = [
+    "flags: { file: $D/etcd.yaml, set: { quota-backend-bytes: 2000000000, heartbeat-interval: 200 } }",
+    "etcd.configure: { unit: $D/etcd.yaml, set: { quota-backend-bytes: 2000000000, heartbeat-interval: 200 } }",
+];
+
+#[test]
+fn others_flags_and_lines_stay_in_a_manifest() {
+    let theirs = |text: &str| text.replace("--snapshot-count=1000", "--snapshot-count=5000").replace(":3.5", ":3.6");
+    for step in STEPS {
+        let (code, text, said) = back(step, |text| {
+            assert!(text.contains("=2000000000") && text.contains("--heartbeat-interval=200"), "{text}");
+            theirs(text) + "status: {}\n"
+        });
+        assert_eq!((code, text), (0, theirs(POD) + "status: {}\n"), "{step}: {said}");
+    }
+}
+
+#[test]
+fn a_flag_that_others_have_set_since_is_stuck() {
+    for step in STEPS {
+        let theirs = |text: &str| text.replace("=2000000000", "=3000000000");
+        let (code, text, said) = back(step, theirs);
+        assert!(code == 4 && text.contains("=3000000000") && text.contains("=200"), "{step}: {said}");
+    }
+}
+
+#[test]
+fn another_mode_of_an_edited_manifest_is_others_work() {
+    for step in STEPS {
+        let bed = Bed::new();
+        bed.write("host/etcd.yaml", POD);
+        bed.runbook("", &format!("  - {{ id: set, on: h, {step} }}"));
+        assert_eq!(bed.run().0, 0);
+        fs::set_permissions(bed.at("host/etcd.yaml"), Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(bed.surefoot(&["rollback", "last", "--yes"]).0, 4);
+        assert_ne!(bed.text("etcd.yaml"), POD);
+    }
+}
+
+/// A unit and its environment, on a host with systemd; the unit comes from a package.
+#[test]
+fn others_flags_and_lines_stay_in_a_unit_and_its_environment() {
+    let spec = LabSpec::cluster(LabName::of_this_process("merged").unwrap(), 1, Etcd::V3_5);
+    let lab = LabGuard::up(&spec, &|_| {}).unwrap();
+    let host = lab.hosts().next().unwrap().clone();
+    let inside = |script: &str| {
+        let output = lab.enter(&host, &["sh", "-ec", script]).unwrap().output().unwrap();
+        assert!(output.status.success(), "{script}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let unit = "[Service]\\nExecStart=/usr/bin/sleep --a=1 infinity --b=1\\n";
+    inside(&format!("printf '{unit}' >/usr/lib/systemd/system/up.service; systemctl daemon-reload"));
+    let before = inside("cat /etc/default/etcd");
+    let folder = tempfile::tempdir().unwrap();
+    let steps = format!(
+        "  - {{ id: flags, on: {host}, flags: {{ unit: up, set: {{ a: 2, new: x }} }} }}
+  - {{ id: set, on: {host}, etcd.configure: {{ set: {{ heartbeat-interval: 430 }} }} }}"
+    );
+    fs::write(folder.path().join("r.yaml"), format!("runbook: test\nsteps:\n{steps}\n")).unwrap();
+    let surefoot = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_surefoot"));
+        command.current_dir(folder.path()).env("SUREFOOT_STATE", folder.path().join("state")).args(args);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let ran = surefoot(&["run", "r.yaml", "-i", &lab.inventory().display().to_string(), "--yes"]);
+    assert_eq!(ran.0, Some(0), "{}", ran.1);
+    assert!(inside("grep 430 /etc/default/etcd; cat /etc/systemd/system/up.service").contains("--a=2"));
+    inside(
+        "sed -i 's/--b=1/--b=7/' /etc/systemd/system/up.service; systemctl daemon-reload
+         sed -i '1i # theirs' /etc/default/etcd; echo THEIRS=1 >>/etc/default/etcd",
+    );
+    let back = surefoot(&["rollback", "last", "--yes"]);
+    assert_eq!(back.0, Some(0), "{}", back.1);
+    assert_eq!(inside("cat /etc/default/etcd"), format!("# theirs\n{before}\nTHEIRS=1"));
+    let now = inside("systemctl show up -P NeedDaemonReload; grep ExecStart= /etc/systemd/system/up.service");
+    assert_eq!(now, "no\nExecStart=/usr/bin/sleep --a=1 infinity --b=7");
+}
