@@ -1,5 +1,6 @@
 //! An undo on a host that others work on too: it never writes over what they have made, and says so.
 
+mod authors;
 mod merged;
 mod own;
 mod random;
