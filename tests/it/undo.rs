@@ -3,6 +3,7 @@
 mod authors;
 mod merged;
 mod own;
+mod raced;
 mod random;
 mod verified;
 
