@@ -92,6 +92,8 @@ for path do
     then note "$path has other hard links: they keep the old contents, and an undo joins them again"
     else note "$path has other hard links: they keep the old contents, and no undo can join them again"; fi
     cp --help 2>&1 | grep -q attributes-only || note "$path: this host's cp keeps no ACLs and no extended attributes"
+    [ "$me" = 0 ] || [ -z "$(PATH=$PATH:/usr/sbin:/sbin getcap "./$name" || getfattr -hn security.capability -- "./$name")" ] ||
+      note "$path has file capabilities, which nobody but root can keep"
     command -v getfattr >/dev/null || case $(LC_ALL=C ls -ld -- "./$name") in
       ??????????+*) command -v getfacl >/dev/null ||
         note "$path has an ACL, and the host has no getfacl: changes of it by others are not seen" ;;

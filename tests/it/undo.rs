@@ -1,6 +1,7 @@
 //! An undo on a host that others work on too: it never writes over what they have made, and says so.
 
 mod authors;
+mod capabilities;
 mod merged;
 mod own;
 mod raced;
