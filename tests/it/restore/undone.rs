@@ -64,6 +64,8 @@ fn what_clients_wrote_after_the_restore_outlives_the_rollback() {
     let listed = site.listed();
     let kept = listed.lines().find(|name| name.ends_with(".made.theirs")).expect("it is beside");
     assert!(!listed.lines().any(|name| name == "made") && site.program.call(["show", "last"]).out.contains(kept));
+    let tidied = site.program.call(["tidy", "last", "--yes"]);
+    assert!(tidied.code == Some(0) && (tidied.out + &tidied.err).contains(kept), "it is named, and stays");
     site.inside(&site.members[0], &format!("mv /var/lib/etcd/{kept} {MADE}"));
     assert_eq!(site.served("etcdctl get precious --print-value-only"), "kept");
 }
