@@ -187,7 +187,7 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     fn apply(&self, cx: &Cx<'_>, before: &Self::Before) -> impl Future<Output = Result<Self::Out, Fault>> + Send;
 
     fn undo(&self, _cx: &Cx<'_>, _before: &Self::Before) -> impl Future<Output = Result<(), Fault>> + Send {
-        async { Err(Fault::refused(format!("{} cannot be taken back", Self::NAME))) }
+        async { Err(Fault::refused(format!("{} cannot be rolled back", Self::NAME))) }
     }
 
     /// What on its host an undo would write to: paths, `tree PATH` or such as `unit etcd`. Where others have changed one of them since

@@ -131,7 +131,7 @@ impl Attempt<'_> {
         };
         let told = self.guarded(cx, Phase::Look, action.is_undone(cx, &undo.data)).await.map_err(untold)?;
         if let Some(undone) = told {
-            return Ok((!undone).then(|| "what it was told to take back is there".to_owned()));
+            return Ok((!undone).then(|| "what it was to roll back is there".to_owned()));
         }
         Ok(match self.guarded(cx, Phase::Look, action.inspect(cx)).await.map_err(untold)? {
             ErasedSeen::Change(change) if action.is_back(&undo.data, &change.before)? => None,
@@ -170,7 +170,7 @@ fn not_as_before(before: &Images, now: &Images) -> Option<String> {
 fn refused(drift: &[SetAside]) -> Fault {
     let lines: Vec<String> = drift.iter().map(|one| format!("{}: {}", one.name(), one.why)).collect();
     Fault::refused(format!("changed since by others: {}", lines.join("; "))).hint(
-        "nothing was taken back here: make it as the step had left it, or let `surefoot rollback --set-aside` keep \
+        "nothing was rolled back here: make it as the step had left it, or let `surefoot rollback --set-aside` keep \
          their version beside it",
     )
 }
