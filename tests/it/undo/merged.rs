@@ -1,10 +1,10 @@
 //! Flags and settings go back to what they were in a file that others have edited elsewhere since.
 
 use crate::support::bed::Bed;
+use crate::support::lab_bed::LabBed;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
+use surefoot::lab::Etcd;
 
 const POD: &str = "apiVersion: v1
 kind: Pod
@@ -74,39 +74,24 @@ fn another_mode_of_an_edited_manifest_is_others_work() {
 /// A unit and its environment, on a host with systemd; the unit comes from a package.
 #[test]
 fn others_flags_and_lines_stay_in_a_unit_and_its_environment() {
-    let spec = LabSpec::cluster(LabName::of_this_process("merged").unwrap(), 1, Etcd::V3_5);
-    let lab = LabGuard::up(&spec, &|_| {}).unwrap();
-    let host = lab.hosts().next().unwrap().clone();
-    let inside = |script: &str| {
-        let output = lab.enter(&host, &["sh", "-ec", script]).unwrap().output().unwrap();
-        assert!(output.status.success(), "{script}: {output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
+    let bed = LabBed::new("merged", Etcd::V3_5);
     let unit = "[Service]\\nExecStart=/usr/bin/sleep --a=1 infinity --b=1\\n";
-    inside(&format!("printf '{unit}' >/usr/lib/systemd/system/up.service; systemctl daemon-reload"));
-    let before = inside("cat /etc/default/etcd");
-    let folder = tempfile::tempdir().unwrap();
-    let steps = format!(
-        "  - {{ id: flags, on: {host}, flags: {{ unit: up, set: {{ a: 2, new: x }} }} }}
-  - {{ id: set, on: {host}, etcd.configure: {{ set: {{ heartbeat-interval: 430 }} }} }}"
+    bed.inside(&format!("printf '{unit}' >/usr/lib/systemd/system/up.service; systemctl daemon-reload"));
+    let before = bed.inside("cat /etc/default/etcd");
+    bed.runbook(
+        "  - { id: flags, on: HOST, flags: { unit: up, set: { a: 2, new: x } } }
+  - { id: set, on: HOST, etcd.configure: { set: { heartbeat-interval: 430 } } }",
     );
-    fs::write(folder.path().join("r.yaml"), format!("runbook: test\nsteps:\n{steps}\n")).unwrap();
-    let surefoot = |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_surefoot"));
-        command.current_dir(folder.path()).env("SUREFOOT_STATE", folder.path().join("state")).args(args);
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-    };
-    let ran = surefoot(&["run", "r.yaml", "-i", &lab.inventory().display().to_string(), "--yes"]);
-    assert_eq!(ran.0, Some(0), "{}", ran.1);
-    assert!(inside("grep 430 /etc/default/etcd; cat /etc/systemd/system/up.service").contains("--a=2"));
-    inside(
+    let (code, said) = bed.on_host("run", &["--yes"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(bed.inside("grep 430 /etc/default/etcd; cat /etc/systemd/system/up.service").contains("--a=2"));
+    bed.inside(
         "sed -i 's/--b=1/--b=7/' /etc/systemd/system/up.service; systemctl daemon-reload
          sed -i '1i # theirs' /etc/default/etcd; echo THEIRS=1 >>/etc/default/etcd",
     );
-    let back = surefoot(&["rollback", "last", "--yes"]);
-    assert_eq!(back.0, Some(0), "{}", back.1);
-    assert_eq!(inside("cat /etc/default/etcd"), format!("# theirs\n{before}\nTHEIRS=1"));
-    let now = inside("systemctl show up -P NeedDaemonReload; grep ExecStart= /etc/systemd/system/up.service");
+    let (code, said) = bed.surefoot(&["rollback", "last", "--yes"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(bed.inside("cat /etc/default/etcd"), format!("# theirs\n{before}\nTHEIRS=1"));
+    let now = bed.inside("systemctl show up -P NeedDaemonReload; grep ExecStart= /etc/systemd/system/up.service");
     assert_eq!(now, "no\nExecStart=/usr/bin/sleep --a=1 infinity --b=7");
 }

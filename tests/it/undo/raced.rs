@@ -1,9 +1,8 @@
 //! A rollback in the folder of a user of the host who swaps names there as fast as a shell can: nothing outside changes.
 
-use std::fs;
-use std::process::{Command, Stdio};
+use crate::support::lab_bed::LabBed;
 use std::time::{Duration, Instant};
-use surefoot::lab::{Etcd, LabGuard, LabName, LabSpec};
+use surefoot::lab::Etcd;
 
 const PEOPLE: &str = "useradd --create-home --shell /bin/sh eve; cd /home/eve
 install -d -m 700 /root/own; echo \"root's own\" >/root/own/secret; chmod 600 /root/own/secret";
@@ -26,38 +25,24 @@ find /home/eve -type f -user eve -exec grep -l \"root's own\" {} + || :";
 
 #[test]
 fn a_rollback_of_a_file_in_the_folder_of_a_hostile_user_touches_nothing_of_roots() {
-    let spec = LabSpec::cluster(LabName::of_this_process("raced").unwrap(), 1, Etcd::None);
-    let lab = LabGuard::up(&spec, &|_| {}).unwrap();
-    let host = lab.hosts().next().unwrap().clone();
-    let inside = |script: &str| {
-        let output = lab.enter(&host, &["sh", "-ec", script]).unwrap().output().unwrap();
-        assert!(output.status.success(), "{script}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
-    inside(PEOPLE);
-    let unharmed = inside(LOOK);
-    let folder = tempfile::tempdir().unwrap();
-    let step = "{ id: write, on: HOST, file: { path: /home/eve/conf, content: ours, owner: eve } }";
-    let runbook = format!("runbook: test\nsteps:\n  - {}\n", step.replace("HOST", host.as_str()));
-    fs::write(folder.path().join("r.yaml"), runbook).unwrap();
-    let inventory = lab.inventory().display().to_string();
-    let surefoot = |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_surefoot"));
-        command.current_dir(folder.path()).env("SUREFOOT_STATE", folder.path().join("state")).args(args);
-        command.stdin(Stdio::null()).output().unwrap().status.code()
-    };
+    let bed = LabBed::new("raced", Etcd::None);
+    bed.inside(PEOPLE);
+    let unharmed = bed.inside(LOOK);
+    bed.runbook("  - { id: write, on: HOST, file: { path: /home/eve/conf, content: ours, owner: eve } }");
     let time = if std::env::var_os("SUREFOOT_FULL").is_some() { 60 } else { 8 };
     let (end, mut ends) = (Instant::now() + Duration::from_secs(time), Vec::new());
     while Instant::now() < end || ends.len() < 2 {
-        inside("rm -rf /home/eve/conf /home/eve/.surefoot-*; echo before >/home/eve/conf; chown eve: /home/eve/conf");
-        assert_eq!(surefoot(&["run", "r.yaml", "-i", &inventory, "--yes"]), Some(0));
-        inside("touch /run/race");
-        let words = ["setpriv", "--reuid=eve", "--regid=eve", "--clear-groups", "sh", "-c", RACE];
-        let mut eve = lab.enter(&host, &words).unwrap().stdin(Stdio::null()).spawn().unwrap();
-        ends.push(surefoot(&["rollback", "last", "--yes", "--set-aside"]));
-        inside("rm /run/race");
+        bed.inside(
+            "rm -rf /home/eve/conf /home/eve/.surefoot-*; echo before >/home/eve/conf; chown eve: /home/eve/conf",
+        );
+        let (code, said) = bed.on_host("run", &["--yes"]);
+        assert_eq!(code, Some(0), "{said}");
+        bed.inside("touch /run/race");
+        let mut eve = bed.start_as("eve", RACE);
+        ends.push(bed.surefoot(&["rollback", "last", "--yes", "--set-aside"]).0);
+        bed.inside("rm /run/race");
         eve.wait().unwrap();
-        assert_eq!(inside(LOOK), unharmed, "{ends:?}");
+        assert_eq!(bed.inside(LOOK), unharmed, "{ends:?}");
     }
     assert!(ends.iter().all(|end| [Some(0), Some(4)].contains(end)), "{ends:?}");
 }
