@@ -1,6 +1,7 @@
-//! What others have changed since, of what a walk back would take back: looked at, and nothing changed.
+//! What others have changed since, of what a walk back would take back, and who did: looked at, and nothing changed.
 
 use super::exit::Exit;
+use super::later_runs::LaterRuns;
 use super::prepare_hosts::{closed, reachable};
 use super::reopened_run::Taken;
 use crate::report::run::Back;
@@ -15,11 +16,12 @@ use surefoot_engine::world::World;
 pub async fn add(taken: &Taken, back: &mut Back) -> Result<(), Exit> {
     let prepared = &taken.kept.prepared;
     let (folder, secrets) = (taken.folder.path(), Keyring::default());
+    let later = LaterRuns::of(&taken.folder.store(), &taken.state);
     let world = reachable(prepared, &taken.run, folder, &secrets, &taken.state).await?;
     for step in back.steps.iter_mut().filter(|step| step.undone) {
         let task = prepared.program.tasks.iter().find(|task| task.name == step.task);
         if let (Some(task), Some(record)) = (task, taken.state.task(&step.task)) {
-            let found = look(taken, &world, (&prepared.program, task), record).await;
+            let found = look(taken, &world, &later, (&prepared.program, task), record).await;
             step.drift = found.unwrap_or_else(|fault| vec![format!("cannot be looked at: {fault}")]);
         }
     }
@@ -30,6 +32,7 @@ pub async fn add(taken: &Taken, back: &mut Back) -> Result<(), Exit> {
 async fn look(
     taken: &Taken,
     world: &World,
+    later: &LaterRuns,
     (program, task): (&Program, &Task),
     record: &TaskRecord,
 ) -> Result<Vec<String>, Fault> {
@@ -41,6 +44,12 @@ async fn look(
     let user = program.steps[task.step as usize].user.as_ref();
     script.user = user.and_then(|user| Some(user.as_value()?.as_str()?.to_owned()));
     let output = world.named(&task.name.host)?.probe(script).await?;
-    let found = drift(&taken.state, &task.name.host, &image::read(output, &things)?);
-    Ok(found.iter().map(|one| format!("changed since by others: {}: {}", one.thing, one.why)).collect())
+    let now = image::read(output, &things)?;
+    let found = drift(&taken.state, &task.name.host, &now);
+    let kept = if program.steps[task.step as usize].kind.sets_aside { " (will be set aside)" } else { "" };
+    let said = found.iter().map(|one| {
+        let author = later.author(&task.name.host, record, &one.thing, &now[&one.thing]);
+        format!("changed since by {author}: {}: {}{kept}", one.name(), one.why)
+    });
+    Ok(said.collect())
 }

@@ -27,6 +27,7 @@ mod history;
 mod hosts;
 mod identity;
 mod lab;
+mod later_runs;
 mod lease;
 mod logs;
 mod new;

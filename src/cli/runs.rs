@@ -2,6 +2,7 @@
 
 use super::control;
 use super::exit::Exit;
+use super::later_runs::LaterRuns;
 use super::out::say;
 use super::rollback;
 use super::run_inputs::{self, RunInputs};
@@ -73,7 +74,7 @@ pub fn show(state: &Option<PathBuf>, run: &RunId) -> Exit {
             }
             if let Ok(kept) = kept {
                 let keeping = Keeping::of(&kept.prepared.program, &kept.prepared.inventory, &state, &seen);
-                say!("{}{}", rollback_summary(&kept, &state), report::tidy::rules(&keeping));
+                say!("{}{}", rollback_summary(&kept, &state, &folder.store()), report::tidy::rules(&keeping));
             }
             // Its engine may be telling it just now.
             if end.is_some_and(|end| notify::is_untold(&folder, end)) && !control::is_alive(folder.path()) {
@@ -99,8 +100,9 @@ pub fn verify(state: &Option<PathBuf>, run: &RunId, seal: Option<&str>) -> Exit 
     Exit::Done
 }
 
-/// What a rollback would do now: by itself, and to the last checkpoint. Nothing where there is no way back any more.
-fn rollback_summary(kept: &RunInputs, state: &RunState) -> String {
+/// What a rollback would do now: by itself, and to the last checkpoint; and which later run has written to the same. Nothing
+/// where there is no way back any more.
+fn rollback_summary(kept: &RunInputs, state: &RunState, store: &Store) -> String {
     if state.tidy.is_some() {
         return String::new();
     }
@@ -114,9 +116,11 @@ fn rollback_summary(kept: &RunInputs, state: &RunState) -> String {
         ways.push(to_last);
     }
     let run = state.run.as_ref().map(RunId::as_str).unwrap_or_default();
+    let later = LaterRuns::of(store, state);
     let mut text = String::new();
     for (way, by_itself) in ways.iter().zip([true, false]) {
-        let back = rollback::back(program, state, way);
+        let mut back = rollback::back(program, state, way);
+        later.add(state, &mut back);
         let to = back.to.as_deref().filter(|_| !by_itself).map(|name| format!(" --to {name}")).unwrap_or_default();
         text += &report::run::back_by(&back, &format!("surefoot rollback {run}{to}"));
     }

@@ -142,7 +142,7 @@ fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool,
 /// What others had changed, and where their version is.
 pub fn set_aside(one: &SetAside) -> String {
     let kept = one.kept.as_ref().map(|kept| format!(", kept as {kept}")).unwrap_or_default();
-    format!("{} was changed by others: {}{kept}", one.thing, one.why)
+    format!("{} was changed by others: {}{kept}", one.name(), one.why)
 }
 
 fn took(task: &TaskName, state: &RunState) -> String {

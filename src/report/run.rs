@@ -63,7 +63,7 @@ pub struct BackStep {
     pub undone: bool,
     /// What would be done, or why it stays.
     pub what: String,
-    /// What others have changed since, where that was looked at: it would be stuck.
+    /// What others have changed since, where that was looked at or is on record: it would be stuck.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<String>,
 }

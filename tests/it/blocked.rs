@@ -5,7 +5,7 @@ use crate::support::terminal::Terminal;
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::process::Child;
 use std::time::{Duration, Instant};
-use surefoot_engine::model::{Outcome, RunState, Stamped};
+use surefoot_engine::model::{Outcome, Stamped};
 use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 /// A pipe that takes no more than a few events.
@@ -13,21 +13,6 @@ fn nearly_full() -> (PipeReader, PipeWriter) {
     let (from, mut to) = std::io::pipe().unwrap();
     to.write_all(&[b'\n'; 62 << 10]).unwrap();
     (from, to)
-}
-
-fn state(program: &Program) -> RunState {
-    let run = program.store().runs().unwrap().pop();
-    let replay = run.map(|run| program.store().find(&run).unwrap().replay(|_, _| {}).unwrap().state);
-    replay.unwrap_or_default()
-}
-
-#[track_caller]
-fn until(program: &Program, fits: impl Fn(&RunState) -> bool) {
-    let end = Instant::now() + Duration::from_secs(180);
-    while !fits(&state(program)) {
-        assert!(Instant::now() < end, "{:#?}", state(program));
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 #[track_caller]
@@ -70,11 +55,11 @@ fn a_run_whose_display_nobody_reads_keeps_its_lease_and_ends() {
             program.command(["run", "--yes", "--verbose", "--lease", "3s", "--log", log, "-i", &inventory]);
         let child = command.arg(book).stdout(to_out).stderr(to_err).spawn().unwrap();
         drop(command);
-        until(&program, |state| state.of_step("long").any(|(_, task)| task.state.is_in_flight()));
+        program.until_in_flight("long");
         std::thread::sleep(Duration::from_secs(5));
         let refused = other.call(["run", "--yes", "--take-over", "-i", &inventory, &their.display().to_string()]);
         assert_eq!(refused.code, Some(6), "{log}: {refused:?}");
-        until(&program, |state| state.outcome == Some(Outcome::Done));
+        program.until(|state| state.outcome == Some(Outcome::Done));
         assert_eq!(exit_code(child), Some(0), "{log}");
         assert!(log == "lines" || !events_before_the_cut(out).is_empty());
     }
@@ -96,7 +81,7 @@ fn a_stopped_terminal_stops_nothing(inventory: &str) {
     terminal.line(&format!("surefoot run book.yaml -i {inventory} --yes --lease 3s; echo code=$?"));
     terminal.until(&["if you stop now"]);
     terminal.press("C-s");
-    until(&program, |state| state.outcome == Some(Outcome::Done));
+    program.until(|state| state.outcome == Some(Outcome::Done));
     // It does not wait for Ctrl-Q for ever.
     std::thread::sleep(Duration::from_secs(16));
     terminal.press("C-q");
@@ -117,13 +102,10 @@ fn a_late_reader_of_the_json_log_misses_no_event() {
     let mut command = program.command(["run", "--yes", "--log", "json"]);
     let child = command.arg(book).stdout(to_out).spawn().unwrap();
     drop(command);
-    until(&program, |state| state.outcome.is_some());
+    program.until(|state| state.outcome.is_some());
     let seen = events(out);
     assert_eq!(exit_code(child), Some(0));
-    let mut on_record = Vec::new();
-    let folder = program.store().find(&state(&program).run.unwrap()).unwrap();
-    folder.replay(|stamped, _| on_record.push(stamped.seq)).unwrap();
-    assert_eq!(seen.iter().map(|event| event.seq).collect::<Vec<_>>(), on_record);
+    assert_eq!(seen.iter().map(|event| event.seq).collect::<Vec<_>>(), program.on_record());
 }
 
 #[test]
@@ -137,6 +119,6 @@ fn a_display_that_is_closed_ends_no_run() {
         let child = command.arg(book).stdout(to_out).stderr(to_err).spawn().unwrap();
         drop((command, out, err));
         assert_eq!(exit_code(child), Some(0), "{log}");
-        assert_eq!(state(&program).outcome, Some(Outcome::Done), "{log}");
+        assert_eq!(program.state().outcome, Some(Outcome::Done), "{log}");
     }
 }

@@ -5,7 +5,7 @@ mod played;
 use crate::support::program::Program;
 use crate::support::terminal::Terminal;
 use std::time::{Duration, Instant};
-use surefoot_engine::model::{Event, Outcome, RunState};
+use surefoot_engine::model::{Event, Outcome};
 use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
 
 /// On each host a step that talks until it is let go, one that waits for its own word, and one that must not begin.
@@ -20,23 +20,8 @@ steps:
   - { id: last, on: members, sh: touch /run/last, undo: { sh: rm -f /run/last } }
 ";
 
-fn state(program: &Program) -> RunState {
-    let run = program.store().runs().unwrap().pop().unwrap();
-    program.store().find(&run).unwrap().replay(|_, _| {}).unwrap().state
-}
-
 fn words(program: &Program, step: &str) -> Vec<&'static str> {
-    state(program).of_step(step).map(|(_, task)| task.state.word()).collect()
-}
-
-/// Waits until the run's record is like that.
-#[track_caller]
-fn until(program: &Program, fits: impl Fn(&RunState) -> bool) {
-    let end = Instant::now() + Duration::from_secs(180);
-    while !fits(&state(program)) {
-        assert!(Instant::now() < end, "{:#?}", state(program));
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    program.state().of_step(step).map(|(_, task)| task.state.word()).collect()
 }
 
 /// The terminal is the shell's again: it shows what is typed, its cursor, and its own screen.
@@ -88,23 +73,23 @@ fn a_run_in_the_lab_is_watched_paused_and_stopped_by_keys() {
     touch("/run/go");
     terminal.until(&["2 of 6", "paused by", "2 hosts wait"]);
     assert_eq!((words(&program, "talk"), words(&program, "next")), (vec!["done"; 2], vec!["pending"; 2]));
-    assert!(state(&program).paused.is_some());
+    assert!(program.state().paused.is_some());
     assert!(program.call(["show", "last"]).out.contains("paused"));
     terminal.press("p");
-    until(&program, |state| state.of_step("next").all(|(_, task)| task.state.is_acting()));
+    program.until(|state| state.of_step("next").all(|(_, task)| task.state.is_acting()));
 
     terminal.press("q");
     terminal.until(&["Stop safely?"]);
     terminal.press("n");
     terminal.until_gone(&["Stop safely?"]);
-    assert!(!state(&program).stopping);
+    assert!(!program.state().stopping);
     terminal.press("q");
     terminal.until(&["Stop safely?"]);
     terminal.press("y");
     terminal.until(&["stopping", "2 tasks finish"]);
     touch("/run/go-on");
     terminal.until(&["code=130"]);
-    assert_eq!(state(&program).outcome, Some(Outcome::Interrupted));
+    assert_eq!(program.state().outcome, Some(Outcome::Interrupted));
     assert_eq!((words(&program, "next"), words(&program, "last")), (vec!["done"; 2], vec!["pending"; 2]));
     terminal.until_gone(&["if you stop now", "q stop"]);
     assert_whole(&terminal, "stopped");
@@ -141,7 +126,7 @@ fn a_question_is_answered_by_a_key_after_the_terminal_was_resized_and_put_aside(
     terminal.until(&["code=0"]);
     assert_whole(&terminal, "ended");
     let mut approved = 0;
-    let folder = program.store().find(&state(&program).run.unwrap()).unwrap();
+    let folder = program.store().find(&program.state().run.unwrap()).unwrap();
     folder.replay(|stamped, _| approved += usize::from(matches!(stamped.event, Event::Approved { .. }))).unwrap();
     assert_eq!(approved, 1);
 }
@@ -159,7 +144,7 @@ fn a_terminal_that_stands_still_holds_up_no_run_and_misses_no_line() {
     terminal.until(&[" controller ", "0 of 61", "q stop"]);
     terminal.press("C-s");
     program.write("go", "");
-    until(&program, |state| state.outcome == Some(Outcome::Done));
+    program.until(|state| state.outcome == Some(Outcome::Done));
     let screen = terminal.screen();
     assert!(screen.contains("0 of 61") && !screen.contains("code=0"), "nothing more is on it yet: {screen}");
     terminal.press("C-q");

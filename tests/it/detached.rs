@@ -2,28 +2,9 @@
 
 use crate::support::program::{self, Program};
 use crate::support::terminal::Terminal;
-use std::time::{Duration, Instant};
-use surefoot_engine::model::{Outcome, RunState};
+use std::time::Duration;
+use surefoot_engine::model::Outcome;
 use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
-
-fn state(program: &Program) -> RunState {
-    let run = program.store().runs().unwrap().pop();
-    let replay = run.map(|run| program.store().find(&run).unwrap().replay(|_, _| {}).unwrap().state);
-    replay.unwrap_or_default()
-}
-
-#[track_caller]
-fn until(program: &Program, fits: impl Fn(&RunState) -> bool) {
-    let end = Instant::now() + Duration::from_secs(180);
-    while !fits(&state(program)) {
-        assert!(Instant::now() < end, "{:#?}", state(program));
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn in_flight(program: &Program, step: &str) {
-    until(program, |state| state.of_step(step).any(|(_, task)| task.state.is_in_flight()));
-}
 
 const HOSTS: &str = "runbook: test/alone
 steps:
@@ -42,12 +23,12 @@ fn a_run_in_the_lab_outlives_its_terminal_and_is_answered_from_another() {
     program.write("book.yaml", HOSTS);
     let terminal = Terminal::of(&program, &[], 100, 30);
     terminal.line(&format!("surefoot run book.yaml -i {} --yes --lease 3s", lab.inventory().display()));
-    in_flight(&program, "held");
+    program.until_in_flight("held");
     terminal.until(&["if you stop now"]);
     // The terminal dies, as with the ssh session that it is in.
     drop(terminal);
     std::thread::sleep(Duration::from_secs(6));
-    assert!(state(&program).outcome.is_none(), "{:#?}", state(&program));
+    assert!(program.state().outcome.is_none(), "{:#?}", program.state());
     let other = Program::new();
     other.write("book.yaml", "runbook: test/other\nsteps:\n  - { on: members, sh: 'true', reads: true }\n");
     let refused =
@@ -59,14 +40,14 @@ fn a_run_in_the_lab_outlives_its_terminal_and_is_answered_from_another() {
     second.until(&["if you stop now", "held"]);
     second.press("C-c");
     second.until(&["goes on: `surefoot attach", "code=0"]);
-    assert!(state(&program).outcome.is_none());
+    assert!(program.state().outcome.is_none());
     assert!(lab.enter(&host, &["touch", "/run/go"]).unwrap().status().unwrap().success());
-    in_flight(&program, "asks");
+    program.until_in_flight("asks");
     second.line("clear; surefoot attach last; echo code=$?");
     second.until(&["Is it time?", "y yes", "n no"]);
     second.press("y");
     second.until(&["code=0"]);
-    let ended = state(&program);
+    let ended = program.state();
     assert_eq!(ended.outcome, Some(Outcome::Done));
     let folder = program.store().find(&ended.run.unwrap()).unwrap();
     let log = std::fs::read_to_string(folder.path().join("engine.log")).unwrap();
@@ -85,14 +66,14 @@ fn a_detached_run_says_how_to_follow_it_and_waits_for_an_answer() {
     terminal.until(&["Run it?"]);
     terminal.line("yes");
     let screen = terminal.until(&["goes on in the background", "code=0"]);
-    let run = state(&program).run.unwrap();
+    let run = program.state().run.unwrap();
     assert!(screen.contains(run.as_str()), "{screen}");
-    in_flight(&program, "asks");
+    program.until_in_flight("asks");
     drop(terminal);
     std::thread::sleep(Duration::from_secs(2));
-    assert!(state(&program).outcome.is_none());
+    assert!(program.state().outcome.is_none());
     assert_eq!(program.call(["approve", "last", "asks"]).code, Some(0));
-    until(&program, |state| state.outcome == Some(Outcome::Done));
+    program.until(|state| state.outcome == Some(Outcome::Done));
 }
 
 #[test]
@@ -113,21 +94,18 @@ fn who_attaches_gets_every_event_and_the_runs_exit_code() {
     program.write("book.yaml", &steps.replace("$D", &program.path("").display().to_string()));
     let begun = program.call(["run", "book.yaml", "--yes", "--detach"]);
     assert_eq!(begun.code, Some(0), "{begun:?}");
-    in_flight(&program, "held");
+    program.until_in_flight("held");
     let attached = program.command(["attach", "last", "--log", "json"]).stdout(std::process::Stdio::piped()).spawn();
     program.write("go", "");
     let output = attached.unwrap().wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let seen: Vec<u64> =
         String::from_utf8(output.stdout).unwrap().lines().filter_map(program::event).map(|event| event.seq).collect();
-    let mut on_record = Vec::new();
-    let folder = program.store().find(&state(&program).run.unwrap()).unwrap();
-    folder.replay(|stamped, _| on_record.push(stamped.seq)).unwrap();
-    assert_eq!(seen, on_record);
+    assert_eq!(seen, program.on_record());
     let later = program.call(["attach", "last"]);
     assert_eq!(later.code, Some(1), "{later:?}");
     // A walk back is detached like any other.
     let back = program.call(["rollback", "last", "--yes", "--detach"]);
     assert_eq!(back.code, Some(0), "{back:?}");
-    until(&program, |state| state.outcome == Some(Outcome::RolledBack));
+    program.until(|state| state.outcome == Some(Outcome::RolledBack));
 }

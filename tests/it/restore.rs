@@ -13,6 +13,7 @@ mod middle;
 mod report;
 mod scene;
 mod traps;
+mod undone;
 
 use crate::support::program::Ran;
 use crate::support::site::Site;

@@ -1,12 +1,18 @@
 //! An undo on a host that others work on too: it never writes over what they have made, and says so.
 
+mod authors;
+mod capabilities;
+mod merged;
+mod own;
+mod raced;
 mod random;
+mod verified;
 
 use crate::support::bed::Bed;
+use crate::support::lab_bed::LabBed;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::{Command, Stdio};
-use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
+use surefoot_lab::lab::Etcd;
 
 /// Runs a runbook that is done, and what is said and done of a rollback after `edit`.
 fn after(steps: &str, edit: impl FnOnce(&Bed)) -> Bed {
@@ -147,31 +153,18 @@ fn a_variable_goes_back_and_others_lines_stay() {
 
 #[test]
 fn a_unit_that_others_have_masked_since_stays_so() {
-    let lab =
-        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("drift").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
-    let host = lab.hosts().next().unwrap().clone();
-    let inside = |script: &str| {
-        let output = lab.enter(&host, &["sh", "-c", script]).unwrap().output().unwrap();
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
+    let bed = LabBed::new("drift", Etcd::None);
     let unit = "[Service]\\nExecStart=/usr/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n";
-    inside(&format!(
+    bed.inside(&format!(
         "printf '{unit}' >/usr/lib/systemd/system/up.service; systemctl daemon-reload; systemctl enable --now up"
     ));
-    let state = || inside("systemctl is-active up; systemctl is-enabled up");
-    let folder = tempfile::tempdir().unwrap();
-    let step = format!("{{ id: stop, on: {host}, service: {{ unit: up, state: stopped, enabled: false }} }}");
-    fs::write(folder.path().join("r.yaml"), format!("runbook: test\nsteps:\n  - {step}\n")).unwrap();
-    let surefoot = |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_surefoot"));
-        command.current_dir(folder.path()).env("SUREFOOT_STATE", folder.path().join("state")).args(args);
-        command.stdin(Stdio::null()).output().unwrap().status.code()
-    };
-    let inventory = lab.inventory().display().to_string();
-    assert_eq!(surefoot(&["run", "r.yaml", "-i", &inventory, "--yes"]), Some(0));
-    inside("systemctl mask up");
-    assert_eq!(surefoot(&["rollback", "last", "--yes"]), Some(4));
+    let state = || bed.inside("systemctl is-active up || :; systemctl is-enabled up || :");
+    bed.runbook("  - { id: stop, on: HOST, service: { unit: up, state: stopped, enabled: false } }");
+    let (code, said) = bed.on_host("run", &["--yes"]);
+    assert_eq!(code, Some(0), "{said}");
+    bed.inside("systemctl mask up");
+    assert_eq!(bed.surefoot(&["rollback", "last", "--yes"]).0, Some(4));
     assert_eq!(state(), "inactive\nmasked");
-    assert_eq!(surefoot(&["rollback", "last", "--yes", "--set-aside"]), Some(0));
+    assert_eq!(bed.surefoot(&["rollback", "last", "--yes", "--set-aside"]).0, Some(0));
     assert_eq!(state(), "active\nenabled");
 }

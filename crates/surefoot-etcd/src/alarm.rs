@@ -47,7 +47,7 @@ impl Action for Alarm {
     const EXAMPLE: &'static str = "etcd.alarm: { members: members, state: disarmed }";
     const EFFECT: Effect = Effect::Idempotent;
     const UNDO: UndoSupport =
-        UndoSupport::NotNeeded("nothing to take back: an alarm that still holds is raised again by etcd");
+        UndoSupport::NotNeeded("nothing to roll back: an alarm that still holds is raised again by etcd");
     type Out = AlarmOut;
     type Before = ();
 

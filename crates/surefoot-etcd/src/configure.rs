@@ -74,7 +74,9 @@ impl Action for Configure {
     const EXAMPLE: &'static str =
         "on: members\netcd.configure: { set: { heartbeat-interval: 430, election-timeout: 4300 } }";
     const EFFECT: Effect = Effect::Idempotent;
-    const UNDO: UndoSupport = UndoSupport::Supported("puts the files back, byte for byte");
+    const UNDO: UndoSupport = UndoSupport::Supported(
+        "puts the files back, byte for byte; where others have edited them since, only its own settings",
+    );
     type Out = ConfigureOut;
     type Before = FilesBefore;
 
@@ -96,14 +98,15 @@ impl Action for Configure {
 
     async fn apply(&self, cx: &Cx<'_>, before: &FilesBefore) -> Result<ConfigureOut, Fault> {
         let PlannedEdits { was, edits } = self.plan(cx).await?;
-        for FileEdit { path, new, .. } in &edits {
+        for FileEdit { path, old, new } in &edits {
             // A drop-in may be the first of its unit.
             let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
             files::check(cx.act(Script::exec(["mkdir", "-p", "--", folder])).await?, &format!("make {folder}"))?;
             let wanted =
                 Attributes { mode: matches!(was[path], Was::Absent).then_some(Mode(0o644)), ..Attributes::default() };
-            let sum = files::sha256(new);
-            files::install(cx, &original(cx, path, &was), Contents::Bytes(new.as_bytes()), &sum, &wanted).await?;
+            let (sum, original) = (files::sha256(new), original(cx, path, &was));
+            files::keep_edit(cx, &original, old.as_deref().unwrap_or_default(), new).await?;
+            files::install(cx, &original, Contents::Bytes(new.as_bytes()), &sum, &wanted).await?;
         }
         reload(cx, before.reload).await?;
         Ok(ConfigureOut { files: edits.into_iter().map(|edit| edit.path).collect() })
@@ -115,6 +118,22 @@ impl Action for Configure {
 
     fn undo_writes(&self, _: &Cx<'_>, before: &FilesBefore) -> Vec<String> {
         before.files.iter().map(|file| file.path().to_owned()).collect()
+    }
+
+    /// The settings; the rest of the files is theirs.
+    async fn undo_own(&self, cx: &Cx<'_>, before: &FilesBefore) -> Result<bool, Fault> {
+        let mut edits = Vec::new();
+        for original in &before.files {
+            let Some(edit) = files::undone_edit(cx, original).await? else { return Ok(false) };
+            edits.push(edit);
+        }
+        if edits.iter().all(|edit| edit.merged.is_none()) {
+            return Ok(false);
+        }
+        for edit in edits {
+            edit.install(cx).await?;
+        }
+        reload(cx, before.reload).await.map(|()| true)
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &FilesBefore) -> Result<(), Fault> {

@@ -89,7 +89,7 @@ impl Action for Defrag {
     const NAME: &'static str = "etcd.defrag";
     const EXAMPLE: &'static str = "on: members\netcd.defrag: { waste: 45 }\ntimeout: 10m";
     const EFFECT: Effect = Effect::Idempotent;
-    const UNDO: UndoSupport = UndoSupport::NotNeeded("nothing to take back: it changes no data");
+    const UNDO: UndoSupport = UndoSupport::NotNeeded("nothing to roll back: it changes no data");
     type Out = DefragOut;
     type Before = Sizes;
 

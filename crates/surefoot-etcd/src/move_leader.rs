@@ -94,7 +94,7 @@ impl Action for MoveLeader {
     const EXAMPLE: &'static str = "etcd.move_leader: { members: members, away_from: \"{{ hosts.members | first }}\" }";
     const EFFECT: Effect = Effect::Idempotent;
     const UNDO: UndoSupport =
-        UndoSupport::NotNeeded("nothing to take back: etcd itself may choose another leader at any time");
+        UndoSupport::NotNeeded("nothing to roll back: etcd itself may choose another leader at any time");
     type Out = MoveLeaderOut;
     type Before = Former;
 

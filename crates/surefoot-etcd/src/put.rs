@@ -2,7 +2,7 @@
 
 use super::client::{self, ANSWER, Member};
 use super::content::Digester;
-use etcd_client::{DeleteOptions, GetOptions, KeyValue, Txn, TxnOp};
+use etcd_client::{Compare, CompareOp, GetOptions, KeyValue, Txn, TxnOp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -67,7 +67,7 @@ impl Action for Put {
     const EXAMPLE: &'static str = "etcd.put: { members: members, fill: { count: 24172, size: 1024, prefix: /load/ } }";
     const EFFECT: Effect = Effect::Idempotent;
     const UNDO: UndoSupport =
-        UndoSupport::Supported("deletes the keys, or puts back the value that the history still has");
+        UndoSupport::Supported("deletes its keys, or puts back the value that the history still has");
     type Out = PutOut;
     type Before = KeysBefore;
 
@@ -108,28 +108,58 @@ impl Action for Put {
 
     async fn undo(&self, cx: &Cx<'_>, before: &KeysBefore) -> Result<(), Fault> {
         let member = client::any(cx, self.members.as_ref()).await?;
-        let mut kv = member.client.kv_client();
-        match (self.pairs()?, before.replaced) {
-            (Pairs::Fill(_), _) if before.keys > 0 => {
+        match self.pairs()? {
+            Pairs::Fill(_) if before.keys > 0 => {
                 Err(Fault::refused("there were keys below the prefix before: which of them were replaced is not known"))
             }
-            (Pairs::Fill(fill), _) => {
-                let options = Some(DeleteOptions::new().with_prefix());
-                member
-                    .call("delete", ANSWER, async move { kv.delete(fill.prefix.as_str(), options).await })
-                    .await
-                    .map(drop)
+            Pairs::Fill(fill) => {
+                delete_own(&member, &Pairs::Fill(fill)).await?;
+                match self.present(&member).await?.0.0 {
+                    0 => Ok(()),
+                    left => Err(Fault::refused(format!("changed since by others: {left} keys below {}", fill.prefix))),
+                }
             }
-            (Pairs::One(key, _), None) => {
-                member.call("delete", ANSWER, async move { kv.delete(key, None).await }).await.map(drop)
-            }
-            (Pairs::One(key, _), Some(revision)) => {
-                let old = member.get("read", key.into(), GetOptions::new().with_revision(revision)).await?;
-                let value = old.kvs().first().map(|pair| pair.value().to_vec()).unwrap_or_default();
-                member.call("write", ANSWER, async move { kv.put(key, value, None).await }).await.map(drop)
-            }
+            Pairs::One(key, value) => put_back(&member, (key, value), before.replaced).await,
         }
     }
+}
+
+/// Deletes each key that still has its value; what else is there is others'.
+async fn delete_own(member: &Member, pairs: &Pairs<'_>) -> Result<(), Fault> {
+    let count = pairs.len() as u64;
+    for from in (0..count).step_by(AT_ONCE as usize) {
+        let own = (from..count.min(from + AT_ONCE)).map(|n| pairs.pair(n)).map(|(key, value)| {
+            let ours = Compare::value(key.as_str(), CompareOp::Equal, value);
+            TxnOp::txn(Txn::new().when([ours]).and_then([TxnOp::delete(key, None)]))
+        });
+        let (own, mut kv): (Vec<TxnOp>, _) = (own.collect(), member.client.kv_client());
+        member.call("delete", ANSWER, async move { kv.txn(Txn::new().and_then(own)).await }).await?;
+    }
+    Ok(())
+}
+
+/// The value that was replaced at a revision, or no key, in the place of ours; what others have written there stays.
+async fn put_back(member: &Member, (key, ours): (&str, &str), replaced: Option<i64>) -> Result<(), Fault> {
+    let old = match replaced {
+        Some(revision) => value_of(member, key, GetOptions::new().with_revision(revision)).await?,
+        None => None,
+    };
+    let still_ours = Compare::value(key, CompareOp::Equal, ours);
+    let back = match &old {
+        Some(value) => TxnOp::put(key, value.clone(), None),
+        None => TxnOp::delete(key, None),
+    };
+    let (txn, mut kv) = (Txn::new().when([still_ours]).and_then([back]), member.client.kv_client());
+    let answer = member.call("write", ANSWER, async move { kv.txn(txn).await }).await?;
+    match answer.succeeded() || value_of(member, key, GetOptions::new()).await? == old {
+        true => Ok(()),
+        false => Err(Fault::refused(format!("changed since by others: the key {key}"))),
+    }
+}
+
+async fn value_of(member: &Member, key: &str, options: GetOptions) -> Result<Option<Vec<u8>>, Fault> {
+    let answer = member.get("read", key.into(), options).await?;
+    Ok(answer.kvs().first().map(|pair| pair.value().to_vec()))
 }
 
 /// What is to be there.

@@ -343,3 +343,25 @@ async fn a_put_is_taken_back() {
     fill.undo(&before).await.unwrap();
     assert_eq!(cluster.act(name, "etcd.content", json!({ "digest": false })).await.unwrap()["keys"], 0);
 }
+
+#[tokio::test]
+async fn a_put_is_not_rolled_back_over_what_others_have_written_since() {
+    let cluster = Cluster::up("egputo", 1, Etcd::V3_5, false).await;
+    let name = cluster.names[0].as_str();
+    let ctl = |line: &str| cluster.inside(&cluster.names[0], &format!("ETCDCTL_API=3 etcdctl {line}"));
+    let put = |value: &str| cluster.step(name, "etcd.put", json!({ "key": "k", "value": value }));
+    let (old, new) = (put("old"), put("new"));
+    let (none, _) = old.run().await.unwrap();
+    let (before, _) = new.run().await.unwrap();
+    ctl("put k theirs");
+    assert_eq!(new.undo(&before).await.unwrap_err().kind, FaultKind::Refused);
+    assert_eq!(old.undo(&none).await.unwrap_err().kind, FaultKind::Refused);
+    assert_eq!(ctl("get k --print-value-only"), "theirs");
+
+    let fill = cluster.step(name, "etcd.put", json!({ "fill": { "count": 250, "size": 10 } }));
+    let (before, _) = fill.run().await.unwrap();
+    ctl("put load/mine theirs");
+    ctl("put load/00000007 theirs");
+    assert_eq!(fill.undo(&before).await.unwrap_err().kind, FaultKind::Refused);
+    assert_eq!(ctl("get --prefix load/ --keys-only | grep ."), "load/00000007\nload/mine");
+}

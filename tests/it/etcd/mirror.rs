@@ -272,6 +272,11 @@ async fn it_refuses_what_would_do_harm() {
     two.ctl(destination, &format!("{other} | etcdctl put surefoot/mirror"));
     let (theirs, _) = again.run().await.unwrap();
     assert_eq!(again.undo(&theirs).await.unwrap_err().kind, FaultKind::Refused);
+    // Nor what clients have written there since.
+    two.ctl(destination, "etcdctl put /clients x");
+    assert_eq!(step.undo(&before).await.unwrap_err().kind, FaultKind::Refused);
+    assert_eq!(two.content(destination).await["keys"], 201);
+    two.ctl(destination, "etcdctl del /clients");
     step.undo(&before).await.unwrap();
     assert_eq!(two.content(destination).await["keys"], 0);
     two.ctl(destination, "etcdctl put /own x");

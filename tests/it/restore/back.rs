@@ -1,4 +1,5 @@
-//! A restore that is walked back once the new cluster serves: the old one is there again, with what it held and as it ran.
+//! A restore that is walked back once the new cluster serves: the old one is there again, with what it held and as it ran,
+//! and what clients wrote to the new one meanwhile is beside it.
 
 use super::guards::{BEFORE, serving};
 use crate::support::site::Site;
@@ -32,7 +33,7 @@ impl Site {
         let look = format!(
             "systemctl show etcd -p ActiveState,SubState,UnitFileState,LoadState,NeedDaemonReload
              find /etc/default /etc/etcd /etc/systemd/system -type f -printf '%p %u:%g %m\\n' -exec sha256sum {{}} + 2>/dev/null | sort
-             find $(dirname {data}) -type d -printf '%p %u:%g %m\\n' | sort
+             find $(dirname {data}) -name '.surefoot-*.theirs' -prune -o -type d -printf '%p %u:%g %m\\n' | sort
              find {data}/member/snap/db -printf '%p %u:%g %m\\n'
              pid=$(systemctl show etcd -p MainPID --value)
              readlink /proc/$pid/exe; tr '\\0' '\\n' </proc/$pid/cmdline
@@ -57,8 +58,11 @@ fn a_restore_that_is_walked_back_leaves_the_old_cluster_with_its_data_as_it_ran(
     assert_eq!(new.0, restored.out("identity@controller")["cluster_id"]);
     assert!(new.0 != held.0 && new.2 != held.2 && site.standing() != stood, "another cluster serves, with other keys");
 
+    site.inside(&site.members[0], "ETCDCTL_API=3 etcdctl put meanwhile precious");
     let back = site.program.call(["rollback", restored.run().as_str(), "--yes"]);
     assert_eq!(back.code, Some(0), "{}{}", back.out, back.err);
     assert_eq!(site.live_data(), held);
     assert_eq!(site.standing(), stood);
+    let kept = "grep -lr precious /var/lib/etcd/.surefoot-*.theirs/member/wal";
+    site.members.iter().for_each(|host| assert_ne!(site.inside(host, kept), "", "{host}"));
 }

@@ -9,6 +9,7 @@ pub mod delay;
 pub mod engine;
 pub mod example;
 pub mod files;
+pub mod lab_bed;
 pub mod language_server;
 pub mod procedures;
 pub mod program;

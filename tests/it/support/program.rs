@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 use surefoot_engine::journal::Store;
 use surefoot_engine::model::{Event, Fault, Outputs, RunId, RunState, Stamped, TaskEvent, TaskName, TaskState};
 use tempfile::TempDir;
@@ -60,6 +61,37 @@ impl Program {
 
     pub fn store(&self) -> Store {
         Store::at(self.state_folder())
+    }
+
+    /// The youngest run, as it is on record now; nothing before the first.
+    pub fn state(&self) -> RunState {
+        let run = self.store().runs().unwrap().pop();
+        let replay = run.map(|run| self.store().find(&run).unwrap().replay(|_, _| {}).unwrap().state);
+        replay.unwrap_or_default()
+    }
+
+    /// Waits until the youngest run's record is like that.
+    #[track_caller]
+    pub fn until(&self, fits: impl Fn(&RunState) -> bool) {
+        let end = Instant::now() + Duration::from_secs(180);
+        while !fits(&self.state()) {
+            assert!(Instant::now() < end, "{:#?}", self.state());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until a task of this step is at work.
+    #[track_caller]
+    pub fn until_in_flight(&self, step: &str) {
+        self.until(|state| state.of_step(step).any(|(_, task)| task.state.is_in_flight()));
+    }
+
+    /// The number of each event that the youngest run has on record.
+    pub fn on_record(&self) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        let folder = self.store().find(&self.state().run.unwrap()).unwrap();
+        folder.replay(|stamped, _| numbers.push(stamped.seq)).unwrap();
+        numbers
     }
 
     /// The binary itself, without terminal.

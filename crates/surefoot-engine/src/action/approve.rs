@@ -25,7 +25,7 @@ impl Action for Approve {
     const EXAMPLE: &'static str = "approve: Every member is down. Restore from {{ params.snapshot }}?";
     // Not a read: a plan makes the reads that it can, and must not ask.
     const EFFECT: Effect = Effect::Idempotent;
-    const UNDO: UndoSupport = UndoSupport::NotNeeded("nothing to take back: it only asked");
+    const UNDO: UndoSupport = UndoSupport::NotNeeded("nothing to roll back: it only asked");
     const TEST_MODE: TestMode = TestMode::Answered;
     const LIMITED: bool = false;
     type Out = Approved;

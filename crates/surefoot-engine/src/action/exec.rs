@@ -27,7 +27,7 @@ pub struct GuardedWords {
     /// The program and its arguments.
     #[schemars(extend("x-command" = "words"))]
     run: Vec<String>,
-    /// Does not run where this path exists on the host.
+    /// Does not run where this path exists on the host. The step's `undo` does not run where others have changed it since.
     creates: Option<HostPath>,
     /// Does not run where this shell text ends with exit code 0. It must change nothing.
     #[schemars(extend("x-command" = "condition"))]
@@ -53,6 +53,13 @@ impl Exec {
     fn program(&self) -> Result<&str, Fault> {
         self.words().first().map(String::as_str).ok_or_else(|| Fault::value("exec needs a program"))
     }
+
+    fn creates(&self) -> Option<&str> {
+        match self {
+            Exec::Words(_) => None,
+            Exec::Guarded(guarded) => guarded.creates.as_ref().map(HostPath::as_str),
+        }
+    }
 }
 
 impl Action for Exec {
@@ -71,15 +78,20 @@ impl Action for Exec {
     }
 
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
-        let (creates, unless) = match self {
-            Exec::Words(_) => (None, None),
-            Exec::Guarded(guarded) => (guarded.creates.as_ref().map(HostPath::as_str), guarded.unless.as_deref()),
+        let unless = match self {
+            Exec::Words(_) => None,
+            Exec::Guarded(guarded) => guarded.unless.as_deref(),
         };
-        command::look(cx, creates, unless, format!("run {}", command::brief(&self.shown()))).await
+        command::look(cx, self.creates(), unless, format!("run {}", command::brief(&self.shown()))).await
     }
 
     async fn apply(&self, cx: &Cx<'_>, _: &()) -> Result<CommandOut, Fault> {
         command::run(cx, Script::exec(self.words()), self.program()?).await
+    }
+
+    /// For the `undo` of its step.
+    fn undo_writes(&self, _: &Cx<'_>, (): &()) -> Vec<String> {
+        self.creates().map(str::to_owned).into_iter().collect()
     }
 
     fn command(&self) -> Option<String> {

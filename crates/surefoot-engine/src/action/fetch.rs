@@ -73,7 +73,7 @@ impl Action for Fetch {
         "on: members\nfetch: { from: /var/log/etcd.log, to: \"logs/{{ host.name }}-{{ run.id }}.log\" }";
     const EFFECT: Effect = Effect::Idempotent;
     const UNDO: UndoSupport =
-        UndoSupport::NotNeeded("nothing to take back on the host; the copy on the controller stays");
+        UndoSupport::NotNeeded("nothing to roll back on the host; the copy on the controller stays");
     const LOCAL_TARGETS: &'static [&'static str] = &["to"];
     type Out = Fetched;
     type Before = Destination;

@@ -145,7 +145,9 @@ impl Action for Flags {
     const EXAMPLE: &'static str =
         "on: members\nflags: { unit: etcd, set: { snapshot-count: 10000, logger: zap }, remove: [debug] }";
     const EFFECT: Effect = Effect::Idempotent;
-    const UNDO: UndoSupport = UndoSupport::Supported("puts the file back, byte for byte, or removes the copy");
+    const UNDO: UndoSupport = UndoSupport::Supported(
+        "puts the file back, byte for byte, or removes the copy; where others have edited it since, only its own flags",
+    );
     type Out = FlagsOut;
     type Before = FlagsBefore;
 
@@ -179,7 +181,7 @@ impl Action for Flags {
 
     async fn apply(&self, cx: &Cx<'_>, _: &FlagsBefore) -> Result<FlagsOut, Fault> {
         let edit = self.work(cx).await?.edit;
-        if let Some(FlagsEdit { path, was, new, .. }) = &edit {
+        if let Some(FlagsEdit { path, was, old, new }) = &edit {
             if let Some((folder, _)) = path.rsplit_once('/').filter(|_| *was == Was::Absent) {
                 let made = cx.act(Script::exec(["mkdir", "-p", "--", folder])).await?;
                 files::check(made, &format!("make {folder}"))?;
@@ -187,6 +189,7 @@ impl Action for Flags {
             let mode = (*was == Was::Absent).then_some(Mode(0o644));
             let (original, sum) = (Original::of(cx, path, was.clone()), files::sha256(new));
             let wanted = Attributes { mode, ..Attributes::default() };
+            files::keep_edit(cx, &original, old, new).await?;
             files::install(cx, &original, Contents::Bytes(new.as_bytes()), &sum, &wanted).await?;
         }
         self.reload(cx).await?;
@@ -199,6 +202,16 @@ impl Action for Flags {
 
     fn undo_writes(&self, _: &Cx<'_>, before: &FlagsBefore) -> Vec<String> {
         before.file.iter().map(|file| file.path().to_owned()).collect()
+    }
+
+    /// The flags; the rest of the file is theirs. A copy of a package's unit with their edits stays.
+    async fn undo_own(&self, cx: &Cx<'_>, before: &FlagsBefore) -> Result<bool, Fault> {
+        let Some(original) = &before.file else { return Ok(false) };
+        let Some(edit) = files::undone_edit(cx, original).await?.filter(|edit| edit.merged.is_some()) else {
+            return Ok(false);
+        };
+        edit.install(cx).await?;
+        self.reload(cx).await.map(|()| true)
     }
 
     async fn undo(&self, cx: &Cx<'_>, before: &FlagsBefore) -> Result<(), Fault> {

@@ -1,4 +1,4 @@
-//! What is at paths and in units now, for who must know whether others have changed it.
+//! What is at paths, below them and in units now, for who must know whether others have changed it.
 
 use super::Cx;
 use super::files::{check, script};
@@ -15,8 +15,15 @@ extended() {
   { getfacl -cpn -- "$1" 2>/dev/null || :
     getfattr -hd -m - -e hex --absolute-names -- "$1" 2>/dev/null || :; } | digest
 }
+# Names, and of each file its size and the time of its last change of any kind, which nobody but root can set.
+tree() { cd -P -- "$1"; find . | sort; find . -type f -exec stat -c '%n %s %z' -- {} + | sort; }
 for thing do
   case $thing in
+    'tree '*)
+      path=${thing#tree }
+      if [ -d "$path" ] && [ ! -L "$path" ]; then printf 'tree %s\n' "$( (tree "$path") 2>&1 | digest)"
+      elif there "$path"; then echo other
+      else echo absent; fi ;;
     'unit '*)
       active= file=
       while IFS='=' read -r key value; do
@@ -85,6 +92,8 @@ for path do
     then note "$path has other hard links: they keep the old contents, and an undo joins them again"
     else note "$path has other hard links: they keep the old contents, and no undo can join them again"; fi
     cp --help 2>&1 | grep -q attributes-only || note "$path: this host's cp keeps no ACLs and no extended attributes"
+    [ "$me" = 0 ] || [ -z "$(PATH=$PATH:/usr/sbin:/sbin getcap "./$name" || getfattr -hn security.capability -- "./$name")" ] ||
+      note "$path has file capabilities, which nobody but root can keep"
     command -v getfattr >/dev/null || case $(LC_ALL=C ls -ld -- "./$name") in
       ??????????+*) command -v getfacl >/dev/null ||
         note "$path has an ACL, and the host has no getfacl: changes of it by others are not seen" ;;

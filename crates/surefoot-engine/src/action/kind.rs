@@ -50,6 +50,7 @@ pub struct ActionKind {
     undo: UndoSupport,
     pub stays: Option<Stays>,
     activates_with: Option<(&'static str, &'static [&'static str])>,
+    pub sets_aside: bool,
     pub barrier: bool,
     pub limited: bool,
     pub guard: bool,
@@ -78,6 +79,7 @@ impl ActionKind {
             undo: A::UNDO,
             stays: A::STAYS,
             activates_with: A::ACTIVATES_WITH,
+            sets_aside: A::SETS_ASIDE,
             barrier: A::BARRIER,
             limited: A::LIMITED,
             guard: A::GUARD,
@@ -164,6 +166,7 @@ pub trait Erased: Send + Sync {
     fn apply<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<Outputs, Fault>>;
     fn undo<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<(), Fault>>;
     fn undo_own<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<bool, Fault>>;
+    fn is_undone<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<Option<bool>, Fault>>;
     fn is_back(&self, before: &Json, now: &Json) -> Result<bool, Fault>;
     fn undo_writes(&self, cx: &Cx<'_>, before: &Json) -> Result<Vec<String>, Fault>;
 }
@@ -209,6 +212,10 @@ impl<A: Action> Erased for A {
 
     fn undo_own<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<bool, Fault>> {
         Box::pin(async move { Action::undo_own(self, cx, &from_json::<A>(before)?).await })
+    }
+
+    fn is_undone<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<Option<bool>, Fault>> {
+        Box::pin(async move { Action::is_undone(self, cx, &from_json::<A>(before)?).await })
     }
 
     fn undo_writes(&self, cx: &Cx<'_>, before: &Json) -> Result<Vec<String>, Fault> {

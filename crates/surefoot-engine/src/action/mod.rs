@@ -111,6 +111,8 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     const STAYS: Option<Stays> = None;
     /// A parameter, and its values with which it makes the changes above it take effect: it is taken back after them.
     const ACTIVATES_WITH: Option<(&'static str, &'static [&'static str])> = None;
+    /// Whether an undo sets aside what others have changed without being asked to: nobody needs it where it was.
+    const SETS_ASIDE: bool = false;
     /// Whether everything above it finishes first and nothing below it starts before, whatever `needs` says.
     const BARRIER: bool = false;
     /// Whether its tasks take a slot of the limits. Those that mostly wait for others do not.
@@ -142,11 +144,12 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     fn apply(&self, cx: &Cx<'_>, before: &Self::Before) -> impl Future<Output = Result<Self::Out, Fault>> + Send;
 
     fn undo(&self, _cx: &Cx<'_>, _before: &Self::Before) -> impl Future<Output = Result<(), Fault>> + Send {
-        async { Err(Fault::refused(format!("{} cannot be taken back", Self::NAME))) }
+        async { Err(Fault::refused(format!("{} cannot be rolled back", Self::NAME))) }
     }
 
-    /// What on its host an undo would write to: paths, or such as `unit etcd`. Where others have changed one of them since
-    /// the change, there is no undo unless they are asked to keep theirs; and they tell whether an undo has succeeded.
+    /// What on its host an undo would write to: paths, `tree PATH` or such as `unit etcd`. Where others have changed one of them since
+    /// the change, there is no undo unless they are asked to keep theirs; and they tell whether an undo has succeeded. A step's own
+    /// `undo` counts as one, too, but for the last.
     fn undo_writes(&self, _cx: &Cx<'_>, _before: &Self::Before) -> Vec<String> {
         Vec::new()
     }
@@ -155,6 +158,15 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     /// leaves theirs. False where that cannot be told apart; then nothing was done.
     fn undo_own(&self, _cx: &Cx<'_>, _before: &Self::Before) -> impl Future<Output = Result<bool, Fault>> + Send {
         async { Ok(false) }
+    }
+
+    /// After an undo: whether what there was before is there again. `None` where a look tells it ([`Action::is_back`]).
+    fn is_undone(
+        &self,
+        _cx: &Cx<'_>,
+        _before: &Self::Before,
+    ) -> impl Future<Output = Result<Option<bool>, Fault>> + Send {
+        async { Ok(None) }
     }
 
     /// Whether what a look finds after an undo is what there was before; without it, only where both are equal.

@@ -265,7 +265,7 @@ impl Action for Service {
     const EFFECT: Effect = Effect::Idempotent;
     const UNDO: UndoSupport = UndoSupport::Supported(
         "brings the unit back: running or not, enabled or not, masked or not; what was restarted or reloaded is so \
-         again once the changes above it are taken back",
+         again once the changes above it are rolled back",
     );
     const ACTIVATES_WITH: Option<(&'static str, &'static [&'static str])> = Some(("state", &["restarted", "reloaded"]));
     const LIMITED: bool = false;

@@ -27,7 +27,7 @@ pub struct GuardedText {
     /// The text.
     #[schemars(extend("x-command" = "shell"))]
     run: String,
-    /// Does not run where this path exists on the host.
+    /// Does not run where this path exists on the host. The step's `undo` does not run where others have changed it since.
     creates: Option<HostPath>,
     /// Does not run where this shell text ends with exit code 0. It must change nothing.
     #[schemars(extend("x-command" = "condition"))]
@@ -42,6 +42,13 @@ impl Sh {
         match self {
             Sh::Text(text) => text,
             Sh::Guarded(guarded) => &guarded.run,
+        }
+    }
+
+    fn creates(&self) -> Option<&str> {
+        match self {
+            Sh::Text(_) => None,
+            Sh::Guarded(guarded) => guarded.creates.as_ref().map(HostPath::as_str),
         }
     }
 }
@@ -61,17 +68,22 @@ impl Action for Sh {
     }
 
     async fn inspect(&self, cx: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
-        let (creates, unless) = match self {
-            Sh::Text(_) => (None, None),
-            Sh::Guarded(guarded) => (guarded.creates.as_ref().map(HostPath::as_str), guarded.unless.as_deref()),
+        let unless = match self {
+            Sh::Text(_) => None,
+            Sh::Guarded(guarded) => guarded.unless.as_deref(),
         };
-        command::look(cx, creates, unless, format!("run {}", command::brief(self.text()))).await
+        command::look(cx, self.creates(), unless, format!("run {}", command::brief(self.text()))).await
     }
 
     async fn apply(&self, cx: &Cx<'_>, _: &()) -> Result<CommandOut, Fault> {
         // On the author's own first line, so that sh numbers the lines of its messages as the author does.
         let script = Script::new(format!("{SET}{}", self.text()));
         command::run(cx, script, &command::brief(self.text())).await
+    }
+
+    /// For the `undo` of its step.
+    fn undo_writes(&self, _: &Cx<'_>, (): &()) -> Vec<String> {
+        self.creates().map(str::to_owned).into_iter().collect()
     }
 
     fn command(&self) -> Option<String> {

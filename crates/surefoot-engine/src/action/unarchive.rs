@@ -306,7 +306,7 @@ impl Action for Unarchive {
         "on: members\nunarchive: { from: \"{{ params.archive }}\", to: /opt/tool, strip: 1, owner: root }";
     const EFFECT: Effect = Effect::Idempotent;
     const UNDO: UndoSupport = UndoSupport::Supported(
-        "puts back the files that were replaced, and takes away what was made: new folders are set aside",
+        "puts back the files that were replaced, and removes what was made: new folders are set aside",
     );
     type Out = Unarchived;
     type Before = FolderBefore;
@@ -382,6 +382,6 @@ impl Action for Unarchive {
         let aside = if cx.set_aside { "yes" } else { "" };
         let args = [self.to.as_str(), &before.keep.kept, &stage(&before.keep), there, aside, cx.run.as_str()];
         let output = cx.act(Script::new(TAKE_BACK).args(args)).await?;
-        files::check(output, &format!("take back what was unpacked into {}", self.to)).map(drop)
+        files::check(output, &format!("roll back what was unpacked into {}", self.to)).map(drop)
     }
 }

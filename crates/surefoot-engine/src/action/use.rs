@@ -18,7 +18,7 @@ impl Action for Use {
     const NAME: &'static str = "use";
     const EXAMPLE: &'static str = "use: ../lib/stop-unit.yaml";
     const EFFECT: Effect = Effect::ReadOnly;
-    const UNDO: UndoSupport = UndoSupport::Unsupported("its own steps are taken back");
+    const UNDO: UndoSupport = UndoSupport::Unsupported("its own steps are rolled back");
     const TEST_MODE: TestMode = TestMode::Real;
     const LIMITED: bool = false;
     type Out = Outputs;

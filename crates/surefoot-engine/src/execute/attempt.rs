@@ -170,7 +170,7 @@ impl<'a> Attempt<'a> {
             return Ok(true);
         }
         self.guarded(&cx, Phase::Act, self.prepared.action.undo(&cx, &undo.data)).await?;
-        self.is_back(&cx, undo).await
+        self.is_back(&cx, undo).await.map(|()| true)
     }
 
     /// Waits until no act of this attempt runs any more, whatever it came to. Gives the number of the next act.

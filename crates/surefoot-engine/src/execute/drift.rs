@@ -6,15 +6,16 @@
 
 use super::attempt::{Attempt, Phase};
 use crate::action::{Cx, ErasedSeen, image};
-use crate::model::{Fault, FaultKind, HostName, Image, Images, RunState, SetAside, TaskEvent, Undo};
+use crate::model::{Effect, Fault, HostName, Image, Images, RunState, SetAside, TaskEvent, Undo, is_tree, path_of};
 use crate::world::Silent;
 use serde_json::Value as Json;
 
 impl Attempt<'_> {
-    /// What an undo would write to, as it is now.
+    /// What an undo would write to, as it is now. Steps of an `undo` that only read write to nothing.
     pub(super) async fn images(&self, cx: &Cx<'_>, before: &Json) -> Result<Images, Fault> {
         let things = self.prepared.action.undo_writes(cx, before)?;
-        match things.is_empty() || !self.step.undo.is_empty() {
+        let own = &self.step.undo;
+        match things.is_empty() || !own.is_empty() && own.iter().all(|part| part.effect == Effect::ReadOnly) {
             true => Ok(Images::new()),
             false => self.guarded(cx, Phase::Look, Box::pin(image::look(cx, &things))).await,
         }
@@ -48,23 +49,42 @@ impl Attempt<'_> {
     /// Before an undo: nothing there is somebody else's, or theirs is kept. True where what is ours was taken back from
     /// among theirs, and nothing is left to do.
     pub(super) async fn make_way(&self, cx: &Cx<'_>, undo: &Undo) -> Result<bool, Fault> {
+        let Some((drift, now)) = self.changed_by_others(cx, undo).await? else { return Ok(false) };
+        if self.guarded(cx, Phase::Act, self.prepared.action.undo_own(cx, &undo.data)).await? {
+            return Ok(true);
+        }
+        self.keep_or_refuse(cx, drift, &now).await.map(|()| false)
+    }
+
+    /// The same before the steps of an `undo`, which know nothing of others.
+    pub(super) async fn make_way_for_steps(&self, undo: &Undo) -> Result<(), Fault> {
+        let cx = self.cx(&Silent, 0);
+        match self.changed_by_others(&cx, undo).await? {
+            Some((drift, now)) => self.keep_or_refuse(&cx, drift, &now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What others have changed of what an undo would write to, and how all of that is now; none where nothing is.
+    async fn changed_by_others(&self, cx: &Cx<'_>, undo: &Undo) -> Result<Option<(Vec<SetAside>, Images)>, Fault> {
         if undo.images.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         let now = self.images(cx, &undo.data).await?;
         let drift = {
             let state = self.task.shared.state.read().expect("no task panics while it holds the run's state");
             drift(&state, self.prepared.host.name(), &now)
         };
-        if drift.is_empty() || !self.task.record().imaged && self.is_done(cx).await {
-            return Ok(false);
-        }
-        if self.guarded(cx, Phase::Act, self.prepared.action.undo_own(cx, &undo.data)).await? {
-            return Ok(true);
-        }
-        match self.task.shared.set_aside {
-            true => self.set_aside(cx, drift, &now).await.map(|()| false),
-            false => Err(changed_by_others(&drift)),
+        // A look finds a step done or not: what others have put into its folder it does not see.
+        let seen_by_look = !drift.iter().any(|one| is_tree(&one.thing));
+        let ours = drift.is_empty() || !self.task.record().imaged && seen_by_look && self.is_done(cx).await;
+        Ok((!ours).then_some((drift, now)))
+    }
+
+    async fn keep_or_refuse(&self, cx: &Cx<'_>, drift: Vec<SetAside>, now: &Images) -> Result<(), Fault> {
+        match self.task.shared.set_aside || self.step.kind.sets_aside {
+            true => self.set_aside(cx, drift, now).await,
+            false => Err(refused(&drift)),
         }
     }
 
@@ -75,11 +95,12 @@ impl Attempt<'_> {
 
     /// Keeps what others have made of it. Of a unit and of a folder there is nothing to keep but what is put on record.
     async fn set_aside(&self, cx: &Cx<'_>, mut drift: Vec<SetAside>, now: &Images) -> Result<(), Fault> {
-        let is_kept = |one: &&mut SetAside| {
-            one.thing.starts_with('/') && !(now[&one.thing].is_folder() && one.why.starts_with("other "))
-        };
-        let kept: Vec<&mut SetAside> = drift.iter_mut().filter(is_kept).collect();
-        let paths: Vec<String> = kept.iter().map(|one| one.thing.clone()).collect();
+        let is_kept = |one: &SetAside| !(now[&one.thing].is_folder() && one.why.starts_with("other "));
+        let kept = drift.iter_mut().filter_map(|one| {
+            let path = path_of(&one.thing).filter(|_| is_kept(one))?.to_owned();
+            Some((one, path))
+        });
+        let (kept, paths): (Vec<&mut SetAside>, Vec<String>) = kept.unzip();
         if !paths.is_empty() {
             let places = self.guarded(cx, Phase::Act, Box::pin(image::set_aside(cx, &paths))).await?;
             for (one, place) in kept.into_iter().zip(places) {
@@ -90,28 +111,33 @@ impl Attempt<'_> {
         said.map_err(|_| Fault::controller("the run takes no more events"))
     }
 
-    /// After an undo: what it wrote to is as it was before the change. Gives whether that was seen: an action that refuses to
-    /// look as things are now shows only that the step is not done.
-    pub(super) async fn is_back(&self, cx: &Cx<'_>, undo: &Undo) -> Result<bool, Fault> {
-        let not_back =
-            |why: String| Fault::refused(format!("its undo has ended, and it is not as it was before: {why}"));
-        if !undo.images.is_empty() {
-            let now = self.images(cx, &undo.data).await?;
-            let odd = undo.images.iter().filter(|(thing, was)| now.get(*thing).is_none_or(|now| !was.fits(now)));
-            let odd = odd.map(|(thing, was)| said(thing, was, now.get(thing)));
-            let odd: Vec<String> = odd.collect();
-            return if odd.is_empty() { Ok(true) } else { Err(not_back(odd.join("; "))) };
+    /// After an undo: what it wrote to is as it was before the change. What cannot be seen is not taken for granted.
+    pub(super) async fn is_back(&self, cx: &Cx<'_>, undo: &Undo) -> Result<(), Fault> {
+        let odd = match undo.images.is_empty() {
+            true => self.not_undone(cx, undo).await?,
+            false => not_as_before(&undo.images, &self.images(cx, &undo.data).await?),
+        };
+        odd.map_or(Ok(()), |why| {
+            Err(Fault::refused(format!("its undo has ended, and it is not as it was before: {why}")))
+        })
+    }
+
+    /// Why what the action has changed is not as it was before, by its own word or by another look.
+    async fn not_undone(&self, cx: &Cx<'_>, undo: &Undo) -> Result<Option<String>, Fault> {
+        let action = &self.prepared.action;
+        let untold = |fault: Fault| Fault {
+            message: format!("it cannot be told whether it is back: {}", fault.message),
+            ..fault
+        };
+        let told = self.guarded(cx, Phase::Look, action.is_undone(cx, &undo.data)).await.map_err(untold)?;
+        if let Some(undone) = told {
+            return Ok((!undone).then(|| "what it was to roll back is there".to_owned()));
         }
-        match self.guarded(cx, Phase::Look, self.prepared.action.inspect(cx)).await {
-            Ok(ErasedSeen::Change(change)) if self.prepared.action.is_back(&undo.data, &change.before)? => Ok(true),
-            Ok(ErasedSeen::Change(change)) => Err(not_back(format!("it would {} now", change.summary))),
-            Ok(ErasedSeen::Clean(_)) => Err(not_back("a look finds the step still done".to_owned())),
-            // What an action refuses to do is not done; what it may not go by at this moment is in its way again.
-            Err(fault) if fault.kind == FaultKind::Refused => Ok(false),
-            Err(fault) => {
-                Err(Fault { message: format!("it cannot be told whether it is back: {}", fault.message), ..fault })
-            }
-        }
+        Ok(match self.guarded(cx, Phase::Look, action.inspect(cx)).await.map_err(untold)? {
+            ErasedSeen::Change(change) if action.is_back(&undo.data, &change.before)? => None,
+            ErasedSeen::Change(change) => Some(format!("it would {} now", change.summary)),
+            ErasedSeen::Clean(_) => Some("a look finds the step still done".to_owned()),
+        })
     }
 }
 
@@ -126,14 +152,21 @@ pub fn drift(state: &RunState, host: &HostName, now: &Images) -> Vec<SetAside> {
     now.iter().filter_map(odd).collect()
 }
 
-fn said(thing: &str, was: &Image, now: Option<&Image>) -> String {
-    now.map_or_else(|| thing.to_owned(), |now| format!("{thing}: {}", was.difference(now)))
+/// What is there of these now and is not as it was; none where all is.
+fn not_as_before(before: &Images, now: &Images) -> Option<String> {
+    let said = |thing: &str, was: &Image| match now.get(thing) {
+        Some(now) if was.fits(now) => None,
+        Some(now) => Some(format!("{}: {}", path_of(thing).unwrap_or(thing), was.difference(now))),
+        None => Some(thing.to_owned()),
+    };
+    let odd: Vec<String> = before.iter().filter_map(|(thing, was)| said(thing, was)).collect();
+    (!odd.is_empty()).then(|| odd.join("; "))
 }
 
-fn changed_by_others(drift: &[SetAside]) -> Fault {
-    let lines: Vec<String> = drift.iter().map(|one| format!("{}: {}", one.thing, one.why)).collect();
+fn refused(drift: &[SetAside]) -> Fault {
+    let lines: Vec<String> = drift.iter().map(|one| format!("{}: {}", one.name(), one.why)).collect();
     Fault::refused(format!("changed since by others: {}", lines.join("; "))).hint(
-        "nothing was taken back here: make it as the step had left it, or let `surefoot rollback --set-aside` keep \
+        "nothing was rolled back here: make it as the step had left it, or let `surefoot rollback --set-aside` keep \
          their version beside it",
     )
 }

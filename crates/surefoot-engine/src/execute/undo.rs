@@ -1,4 +1,5 @@
-//! Taking one task back: by the steps of its own `undo`, else by what its action saw before the change.
+//! Taking one task back: by the steps of its own `undo`, else by what its action saw before the change. Neither writes over
+//! what others have changed since, as far as the action tells what it writes to.
 //!
 //! An undo bears a half-done change, and being repeated: one that was cut off keeps its attempt, so that its acts are found
 //! by their ids and none is begun while another runs. Where the record of an act is gone, as after a reboot, it is done again.
@@ -9,6 +10,7 @@ use super::retry;
 use super::task::TaskRun;
 use crate::check::Step;
 use crate::model::{Fault, FaultKind, Outputs, StepId, TaskEvent, TaskName};
+use crate::world::Silent;
 use tokio::time::Instant;
 
 /// What the acts and outputs of a step of an `undo` are named by, from 1: an id of its own might be another step's.
@@ -37,15 +39,36 @@ impl TaskRun {
         let record = self.record();
         let undo = record.undo.ok_or_else(|| Fault::value("what was there before is not on record"))?;
         let prepared = self.fill_in(self.step(), &self.task().args, self.scope()?)?;
-        let deadline = self.step().timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut attempt = self.attempt(&prepared, record.attempt, deadline);
+        let mut attempt = self.attempt(&prepared, record.attempt, self.undo_deadline());
         attempt.taken_up = taken_up;
         attempt.undo(&undo).await
     }
 
+    fn undo_deadline(&self) -> Option<Instant> {
+        self.step().timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+    }
+
     /// One after the other. Nobody knows how to look whether they did what they should.
     async fn undo_by_steps(&self, taken_up: bool) -> Result<bool, Fault> {
-        let (number, parts) = (self.record().attempt, &self.step().undo);
+        let record = self.record();
+        let Some(undo) = record.undo.filter(|undo| !undo.images.is_empty()) else {
+            return self.undo_steps(record.attempt, taken_up).await;
+        };
+        let prepared = self.fill_in(self.step(), &self.task().args, self.scope()?)?;
+        let attempt = self.attempt(&prepared, record.attempt, self.undo_deadline());
+        // What an earlier engine has begun to take back is no other's.
+        if !taken_up {
+            attempt.make_way_for_steps(&undo).await?;
+        }
+        let undone = self.undo_steps(record.attempt, taken_up).await;
+        if undone.is_err() {
+            attempt.leave(&attempt.cx(&Silent, 0), &undo.data).await;
+        }
+        undone
+    }
+
+    async fn undo_steps(&self, number: u32, taken_up: bool) -> Result<bool, Fault> {
+        let parts = &self.step().undo;
         for (place, part) in (1..).zip(parts) {
             let name = undo_part(&self.step().id, place);
             self.part(part, &name, number, taken_up).await.map_err(|fault| {

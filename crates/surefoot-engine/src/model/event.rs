@@ -1,6 +1,6 @@
 //! What happens in a run. The journal is a list of these; the run's state is a fold over them.
 
-use super::{Fault, HostName, Images, RunId, StepId, TaskName, Undo};
+use super::{Fault, HostName, Images, RunId, StepId, TaskName, Undo, path_of};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -155,13 +155,20 @@ pub enum DriftCheck {
 /// Something that others have changed since a step did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetAside {
-    /// A path, or such as `unit etcd`.
+    /// A path, `tree PATH`, or such as `unit etcd`.
     pub thing: String,
     /// How it differs from what the step had left.
     pub why: String,
     /// Where their version is; none where there is nothing to keep but what `why` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,
+}
+
+impl SetAside {
+    /// Its path where it has one.
+    pub fn name(&self) -> &str {
+        path_of(&self.thing).unwrap_or(&self.thing)
+    }
 }
 
 /// How a run ended.

@@ -1,4 +1,4 @@
-//! What is at a path or in a unit, in one line: an edit by others shows in it.
+//! What is at a path, below it or in a unit, in one line: an edit by others shows in it.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -6,16 +6,34 @@ use serde::{Deserialize, Serialize};
 /// What could not be told: it says nothing of a difference.
 const UNKNOWN: &str = "-";
 
+/// What the name of a thing begins with that is all below a path.
+const TREE: &str = "tree ";
+
 /// What is there, in words of which the first is its kind.
 ///
-/// `absent`, `other`, `link TARGET`, `directory MODE UID GID EXTENDED`, `file MODE UID GID SIZE CONTENT EXTENDED` and
-/// `unit ACTIVE ENABLED`. TARGET, CONTENT and EXTENDED (ACLs and extended attributes) are digests.
+/// `absent`, `other`, `link TARGET`, `directory MODE UID GID EXTENDED`, `file MODE UID GID SIZE CONTENT EXTENDED`,
+/// `tree FILES` and `unit ACTIVE ENABLED`. TARGET, CONTENT, EXTENDED (ACLs and extended attributes) and FILES are digests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Image(pub String);
 
-/// The image of each thing, by its path or as `unit NAME`.
+/// The image of each thing: a path, `tree PATH` for all that is below one, or `unit NAME`.
 pub type Images = IndexMap<String, Image>;
+
+/// The path of a thing; none of a unit.
+pub fn path_of(thing: &str) -> Option<&str> {
+    Some(thing.strip_prefix(TREE).unwrap_or(thing)).filter(|path| path.starts_with('/'))
+}
+
+/// All that is below a path.
+pub fn tree(path: &str) -> String {
+    format!("{TREE}{path}")
+}
+
+/// Whether a thing is all that is below a path.
+pub fn is_tree(thing: &str) -> bool {
+    thing.starts_with(TREE)
+}
 
 impl Image {
     fn words(&self) -> Vec<&str> {
@@ -42,6 +60,7 @@ impl Image {
             Some(&"file") => &["", "mode", "owner", "group", "size", "content", "ACL or extended attributes"],
             Some(&"directory") => &["", "mode", "owner", "group", "ACL or extended attributes"],
             Some(&"unit") => &["", "state", "enabling"],
+            Some(&"tree") => &["", "files"],
             _ => &["", "target"],
         };
         let pairs = own.iter().zip(&now).zip(names);
@@ -60,7 +79,7 @@ fn noun<'a>(words: &[&'a str]) -> &'a str {
     match words.first().copied().unwrap_or_default() {
         "absent" => "nothing",
         "file" => "a file",
-        "directory" => "a directory",
+        "directory" | "tree" => "a directory",
         "link" => "a symbolic link",
         "other" => "a device, socket or pipe",
         word => word,

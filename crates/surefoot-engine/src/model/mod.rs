@@ -16,7 +16,7 @@ pub use effect::{Effect, Undo};
 pub use event::{AcquiredLease, DriftCheck, Event, Outcome, Outputs, SetAside, Stamped, TaskEvent};
 pub use fault::{Fault, FaultKind};
 pub use id::{HostName, RunId, StepId, TaskName};
-pub use image::{Image, Images};
+pub use image::{Image, Images, is_tree, path_of, tree};
 pub use observer::{Observer, Stream};
 pub use source::{FileId, Source, Sources, Span, TextPosition};
 pub use state::{Counts, Finish, Illegal, PauseRequest, Rollback, RunState};

@@ -151,7 +151,9 @@ impl TaskRecord {
             {
                 Running
             }
-            (Undoing { was }, TaskEvent::SetAside { .. }) => Undoing { was: was.clone() },
+            (Undoing { was }, TaskEvent::SetAside { .. } | TaskEvent::AfterImage { .. }) => {
+                Undoing { was: was.clone() }
+            }
             (Undoing { was }, TaskEvent::Undone { verified }) => {
                 Undone { verified: *verified, fault: was.fault().cloned() }
             }

@@ -204,6 +204,10 @@ impl Erased for StandIn {
         Box::pin(async { Ok(false) })
     }
 
+    fn is_undone<'a>(&'a self, _: &'a Cx<'_>, _: &'a Json) -> BoxFuture<'a, Result<Option<bool>, Fault>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// There is no host to look at.
     fn undo_writes(&self, _: &Cx<'_>, _: &Json) -> Result<Vec<String>, Fault> {
         Ok(Vec::new())

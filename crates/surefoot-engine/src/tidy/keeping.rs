@@ -28,7 +28,8 @@ pub struct ScriptPlace {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keeping {
     pub places: Vec<ScriptPlace>,
-    /// What the operator had put there under the run's name, or what may not be the run's: never removed.
+    /// What the operator had put there under the run's name, what others had changed and an undo has kept, or what may not
+    /// be the run's: never removed.
     pub theirs: IndexMap<HostName, IndexSet<String>>,
     /// Steps whose user was known only as they ran: that user's folder has to be looked for by hand.
     pub unknown: IndexSet<StepId>,
@@ -63,6 +64,11 @@ impl Keeping {
             let is_done = |record: &crate::model::TaskRecord| matches!(record.state.forward(), TaskState::Done { .. });
             for leftover in (step.kind.leaves)(before, state.task(name).is_some_and(is_done)) {
                 keeping.add(leftover, step, &name.host, &run);
+            }
+        }
+        for (name, record) in state.tasks().filter(|(name, _)| !clean(&name.host)) {
+            for kept in record.aside.iter().filter_map(|one| one.kept.clone()) {
+                keeping.theirs.entry(name.host.clone()).or_default().insert(kept);
             }
         }
         keeping

@@ -224,6 +224,23 @@ impl Action for MemberAction {
         self.out(&connection.members().await?)
     }
 
+    /// By its id: a member that has another name now is refused by a look.
+    async fn is_undone(&self, cx: &Cx<'_>, before: &MembershipBefore) -> Result<Option<bool>, Fault> {
+        let listed = self.ask(cx).await?.1;
+        Ok(match before {
+            MembershipBefore::Add { listed: earlier } => {
+                let ours =
+                    |member: &etcd_client::Member| member.peer_urls().iter().any(|url| self.urls().contains(url));
+                Some(!listed.iter().any(|member| !earlier.contains(&hex(member.id())) && ours(member)))
+            }
+            MembershipBefore::Update { id, urls } => {
+                let own = listed.iter().find(|member| hex(member.id()) == *id);
+                Some(own.is_some_and(|own| own.peer_urls() == urls))
+            }
+            MembershipBefore::Promote { .. } | MembershipBefore::Remove { .. } => None,
+        })
+    }
+
     async fn undo(&self, cx: &Cx<'_>, before: &MembershipBefore) -> Result<(), Fault> {
         let (connection, listed) = self.ask(cx).await?;
         match before {

@@ -67,9 +67,10 @@ impl Hand {
         other.as_ref() == Some(&self.note)
     }
 
-    /// Makes changes that complete no revision yet.
+    /// Makes changes that complete no revision yet. The note is put anew: what is younger than it is others'.
     pub async fn write(&self, ops: Vec<Op>) -> Result<(), Fault> {
-        self.commit(ops.into_iter().map(TxnOp::from).collect()).await
+        let note = TxnOp::put(KEY, self.note.text(), None);
+        self.commit(ops.into_iter().map(TxnOp::from).chain([note]).collect()).await
     }
 
     /// Makes changes, with which the destination has this revision.

@@ -1,7 +1,8 @@
 //! `etcd.mirror`: the keys of one cluster, all the time, in another.
 //!
 //! `copy` makes the destination equal to the source at one revision, `follow` brings it what comes after that, `bookmark`
-//! is the destination's own note of how far that is, `batch` packs changes into transactions. Every session begins with
+//! is the destination's own note of how far that is, `batch` packs changes into transactions, `written` tells what is
+//! the mirror's there. Every session begins with
 //! what the bookmark says; so a cut link, a killed engine and a compacted history all end in another session.
 
 mod batch;
@@ -9,6 +10,7 @@ mod bookmark;
 mod check;
 mod copy;
 mod follow;
+mod written;
 
 pub use check::MirrorCheck;
 
@@ -175,7 +177,9 @@ impl Action for Mirror {
     const NAME: &'static str = "etcd.mirror";
     const EXAMPLE: &'static str = "etcd.mirror: { from: source, to: members, until: caught_up }\ntimeout: 6h";
     const EFFECT: Effect = Effect::Idempotent;
-    const UNDO: UndoSupport = UndoSupport::Supported("deletes every key of the destination, where it had none before");
+    const UNDO: UndoSupport = UndoSupport::Supported(
+        "deletes every key of the destination, where it had none before and nobody else has written there since",
+    );
     type Out = MirrorOut;
     type Before = DestinationBefore;
 
@@ -213,13 +217,18 @@ impl Action for Mirror {
     async fn apply(&self, cx: &Cx<'_>, _: &DestinationBefore) -> Result<MirrorOut, Fault> {
         let mut tally = MirrorTally::new(cx.sink);
         let sessions = self.sessions(cx, &mut tally);
-        match cx.deadline {
+        let out = match cx.deadline {
             None => sessions.await,
             Some(end) => timeout_at(end, sessions).await.unwrap_or_else(|_| {
                 let fault = Fault::new(FaultKind::Timeout, "the mirror did not come to its end in its time");
                 Err(fault.hint("it goes on where it is: is the source still written to, faster than it can follow?"))
             }),
+        }?;
+        if self.until == Until::Frozen {
+            let destination = client::any(cx, Some(&self.to)).await?;
+            written::keep(cx, &cluster_id(&destination).await?, newest(&destination).await?).await?;
         }
+        Ok(out)
     }
 
     /// What an earlier step had begun goes with that step.
@@ -230,7 +239,7 @@ impl Action for Mirror {
     async fn undo(&self, cx: &Cx<'_>, before: &DestinationBefore) -> Result<(), Fault> {
         match before {
             DestinationBefore { begun: true, .. } => Ok(()),
-            DestinationBefore { keys: 0, .. } => clear(&client::any(cx, Some(&self.to)).await?).await,
+            DestinationBefore { keys: 0, .. } => clear_own(cx, &client::any(cx, Some(&self.to)).await?).await,
             DestinationBefore { keys, .. } => Err(Fault::refused(format!(
                 "the destination had {keys} keys before: which of them were replaced is not known"
             ))),
@@ -350,6 +359,19 @@ async fn count(member: &Member) -> Result<u64, Fault> {
     let all = member.get("count", KeyRange::All.start(), KeyRange::All.within(options())).await?;
     let note = member.get("count", KEY.to_vec(), options()).await?;
     Ok(u64::try_from(all.count() - note.count()).unwrap_or_default())
+}
+
+/// Deletes every key, unless somebody else has written one.
+async fn clear_own(cx: &Cx<'_>, destination: &Member) -> Result<(), Fault> {
+    let cluster = cluster_id(destination).await?;
+    let ours = written::until(cx, destination, &cluster).await?;
+    if let Some(key) = written::after(destination, ours).await? {
+        let fault = Fault::refused(format!("changed since by others: the key {key} of the destination"));
+        return Err(fault.hint("nothing was rolled back here: delete by hand what is not to stay"));
+    }
+    // The note goes with the keys, perhaps before the last of them.
+    written::keep(cx, &cluster, ours).await?;
+    clear(destination).await
 }
 
 /// Deletes every key, some thousands at a time: etcd answers nobody else meanwhile.

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Component, Path};
 use surefoot_engine::action::{Action, Change, Cx, Inspection, Leftover, UndoSupport};
-use surefoot_engine::model::{Effect, Fault};
+use surefoot_engine::model::{Effect, Fault, tree};
 use surefoot_engine::world::Script;
 use words::{agrees, explain};
 
@@ -78,7 +78,9 @@ impl Action for Restore {
     const NAME: &'static str = "etcd.restore";
     const EXAMPLE: &'static str = "etcd.restore:\n  file: \"{{ run.dir }}/restore.db\"\n  into: \"/var/lib/etcd/default.new-{{ run.id }}\"\n  name: etcd-1\n  peer_url: http://10.0.0.1:2380\n  initial_cluster: etcd-1=http://10.0.0.1:2380\n  token: \"restore-{{ run.id }}\"\n  owner: etcd";
     const EFFECT: Effect = Effect::Idempotent;
-    const UNDO: UndoSupport = UndoSupport::Supported("removes the directory that it made");
+    const UNDO: UndoSupport =
+        UndoSupport::Supported("removes the directory that it made; one that an etcd has run in is set aside");
+    const SETS_ASIDE: bool = true;
     type Out = RestoreOut;
     /// The directories that it makes, by their final names; none in a record of an older version.
     type Before = Option<Vec<String>>;
@@ -127,6 +129,11 @@ impl Action for Restore {
             false => vec![Leftover::Ours(format!("{dir}.part")), Leftover::Ours(dir.clone())],
         })
         .collect()
+    }
+
+    /// An etcd that has run there has written something of its own, and its clients perhaps, too.
+    fn undo_writes(&self, _: &Cx<'_>, _: &Option<Vec<String>>) -> Vec<String> {
+        self.parts().iter().map(|dir| tree(dir)).collect()
     }
 
     async fn undo(&self, cx: &Cx<'_>, _: &Option<Vec<String>>) -> Result<(), Fault> {

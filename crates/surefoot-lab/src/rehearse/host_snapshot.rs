@@ -5,12 +5,12 @@ use crate::lab::{Lab, LabName};
 use std::collections::BTreeSet;
 
 /// What an operator calls "as it was". Left out is what changes by itself (logs, caches, systemd's own state), and what
-/// runs keep on purpose, in their own folder.
+/// runs keep on purpose: their own folder, and what others had changed, beside what they put back.
 const LOOK: &str = r#"
-LC_ALL=C; export LC_ALL
+set -f; LC_ALL=C; export LC_ALL
 folders='/etc /home /opt /root /srv /usr/local /var'
 own='/var/log /var/cache /var/tmp /var/lib/surefoot /var/lib/systemd /var/lib/dbus /var/lib/private'
-prune=; for folder in $own; do prune="$prune -path $folder -prune -o"; done
+prune=; for folder in $own '*/.surefoot-*.theirs'; do prune="$prune -path $folder -prune -o"; done
 find $folders $prune -type f -printf 'mode %p %m %U:%G %s\n'
 find $folders $prune -type f -print0 | xargs -0 sha256sum
 find $folders $prune \( -type d -printf 'folder %p %m %U:%G\n' \) -o \( ! -type f ! -type d -printf '%y %p %m %U:%G %l\n' \)

@@ -14,7 +14,8 @@ impl Site {
         )
     }
 
-    /// Each member as it is: its unit, its settings, what lies beside its data, and the data's bytes where it is down.
+    /// Each member as it is: its unit, its settings, what lies beside its data, and the data's bytes where it is down;
+    /// but for what an undo has set aside.
     pub fn picture(&self) -> Vec<String> {
         self.members.iter().map(|host| self.picture_of(host)).collect()
     }
@@ -28,7 +29,8 @@ impl Site {
             let beside = self.inside(
                 host,
                 &format!(
-                    "find $(dirname {folder}) -mindepth 1 -maxdepth 1 -printf '%p %u:%g %m\\n' 2>/dev/null | sort"
+                    "find $(dirname {folder}) -mindepth 1 -maxdepth 1 ! -name '.surefoot-*.theirs' \
+                     -printf '%p %u:%g %m\\n' 2>/dev/null | sort"
                 ),
             );
             let bytes = if unit.contains("ActiveState=active") { String::new() } else { self.files(host, folder) };

@@ -167,11 +167,7 @@ if [ -d "./$name" ]; then
 fi
 private "$temp"
 hold "$name" || die 71 "it is gone"
-if [ $held = copy ]; then
-  real "$at"
-  [ $trust = firm ] || [ "$me" != 0 ] || die 70 "other users can change its folder, and its filesystem has no hard links"
-  file=../$name
-else file=./old; fi
+held_file "$name"
 like=$attributes
 keep_attributes ./old "$attributes"
 set_owner "$owner" "$file"
@@ -199,11 +195,7 @@ if [ -e "$kept" ]; then
 else
   hold "$name" || die 71 "it is gone, and nothing is kept"
   [ "$(sum ./old)" = "$sum" ] || die 70 "it has other contents than before, and nothing is kept"
-  if [ $held = copy ]; then
-    real "$at"
-    [ $trust = firm ] || [ "$me" != 0 ] || die 70 "other users can change its folder, and its filesystem has no hard links"
-    file=../$name
-  else file=./old; fi
+  held_file "$name"
   like=$attributes
   set_owner "$owner" "$file"; like "$attributes" "$file" mode,xattr; set_mode "$mode" "$file"; flush "$file"
 fi

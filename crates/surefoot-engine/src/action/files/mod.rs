@@ -10,6 +10,7 @@ mod diff;
 mod entry;
 mod install;
 mod local;
+mod merge;
 
 pub use aside::{delete, put_back, rename, set_aside};
 pub use diff::unified;
@@ -19,6 +20,7 @@ pub use install::{
     restore,
 };
 pub use local::{LocalFile, checksum, local_fault, look_locally, sha256, size_locally};
+pub use merge::{keep_edit, undone_edit};
 
 use super::Cx;
 use crate::model::{Fault, FaultKind};

@@ -71,6 +71,13 @@ hold() { # name: ./old is the file of that name, and $held whether it is the fil
   if ln -- "../$1" ./old 2>/dev/null; then held=itself; else cp -a -- "../$1" ./old; held=copy; fi
   [ -f ./old ] && [ ! -L ./old ] || die 70 "it is a symbolic link now"
 }
+held_file() { # name: $file is what to act upon after `hold`, to change the file itself
+  file=./old
+  [ $held = copy ] || return 0
+  real "$at"
+  [ $trust = firm ] || [ "$me" != 0 ] || die 70 "other users can change its folder, and its filesystem has no hard links"
+  file=../$1
+}
 sum() { s=$(sha256sum <"$1"); printf '%s' "${s%% *}"; }
 keep() { # file: a copy of it is $kept, with all that the filesystems can keep; the file itself where they are one
   mkdir -p -- "${kept%/*}"
