@@ -51,7 +51,7 @@ pub fn holds(plan: &Json, ran: &Ran) {
             _ => None,
         };
         let right = match verdict.as_str() {
-            "reads" | "nothing_to_do" => changed == Some(false),
+            "read_only" | "nothing_to_do" => changed == Some(false),
             "changes" => changed == Some(true),
             "asks" => changed.is_some(),
             "skipped" => *state == TaskState::Skipped,

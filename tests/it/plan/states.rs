@@ -128,7 +128,7 @@ const CASES: &[Case] = &[
     case(
         "echo x >$D/s",
         "- copy: { from: $D/s, to: \"{{ run.dir }}/f\" }\n- { sh: \"ls $SUREFOOT_RUN_DIR\", reads: true }\n- assert: { that: \"1 == 1\" }",
-        &["changes", "not_known", "reads"],
+        &["changes", "not_known", "read_only"],
     ),
     case(
         "touch $D/g",
