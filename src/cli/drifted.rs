@@ -1,4 +1,4 @@
-//! What others have changed since, of what a walk back would take back, and who did: looked at, and nothing changed.
+//! What others have changed since, of what a roll back would undo, and who did: looked at, and nothing changed.
 
 use super::exit::Exit;
 use super::later_runs::LaterRuns;

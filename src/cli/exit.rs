@@ -11,9 +11,9 @@ pub enum Exit {
     Failed = 1,
     /// A wrong runbook, inventory, parameter or argument: nothing was touched.
     WrongInput = 2,
-    /// A step failed, and what the run did was taken back.
+    /// A step failed, and what the run did was undone.
     RolledBack = 3,
-    /// Walked back, and something could not be taken back.
+    /// Rolled back, and something could not be undone.
     Stuck = 4,
     /// Whether a step took effect cannot be known.
     Unknown = 5,

@@ -1,4 +1,4 @@
-//! `surefoot check --fix`: mistakes mended that can have meant one thing only.
+//! `surefoot check --fix`: mistakes fixed that can have meant one thing only.
 
 use super::check::found;
 use super::rewrite::rewrite;
@@ -9,7 +9,7 @@ use surefoot_engine::catalog::{Catalog, Location};
 use surefoot_engine::load::{Inventory, patched};
 use surefoot_engine::model::{Fix, Sources};
 
-/// One mended mistake may bring the next to light; a file that needs more rounds is left for its author.
+/// One fixed mistake may bring the next to light; a file that needs more rounds is left for its author.
 const ROUNDS: usize = 10;
 
 /// What is larger is no runbook, in bytes.
@@ -34,7 +34,7 @@ pub fn text(location: &Location, inventory: Option<&Inventory>, catalog: &Catalo
     }
     if text != old {
         rewrite(path, &text)?;
-        crate::cli::out::tell_line!("{}: {made} mended", path.display());
+        crate::cli::out::tell_line!("{}: {made} fixed", path.display());
     }
     Ok(())
 }

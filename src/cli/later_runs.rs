@@ -8,7 +8,7 @@ use surefoot_engine::model::{HostName, Image, Images, RunId, RunState, TaskName,
 /// The writes of other runs, the last first.
 pub struct LaterRuns(Vec<LaterWrite>);
 
-/// What a task of another run has written to, and has not taken back.
+/// What a task of another run has written to, and has not undone.
 struct LaterWrite {
     run: RunId,
     task: TaskName,

@@ -95,7 +95,7 @@ fn write(args: &Args, texts: [Option<String>; 3]) -> Exit {
     let [_, test, rehearsal] = &texts;
     say!("{name}.yaml is a runbook");
     test.iter().for_each(|_| say!(", {name}.test.yaml says how it behaves"));
-    rehearsal.iter().for_each(|_| say!(", {name}.rehearse.yaml how it is tried on throw-away hosts"));
+    rehearsal.iter().for_each(|_| say!(", {name}.rehearse.yaml how it is tried on disposable hosts"));
     say!("; schemas/ is for editors. Next:\n\n  surefoot check {name}.yaml\n  surefoot graph {name}.yaml\n");
     test.iter().for_each(|_| say!("  surefoot test {name}.test.yaml\n"));
     rehearsal.iter().for_each(|_| say!("  surefoot rehearse {name}.yaml\n"));

@@ -1,4 +1,4 @@
-//! `surefoot rehearse`: a runbook on throw-away hosts first. Boots a lab, makes the runbook's starting state, breaks
+//! `surefoot rehearse`: a runbook on disposable hosts first. Boots a lab, makes the runbook's starting state, breaks
 //! it, runs the runbook with all its checks, and takes the lab down.
 
 mod faults;

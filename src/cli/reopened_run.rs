@@ -34,7 +34,7 @@ impl Taken {
         if let Some(tidy) = &taken.state.tidy {
             let (run, by) = (&taken.run, &tidy.by);
             return Err(Exit::WrongInput.because(format!(
-                "{run} was tidied by {by}: what it kept on its hosts is gone, so it can neither go on nor be walked back"
+                "{run} was tidied by {by}: what it kept on its hosts is gone, so it can neither go on nor be rolled back"
             )));
         }
         Ok(taken)

@@ -56,11 +56,11 @@ fn go_on(state: &Option<PathBuf>, taken: Taken, args: &Args) -> Exit {
     if let Some(none) = covers_none(&taken.kept.prepared.program, &args.reapply) {
         return Exit::WrongInput.because(format!("--reapply {none}: the run has no such step or task"));
     }
-    // A walk back tries again what it could not take back.
+    // A roll back tries again what it could not undo.
     if let Some(task) = stuck(&taken).filter(|_| !rollback::is_rolling_back(&taken.state)) {
         let run = &taken.run;
         return Exit::Unknown.because(format!(
-            "{task} could not be taken back, and nobody knows what is left of it: try `surefoot rollback {run}` again, \
+            "{task} could not be undone, and nobody knows what is left of it: try `surefoot rollback {run}` again, \
              or say `surefoot settle {run} {task} done|undone`"
         ));
     }
@@ -115,7 +115,7 @@ fn ask(state: &Option<PathBuf>, run: &RunId, args: &Args) -> Exit {
     }
 }
 
-/// An opaque task that was half taken back: no look can tell where it is.
+/// An opaque task that was half undone: no look can tell where it is.
 fn stuck(taken: &Taken) -> Option<String> {
     let program = &taken.kept.prepared.program;
     let stuck = |task: &&Task| {

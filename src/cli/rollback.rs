@@ -51,14 +51,14 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         ));
     }
     if !args.yes
-        && let Err(exit) = confirm("Walk back?")
+        && let Err(exit) = confirm("Roll back?")
     {
         return exit;
     }
     in_runtime(async {
         match taken.engage(goal, &args.manner, &args.accept_changed, args.yes).await {
             Ok(EngineOutcome { outcome: Outcome::RolledBack, finally_failed: true }) => {
-                Exit::Failed.because("the run was walked back, but a step of `finally` failed after it")
+                Exit::Failed.because("the run was rolled back, but a step of `finally` failed after it")
             }
             // It is what was asked for.
             Ok(EngineOutcome { outcome: Outcome::RolledBack, .. }) => Exit::Done,
@@ -84,7 +84,7 @@ fn under_way(state: &RunState) -> RollbackTarget {
     to.map_or(RollbackTarget::Start, RollbackTarget::Checkpoint)
 }
 
-/// Whether a rollback without a checkpoint goes on with the walk that was cut off: not where that was only to take back
+/// Whether a rollback without a checkpoint goes on with the walk that was cut off: not where that was only to undo
 /// what failed.
 pub fn goes_on(state: &RunState) -> bool {
     let of_all = |walk: &Rollback| walk.to.is_some() || state.spared().next().is_none();

@@ -69,7 +69,7 @@ pub fn show(state: &Option<PathBuf>, run: &RunId) -> Exit {
             say!("{}", report::run::text(&state, identity, &places.unwrap_or_default()));
             if let Err(refusal) = &kept {
                 crate::cli::out::tell_line!(
-                    "note: neither the way back nor what it keeps on hosts is known: {refusal}"
+                    "note: neither the rollback nor what it keeps on hosts is known: {refusal}"
                 );
             }
             if let Ok(kept) = kept {
@@ -101,7 +101,7 @@ pub fn verify(state: &Option<PathBuf>, run: &RunId, seal: Option<&str>) -> Exit 
 }
 
 /// What a rollback would do now: by itself, and to the last checkpoint; and which later run has written to the same. Nothing
-/// where there is no way back any more.
+/// where there is no rollback any more.
 fn rollback_summary(kept: &RunInputs, state: &RunState, store: &Store) -> String {
     if state.tidy.is_some() {
         return String::new();

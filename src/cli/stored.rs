@@ -123,7 +123,7 @@ pub fn keep_all(store: &Store, folder: &RunFolder, files: &Files) -> Result<(), 
     })
 }
 
-/// The files of the controller that tasks name, and what takes them back; but for what the run itself may make before.
+/// The files of the controller that tasks name, and what undoes them; but for what the run itself may make before.
 fn named(program: &Program, folder: &Path) -> IndexSet<PathBuf> {
     let plan = Plan::offline(program);
     let (mut paths, mut made, mut locals) = (IndexSet::new(), Made::default(), Locals::default());

@@ -118,7 +118,7 @@ async fn sweep(
         return Ok(false);
     }
     if !wanted.yes {
-        confirm("Remove it? The run can neither go on nor be walked back then.")?;
+        confirm("Remove it? The run can neither go on nor be rolled back then.")?;
     }
     let (operator, wish) = (operator_name(), LeaseOptions { take_over: wanted.take_over, ..LeaseOptions::default() });
     let mut leases = hold(world, &taken.run, &operator, &wish).await?;

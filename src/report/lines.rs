@@ -77,16 +77,16 @@ pub fn line(stamped: &Stamped, state: &RunState, verbose: bool, places: &Places)
     }
 }
 
-/// Where a walk back leads, and what it has to do.
+/// Where a roll back leads, and what it has to do.
 fn rolling_back(to: Option<&StepId>, tasks: &[TaskName], state: &RunState) -> String {
     let changed = tasks.iter().filter(|name| state.task(name).is_some_and(TaskRecord::has_changed)).count();
     let what = if changed == 0 { "nothing".to_owned() } else { labels::tasks(changed) };
     match to {
-        Some(step) => format!("walking back to the checkpoint {step}: {what} to take back"),
+        Some(step) => format!("rolling back to the checkpoint {step}: {what} to undo"),
         None if state.spared().next().is_some() => {
-            format!("walking back over what failed: {what} to take back; what else was done stays")
+            format!("rolling back over what failed: {what} to undo; what else was done stays")
         }
-        None => format!("walking back to the start: {what} to take back"),
+        None => format!("rolling back to the start: {what} to undo"),
     }
 }
 
@@ -171,7 +171,7 @@ pub fn ended(outcome: Outcome, state: &RunState) -> String {
     }
     if state.back.is_some() {
         text += &match counts.undone + counts.kept + counts.stuck {
-            0 => "  there was nothing to take back\n".to_owned(),
+            0 => "  there was nothing to undo\n".to_owned(),
             _ => format!("  {} undone, {} kept, {} stuck\n", counts.undone, counts.kept, counts.stuck),
         };
         text += &listed("left as they are", state.spared());
@@ -193,11 +193,11 @@ fn next(outcome: Outcome, state: &RunState, run: &str) -> String {
         return String::new();
     }
     let back = match state.tasks().any(|(_, task)| task.has_changed()) {
-        true => format!("; `surefoot rollback {run}` takes back what was done"),
+        true => format!("; `surefoot rollback {run}` undoes what was done"),
         false => String::new(),
     };
     match outcome {
-        Outcome::Failed => format!("  `surefoot resume {run}` goes on once the cause is mended{back}.\n"),
+        Outcome::Failed => format!("  `surefoot resume {run}` goes on once the cause is fixed{back}.\n"),
         Outcome::Interrupted => format!("  `surefoot resume {run}` goes on{back}.\n"),
         // It has led to a checkpoint.
         Outcome::RolledBack if !back.is_empty() => format!("  `surefoot resume {run}` goes forward again{back}.\n"),

@@ -40,7 +40,7 @@ pub fn text(state: &RunState, identity: Option<&Identity>, places: &Places) -> S
     out
 }
 
-/// What a walk back would do.
+/// What a roll back would do.
 #[derive(Clone, Debug, Serialize)]
 pub struct Back {
     /// The name of the checkpoint that it leads to; none: the start.
@@ -68,7 +68,7 @@ pub struct BackStep {
     pub drift: Vec<String>,
 }
 
-/// A walk back in words.
+/// A roll back in words.
 pub fn back(back: &Back) -> String {
     let bold = labels::BOLD;
     format!("\n{bold}{}{bold:#}\n{}", heading(back), done_on(back))
@@ -151,7 +151,7 @@ fn header(state: &RunState, identity: Option<&Identity>) -> String {
     }
     out += &holders(state);
     if let Some(tidy) = &state.tidy {
-        let _ = writeln!(out, "  tidied by {}: it can neither go on nor be walked back", tidy.by);
+        let _ = writeln!(out, "  tidied by {}: it can neither go on nor be rolled back", tidy.by);
     }
     out + "\n"
 }

@@ -123,7 +123,7 @@ fn a_run_whose_engine_was_killed_is_cancelled() {
 }
 
 #[test]
-fn a_cancelled_run_is_walked_back() {
+fn a_cancelled_run_is_rolled_back() {
     let bed = Bed::new();
     bed.runbook("", LONG);
     bed.run_killed();

@@ -349,9 +349,9 @@ fn every_fix_that_is_offered_mends_what_it_is_offered_for_and_breaks_nothing() {
         let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
         for problem in &before {
             let Some(fix) = problem.fix.as_ref().filter(|fix| sources.path(fix.span.file) == path) else { continue };
-            let (mended, made) = load::patched(&text, &[fix]);
+            let (fixed, made) = load::patched(&text, &[fix]);
             assert_eq!(made, 1, "{}: {problem:?}", case.display());
-            std::fs::write(&path, mended).unwrap();
+            std::fs::write(&path, fixed).unwrap();
             let after = problems(&path, &mut Sources::default());
             let (was, is) = (tally(&before), tally(&after));
             let key = (problem.code, problem.message.clone());
@@ -362,7 +362,7 @@ fn every_fix_that_is_offered_mends_what_it_is_offered_for_and_breaks_nothing() {
                 |problem: &&Diagnostic| ["E01", "E02", "E05"].iter().any(|group| problem.code.starts_with(group));
             if !hides(&problem) {
                 let new: Vec<_> = is.iter().filter(|(key, n)| was.get(key).is_none_or(|old| *n > old)).collect();
-                // A name that was mended is written elsewhere, too: there the next hint leads on.
+                // A name that was fixed is written elsewhere, too: there the next hint leads on.
                 let leads_on = |key: &(&str, String)| {
                     after.iter().any(|next| {
                         (next.code, &next.message) == (key.0, &key.1) && (next.fix.is_some() || next.help.is_some())

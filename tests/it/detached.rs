@@ -104,7 +104,7 @@ fn who_attaches_gets_every_event_and_the_runs_exit_code() {
     assert_eq!(seen, program.on_record());
     let later = program.call(["attach", "last"]);
     assert_eq!(later.code, Some(1), "{later:?}");
-    // A walk back is detached like any other.
+    // A roll back is detached like any other.
     let back = program.call(["rollback", "last", "--yes", "--detach"]);
     assert_eq!(back.code, Some(0), "{back:?}");
     program.until(|state| state.outcome == Some(Outcome::RolledBack));

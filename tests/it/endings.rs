@@ -18,7 +18,7 @@ const BEFORE: &str = "  - { id: before, sh: touch before, undo: { sh: rm -f befo
 const BAD: &str = "  - { id: bad, on_failure: rollback, sh: touch bad && test -e go, undo: { sh: rm -f bad } }\n";
 
 #[test]
-fn where_only_the_failed_step_is_taken_back_the_run_has_failed_and_leads_on_either_way() {
+fn where_only_the_failed_step_is_undone_the_run_has_failed_and_leads_on_either_way() {
     let program = Program::new();
     let ran = run(&program, "", &format!("{BEFORE}{BAD}"));
     assert_eq!(ended(&ran), (Some(1), Some(Outcome::Failed)), "{}", ran.err);
@@ -58,9 +58,9 @@ fn where_nothing_was_changed_it_says_that_there_is_nothing_to_take_back() {
     let program = Program::new();
     let ran = run(&program, "on_failure: rollback\n", "  - { id: look, sh: test -e go, reads: true }\n");
     assert_eq!(ended(&ran), (Some(3), Some(Outcome::RolledBack)), "{}", ran.err);
-    assert!(program.call(["show", "last"]).out.contains("nothing to take back"));
+    assert!(program.call(["show", "last"]).out.contains("nothing to undo"));
     let lines = program.call(["run", "book.yaml", "--yes", "--log", "lines"]);
-    assert!(lines.err.contains("to the start: nothing to take back"), "{}{}", lines.out, lines.err);
+    assert!(lines.err.contains("to the start: nothing to undo"), "{}{}", lines.out, lines.err);
 }
 
 #[test]

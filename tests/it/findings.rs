@@ -1,4 +1,4 @@
-//! What `surefoot check` gives to editors, code hosts and scripts, and what it mends by itself.
+//! What `surefoot check` gives to editors, code hosts and scripts, and what it fixes by itself.
 
 use crate::support::program::{Called, Program};
 use serde_json::Value as Json;
@@ -46,8 +46,8 @@ fn what_can_have_meant_one_thing_only_is_mended() {
     let (called, program) = slips(&["--fix", "--format", "json"]);
     assert_eq!((called.code, codes(&called)), (Some(2), vec!["E0606".into(), "W0501".into()]));
     let text = std::fs::read_to_string(program.path("slips.yaml")).unwrap();
-    let mended = SLIPS.replace("yes", "true").replace("frist", "first").replace("timeuot", "timeout");
-    assert_eq!(text, mended, "what is uncertain, and every comment, stays as it is");
+    let fixed = SLIPS.replace("yes", "true").replace("frist", "first").replace("timeuot", "timeout");
+    assert_eq!(text, fixed, "what is uncertain, and every comment, stays as it is");
     let again = program.call(["check", "--fix", "--format", "json", "slips.yaml"]);
     assert_eq!(again.err, "", "once is enough");
     assert_eq!(std::fs::read_dir(program.path("")).unwrap().count(), 1, "no draft is left");

@@ -125,11 +125,11 @@ fn a_restore_on_3_4_goes_without_bump() {
 }
 
 #[test]
-fn a_restore_that_is_not_let_in_is_walked_back() {
+fn a_restore_that_is_not_let_in_is_rolled_back() {
     if !full() {
         return;
     }
-    prove("etcd/kubeadm/restore", "3.5", "TLS, stand-ins; failing before the API servers, walked back", || {
+    prove("etcd/kubeadm/restore", "3.5", "TLS, stand-ins; failing before the API servers, rolled back", || {
         let site = control_planes("kubbak", Etcd::V3_5, 2 << 30);
         let (old, _) = site.look();
         let before = manifests(&site);
@@ -155,7 +155,7 @@ fn a_quota_is_raised_and_lowered_again() {
     if !full() {
         return;
     }
-    prove("etcd/kubeadm/raise-quota", "3.5", "TLS, stand-ins; too low a quota refused, forward, walked back", || {
+    prove("etcd/kubeadm/raise-quota", "3.5", "TLS, stand-ins; too low a quota refused, forward, rolled back", || {
         let site = control_planes("kubquo", Etcd::V3_5, 64 << 20);
         let raise = |quota: &str| {
             let quota = format!("quota={quota}");

@@ -95,7 +95,7 @@ fn a_command_is_told_of_a_run_in_order_and_of_what_it_asked_for_only() {
 }
 
 #[test]
-fn where_only_the_failed_step_is_taken_back_the_command_that_goes_on_is_told() {
+fn where_only_the_failed_step_is_undone_the_command_that_goes_on_is_told() {
     let program = program("notify: [{ on: [ended], command: [./keep.sh, ends] }]\n");
     let back = "  - { id: back, sh: exit 3, undo: { sh: \"true\" }, on_failure: rollback }\n";
     let (code, err) = run(&program, &format!("{GOOD}{back}"), &[]);

@@ -77,7 +77,7 @@ fn what_is_wrong_is_told_with_its_limit_and_what_mends_it() {
         assert_eq!(own, expected);
         let row = &broken.out("runbook-out@controller")["wrong"][0];
         assert!(row["limit"].as_str().unwrap().contains(down.as_str()), "it is named: {row}");
-        assert!(row["mend"].as_str().unwrap().contains("etcd/replace-member"), "{row}");
+        assert!(row["fix"].as_str().unwrap().contains("etcd/replace-member"), "{row}");
         took(&broken)
     });
 }
@@ -160,7 +160,7 @@ steps:
     assess:
       of: all
       rules:
-        - { check: size, value: 12, unit: MB, warn: { above: 10 }, why: It grows, mend: etcd/defragment }
+        - { check: size, value: 12, unit: MB, warn: { above: 10 }, why: It grows, fix: etcd/defragment }
         - { check: age, value: \"{{ none }}\", fail: { above: 1 }, why: It gets old }
 out:
   sum: \"{{ steps.one.out.findings | length }} findings\"
@@ -179,7 +179,7 @@ fn a_run_ends_with_what_its_runbook_gives() {
 sum: 2 findings
 
 found
-  verdict  of   check  value  limit    why          mend
+  verdict  of   check  value  limit    why          fix
   warn     all  size   12 MB  > 10 MB  It grows     etcd/defragment
   unknown  all  age    -      > 1      It gets old
 

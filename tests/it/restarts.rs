@@ -1,4 +1,4 @@
-//! A service that is restarted for a setting, on a real host: on the way back it runs with the old setting again.
+//! A service that is restarted for a setting, on a real host: during the rollback it runs with the old setting again.
 
 use crate::support::program::Program;
 use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
@@ -33,7 +33,7 @@ steps:
 "#;
 
 #[test]
-fn a_service_runs_with_the_old_setting_after_a_way_back() {
+fn a_service_runs_with_the_old_setting_after_a_rollback() {
     let lab =
         LabGuard::up(&LabSpec::cluster(LabName::of_this_process("kettle").unwrap(), 1, Etcd::None), &|_| {}).unwrap();
     let host = lab.hosts().next().unwrap();
@@ -54,7 +54,7 @@ fn a_service_runs_with_the_old_setting_after_a_way_back() {
         program.call(words.into_iter().chain([setting.as_ref(), "--yes".as_ref()]))
     };
 
-    // The new setting keeps it from starting: the way back puts the old one back before it starts it.
+    // The new setting keeps it from starting: the rollback puts the old one back before it starts it.
     let failed = run("bad");
     assert_eq!(failed.code, Some(3), "{}{}", failed.out, failed.err);
     assert_eq!(water(), cold);

@@ -42,7 +42,7 @@ impl Site {
         let place = format!("  - id: {before}\n");
         // JSON is YAML.
         let step = json!({
-            "id": "strike", "on": host.as_str(), "sh": script, "irreversible": "a throw-away host",
+            "id": "strike", "on": host.as_str(), "sh": script, "irreversible": "a disposable host",
             "env": { "FILE": "{{ vars.staged }}", "DATA": self.layout.data_dir(), "RUN": "{{ run.id }}" },
         });
         self.altered(&place, &format!("  - {step}\n{place}"))

@@ -81,7 +81,7 @@ fn a_killed_engines_step_is_taken_up_whole_and_was_started_once() {
 }
 
 #[test]
-fn a_killed_run_is_walked_back_after_its_step_has_ended() {
+fn a_killed_run_is_rolled_back_after_its_step_has_ended() {
     let bed = Bed::new();
     bed.runbook("", LONG);
     bed.run_killed();
@@ -213,9 +213,9 @@ fn what_nothing_takes_back_as_it_is_written_is_shown_as_that() {
     let bed = Bed::new();
     let steps = "  - { id: aside, on: h, remove: { path: $D/aside } }
   - { id: gone, on: h, remove: { path: $D/gone, permanent: true } }
-  - { id: mended, on: h, remove: { path: $D/mended, permanent: true }, undo: { sh: touch $D/mended } }";
+  - { id: fixed, on: h, remove: { path: $D/fixed, permanent: true }, undo: { sh: touch $D/fixed } }";
     bed.runbook("", steps);
-    ["host/aside", "host/gone", "host/mended"].iter().for_each(|file| bed.write(file, ""));
+    ["host/aside", "host/gone", "host/fixed"].iter().for_each(|file| bed.write(file, ""));
     let (code, plan) = bed.surefoot(&["plan", "r.yaml", "-i", "site.yaml", "--offline", "--format", "json"]);
     let plan: serde_json::Value = serde_json::Deserializer::from_str(&plan).into_iter().next().unwrap().unwrap();
     let ways: Vec<_> = plan["steps"].as_array().unwrap().iter().map(|step| step["undo"]["way"].clone()).collect();
@@ -226,9 +226,9 @@ fn what_nothing_takes_back_as_it_is_written_is_shown_as_that() {
     assert!(kept.len() == 1 && kept[0].contains("gone@h"), "{way}");
     let (_, shown) = bed.surefoot(&["show", "last"]);
     let undoable = |task: &str| shown.lines().any(|line| line.contains(task) && line.contains("undo:"));
-    assert_eq!(["aside@h", "gone@h", "mended@h"].map(undoable), [true, false, true], "{shown}");
+    assert_eq!(["aside@h", "gone@h", "fixed@h"].map(undoable), [true, false, true], "{shown}");
     assert_eq!(bed.surefoot(&["rollback", "last", "--yes"]).0, 4);
-    assert!(bed.at("host/aside").exists() && bed.at("host/mended").exists() && !bed.at("host/gone").exists());
+    assert!(bed.at("host/aside").exists() && bed.at("host/fixed").exists() && !bed.at("host/gone").exists());
 }
 
 #[test]
@@ -326,5 +326,5 @@ fn what_somebody_has_changed_meanwhile_stops_a_resume_until_it_is_accepted() {
     assert!(code == 130 && said.contains("one@h") && !said.contains("two@h"), "{said}");
     assert!(!bed.at("host/five").exists() && bed.surefoot(&["show", "last"]).1.contains("not as it was left"));
     assert_eq!(bed.surefoot(&["resume", "last", "--yes"]).0, 0);
-    assert_eq!((bed.text("one"), bed.text("five")), ("by hand".into(), "x".into()), "it is told, not mended");
+    assert_eq!((bed.text("one"), bed.text("five")), ("by hand".into(), "x".into()), "it is told, not fixed");
 }

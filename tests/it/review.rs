@@ -99,7 +99,7 @@ fn a_walk_back_is_in_it() {
 }
 
 #[test]
-fn what_a_step_failed_of_is_told_after_it_was_taken_back() {
+fn what_a_step_failed_of_is_told_after_it_was_undone() {
     let program = Program::new();
     let text = "runbook: test/back\non_failure: rollback\nsteps:\n  \
                 - { id: fails, sh: \"echo why >&2; exit 1\", undo: { sh: \"true\" } }\n";

@@ -344,7 +344,7 @@ const TAKES: &str = "runbook: test/serve\nparams: { from: { type: file } }\nstep
     - { id: bad, sh: exit 7, undo: [{ sh: echo back }] }\n";
 
 #[test]
-fn a_run_is_shown_and_walked_back_by_its_record_alone() {
+fn a_run_is_shown_and_rolled_back_by_its_record_alone() {
     let program = Program::new();
     std::fs::create_dir(program.path("d")).unwrap();
     let book = program.write("book.yaml", &TAKES.replace("$D", &program.path("d").display().to_string()));

@@ -144,7 +144,7 @@ fn what_the_operator_does_next_is_played_by_the_same_engine() {
 }
 
 #[test]
-fn what_cannot_be_taken_back_is_kept_stuck_or_refused() {
+fn what_cannot_be_undone_is_kept_stuck_or_refused() {
     let told = "params: { text: told }, then: ";
     passes(BOOK, &format!("{told} [{{ do: rollback, expect: {{ outcome: refused, undone: [] }} }}]"));
     let stuck = "answers: { count: { undo_fails: it is gone } }, then: ";
@@ -211,13 +211,13 @@ fn an_unknown_outcome_is_settled_by_the_probe_of_its_step() {
 }
 
 #[test]
-fn a_failed_task_that_asks_for_it_is_taken_back_by_the_engine() {
+fn a_failed_task_that_asks_for_it_is_undone_by_the_engine() {
     let book = BOOK.replace("hosts: {", "on_failure: rollback\nhosts: {").replace("  - checkpoint: looked\n", "");
     passes(
         &book,
         "answers: { count@web-1: { fails: no space } }, expect: { outcome: rolled_back, undone: [count, page, restart] }",
     );
-    // What fails as it looks has changed nothing, and is not taken back.
+    // What fails as it looks has changed nothing, and is not undone.
     passes(
         &book,
         "answers: { page@web-1: { refuses: it is a folder } }, expect: { outcome: rolled_back, undone: [page@web-2] }",

@@ -226,7 +226,7 @@ fn a_run_that_is_done_tidies_old_ones_where_the_config_says_so() {
 }
 
 #[test]
-fn a_full_disk_bars_neither_the_way_on_nor_the_way_back_nor_tidying() {
+fn a_full_disk_bars_neither_the_way_on_nor_the_rollback_nor_tidying() {
     let scene = Scene::new("tidyfull", 1, "");
     let disk = "mkdir -p /var/lib/surefoot; mount -t tmpfs -o size=8m,mode=711 none /var/lib/surefoot";
     scene.inside(0, &format!("{disk}; echo old >/etc/there.conf"));

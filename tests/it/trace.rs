@@ -10,7 +10,7 @@ use surefoot_engine::model::TaskEvent;
 use surefoot_lab::lab::{Etcd, HostSpec, LabGuard, LabName, LabSpec};
 use tokio::runtime::Runtime;
 
-/// Rolls over its hosts, then fails as long as they are not ready, and walks back to where the roll was over.
+/// Rolls over its hosts, then fails as long as they are not ready, and rolls back to where the roll was over.
 const BOOK: &str = r#"runbook: test/trace
 hosts: { web: { min: 1 } }
 on_failure: rollback

@@ -1,5 +1,5 @@
 //! `runbooks/etcd/tune-leader.yaml` on a real cluster with a client that writes all the time: a roll forward, broken
-//! off, failing and walked back.
+//! off, failing and rolled back.
 
 use crate::support::procedures::{Proof, full, prove};
 use crate::support::program::{Program, Ran, Running};
@@ -47,8 +47,8 @@ fn start(site: &Site, runbook: &Path) -> Running {
 }
 
 #[test]
-fn a_roll_goes_forward_is_broken_off_and_walks_back_under_a_writing_client() {
-    prove("etcd/tune-leader", "3.5", "plain, the engine killed, resumed, and walked back", there_and_back);
+fn a_roll_goes_forward_is_broken_off_and_rolls_back_under_a_writing_client() {
+    prove("etcd/tune-leader", "3.5", "plain, the engine killed, resumed, and rolled back", there_and_back);
 }
 
 fn there_and_back() -> Proof {
@@ -110,7 +110,7 @@ fn a_plan_shows_a_roll_as_a_roll() {
 
 #[test]
 fn a_member_that_fails_is_put_back_and_the_others_stay_as_they_are() {
-    prove("etcd/tune-leader", "3.5", "plain, a member fails and is walked back", one_fails);
+    prove("etcd/tune-leader", "3.5", "plain, a member fails and is rolled back", one_fails);
 }
 
 fn one_fails() -> Proof {
@@ -124,10 +124,10 @@ fn one_fails() -> Proof {
     let leader = site.leader();
     let writer = Writer::start(&site);
     let ran = start(&site, &runbook).end();
-    assert_eq!(ran.code, Some(1), "only what carries the word is walked back: {}", ran.story());
+    assert_eq!(ran.code, Some(1), "only what carries the word is rolled back: {}", ran.story());
     let stops = order(&ran, "stop", |what| matches!(what, TaskEvent::Done { .. }));
     let back = order(&ran, "stop", |what| matches!(what, TaskEvent::Undone { .. }));
-    assert_eq!((stops.len(), &back[..]), (2, &stops[1..]), "the failed batch alone is walked back");
+    assert_eq!((stops.len(), &back[..]), (2, &stops[1..]), "the failed batch alone is rolled back");
     assert!(!stops.contains(&leader), "the leader was not touched");
     let now = election(&site);
     for (host, election) in site.members.iter().zip(&now) {

@@ -21,7 +21,7 @@
 //! - [`schema`]: what an editor can know of our files, from the tables that the check reads.
 //! - [`compile`]: steps times hosts to tasks, and what waits for what.
 //! - [`plan`]: what a run would do.
-//! - [`execute`]: runs a program, takes a run up again, walks it back: one loop, one event after the other.
+//! - [`execute`]: runs a program, takes a run up again, rolls it back: one loop, one event after the other.
 //! - [`journal`]: the record on disk.
 //! - [`tidy`]: what a run keeps on its hosts, and how that goes away.
 //! - [`notify`]: tells others of a run.

@@ -1,6 +1,6 @@
 //! Disposable hosts on this machine, and the program itself rehearsed on them.
 //!
-//! - [`lab`]: throw-away hosts on this machine.
+//! - [`lab`]: disposable hosts on this machine.
 //! - [`rehearse`]: the program itself in a lab, under every fault.
 
 pub mod lab;

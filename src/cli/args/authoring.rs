@@ -24,7 +24,7 @@ pub struct CheckArgs {
     /// Exit with 2 on warnings, too
     #[arg(long)]
     pub deny_warnings: bool,
-    /// Mend what can have meant one thing only, such as the slip in a name; show what is left
+    /// Fix what can have meant one thing only, such as the slip in a name; show what is left
     #[arg(long)]
     pub fix: bool,
     /// How mistakes are shown
@@ -47,7 +47,7 @@ pub enum Findings {
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 A test file says, case by case, what each step is answered and what must then happen: which
-tasks run, in which order, what they send, how it ends, what is taken back. The engine is the
+tasks run, in which order, what they send, how it ends, what is undone. The engine is the
 real one; no host is touched, and no time passes.
 Exits with 1 where a case fails, with 2 where a file has mistakes.
 

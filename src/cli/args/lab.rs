@@ -1,4 +1,4 @@
-//! Commands of throw-away hosts: the lab, and rehearsals in it.
+//! Commands of disposable hosts: the lab, and rehearsals in it.
 
 use super::LogFormat;
 use crate::cli::complete;
@@ -131,7 +131,7 @@ pub enum LabCommand {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
-    /// Break a host, or mend it: link-down link-up kill boot sshd-stop sshd-start sshd-kill freeze thaw
+    /// Break a host, or fix it: link-down link-up kill boot sshd-stop sshd-start sshd-kill freeze thaw
     /// slow-disk=BYTES fast-disk fill-disk free-disk
     Break {
         #[command(flatten)]

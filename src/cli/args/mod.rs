@@ -72,7 +72,7 @@ pub enum Command {
     Cancel(Cancel),
     /// Try a runbook without hosts, case by case
     Test(Test),
-    /// Run a runbook on throw-away hosts of this machine first (needs root)
+    /// Run a runbook on disposable hosts of this machine first (needs root)
     Rehearse(Rehearse),
     /// List runs, the newest last
     Runs,
@@ -161,7 +161,7 @@ Examples:
         #[arg(value_name = "DIR")]
         folder: Option<PathBuf>,
     },
-    /// Throw-away hosts on this machine: real Debian, systemd, sshd and etcd (needs root)
+    /// Disposable hosts on this machine: real Debian, systemd, sshd and etcd (needs root)
     #[command(subcommand)]
     Lab(LabCommand),
 }

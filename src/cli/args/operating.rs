@@ -1,4 +1,4 @@
-//! Commands for a run that is there: walk it back, decide, approve, pause, cancel, clean up.
+//! Commands for a run that is there: roll it back, decide, approve, pause, cancel, clean up.
 
 use super::{LogFormat, RunOptions};
 use crate::cli::{complete, lease};
@@ -10,7 +10,7 @@ use surefoot_engine::model::{RunId, StepId, TaskName};
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-A step is taken back once all that came after it is; what nothing can take back is named at the end. A walk that was
+A step is undone once all that came after it is; what nothing can undo is named at the end. A walk that was
 cut off goes on. From a checkpoint `surefoot resume` goes forward again.
 
 Examples:
@@ -20,7 +20,7 @@ pub struct Rollback {
     /// The run's id, or its end; `last` is the newest
     #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
     pub run: RunId,
-    /// The checkpoint to walk back to [default: the start, or where a walk that was cut off leads]
+    /// The checkpoint to roll back to [default: the start, or where a walk that was cut off leads]
     #[arg(long, value_name = "CHECKPOINT", add = ArgValueCompleter::new(complete::checkpoints))]
     pub to: Option<String>,
     /// Only show the way
@@ -29,7 +29,7 @@ pub struct Rollback {
     /// Cross points of no return: what lies there stays as it is
     #[arg(long)]
     pub force: bool,
-    /// Also take back what others have changed since: their version is kept beside, under a name with the run's id
+    /// Also undo what others have changed since: their version is kept beside, under a name with the run's id
     #[arg(long)]
     pub set_aside: bool,
     /// Do not ask before starting
@@ -59,7 +59,7 @@ pub struct SettleArgs {
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-Shows first what goes away on each host, and how large it is. Afterwards the run can neither go on nor be walked back;
+Shows first what goes away on each host, and how large it is. Afterwards the run can neither go on nor be rolled back;
 its record stays. What the runbook itself has moved or made is never touched. A host that cannot be reached is named:
 the next `surefoot tidy` goes on there.
 
@@ -77,7 +77,7 @@ pub struct TidyArgs {
     /// Every run that is over for longer than that, and its record, too
     #[arg(long, value_name = "TIME", value_parser = lease::age, conflicts_with_all = ["run", "force", "take_over"])]
     pub older: Option<Duration>,
-    /// Also of a run that could go on, or is walked back in part only
+    /// Also of a run that could go on, or is rolled back in part only
     #[arg(long)]
     pub force: bool,
     /// Do not ask before removing anything
@@ -151,7 +151,7 @@ The same as Ctrl-C twice where the run was started: nothing new starts, and ever
 their hosts is ended and seen to be gone. Where the engine is dead, this takes the hosts as `surefoot resume` does, ends
 what still runs there, and starts nothing. What had ended by itself meanwhile counts as what it came to.
 
-Your name goes on record. Afterwards `surefoot resume` goes on with the run, and `surefoot rollback` walks it back.
+Your name goes on record. Afterwards `surefoot resume` goes on with the run, and `surefoot rollback` rolls it back.
 
 Exit codes: 0 nothing of the run is at work any more, and what became of each step is on record; 5 that is not known of
 a step, which is named; 6 another run holds a host. The run itself ends with 130.

@@ -140,7 +140,7 @@ pub struct RunOptions {
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Everything that the run needs is in its folder. Steps that are done stay done. What the engine left under way is taken
-up where it is, and never started twice; what failed is tried again. A run that was being walked back goes on with that.
+up where it is, and never started twice; what failed is tried again. A run that was being rolled back goes on with that.
 
 What is done is looked at first, where that changes nothing: what converges, `reconcile`, `assert`. Of steps that touch
 the same thing the last one counts. Where something has drifted, nothing is begun: `--reapply` applies the drifted steps

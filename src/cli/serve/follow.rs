@@ -65,7 +65,7 @@ struct ServerEvent<'s> {
     update: Update<'s>,
     #[serde(skip_serializing_if = "Option::is_none")]
     broken: Option<&'s str>,
-    /// Why the order of its steps is not known, nor the way back.
+    /// Why the order of its steps is not known, nor the rollback.
     #[serde(skip_serializing_if = "Option::is_none")]
     no_inputs: Option<&'s str>,
 }

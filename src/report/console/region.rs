@@ -56,7 +56,7 @@ fn status_line(mood: &Mood) -> StyledLine {
     };
     match mood {
         Mood::Forward => StyledLine::default(),
-        Mood::Back => StyledLine::of(CHANGED, "walking back"),
+        Mood::Back => StyledLine::of(CHANGED, "rolling back"),
         Mood::Paused { by, at_work } => StyledLine::of(ODD, "paused").and(DIM, &format!(" by {by}{}", finish(at_work))),
         Mood::Stopping { at_work } => {
             StyledLine::of(ODD, "stopping").and(DIM, &format!(": nothing new starts{}", finish(at_work)))
@@ -74,7 +74,7 @@ fn bar(view: &View, columns: usize) -> StyledLine {
         (Mood::Back, _) => CHANGED,
         _ => GOOD,
     };
-    let word = if view.mood == Mood::Back { " taken back" } else { "" };
+    let word = if view.mood == Mood::Back { " undone" } else { "" };
     let mut line = StyledLine::plain(" ").and(style, &"━".repeat(done)).and(DIM, &"─".repeat(long - done));
     line = line.and(BOLD, &format!("  {} of {}{word}", progress.done, progress.all));
     if progress.failed > 0 {
@@ -171,7 +171,7 @@ fn talk(row: &HostRow, silent: bool) -> StyledLine {
         Doing::Again(attempt, fault) => {
             return StyledLine::of(ODD, &format!("attempt {attempt} failed: ")).and(DIM, fault);
         }
-        Doing::Undoing => StyledLine::of(CHANGED, "takes it back  "),
+        Doing::Undoing => StyledLine::of(CHANGED, "undoes it  "),
         _ => StyledLine::default(),
     };
     if silent {

@@ -39,7 +39,7 @@ pub struct View {
     pub logs: Vec<TaskLog>,
 }
 
-/// Tasks, or those of a walk back.
+/// Tasks, or those of a roll back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     pub done: usize,

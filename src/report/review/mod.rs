@@ -80,7 +80,7 @@ pub struct ReviewTask {
     pub command: Option<String>,
     /// The lines that it was to change, where the run was made from a plan that somebody agreed to.
     pub diff: Option<String>,
-    /// What would take it back.
+    /// What would undo it.
     pub undo: Option<String>,
     /// Why it did not do its work in the end.
     pub fault: Option<Fault>,

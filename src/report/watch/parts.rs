@@ -40,7 +40,7 @@ pub struct Head {
     pub stopping: bool,
     /// Who has it wait before its next step.
     pub paused: Option<String>,
-    /// It is being walked back, or was.
+    /// It is being rolled back, or was.
     pub back: bool,
     /// Questions that wait for an answer.
     pub asks: Vec<Asked>,

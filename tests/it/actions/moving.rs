@@ -110,7 +110,7 @@ async fn of_a_link_the_link_goes() {
 }
 
 #[tokio::test]
-async fn what_came_to_be_in_its_place_is_not_overwritten_on_the_way_back() {
+async fn what_came_to_be_in_its_place_is_not_overwritten_during_the_rollback() {
     let (bench, _) = bench().await;
     let step = bench.step("remove", json!({ "path": bench.at("old") }));
     let (before, _) = step.run().await.unwrap();

@@ -42,7 +42,7 @@ fn picture(bench: &Bench) -> String {
 }
 
 #[tokio::test]
-async fn every_kind_of_archive_is_unpacked_and_taken_back() {
+async fn every_kind_of_archive_is_unpacked_and_undone() {
     for archive in ["t.tar", "t.tar.gz", "t.tar.bz2", "t.tar.xz", "t.tar.zst", "t.zip"] {
         let bench = bench().await;
         let step = bench.step("unarchive", into(&bench, archive, json!({})));

@@ -59,7 +59,7 @@ const SLOW: &str = "Type=notify\nNotifyAccess=all\n\
     ExecStart=/bin/sh -c 'sleep 0.5; systemd-notify --ready; exec sleep infinity'";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_that_nobody_awaited_is_taken_back_down_to_the_end() {
+async fn a_start_that_nobody_awaited_is_undone_down_to_the_end() {
     let scene = Scene::set("unwait").await;
     scene.unit("ExecStart=/usr/bin/sleep infinity\nExecStop=/usr/bin/sleep 3");
     let start = scene.step(json!({ "unit": "demo", "state": "started", "wait": false }));

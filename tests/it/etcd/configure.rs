@@ -19,7 +19,7 @@ async fn site(stem: &str, unit: &str, files: &[(&str, &str)]) -> (Cluster, LabNa
     (cluster, name)
 }
 
-/// Configures, looks at where it went and at what etcd then runs with, and takes it back.
+/// Configures, looks at where it went and at what etcd then runs with, and undoes it.
 async fn settles_in(cluster: &Cluster, name: &LabName, file: &str) {
     let on = name.as_str();
     let look = format!(

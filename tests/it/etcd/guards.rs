@@ -324,7 +324,7 @@ async fn a_corrupt_alarm_is_disarmed_only_where_its_member_is_no_more() {
 }
 
 #[tokio::test]
-async fn a_put_is_taken_back() {
+async fn a_put_is_undone() {
     let cluster = Cluster::up("egput", 1, Etcd::V3_5, false).await;
     let name = cluster.names[0].as_str();
     let get = async |key: &str| cluster.act(name, "etcd.get", json!({ "key": key })).await.unwrap()["value"].clone();

@@ -93,7 +93,7 @@ async fn a_member_comes_and_goes(stem: &str, etcd: Etcd) {
     assert_eq!(kind(json!({ "name": olds[0].as_str() })).await, FaultKind::Refused);
     assert_eq!(kind(json!({ "state": "promoted" })).await, FaultKind::Missing);
 
-    // Added, and taken back.
+    // Added, and undone.
     let added = until(&cluster, "etcd.member", member("learner")).await;
     assert_eq!((&added["is_learner"], &added["voters"]), (&json!(true), &json!(2)));
     assert!(added["initial_cluster"].as_str().unwrap().contains(&format!("{new}={}", cluster.peer_url(&new))));

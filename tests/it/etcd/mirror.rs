@@ -259,7 +259,7 @@ async fn it_refuses_what_would_do_harm() {
     let kind = async |more: Json| two.mirror(more).await.unwrap_err().kind;
     assert_eq!(kind(json!({ "until": "caught_up", "after": 10_000 })).await, FaultKind::Value);
 
-    // What the destination had before stays where a mirror is taken back, and what it has not had goes.
+    // What the destination had before stays where a mirror is undone, and what it has not had goes.
     let step = two.cluster.step("controller", "etcd.mirror", two.parameters(json!({ "until": "caught_up" })));
     let (before, _) = step.run().await.unwrap();
     let again = two.cluster.step("controller", "etcd.mirror", two.parameters(json!({ "until": "frozen" })));
@@ -295,8 +295,8 @@ async fn it_refuses_what_would_do_harm() {
     two.ctl(source, "etcdctl put /next x");
     let out = two.mirror(json!({ "until": "caught_up", "after": now })).await.unwrap();
     assert_eq!((&out["puts"], &out["deletes"], &out["keys"]), (&json!(1), &json!(0), &json!(201)));
-    let mended = two.frozen().await;
-    assert_eq!(mended["puts"], 1, "the proof finds it");
+    let fixed = two.frozen().await;
+    assert_eq!(fixed["puts"], 1, "the proof finds it");
 
     // A value that the destination does not take.
     two.cluster.inside(source, "echo ETCD_MAX_REQUEST_BYTES=10485760 >>/etc/default/etcd; systemctl restart etcd");

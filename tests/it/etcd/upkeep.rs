@@ -29,7 +29,7 @@ async fn history_goes_and_its_space_comes_back(stem: &str, etcd: Etcd, tls: bool
     let (before, out) = step.run().await.unwrap();
     assert_eq!(out["revision"], now - 5);
     assert!(step.is_clean().await);
-    // Done by somebody else meanwhile is done; and there is no way back.
+    // Done by somebody else meanwhile is done; and there is no rollback.
     step.apply(&before).await.unwrap();
     assert!(step.undo(&before).await.is_err());
     assert!(cluster.step("controller", "etcd.compact", json!({ "members": members, "revision": 3 })).is_clean().await);

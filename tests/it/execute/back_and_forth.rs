@@ -1,4 +1,4 @@
-//! Runs that are cut off, taken up, walked back and taken up again: whatever happens, nothing begins twice, the way
+//! Runs that are cut off, taken up, rolled back and taken up again: whatever happens, nothing begins twice, the way
 //! back is the way forth reversed, and what is left in the end is right.
 
 use super::engines::{Cut, Theatre, deed, mark, turn};
@@ -167,7 +167,7 @@ fn cut_at_every_entry_and_taken_up_again_a_run_ends_in_the_same_state() {
 }
 
 #[test]
-fn cut_at_every_entry_of_the_way_back_and_taken_up_again_nothing_is_left() {
+fn cut_at_every_entry_of_the_rollback_and_taken_up_again_nothing_is_left() {
     let whole = |cut| {
         let mut events = 0;
         play(async {
@@ -302,7 +302,7 @@ fn what_is_unknown_holds_up_only_what_it_may_have_been_built_on() {
 }
 
 #[test]
-fn a_failed_step_is_taken_back_while_another_is_unknown_elsewhere() {
+fn a_failed_step_is_undone_while_another_is_unknown_elsewhere() {
     play(async {
         let bad = Step { on_failure: OnFailure::Rollback, ..mark("bad", "sleep 100 fail 1", "sleep 1") };
         let gone = Step { needs: needs(&[]), ..deed("gone", "sleep 10 forget 1", "sleep 1") };
@@ -377,7 +377,7 @@ fn nothing_passes_a_point_of_no_return_without_force() {
 }
 
 #[test]
-fn what_cannot_be_taken_back_holds_up_what_came_before_it() {
+fn what_cannot_be_undone_holds_up_what_came_before_it() {
     play(async {
         let stuck = mark("b1", "sleep 1", "fail 1");
         let theatre = Theatre::new(vec![mark("a1", "sleep 1", "sleep 1"), stuck], 1, |_| {});

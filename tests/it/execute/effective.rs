@@ -1,4 +1,4 @@
-//! What makes other changes take effect, such as a restart, is taken back after them.
+//! What makes other changes take effect, such as a restart, is undone after them.
 
 use super::engines::{Theatre, deed, mark, turn};
 use super::sittings::{back_to, play};
@@ -9,7 +9,7 @@ use surefoot_engine::execute::Goal;
 use surefoot_engine::execute::rollback::{self, RollbackTarget};
 use surefoot_engine::model::*;
 
-/// The tasks that a whole way back passes: as it was planned, and as they were taken back.
+/// The tasks that a whole rollback passes: as it was planned, and as they were undone.
 async fn way_back(theatre: &Theatre) -> [Vec<String>; 2] {
     assert_eq!(theatre.engage(Goal::Start, None).await.unwrap().unwrap(), Outcome::Done);
     let state = theatre.state();
@@ -28,7 +28,7 @@ async fn way_back(theatre: &Theatre) -> [Vec<String>; 2] {
 }
 
 #[test]
-fn a_restart_is_taken_back_after_the_changes_above_it_and_before_what_they_need() {
+fn a_restart_is_undone_after_the_changes_above_it_and_before_what_they_need() {
     play(async {
         let steps = vec![
             Step { on: Some("controller".into()), ..mark("first", "", "") },

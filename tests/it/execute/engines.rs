@@ -104,7 +104,7 @@ fn lost() -> Fault {
 }
 
 impl Machine {
-    /// An act may begin only while its own task is announced as changing or being taken back.
+    /// An act may begin only while its own task is announced as changing or being undone.
     fn audit(&self, id: &ActId) {
         let (task, rest) = id.as_str().split_once('.').unwrap();
         let attempt: u32 = rest.split('.').next().unwrap().parse().unwrap();

@@ -7,7 +7,7 @@ use surefoot_engine::execute::Goal;
 use surefoot_engine::execute::rollback::RollbackTarget;
 use surefoot_engine::model::*;
 
-/// A step that does these words, and what it leaves is never taken back.
+/// A step that does these words, and what it leaves is never undone.
 fn last(words: &str) -> Step {
     step("last", &ACT, words)
 }

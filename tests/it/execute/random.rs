@@ -146,7 +146,7 @@ fn audit(played: &Played) {
         Outcome::Done => assert_eq!(finished.len(), program.tasks.len()),
         Outcome::Failed => assert!(stopped && counts.failed > 0 && counts.unknown == 0),
         Outcome::Unknown => assert!(stopped && counts.unknown > 0),
-        outcome @ (Outcome::RolledBack | Outcome::Stuck) => panic!("{outcome:?}, and nothing asks for a way back"),
+        outcome @ (Outcome::RolledBack | Outcome::Stuck) => panic!("{outcome:?}, and nothing asks for a rollback"),
         Outcome::Interrupted => assert!(stopped && counts.unknown == 0 && finished.len() < program.tasks.len()),
     }
 }

@@ -127,7 +127,7 @@ impl Auditor<'_> {
         }
     }
 
-    /// Whether nothing of a batch has been taken back yet.
+    /// Whether nothing of a batch has been undone yet.
     fn whole(&self, batch: &[String]) -> bool {
         self.work_on(batch).all(TaskRecord::has_changed)
     }
@@ -209,7 +209,7 @@ fn batches_may_be_of_several_hosts_and_a_percentage_is_rounded_down() {
 }
 
 #[test]
-fn the_failed_batch_is_taken_back_those_done_stay_and_those_after_are_not_touched() {
+fn the_failed_batch_is_undone_those_done_stay_and_those_after_are_not_touched() {
     play(async {
         let bad = "{{ 'fail 1' if host.name == 'b' else 'sleep 1' }}";
         let work = vec![mark("x", "", ""), deed("y", bad, ""), mark("z", "", "")];
@@ -231,7 +231,7 @@ fn the_failed_batch_is_taken_back_those_done_stay_and_those_after_are_not_touche
 }
 
 #[test]
-fn a_roll_that_has_failed_can_be_taken_back_as_a_whole() {
+fn a_roll_that_has_failed_can_be_undone_as_a_whole() {
     play(async {
         let bad = "{{ 'fail 1' if host.name == 'b' else 'sleep 1' }}";
         let work = vec![mark("x", "", ""), deed("y", bad, "")];
@@ -268,9 +268,9 @@ fn a_gate_that_fails_after_a_batch_fails_the_batch() {
 }
 
 #[test]
-fn a_gate_that_fails_on_the_way_back_holds_it_up_until_it_passes() {
+fn a_gate_that_fails_during_the_rollback_holds_it_up_until_it_passes() {
     play(async {
-        // The second look at pass 1 is on the way back.
+        // The second look at pass 1 is during the rollback.
         let moody = Step { on: None, ..step("gate", &LOOK, "{{ 'fail 0' if batch.index != 1 else 'has good' }}") };
         let before = Step { on: None, ..mark("good", "", "") };
         let steps = [before].into_iter().chain(roll("roll", json!(1), "", vec![moody], vec![mark("x", "", "")]));
@@ -288,7 +288,7 @@ fn a_gate_that_fails_on_the_way_back_holds_it_up_until_it_passes() {
 }
 
 #[test]
-fn a_gate_between_two_attempts_is_waited_for_on_the_way_back() {
+fn a_gate_between_two_attempts_is_waited_for_during_the_rollback() {
     play(async {
         let patient = Step { retry: Some(retry(Some(10), 100)), ..gate("has good") };
         let before = Step { on: None, ..mark("good", "", "") };
@@ -296,11 +296,11 @@ fn a_gate_between_two_attempts_is_waited_for_on_the_way_back() {
         let theatre = Theatre::new(steps.collect(), 2, |_| {});
         assert_eq!(ends(&theatre, Goal::Start).await, Outcome::Done);
         theatre.unmark("controller", "good");
-        let mends = async {
+        let fixes = async {
             tokio::time::sleep(Duration::from_millis(450)).await;
             theatre.remark("controller", "good");
         };
-        let (outcome, ()) = tokio::join!(ends(&theatre, back_to(RollbackTarget::Start)), mends);
+        let (outcome, ()) = tokio::join!(ends(&theatre, back_to(RollbackTarget::Start)), fixes);
         assert_eq!(outcome, Outcome::RolledBack);
         assert!(theatre.marks("a").is_empty() && theatre.marks("b").is_empty());
         audit_roll(&theatre);

@@ -84,7 +84,7 @@ pub fn audit(theatre: &Theatre) {
     }
 }
 
-/// Whether a task is taken back before another: one below it, but what makes others take effect only after those
+/// Whether a task is undone before another: one below it, but what makes others take effect only after those
 /// others, which are above it on its host.
 fn comes_first(theatre: &Theatre, state: &RunState, first: &TaskName, then: &TaskName) -> bool {
     let program = &theatre.program;

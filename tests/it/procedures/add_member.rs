@@ -49,7 +49,7 @@ fn joins_dies_goes_on_and_goes(kind: Kind) -> Proof {
     let list = site.inside(&new[0], "sed -n 's/^ETCD_INITIAL_CLUSTER=//p' /etc/default/etcd");
     assert_eq!(list.matches("http").count(), 4, "{list}");
 
-    // And all the way back.
+    // And all the rollback.
     let back = site.program.follow("rollback", cut.run(), &["--yes"]);
     assert_eq!(back.code, Some(0), "{}", back.story());
     let old = site.members[..3].to_vec();
@@ -63,8 +63,8 @@ fn joins_dies_goes_on_and_goes(kind: Kind) -> Proof {
 }
 
 #[test]
-fn a_member_joins_though_the_engine_dies_and_goes_again_on_the_way_back() {
-    let case = "a fourth joins, the engine killed, resumed, and walked back";
+fn a_member_joins_though_the_engine_dies_and_goes_again_during_the_rollback() {
+    let case = "a fourth joins, the engine killed, resumed, and rolled back";
     prove("etcd/add-member", "3.5", case, || joins_dies_goes_on_and_goes(PLAIN));
     if full() {
         let kind = Kind { etcd: Etcd::V3_4, ..PLAIN };
@@ -149,7 +149,7 @@ fn a_learner_is_promoted_only_once_it_has_caught_up() {
     }
 }
 
-/// What is wrong with the new host, by a script that makes it so and one that mends it, and what then stops the run.
+/// What is wrong with the new host, by a script that makes it so and one that fixes it, and what then stops the run.
 fn is_guarded(kind: Kind) -> Proof {
     const BACK: &str = "cp /root/kept /etc/default/etcd";
     let (site, new) = scene(kind, "addg", 3, 1, Layout::Debian);
@@ -186,10 +186,10 @@ fn is_guarded(kind: Kind) -> Proof {
         (url(scheme, "localhost"), BACK, ("fits@etcd-4", FaultKind::Refused, "finds no other host")),
         (url(other, &own.to_string()), BACK, ("fits@etcd-4", FaultKind::Refused, "all with TLS, or none")),
     ];
-    for (breaks, mends, (task, kind, word)) in cases {
+    for (breaks, fixes, (task, kind, word)) in cases {
         site.inside(&new[0], &breaks);
         stopped(&add(&site), task, kind, word);
-        site.inside(&new[0], mends);
+        site.inside(&new[0], fixes);
     }
     // Nobody has this address; with TLS, the certificate has not either.
     site.inside(&new[0], &url(scheme, "10.254.254.254"));

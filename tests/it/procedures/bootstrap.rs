@@ -1,4 +1,4 @@
-//! New clusters: what is there in the end, what stops one before anything is changed, and the way back until the first
+//! New clusters: what is there in the end, what stops one before anything is changed, and the rollback until the first
 //! key is written.
 
 use super::{KINDS, Kind, PLAIN, shipped, stopped, stopped_by_all, struck, took};
@@ -30,7 +30,7 @@ fn etcdctl(site: &Site, host: &LabName, kind: Kind, words: &str) -> String {
     site.inside(host, &script)
 }
 
-fn is_made_and_taken_back(kind: Kind) -> Proof {
+fn is_made_and_undone(kind: Kind) -> Proof {
     let site = machines(kind, "bo");
     let before = site.picture();
     let ran = bootstrap(&site, &["-p", &format!("tls={}", kind.tls)]).done();
@@ -42,7 +42,7 @@ fn is_made_and_taken_back(kind: Kind) -> Proof {
         assert_eq!(site.inside(&site.members[1], refused), "etcd 600\nroot 600");
     }
 
-    // With a key it is a cluster with data: no way back. Without it there is one.
+    // With a key it is a cluster with data: no rollback. Without it there is one.
     let [first, second] = [&site.members[0], &site.members[1]];
     etcdctl(&site, first, kind, "put /mine 1");
     let back = site.program.follow("rollback", ran.run(), &["--yes"]);
@@ -58,11 +58,9 @@ fn is_made_and_taken_back(kind: Kind) -> Proof {
 }
 
 #[test]
-fn a_cluster_is_made_and_taken_back_while_it_holds_no_key() {
+fn a_cluster_is_made_and_undone_while_it_holds_no_key() {
     let kinds = if full() { &KINDS[..] } else { &[TLS] };
-    kinds
-        .iter()
-        .for_each(|kind| kind.prove("bootstrap", "made, and taken back while it holds no key", is_made_and_taken_back));
+    kinds.iter().for_each(|kind| kind.prove("bootstrap", "made, and undone while it holds no key", is_made_and_undone));
 }
 
 #[test]

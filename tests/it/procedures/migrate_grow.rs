@@ -72,7 +72,7 @@ fn grows_and_shrinks() -> Proof {
 
 #[test]
 fn a_single_etcd_becomes_a_cluster_under_writes_and_a_single_one_again() {
-    let case = "`default` on localhost to three, the engine killed, resumed, and walked back";
+    let case = "`default` on localhost to three, the engine killed, resumed, and rolled back";
     prove("etcd/migrate-grow", "3.5", case, grows_and_shrinks);
 }
 

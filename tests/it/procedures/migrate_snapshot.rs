@@ -57,7 +57,7 @@ fn comes_and_goes_back(kind: Kind) -> Proof {
     assert_eq!(digests, vec![held["digest"].clone(); 3]);
     assert_eq!(ran.words("retire"), ["skipped"], "it is a member");
 
-    // No writer was let in: there is a way back.
+    // No writer was let in: there is a rollback.
     let back = site.program.follow("rollback", ran.run(), &["--yes"]);
     assert_eq!(back.code, Some(0), "{}", back.story());
     assert_eq!(node(&site)["digest"], held["digest"]);
@@ -73,7 +73,7 @@ fn a_node_becomes_a_cluster_in_place_and_is_a_node_again() {
     let tls = |kind: Kind| Kind { tls: true, ..kind };
     let old = Kind { etcd: Etcd::V3_4, ..PLAIN };
     let kinds = if full() { vec![PLAIN, tls(PLAIN), old, tls(old)] } else { vec![PLAIN] };
-    kinds.iter().for_each(|kind| kind.prove("migrate-snapshot", "in place, and walked back", comes_and_goes_back));
+    kinds.iter().for_each(|kind| kind.prove("migrate-snapshot", "in place, and rolled back", comes_and_goes_back));
 }
 
 /// The node, the members to be beside it, and a host with a client that knows all of them, the node first.
@@ -87,7 +87,7 @@ fn beside(kind: Kind, stem: &str) -> (Site, LabName) {
 }
 
 /// A writer that is not named is noticed. One that is stands still while the node's data moves, though the engine dies
-/// meanwhile; it writes on to the node where it is walked back, and to the cluster once it is let in.
+/// meanwhile; it writes on to the node where it is rolled back, and to the cluster once it is let in.
 fn with_a_writer(kind: Kind) -> Proof {
     let (site, app) = beside(kind, "msw");
     let node: LabName = "etcd-1".parse().unwrap();

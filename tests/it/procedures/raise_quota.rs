@@ -1,4 +1,4 @@
-//! Quotas, raised under a writing client and under an alarm; what stops a raise, and the way back.
+//! Quotas, raised under a writing client and under an alarm; what stops a raise, and the rollback.
 
 use super::{Kind, PLAIN, prove_kinds, shipped, stopped};
 use crate::support::procedures::{Proof, full};
@@ -54,7 +54,7 @@ fn is_raised_under_a_writer(kind: Kind) -> Proof {
 
 #[test]
 fn a_quota_is_raised_and_lowered_under_a_writing_client() {
-    prove_kinds("raise-quota", "the engine killed, resumed, and walked back", is_raised_under_a_writer);
+    prove_kinds("raise-quota", "the engine killed, resumed, and rolled back", is_raised_under_a_writer);
 }
 
 /// A cluster with a quota of 32 MiB that takes no more writes, and more hosts.
@@ -84,7 +84,7 @@ fn alarm_ends(kind: Kind) -> Proof {
 }
 
 #[test]
-fn an_alarm_ends_and_there_is_no_way_back_under_the_data() {
+fn an_alarm_ends_and_there_is_no_rollback_under_the_data() {
     if full() {
         [PLAIN, Kind { etcd: surefoot_lab::lab::Etcd::V3_4, ..PLAIN }]
             .iter()

@@ -55,7 +55,7 @@ fn the_leader_goes(kind: Kind) -> Proof {
     let back = site.program.call(["rollback", cut.run().as_str(), "--yes"]);
     assert!(
         back.code != Some(0) && back.err.contains("banned"),
-        "there is no way back, and that is said: {}",
+        "there is no rollback, and that is said: {}",
         back.err
     );
     let written = writer.stop();

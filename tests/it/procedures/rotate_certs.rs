@@ -70,7 +70,7 @@ fn of_the_same_authority(kind: Kind) -> Proof {
 fn every_member_shows_its_new_certificate_under_a_writing_client() {
     let kinds: Vec<Kind> = KINDS.into_iter().filter(|kind| kind.tls).collect();
     let kinds = if full() { &kinds[..] } else { &[TLS] };
-    let case = "same authority, the engine killed, resumed, and walked back";
+    let case = "same authority, the engine killed, resumed, and rolled back";
     kinds.iter().for_each(|kind| kind.prove("rotate-certs", case, of_the_same_authority));
 }
 
@@ -131,7 +131,7 @@ fn of_another_authority(kind: Kind) -> Proof {
 #[test]
 fn another_authority_takes_over_in_three_rolls() {
     let kinds = KINDS.into_iter().filter(|kind| kind.tls && full());
-    let case = "another authority, the engine killed, resumed, and walked back";
+    let case = "another authority, the engine killed, resumed, and rolled back";
     kinds.for_each(|kind| kind.prove("rotate-certs", case, of_another_authority));
 }
 

@@ -97,14 +97,14 @@ fn every_member_comes_to_the_next_minor_the_leader_last() {
         let order = order(&ran);
         assert_eq!((order.len(), order.last()), (3, Some(&leader)), "{order:?}");
         assert_ne!(site.leader(), leader, "it was handed over");
-        assert_eq!(site.program.follow("rollback", ran.run(), &["--yes"]).code, Some(1), "there is no way back");
+        assert_eq!(site.program.follow("rollback", ran.run(), &["--yes"]).code, Some(1), "there is no rollback");
         all_run(&site, "3.5.");
         proof(&ran, writer)
     });
 }
 
 #[test]
-fn before_the_boundary_there_is_a_way_back() {
+fn before_the_boundary_there_is_a_rollback() {
     if !full() {
         return;
     }

@@ -1,4 +1,4 @@
-//! A backup that is tried on a throw-away host: what is found, and that nothing stays there.
+//! A backup that is tried on a disposable host: what is found, and that nothing stays there.
 
 use super::{Kind, PLAIN, prove_kinds, shipped, stopped, took};
 use crate::support::procedures::{Proof, full};
@@ -75,7 +75,7 @@ fn a_host_or_a_file_that_will_not_do_is_found_before_anything_is_there() {
         site.inside(&scratch(), "mv /usr/bin/etcd /root");
         guard(&verify(&site, &[]), "free@etcd-4", FaultKind::Exit, "no etcd");
         site.inside(&scratch(), "mv /root/etcd /usr/bin");
-        // A member of the cluster is no throw-away host.
+        // A member of the cluster is no disposable host.
         let held = site.look();
         let ran = verify(&site, &["--bind", "scratch=etcd-2"]);
         stopped(&ran, "free@etcd-2", FaultKind::Exit, "an etcd runs here");

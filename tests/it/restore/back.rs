@@ -1,4 +1,4 @@
-//! A restore that is walked back once the new cluster serves: the old one is there again, with what it held and as it ran,
+//! A restore that is rolled back once the new cluster serves: the old one is there again, with what it held and as it ran,
 //! and what clients wrote to the new one meanwhile is beside it.
 
 use super::guards::{BEFORE, serving};
@@ -44,7 +44,7 @@ impl Site {
 }
 
 #[test]
-fn a_restore_that_is_walked_back_leaves_the_old_cluster_with_its_data_as_it_ran() {
+fn a_restore_that_is_rolled_back_leaves_the_old_cluster_with_its_data_as_it_ran() {
     let site = serving("gback");
     let (held, stood) = (site.live_data(), site.standing());
     assert!(

@@ -1,4 +1,4 @@
-//! A parameter of the network: set and taken back, and put back by the host itself where it cut the host off.
+//! A parameter of the network: set and undone, and put back by the host itself where it cut the host off.
 
 use super::scene::Scene;
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use surefoot_engine::model::TaskEvent;
 const KEEPALIVE: &str = "cat /proc/sys/net/ipv4/tcp_keepalive_time; cat /etc/sysctl.d/90-net.* 2>/dev/null || true";
 
 #[test]
-fn a_parameter_is_set_and_taken_back_and_one_that_cuts_the_host_off_is_put_back_by_the_host() {
+fn a_parameter_is_set_and_undone_and_one_that_cuts_the_host_off_is_put_back_by_the_host() {
     let scene = Scene::set("netparam", "set-network-parameter");
     scene.run(&[]).done();
     for host in ["app-1", "app-2"] {

@@ -72,7 +72,7 @@ fn news(scene: &Scene) -> Vec<bool> {
 }
 
 #[test]
-fn a_web_tier_is_restarted_and_walked_back_without_a_failed_request() {
+fn a_web_tier_is_restarted_and_rolled_back_without_a_failed_request() {
     let mut scene = Scene::set("webroll", "restart-web-tier");
     let client = Client::start(scene.address("lb-1"));
     scene.program.write("site.conf", SITE);
@@ -96,7 +96,7 @@ fn a_web_tier_is_restarted_and_walked_back_without_a_failed_request() {
     assert_eq!(news(&scene), [true; 3]);
     scene.back();
 
-    // A server that works and that the balancer finds ill: its gate fails, it is taken back, the others are not touched.
+    // A server that works and that the balancer finds ill: its gate fails, it is undone, the others are not touched.
     scene.program.write("ill.conf", &SITE.replace("return 200", "return 500"));
     let processes = pids(&scene);
     let shipped = scene.alter("for: 60s", "for: 3s");

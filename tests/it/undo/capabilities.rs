@@ -1,4 +1,4 @@
-//! What a file may do by its capabilities outlives a change of it and the way back.
+//! What a file may do by its capabilities outlives a change of it and the rollback.
 
 use crate::support::lab_bed::LabBed;
 use std::fs;

@@ -39,9 +39,9 @@ pub struct Rule {
     fail: Limit,
     /// Why it matters, in a sentence.
     why: String,
-    /// What mends it, such as another runbook.
+    /// What fixes it, such as another runbook.
     #[serde(default)]
-    mend: Option<String>,
+    fix: Option<String>,
 }
 
 /// Any of these.
@@ -79,8 +79,8 @@ pub struct Finding {
     /// The limit that it passed; of what is `ok` or `unknown` the first that it would.
     pub limit: String,
     pub why: String,
-    /// What mends it; empty where it is `ok`, or the rule does not say.
-    pub mend: String,
+    /// What fixes it; empty where it is `ok`, or the rule does not say.
+    pub fix: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -126,7 +126,7 @@ impl Rule {
             () => (Assessment::Ok, &self.warn),
         };
         let limit = Some(limit.words(&self.unit)).filter(|words| !words.is_empty());
-        let mend = self.mend.clone().filter(|_| verdict != Assessment::Ok);
+        let fix = self.fix.clone().filter(|_| verdict != Assessment::Ok);
         Ok(Finding {
             verdict,
             of: of.to_owned(),
@@ -134,7 +134,7 @@ impl Rule {
             value: shown(&self.value, &self.unit),
             limit: limit.unwrap_or_else(|| self.fail.words(&self.unit)),
             why: self.why.clone(),
-            mend: mend.unwrap_or_default(),
+            fix: fix.unwrap_or_default(),
         })
     }
 }
@@ -188,7 +188,7 @@ mod tests {
 
     fn found(value: Json, warn: Json, fail: Json) -> Result<(Assessment, String, String), Fault> {
         let rule =
-            json!({ "check": "c", "value": value, "unit": "ms", "warn": warn, "fail": fail, "why": "w", "mend": "m" });
+            json!({ "check": "c", "value": value, "unit": "ms", "warn": warn, "fail": fail, "why": "w", "fix": "m" });
         let finding = serde_json::from_value::<Rule>(rule).unwrap().finding("h")?;
         Ok((finding.verdict, finding.value, finding.limit))
     }

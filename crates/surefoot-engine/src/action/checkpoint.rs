@@ -1,11 +1,11 @@
-//! `checkpoint`: a place to walk back to.
+//! `checkpoint`: a place to roll back to.
 
 use super::{Action, Cx, Inspection, TestMode, UndoSupport, unseen};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// A place in the run to walk back to. All above it finishes first, nothing below it starts before.
+/// A place in the run to roll back to. All above it finishes first, nothing below it starts before.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Checkpoint(

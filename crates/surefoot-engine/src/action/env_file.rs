@@ -54,7 +54,7 @@ impl EnvFile {
             (_, None) => return Err(Fault::refused(format!("{path} is no text in UTF-8 of at most a MiB"))),
         };
         let new = environment::edit(&old, &self.wanted()?, &self.unset).ok_or_else(|| {
-            Fault::refused(format!("{path} has a quote or a line that never ends")).hint("mend the file by hand first")
+            Fault::refused(format!("{path} has a quote or a line that never ends")).hint("fix the file by hand first")
         })?;
         Ok(Edited { was, old, new })
     }

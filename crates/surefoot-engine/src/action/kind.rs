@@ -7,18 +7,18 @@ use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 
-/// Whether an action knows how to take itself back.
+/// Whether an action knows how to undo itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UndoSupport {
     /// What its undo does.
     Supported(&'static str),
-    /// Why nothing has to be taken back.
+    /// Why nothing has to be undone.
     NotNeeded(&'static str),
     /// Why it has none by itself.
     Unsupported(&'static str),
 }
 
-/// A parameter with which an action that knows how to take itself back cannot.
+/// A parameter with which an action that knows how to undo itself cannot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stays {
     pub with: &'static str,
@@ -111,7 +111,7 @@ impl ActionKind {
         })
     }
 
-    /// Whether a step with these parameters knows how to take itself back, by those that are known yet.
+    /// Whether a step with these parameters knows how to undo itself, by those that are known yet.
     pub fn undoing<'a>(&self, known: impl Fn(&str) -> Option<&'a Json>) -> UndoSupport {
         let stays = |stays: &Stays| is_one_of(known(stays.with), stays.values);
         self.stays.filter(stays).map_or(self.undo, |stays| UndoSupport::Unsupported(stays.why))

@@ -107,9 +107,9 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     /// Of an action that reads: a parameter, and its values with which it does. With another value it is opaque.
     const READ_ONLY_WITH: Option<(&'static str, &'static [&'static str])> = None;
     const UNDO: UndoSupport;
-    /// Of an action that knows how to take itself back: the parameter with which it cannot.
+    /// Of an action that knows how to undo itself: the parameter with which it cannot.
     const STAYS: Option<Stays> = None;
-    /// A parameter, and its values with which it makes the changes above it take effect: it is taken back after them.
+    /// A parameter, and its values with which it makes the changes above it take effect: it is undone after them.
     const ACTIVATES_WITH: Option<(&'static str, &'static [&'static str])> = None;
     /// Whether an undo sets aside what others have changed without being asked to: nobody needs it where it was.
     const SETS_ASIDE: bool = false;
@@ -154,7 +154,7 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
         Vec::new()
     }
 
-    /// Where others have changed what an undo would write to: takes back only what is still as this step has left it, and
+    /// Where others have changed what an undo would write to: undoes only what is still as this step has left it, and
     /// leaves theirs. False where that cannot be told apart; then nothing was done.
     fn undo_own(&self, _cx: &Cx<'_>, _before: &Self::Before) -> impl Future<Output = Result<bool, Fault>> + Send {
         async { Ok(false) }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct Remove {
     /// What to remove. Nothing is done where nothing is there.
     path: HostPath,
-    /// Deletes instead, with all that is in it. Cannot be taken back.
+    /// Deletes instead, with all that is in it. Cannot be undone.
     #[serde(default)]
     permanent: bool,
 }

@@ -27,7 +27,7 @@ pub struct Service {
     enabled: Option<bool>,
     /// Whether nothing can start it. A unit that is to be stopped is masked once it is down.
     masked: Option<bool>,
-    /// Whether the step ends only when the unit is up, or down. Default: true. Taken back, a start is always awaited to
+    /// Whether the step ends only when the unit is up, or down. Default: true. Undone, a start is always awaited to
     /// be down.
     #[serde(default = "yes")]
     wait: bool,
@@ -157,7 +157,7 @@ impl Service {
         UnitWork { job, enabling, masking, runtime: "" }
     }
 
-    /// What takes back what was done, from the unit as it is now.
+    /// What undoes what was done, from the unit as it is now.
     fn undo_work(&self, before: &UnitBefore, unit: &UnitStatus) -> UnitWork {
         let job = match (self.state, before.running) {
             (None, _) => "",
@@ -215,7 +215,7 @@ impl Service {
         let script = Script::new(ISSUE).args([self.unit.as_str(), stale, masking, enabling, job]);
         files::check(cx.act(script).await?, &what)?;
         let mut unit = UnitStatus::look(cx, &self.unit).await?;
-        // Masked in the middle of its stop, a unit would lose its ExecStop and its limits. And a start is taken back
+        // Masked in the middle of its stop, a unit would lose its ExecStop and its limits. And a start is undone
         // before what it runs on is: its unit must be down by then, whoever waits for others to come up with it.
         let taken_back = *job == "stop" && self.starts();
         if !job.is_empty() && (self.wait || taken_back || *masking == "mask") {
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_back_leads_to_what_was_seen() {
+    fn the_rollback_leads_to_what_was_seen() {
         let stopped = service(json!({ "unit": "x", "state": "stopped", "enabled": false, "masked": true }));
         let before = UnitBefore { running: true, masked: false, file: "enabled".into() };
         assert_eq!(stopped.undo_work(&before, &unit("inactive", "masked")).words(), "unmask, enable, start");
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_unit_was_not_running_and_is_stopped_on_the_way_back() {
+    fn a_failed_unit_was_not_running_and_is_stopped_during_the_rollback() {
         let started = service(json!({ "unit": "x", "state": "started" }));
         let before = UnitBefore { running: unit("failed", "static").running(), masked: false, file: "static".into() };
         assert_eq!(started.undo_work(&before, &unit("active", "static")).words(), "stop");

@@ -63,7 +63,7 @@ pub struct FolderBefore {
 
 const MARKER: &str = ".surefoot-unarchive";
 
-/// Scripts that know the way back: `$top` is the folder without links, `$kept` what is kept, and fd 4 the folder within it
+/// Scripts that know the rollback: `$top` is the folder without links, `$kept` what is kept, and fd 4 the folder within it
 /// that only we can enter.
 macro_rules! reversible {
     ($body:literal) => {

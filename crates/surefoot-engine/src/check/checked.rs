@@ -24,7 +24,7 @@ pub struct Runbook {
     pub on_failure: OnFailure,
     /// Read-only steps of what must hold when it has worked; they run after all others.
     pub verify: Vec<Step>,
-    /// They run once all others are over, however that came; never taken back.
+    /// They run once all others are over, however that came; never undone.
     pub finally: Vec<Step>,
     /// What it gives, in the form of a step after all others.
     pub out: Option<Step>,
@@ -219,9 +219,9 @@ pub struct Step {
     pub timeout: Option<Duration>,
     pub retry: Option<Retry>,
     pub on_failure: OnFailure,
-    /// What takes it back; empty: what the action itself knows.
+    /// What undoes it; empty: what the action itself knows.
     pub undo: Vec<Step>,
-    /// The reason why nothing can take it back.
+    /// The reason why nothing can undo it.
     pub irreversible: Option<String>,
     /// Its outputs are secret.
     pub secret: bool,
@@ -347,7 +347,7 @@ pub enum OnFailure {
     #[default]
     Stop,
     Continue,
-    /// Of a step: what it did is taken back. Of a runbook: all back to the last checkpoint, or to the start.
+    /// Of a step: what it did is undone. Of a runbook: all back to the last checkpoint, or to the start.
     Rollback,
 }
 

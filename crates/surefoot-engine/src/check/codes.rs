@@ -75,7 +75,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0802", "an answer or an expectation that does not fit a step's action"),
     ("E0803", "two cases of a test have the same name"),
     ("E0804", "a host is missing in a test, and its run cannot do without it"),
-    ("W0201", "a change that nothing takes back and that does not say so"),
+    ("W0201", "a change that nothing undoes and that does not say so"),
     ("W0301", "a parameter that nothing uses"),
     ("W0401", "steps that touch the same thing, where nothing says which comes first"),
     ("W0501", "a number that loses digits which it would keep as text"),

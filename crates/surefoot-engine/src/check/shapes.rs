@@ -29,14 +29,14 @@ pub static RUNBOOK: Shape = Shape {
         optional "verify": Form::List(&Form::Step(&VERIFY)), "[{ etcd.consistent: { members: members } }]",
             "Steps that only look: what must hold when it has worked. They run after all others.";
         optional "finally": Form::List(&Form::Step(&FINALLY)), "[{ id: told, sh: logger restore is over }]",
-            "Steps that run when the run ends: done, stopped by a failure, or walked back; not when it is interrupted or \
-             an outcome is unknown. Again after a resume. They are never taken back; each has its turn, and a failure \
+            "Steps that run when the run ends: done, stopped by a failure, or rolled back; not when it is interrupted or \
+             an outcome is unknown. Again after a resume. They are never undone; each has its turn, and a failure \
              of theirs makes a run fail that was done.";
         optional "out": Form::Map(NAME, &Form::Any), "{ stopped: \"{{ steps.stop.changed }}\" }",
             "What it gives, once all its steps are done. A run shows it at its end: a list of maps with the same keys \
              as a table. Another runbook that uses it reads `{{ steps.ID.out.NAME }}`.";
         optional "on_failure": Form::OneOf(&["stop", "rollback"]), "rollback",
-            "`stop` (the default): nothing new starts, what runs finishes. `rollback`: what was done is taken back, to \
+            "`stop` (the default): nothing new starts, what runs finishes. `rollback`: what was done is undone, to \
              the last checkpoint or to the start.";
     }],
 };
@@ -144,7 +144,7 @@ pub static ROLL: Shape = Shape {
             optional "become": Form::User, "etcd",
                 "The user that its steps run as, where they do not say another.";
             optional "on_failure": Form::OneOf(&["stop", "rollback"]), "rollback",
-                "`stop` (the default), or `rollback`: what was done to the failed batch is taken back; batches done \
+                "`stop` (the default), or `rollback`: what was done to the failed batch is undone; batches done \
                  stay.";
             required "rolling": Form::Shape(&ROLLING), "{ batch: 1 }",
                 "How many hosts at a time, in which order, and what must hold between.";
@@ -215,7 +215,7 @@ pub static USE_STEP: Shape = Shape {
         optional "vars": Form::Map(NAME, &Form::Any), "{ unit: etcd }",
             "Names for `with`, `bind` and `when`.";
         optional "on_failure": Form::OneOf(&["stop", "rollback"]), "rollback",
-            "What follows when a step of it fails. `rollback`: all that it did is taken back. By default what the used \
+            "What follows when a step of it fails. `rollback`: all that it did is undone. By default what the used \
              runbook says of itself.";
     }],
 };
@@ -232,7 +232,7 @@ pub static VERIFY: Shape = Shape {
 pub static FINALLY: Shape = Shape {
     name: "finally-step",
     what: "a step",
-    about: "A step that runs once the run is over, and is never taken back.",
+    about: "A step that runs once the run is over, and is never undone.",
     groups: &[NAMED, EVERY_STEP, PLACED, LISTED, PROBED],
 };
 
@@ -302,17 +302,17 @@ const ACTING: &[Field] = fields! {
         "Steps that take this one back, instead of what the action knows by itself. They must bear a half-done \
          step.";
     optional "irreversible": REASON, "the old data is gone",
-        "The reason why nothing can take it back: a point of no return. All above finishes first, nothing below \
+        "The reason why nothing can undo it: a point of no return. All above finishes first, nothing below \
          starts before.";
     optional "on_failure": Form::OneOf(&["stop", "continue", "rollback"]), "rollback",
-        "`stop` (the default): nothing new starts anywhere, what runs finishes. `rollback`: the step is taken back. \
+        "`stop` (the default): nothing new starts anywhere, what runs finishes. `rollback`: the step is undone. \
          `continue`: as if nothing had happened.";
 };
 
 /// Why nothing can take a step back.
 const REASON: Form = Form::Pattern {
     pattern: r"^(?!([Yy][Ee][Ss]|[Nn][Oo]|[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$)(?![\s\S]*(\{\{|\{%|\{#))",
-    wanted: "The reason, as text without templates; a step that can be taken back does not have the key.",
+    wanted: "The reason, as text without templates; a step that can be undone does not have the key.",
     types: &["string"],
 };
 

@@ -202,7 +202,7 @@ fn read(reader: &mut CheckContext, node: &Node, ordinal: usize, within: StepCont
         reader.error(
             "E0206",
             key.span,
-            format!("`{}` has no meaning in `finally`: nothing is walked back to it", kind.name),
+            format!("`{}` has no meaning in `finally`: nothing is rolled back to it", kind.name),
         );
     }
     draft.kind = Some(kind.clone());
@@ -253,7 +253,7 @@ fn finish(
         && matches!(&node.value, NodeValue::Seq(steps) if steps.is_empty())
     {
         let problem = Diagnostic::error("E0501", node.span, "`undo` has no step: it would take nothing back");
-        reader.problems.push(problem.help("`irreversible: REASON` says that nothing can, or need be, taken back"));
+        reader.problems.push(problem.help("`irreversible: REASON` says that nothing can, or need be, undone"));
     }
     let undo = common.undo.map(|(_, node)| several(reader, node, StepContext::Undo(&owner))).unwrap_or_default();
     let reconcile = common.reconcile.and_then(|(_, node)| read(reader, node, 1, StepContext::Reconcile(&owner))?.step);

@@ -155,8 +155,8 @@ impl<'a> Attempt<'a> {
         ended.and_then(|out| self.accept(&out).map(|()| out))
     }
 
-    /// Takes back what the action did, from what it saw before, unless others have changed it since; then looks whether
-    /// that is there again. False where there was nothing to take back.
+    /// Undoes what the action did, from what it saw before, unless others have changed it since; then looks whether
+    /// that is there again. False where there was nothing to undo.
     pub async fn undo(&self, undo: &Undo) -> Result<bool, Fault> {
         if matches!(self.prepared.undoing, UndoSupport::NotNeeded(_)) {
             return Ok(false);
@@ -302,12 +302,12 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// A way back that loses something when it is masked would not lead back.
+    /// A rollback that loses something when it is masked would not lead back.
     fn can_be_recorded(&self, undo: &Undo) -> Result<(), Fault> {
         if self.task.shared.secrets.masks.json(undo.data.clone()) == undo.data {
             return Ok(());
         }
-        let message = "nothing was changed: what would take it back has a secret in it, so it cannot be on record";
+        let message = "nothing was changed: what would undo it has a secret in it, so it cannot be on record";
         Err(Fault::refused(message).hint("is the secret a common word, such as the name of a user or a unit?"))
     }
 

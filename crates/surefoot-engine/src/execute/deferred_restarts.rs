@@ -1,7 +1,7 @@
-//! Where a way back takes back what makes other changes take effect, such as a restart: after those changes.
+//! Where a rollback undoes what makes other changes take effect, such as a restart: after those changes.
 //!
-//! Pure. Everywhere else the way back is the way there with its arrows reversed. Only such a task changes its place: it
-//! comes once every change above it on its host is taken back (of its own batch, in a roll), and before what lies above
+//! Pure. Everywhere else the rollback is the way there with its arrows reversed. Only such a task changes its place: it
+//! comes once every change above it on its host is undone (of its own batch, in a roll), and before what lies above
 //! those. One with an `undo` of its own stays where its author put it.
 
 use super::roll;
@@ -24,7 +24,7 @@ pub(super) fn back_graph<'p>(program: &'p Program, state: &RunState) -> Cow<'p, 
     graph
 }
 
-/// The tasks that make others take effect, and what each is taken back after.
+/// The tasks that make others take effect, and what each is undone after.
 pub(super) fn late(program: &Program, state: &RunState, walked: impl Fn(&Task) -> bool) -> Vec<(u32, HashSet<u32>)> {
     // What is undone already still says where the rest of the walk belongs.
     let undone = |task: &Task| {

@@ -1,7 +1,7 @@
 //! What others have changed of what a task has: an undo never writes over it, unless theirs is kept.
 //!
 //! What the run itself has found or left at a path or in a unit is known to it, of every task: a later step of the same
-//! run may have changed an earlier one's file, and is taken back first. Anything else is somebody else's. A task that was
+//! run may have changed an earlier one's file, and is undone first. Anything else is somebody else's. A task that was
 //! cut off before it could say how it left things is given the benefit of a look: what it finds done is its own.
 
 use super::attempt::{Attempt, Phase};
@@ -46,7 +46,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Before an undo: nothing there is somebody else's, or theirs is kept. True where what is ours was taken back from
+    /// Before an undo: nothing there is somebody else's, or theirs is kept. True where what is ours was undone from
     /// among theirs, and nothing is left to do.
     pub(super) async fn make_way(&self, cx: &Cx<'_>, undo: &Undo) -> Result<bool, Fault> {
         let Some((drift, now)) = self.changed_by_others(cx, undo).await? else { return Ok(false) };

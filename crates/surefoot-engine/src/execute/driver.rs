@@ -73,7 +73,7 @@ pub struct RunOrigin {
 pub enum Goal {
     /// Run it from its first task on.
     Start,
-    /// Go on where it stopped: forward, or, where it was being walked back, with that. What is done is looked at first;
+    /// Go on where it stopped: forward, or, where it was being rolled back, with that. What is done is looked at first;
     /// unless `drifted` is accepted, nothing is begun where something of it is not as it was left.
     Resume { drifted: bool },
     /// The same, and drifted tasks that one of these covers are applied again, each as if it had not been done.
@@ -427,10 +427,10 @@ impl<'p> Driver<'p> {
         Ok(())
     }
 
-    /// Whether nothing runs and nothing will: all is done, or it was stopped, or what could not be taken back holds
+    /// Whether nothing runs and nothing will: all is done, or it was stopped, or what could not be undone holds
     /// up the rest.
     fn is_over(&self) -> bool {
-        // On a way back the gate of a roll may be between two attempts: the batches before it wait for it.
+        // On a rollback the gate of a roll may be between two attempts: the batches before it wait for it.
         let halted = match self.leg {
             _ if self.schedule.is_stopped() => true,
             Phase::Rollback => self.pausing.is_empty() && !self.schedule.is_paused(),

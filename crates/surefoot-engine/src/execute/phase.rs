@@ -20,7 +20,7 @@ pub(super) enum Phase {
     /// Looks at what is done, before a resumed run goes forward.
     Verify,
     Forward,
-    /// Finds out what became of what was under way, before a walk back.
+    /// Finds out what became of what was under way, before a roll back.
     Recover,
     /// Ends what was under way, and nothing else.
     Cancel,

@@ -1,7 +1,7 @@
 //! What the record says of a roll: the batches that were chosen, and what follows from them for the order of tasks,
-//! for templates, and for the gates on a way back.
+//! for templates, and for the gates on a rollback.
 //!
-//! Pure. A batch is chosen once: its choice is a task that is done. It is chosen anew only where a walk back has
+//! Pure. A batch is chosen once: its choice is a task that is done. It is chosen anew only where a roll back has
 //! passed over it and nothing of it, or of those after it, is left.
 
 use super::schedule::Turn;
@@ -147,8 +147,8 @@ pub(super) fn choices_of(program: &Program, state: &RunState, tasks: &HashSet<us
     program.rolls.values().flat_map(of_roll).collect()
 }
 
-/// The gates that look again on a way back over these tasks: before and after each batch of which something is to be
-/// taken back, as far as they had passed going forward; none before a batch of which something stays.
+/// The gates that look again on a rollback over these tasks: before and after each batch of which something is to be
+/// undone, as far as they had passed going forward; none before a batch of which something stays.
 pub(super) fn gates(program: &Program, state: &RunState, inside: &HashSet<usize>) -> Vec<TaskName> {
     let name = |task: &u32| &program.tasks[*task as usize].name;
     let asked = |task: &TaskName| state.back.as_ref().is_some_and(|walk| walk.gates.contains(task));

@@ -1,8 +1,8 @@
-//! Where a run stands and which ways lead on from there: what a resumed run attempts again, what a walk back
+//! Where a run stands and which ways lead on from there: what a resumed run attempts again, what a roll back
 //! passes over, and where it must stop.
 //!
 //! Pure: it reads the program and the fold, and does nothing. A standing wall (an irreversible step that has taken effect,
-//! or may have) is never crossed unless it is told to. One that failed is none: it is taken back like any other.
+//! or may have) is never crossed unless it is told to. One that failed is none: it is undone like any other.
 
 use super::{deferred_restarts, roll};
 use crate::check::{OnFailure, RollPart, Step};
@@ -14,7 +14,7 @@ use petgraph::visit::{Dfs, Reversed};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-/// Where a walk back is to lead.
+/// Where a roll back is to lead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RollbackTarget {
     Start,
@@ -26,7 +26,7 @@ pub enum RollbackTarget {
     Tasks(Vec<TaskName>),
 }
 
-/// A way back.
+/// A rollback.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RollbackPlan {
     /// The checkpoint that it leads to; none: the start.
@@ -52,7 +52,7 @@ pub enum UndoDecision<'a> {
     Keep(&'a str),
 }
 
-/// Whether a run was in the middle of a walk back when its engine left.
+/// Whether a run was in the middle of a roll back when its engine left.
 pub fn is_rolling_back(state: &RunState) -> bool {
     let changed = |name: &TaskName| state.task(name).is_some_and(TaskRecord::has_changed);
     state.back.as_ref().is_some_and(|walk| match state.outcome {
@@ -70,14 +70,14 @@ pub fn last_checkpoint<'p>(program: &'p Program, state: &RunState) -> Option<&'p
     checkpoints.map(|step| &step.id).find(|step| has_passed(state, step))
 }
 
-/// Whether the run is behind a checkpoint, and was not walked back over it since.
+/// Whether the run is behind a checkpoint, and was not rolled back over it since.
 pub fn has_passed(state: &RunState, checkpoint: &StepId) -> bool {
     let walked_over = |name: &TaskName| state.back.as_ref().is_some_and(|walk| walk.tasks.contains(name));
     let done = |task: &TaskRecord| matches!(task.state, TaskState::Done { .. });
     state.of_step(checkpoint.as_str()).any(|(name, task)| done(task) && !walked_over(name))
 }
 
-/// The way back to a target; with `force` also across walls.
+/// The rollback to a target; with `force` also across walls.
 pub fn plan(program: &Program, state: &RunState, target: &RollbackTarget, force: bool) -> RollbackPlan {
     let to = match target {
         RollbackTarget::Start | RollbackTarget::Tasks(_) => None,
@@ -113,7 +113,7 @@ pub fn plan(program: &Program, state: &RunState, target: &RollbackTarget, force:
     RollbackPlan { to, gates, tasks, wall: wall.cloned(), unknown }
 }
 
-/// The walk back that the run is in, as it goes on.
+/// The roll back that the run is in, as it goes on.
 pub fn under_way(program: &Program, state: &RunState) -> RollbackPlan {
     let nowhere = RollbackPlan { to: None, tasks: Vec::new(), gates: Vec::new(), wall: None, unknown: Vec::new() };
     let Some(walk) = &state.back else { return nowhere };
@@ -141,7 +141,7 @@ pub fn in_order<'p>(program: &'p Program, state: &RunState, plan: &RollbackPlan)
     inside.into_iter().map(|index| &program.tasks[index]).collect()
 }
 
-/// What would become of a task on a way back.
+/// What would become of a task on a rollback.
 pub fn undo_decision<'a>(program: &'a Program, task: &Task, record: &'a TaskRecord) -> UndoDecision<'a> {
     use crate::action::UndoSupport;
     let step = &program.steps[task.step as usize];
@@ -164,7 +164,7 @@ pub(super) fn own_undo(step: &Step) -> String {
     format!("its own steps: {}", names.join(", "))
 }
 
-/// What a resumed run attempts again from the start: what had only begun to look, what failed, what was taken back.
+/// What a resumed run attempts again from the start: what had only begun to look, what failed, what was undone.
 pub(super) fn again(program: &Program, state: &RunState, forward: bool) -> Vec<TaskName> {
     let wanted = |task: &&Task| {
         let Some(record) = state.task(&task.name) else { return false };

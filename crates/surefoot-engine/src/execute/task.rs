@@ -87,7 +87,7 @@ pub(super) enum Entry {
 /// same for all attempts.
 pub(super) struct PreparedTask {
     pub action: Box<dyn Erased>,
-    /// Whether the action knows how to take itself back.
+    /// Whether the action knows how to undo itself.
     pub undoing: UndoSupport,
     pub settings: CommandSettings,
     pub scope: Scope,

@@ -68,7 +68,7 @@ fn finally(program: &Program, state: &RunState, leg: Phase, progress: SchedulePr
     (leg != Phase::Finally && is_over && any).then_some(Event::Finishing { outcome, tasks })
 }
 
-/// Where the failures of a leg forward want to be walked back to.
+/// Where the failures of a leg forward want to be rolled back to.
 fn asked_by_failure(program: &Program, state: &RunState) -> Option<RollbackTarget> {
     let mut failed = failed(program, state).peekable();
     failed.peek()?;
@@ -79,7 +79,7 @@ fn asked_by_failure(program: &Program, state: &RunState) -> Option<RollbackTarge
     (!tasks.is_empty()).then_some(RollbackTarget::Tasks(tasks))
 }
 
-/// What a failed task wants to be taken back: all of a used runbook around it that says so, by the word of its roll the
+/// What a failed task wants to be undone: all of a used runbook around it that says so, by the word of its roll the
 /// batch, or its step; in a roll, on the hosts of the batch.
 fn taken_back_with(program: &Program, state: &RunState, failed: &Task) -> Vec<TaskName> {
     let step = &program.steps[failed.step as usize];
@@ -110,7 +110,7 @@ fn failed<'a>(program: &'a Program, state: &'a RunState) -> impl Iterator<Item =
     })
 }
 
-/// Whether a walk back has left something that was done since the last checkpoint, or the start: it took back only the
+/// Whether a roll back has left something that was done since the last checkpoint, or the start: it took back only the
 /// step or the batch that failed.
 fn keeps_some(program: &Program, state: &RunState) -> bool {
     let spared: HashSet<&TaskName> = state.spared().collect();

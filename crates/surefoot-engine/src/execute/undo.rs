@@ -56,7 +56,7 @@ impl TaskRun {
         };
         let prepared = self.fill_in(self.step(), &self.task().args, self.scope()?)?;
         let attempt = self.attempt(&prepared, record.attempt, self.undo_deadline());
-        // What an earlier engine has begun to take back is no other's.
+        // What an earlier engine has begun to undo is no other's.
         if !taken_up {
             attempt.make_way_for_steps(&undo).await?;
         }

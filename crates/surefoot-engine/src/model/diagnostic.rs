@@ -1,4 +1,4 @@
-//! What is wrong with an input, where, and what would mend it. Shown by `report`.
+//! What is wrong with an input, where, and what would fix it. Shown by `report`.
 
 use super::Span;
 
@@ -15,7 +15,7 @@ pub struct Label {
     pub text: String,
 }
 
-/// Text that, put in place of the span, mends a mistake.
+/// Text that, put in place of the span, fixes a mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fix {
     pub span: Span,
@@ -76,13 +76,13 @@ impl Diagnostic {
         self
     }
 
-    /// The one text that mends it.
+    /// The one text that fixes it.
     pub fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
         self.fix = Some(Fix { span, text: text.into(), certain: true });
         self
     }
 
-    /// A text that may mend it.
+    /// A text that may fix it.
     pub fn guess(mut self, span: Span, text: impl Into<String>) -> Self {
         self.fix = Some(Fix { span, text: text.into(), certain: false });
         self

@@ -45,7 +45,7 @@ pub enum Event {
         operator: String,
         /// SHA-256 of each input file by its role, as this engine reads them.
         inputs: IndexMap<String, String>,
-        /// Whether it goes on; otherwise it is taken up to be walked back, or ended.
+        /// Whether it goes on; otherwise it is taken up to be rolled back, or ended.
         forward: bool,
         /// Every task of the run, in the order of the file, where the runbook was corrected meanwhile.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,9 +53,9 @@ pub enum Event {
         /// Tasks that are to be attempted again: nothing of them is under way.
         again: Vec<TaskName>,
     },
-    /// From here on the run is walked back: what these tasks did is taken back, the last first.
+    /// From here on the run is rolled back: what these tasks did is undone, the last first.
     RollingBack {
-        /// The checkpoint to walk back to; none: the start.
+        /// The checkpoint to roll back to; none: the start.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<StepId>,
         /// The task whose failure asks for it; none where the operator does.
@@ -115,7 +115,7 @@ pub enum Event {
     RunEnded {
         outcome: Outcome,
     },
-    /// What the run keeps on its hosts is about to be removed: from here on it is neither taken up nor walked back.
+    /// What the run keeps on its hosts is about to be removed: from here on it is neither taken up nor rolled back.
     CleanupStarted {
         by: String,
         /// What is removed on each host, as far as it is known.
@@ -177,16 +177,16 @@ impl SetAside {
 pub enum Outcome {
     /// Every task is done or skipped, or failed with `on_failure: continue`.
     Done,
-    /// A task failed and the run stopped, perhaps after what that step or its batch did was taken back; or all is done but
+    /// A task failed and the run stopped, perhaps after what that step or its batch did was undone; or all is done but
     /// for a `finally` step that failed.
     Failed,
     /// A task's outcome could not be known. No `finally` step has run, unless it is one of theirs.
     Unknown,
     /// The operator stopped it, perhaps before its `finally` steps; it can be resumed.
     Interrupted,
-    /// Walked back: nothing is left of what the run did since its start, or since a checkpoint.
+    /// Rolled back: nothing is left of what the run did since its start, or since a checkpoint.
     RolledBack,
-    /// Walked back, and something could not be taken back.
+    /// Rolled back, and something could not be undone.
     Stuck,
 }
 
@@ -222,7 +222,7 @@ pub enum TaskEvent {
     Started {
         attempt: u32,
     },
-    /// About to change something, and what would take that back. Inspecting again after a crash keeps the first.
+    /// About to change something, and what would undo that. Inspecting again after a crash keeps the first.
     Changing {
         /// One line for people, such as `stop etcd`.
         summary: String,
@@ -268,7 +268,7 @@ pub enum TaskEvent {
         /// Who says so: the operator, the step's `reconcile`, the host's record.
         by: String,
     },
-    /// About to take back what it did. An undo that is taken up again keeps its attempt.
+    /// About to undo what it did. An undo that is taken up again keeps its attempt.
     Undoing {
         attempt: u32,
     },
@@ -280,11 +280,11 @@ pub enum TaskEvent {
         /// Whether a look afterwards found what was there before the task.
         verified: bool,
     },
-    /// What it did stays: nothing is known that would take it back.
+    /// What it did stays: nothing is known that would undo it.
     NotReverted {
         why: String,
     },
-    /// It could not be taken back.
+    /// It could not be undone.
     Stuck {
         fault: Fault,
     },

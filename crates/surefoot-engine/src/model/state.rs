@@ -27,7 +27,7 @@ pub struct Counts {
     pub stuck: usize,
 }
 
-/// A walk back.
+/// A roll back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rollback {
     /// The checkpoint that it leads to; none: the start.
@@ -51,7 +51,7 @@ pub struct PauseRequest {
 pub struct Finish {
     /// What the run had come to before them.
     pub outcome: Outcome,
-    /// Their tasks. They are never taken back, so what they change is not kept in mind.
+    /// Their tasks. They are never undone, so what they change is not kept in mind.
     pub tasks: IndexSet<TaskName>,
 }
 
@@ -88,11 +88,11 @@ pub struct RunState {
     /// The task whose failure stopped the run.
     pub stopped_by: Option<TaskName>,
     pub outcome: Option<Outcome>,
-    /// The run is being walked back, or was, and has not gone forward again since.
+    /// The run is being rolled back, or was, and has not gone forward again since.
     pub back: Option<Rollback>,
     /// Only its `finally` steps are left to run, or were.
     pub finish: Option<Finish>,
-    /// It can neither go on nor be walked back any more.
+    /// It can neither go on nor be rolled back any more.
     pub tidy: Option<Cleanup>,
     tasks: IndexMap<TaskName, TaskRecord>,
     steps: IndexMap<StepId, Vec<usize>>,
@@ -293,7 +293,7 @@ impl RunState {
         self.tasks.iter().filter_map(|(name, task)| Some((name, task.drift.as_deref()?)))
     }
 
-    /// What is changed and the walk back does not pass over: it stays as the run left it.
+    /// What is changed and the roll back does not pass over: it stays as the run left it.
     pub fn spared(&self) -> impl Iterator<Item = &TaskName> {
         let apart = |(name, task): &(&TaskName, &TaskRecord)| {
             task.has_changed() && self.back.as_ref().is_some_and(|walk| !walk.tasks.contains(*name))

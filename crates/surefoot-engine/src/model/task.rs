@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// Where a task is.
 ///
 /// `Pending -> Running -> (Changing ->) Done | Failed | Unknown`, with `Waiting` between two attempts,
-/// and `Running -> Skipped` where its `when` is false. On the way back whatever has announced a change goes
+/// and `Running -> Skipped` where its `when` is false. During the rollback whatever has announced a change goes
 /// `-> Undoing -> Undone | Stuck`, or `-> NotReverted`.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum TaskState {
@@ -39,23 +39,23 @@ pub enum TaskState {
     Skipped,
     /// Its host is left out of the run.
     Unreachable,
-    /// It is being taken back.
+    /// It is being undone.
     Undoing {
         was: Box<TaskState>,
     },
-    /// What it did is taken back.
+    /// What it did is undone.
     Undone {
         /// Whether a look afterwards found what was there before the task.
         verified: bool,
         /// What it had failed of.
         fault: Option<Fault>,
     },
-    /// The run was walked back over it, and what it did stays.
+    /// The run was rolled back over it, and what it did stays.
     NotReverted {
         why: String,
         was: Box<TaskState>,
     },
-    /// It could not be taken back.
+    /// It could not be undone.
     Stuck {
         fault: Fault,
         was: Box<TaskState>,
@@ -66,16 +66,16 @@ pub enum TaskState {
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct TaskRecord {
     pub state: TaskState,
-    /// The attempt that it is in, or ended in; 0 before the first. Attempts to take it back are counted too.
+    /// The attempt that it is in, or ended in; 0 before the first. Attempts to undo it are counted too.
     pub attempt: u32,
     pub started: Option<Timestamp>,
     /// When it came into its state; none while pending.
     pub since: Option<Timestamp>,
-    /// When its own work had ended, once something came after that: a way back, or somebody's word.
+    /// When its own work had ended, once something came after that: a rollback, or somebody's word.
     pub ended: Option<Timestamp>,
     /// The first undo that it announced: the one that leads back to where it found things.
     pub undo: Option<Undo>,
-    /// The first attempt that announced a change which has not been taken back.
+    /// The first attempt that announced a change which has not been undone.
     pub announced: Option<u32>,
     /// Whether the last change that it announced did not become what it was meant to be: it failed, or was ended.
     pub came_to_nothing: bool,
@@ -130,7 +130,7 @@ impl TaskRecord {
         })
     }
 
-    /// The same, for the events of the way back.
+    /// The same, for the events of the rollback.
     fn after_back(&self, what: &TaskEvent) -> Option<TaskState> {
         use TaskState::*;
         Some(match (&self.state, what) {
@@ -145,7 +145,7 @@ impl TaskRecord {
             (state, TaskEvent::NotReverted { why }) if self.is_undoable() => {
                 NotReverted { why: why.clone(), was: Box::new(state.clone()) }
             }
-            // A gate, which is passed again on the way back: the run knows which they are.
+            // A gate, which is passed again during the rollback: the run knows which they are.
             (Done { .. } | Skipped | Failed { .. }, TaskEvent::Started { attempt })
                 if !self.has_changed() && *attempt == self.attempt + 1 =>
             {
@@ -184,7 +184,7 @@ impl TaskRecord {
                 return;
             }
             TaskEvent::Started { attempt } => {
-                // A gate that is passed again on the way back begins anew.
+                // A gate that is passed again during the rollback begins anew.
                 let first = if self.state.has_ended() { None } else { self.started };
                 (self.started, self.ended) = (first.or(Some(at)), None);
                 self.attempt = *attempt;
@@ -240,7 +240,7 @@ impl TaskRecord {
         (self.announced, self.undo) = (None, None);
     }
 
-    /// Whether it has begun to change something that was not taken back: a failed task counts.
+    /// Whether it has begun to change something that was not undone: a failed task counts.
     pub fn has_changed(&self) -> bool {
         self.announced.is_some()
     }
@@ -250,7 +250,7 @@ impl TaskRecord {
         self.has_changed() && !self.came_to_nothing
     }
 
-    /// Whether it may be taken back now: it has changed something, and nothing of it is under way or unknown.
+    /// Whether it may be undone now: it has changed something, and nothing of it is under way or unknown.
     pub fn is_undoable(&self) -> bool {
         use TaskState::*;
         self.has_changed() && matches!(self.state, Pending | Waiting { .. } | Done { .. } | Failed { .. })
@@ -300,7 +300,7 @@ impl TaskState {
         }
     }
 
-    /// Why it did not do its work, or could not be taken back; also once it was taken back.
+    /// Why it did not do its work, or could not be undone; also once it was undone.
     pub fn fault(&self) -> Option<&Fault> {
         match self {
             TaskState::Failed { fault }
@@ -313,7 +313,7 @@ impl TaskState {
         }
     }
 
-    /// What it was before the way back reached it; itself where it has not.
+    /// What it was before the rollback reached it; itself where it has not.
     pub fn forward(&self) -> &TaskState {
         match self {
             TaskState::Undoing { was } | TaskState::NotReverted { was, .. } | TaskState::Stuck { was, .. } => was,

@@ -72,7 +72,7 @@ pub fn begun(event: &Event, state: &RunState) -> Option<(NoticeContext, &'static
         Event::RunStarted { operator, .. } => Some((NoticeContext::of(state, operator), "started")),
         Event::RunResumed { operator, forward: true, .. } => Some((NoticeContext::of(state, operator), "goes on")),
         Event::RunResumed { operator, .. } => {
-            Some((NoticeContext::of(state, operator), "is taken up, to be walked back or ended"))
+            Some((NoticeContext::of(state, operator), "is taken up, to be rolled back or ended"))
         }
         _ => None,
     }

@@ -46,7 +46,7 @@ pub struct StepNode<'r> {
 pub enum StepMark {
     ReadOnly,
     Changes,
-    /// A place to walk back to.
+    /// A place to roll back to.
     Checkpoint,
     /// The point of no return.
     Irreversible,

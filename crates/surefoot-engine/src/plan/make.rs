@@ -101,7 +101,7 @@ fn planned_roll(place: &InRoll) -> PlannedRoll {
     PlannedRoll { id: place.roll.clone(), part }
 }
 
-/// How any task of a step would be taken back, or why one of them cannot be.
+/// How any task of a step would be undone, or why one of them cannot be.
 fn undo_of(step: &Step, tasks: &[Task]) -> PlannedUndo {
     if let Some(reason) = &step.irreversible {
         return PlannedUndo::Irreversible(reason.clone());

@@ -40,7 +40,7 @@ pub struct Plan {
     pub leased_by_login: Vec<HostName>,
     /// In the order of the file.
     pub steps: Vec<PlannedStep>,
-    /// The first step that nothing can take back.
+    /// The first step that nothing can undo.
     pub point_of_no_return: Option<StepId>,
     /// How long the last run took that was done, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,7 +102,7 @@ pub enum PlannedPart {
     Batch,
 }
 
-/// How a step would be taken back.
+/// How a step would be undone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "way", content = "how", rename_all = "snake_case")]
 pub enum PlannedUndo {

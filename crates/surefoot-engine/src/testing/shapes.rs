@@ -56,7 +56,7 @@ pub static THEN: Shape = Shape {
             required "do": Form::OneOf(DOINGS), "rollback",
                 "As the command of that name.";
             optional "to": Form::Text, "staged",
-                "With `rollback`: the checkpoint to walk back to; the start without it.";
+                "With `rollback`: the checkpoint to roll back to; the start without it.";
         },
         PLAYED,
     ],
@@ -134,11 +134,11 @@ pub static EXPECT: Shape = Shape {
         optional "skipped": Form::List(&Form::Text), "[restart]",
             "All whose `when` was false.";
         optional "undone": Form::List(&Form::Text), "[restart, page]",
-            "All that was taken back, in its order.";
+            "All that was undone, in its order.";
         optional "kept": Form::List(&Form::Text), "[told]",
-            "All that the way back passed and left as it was.";
+            "All that the rollback passed and left as it was.";
         optional "failed": Form::Map("", &Form::Text), "{ running@web-2: inactive }",
-            "All that failed, could not be taken back, or is unknown, each with a part of what it said.";
+            "All that failed, could not be undone, or is unknown, each with a part of what it said.";
         optional "commands": Form::Map("", &Form::Text), "{ counted: echo one >> /srv/pages/count }",
             "The text of commands, as it was sent. Secrets are masked.";
         optional "parameters": Form::Map("", &Form::Map("", &Form::Any)), "{ page: { path: /srv/pages/index.html } }",

@@ -114,7 +114,7 @@ pub enum Expected {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpectedOutcome {
     Run(Outcome),
-    /// The point of no return lies on the way back.
+    /// The point of no return lies during the rollback.
     Refused,
 }
 

@@ -51,7 +51,7 @@ impl Story {
         for all in [&mut story.ran, &mut story.skipped, &mut story.undone, &mut story.kept] {
             all.retain(counts);
         }
-        // What only asked has nothing to take back.
+        // What only asked has nothing to undo.
         story.undone.retain(|task| step(task).is_some_and(|step| step.kind.tested != TestMode::Answered));
         story
     }

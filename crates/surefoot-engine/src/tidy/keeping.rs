@@ -59,7 +59,7 @@ impl Keeping {
         }
         let tasks: HashMap<&TaskName, &Task> = program.tasks.iter().map(|task| (&task.name, task)).collect();
         for (name, before) in announced.iter().filter(|(name, _)| !clean(&name.host)) {
-            // What a corrected runbook leaves out has been taken back.
+            // What a corrected runbook leaves out has been undone.
             let Some(step) = tasks.get(name).map(|task| &program.steps[task.step as usize]) else { continue };
             let is_done = |record: &crate::model::TaskRecord| matches!(record.state.forward(), TaskState::Done { .. });
             for leftover in (step.kind.leaves)(before, state.task(name).is_some_and(is_done)) {

@@ -28,7 +28,7 @@ use surefoot_engine::model::{Effect, Fault, FaultKind, Stream};
 use surefoot_engine::world::Sink;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// How long cut links are mended without any progress, before it is a fault.
+/// How long cut links are fixed without any progress, before it is a fault.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two sessions.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -47,7 +47,7 @@ const LOOKS: usize = 3;
 /// broken into several transactions (`broken`).
 ///
 /// The key `surefoot/mirror` at the destination says which revision it has, and moves in the same transaction as that. So
-/// a link that was cut is mended, and an engine that was killed goes on, where the destination is; a second mirror to the
+/// a link that was cut is fixed, and an engine that was killed goes on, where the destination is; a second mirror to the
 /// same destination ends the first. With `until: frozen` it is taken away at the end.
 ///
 /// Not carried, for etcd gives no way: leases (their keys become permanent), revisions and versions, history, users and
@@ -55,7 +55,7 @@ const LOOKS: usize = 3;
 ///
 /// Nor can a client hold back compaction. Where the source compacts what is still to be read, it starts over at a newer
 /// revision (`started_over`), and what is equal by then costs no write; after five times in vain it is `refused`: give
-/// the source a longer `auto-compaction-retention` first. A link that is cut is mended for 60 s without progress; after
+/// the source a longer `auto-compaction-retention` first. A link that is cut is fixed for 60 s without progress; after
 /// that it is a fault, and with `retry` goes on where it was. `denied` where users lack rights to all keys, `no_space`
 /// where the destination is full, `value` where it takes no requests as large as the source does.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -330,7 +330,7 @@ async fn start(source: &Member, hand: &mut Hand, tally: &mut MirrorTally<'_>) ->
     Ok(revision)
 }
 
-/// Compares everything once more, and mends what differs, until nothing does.
+/// Compares everything once more, and fixes what differs, until nothing does.
 async fn prove(source: &Member, revision: i64, hand: &Hand, tally: &mut MirrorTally<'_>) -> Result<Equal, Fault> {
     let mut changes = 0;
     for _ in 0..LOOKS {
@@ -386,7 +386,7 @@ async fn clear(member: &Member) -> Result<(), Fault> {
     }
 }
 
-/// Whether another session may mend it: a silent etcd, a cut link, a token that has grown old.
+/// Whether another session may fix it: a silent etcd, a cut link, a token that has grown old.
 fn is_passing(fault: &Fault) -> bool {
     let cut = matches!(fault.kind, FaultKind::Unreachable | FaultKind::Lost | FaultKind::Timeout);
     is_silence(fault) || cut || says(fault, "invalid auth token")

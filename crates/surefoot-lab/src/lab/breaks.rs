@@ -1,11 +1,11 @@
-//! The words for what can be broken on a host, and mended again.
+//! The words for what can be broken on a host, and fixed again.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::LabError;
 
-/// One thing that breaks a host, or mends it. `Display` and `FromStr` use the spelling of the command line.
+/// One thing that breaks a host, or fixes it. `Display` and `FromStr` use the spelling of the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Break {
     /// Its cable is pulled: packets are lost, and nobody is told.

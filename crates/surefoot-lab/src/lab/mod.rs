@@ -1,4 +1,4 @@
-//! Throw-away Debian hosts on this machine: real systemd as PID 1, real sshd, real etcd.
+//! Disposable Debian hosts on this machine: real systemd as PID 1, real sshd, real etcd.
 //!
 //! A host is a systemd-nspawn container: an overlay over a cached Debian root, a network namespace on the lab's
 //! own bridge, and a cgroup that holds all of its processes. A lab is a few such hosts that reach one another and
@@ -173,7 +173,7 @@ impl Lab {
         boot::enter(&HostCgroup::of(self.name(), host)?, host, words)
     }
 
-    /// Breaks or mends something on the host.
+    /// Breaks or fixes something on the host.
     pub fn apply(&self, host: &LabName, what: Break) -> Result<(), LabError> {
         apply::apply(self, host, what)
     }

@@ -66,7 +66,7 @@ fn gateway(record: &LabRecord) -> String {
     format!("10.77.{}.1", record.network)
 }
 
-/// Pulls or plugs the host's cable: at the bridge's side, so that the host cannot mend it.
+/// Pulls or plugs the host's cable: at the bridge's side, so that the host cannot fix it.
 pub(super) fn set_link(lab: &LabName, index: usize, up: bool) -> Result<(), LabError> {
     let state = if up { "up" } else { "down" };
     ip(&["-n", &ids::of_lab(lab), "link", "set", &port_of(index), state])

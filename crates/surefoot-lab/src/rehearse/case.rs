@@ -30,9 +30,9 @@ pub enum CaseOutcome {
     RolledBack,
     /// Unknown; settled by the operator, and then completed or rolled back.
     Resolved,
-    /// Rolled back, but for what nothing can take back: that is named.
+    /// Rolled back, but for what nothing can undo: that is named.
     Kept,
-    /// Something could not be taken back.
+    /// Something could not be undone.
     Stuck,
     /// Unknown, and nobody can tell.
     Unknown,

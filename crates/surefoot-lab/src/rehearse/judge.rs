@@ -26,7 +26,7 @@ pub fn wrong(
     }
     match end {
         End::Completed => completed(subject, work, &state),
-        // What was kept left with what was taken back, or it shows here.
+        // What was kept left with what was undone, or it shows here.
         End::RolledBack | End::Kept => as_before(scene),
         End::Stuck | End::Unknown => Ok(None),
         End::Nowhere => Ok(Some("neither `resume` nor `rollback` brought it anywhere".into())),

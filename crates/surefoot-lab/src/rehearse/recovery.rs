@@ -35,9 +35,9 @@ pub struct Recovery<'a> {
 pub enum End {
     Completed,
     RolledBack,
-    /// Walked back; what nothing can take back was kept, by its name.
+    /// Rolled back; what nothing can undo was kept, by its name.
     Kept,
-    /// Walked back, and something could not be taken back.
+    /// Rolled back, and something could not be undone.
     Stuck,
     /// Nobody can say what became of a step.
     Unknown,

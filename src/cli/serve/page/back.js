@@ -6,7 +6,7 @@ import { ask } from "./server.js";
 export function back(main, seen) {
   const list = el("div");
   const part = el("details", { class: "step", ontoggle: look }, el("summary", {}, el("span", { class: "id" }, "What a rollback would do now")), list);
-  main.append(el("h2", {}, "The way back"), part);
+  main.append(el("h2", {}, "The rollback"), part);
   let [waits, busy] = [false, false];
 
   async function look() {
@@ -28,7 +28,7 @@ export function back(main, seen) {
 function told(way) {
   const undone = way.steps.filter((step) => step.undone).length;
   const kept = way.steps.length - undone;
-  const notes = [el("p", {}, `To ${way.to ? `the checkpoint ${way.to}` : "the start"}: ${undone} of ${way.steps.length} changes would be taken back${kept ? `, ${kept} would stay` : ""}.`)];
+  const notes = [el("p", {}, `To ${way.to ? `the checkpoint ${way.to}` : "the start"}: ${undone} of ${way.steps.length} changes would be undone${kept ? `, ${kept} would stay` : ""}.`)];
   if (way.wall) notes.push(el("p", { class: "bad" }, `It cannot pass ${way.wall}, a point of no return.`));
   for (const task of way.unknown) notes.push(el("p", { class: "open" }, `It waits for ${task}, whose outcome is unknown.`));
   if (way.gates.length) notes.push(el("p", {}, `It goes batch by batch, and looks at ${way.gates.join(", ")} between them.`));

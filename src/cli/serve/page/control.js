@@ -17,7 +17,7 @@ export function forEngine(seen) {
   const pause = head.paused
     ? act(seen, "Go on", "pause", { paused: false }, () => ["The next steps of the run begin."])
     : act(seen, "Pause", "pause", { paused: true }, () => ["No further task is begun, on any host, until somebody lets the run go on. What runs is let finish.", ...now(running())]);
-  const after = `Then the run ends as interrupted: \`surefoot resume ${head.run}\` goes on with it, and \`surefoot rollback ${head.run}\` walks it back.`;
+  const after = `Then the run ends as interrupted: \`surefoot resume ${head.run}\` goes on with it, and \`surefoot rollback ${head.run}\` rolls it back.`;
   const stop = act(seen, "Stop safely", "stop", {}, () => ["What runs is let finish, nothing new starts.", ...now(running()), after]);
   const cancel = act(seen, "Cancel", "cancel", {}, () => [
     "Nothing new starts, and what runs on the hosts is ended at once, with every process that it started.",

@@ -100,7 +100,7 @@ function leftOut(head) {
 function notes({ head, broken, noInputs }) {
   const notes = [];
   if (broken) notes.push(`The record cannot be read on: ${broken}`);
-  if (noInputs) notes.push(`The order of its steps and its way back are not known: ${noInputs}`);
+  if (noInputs) notes.push(`The order of its steps and its rollback are not known: ${noInputs}`);
   if (!head.end && !head.engine) notes.push(`No engine is at work on this run: \`surefoot resume ${head.run}\` goes on with it.`);
   if (head.paused) notes.push(`${head.paused} has it wait before its next step.`);
   return notes;

@@ -46,6 +46,6 @@ export function state(run) {
   if (!run.engine) return "no engine";
   if (run.asks?.length) return "waits for an answer";
   if (run.paused) return "paused";
-  if (run.back) return "walking back";
+  if (run.back) return "rolling back";
   return run.stopping ? "stopping" : "running";
 }

@@ -86,7 +86,7 @@ fn several(count: usize) -> Fault {
     fault.hint("set the flags by hand in the one that is meant")
 }
 
-/// The values of a key of `[Service]` that count, each with the number of its file. An empty one takes back those
+/// The values of a key of `[Service]` that count, each with the number of its file. An empty one undoes those
 /// before it; a line goes on after a backslash, past comments (systemd.syntax(7)).
 fn assigned(files: &[UnitFile], key: &str) -> Vec<(usize, Vec<Char>)> {
     let mut found: Vec<(usize, Vec<Char>)> = Vec::new();

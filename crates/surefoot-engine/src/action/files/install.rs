@@ -1,4 +1,4 @@
-//! Contents that come to be at a path at once or not at all, and the way back.
+//! Contents that come to be at a path at once or not at all, and the rollback.
 
 use super::{Keep, Owned, Was, attributes_of, check, script, task_name, temp_of};
 use crate::action::{Cx, Leftover, Mode};

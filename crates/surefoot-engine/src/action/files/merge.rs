@@ -1,4 +1,4 @@
-//! An edit taken back from among edits of others: a merge of three texts, word by word.
+//! An edit undone from among edits of others: a merge of three texts, word by word.
 //!
 //! What an edit has made of a file is kept on the host beside the original. Where others have edited other words of the file
 //! since, ours go back and theirs stay; where they have edited the same, nothing can be told apart.
@@ -41,7 +41,7 @@ async fn kept_edit(cx: &Cx<'_>, original: &Original) -> Result<Option<(String, S
     }))
 }
 
-/// How an edit is taken back from among others' edits.
+/// How an edit is undone from among others' edits.
 pub struct UndoneEdit<'a> {
     original: &'a Original,
     /// What is there now.

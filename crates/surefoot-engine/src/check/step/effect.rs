@@ -1,4 +1,4 @@
-//! What a step's effect demands of it: an id, a way back, no blind repetition; only looking in some places.
+//! What a step's effect demands of it: an id, a rollback, no blind repetition; only looking in some places.
 
 use super::StepContext;
 use super::common::Common;
@@ -68,7 +68,7 @@ impl Acting<'_, '_> {
             _ if self.named => return,
             Effect::Opaque if !is_opaque(self.kind) => "the journal and `settle` call it by that",
             Effect::Opaque => "the journal and `settle` call it by that; a command that only looks says `reads: true`",
-            _ if self.common.undo.is_some() => "what has an `undo` is called by its id when it is taken back",
+            _ if self.common.undo.is_some() => "what has an `undo` is called by its id when it is undone",
             _ => return,
         };
         let problem = Diagnostic::error("E0207", self.step, "this step needs an `id`").here("add `id: NAME`");
@@ -97,15 +97,15 @@ impl Acting<'_, '_> {
         match (self.effect, self.undoing) {
             (Effect::ReadOnly, _) => {}
             (Effect::Opaque, _) if !is_opaque(self.kind) => {
-                let message = "this says neither how to take it back nor that nothing can";
+                let message = "this says neither how to undo it nor that nothing can";
                 reader.warn("W0201", self.action, message, "add `undo`, or `irreversible: REASON`");
             }
             _ if is_opaque(self.kind) => {
-                let message = "this command says neither how to take it back nor that nothing can";
+                let message = "this command says neither how to undo it nor that nothing can";
                 reader.warn("W0201", self.action, message, "add `undo`, `irreversible: REASON`, or `reads: true`");
             }
             (_, UndoSupport::Unsupported(why)) => {
-                let message = format!("nothing takes this back: {why}");
+                let message = format!("nothing undoes this: {why}");
                 reader.warn("W0201", self.action, message, "add `undo`, or `irreversible: REASON`");
             }
             (_, UndoSupport::Supported(_) | UndoSupport::NotNeeded(_)) => {}

@@ -24,9 +24,9 @@ pub(in crate::check) fn check_name(reader: &mut CheckContext, name: &str, span: 
     }
     let message = format!("`{name}` cannot name {what}: a to z, digits and `_` only, a letter first");
     let problem = Diagnostic::error("E0301", span, message);
-    let mended: String = name.to_lowercase().chars().map(|c| if word(c) { c } else { '_' }).collect();
-    let usable = mended.starts_with(|c: char| c.is_ascii_lowercase()) && mended.len() <= 64;
-    reader.problems.push(if usable { problem.guess(span, mended) } else { problem });
+    let fixed: String = name.to_lowercase().chars().map(|c| if word(c) { c } else { '_' }).collect();
+    let usable = fixed.starts_with(|c: char| c.is_ascii_lowercase()) && fixed.len() <= 64;
+    reader.problems.push(if usable { problem.guess(span, fixed) } else { problem });
 }
 
 pub(super) fn on(reader: &mut CheckContext, node: &Node) -> Option<String> {
@@ -150,12 +150,12 @@ pub(super) fn become_user(reader: &mut CheckContext, node: &Node) -> Templated {
     }
 }
 
-/// `irreversible`: why nothing can take it back; `no` is no reason.
+/// `irreversible`: why nothing can undo it; `no` is no reason.
 pub(super) fn reason(reader: &mut CheckContext, node: &Node) -> Option<String> {
     let is_word = |text: &str| ["yes", "no", "true", "false"].contains(&text.to_lowercase().as_str());
     if node.as_str().is_none_or(is_word) {
         let problem = Diagnostic::error("E0501", node.span, "`irreversible` is the reason, as text");
-        reader.problems.push(problem.help("a step that can be taken back does not have the key"));
+        reader.problems.push(problem.help("a step that can be undone does not have the key"));
         return None;
     }
     reader.literal(node, "`irreversible`")

@@ -59,12 +59,12 @@ impl RunState {
     fn check_direction(&self, task: &TaskName, starts: bool, undoes: bool) -> Result<(), String> {
         match &self.back {
             Some(walk) if starts && walk.gates.contains(task) => Ok(()),
-            Some(_) if starts => Err(format!("{task} starts though the run is walked back")),
+            Some(_) if starts => Err(format!("{task} starts though the run is rolled back")),
             None if starts && self.task(task).is_some_and(|record| record.state.has_ended()) => {
                 Err(format!("{task} starts though it has ended"))
             }
             Some(walk) if undoes && !walk.tasks.contains(task) => Err(format!("the walk does not pass {task}")),
-            None if undoes => Err(format!("{task} is taken back though the run goes forward")),
+            None if undoes => Err(format!("{task} is undone though the run goes forward")),
             _ => Ok(()),
         }
     }
@@ -80,7 +80,7 @@ impl RunState {
         }
         if forward && let Some((name, _)) = self.in_flight().find(|(_, t)| matches!(t.state, TaskState::Undoing { .. }))
         {
-            return Err(format!("the run goes forward while {name} is being taken back"));
+            return Err(format!("the run goes forward while {name} is being undone"));
         }
         let unsure = |state: &TaskState| matches!(state, TaskState::Changing { .. } | TaskState::Unknown { .. });
         match again.iter().find(|name| self.task(name).is_none_or(|task| unsure(&task.state))) {
@@ -110,11 +110,11 @@ impl RunState {
 
     fn check_back(&self, tasks: &[TaskName]) -> Result<(), String> {
         if self.finish.is_some() {
-            return Err("the run is walked back though only `finally` is left".into());
+            return Err("the run is rolled back though only `finally` is left".into());
         }
         let under_way = |state: &TaskState| matches!(state, TaskState::Running | TaskState::Changing { .. });
         if let Some((name, _)) = self.in_flight().find(|(_, task)| under_way(&task.state)) {
-            return Err(format!("the run is walked back while {name} is under way"));
+            return Err(format!("the run is rolled back while {name} is under way"));
         }
         let unknown = |name: &&TaskName| self.task(name).is_none_or(TaskRecord::is_unknown);
         match tasks.iter().find(unknown) {

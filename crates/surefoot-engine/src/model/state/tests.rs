@@ -115,7 +115,7 @@ fn each_state_lets_only_its_own_events_follow() {
     assert_eq!(may_follow(&[start(1), changing(1), unknown]), [&acted[..], &found].concat());
 }
 
-/// The kinds of event that may follow after these, once the run is walked back; those in `back` come after that.
+/// The kinds of event that may follow after these, once the run is rolled back; those in `back` come after that.
 fn may_follow_back(before: &[TaskEvent], back: &[TaskEvent]) -> Vec<&'static str> {
     let legal = |what: &TaskEvent| {
         let mut state = run();
@@ -128,7 +128,7 @@ fn may_follow_back(before: &[TaskEvent], back: &[TaskEvent]) -> Vec<&'static str
 }
 
 #[test]
-fn on_the_way_back_only_what_has_changed_is_taken_back() {
+fn on_the_rollback_only_what_has_changed_is_undone() {
     let failed = TaskEvent::Failed { fault: fault() };
     let undoing = |attempt| TaskEvent::Undoing { attempt };
     assert_eq!(may_follow_back(&[], &[]), [""; 0]);
@@ -144,7 +144,7 @@ fn on_the_way_back_only_what_has_changed_is_taken_back() {
 }
 
 #[test]
-fn what_is_under_way_or_unknown_is_not_walked_back() {
+fn what_is_under_way_or_unknown_is_not_rolled_back() {
     let mut state = run();
     task(&mut state, "a@h", start(1)).unwrap();
     assert!(roll_back(&mut state).is_err());
@@ -154,7 +154,7 @@ fn what_is_under_way_or_unknown_is_not_walked_back() {
     assert!(roll_back(&mut state).is_err());
     task(&mut state, "a@h", resolved(true)).unwrap();
     roll_back(&mut state).unwrap();
-    assert!(task(&mut state, "b@h", start(1)).is_err(), "nothing starts on the way back");
+    assert!(task(&mut state, "b@h", start(1)).is_err(), "nothing starts during the rollback");
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn write(loaded: &EtcdUnit, files: &mut Files, name: &str, value: &str) -> Resul
 fn assign(file: &str, text: &str, variable: String, value: &str) -> Result<String, Fault> {
     environment::edit(text, &[(variable, value.to_owned())], &[]).ok_or_else(|| {
         let fault = Fault::refused(format!("{file} has a quote or a line that never ends"));
-        fault.hint("mend the file by hand first")
+        fault.hint("fix the file by hand first")
     })
 }
 

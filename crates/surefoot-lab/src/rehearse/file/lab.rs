@@ -1,4 +1,4 @@
-//! `lab` of a rehearsal: which throw-away hosts it takes.
+//! `lab` of a rehearsal: which disposable hosts it takes.
 
 use crate::lab::{DataDisk, Etcd, HostSpec, LabError, LabName, LabSpec, Package};
 use std::collections::BTreeSet;
@@ -49,7 +49,7 @@ const DISK: Form =
 pub(super) static LAB: Shape = Shape {
     name: "lab",
     what: "`lab`",
-    about: "Throw-away hosts.",
+    about: "Disposable hosts.",
     groups: &[fields! {
         optional "hosts": Form::Either(&[Form::Whole { least: 1, most: 200 }, Form::Set(&HOST_NAME)]), "3",
             "How many, named etcd-1 and so on, or a list of their names; 3 by default. All are in the group `members`.";

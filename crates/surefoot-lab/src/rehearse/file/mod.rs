@@ -1,4 +1,4 @@
-//! `NAME.rehearse.yaml`: what a rehearsal does around a runbook on throw-away hosts.
+//! `NAME.rehearse.yaml`: what a rehearsal does around a runbook on disposable hosts.
 //!
 //! Its `setup` and `damage` are steps of the runbook language: each becomes a document of its own, checked and run
 //! like any other.
@@ -38,10 +38,10 @@ pub struct Rehearsal {
 pub static REHEARSAL: Shape = Shape {
     name: "rehearsal",
     what: "a rehearsal",
-    about: "What `surefoot rehearse` does around a runbook, on throw-away hosts of this machine.",
+    about: "What `surefoot rehearse` does around a runbook, on disposable hosts of this machine.",
     groups: &[fields! {
         required "lab": Form::Shape(&lab::LAB), "{ hosts: 3, etcd: \"3.5\" }",
-            "The throw-away hosts.";
+            "The disposable hosts.";
         optional "hosts": Form::OfRunbook("hosts"), "{ members: { min: 1 } }",
             "The roles of `setup`, `damage` and `proof`, as in a runbook.";
         optional "setup": Form::OfRunbook("steps"), "[{ id: start, on: members, service: { unit: etcd, state: started } }]",
