@@ -19,7 +19,7 @@ use std::sync::OnceLock;
 use surefoot_engine::journal::RunFolder;
 use surefoot_engine::secret::Masks;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
@@ -47,7 +47,8 @@ pub fn start(options: &LogOptions<'_>) -> Result<(), Exit> {
     let given = given().map_err(|why| Exit::WrongInput.because(why))?;
     let filter = parse(given.as_deref().unwrap_or(DEFAULT)).map_err(|why| Exit::WrongInput.because(why))?;
     let file = options.file.map(|path| private(path).map_err(|why| unusable(path, &why))).transpose()?;
-    let is_off = filter.max_level_hint() == Some(LevelFilter::OFF);
+    let is_off =
+        filter.iter().map(|(_, level)| level).chain(filter.default_level()).all(|level| level == LevelFilter::OFF);
     if is_off && !options.verbose {
         return Ok(());
     }
@@ -68,11 +69,11 @@ fn given() -> Result<Option<String>, String> {
     }
 }
 
-fn parse(text: &str) -> Result<EnvFilter, String> {
-    EnvFilter::builder().parse(text).map_err(|error| {
+fn parse(text: &str) -> Result<Targets, String> {
+    text.parse().map_err(|error: ParseError| {
         format!(
             "{FILTER}={text:?}: {error}; expected a level (error, warn, info, debug, trace, off), or levels of modules such \
-             as `warn,surefoot::world=debug`"
+             as `warn,surefoot_engine::world=debug`"
         )
     })
 }
