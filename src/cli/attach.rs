@@ -1,15 +1,15 @@
 //! `surefoot attach`: a run as it goes on, from another terminal. Reads the run's folder; what is wanted of the run goes to
 //! its engine. To leave the view leaves the run alone.
 
+use super::actions::ACTIONS;
 use super::args::{Attach as Args, LogFormat};
 use super::console::{self, WatchedRun};
 use super::control::{self, ControlReply, ControlRequest};
-use super::exit::Exit;
+use super::exit::{CommandResult, Exit};
 use super::operator::operator_name;
+use super::options;
 use super::out::tell_line;
-use super::run::in_runtime;
-use super::run_inputs::{self, RunInputs};
-use super::{options, runs};
+use super::session::{in_runtime, store};
 use crate::report::console::{Console, ConsoleRequest, OpenTerminal};
 use crate::report::{JsonLines, Lines, Places};
 use std::collections::HashMap;
@@ -24,6 +24,7 @@ use surefoot_engine::execute::file_name;
 use surefoot_engine::journal::{JournalError, RunFolder, Tail};
 use surefoot_engine::model::{Event, Observer, RunState, Stamped, Stream, TaskEvent, TaskName};
 use surefoot_engine::secret::Masks;
+use surefoot_engine::session::{RunInputs, read_for_resume};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -36,29 +37,16 @@ const PIECE: u64 = 16 << 10;
 /// A terminal that has taken nothing for so long is left as it is.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
-    let opened = runs::store(state).and_then(|store| runs::find(&store, &args.run)).and_then(|folder| {
-        let mut tail = Tail::open(&folder.journal())?;
-        tail.advance(|_, _| {})?;
-        Ok((folder, tail))
-    });
-    let (folder, tail) = match opened {
-        Ok(opened) => opened,
-        Err(error) => return Exit::Failed.because(error),
-    };
-    let kept = match run_inputs::read_for_resume(&folder, &tail.so_far().state) {
-        Ok(kept) => kept,
-        Err(refusal) => return Exit::Failed.because(refusal),
-    };
-    in_runtime(async {
-        match attach(args, folder, kept).await {
-            Ok(exit) => exit,
-            Err(error) => Exit::Failed.because(error),
-        }
-    })
+pub fn main(state: &Option<PathBuf>, args: &Args) -> CommandResult {
+    let folder = store(state)?.find_asked(&args.run)?;
+    let mut tail = Tail::open(&folder.journal())?;
+    tail.advance(|_, _| {})?;
+    let kept = read_for_resume(&folder, &tail.so_far().state, &ACTIONS);
+    let kept = kept.map_err(|refusal| Exit::Failed.because(refusal))?;
+    in_runtime(attach(args, folder, kept))
 }
 
-async fn attach(args: &Args, folder: RunFolder, kept: RunInputs) -> Result<Exit, Box<dyn std::error::Error>> {
+async fn attach(args: &Args, folder: RunFolder, kept: RunInputs) -> CommandResult {
     let places = Places::of(&kept.prepared.program, kept.prepared.sources.clone(), Masks::default());
     let state = Arc::new(RwLock::new(RunState::default()));
     let mut view = View::open(args, &folder, &kept, state.clone(), places)?;
@@ -80,16 +68,17 @@ async fn attach(args: &Args, folder: RunFolder, kept: RunInputs) -> Result<Exit,
     };
     view.close().await;
     let run = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(match (left, tail.so_far().state.outcome) {
+    match (left, tail.so_far().state.outcome) {
         (true, _) => {
             tell_line!("the view was left; {run} goes on: `surefoot attach {run}` shows it again");
-            Exit::Done
+            Ok(Exit::Done)
         }
-        (false, Some(outcome)) => outcome.into(),
+        (false, Some(outcome)) => Ok(outcome.into()),
         (false, None) => {
-            Exit::Interrupted.because(format!("no engine is at work on it: `surefoot resume {run}` goes on with it"))
+            Err(Exit::Interrupted
+                .because(format!("no engine is at work on it: `surefoot resume {run}` goes on with it")))
         }
-    })
+    }
 }
 
 /// What is shown of the run, and where.

@@ -2,75 +2,70 @@
 
 use super::args::Cancel as Args;
 use super::control::{self, ControlReply, ControlRequest};
-use super::exit::Exit;
-use super::lease::LeaseOptions;
+use super::drive::drive;
+use super::engine_log;
+use super::exit::{CommandResult, Exit, Failure};
 use super::operator::operator_name;
-use super::reopened_run::Taken;
-use super::run::in_runtime;
-use super::runs;
-use crate::report;
+use super::options::Options;
+use super::out::{tell, tell_line};
+use super::session::{in_runtime, masked, session_of_records, store};
+use crate::report::{self, labels};
 use std::path::PathBuf;
+use surefoot_engine::execute::Goal;
 use surefoot_engine::journal::{Journal, JournalError, RunFolder};
 use surefoot_engine::model::{RunState, TaskName};
+use surefoot_engine::session::LeaseOptions;
 
-pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
-    let folder = match runs::store(state).and_then(|store| runs::find(&store, &args.run)) {
-        Ok(folder) => folder,
-        Err(error) => return Exit::Failed.because(error),
-    };
-    let asked = match ask(&folder) {
-        Ok(asked) => asked,
-        Err(exit) => return exit,
-    };
-    match replayed(&folder) {
-        // An engine that has ended has done all that can be done.
-        Ok(run) if run.outcome.is_some() && (asked || at_work(&run).is_empty()) => said(&run),
-        Ok(_) => in_place_of_the_engine(state, args, &folder),
-        Err(error) => Exit::Failed.because(error),
+pub fn main(state: &Option<PathBuf>, args: &Args) -> CommandResult {
+    let folder = store(state)?.find_asked(&args.run)?;
+    let asked = ask(&folder)?;
+    let run = replayed(&folder)?;
+    // An engine that has ended has done all that can be done.
+    if run.outcome.is_some() && (asked || at_work(&run).is_empty()) {
+        tell!("{}", report::run::line(&run));
+        return verdict(&run);
     }
+    in_runtime(in_place_of_the_engine(state, args))?;
+    verdict(&replayed(&folder)?)
 }
 
 /// Asks the engine, and waits until it is gone, however that comes. False where none was alive.
-fn ask(folder: &RunFolder) -> Result<bool, Exit> {
-    match control::ask(folder.path(), &ControlRequest::Cancel { by: operator_name() }) {
-        Ok(Some(ControlReply::Done)) => {
-            Journal::wait(&folder.journal()).map(|()| true).map_err(|error| Exit::Failed.because(error))
+fn ask(folder: &RunFolder) -> Result<bool, Failure> {
+    match control::ask(folder.path(), &ControlRequest::Cancel { by: operator_name() })? {
+        Some(ControlReply::Done) => {
+            Journal::wait(&folder.journal())?;
+            Ok(true)
         }
-        Ok(Some(ControlReply::Refused { why })) => Err(Exit::Failed.because(why)),
-        Ok(None) => Ok(false),
-        Err(error) => Err(Exit::Failed.because(error)),
+        Some(ControlReply::Refused { why }) => Err(Exit::Failed.because(why)),
+        None => Ok(false),
     }
 }
 
-fn in_place_of_the_engine(state: &Option<PathBuf>, args: &Args, folder: &RunFolder) -> Exit {
-    let taken = match Taken::open(state, &args.run) {
-        Ok(taken) => taken,
-        Err(exit) => return exit,
-    };
+/// Connects the hosts that can be reached, and ends what an earlier engine has left at work there.
+async fn in_place_of_the_engine(state: &Option<PathBuf>, args: &Args) -> Result<(), Failure> {
+    let session = session_of_records(store(state)?);
+    let opened = session.open(&args.run)?;
+    let secrets = masked(opened.secrets()?);
+    for name in opened.changed_secrets(&secrets) {
+        tell_line!("warning: `{name}` is not what the run had: what its steps print now is not masked by it");
+    }
+    engine_log::store_in(&opened.folder);
+    let folder = opened.inputs.origin.call.folder.clone();
+    let (ready, faults) = opened.connect_to_cancel(&session, secrets).await?;
+    faults.iter().for_each(|fault| tell!("{}", labels::fault(fault, "")));
     let hold = LeaseOptions { take_over: args.take_over, ..LeaseOptions::default() };
-    in_runtime(async {
-        match taken.cancel(hold).await.map(|_| replayed(folder)) {
-            Ok(Ok(run)) => verdict(&run),
-            Ok(Err(error)) => Exit::Failed.because(error),
-            Err(exit) => exit,
-        }
-    })
+    let active = ready.begin(Goal::Cancel, &hold).await?;
+    drive(active, Options::silent(folder)).await.map(drop)
 }
 
-/// How a run ended that nothing has to be done for any more.
-fn said(run: &RunState) -> Exit {
-    crate::cli::out::tell!("{}", report::run::line(run));
-    verdict(run)
-}
-
-fn verdict(run: &RunState) -> Exit {
+fn verdict(run: &RunState) -> CommandResult {
     let left: Vec<String> = at_work(run).iter().map(ToString::to_string).collect();
     match (left.is_empty(), run.outcome) {
-        (true, Some(_)) => Exit::Done,
+        (true, Some(_)) => Ok(Exit::Done),
         (true, None) => {
-            Exit::Interrupted.because("left before everything was ended: `surefoot cancel` goes on with it")
+            Err(Exit::Interrupted.because("left before everything was ended: `surefoot cancel` goes on with it"))
         }
-        (false, _) => Exit::Unknown.because(format!("what became of these is not known: {}", left.join(", "))),
+        (false, _) => Err(Exit::Unknown.because(format!("what became of these is not known: {}", left.join(", ")))),
     }
 }
 

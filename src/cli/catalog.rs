@@ -1,7 +1,7 @@
 //! Runbooks by name: the search path of whoever calls, and what a word was taken for.
 
 use super::config;
-use super::exit::Exit;
+use super::exit::Failure;
 use std::path::{Path, PathBuf};
 use surefoot_engine::catalog::{Catalog, Found};
 use surefoot_engine::load;
@@ -11,7 +11,7 @@ use surefoot_engine::model::{Diagnostic, Sources};
 pub const FOLDERS: &str = "SUREFOOT_RUNBOOKS";
 
 /// The folders of the environment, those of the user's own file (`config` names another), and what is built in.
-pub fn catalog(config: Option<&Path>) -> Result<Catalog, Exit> {
+pub fn catalog(config: Option<&Path>) -> Result<Catalog, Failure> {
     let named = config.map(Path::to_owned).or_else(|| std::env::var_os(config::NAMED).map(PathBuf::from));
     let mut folders = of_environment();
     folders.extend(config::read(named.as_deref())?.runbooks);

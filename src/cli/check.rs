@@ -2,10 +2,10 @@
 
 use super::args::{CheckArgs, Findings};
 use super::catalog::{catalog, resolve};
-use super::exit::Exit;
+use super::diagnostics;
+use super::exit::{CommandResult, Exit};
 use super::fix;
-use super::out::say;
-use super::prepare::{list, redacted, show, verdict};
+use super::out::{say, tell};
 use crate::cli::actions::ACTIONS;
 use crate::report;
 use surefoot_engine::catalog::{self, Catalog, Location};
@@ -14,13 +14,10 @@ use surefoot_engine::load::{self, Inventory};
 use surefoot_engine::model::{Diagnostic, Sources};
 use surefoot_engine::testing;
 
-pub fn main(args: &CheckArgs) -> Exit {
+pub fn main(args: &CheckArgs) -> CommandResult {
     let mut sources = Sources::default();
     let mut problems = Vec::new();
-    let catalog = match catalog(None) {
-        Ok(catalog) => catalog,
-        Err(exit) => return exit,
-    };
+    let catalog = catalog(None)?;
     let inventory = match args.inventory.as_ref().map(|given| load::hosts_unrun(given, &mut sources)).transpose() {
         Ok(loaded) => loaded.and_then(|loaded| {
             problems = loaded.warnings;
@@ -42,12 +39,12 @@ pub fn main(args: &CheckArgs) -> Exit {
         if args.fix
             && let Err(why) = fix::text(&location, inventory.as_ref(), &catalog)
         {
-            return Exit::Failed.because(format!("{location}: {why}"));
+            return Err(Exit::Failed.because(format!("{location}: {why}")));
         }
         problems.extend(found(&location, inventory.as_ref(), &catalog, &mut sources));
     }
-    let exit = print_findings(&problems, &sources, args.format);
-    match exit {
+    print_findings(&problems, &sources, args.format);
+    Ok(match diagnostics::exit(&problems) {
         Exit::Done if args.deny_warnings && !problems.is_empty() => Exit::WrongInput,
         // Warnings have their own summary.
         Exit::Done if args.format == Findings::Text && problems.is_empty() => {
@@ -55,18 +52,17 @@ pub fn main(args: &CheckArgs) -> Exit {
             Exit::Done
         }
         exit => exit,
-    }
+    })
 }
 
-fn print_findings(problems: &[Diagnostic], sources: &Sources, format: Findings) -> Exit {
-    let (told, shown) = redacted(problems, sources);
+fn print_findings(problems: &[Diagnostic], sources: &Sources, format: Findings) {
+    let (redacted, shown) = diagnostics::redacted(problems, sources);
     match format {
-        Findings::Text => return show(problems, sources),
-        Findings::Json => return list(problems, sources),
-        Findings::Sarif => say!("{:#}\n", report::sarif(&told, &shown)),
-        Findings::Github => told.iter().for_each(|problem| say!("{}\n", report::github(problem, &shown))),
+        Findings::Text => tell!("{}", diagnostics::text(problems, sources)),
+        Findings::Json => diagnostics::list(problems, sources),
+        Findings::Sarif => say!("{:#}\n", report::sarif(&redacted, &shown)),
+        Findings::Github => redacted.iter().for_each(|problem| say!("{}\n", report::github(problem, &shown))),
     }
-    verdict(problems)
 }
 
 /// What is wrong with a runbook, a rehearsal or a test.

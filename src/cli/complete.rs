@@ -5,7 +5,8 @@
 
 use super::actions::ACTIONS;
 use super::catalog::of_environment;
-use super::{args, config, run_inputs, runs};
+use super::session;
+use super::{args, config};
 use crate::report::manual;
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 use std::ffi::OsStr;
@@ -15,6 +16,7 @@ use surefoot_engine::check::{CODES, Step};
 use surefoot_engine::journal::{RunFolder, Store};
 use surefoot_engine::load::{self, Document, Inventory};
 use surefoot_engine::model::{RunId, RunState, Sources};
+use surefoot_engine::session::read_for_resume;
 
 /// The variable by which a shell asks.
 pub const ASKED: &str = "SUREFOOT_COMPLETE";
@@ -103,7 +105,7 @@ pub fn steps(current: &OsStr) -> Candidates {
 /// The checkpoints of the run that is named.
 pub fn checkpoints(current: &OsStr) -> Candidates {
     let Some((folder, state)) = run() else { return Vec::new() };
-    let Ok(kept) = run_inputs::read_for_resume(&folder, &state) else { return Vec::new() };
+    let Ok(kept) = read_for_resume(&folder, &state, &ACTIONS) else { return Vec::new() };
     let names = kept.prepared.program.steps.iter().filter_map(Step::checkpoint);
     fitting(names.map(CompletionCandidate::new), current)
 }
@@ -170,14 +172,14 @@ fn inventory() -> Option<Inventory> {
 
 fn store() -> Option<Store> {
     let folder = after(&["--state"]).or_else(|| std::env::var("SUREFOOT_STATE").ok());
-    runs::store(&folder.map(PathBuf::from)).ok()
+    session::store(&folder.map(PathBuf::from)).ok()
 }
 
 /// The first run that the line names.
 fn run() -> Option<(RunFolder, RunState)> {
     let store = store()?;
     let state = |word: String| {
-        let folder = runs::find(&store, &RunId::from(word)).ok()?;
+        let folder = store.find_asked(&RunId::from(word)).ok()?;
         let state = folder.replay(|_, _| {}).ok()?.state;
         Some((folder, state))
     };

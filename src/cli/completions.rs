@@ -2,14 +2,14 @@
 
 use super::args::{Args, Shell};
 use super::complete::ASKED;
-use super::exit::Exit;
+use super::exit::{CommandResult, Exit};
 use clap::CommandFactory;
 use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
 use std::io;
 use std::path::Path;
 
 /// Prints what a shell reads once. From then on it asks the program itself.
-pub fn main(shell: Shell) -> Exit {
+pub fn main(shell: Shell) -> CommandResult {
     let shell: &dyn EnvCompleter = match shell {
         Shell::Bash => &Bash,
         Shell::Zsh => &Zsh,
@@ -17,8 +17,8 @@ pub fn main(shell: Shell) -> Exit {
     };
     let name = env!("CARGO_PKG_NAME");
     match shell.write_registration(ASKED, name, name, name, &mut io::stdout()) {
-        Ok(()) => Exit::Done,
-        Err(error) => Exit::Failed.because(error),
+        Ok(()) => Ok(Exit::Done),
+        Err(error) => Err(Exit::Failed.because(error)),
     }
 }
 
@@ -28,12 +28,13 @@ pub fn answer() {
 }
 
 /// Writes the page of every command into a folder, or prints that of the program.
-pub fn man(folder: Option<&Path>) -> Exit {
+pub fn man(folder: Option<&Path>) -> CommandResult {
     let written = match folder {
         Some(folder) => {
             std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Args::command(), folder))
         }
         None => clap_mangen::Man::new(Args::command()).render(&mut io::stdout()),
     };
-    written.map_or_else(|error| Exit::Failed.because(error), |()| Exit::Done)
+    written?;
+    Ok(Exit::Done)
 }

@@ -1,7 +1,6 @@
 //! The user's own file: found, read, and its mistakes shown.
 
-use super::exit::Exit;
-use super::prepare::show;
+use super::exit::Failure;
 use std::path::{Path, PathBuf};
 use surefoot_engine::load::{self, UserConfig};
 use surefoot_engine::model::Sources;
@@ -10,10 +9,10 @@ use surefoot_engine::model::Sources;
 pub const NAMED: &str = "SUREFOOT_CONFIG";
 
 /// The file that is named, which must be there; else the one in its place, where there is one.
-pub fn read(named: Option<&Path>) -> Result<UserConfig, Exit> {
+pub fn read(named: Option<&Path>) -> Result<UserConfig, Failure> {
     let mut sources = Sources::default();
     let config = path(named).map_or(Ok(UserConfig::default()), |path| load::config(&path, &mut sources));
-    config.map_err(|problems| show(&problems, &sources))
+    config.map_err(|problems| Failure::mistakes(&problems, &sources))
 }
 
 /// Where it is; none where there is none.

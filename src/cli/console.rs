@@ -1,7 +1,7 @@
 //! Joins the console to its run: what it must know beforehand, and what becomes of what a person wants there.
 
+use super::engine_log;
 use super::operator::{PendingQuestions, operator_name};
-use super::{engine_log, history, rollback};
 use crate::report::Places;
 use crate::report::console::{Console, ConsoleGate, ConsoleRequest, ConsoleRun, OpenTerminal};
 use rustix::process::{Signal, getpid, kill_process};
@@ -12,9 +12,9 @@ use surefoot_engine::action::TestMode;
 use surefoot_engine::check::{RollPart, Step};
 use surefoot_engine::compile::Program;
 use surefoot_engine::execute::Signals;
-use surefoot_engine::execute::rollback::{self as undo_plan, RollbackTarget};
 use surefoot_engine::journal::RunFolder;
 use surefoot_engine::model::{RunState, TaskName};
+use surefoot_engine::session::{RollbackPreview, past_of};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -32,14 +32,11 @@ pub fn open(
 ) -> io::Result<(Arc<Console>, OpenTerminal, mpsc::UnboundedReceiver<ConsoleRequest>)> {
     let back = {
         let program = run.program.clone();
-        move |state: &RunState| {
-            let way = undo_plan::plan(&program, state, &RollbackTarget::LastCheckpoint, false);
-            rollback::back(&program, state, &way)
-        }
+        move |state: &RunState| RollbackPreview::to_last_checkpoint(&program, state)
     };
     // What was begun before is not gone through from the start.
     let is_new = run.state.read().unwrap_or_else(PoisonError::into_inner).started.is_none();
-    let expected = is_new.then(|| history::of(&run.folder.store(), &run.program.runbook).run).flatten();
+    let expected = is_new.then(|| past_of(&run.folder.store(), &run.program.runbook).run).flatten();
     let about = ConsoleRun {
         state: run.state.clone(),
         places,

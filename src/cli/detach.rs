@@ -7,7 +7,7 @@
 
 use super::args::RunOptions;
 use super::engine_log;
-use super::exit::Exit;
+use super::exit::{Exit, Failure};
 use super::out::say;
 use crate::report::console::Console;
 use rustix::process::setsid;
@@ -28,8 +28,8 @@ const NAME: &str = "surefoot-detached";
 const LOG: &str = "engine.log";
 
 /// Where the command is to be detached, starts it and waits until its run has begun; gives how this process ends then.
-pub fn start(manner: &RunOptions) -> Option<Exit> {
-    (manner.detach && !is_second()).then(|| second().unwrap_or_else(|error| Exit::Failed.because(error)))
+pub fn start(manner: &RunOptions) -> Result<Option<Exit>, Failure> {
+    Ok((manner.detach && !is_second()).then(second).transpose()?)
 }
 
 fn is_second() -> bool {

@@ -1,17 +1,16 @@
 //! `surefoot hosts`: which hosts of an inventory can be reached, as whom, and what runs there. Changes nothing.
 
 use super::args::Format;
-use super::connect::{HANDSHAKES, target};
-use super::exit::Exit;
+use super::diagnostics;
+use super::exit::{CommandResult, Exit, Failure};
 use super::out::say;
-use super::prepare::show;
-use super::run::in_runtime;
-use super::run_id;
+use super::session::in_runtime;
 use crate::report::hosts::{HostFacts, HostReport};
 use futures_util::{StreamExt, stream};
 use std::path::Path;
 use surefoot_engine::load::{self, HostEntry};
 use surefoot_engine::model::{Fault, RunId, Sources};
+use surefoot_engine::session::{HANDSHAKES, new_run_id, target};
 use surefoot_engine::world::{Host, Script, SshHost};
 
 /// What is asked of a host: `name=value` lines. Everything is in every Debian, most of it in every Linux.
@@ -24,24 +23,19 @@ echo "free=$(df -Pk /var/lib | tail -n 1 | awk '{print $4}')"
 echo "etcd=$(etcd --version 2>/dev/null | head -n 1 | sed 's/.*: //')"
 "#;
 
-pub fn main(inventory: &Path, format: Format) -> Exit {
+pub fn main(inventory: &Path, format: Format) -> CommandResult {
     let mut sources = Sources::default();
-    let inventory = match load::hosts(inventory, &mut sources) {
-        Ok(loaded) => {
-            show(&loaded.warnings, &sources);
-            loaded.inventory
-        }
-        Err(problems) => return show(&problems, &sources),
-    };
+    let loaded = load::hosts(inventory, &mut sources).map_err(|problems| Failure::mistakes(&problems, &sources))?;
+    diagnostics::warn(&loaded.warnings, &sources);
     in_runtime(async {
-        let run = &run_id::new();
-        let looks = inventory.hosts.values().map(|entry| look(entry, run));
+        let run = &new_run_id();
+        let looks = loaded.inventory.hosts.values().map(|entry| look(entry, run));
         let seen: Vec<HostReport> = stream::iter(looks).buffered(HANDSHAKES).collect().await;
         match format {
             Format::Text => say!("{}", crate::report::hosts::table(&seen)),
             Format::Json => say!("{}\n", serde_json::json!(seen)),
         }
-        if seen.iter().all(|host| host.fault.is_none()) { Exit::Done } else { Exit::Failed }
+        Ok(if seen.iter().all(|host| host.fault.is_none()) { Exit::Done } else { Exit::Failed })
     })
 }
 

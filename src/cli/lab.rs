@@ -1,17 +1,15 @@
 //! `surefoot lab`.
 
 use super::args::LabCommand as Verb;
-use super::exit::Exit;
+use super::exit::{CommandResult, Exit};
 use super::out::say;
 use std::error::Error;
 use std::os::unix::process::CommandExt;
 use surefoot_lab::lab::{Etcd, Lab, LabProgress, LabSpec, command, install_missing};
 
-pub fn main(verb: Verb) -> Exit {
-    match run(verb) {
-        Ok(()) => Exit::Done,
-        Err(error) => Exit::Failed.because(error),
-    }
+pub fn main(verb: Verb) -> CommandResult {
+    run(verb)?;
+    Ok(Exit::Done)
 }
 
 fn run(verb: Verb) -> Result<(), Box<dyn Error>> {

@@ -1,8 +1,8 @@
 //! `surefoot logs`: what tasks and the steps of their undo printed, in full; and what the engine has logged.
 
-use super::exit::Exit;
-use super::run_inputs::{self, RunInputs};
-use super::runs::{find, store};
+use super::actions::ACTIONS;
+use super::exit::{CommandResult, Exit};
+use super::session::store;
 use super::task_output::{self, Printout};
 use crate::report::safe::plain;
 use std::error::Error;
@@ -11,6 +11,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use surefoot_engine::journal::RunFolder;
 use surefoot_engine::model::{RunId, RunState, TaskName};
+use surefoot_engine::session::{RunInputs, read_for_resume};
 
 /// How what a host has printed is printed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,23 +22,19 @@ pub enum Form {
     Raw,
 }
 
-pub fn main(state: &Option<PathBuf>, run: &RunId, task: Option<&TaskName>, form: Form) -> Exit {
-    match print(state, run, task, form) {
-        Ok(()) => Exit::Done,
-        Err(error) => Exit::Failed.because(error),
-    }
+pub fn main(state: &Option<PathBuf>, run: &RunId, task: Option<&TaskName>, form: Form) -> CommandResult {
+    print(state, run, task, form)?;
+    Ok(Exit::Done)
 }
 
 /// Prints what the engine has logged of a run, the oldest line first.
-pub fn engine(state: &Option<PathBuf>, run: &RunId, form: Form) -> Exit {
-    match print_engine(state, run, form) {
-        Ok(()) => Exit::Done,
-        Err(error) => Exit::Failed.because(error),
-    }
+pub fn engine(state: &Option<PathBuf>, run: &RunId, form: Form) -> CommandResult {
+    print_engine(state, run, form)?;
+    Ok(Exit::Done)
 }
 
 fn print_engine(state: &Option<PathBuf>, run: &RunId, form: Form) -> Result<(), Box<dyn Error>> {
-    let folder = find(&store(state)?, run)?;
+    let folder = store(state)?.find_asked(run)?;
     let files: Vec<File> = folder.engine_log().iter().filter_map(|path| File::open(path).ok()).collect();
     if files.is_empty() {
         return Err(format!("{run} has no log of its engine: was it run with SUREFOOT_LOG=off?").into());
@@ -49,9 +46,9 @@ fn print_engine(state: &Option<PathBuf>, run: &RunId, form: Form) -> Result<(), 
 }
 
 fn print(state: &Option<PathBuf>, run: &RunId, task: Option<&TaskName>, form: Form) -> Result<(), Box<dyn Error>> {
-    let folder = find(&store(state)?, run)?;
+    let folder = store(state)?.find_asked(run)?;
     let replay = folder.replay(|_, _| {})?;
-    let kept = run_inputs::read_for_resume(&folder, &replay.state).ok();
+    let kept = read_for_resume(&folder, &replay.state, &ACTIONS).ok();
     let record = OutputFile { folder: &folder, state: &replay.state, kept: kept.as_ref(), form };
     match task {
         Some(task) if replay.state.task(task).is_none() => {

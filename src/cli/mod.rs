@@ -10,54 +10,43 @@ mod check;
 mod complete;
 mod completions;
 mod config;
-mod connect;
 mod console;
 mod control;
 mod detach;
+mod diagnostics;
 mod display;
-mod drifted;
-mod engine;
+mod drive;
+mod durations;
 mod engine_log;
 mod exit;
 mod explain;
 mod fix;
 mod fmt;
 mod graph;
-mod history;
 mod hosts;
-mod identity;
 mod lab;
-mod later_runs;
-mod lease;
 mod logs;
 mod new;
 mod operator;
 mod options;
 mod out;
 mod pause;
-mod pins;
 mod plan;
-mod plan_file;
-mod prepare;
-mod prepare_hosts;
+mod planned_run;
 mod rehearse;
-mod reopened_run;
 mod report;
 mod resume;
 mod retention;
 mod rewrite;
 mod rollback;
 mod run;
-mod run_id;
-mod run_inputs;
 mod runbooks;
 mod runs;
 mod schema;
 mod serve;
+mod session;
 mod settle;
 mod starter;
-mod stored;
-mod sudo_log;
 mod task_output;
 mod test;
 mod tidy;
@@ -68,7 +57,7 @@ pub use schema::SCHEMAS;
 
 use args::{Args, Command};
 use clap::Parser;
-use exit::Exit;
+use exit::{CommandResult, Exit, printed};
 use std::process::ExitCode;
 
 /// Runs the program: the whole of `main`.
@@ -83,15 +72,13 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::WrongInput.code() } else { Exit::Done.code() };
         }
     };
-    dispatch(args).code()
+    printed(dispatch(args)).code()
 }
 
-fn dispatch(args: Args) -> Exit {
+fn dispatch(args: Args) -> CommandResult {
     let (file, verbose, live) = (args.log_file.as_deref(), args.command.is_verbose(), args.command.is_live());
-    if (args.command.is_logged() || file.is_some())
-        && let Err(exit) = engine_log::start(&engine_log::LogOptions { file, verbose, live })
-    {
-        return exit;
+    if args.command.is_logged() || file.is_some() {
+        engine_log::start(&engine_log::LogOptions { file, verbose, live })?;
     }
     match args.command {
         Command::Runs => runs::list(&args.state),

@@ -2,9 +2,8 @@
 
 use super::args::New as Args;
 use super::catalog::{catalog, resolve};
-use super::exit::Exit;
+use super::exit::{CommandResult, Exit, Failure};
 use super::out::say;
-use super::prepare::show;
 use super::starter::Starter;
 use std::path::Path;
 use surefoot_engine::catalog::{Catalog, Location};
@@ -18,20 +17,17 @@ const REHEARSAL: &str = include_str!("new/rehearse.yaml");
 /// What stands behind a runbook's name in the names of its files.
 const KINDS: [&str; 3] = ["yaml", "test.yaml", "rehearse.yaml"];
 
-pub fn main(args: &Args) -> Exit {
+pub fn main(args: &Args) -> CommandResult {
     match &args.from {
         None => {
             let named = |text: &str| text.replace("NAME", args.name.as_str());
             write(args, [RUNBOOK, TEST, REHEARSAL].map(named).map(Some))
         }
-        Some(word) => match catalog(None) {
-            Ok(catalog) => from(args, word, &catalog),
-            Err(exit) => exit,
-        },
+        Some(word) => from(args, word, &catalog(None)?),
     }
 }
 
-fn from(args: &Args, word: &Path, catalog: &Catalog) -> Exit {
+fn from(args: &Args, word: &Path, catalog: &Catalog) -> CommandResult {
     let mut sources = Sources::default();
     let texts = resolve(word, catalog, &mut sources).and_then(|found| {
         let [runbook, test, rehearsal] = KINDS.map(|kind| found.location.beside(kind));
@@ -42,7 +38,7 @@ fn from(args: &Args, word: &Path, catalog: &Catalog) -> Exit {
     });
     match texts {
         Ok(texts) => write(args, texts),
-        Err(problems) => show(&problems, &sources),
+        Err(problems) => Err(Failure::mistakes(&problems, &sources)),
     }
 }
 
@@ -84,14 +80,12 @@ fn comments_renamed(text: &str, old: &str, new: &str) -> String {
     text.split_inclusive('\n').map(line).collect()
 }
 
-fn write(args: &Args, texts: [Option<String>; 3]) -> Exit {
+fn write(args: &Args, texts: [Option<String>; 3]) -> CommandResult {
     let name = &args.name;
     let mut starter = Starter::below(Path::new(""));
     let files = KINDS.iter().zip(&texts).filter_map(|(kind, text)| Some((format!("{name}.{kind}"), text.as_ref()?)));
     files.for_each(|(file, text)| starter.add(file, text));
-    if let Err(exit) = starter.write() {
-        return exit;
-    }
+    starter.write()?;
     let [_, test, rehearsal] = &texts;
     say!("{name}.yaml is a runbook");
     test.iter().for_each(|_| say!(", {name}.test.yaml says how it behaves"));
@@ -99,5 +93,5 @@ fn write(args: &Args, texts: [Option<String>; 3]) -> Exit {
     say!("; schemas/ is for editors. Next:\n\n  surefoot check {name}.yaml\n  surefoot graph {name}.yaml\n");
     test.iter().for_each(|_| say!("  surefoot test {name}.test.yaml\n"));
     rehearsal.iter().for_each(|_| say!("  surefoot rehearse {name}.yaml\n"));
-    Exit::Done
+    Ok(Exit::Done)
 }

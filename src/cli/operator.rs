@@ -1,7 +1,6 @@
 //! The person at the terminal: who it is, and what they answer.
 
-use super::exit::Exit;
-pub use super::identity::operator_name;
+use super::exit::{Exit, Failure};
 use super::out::tell_line;
 use crate::report::console::Console;
 use indexmap::IndexMap;
@@ -12,10 +11,11 @@ use surefoot_engine::check::Step;
 use surefoot_engine::compile::Program;
 use surefoot_engine::model::{RunState, StepId, TaskName};
 use surefoot_engine::notify::Notifier;
+pub use surefoot_engine::session::operator_name;
 use tokio::sync::mpsc;
 
 /// Refuses where nobody can answer.
-pub fn can_ask() -> Result<(), Exit> {
+pub fn can_ask() -> Result<(), Failure> {
     match io::stdin().is_terminal() {
         true => Ok(()),
         false => Err(Exit::WrongInput.because("there is no terminal to ask at: add `--yes` to start without asking")),
@@ -23,7 +23,7 @@ pub fn can_ask() -> Result<(), Exit> {
 }
 
 /// Asks before a run; refuses where nobody can answer.
-pub fn confirm(question: &str) -> Result<(), Exit> {
+pub fn confirm(question: &str) -> Result<(), Failure> {
     can_ask()?;
     if answered(question) == Some(true) { Ok(()) } else { Err(Exit::WrongInput.because("not started")) }
 }

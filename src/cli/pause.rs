@@ -2,20 +2,16 @@
 
 use super::args::PauseArgs as Args;
 use super::control::{self, ControlReply, ControlRequest};
-use super::exit::Exit;
+use super::exit::{CommandResult, Exit};
 use super::operator::operator_name;
-use super::runs;
+use super::session::store;
 use std::path::PathBuf;
 
-pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
-    let folder = match runs::store(state).and_then(|store| runs::find(&store, &args.run)) {
-        Ok(folder) => folder,
-        Err(error) => return Exit::Failed.because(error),
-    };
-    match control::ask(folder.path(), &ControlRequest::Pause { paused: !args.go_on, by: operator_name() }) {
-        Ok(Some(ControlReply::Done)) => Exit::Done,
-        Ok(Some(ControlReply::Refused { why })) => Exit::Failed.because(why),
-        Ok(None) => Exit::Failed.because("no engine is at work on this run"),
-        Err(error) => Exit::Failed.because(error),
+pub fn main(state: &Option<PathBuf>, args: &Args) -> CommandResult {
+    let folder = store(state)?.find_asked(&args.run)?;
+    match control::ask(folder.path(), &ControlRequest::Pause { paused: !args.go_on, by: operator_name() })? {
+        Some(ControlReply::Done) => Ok(Exit::Done),
+        Some(ControlReply::Refused { why }) => Err(Exit::Failed.because(why)),
+        None => Err(Exit::Failed.because("no engine is at work on this run")),
     }
 }

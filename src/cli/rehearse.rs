@@ -5,39 +5,31 @@ mod faults;
 
 use super::args::LogFormat;
 use super::args::Rehearse as Args;
-use super::catalog::{catalog, resolve};
-use super::exit::Exit;
+use super::catalog::resolve;
+use super::diagnostics;
+use super::exit::{CommandResult, Exit, Failure, printed};
 use super::lab::say;
 use super::options::Options;
-use super::prepare::{self, show};
-use super::run::{in_runtime, start};
-use super::run_inputs::Call;
-use super::runs;
+use super::out::tell_line;
+use super::run::start;
+use super::session::{in_runtime, session};
 use crate::cli::actions::ACTIONS;
 use crate::report::labels::BOLD;
-use std::error::Error;
 use std::path::{Path, PathBuf};
 use surefoot_engine::catalog::{Catalog, Location};
 use surefoot_engine::check::{check, params_ahead};
-use surefoot_engine::journal::Store;
 use surefoot_engine::load::{self, Document, GivenParameter, Inventory};
 use surefoot_engine::model::{Diagnostic, Sources};
+use surefoot_engine::session::{Session, StartedWith, prepared};
 use surefoot_lab::lab::{Lab, LabGuard, LabSpec, install_missing};
 use surefoot_lab::rehearse::{self, Rehearsal};
 
-pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
+pub fn main(state: &Option<PathBuf>, args: &Args) -> CommandResult {
     let mut sources = Sources::default();
-    let catalog = match catalog(None) {
-        Ok(catalog) => catalog,
-        Err(exit) => return exit,
-    };
-    let (document, rehearsal) = match load(args, &catalog, &mut sources) {
-        Ok(loaded) => loaded,
-        Err(problems) => return show(&problems, &sources),
-    };
-    match rehearse(state, args, &document, &rehearsal, sources) {
-        Ok(exit) => exit,
-        Err(error) => Exit::Failed.because(error),
+    let session = session(state, None)?;
+    match load(args, &session.catalog, &mut sources) {
+        Ok((document, rehearsal)) => rehearse(&session, args, &document, &rehearsal, sources),
+        Err(problems) => Err(Failure::mistakes(&problems, &sources)),
     }
 }
 
@@ -65,34 +57,31 @@ fn mistakes(document: &Document, rehearsal: &Rehearsal, inventory: &Inventory, s
 }
 
 fn rehearse(
-    state: &Option<PathBuf>,
+    session: &Session,
     args: &Args,
     document: &Document,
     rehearsal: &Rehearsal,
     sources: Sources,
-) -> Result<Exit, Box<dyn Error>> {
+) -> CommandResult {
     let spec = spec(args, rehearsal);
     let hosts = spec.hosts.iter().map(|host| host.name.as_str().into());
     let problems = mistakes(document, rehearsal, &Inventory::of_names(hosts), &sources);
     if !problems.is_empty() {
-        return Ok(show(&problems, &sources));
+        return Err(Failure::mistakes(&problems, &sources));
     }
-    install_missing(&|line| crate::cli::out::tell_line!("{line}"))?;
+    install_missing(&|line| tell_line!("{line}"))?;
     if args.faults.faults {
-        return faults::main(state, args, document, rehearsal, sources, &spec);
+        return faults::main(session, args, document, rehearsal, sources, &spec);
     }
     title(&format!("a lab of {} hosts with etcd {}", spec.hosts.len(), spec.etcd));
     if !args.keep {
         let lab = LabGuard::up(&spec, &say)?;
-        return stages(state, args, document, rehearsal, sources, &lab);
+        return stages(session, args, document, rehearsal, sources, &lab);
     }
     let lab = Lab::up(&spec, &say)?;
-    let exit = stages(state, args, document, rehearsal, sources, &lab);
+    let exit = stages(session, args, document, rehearsal, sources, &lab);
     let (name, folder) = (lab.name(), lab.folder().join("rehearsal"));
-    crate::cli::out::tell_line!(
-        "the lab is kept: `surefoot lab down --lab {name}` removes it; files are in {}",
-        folder.display()
-    );
+    tell_line!("the lab is kept: `surefoot lab down --lab {name}` removes it; files are in {}", folder.display());
     exit
 }
 
@@ -106,23 +95,16 @@ fn spec(args: &Args, rehearsal: &Rehearsal) -> LabSpec {
 
 /// Setup, damage, the runbook itself. The first that fails ends the rehearsal.
 fn stages(
-    state: &Option<PathBuf>,
+    session: &Session,
     args: &Args,
     document: &Document,
     rehearsal: &Rehearsal,
     sources: Sources,
     lab: &Lab,
-) -> Result<Exit, Box<dyn Error>> {
+) -> CommandResult {
     let mut stages = before(rehearsal);
     stages.push(("the runbook", document, &rehearsal.params));
-    let exit = carry_out(
-        &runs::store(state)?,
-        &Showing { log: args.log, verbose: args.verbose },
-        rehearsal,
-        &stages,
-        sources,
-        lab,
-    )?;
+    let exit = carry_out(session, &Showing { log: args.log, verbose: args.verbose }, rehearsal, &stages, sources, lab)?;
     if exit == Exit::Done {
         title("the rehearsal passed");
     }
@@ -144,26 +126,29 @@ fn folder_of(lab: &Lab) -> PathBuf {
 }
 
 fn carry_out(
-    store: &Store,
+    session: &Session,
     showing: &Showing,
     rehearsal: &Rehearsal,
     stages: &[RehearsalStage],
     mut sources: Sources,
     lab: &Lab,
-) -> Result<Exit, Box<dyn Error>> {
+) -> CommandResult {
     let folder = &folder_of(lab);
     std::fs::create_dir_all(folder)?;
     let inventory = match load::hosts(&lab.inventory(), &mut sources) {
         Ok(inventory) => inventory,
-        Err(problems) => return Ok(show(&problems, &sources)),
+        Err(problems) => return Err(Failure::mistakes(&problems, &sources)),
     };
     let (binds, folder) = (rehearsal.binds.clone(), folder.clone());
-    let call = Call { inventory: Some(lab.inventory()), translated: false, folder: folder.clone(), binds };
+    let call = StartedWith { inventory: Some(lab.inventory()), translated: false, folder: folder.clone(), binds };
     for &(name, document, given) in stages {
         showing.title(name);
-        let exit = match prepare::prepared(document, &inventory, given, &call, &mut sources) {
-            Ok(prepared) => in_runtime(start(store, prepared, options(showing, &folder))),
-            Err(problems) => show(&problems, &sources),
+        let exit = match prepared(document, &inventory, given, &call, &session.actions, &mut sources) {
+            Ok(prepared) => {
+                diagnostics::warn(&prepared.warnings, &sources);
+                printed(in_runtime(start(session, prepared, options(showing, &folder))))
+            }
+            Err(problems) => Failure::mistakes(&problems, &sources).print(),
         };
         if exit != Exit::Done {
             title(&format!("the rehearsal stopped in {name}"));
@@ -193,5 +178,5 @@ fn options(showing: &Showing, folder: &Path) -> Options {
 }
 
 fn title(text: &str) {
-    crate::cli::out::tell_line!("\n{BOLD}== {text}{BOLD:#}");
+    tell_line!("\n{BOLD}== {text}{BOLD:#}");
 }

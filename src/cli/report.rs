@@ -1,10 +1,12 @@
 //! `surefoot report`: one account of a run, for its review.
 
+use super::actions::ACTIONS;
 use super::args::Report as Args;
-use super::exit::Exit;
+use super::exit::{CommandResult, Exit};
 use super::out::{say, to_file};
-use super::runs::{find, store};
-use super::{plan_file, run_inputs, traces};
+use super::planned_run::planned_run;
+use super::session::store;
+use super::traces;
 use crate::report::review::{AttemptOutput, Review, ReviewCollector, html, junit, markdown};
 use crate::report::trace::requests;
 use std::error::Error;
@@ -14,11 +16,12 @@ use std::path::{Path, PathBuf};
 use surefoot_engine::execute::file_name;
 use surefoot_engine::journal::RunFolder;
 use surefoot_engine::model::{Stream, TaskName};
+use surefoot_engine::session::read_for_resume;
 
 /// So much of what an attempt printed is taken in, from its end, in bytes: `surefoot logs` has all of it.
 const LONGEST: u64 = 64 << 10;
 
-pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
+pub fn main(state: &Option<PathBuf>, args: &Args) -> CommandResult {
     let written = review(state, args).and_then(|review| {
         for (path, text) in [
             (&args.html, html as fn(&Review) -> String),
@@ -30,15 +33,16 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
         }
         args.otlp.as_ref().map_or(Ok(()), |to| trace(state, args, to))
     });
-    written.map_or_else(|error| Exit::Failed.because(error), |()| Exit::Done)
+    written?;
+    Ok(Exit::Done)
 }
 
 /// To a receiver, or to a file with a request on each line.
 fn trace(state: &Option<PathBuf>, args: &Args, to: &str) -> Result<(), Box<dyn Error>> {
-    let folder = find(&store(state)?, &args.run)?;
+    let folder = store(state)?.find_asked(&args.run)?;
     let (trace, now) = (traces::of(&folder)?, folder.replay(|_, _| {})?.state);
     // None where the run's inputs are not to be had.
-    let actions = run_inputs::read_for_resume(&folder, &now).map(|kept| traces::actions(&kept.prepared.program));
+    let actions = read_for_resume(&folder, &now, &ACTIONS).map(|kept| traces::actions(&kept.prepared.program));
     let actions = actions.unwrap_or_default();
     if !to.starts_with("http://") && !to.starts_with("https://") {
         let lines: String = requests(&trace, &actions).iter().map(|request| format!("{request}\n")).collect();
@@ -56,12 +60,12 @@ fn json(review: &Review) -> String {
 }
 
 fn review(state: &Option<PathBuf>, args: &Args) -> Result<Review, Box<dyn Error>> {
-    let folder = find(&store(state)?, &args.run)?;
+    let folder = store(state)?.find_asked(&args.run)?;
     let mut collector = ReviewCollector::default();
     let replay = folder.replay(|stamped, state| collector.event(stamped, state))?;
     // None where the run's inputs are not to be had.
-    let known = run_inputs::read_for_resume(&folder, &replay.state).ok();
-    let known = known.map(|kept| plan_file::known(&folder, &kept.prepared.program));
+    let known = read_for_resume(&folder, &replay.state, &ACTIONS).ok();
+    let known = known.map(|kept| planned_run(&folder, &kept.prepared.program));
     let seal = replay.chain_digest().to_owned();
     Ok(collector.review(&replay.state, &seal, known, |task, attempts| printed(&folder, task, attempts)))
 }

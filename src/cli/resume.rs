@@ -1,73 +1,78 @@
 //! `surefoot resume`.
 
 use super::args::Resume as Args;
-use super::catalog::catalog;
+use super::catalog::resolve;
 use super::config;
 use super::detach;
-use super::engine::deliver_missed;
-use super::exit::Exit;
+use super::drive::{deliver_missed, drive};
+use super::engine_log;
+use super::exit::{CommandResult, Exit, Failure};
 use super::operator::confirm;
-use super::prepare::show;
-use super::reopened_run::{self, Taken, refused};
-use super::run::in_runtime;
-use super::run_inputs;
+use super::options::Options;
+use super::out::tell_line;
+use super::session::{in_runtime, masked, session, without_missing};
 use crate::report::clean;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use surefoot_engine::catalog::Catalog;
-use surefoot_engine::check::Step;
-use surefoot_engine::compile::{Program, Task};
+use surefoot_engine::compile::Program;
 use surefoot_engine::execute::{Goal, Reapply, rollback};
-use surefoot_engine::model::{Effect, Outcome, RunId, RunState, TaskName, TaskRecord, TaskState};
+use surefoot_engine::model::{Effect, Outcome, RunId, Sources, TaskName, TaskState};
+use surefoot_engine::session::{Mistakes, OpenedRun, RunEnding, Session, SessionError};
 
-pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
-    if let Some(exit) = detach::start(&args.manner) {
-        return exit;
+pub fn main(state: &Option<PathBuf>, args: &Args) -> CommandResult {
+    if let Some(exit) = detach::start(&args.manner)? {
+        return Ok(exit);
     }
-    let taken = match Taken::open(state, &args.run) {
-        Ok(taken) => taken,
-        Err(exit) => return exit,
-    };
-    let taken = match &args.runbook {
-        Some(runbook) => catalog(args.manner.config.as_deref()).and_then(|catalog| correct(taken, runbook, &catalog)),
-        None => Ok(taken),
-    };
-    taken.iter().for_each(Taken::note_changes);
-    match taken {
-        Ok(taken) if taken.state.outcome == Some(Outcome::Done) && args.reapply.is_empty() => is_done(&taken, args),
-        Ok(taken) if !taken.kept.missing.is_empty() => show(&taken.kept.missing, &taken.kept.prepared.sources),
-        Ok(taken) => go_on(state, taken, args),
-        Err(exit) => exit,
+    let session = session(state, args.manner.config.as_deref())?;
+    let mut opened = session.open(&args.run)?;
+    if let Some(runbook) = &args.runbook {
+        correct(&mut opened, runbook, &session)?;
+    }
+    note_changes(&opened);
+    let missing = &opened.inputs.missing;
+    match opened.state.outcome {
+        Some(Outcome::Done) if args.reapply.is_empty() => is_done(&opened, args),
+        _ if !missing.is_empty() => Err(Failure::mistakes(missing, &opened.inputs.prepared.sources)),
+        _ => go_on(&session, opened, args),
     }
 }
 
-fn is_done(taken: &Taken, args: &Args) -> Exit {
-    crate::cli::out::tell_line!("{} is done: there is nothing to go on with", taken.run);
-    match config::read(args.manner.config.as_deref()) {
-        Ok(config) => in_runtime(async {
-            deliver_missed(&config, &taken.folder, &taken.state).await;
-            Exit::Done
-        }),
-        Err(exit) => exit,
+/// Tells which files of the operator's are no longer what the run goes by.
+pub fn note_changes(opened: &OpenedRun) {
+    for input in opened.inputs.changed() {
+        let original = &input.original;
+        match input.is_gone {
+            true => tell_line!("note: {original} is not there any more; the run has its own copy"),
+            false => tell_line!("note: {original} has changed since; the run goes on with its own copy"),
+        }
     }
 }
 
-fn go_on(state: &Option<PathBuf>, taken: Taken, args: &Args) -> Exit {
-    if let Some(none) = covers_none(&taken.kept.prepared.program, &args.reapply) {
-        return Exit::WrongInput.because(format!("--reapply {none}: the run has no such step or task"));
+fn is_done(opened: &OpenedRun, args: &Args) -> CommandResult {
+    tell_line!("{} is done: there is nothing to go on with", opened.run);
+    let config = config::read(args.manner.config.as_deref())?;
+    in_runtime(async {
+        deliver_missed(&config, &opened.folder, &opened.state).await;
+        Ok(Exit::Done)
+    })
+}
+
+fn go_on(session: &Session, opened: OpenedRun, args: &Args) -> CommandResult {
+    if let Some(none) = covers_none(&opened.inputs.prepared.program, &args.reapply) {
+        return Err(Exit::WrongInput.because(format!("--reapply {none}: the run has no such step or task")));
     }
-    // A roll back tries again what it could not undo.
-    if let Some(task) = stuck(&taken).filter(|_| !rollback::is_rolling_back(&taken.state)) {
-        let run = &taken.run;
-        return Exit::Unknown.because(format!(
+    // A rollback tries again what it could not undo.
+    if let Some(task) = stuck(&opened).filter(|_| !rollback::is_rolling_back(&opened.state)) {
+        let run = &opened.run;
+        return Err(Exit::Unknown.because(format!(
             "{task} could not be undone, and nobody knows what is left of it: try `surefoot rollback {run}` again, \
              or say `surefoot settle {run} {task} done|undone`"
-        ));
+        )));
     }
-    let run = taken.run.clone();
-    match engage(taken, args, args.yes) {
-        Exit::Interrupted if !args.yes => ask(state, &run, args),
-        exit => exit,
+    let run = opened.run.clone();
+    match resumed(session, opened, args, args.yes)? {
+        Exit::Interrupted if !args.yes => ask(session, &run, args),
+        exit => Ok(exit),
     }
 }
 
@@ -77,112 +82,69 @@ fn covers_none(program: &Program, reapply: &[Reapply]) -> Option<String> {
     reapply.iter().find(names).map(ToString::to_string)
 }
 
-fn engage(taken: Taken, args: &Args, drifted: bool) -> Exit {
+fn resumed(session: &Session, opened: OpenedRun, args: &Args, drifted: bool) -> CommandResult {
     let goal = match args.reapply.as_slice() {
         [] => Goal::Resume { drifted },
         these => Goal::Reapply { these: these.to_vec(), drifted },
     };
-    in_runtime(async {
-        taken
-            .engage(goal, &args.manner, &args.accept_changed, args.yes)
-            .await
-            .map_or_else(|exit| exit, |ended| ended.outcome.into())
-    })
+    let options = Options::of(&args.manner, args.yes, opened.inputs.origin.call.folder.clone())?;
+    let ending = in_runtime(engage(session, opened, goal, &args.accept_changed, options))?;
+    Ok(ending.outcome.into())
+}
+
+/// Connects, and lets an engine go on with a run.
+/// `accepted`: secrets that may be others than the run had.
+pub async fn engage(
+    session: &Session,
+    opened: OpenedRun,
+    goal: Goal,
+    accepted: &[String],
+    options: Options,
+) -> Result<RunEnding, Failure> {
+    let secrets = masked(opened.secrets()?);
+    engine_log::store_in(&opened.folder);
+    let ready = opened.connect(session, secrets, accepted, options.allow_sudo_log).await?;
+    let ready = without_missing(ready, options.yes).await?;
+    let active = ready.begin(goal, &options.hold).await?;
+    drive(active, options).await
 }
 
 /// Where drift has stopped it, and not the operator: whether to go on over it.
-fn ask(state: &Option<PathBuf>, run: &RunId, args: &Args) -> Exit {
-    let found = match reopened_run::open(state, run) {
-        Ok((_, _, found)) => found,
-        Err(exit) => return exit,
-    };
+fn ask(session: &Session, run: &RunId, args: &Args) -> CommandResult {
+    let found = session.store.find_asked(run)?.replay(|_, _| {})?.state;
     let left = found.drifted().filter(|(name, _)| !args.reapply.iter().any(|reapply| reapply.covers(name)));
     let left: Vec<(&TaskName, &str)> = left.collect();
     if found.stopping || left.is_empty() {
-        return Exit::Interrupted;
+        return Ok(Exit::Interrupted);
     }
-    left.iter().for_each(|(name, why)| crate::cli::out::tell_line!("  {name} has drifted: {}", clean(why)));
+    left.iter().for_each(|(name, why)| tell_line!("  {name} has drifted: {}", clean(why)));
     let flags: Vec<String> = left.iter().map(|(name, _)| format!("--reapply {name}")).collect();
     let flags = if flags.len() > 3 { "--reapply all".to_owned() } else { flags.join(" ") };
     if !io::stdin().is_terminal() {
         let why = format!("nothing was begun: `{flags}` applies what has drifted again, `--yes` goes on and leaves it");
-        return Exit::Interrupted.because(why);
+        return Err(Exit::Interrupted.because(why));
     }
-    crate::cli::out::tell_line!("`surefoot resume {run} {flags}` applies it again.");
-    match confirm("Go on and leave what has drifted as it is?").and_then(|()| Taken::open(state, run)) {
-        Ok(taken) => engage(taken, args, true),
-        Err(_) => Exit::Interrupted,
+    tell_line!("`surefoot resume {run} {flags}` applies it again.");
+    match confirm("Go on and leave what has drifted as it is?") {
+        Ok(()) => resumed(session, session.open(run)?, args, true),
+        Err(_) => Ok(Exit::Interrupted),
     }
 }
 
 /// An opaque task that was half undone: no look can tell where it is.
-fn stuck(taken: &Taken) -> Option<String> {
-    let program = &taken.kept.prepared.program;
-    let stuck = |task: &&Task| {
-        let record = taken.state.task(&task.name);
+fn stuck(opened: &OpenedRun) -> Option<String> {
+    let program = &opened.inputs.prepared.program;
+    let mut tasks = program.tasks.iter().filter(|task| {
+        let record = opened.state.task(&task.name);
         let stuck = record.is_some_and(|record| matches!(record.state, TaskState::Stuck { .. }));
         stuck && program.steps[task.step as usize].effect == Effect::Opaque
-    };
-    program.tasks.iter().find(stuck).map(|task| task.name.to_string())
+    });
+    tasks.next().map(|task| task.name.to_string())
 }
 
-/// Takes another runbook, where all that is done or under way stands in it.
-fn correct(mut taken: Taken, runbook: &Path, catalog: &Catalog) -> Result<Taken, Exit> {
-    let (new, files) = run_inputs::corrected(&taken.folder, &taken.kept, runbook, catalog).map_err(refused)?;
-    let gone = differences(&taken.kept.prepared.program, &new.prepared.program, &taken.state);
-    if !gone.is_empty() {
-        gone.iter().for_each(|line| crate::cli::out::tell_line!("  {line}"));
-        return Err(Exit::WrongInput.because("this runbook does not fit what the run has done"));
-    }
-    for (name, text) in &files {
-        taken.folder.replace_input(name, text).map_err(|error| Exit::Failed.because(error))?;
-    }
-    taken.kept = new;
-    Ok(taken)
-}
-
-/// What of the run does not stand in another program: one line for each task.
-fn differences(old: &Program, new: &Program, state: &RunState) -> Vec<String> {
-    let begun = |task: &&Task| {
-        // What `finally` has done before is no part of what the run stands on.
-        if old.is_finally(task) && !state.task(&task.name).is_some_and(TaskRecord::is_open) {
-            return false;
-        }
-        let effect = old.steps[task.step as usize].effect;
-        state.task(&task.name).is_some_and(|record| stands(record, effect))
-    };
-    let line = |task: &Task| {
-        let why = match new.tasks.iter().find(|other| other.name == task.name) {
-            None => "is not in it",
-            Some(other) => difference((old, task), (new, other))?,
-        };
-        Some(format!("{}: {why}", task.name))
-    };
-    old.tasks.iter().filter(begun).filter_map(line).collect()
-}
-
-/// Whether a corrected runbook must have this task as it was. A command that failed may be another; what a failed
-/// converging task saw before its change belongs to its parameters.
-fn stands(record: &TaskRecord, effect: Effect) -> bool {
-    match &record.state {
-        TaskState::Done { .. } | TaskState::Skipped | TaskState::Unknown { .. } => true,
-        TaskState::Failed { .. } => record.has_changed() && effect == Effect::Idempotent,
-        _ => record.has_changed(),
-    }
-}
-
-fn difference((old, one): (&Program, &Task), (new, other): (&Program, &Task)) -> Option<&'static str> {
-    let (a, b) = (&old.steps[one.step as usize], &new.steps[other.step as usize]);
-    let shown = |step: &Step| {
-        let lates = [&step.user, &step.cwd, &step.stdin].map(|late| late.as_ref().map(|late| late.shown()));
-        let env: Vec<_> = step.env.iter().map(|(name, value)| (name.clone(), value.shown())).collect();
-        (lates, env)
-    };
-    match () {
-        () if a.kind.name != b.kind.name => Some("has another action"),
-        () if one.args.shown() != other.args.shown() => Some("has other parameters"),
-        () if one.item != other.item => Some("is another item"),
-        () if shown(a) != shown(b) => Some("runs in another way (`become`, `env`, `cwd` or `stdin`)"),
-        () => None,
-    }
+fn correct(opened: &mut OpenedRun, runbook: &Path, session: &Session) -> Result<(), Failure> {
+    let mut sources = Sources::default();
+    let found = resolve(runbook, &session.catalog, &mut sources);
+    let found = found.map_err(|problems| SessionError::from(Mistakes::new(problems, sources)))?;
+    Ok(opened.correct(&found, session)?)
 }

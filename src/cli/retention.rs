@@ -3,12 +3,10 @@
 //! A record stays where its run can go on or is at work, where a host of it was not tidied, and where something that the
 //! run set aside is still there: it may be the only original, and the record says where it lies.
 
-use super::exit::Exit;
+use super::exit::{CommandResult, Exit, Failure, printed};
 use super::operator::confirm;
-use super::out::tell_line;
-use super::reopened_run::Taken;
-use super::run::in_runtime;
-use super::runs;
+use super::out::{tell, tell_line};
+use super::session::{in_runtime, session_of_records, store};
 use super::tidy::{Wanted, open_end, rules, tidy};
 use crate::report;
 use jiff::Timestamp;
@@ -23,33 +21,28 @@ const AT_ONCE: usize = 10;
 /// And for so long.
 const BOUND: Duration = Duration::from_secs(120);
 
-pub fn main(state: &Option<PathBuf>, older: Duration, yes: bool) -> Exit {
-    let found = runs::store(state).and_then(|store| Ok((over(&store, older)?, store)));
-    let (over, store) = match found {
-        Ok(found) => found,
-        Err(error) => return Exit::Failed.because(error),
-    };
+pub fn main(state: &Option<PathBuf>, older: Duration, yes: bool) -> CommandResult {
+    let store = store(state)?;
+    let over = over(&store, older)?;
     if over.is_empty() {
         tell_line!("no run that is over is older than that");
-        return Exit::Done;
+        return Ok(Exit::Done);
     }
     if !yes {
         for (run, state) in &over {
-            crate::cli::out::tell!("{}", report::run::line(state));
-            delete_generated(&store, run);
+            tell!("{}", report::run::line(state));
+            show_kept(&store, run);
         }
-        if let Err(exit) = confirm("Remove all that they keep on their hosts, and their records?") {
-            return exit;
-        }
+        confirm("Remove all that they keep on their hosts, and their records?")?;
     }
     in_runtime(async {
         let mut exit = Exit::Done;
         for (run, _) in &over {
-            if let Err(failed) = remove(&store, run).await {
-                exit = failed;
+            if let Err(failure) = remove(&store, run).await {
+                exit = failure.print();
             }
         }
-        exit
+        Ok(exit)
     })
 }
 
@@ -60,7 +53,7 @@ pub async fn after_success(own: &RunFolder, older: Duration) {
     let others = || over.iter().filter(|(run, _)| store.folder_of(run) != own.path());
     let all = async {
         for (run, _) in others().take(AT_ONCE) {
-            let _ = remove(store, run).await; // it has said why not
+            printed(remove(store, run).await.map(|()| Exit::Done));
         }
     };
     if tokio::time::timeout(BOUND, all).await.is_err() {
@@ -85,21 +78,22 @@ fn over(store: &Store, older: Duration) -> Result<Vec<(RunId, RunState)>, Journa
 }
 
 /// Says what a run keeps by its record: the originals among it go away, too.
-fn delete_generated(store: &Store, run: &RunId) {
-    let taken = Taken::of_record(&Some(store.root().to_owned()), run);
-    if let Ok(keeping) = taken.and_then(|taken| rules(&taken)) {
-        crate::cli::out::tell!("{}", report::tidy::rules(&keeping));
+fn show_kept(store: &Store, run: &RunId) {
+    let kept = session_of_records(store.clone()).open_tidied(run).map_err(Failure::from);
+    match kept.and_then(|opened| Ok(rules(&opened)?)) {
+        Ok(keeping) => tell!("{}", report::tidy::rules(&keeping)),
+        Err(failure) => drop(failure.print()),
     }
 }
 
-/// Tidies a run's hosts and removes its record, which is held meanwhile. An exit was explained.
-async fn remove(store: &Store, run: &RunId) -> Result<(), Exit> {
-    let mut taken = Taken::of_record(&Some(store.root().to_owned()), run)?;
-    if open_end(&taken.state).is_some() {
+/// Tidies a run's hosts and removes its record, which is held meanwhile.
+async fn remove(store: &Store, run: &RunId) -> Result<(), Failure> {
+    let mut opened = session_of_records(store.clone()).open_tidied(run)?;
+    if open_end(&opened.state).is_some() {
         return Ok(()); // it was gone on with meanwhile
     }
-    tidy(&mut taken, &Wanted { yes: true, take_over: false, spares_originals: true }).await?;
-    taken.folder.remove().map_err(|error| Exit::Failed.because(error))?;
+    tidy(&mut opened, &Wanted { yes: true, take_over: false, spares_originals: true }).await?;
+    opened.folder.remove()?;
     tell_line!("the record of {run} was removed");
     Ok(())
 }

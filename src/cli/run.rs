@@ -1,272 +1,121 @@
 //! `surefoot run`.
 
 use super::args::{InputArgs, RunArgs as Args};
-use super::catalog::catalog;
-use super::engine::Engine;
-use super::exit::Exit;
-use super::lease::{hold, statuses};
-use super::operator::{can_ask, confirm, operator_name};
+use super::detach;
+use super::drive::drive;
+use super::exit::{CommandResult, Exit, Failure};
+use super::operator::{can_ask, confirm};
 use super::options::Options;
-use super::plan_file::{self, Saved};
-use super::prepare::{PreparedRun, prepare, prepare_found};
-use super::prepare_hosts::{Consent, closed, connected, secrets};
-use super::{detach, history, pins, run_id, run_inputs, runs, stored};
-use crate::report;
-use crate::report::plan::Fold;
-use std::collections::HashSet;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use surefoot_engine::execute::{self, Goal, RunOrigin};
-use surefoot_engine::journal::{Journal, RunFolder, Store};
-use surefoot_engine::model::{RunId, RunState};
-use surefoot_engine::plan::Plan;
-use surefoot_engine::secret::{Keyring, Of};
-use surefoot_engine::world::{ReadOnly, World};
+use super::out::tell;
+use super::session::{current_folder, in_runtime, masked, prepare, session, without_missing};
+use crate::report::plan::{Fold, change, text};
+use std::path::PathBuf;
+use surefoot_engine::execute::Goal;
+use surefoot_engine::session::plan_file::{self, PlanChange, SavedPlan};
+use surefoot_engine::session::{PreparedRun, ReadyRun, Request, Session, SessionError};
 
-pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
-    if let Some(exit) = detach::start(&args.manner) {
-        return exit;
+pub fn main(state: &Option<PathBuf>, args: &Args) -> CommandResult {
+    if let Some(exit) = detach::start(&args.manner)? {
+        return Ok(exit);
     }
-    match plan_file::read(&args.inputs.runbook) {
-        Ok(None) => from_runbook(state, args),
-        Ok(Some((plan, bytes))) => from_plan(state, args, &plan, bytes),
-        Err(exit) => exit,
+    match plan_file::read(&args.inputs.runbook)? {
+        None => from_runbook(state, args),
+        Some((plan, bytes)) => from_plan(state, args, &plan, bytes),
     }
 }
 
-fn from_runbook(state: &Option<PathBuf>, args: &Args) -> Exit {
-    let catalog = || catalog(args.manner.config.as_deref());
-    let made = current().and_then(|folder| Ok((prepare(&args.inputs, &catalog()?, &folder)?, folder)));
-    let (prepared, folder) = match made {
-        Ok(made) => made,
-        Err(exit) => return exit,
-    };
+fn from_runbook(state: &Option<PathBuf>, args: &Args) -> CommandResult {
+    let session = session(state, args.manner.config.as_deref())?;
+    let request = args.inputs.request(current_folder()?);
+    let mut prepared = prepare(&session, &request)?;
     // Where nobody can be asked no host needs to be looked at.
-    if !args.yes
-        && let Err(exit) = can_ask()
-    {
-        return exit;
+    if !args.yes {
+        can_ask()?;
     }
-    let store = match runs::store(state) {
-        Ok(store) => store,
-        Err(error) => return Exit::Failed.because(error),
-    };
-    let options = match Options::of(&args.manner, args.yes, folder) {
-        Ok(options) => options,
-        Err(exit) => return exit,
-    };
-    let files = match stored::look(&prepared.program, &options.folder, &store) {
-        Ok(files) => files,
-        Err(exit) => return exit,
-    };
+    let options = Options::of(&args.manner, args.yes, request.folder.clone())?;
+    session.read_files(&mut prepared, &request.folder)?;
     in_runtime(async {
-        let mut ready = match Ready::connect(&store, prepared, consent(args, args.yes)).await {
-            Ok(ready) => ready,
-            Err(exit) => return exit,
-        };
-        if !args.yes {
-            match agreed(&ready, &store, &args.inputs, &options.folder).await {
-                Ok(plan) => ready = ready.with_file(plan_file::INPUT, plan),
-                Err(exit) => return closed(&ready.world, exit).await,
-            }
-        }
-        ready.with_files(files).run(&store, options).await
+        let ready = connect(&session, prepared, &options).await?;
+        let ready = if args.yes { ready } else { agreed(ready, &request).await? };
+        begin(ready, options).await
     })
-}
-
-fn consent(args: &Args, exclude: bool) -> Consent {
-    Consent { exclude, sudo_log: args.manner.allow_sudo_log }
-}
-
-/// The plan that the operator has agreed to.
-async fn agreed(ready: &Ready, store: &Store, inputs: &InputArgs, folder: &Path) -> Result<Vec<u8>, Exit> {
-    let plan = ready.look(store, folder).await;
-    crate::cli::out::tell!("{}", report::plan::text(&plan, Fold::Folded));
-    confirm(if plan.would_fail() { "Run it all the same?" } else { "Run it?" })?;
-    plan_file::made(inputs, folder, ready, store, &plan).map_err(|error| Exit::Failed.because(error))
-}
-
-/// Runs a saved plan as it is: what it was made from, and what it saw, must be so still.
-fn from_plan(state: &Option<PathBuf>, args: &Args, saved: &Saved, bytes: Vec<u8>) -> Exit {
-    let InputArgs { runbook, inventory, params, params_file, bind } = &args.inputs;
-    if inventory.is_some() || params_file.is_some() || !params.is_empty() || !bind.is_empty() {
-        return Exit::WrongInput.because("a saved plan has its own inventory, parameters and roles: give it alone");
-    }
-    let stale = |moved: Vec<String>| {
-        moved.iter().for_each(|line| crate::cli::out::tell_line!("moved: {line}"));
-        let plan = runbook.display();
-        Exit::WrongInput.because(format!("nothing was started: {plan}, {}, does not hold any more", saved.origin()))
-    };
-    let store = match runs::store(state) {
-        Ok(store) => store,
-        Err(error) => return Exit::Failed.because(error),
-    };
-    if let Some(run) = Saved::was_run(&store, &bytes) {
-        return Exit::WrongInput
-            .because(format!("nothing was started: {} was run already, as {run}", runbook.display()));
-    }
-    let catalog = match catalog(args.manner.config.as_deref()) {
-        Ok(catalog) => catalog,
-        Err(exit) => return exit,
-    };
-    let prepared = match prepare_found(&saved.found(), &saved.inputs(), &catalog, saved.folder()) {
-        Ok(prepared) => prepared,
-        Err(_) => return stale(vec!["what it was made from has mistakes now".to_owned()]),
-    };
-    let moved = saved.moved_inputs(&prepared);
-    if !moved.is_empty() {
-        return stale(moved);
-    }
-    let options = match Options::of(&args.manner, args.yes, saved.folder().to_owned()) {
-        Ok(options) => options,
-        Err(exit) => return exit,
-    };
-    let files = match stored::look(&prepared.program, &options.folder, &store) {
-        Ok(files) => files,
-        Err(exit) => return exit,
-    };
-    in_runtime(async {
-        // Who may be missing was decided when it was made.
-        let ready = match Ready::connect(&store, prepared, consent(args, true)).await {
-            Ok(ready) => ready,
-            Err(exit) => return exit,
-        };
-        let moved = saved.moved_secrets(&store, &ready.secrets);
-        if !moved.is_empty() {
-            return closed(&ready.world, stale(moved)).await;
-        }
-        let now = ready.look(&store, &options.folder).await;
-        let moved = saved.moved(&ready.prepared, &ready.world, &now);
-        if !moved.is_empty() {
-            return closed(&ready.world, stale(moved)).await;
-        }
-        ready.with_files(files).with_file(plan_file::INPUT, bytes).run(&store, options).await
-    })
-}
-
-/// The current folder.
-pub fn current() -> Result<PathBuf, Exit> {
-    std::path::absolute(".").map_err(|error| Exit::Failed.because(error))
-}
-
-/// Runs a future to its end on a runtime of its own. One thread: a run waits for hosts and disks, and waking threads
-/// would cost more than what they do. Checksums and files have threads of their own.
-pub fn in_runtime(work: impl Future<Output = Exit>) -> Exit {
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => {
-            let exit = runtime.block_on(work);
-            // A prompt whose question was answered elsewhere still reads from the terminal: nobody waits for it.
-            runtime.shutdown_background();
-            exit
-        }
-        Err(error) => Exit::Failed.because(error),
-    }
 }
 
 /// Connects, journals and runs a new run, without a question before it.
-pub async fn start(store: &Store, prepared: PreparedRun, options: Options) -> Exit {
-    let files = match stored::look(&prepared.program, &options.folder, store) {
-        Ok(files) => files,
-        Err(exit) => return exit,
-    };
-    match Ready::connect(store, prepared, Consent { exclude: options.yes, sudo_log: false }).await {
-        Ok(ready) => ready.with_files(files).run(store, options).await,
-        Err(exit) => exit,
-    }
+pub async fn start(session: &Session, mut prepared: PreparedRun, options: Options) -> CommandResult {
+    session.read_files(&mut prepared, &options.folder)?;
+    let ready = connect(session, prepared, &options).await?;
+    begin(ready, options).await
 }
 
-/// A run that can begin: its hosts are connected, and nothing was done.
-pub struct Ready {
-    pub prepared: PreparedRun,
-    /// What it would keep of the controller's files.
-    files: stored::Files,
-    pub world: Arc<World>,
-    run: RunId,
-    secrets: Arc<Keyring>,
+async fn connect(session: &Session, prepared: PreparedRun, options: &Options) -> Result<ReadyRun, Failure> {
+    let secrets = masked(session.secrets(&prepared)?);
+    let ready = session.connect(prepared, secrets, options.allow_sudo_log).await?;
+    without_missing(ready, options.yes).await
 }
 
-impl Ready {
-    /// An exit was explained.
-    pub async fn connect(store: &Store, prepared: PreparedRun, consent: Consent) -> Result<Ready, Exit> {
-        let run = run_id::new();
-        let secrets = secrets(&prepared, Of::New(&run))?;
-        let state = RunState::default();
-        let world = connected(&prepared, &run, &store.folder_of(&run), &secrets, &state, consent).await?;
-        Ok(Ready { prepared, files: stored::Files::new(), world, run, secrets })
-    }
+async fn begin(ready: ReadyRun, options: Options) -> CommandResult {
+    let active = ready.begin(Goal::Start, &options.hold).await?;
+    Ok(drive(active, options).await?.outcome.into())
+}
 
-    /// What it would do. Changes nothing.
-    pub async fn look(&self, store: &Store, folder: &Path) -> Plan {
-        let program = &self.prepared.program;
-        let foreseen = execute::dry_run(execute::Ahead {
-            run: self.run.clone(),
-            program: program.clone(),
-            world: ReadOnly::of(&self.world),
-            folder: folder.to_owned(),
-            secrets: self.secrets.clone(),
-        });
-        let plan = Plan::looked(program, foreseen.await, self.world.absent());
-        let plan = plan.with_leases(&statuses(&self.world).await);
-        plan.with_past(program, &history::of(store, &program.runbook))
-    }
-
-    /// The secrets that a plan is made with.
-    pub fn planned(&self, store: &Store) -> io::Result<Option<pins::Planned>> {
-        pins::Planned::of(store, &self.run, &self.secrets)
-    }
-
-    /// With the files that the run is to send.
-    fn with_files(mut self, files: stored::Files) -> Ready {
-        self.prepared.inputs.extend(stored::listed(&files));
-        Ready { files, ..self }
-    }
-
-    /// With one more input that the run keeps.
-    fn with_file(mut self, name: &str, content: Vec<u8>) -> Ready {
-        self.prepared.inputs.push((name.to_owned(), content));
-        self
-    }
-
-    async fn run(mut self, store: &Store, options: Options) -> Exit {
-        match pins::of_new(store, &self.run, &self.secrets) {
-            Ok(pinned) => self.prepared.inputs.extend(pinned),
-            Err(exit) => return closed(&self.world, exit).await,
+/// The same with the plan that the operator has agreed to.
+async fn agreed(ready: ReadyRun, request: &Request) -> Result<ReadyRun, Failure> {
+    let plan = ready.plan(&request.folder).await;
+    tell!("{}", text(&plan, Fold::Folded));
+    let answer = confirm(if plan.would_fail() { "Run it all the same?" } else { "Run it?" });
+    match answer.and_then(|()| Ok(plan_file::made(request, &ready, &plan)?)) {
+        Ok(bytes) => Ok(ready.with_input(plan_file::INPUT, bytes)),
+        Err(failure) => {
+            ready.close().await;
+            Err(failure)
         }
-        let operator = operator_name();
-        let mut leases = match hold(&self.world, &self.run, &operator, &options.hold).await {
-            Ok(leases) => leases,
-            Err(exit) => return closed(&self.world, exit).await,
-        };
-        let (folder, journal) = match self.create(store).await {
-            Ok(created) => created,
-            Err(exit) => {
-                leases.release(&HashSet::new()).await;
-                return closed(&self.world, exit).await;
-            }
-        };
-        let Ready { prepared, files, world, run, secrets } = self;
-        world.read_copies(stored::copies(&files, &folder));
-        let origin = RunOrigin { run, operator, inputs: run_inputs::digests(&prepared.inputs) };
-        let (goal, state) = (Goal::Start, RunState::default());
-        let PreparedRun { program, sources, .. } = prepared;
-        let engine = Engine { origin, goal, program, sources, world, leases, folder, journal, state, secrets };
-        engine.run(options).await.map_or_else(|exit| exit, |ended| ended.outcome.into())
     }
+}
 
-    /// The run's folder and journal. Copying files may take long, and the leases are renewed meanwhile.
-    async fn create(&self, store: &Store) -> Result<(RunFolder, Journal), Exit> {
-        let (store, run, files) = (store.clone(), self.run.clone(), self.files.clone());
-        let (inputs, secrets) = (self.prepared.inputs.clone(), self.secrets.clone());
-        let made = tokio::task::spawn_blocking(move || {
-            let inputs: Vec<(&str, &[u8])> = inputs.iter().map(|(name, text)| (&**name, &**text)).collect();
-            secrets.keep_generated().map_err(|fault| Exit::Failed.because(fault))?;
-            let created = store.create_with(&run, &inputs, |folder| stored::keep_all(&store, folder, &files));
-            created.map_err(|error| {
-                secrets.drop_generated();
-                Exit::Failed.because(error)
-            })
-        });
-        made.await.unwrap_or_else(|error| Err(Exit::Failed.because(error)))
+/// Runs a saved plan as it is: what it was made from, and what it saw, must be so still.
+fn from_plan(state: &Option<PathBuf>, args: &Args, saved: &SavedPlan, bytes: Vec<u8>) -> CommandResult {
+    let InputArgs { runbook, inventory, params, params_file, bind } = &args.inputs;
+    if inventory.is_some() || params_file.is_some() || !params.is_empty() || !bind.is_empty() {
+        return Err(Exit::WrongInput.because("a saved plan has its own inventory, parameters and roles: give it alone"));
     }
+    let session = session(state, args.manner.config.as_deref())?;
+    if let Some(run) = SavedPlan::was_run(&session.store, &bytes) {
+        let plan = runbook.display();
+        return Err(Exit::WrongInput.because(format!("nothing was started: {plan} was run already, as {run}")));
+    }
+    let stale = |changes: Vec<PlanChange>| match changes.is_empty() {
+        true => Ok(()),
+        false => Err(stale(args, saved, changes.iter().map(change))),
+    };
+    let mut prepared = match session.prepare(&saved.found(), &saved.request()) {
+        Ok(prepared) => prepared,
+        Err(SessionError::Mistakes(_)) => {
+            return Err(self::stale(args, saved, ["what it was made from has mistakes now".to_owned()]));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    stale(saved.changed_inputs(&prepared))?;
+    // Who may be missing was decided when it was made.
+    let options = Options::of(&args.manner, true, saved.folder().to_owned())?;
+    session.read_files(&mut prepared, saved.folder())?;
+    in_runtime(async {
+        let ready = connect(&session, prepared, &options).await?;
+        let unchanged = match stale(saved.changed_secrets(&ready)) {
+            Ok(()) => stale(saved.changes(&ready, &ready.plan(saved.folder()).await)),
+            stale => stale,
+        };
+        if let Err(failure) = unchanged {
+            ready.close().await;
+            return Err(failure);
+        }
+        begin(ready.with_input(plan_file::INPUT, bytes), Options { yes: args.yes, ..options }).await
+    })
+}
+
+fn stale(args: &Args, saved: &SavedPlan, changes: impl IntoIterator<Item = String>) -> Failure {
+    let plan = args.inputs.runbook.display();
+    let why = format!("nothing was started: {plan}, {}, does not hold any more", saved.origin());
+    let lines: String = changes.into_iter().map(|line| format!("moved: {line}\n")).collect();
+    Exit::WrongInput.because(why).after(&lines)
 }

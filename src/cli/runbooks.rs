@@ -2,9 +2,8 @@
 
 use super::args::{Format, NamedRunbook, Runbooks as Args};
 use super::catalog::catalog;
-use super::exit::Exit;
+use super::exit::{CommandResult, Exit, Failure};
 use super::out::say;
-use super::prepare::show;
 use super::starter::Starter;
 use crate::report::runbooks::{Listed, table};
 use indexmap::IndexSet;
@@ -16,29 +15,25 @@ use surefoot_engine::model::{Diagnostic, Sources};
 /// Texts of the catalog are runbooks: none is larger.
 const LONGEST: u64 = 4 << 20;
 
-pub fn main(args: &Args) -> Exit {
-    let catalog = match catalog(None) {
-        Ok(catalog) => catalog,
-        Err(exit) => return exit,
-    };
+pub fn main(args: &Args) -> CommandResult {
+    let catalog = catalog(None)?;
     match &args.command {
         None => list(args, &catalog),
-        Some(NamedRunbook::Show { name }) => named(name, &catalog).map_or_else(|exit| exit, |found| text(&found)),
-        Some(NamedRunbook::Copy { name, folder }) => {
-            named(name, &catalog).map_or_else(|exit| exit, |found| copy(&found, folder, &catalog))
-        }
+        Some(NamedRunbook::Show { name }) => say!("{}", read(&named(name, &catalog)?.location)?),
+        Some(NamedRunbook::Copy { name, folder }) => copy(&named(name, &catalog)?, folder, &catalog)?,
     }
+    Ok(Exit::Done)
 }
 
 /// The runbook of a name. A path is not taken: who has a file needs neither.
-fn named(name: &str, catalog: &Catalog) -> Result<Found, Exit> {
+fn named(name: &str, catalog: &Catalog) -> Result<Found, Failure> {
     catalog.named(name).ok_or_else(|| {
         let mut sources = Sources::default();
-        show(&[load::unknown(name, catalog, &mut sources)], &sources)
+        Failure::mistakes(&[load::unknown(name, catalog, &mut sources)], &sources)
     })
 }
 
-fn list(args: &Args, catalog: &Catalog) -> Exit {
+fn list(args: &Args, catalog: &Catalog) {
     for folder in &catalog.folders {
         if let Err(error) = std::fs::read_dir(folder) {
             crate::cli::out::tell_line!("note: {}: {error}", folder.display());
@@ -49,7 +44,6 @@ fn list(args: &Args, catalog: &Catalog) -> Exit {
         Format::Text => say!("{}", table(&all, args.long)),
         Format::Json => say!("{}\n", serde_json::json!(all)),
     }
-    Exit::Done
 }
 
 /// None of a file that is no runbook; of one that cannot be read, that is told.
@@ -69,32 +63,15 @@ fn listed(found: &Found, catalog: &Catalog) -> Option<Listed> {
     Some(Listed { name, summary, identity: document.identity(&sources) })
 }
 
-fn text(found: &Found) -> Exit {
-    match read(&found.location) {
-        Ok(text) => {
-            say!("{text}");
-            Exit::Done
-        }
-        Err(exit) => exit,
-    }
-}
-
-fn read(location: &Location) -> Result<String, Exit> {
+fn read(location: &Location) -> Result<String, Failure> {
     let bytes = location.read(LONGEST).map_err(|error| Exit::Failed.because(format!("{location}: {error}")))?;
     String::from_utf8(bytes).map_err(|_| Exit::Failed.because(format!("{location} is not UTF-8")))
 }
 
-fn copy(found: &Found, folder: &Path, catalog: &Catalog) -> Exit {
-    match copied(found, folder, catalog) {
-        Ok(()) => Exit::Done,
-        Err(exit) => exit,
-    }
-}
-
 /// All below the folder as it is in the catalog, so that what they say of one another stays true.
-fn copied(found: &Found, folder: &Path, catalog: &Catalog) -> Result<(), Exit> {
+fn copy(found: &Found, folder: &Path, catalog: &Catalog) -> Result<(), Failure> {
     let mut sources = Sources::default();
-    let all = belonging(found, catalog, &mut sources).map_err(|problems| show(&problems, &sources))?;
+    let all = belonging(found, catalog, &mut sources).map_err(|problems| Failure::mistakes(&problems, &sources))?;
     let mut starter = Starter::below(folder);
     let own = ["yaml", "test.yaml", "rehearse.yaml"].map(|kind| found.location.absolute().beside(kind));
     let is_own = |location: &Location| own.contains(location);

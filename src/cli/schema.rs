@@ -2,20 +2,21 @@
 
 use super::args::Schema;
 use super::catalog::{catalog, resolve};
-use super::exit::Exit;
+use super::diagnostics;
+use super::exit::{CommandResult, Exit, Failure};
 use super::out::say;
-use super::prepare::{checked, show};
 use super::starter::{Overwrite, write_schemas};
 use crate::cli::actions::ACTIONS;
 use serde_json::Value as Json;
 use std::path::Path;
 use surefoot_engine::action::ActionRegistry;
 use surefoot_engine::catalog::Catalog;
-use surefoot_engine::check::RUNBOOK;
+use surefoot_engine::check::{RUNBOOK, Runbook};
 use surefoot_engine::load;
 use surefoot_engine::load::{CONFIG, INVENTORY};
 use surefoot_engine::model::{Diagnostic, Sources};
 use surefoot_engine::schema;
+use surefoot_engine::session::checked;
 use surefoot_engine::testing::TEST;
 use surefoot_lab::rehearse::REHEARSAL;
 
@@ -32,34 +33,34 @@ pub static SCHEMAS: &[(&str, Make)] = &[
     ("test", |actions| schema::of_shape(actions, &TEST, "test")),
 ];
 
-pub fn main(args: &Schema) -> Exit {
+pub fn main(args: &Schema) -> CommandResult {
     if let Some(folder) = &args.dir {
         let written = write_schemas(folder, Overwrite::Always);
-        return written
-            .map_or_else(|why| Exit::Failed.because(format!("{}: {why}", folder.display())), |()| Exit::Done);
+        written.map_err(|why| Exit::Failed.because(format!("{}: {why}", folder.display())))?;
+        return Ok(Exit::Done);
     }
-    let mut sources = Sources::default();
-    let made = match &args.of {
-        None => Ok(SCHEMAS.iter().find(|(name, _)| *name == args.name).map(|(_, make)| make(&ACTIONS))),
-        Some(word) if args.name == "params" => match catalog(None) {
-            Ok(catalog) => of_params(word, &catalog, &mut sources).map(Some),
-            Err(exit) => return exit,
-        },
+    let schema = match &args.of {
+        None => SCHEMAS.iter().find(|(name, _)| *name == args.name).map(|(_, make)| make(&ACTIONS)),
+        Some(word) if args.name == "params" => Some(of_params(word)?),
         Some(_) => {
-            return Exit::WrongInput
-                .because("only `params` are those of a runbook: `surefoot schema params --of RUNBOOK`");
+            return Err(
+                Exit::WrongInput.because("only `params` are those of a runbook: `surefoot schema params --of RUNBOOK`")
+            );
         }
     };
-    match made {
-        Ok(schema) => {
-            say!("{}", schema.as_ref().map(schema::text).unwrap_or_default());
-            Exit::Done
-        }
-        Err(problems) => show(&problems, &sources),
-    }
+    say!("{}", schema.as_ref().map(schema::text).unwrap_or_default());
+    Ok(Exit::Done)
 }
 
-fn of_params(word: &Path, catalog: &Catalog, sources: &mut Sources) -> Result<Json, Vec<Diagnostic>> {
+fn of_params(word: &Path) -> Result<Json, Failure> {
+    let (catalog, mut sources) = (catalog(None)?, Sources::default());
+    let made = runbook(word, &catalog, &mut sources).map(|runbook| schema::of_params(&runbook));
+    made.map_err(|problems| Failure::mistakes(&problems, &sources))
+}
+
+fn runbook(word: &Path, catalog: &Catalog, sources: &mut Sources) -> Result<Runbook, Vec<Diagnostic>> {
     let document = load::found(&resolve(word, catalog, sources)?, catalog, sources)?;
-    Ok(schema::of_params(&checked(&document, None, sources)?))
+    let (runbook, warnings) = checked(&document, None, &ACTIONS, sources)?;
+    diagnostics::warn(&warnings, sources);
+    Ok(runbook)
 }

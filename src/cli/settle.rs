@@ -1,18 +1,18 @@
 //! `surefoot settle`: the operator's word on an outcome that nobody else can know.
 
 use super::args::{ResolvedAs, SettleArgs as Args};
-use super::exit::Exit;
+use super::exit::{CommandResult, Exit};
 use super::operator::operator_name;
-use super::runs;
+use super::session::store;
 use std::path::PathBuf;
 use surefoot_engine::journal::{Journal, JournalError, RunFolder};
 use surefoot_engine::model::{Event, Stamped, TaskEvent, TaskName, TaskState};
 
-pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
-    let found = runs::store(state).and_then(|store| runs::find(&store, &args.run)).map_err(failed);
+pub fn main(state: &Option<PathBuf>, args: &Args) -> CommandResult {
+    let folder = store(state)?.find_asked(&args.run)?;
     let took_effect = args.verdict == ResolvedAs::Done;
-    let settled = found.and_then(|folder| resolve(&folder, &args.task, took_effect, operator_name()));
-    settled.map_or_else(|(exit, why)| exit.because(why), |()| Exit::Done)
+    let settled = resolve(&folder, &args.task, took_effect, operator_name());
+    settled.map(|()| Exit::Done).map_err(|(exit, why)| exit.because(why))
 }
 
 /// Puts it on record whether a task took effect, by whose word. An error is the exit that it means, and why.

@@ -1,6 +1,6 @@
 //! Files that a command writes for its caller to change: all of them, or none, and never over another that is there.
 
-use super::exit::Exit;
+use super::exit::{Exit, Failure};
 use super::schema::SCHEMAS;
 use crate::cli::actions::ACTIONS;
 use std::fs::{self, File};
@@ -39,7 +39,7 @@ impl Starter {
     }
 
     /// Writes them, and the schemas. Gives the paths of all that was written.
-    pub fn write(&self) -> Result<Vec<PathBuf>, Exit> {
+    pub fn write(&self) -> Result<Vec<PathBuf>, Failure> {
         let is_there = |path: &Path| self.folder.join(path).symlink_metadata().is_ok();
         let is_same =
             |path: &Path, text: &str| fs::read(self.folder.join(path)).is_ok_and(|old| old == text.as_bytes());

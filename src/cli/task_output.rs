@@ -1,10 +1,10 @@
 //! Where it lies what a task and the steps of its undo printed.
 
-use super::run_inputs::RunInputs;
 use std::path::PathBuf;
 use surefoot_engine::execute::{file_name, undo_part};
 use surefoot_engine::journal::RunFolder;
 use surefoot_engine::model::{RunState, StepId, Stream, TaskName};
+use surefoot_engine::session::RunInputs;
 
 /// One stream of one attempt, of which there is something.
 pub struct Printout {

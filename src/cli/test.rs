@@ -2,9 +2,9 @@
 
 use super::args::{Format, Test as Args};
 use super::catalog::{catalog, resolve};
-use super::exit::Exit;
+use super::diagnostics;
+use super::exit::{CommandResult, Exit, Failure};
 use super::out::say;
-use super::prepare::{list, show};
 use crate::cli::actions::ACTIONS;
 use crate::report::testing;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,8 @@ use surefoot_engine::catalog::{Catalog, Location, is_name};
 use surefoot_engine::model::{Diagnostic, Sources};
 use surefoot_engine::testing::{PreparedCase, play, prepare_at};
 
-pub fn main(args: &Args) -> Exit {
-    let catalog = match catalog(None) {
-        Ok(catalog) => catalog,
-        Err(exit) => return exit,
-    };
+pub fn main(args: &Args) -> CommandResult {
+    let catalog = catalog(None)?;
     let mut sources = Sources::default();
     let mut wrong = false;
     let mut files = Vec::new();
@@ -27,19 +24,19 @@ pub fn main(args: &Args) -> Exit {
             Ok((cases, place)) => files.push((PathBuf::from(place), selected(cases, args.only.as_deref()))),
             Err(problems) => {
                 match args.format {
-                    Format::Text => show(&problems, &sources),
-                    Format::Json => list(&problems, &sources),
-                };
+                    Format::Text => drop(Failure::mistakes(&problems, &sources).print()),
+                    Format::Json => diagnostics::list(&problems, &sources),
+                }
                 wrong = true;
             }
         }
     }
     if wrong {
-        return Exit::WrongInput;
+        return Ok(Exit::WrongInput);
     }
     match &args.only {
         Some(only) if files.iter().all(|(_, cases)| cases.is_empty()) => {
-            Exit::WrongInput.because(format!("no case has `{only}` in its name"))
+            Err(Exit::WrongInput.because(format!("no case has `{only}` in its name")))
         }
         _ => play_all(&files, &sources, args.format),
     }
@@ -56,14 +53,12 @@ fn selected(cases: Vec<PreparedCase>, only: Option<&str>) -> Vec<PreparedCase> {
     cases.into_iter().filter(|one| only.is_none_or(|only| one.case.name.contains(only))).collect()
 }
 
-fn play_all(files: &[(PathBuf, Vec<PreparedCase>)], sources: &Sources, format: Format) -> Exit {
+fn play_all(files: &[(PathBuf, Vec<PreparedCase>)], sources: &Sources, format: Format) -> CommandResult {
     let (mut passed, mut failed) = (0, 0);
     for (path, cases) in files {
         for prepared in cases {
-            let played = match play(prepared) {
-                Ok(played) => played,
-                Err(error) => return Exit::Failed.because(format!("{}: {error}", prepared.case.name)),
-            };
+            let played = play(prepared);
+            let played = played.map_err(|error| Exit::Failed.because(format!("{}: {error}", prepared.case.name)))?;
             let count = if played.mismatches.is_empty() { &mut passed } else { &mut failed };
             *count += 1;
             match format {
@@ -75,5 +70,5 @@ fn play_all(files: &[(PathBuf, Vec<PreparedCase>)], sources: &Sources, format: F
     if format == Format::Text {
         say!("{}\n", testing::summary(passed, failed));
     }
-    if failed == 0 { Exit::Done } else { Exit::Failed }
+    Ok(if failed == 0 { Exit::Done } else { Exit::Failed })
 }

@@ -2,12 +2,10 @@
 
 use super::safe::clean;
 use super::{Places, labels, lines, result};
-use serde::Serialize;
 use std::fmt::Write;
 use surefoot_engine::catalog::Identity;
-use surefoot_engine::model::{
-    AcquiredLease, HostName, PauseRequest, RunState, StepId, TaskName, TaskRecord, TaskState,
-};
+use surefoot_engine::model::{AcquiredLease, HostName, PauseRequest, RunState, StepId, TaskRecord, TaskState};
+use surefoot_engine::session::RollbackPreview;
 
 /// Everything about a run, a line for each task.
 pub fn text(state: &RunState, identity: Option<&Identity>, places: &Places) -> String {
@@ -40,72 +38,44 @@ pub fn text(state: &RunState, identity: Option<&Identity>, places: &Places) -> S
     out
 }
 
-/// What a roll back would do.
-#[derive(Clone, Debug, Serialize)]
-pub struct Back {
-    /// The name of the checkpoint that it leads to; none: the start.
-    pub to: Option<String>,
-    /// The point of no return that holds it up.
-    pub wall: Option<StepId>,
-    /// Tasks of unknown outcome that hold it up.
-    pub unknown: Vec<TaskName>,
-    /// Steps that look again before and after each batch of a roll.
-    pub gates: Vec<StepId>,
-    /// The last first.
-    pub steps: Vec<BackStep>,
-}
-
-/// What would become of one task.
-#[derive(Clone, Debug, Serialize)]
-pub struct BackStep {
-    pub task: TaskName,
-    /// Or it stays.
-    pub undone: bool,
-    /// What would be done, or why it stays.
-    pub what: String,
-    /// What others have changed since, where that was looked at or is on record: it would be stuck.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub drift: Vec<String>,
-}
-
-/// A roll back in words.
-pub fn back(back: &Back) -> String {
+/// A rollback in words.
+pub fn rollback(preview: &RollbackPreview) -> String {
     let bold = labels::BOLD;
-    format!("\n{bold}{}{bold:#}\n{}", heading(back), done_on(back))
+    format!("\n{bold}{}{bold:#}\n{}", heading(preview), changes(preview))
 }
 
 /// The same, with the command that would do it.
-pub fn back_by(back: &Back, command: &str) -> String {
+pub fn rollback_by(preview: &RollbackPreview, command: &str) -> String {
     let bold = labels::BOLD;
-    format!("\n{bold}{}{bold:#}: `{command}`\n{}", heading(back), done_on(back))
+    format!("\n{bold}{}{bold:#}: `{command}`\n{}", heading(preview), changes(preview))
 }
 
-fn heading(back: &Back) -> String {
-    let to = back.to.as_ref().map_or("the start".to_owned(), |name| format!("the checkpoint {name}"));
+fn heading(preview: &RollbackPreview) -> String {
+    let to = preview.to.as_ref().map_or("the start".to_owned(), |name| format!("the checkpoint {name}"));
     format!("a rollback to {to}")
 }
 
-fn done_on(back: &Back) -> String {
+fn changes(preview: &RollbackPreview) -> String {
     let mut out = String::new();
-    if let Some(wall) = &back.wall {
+    if let Some(wall) = &preview.wall {
         let _ = writeln!(out, "  cannot pass {wall}, a point of no return");
     }
-    for task in &back.unknown {
+    for task in &preview.unknown {
         let _ =
             writeln!(out, "  waits for {task}, whose outcome is unknown: `surefoot settle` says what you know of it");
     }
-    if !back.gates.is_empty() {
-        let gates: Vec<&str> = back.gates.iter().map(StepId::as_str).collect();
+    if !preview.gates.is_empty() {
+        let gates: Vec<&str> = preview.gates.iter().map(StepId::as_str).collect();
         let _ = writeln!(out, "  goes batch by batch, and looks at {} between them", gates.join(", "));
     }
-    for step in &back.steps {
+    for step in &preview.steps {
         let word = if step.undone { "undoes" } else { "keeps " };
         let _ = writeln!(out, "  {word} {}: {}", step.task, step.what);
         for drift in &step.drift {
             let _ = writeln!(out, "         {}", clean(drift));
         }
     }
-    if back.steps.is_empty() {
+    if preview.steps.is_empty() {
         out += "  has nothing to undo\n";
     }
     out

@@ -51,6 +51,7 @@ mod runbooks;
 mod schema;
 mod secrets;
 mod serve;
+mod session;
 mod testing;
 mod tidy;
 mod trace;

@@ -23,6 +23,7 @@
 //! - [`plan`]: what a run would do.
 //! - [`execute`]: runs a program, takes a run up again, rolls it back: one loop, one event after the other.
 //! - [`journal`]: the record on disk.
+//! - [`session`]: all of these together, as a program uses them: prepare, plan, run, resume, roll back, cancel.
 //! - [`tidy`]: what a run keeps on its hosts, and how that goes away.
 //! - [`notify`]: tells others of a run.
 //! - [`testing`]: a runbook's tests: the engine on hosts that answer as their script says.
@@ -41,6 +42,7 @@ pub mod notify;
 pub mod plan;
 pub mod schema;
 pub mod secret;
+pub mod session;
 pub mod template;
 pub mod testing;
 pub mod tidy;

@@ -1,7 +1,7 @@
 //! Commands for a run that is there: roll it back, decide, approve, pause, cancel, clean up.
 
 use super::{LogFormat, RunOptions};
-use crate::cli::{complete, lease};
+use crate::cli::{complete, durations};
 use clap::{ArgGroup, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 use std::path::PathBuf;
@@ -75,7 +75,7 @@ pub struct TidyArgs {
     #[arg(value_name = "RUN", required_unless_present = "older", add = ArgValueCompleter::new(complete::runs))]
     pub run: Option<RunId>,
     /// Every run that is over for longer than that, and its record, too
-    #[arg(long, value_name = "TIME", value_parser = lease::age, conflicts_with_all = ["run", "force", "take_over"])]
+    #[arg(long, value_name = "TIME", value_parser = durations::age, conflicts_with_all = ["run", "force", "take_over"])]
     pub older: Option<Duration>,
     /// Also of a run that could go on, or is rolled back in part only
     #[arg(long)]

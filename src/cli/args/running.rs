@@ -1,13 +1,14 @@
 //! Commands that plan a run, start one, or go on with one.
 
 use super::{Format, LogFormat, inventory};
-use crate::cli::{complete, config, lease};
+use crate::cli::{complete, config, durations};
 use clap_complete::engine::ArgValueCompleter;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 use surefoot_engine::execute::{Limits, Reapply};
 use surefoot_engine::model::RunId;
+use surefoot_engine::session::Request;
 
 /// What a run is made from.
 #[derive(clap::Args, Debug)]
@@ -32,6 +33,21 @@ pub struct InputArgs {
     /// The hosts of a role: a group or hosts [default: the group of the same name]
     #[arg(long, value_name = "ROLE=HOST,...", add = ArgValueCompleter::new(complete::binds))]
     pub bind: Vec<String>,
+}
+
+impl InputArgs {
+    /// The same for a session; relative paths among the parameters start from `folder`.
+    pub fn request(&self, folder: PathBuf) -> Request {
+        let InputArgs { runbook, inventory, params, params_file, bind } = self;
+        Request {
+            runbook: runbook.clone(),
+            inventory: inventory.clone(),
+            params: params.clone(),
+            params_file: params_file.clone(),
+            binds: bind.clone(),
+            folder,
+        }
+    }
 }
 
 #[derive(clap::Args, Debug)]
@@ -124,7 +140,7 @@ pub struct RunOptions {
     #[arg(long, value_name = "N", default_value_t = Limits::default().per_host)]
     pub per_host: NonZeroUsize,
     /// How long each host stays held by this run once its engine is silent, in whole seconds
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = lease::ttl)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = durations::ttl)]
     pub lease: Duration,
     /// Take hosts over whose lease has ended without being given back; what their run still does there is ended
     #[arg(long)]

@@ -8,7 +8,7 @@ mod rotating;
 mod sink;
 mod waiting;
 
-use super::exit::Exit;
+use super::exit::{Exit, Failure};
 use crate::report::console::can_draw;
 use sink::Sink;
 use std::fs::{File, OpenOptions, Permissions};
@@ -43,7 +43,7 @@ pub struct LogOptions<'a> {
 }
 
 /// Starts the log of this process. A wrong filter, and a file that cannot be used, are explained.
-pub fn start(options: &LogOptions<'_>) -> Result<(), Exit> {
+pub fn start(options: &LogOptions<'_>) -> Result<(), Failure> {
     let given = given().map_err(|why| Exit::WrongInput.because(why))?;
     let filter = parse(given.as_deref().unwrap_or(DEFAULT)).map_err(|why| Exit::WrongInput.because(why))?;
     let file = options.file.map(|path| private(path).map_err(|why| unusable(path, &why))).transpose()?;
@@ -93,7 +93,7 @@ fn private(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn unusable(path: &Path, why: &io::Error) -> Exit {
+fn unusable(path: &Path, why: &io::Error) -> Failure {
     Exit::WrongInput.because(format!("--log-file {}: {why}", path.display()))
 }
 

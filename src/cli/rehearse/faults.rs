@@ -4,12 +4,11 @@ use super::super::out::say;
 use super::{Args, Showing, before, carry_out, folder_of, title};
 use crate::cli::actions::ACTIONS;
 use crate::cli::args::LogFormat;
-use crate::cli::exit::Exit;
-use crate::cli::prepare::show;
-use crate::cli::run::in_runtime;
-use crate::cli::runs;
+use crate::cli::exit::{CommandResult, Exit, Failure, printed};
+use crate::cli::out::tell_line;
+use crate::cli::session::in_runtime;
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use surefoot_engine::check::check;
@@ -17,6 +16,7 @@ use surefoot_engine::execute::Signals;
 use surefoot_engine::journal::Store;
 use surefoot_engine::load::{Document, Inventory};
 use surefoot_engine::model::{Effect, Sources};
+use surefoot_engine::session::Session;
 use surefoot_lab::lab::{DataDisk, Lab, LabGuard, LabName, LabSpec};
 use surefoot_lab::rehearse::Rehearsal;
 use surefoot_lab::rehearse::{CaseResult, CaseSelection, Matrix, PreparedLab, RehearsedProgram, Results, markdown};
@@ -25,22 +25,22 @@ use surefoot_lab::rehearse::{CaseResult, CaseSelection, Matrix, PreparedLab, Reh
 const DISK: (&str, u32) = ("/var/lib", 768);
 
 pub fn main(
-    state: &Option<PathBuf>,
+    session: &Session,
     args: &Args,
     document: &Document,
     rehearsal: &Rehearsal,
     sources: Sources,
     spec: &LabSpec,
-) -> Result<Exit, Box<dyn Error>> {
-    let root = runs::store(state)?.root().join("rehearsals");
+) -> CommandResult {
+    let root = session.store.root().join("rehearsals");
     std::fs::create_dir_all(&root)?;
     let folder = tempfile::Builder::new().prefix("faults-").tempdir_in(&root)?;
     let subject = match subject(document, rehearsal, spec, &sources) {
         Ok(subject) => subject,
-        Err(problems) => return Ok(show(&problems, &sources)),
+        Err(problems) => return Err(Failure::mistakes(&problems, &sources)),
     };
     title(&format!("{} labs of {} hosts with etcd {}", args.faults.labs, spec.hosts.len(), spec.etcd));
-    let scenes = scenes(args, rehearsal, &sources, spec, folder.path())?;
+    let scenes = scenes(session, args, rehearsal, &sources, spec, folder.path())?;
     leave_when_told(scenes.iter().map(|scene| scene.lab.name().clone()).collect());
     title("an undisturbed run");
     let matrix = match Matrix::new(subject, scenes, folder.path().to_owned()) {
@@ -48,12 +48,12 @@ pub fn main(
         Err(error) => {
             // It names files in there.
             let _ = folder.keep();
-            return Err(error.into());
+            return Err(Exit::Failed.because(error));
         }
     };
     let exit = cases(args, document, &sources, spec, &matrix)?;
     if exit != Exit::Done {
-        crate::cli::out::tell_line!("the files of the cases that went wrong are kept in {}", folder.keep().display());
+        tell_line!("the files of the cases that went wrong are kept in {}", folder.keep().display());
     }
     Ok(exit)
 }
@@ -84,6 +84,7 @@ fn subject(
 
 /// The labs, prepared at once; the first shows how.
 fn scenes(
+    session: &Session,
     args: &Args,
     rehearsal: &Rehearsal,
     sources: &Sources,
@@ -93,9 +94,10 @@ fn scenes(
     let prepare = |number: usize| -> Result<PreparedLab, String> {
         let log = if number == 1 { args.log } else { Some(LogFormat::Quiet) };
         let store = Store::at(folder.join(format!("preparation-{number}")));
+        let session = Session { store, ..session.clone() };
         let prepared =
-            prepare(&Showing { log, verbose: args.verbose }, rehearsal, sources.clone(), spec, number, &store);
-        prepared.map_err(|error| error.to_string())
+            prepare(&Showing { log, verbose: args.verbose }, rehearsal, sources.clone(), spec, number, &session);
+        prepared.map_err(|failure| failure.to_string())
     };
     let made: Result<Vec<PreparedLab>, String> = std::thread::scope(|scope| {
         let prepare = &prepare;
@@ -111,20 +113,20 @@ fn prepare(
     sources: Sources,
     spec: &LabSpec,
     number: usize,
-    store: &Store,
-) -> Result<PreparedLab, Box<dyn Error>> {
+    session: &Session,
+) -> Result<PreparedLab, Failure> {
     let mut spec = spec.clone();
-    spec.name = format!("{}-{number}", spec.name).parse::<LabName>()?;
+    spec.name = format!("{}-{number}", spec.name).parse::<LabName>().map_err(|error| Exit::Failed.because(error))?;
     for host in &mut spec.hosts {
         host.disk = Some(DataDisk { path: DISK.0.into(), mebibytes: DISK.1 });
     }
     let lab = LabGuard::up(&spec, &|_| {})?;
-    match carry_out(store, showing, rehearsal, &before(rehearsal), sources, &lab)? {
+    match carry_out(session, showing, rehearsal, &before(rehearsal), sources, &lab)? {
         Exit::Done => {
             let files = folder_of(&lab);
             Ok(PreparedLab::save(lab, files)?)
         }
-        exit => Err(format!("the preparation ended with {}", exit as u8).into()),
+        exit => Err(Exit::Failed.because(format!("the preparation ended with {}", exit as u8))),
     }
 }
 
@@ -132,29 +134,19 @@ fn prepare(
 /// leave them unheard. What was found out is kept.
 fn leave_when_told(labs: Vec<LabName>) {
     std::thread::spawn(move || {
-        in_runtime(async {
-            let told = match Signals::listen() {
-                Ok(signals) => signals.stop,
-                Err(error) => return Exit::Failed.because(error),
-            };
-            told.cancelled().await;
+        printed(in_runtime(async {
+            Signals::listen()?.stop.cancelled().await;
             for lab in &labs {
                 if let Err(error) = Lab::down(lab) {
-                    crate::cli::out::tell_line!("{lab} is still there: {error}");
+                    tell_line!("{lab} is still there: {error}");
                 }
             }
             std::process::exit(Exit::Interrupted as i32)
-        })
+        }));
     });
 }
 
-fn cases(
-    args: &Args,
-    document: &Document,
-    sources: &Sources,
-    spec: &LabSpec,
-    matrix: &Matrix,
-) -> Result<Exit, Box<dyn Error>> {
+fn cases(args: &Args, document: &Document, sources: &Sources, spec: &LabSpec, matrix: &Matrix) -> CommandResult {
     let asked = &args.faults;
     let seed = asked.seed.unwrap_or_else(now);
     let choice = CaseSelection { faults: asked.only.clone(), step: asked.step.clone(), sample: asked.sample, seed };

@@ -2,11 +2,11 @@
 //!
 //! Its folder may lie on any disk, also on one that tells nobody of changes: so the length of its journal is looked at.
 
-use crate::cli::run_inputs::{self, RunInputs};
+use crate::cli::actions::ACTIONS;
+use crate::cli::control;
+use crate::cli::planned_run::planned_run;
 use crate::cli::task_output::{self, Printout};
-use crate::cli::{control, plan_file, rollback};
 use crate::report::review::ReviewTask;
-use crate::report::run::Back;
 use crate::report::watch::{Head, Update, Watch};
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -15,9 +15,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use surefoot_engine::execute::file_name;
-use surefoot_engine::execute::rollback::{self as undo_plan, RollbackTarget};
 use surefoot_engine::journal::{JournalError, RunFolder, Store, Tail};
 use surefoot_engine::model::{RunId, RunState, Stream, TaskName};
+use surefoot_engine::session::{RollbackPreview, RunInputs, read_for_resume};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -146,12 +146,11 @@ impl Followed {
     }
 
     /// What a rollback to the last safe place would do now; none where that cannot be known, or there is no way any more.
-    pub fn back(&self) -> Option<Back> {
+    pub fn back(&self) -> Option<RollbackPreview> {
         let seen = unpoisoned(&self.seen);
         let (state, kept) = (&seen.tail.so_far().state, seen.kept.as_ref().ok()?);
         let program = &kept.prepared.program;
-        let way = || undo_plan::plan(program, state, &RollbackTarget::LastCheckpoint, false);
-        state.tidy.is_none().then(|| rollback::back(program, state, &way()))
+        state.tidy.is_none().then(|| RollbackPreview::to_last_checkpoint(program, state))
     }
 }
 
@@ -225,8 +224,8 @@ impl FollowedRun {
 
     /// Learns what was known of the run beforehand, once it has begun and whenever its runbook was corrected.
     fn start_following(&mut self) {
-        self.kept = run_inputs::read_for_resume(&self.folder, self.state()).map_err(|refusal| refusal.to_string());
-        let known = self.kept.as_ref().ok().map(|kept| plan_file::known(&self.folder, &kept.prepared.program));
+        self.kept = read_for_resume(&self.folder, self.state(), &ACTIONS).map_err(|refusal| refusal.to_string());
+        let known = self.kept.as_ref().ok().map(|kept| planned_run(&self.folder, &kept.prepared.program));
         self.watch.know(known);
     }
 

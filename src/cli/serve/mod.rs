@@ -20,10 +20,9 @@ pub use listen::Listen;
 
 use super::args::Serve as Args;
 use super::engine_log;
-use super::exit::Exit;
+use super::exit::{CommandResult, Exit};
 use super::out::say;
-use super::run::in_runtime;
-use super::runs;
+use super::session::{in_runtime, store};
 use guard::Guard;
 use listen::{Door, open};
 use std::path::PathBuf;
@@ -31,26 +30,20 @@ use std::sync::Arc;
 use surefoot_engine::secret::Masks;
 use tokio::signal::unix::{SignalKind, signal};
 
-pub fn main(state: &Option<PathBuf>, args: &Args) -> Exit {
-    let made = runs::store(state).map_err(|error| error.to_string()).and_then(|store| Ok((store, Guard::new(args)?)));
+pub fn main(state: &Option<PathBuf>, args: &Args) -> CommandResult {
+    let store = store(state).map_err(|error| Exit::WrongInput.because(error))?;
+    let guard = Guard::new(args).map_err(|error| Exit::WrongInput.because(error))?;
     let masks = Masks::default();
-    let (store, guard) = match made {
-        Ok(made) => made,
-        Err(why) => return Exit::WrongInput.because(why),
-    };
     guard.secrets().for_each(|secret| masks.learn(secret));
     engine_log::mask(&masks);
     in_runtime(async {
-        let door = match open(&args.listen) {
-            Ok(door) => door,
-            Err(error) => return Exit::Failed.because(format!("{}: {error}", args.listen)),
-        };
+        let door = open(&args.listen).map_err(|error| Exit::Failed.because(format!("{}: {error}", args.listen)))?;
         let guard = Arc::new(guard.at(&door));
         invite(&door, &guard);
         let routes = routes::all(store, guard);
         tokio::select! {
-            () = listen::serve(&door, routes) => Exit::Failed.because("no more connections can be taken"),
-            () = asked_to_end() => Exit::Done,
+            () = listen::serve(&door, routes) => Err(Exit::Failed.because("no more connections can be taken")),
+            () = asked_to_end() => Ok(Exit::Done),
         }
     })
 }

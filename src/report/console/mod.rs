@@ -17,7 +17,6 @@ mod tests;
 mod ui;
 mod view;
 
-use super::run::Back;
 use super::{Places, lines};
 use feed::Feed;
 use keys::{KeyDecoder, KeyPress};
@@ -27,6 +26,7 @@ use std::io::PipeWriter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use surefoot_engine::model::{Observer, RunState, Stamped, Stream, TaskName};
+use surefoot_engine::session::RollbackPreview;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 pub use ui::ConsoleRequest;
@@ -56,7 +56,7 @@ pub struct ConsoleRun {
     /// How long the last run took that was done.
     pub expected: Option<Duration>,
     /// What a rollback would do.
-    pub back: Box<dyn Fn(&RunState) -> Back + Send>,
+    pub back: Box<dyn Fn(&RunState) -> RollbackPreview + Send>,
 }
 
 /// The run's side: takes in what happens.
@@ -215,7 +215,7 @@ struct Painter {
     /// What stands on the screen.
     seen: View,
     /// What a rollback would do: after how many events, and when that was found out.
-    back: Option<(u64, Instant, Back)>,
+    back: Option<(u64, Instant, RollbackPreview)>,
     /// Lines that are not on the terminal yet.
     above: String,
     /// What it panicked with.
@@ -273,7 +273,8 @@ impl Painter {
         let state = self.about.state.read().unwrap_or_else(PoisonError::into_inner);
         let lines_of = if let ConsolePage::Log(task) = &self.ui.page { Some(task) } else { None };
         let view = View::of(&state, &lock(&self.feed), Instant::now(), lines_of);
-        let stale = |(seq, at, _): &(u64, Instant, Back)| *seq != state.next_seq() && at.elapsed() > LOOKED_BACK;
+        let stale =
+            |(seq, at, _): &(u64, Instant, RollbackPreview)| *seq != state.next_seq() && at.elapsed() > LOOKED_BACK;
         if self.back.as_ref().is_none_or(stale) {
             self.back = Some((state.next_seq(), Instant::now(), (self.about.back)(&state)));
         }

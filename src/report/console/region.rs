@@ -5,11 +5,11 @@ use super::Size;
 use super::line::{StyledLine, rule, width};
 use super::view::{Doing, HostRow, Mood, View};
 use crate::report::labels::{self, BAD, BOLD, CHANGED, DIM, GOOD, ODD};
-use crate::report::run::Back;
 use anstyle::Style;
 use jiff::SignedDuration;
 use std::collections::HashSet;
 use std::time::Duration;
+use surefoot_engine::session::RollbackPreview;
 
 /// From here on a host's silence is told.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -96,7 +96,7 @@ fn remaining(view: &View) -> Vec<StyledLine> {
 }
 
 /// What a rollback would do then.
-pub fn if_stopped(back: &Back) -> StyledLine {
+pub fn if_stopped(back: &RollbackPreview) -> StyledLine {
     let (undone, kept): (Vec<_>, Vec<_>) = back.steps.iter().partition(|step| step.undone);
     let to = back.to.as_deref().unwrap_or("the start");
     let changes = |n: usize| if n == 1 { "1 change".to_owned() } else { format!("{n} changes") };

@@ -6,12 +6,12 @@ use super::line::StyledLine;
 use super::ui::{ConsolePage, ConsoleRequest, Ui};
 use super::view::{Mood, View};
 use super::{ConsoleGate, Size, next_gate, pages, region};
-use crate::report::run::{Back, BackStep};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use surefoot_engine::model::*;
+use surefoot_engine::session::{RollbackPreview, RollbackStep};
 
 /// A run of two steps on hosts, as it goes.
 struct ScriptedRun {
@@ -66,14 +66,14 @@ impl ScriptedRun {
     /// So many seconds after it has begun.
     fn view(&self, seconds: u64) -> View {
         let view = View::of(&self.state, &self.feed, self.begun + Duration::from_secs(seconds), None);
-        let step = |task: &str, undone| BackStep {
+        let step = |task: &str, undone| RollbackStep {
             task: task.parse().unwrap(),
             undone,
             what: "stop it".into(),
             drift: Vec::new(),
         };
         let steps = vec![step("start@h1", true), step("push@h1", false)];
-        let back = Back { to: None, wall: None, unknown: Vec::new(), gates: Vec::new(), steps };
+        let back = RollbackPreview { to: None, wall: None, unknown: Vec::new(), gates: Vec::new(), steps };
         let next_gate = Some("the checkpoint staged".to_owned());
         View { keys: true, back: Some(back), next_gate, elapsed: Duration::from_secs(seconds), ..view }
     }

@@ -1,10 +1,10 @@
 //! All that the console shows of a run at one moment, taken from the run's state and what its tasks have said.
 
 use super::feed::{Feed, Talk};
-use crate::report::run::Back;
 use indexmap::IndexMap;
 use std::time::{Duration, Instant};
 use surefoot_engine::model::{HostName, RunState, StepId, Stream, TaskName, TaskRecord, TaskState};
+use surefoot_engine::session::RollbackPreview;
 
 /// A place where a run waits for somebody or something, or from which it cannot go back.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub struct View {
     pub waiting: usize,
     pub next_gate: Option<String>,
     /// What a rollback would do now.
-    pub back: Option<Back>,
+    pub back: Option<RollbackPreview>,
     /// The question that has waited longest: its step and its words.
     pub asked: Option<(TaskName, String)>,
     /// Whether there are keys to press.

@@ -8,9 +8,9 @@ use crate::support::terminal::Terminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 use surefoot::report::console::{Console, ConsoleRequest, ConsoleRun};
-use surefoot::report::run::Back;
 use surefoot_engine::execute::Signals;
 use surefoot_engine::model::{Observer, RunState, Stamped};
+use surefoot_engine::session::RollbackPreview;
 use tokio::sync::mpsc;
 
 /// How many hosts, what panics at the sight of a file (`console=PATH`, `engine=PATH`), and the words that each host is told.
@@ -41,7 +41,7 @@ async fn play(hosts: usize, trap: String, words: &str) {
     let stage = Stage { hosts, limits: limits(1, 256), signals: signals.clone(), ..Stage::default() };
     let back = move |_: &_| {
         assert!(!in_console.as_ref().is_some_and(|path| path.exists()), "the console falls, as it was told");
-        Back { to: None, wall: None, unknown: Vec::new(), gates: Vec::new(), steps: Vec::new() }
+        RollbackPreview { to: None, wall: None, unknown: Vec::new(), gates: Vec::new(), steps: Vec::new() }
     };
     let (state, back) = (stage.state.clone(), Box::new(back));
     let about = ConsoleRun { state, places: Arc::default(), gates: Vec::new(), expected: None, back };

@@ -97,6 +97,17 @@ impl Store {
             .ok_or_else(|| JournalError::NoRun { run: run.clone(), root: self.root.clone() })
     }
 
+    /// A run by its id, by the end of it where only one fits, or `last`.
+    pub fn find_asked(&self, asked: &RunId) -> Result<RunFolder, JournalError> {
+        let runs = self.runs()?;
+        let mut fitting = runs.iter().filter(|run| run.as_str().ends_with(asked.as_str()));
+        match (asked.as_str(), fitting.next(), fitting.next()) {
+            ("last", ..) if !runs.is_empty() => self.find(&runs[runs.len() - 1]),
+            (_, Some(only), None) => self.find(only),
+            _ => self.find(asked),
+        }
+    }
+
     /// Every run that has a journal, the oldest first.
     pub fn runs(&self) -> Result<Vec<RunId>, JournalError> {
         let folder = self.runs_folder();

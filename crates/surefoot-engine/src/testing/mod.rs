@@ -32,10 +32,11 @@ pub use suite::{Suite, TestCase};
 use crate::action::ActionRegistry;
 use crate::catalog::{Catalog, Found, Location};
 use crate::check::{self, ParamType, Runbook};
-use crate::compile::{Program, compile};
+use crate::compile::Program;
 use crate::load::{self, GivenParameter, did_you_mean};
 use crate::model::{Diagnostic, Severity, Sources, Span};
 use crate::secret::{LONGEST, SHORTEST, Secret};
+use crate::session::{bound, checked};
 use indexmap::IndexMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -67,10 +68,9 @@ pub fn prepare_at(
 ) -> Result<Vec<PreparedCase>, Vec<Diagnostic>> {
     let suite = read::suite(location, sources)?;
     let document = load::found(&Found::at(suite.runbook.clone()), catalog, sources)?;
-    let verdict = check::check(&document, Some(&suite.inventory), sources, actions);
-    let Some(runbook) = verdict.runbook else {
-        return Err(verdict.diagnostics.into_iter().filter(|one| one.severity == Severity::Error).collect());
-    };
+    let is_error = |one: &Diagnostic| one.severity == Severity::Error;
+    let (runbook, _) = checked(&document, Some(&suite.inventory), actions, sources)
+        .map_err(|problems| problems.into_iter().filter(is_error).collect::<Vec<_>>())?;
     let mut problems = Vec::new();
     let mut cases = Vec::new();
     let mut concealed = Vec::new();
@@ -103,16 +103,15 @@ fn one(
     concealed.extend(made_up.iter().map(|one| one.value.span));
     let given: Vec<GivenParameter> = given.into_iter().cloned().collect();
     let secrets = made_up.into_iter().map(|one| secret(one, sources)).collect::<Result<_, _>>();
-    let roles = check::bind(runbook, &suite.inventory, &suite.binds, sources);
     let params = check::params_literal(runbook, &given, &suite.folder, sources);
-    let (secrets, roles, params) = match (secrets, roles, params) {
-        (Ok(secrets), Ok(roles), Ok(params)) => (secrets, roles, params),
-        (secrets, roles, params) => {
-            let problems = [secrets.err().map(|one| vec![one]), roles.err(), params.err()];
+    let program = bound(runbook.clone(), &suite.inventory, params, &suite.binds, sources);
+    let (secrets, program) = match (secrets, program) {
+        (Ok(secrets), Ok(program)) => (secrets, program),
+        (secrets, program) => {
+            let problems = [secrets.err().map(|one| vec![one]), program.err()];
             return Err(problems.into_iter().flatten().flatten().collect());
         }
     };
-    let program = compile(runbook.clone(), params, roles, &suite.inventory)?;
     let problems = validate::mistakes(case, &program);
     if problems.is_empty() {
         Ok(PreparedCase { case: case.clone(), program: Arc::new(program), secrets })

@@ -10,19 +10,19 @@
 //! Kept is what an action reads by a path that is known before the run. What a run reads by a path that it learns, what it may have made itself before, and keys
 //! and certificates by which hosts and etcd are reached, are read where they are. A plan keeps nothing.
 
-use super::exit::Exit;
+use super::SessionError;
 use super::plan_file::local_paths;
+use crate::action::{LocalFile, checksum};
+use crate::check::Step;
+use crate::compile::Program;
+use crate::journal::{JournalError, RunFolder, Store, copy_private};
+use crate::model::{Effect, HostName};
+use crate::plan::Plan;
 use indexmap::{IndexMap, IndexSet};
 use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use surefoot_engine::action::{LocalFile, checksum};
-use surefoot_engine::check::Step;
-use surefoot_engine::compile::Program;
-use surefoot_engine::journal::{JournalError, RunFolder, Store, copy_private};
-use surefoot_engine::model::{Effect, HostName};
-use surefoot_engine::plan::Plan;
 
 /// The name by which a run keeps which files it has.
 pub const INPUT: &str = "files.json";
@@ -34,14 +34,14 @@ const RESERVE: u64 = 16 << 20;
 pub type Files = IndexMap<PathBuf, LocalFile>;
 
 /// Reads every file that is to be kept, and sees to it that there is room for them. No host is touched.
-pub fn look(program: &Program, folder: &Path, store: &Store) -> Result<Files, Exit> {
+pub fn look(program: &Program, folder: &Path, store: &Store) -> Result<Files, SessionError> {
     let mut files = Files::new();
     for path in named(program, folder) {
         match checksum(&path) {
             Ok(file) => drop(files.insert(path, file)),
             // The step that names it says so, unless something puts a file there before.
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory) => {}
-            Err(error) => return Err(Exit::WrongInput.because(format!("{}: {error}", path.display()))),
+            Err(error) => return Err(SessionError::File { path, error }),
         }
     }
     let new = files.values().filter(|file| store.with_file(&file.sha256).is_none());
@@ -50,18 +50,14 @@ pub fn look(program: &Program, folder: &Path, store: &Store) -> Result<Files, Ex
     Ok(files)
 }
 
-fn room(store: &Store, needed: u64) -> Result<(), Exit> {
+fn room(store: &Store, needed: u64) -> Result<(), SessionError> {
     let there = store.root().ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
     let Ok(found) = rustix::fs::statvfs(there) else { return Ok(()) };
     let free = found.f_bavail.saturating_mul(found.f_frsize);
     if needed == 0 || needed.saturating_add(RESERVE) <= free {
         return Ok(());
     }
-    Err(Exit::Failed.because(format!(
-        "nothing was started: the run keeps copies of the files that it sends, of {needed} bytes, and {} has {free} bytes \
-         free: make room, `surefoot tidy` old runs, or choose another folder with `--state`",
-        store.root().display()
-    )))
+    Err(SessionError::NoRoom { folder: store.root().to_owned(), needed, free })
 }
 
 /// Which files a run has, as its folder says it.
@@ -83,17 +79,14 @@ pub fn digests(folder: &RunFolder) -> IndexMap<PathBuf, String> {
 }
 
 /// The copies of a run that is gone on with, each proved; where one is gone, its original may still be the same.
-pub fn proved(folder: &RunFolder) -> Result<HashMap<PathBuf, PathBuf>, Exit> {
+pub fn proved(folder: &RunFolder) -> Result<HashMap<PathBuf, PathBuf>, SessionError> {
     let is = |path: &Path, sha256: &str| checksum(path).is_ok_and(|file| file.sha256 == sha256);
     let mut proved = HashMap::new();
     for (path, sha256) in digests(folder) {
         let copy = folder.file(&sha256);
         let place = [&copy, &path].into_iter().find(|place| is(place, &sha256));
         let Some(place) = place.cloned() else {
-            let (copy, path) = (copy.display(), path.display());
-            return Err(Exit::Failed.because(format!(
-                "{copy} is not what the run was started with, and {path} is not either: put the file of this checksum there"
-            )));
+            return Err(SessionError::FileChanged { copy, original: path });
         };
         proved.insert(path, place);
     }

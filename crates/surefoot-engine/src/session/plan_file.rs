@@ -4,29 +4,23 @@
 //! what looking at the hosts told. Before it is run all of that is found out again. What a read gave is not compared, but
 //! what was made of it is: a revision of etcd moves on, and matters only to who uses it. It holds no secret.
 
-use super::args::InputArgs;
-use super::exit::Exit;
-use super::operator::operator_name;
-use super::prepare::PreparedRun;
-use super::run::Ready;
-use super::{pins, run_inputs};
-use crate::report::plan::word;
-use crate::report::review::PlannedRun;
+use super::inputs::digests;
+use super::{PreparedRun, ReadyRun, Request, SessionError, operator_name, pins};
+use crate::action::{ActionKind, checksum};
+use crate::bounded;
+use crate::catalog::{Found, Source};
+use crate::compile::Program;
+use crate::journal::{RunFolder, Store};
+use crate::model::{HostName, RunId, TaskName};
+use crate::plan::{Plan, PlanVerdict, PlannedTask};
+use crate::world::World;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::io;
+use std::mem::discriminant;
 use std::path::{Path, PathBuf};
-use surefoot_engine::action::{ActionKind, checksum};
-use surefoot_engine::bounded;
-use surefoot_engine::catalog::{Found, Source};
-use surefoot_engine::compile::Program;
-use surefoot_engine::journal::{RunFolder, Store};
-use surefoot_engine::model::{HostName, RunId, StepId};
-use surefoot_engine::plan::{Plan, PlanVerdict, PlannedTask};
-use surefoot_engine::secret::Keyring;
-use surefoot_engine::world::World;
 
 /// The form of the file.
 const FORM: u32 = 1;
@@ -41,32 +35,21 @@ const MARK: &str = "{\n  \"surefoot_plan\":";
 pub const INPUT: &str = "plan.json";
 
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Saved {
+pub struct SavedPlan {
     surefoot_plan: u32,
     /// Of the program that made it.
     version: String,
     made: Timestamp,
     /// `user@machine` of who made it.
     by: String,
-    given: PlanArguments,
+    given: Request,
+    /// What the runbook was taken for.
+    source: Source,
     #[serde(flatten)]
     pins: Pins,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    secrets: Option<pins::Planned>,
+    secrets: Option<pins::PlannedSecrets>,
     pub plan: Plan,
-}
-
-/// What was written after `plan`, and where.
-#[derive(Debug, Serialize, Deserialize)]
-struct PlanArguments {
-    folder: PathBuf,
-    runbook: PathBuf,
-    /// What that was taken for.
-    source: Source,
-    inventory: Option<PathBuf>,
-    params: Vec<String>,
-    params_file: Option<PathBuf>,
-    bind: Vec<String>,
 }
 
 /// What a plan holds for, beside what it says itself.
@@ -90,13 +73,13 @@ struct MachinePin {
 
 impl Pins {
     fn of(prepared: &PreparedRun, world: &World, plan: &Plan) -> io::Result<Pins> {
-        let machine = |facts: &surefoot_engine::world::MachineFacts| MachinePin {
+        let machine = |facts: &crate::world::MachineFacts| MachinePin {
             id: facts.machine.clone(),
             boot: facts.boot.clone(),
             user: facts.user.clone(),
         };
         Ok(Pins {
-            inputs: run_inputs::digests(&prepared.inputs),
+            inputs: digests(&prepared.inputs),
             files: files(&prepared.program, plan)?,
             machines: world.facts().iter().map(|(host, facts)| (host.clone(), machine(facts))).collect(),
         })
@@ -104,50 +87,34 @@ impl Pins {
 }
 
 /// A plan as it is saved, with what it holds for.
-pub fn made(inputs: &InputArgs, folder: &Path, ready: &Ready, store: &Store, plan: &Plan) -> io::Result<Vec<u8>> {
-    let InputArgs { runbook, inventory, params, params_file, bind } = inputs;
-    let given = PlanArguments {
-        folder: folder.to_owned(),
-        runbook: runbook.clone(),
-        source: ready.prepared.program.identity.source.clone(),
-        inventory: inventory.clone(),
-        params: params.clone(),
-        params_file: params_file.clone(),
-        bind: bind.clone(),
-    };
-    let saved = Saved {
+pub fn made(request: &Request, ready: &ReadyRun, plan: &Plan) -> io::Result<Vec<u8>> {
+    let saved = SavedPlan {
         surefoot_plan: FORM,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         made: Timestamp::now(),
         by: operator_name(),
-        given,
+        given: request.clone(),
+        source: ready.prepared.program.identity.source.clone(),
         pins: Pins::of(&ready.prepared, &ready.world, plan)?,
-        secrets: ready.planned(store)?,
+        secrets: ready.planned_secrets()?,
         plan: plan.clone(),
     };
     Ok(serde_json::to_vec_pretty(&saved)?)
 }
 
 /// The plan that a run was made from, where it has kept one that this version can read.
-fn of_run(folder: &RunFolder) -> Option<Plan> {
+pub fn of_run(folder: &RunFolder) -> Option<Plan> {
     let bytes = std::fs::read(folder.inputs().join(INPUT)).ok()?;
-    serde_json::from_slice::<Saved>(&bytes).ok().map(|saved| saved.plan)
-}
-
-/// What was known of a run before it began.
-pub fn known(folder: &RunFolder, program: &Program) -> PlannedRun {
-    let plan = of_run(folder).unwrap_or_else(|| Plan::offline(program));
-    let identity = program.identity.clone();
-    PlannedRun { plan, identity, names: program.tasks.iter().map(|task| task.name.clone()).collect() }
+    serde_json::from_slice::<SavedPlan>(&bytes).ok().map(|saved| saved.plan)
 }
 
 /// The plan in a file, and its bytes; none where the file is something else, such as a runbook.
-pub fn read(path: &Path) -> Result<Option<(Saved, Vec<u8>)>, Exit> {
+pub fn read(path: &Path) -> Result<Option<(SavedPlan, Vec<u8>)>, SessionError> {
     let Ok(bytes) = bounded::read(path, LARGEST) else { return Ok(None) };
     if !bytes.starts_with(MARK.as_bytes()) {
         return Ok(None);
     }
-    let wrong = |why: String| Exit::WrongInput.because(format!("{}: {why}", path.display()));
+    let wrong = |why: String| SessionError::PlanFile { path: path.to_owned(), why };
     let head: Json = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
     let (form, version) = (head["surefoot_plan"].as_u64(), head["version"].as_str());
     if form != Some(FORM.into()) || version != Some(env!("CARGO_PKG_VERSION")) {
@@ -157,22 +124,20 @@ pub fn read(path: &Path) -> Result<Option<(Saved, Vec<u8>)>, Exit> {
     serde_json::from_value(head).map(|saved| Some((saved, bytes))).map_err(|error| wrong(error.to_string()))
 }
 
-impl Saved {
-    /// What it was made from, to be read again.
-    pub fn inputs(&self) -> InputArgs {
-        let PlanArguments { folder, runbook, inventory, params, params_file, bind, .. } = &self.given;
-        InputArgs {
-            runbook: runbook.clone(),
-            inventory: inventory.as_ref().map(|given| hosts_from(folder, given)),
-            params: params.clone(),
-            params_file: params_file.as_ref().map(|file| folder.join(file)),
-            bind: bind.clone(),
+impl SavedPlan {
+    /// What it was made from, to be read again from wherever it is read.
+    pub fn request(&self) -> Request {
+        let folder = &self.given.folder;
+        Request {
+            inventory: self.given.inventory.as_ref().map(|given| hosts_from(folder, given)),
+            params_file: self.given.params_file.as_ref().map(|file| folder.join(file)),
+            ..self.given.clone()
         }
     }
 
     /// The runbook, wherever a word would lead now.
     pub fn found(&self) -> Found {
-        Found::again(&self.given.source)
+        Found::again(&self.source)
     }
 
     /// Where relative paths start.
@@ -194,62 +159,97 @@ impl Saved {
         store.runs().ok()?.into_iter().rev().find(is)
     }
 
-    /// What of its inputs is not as it was: one line each.
-    pub fn moved_inputs(&self, prepared: &PreparedRun) -> Vec<String> {
-        let (was, is) = (&self.pins.inputs, run_inputs::digests(&prepared.inputs));
-        let names = was.keys().chain(is.keys().filter(|name| !was.contains_key(*name)));
-        let changed = names.filter(|name| was.get(*name) != is.get(*name));
-        let mut lines: Vec<String> = changed.filter_map(|name| self.input(name)).collect();
-        let params = |params: &Json| params.as_object().cloned().unwrap_or_default();
-        let (was, is) = (params(&self.plan.params), params(&prepared.program.params));
-        let names = was.keys().chain(is.keys().filter(|name| !was.contains_key(*name)));
-        let changed = names.filter(|name| was.get(*name) != is.get(*name));
-        lines.extend(changed.map(|name| format!("the parameter `{name}` has another value")));
-        lines.dedup();
-        lines
+    /// What of its inputs is not as it was.
+    pub fn changed_inputs(&self, prepared: &PreparedRun) -> Vec<PlanChange> {
+        let (was, is) = (&self.pins.inputs, digests(&prepared.inputs));
+        let mut changes: Vec<PlanChange> = different(was, &is).filter_map(|name| self.input(name)).collect();
+        let params = |params: &Json| params.as_object().cloned().unwrap_or_default().into_iter().collect();
+        let (was, is): (IndexMap<String, Json>, _) = (params(&self.plan.params), params(&prepared.program.params));
+        changes.extend(different(&was, &is).map(|name| PlanChange::Parameter(name.clone())));
+        changes.dedup();
+        changes
     }
 
-    /// How an input is called; parameters speak for themselves.
-    fn input(&self, name: &str) -> Option<String> {
+    /// What an input is; parameters are compared one by one.
+    fn input(&self, name: &str) -> Option<PlanChange> {
         Some(match name {
             "params.json" => return None,
-            "inventory.yaml" => "the inventory has changed".to_owned(),
-            "origin.json" => "the inputs are in other places".to_owned(),
-            name if name.starts_with("use-") => "a runbook that it uses has changed".to_owned(),
-            _ => format!("the runbook {} has changed", self.given.runbook.display()),
+            "inventory.yaml" => PlanChange::Inventory,
+            "origin.json" => PlanChange::InputsMoved,
+            name if name.starts_with("use-") => PlanChange::UsedRunbook,
+            _ => PlanChange::Runbook(self.given.runbook.clone()),
         })
     }
 
-    /// Which secrets are not as they were: one line each.
-    pub fn moved_secrets(&self, store: &Store, secrets: &Keyring) -> Vec<String> {
-        self.secrets.iter().flat_map(|planned| planned.moved(store, secrets)).collect()
+    /// Which secrets are not as they were.
+    pub fn changed_secrets(&self, ready: &ReadyRun) -> Vec<PlanChange> {
+        let changed = self.secrets.iter().flat_map(|planned| ready.changed_secrets(planned));
+        changed.map(PlanChange::Secret).collect()
     }
 
-    /// What is not as it was when it was made: one line each.
-    pub fn moved(&self, prepared: &PreparedRun, world: &World, now: &Plan) -> Vec<String> {
-        let pins = match Pins::of(prepared, world, now) {
+    /// What is not as it was when it was made.
+    pub fn changes(&self, ready: &ReadyRun, now: &Plan) -> Vec<PlanChange> {
+        let pins = match Pins::of(&ready.prepared, &ready.world, now) {
             Ok(pins) => pins,
-            Err(error) => return vec![format!("a file that it was made from cannot be read: {error}")],
+            Err(error) => return vec![PlanChange::UnreadableFile(error.to_string())],
         };
-        let mut lines = Vec::new();
-        for (path, digest) in &self.pins.files {
-            if pins.files.get(path) != Some(digest) {
-                lines.push(format!("{} has changed", path.display()));
-            }
-        }
+        let files = self.pins.files.iter().filter(|(path, digest)| pins.files.get(*path) != Some(*digest));
+        let mut changes: Vec<PlanChange> = files.map(|(path, _)| PlanChange::File(path.clone())).collect();
         for (host, was) in &self.pins.machines {
-            lines.extend(pins.machines.get(host).and_then(|is| moved_machine(host, was, is)));
+            changes.extend(pins.machines.get(host).and_then(|is| changed_machine(host, was, is)));
         }
-        let hosts = |plan: &Plan| plan.excluded.keys().cloned().collect::<Vec<_>>();
-        let (out, now_out) = (hosts(&self.plan), hosts(now));
-        lines
-            .extend(out.iter().filter(|host| !now_out.contains(host)).map(|host| format!("{host} can be reached now")));
-        let gone = now_out.iter().filter(|host| !out.contains(host));
-        lines.extend(gone.map(|host| format!("{host} cannot be reached any more")));
-        let pairs = self.plan.tasks().zip(now.tasks());
-        lines.extend(pairs.filter_map(|((step, was), (_, is))| moved_task(&step.id, was, is)));
-        lines
+        let (out, now_out) = (&self.plan.excluded, &now.excluded);
+        let back = out.keys().filter(|host| !now_out.contains_key(*host));
+        changes.extend(back.map(|host| PlanChange::Reachable(host.clone())));
+        let gone = now_out.keys().filter(|host| !out.contains_key(*host));
+        changes.extend(gone.map(|host| PlanChange::Unreachable(host.clone())));
+        let pairs = self.plan.tasks().zip(now.tasks()).zip(&ready.prepared.program.tasks);
+        changes.extend(pairs.filter_map(|(((_, was), (_, is)), task)| changed_task(&task.name, was, is)));
+        changes
     }
+}
+
+/// Something that is not as it was when a plan was made.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PlanChange {
+    Runbook(PathBuf),
+    UsedRunbook,
+    Inventory,
+    /// The same texts, in other places.
+    InputsMoved,
+    Parameter(String),
+    /// It has another value, or cannot be compared.
+    Secret(String),
+    File(PathBuf),
+    /// Why a file that it was made from cannot be read.
+    UnreadableFile(String),
+    OtherMachine(HostName),
+    Rebooted(HostName),
+    /// Scripts run as another user there.
+    User {
+        host: HostName,
+        was: String,
+        now: String,
+    },
+    Reachable(HostName),
+    Unreachable(HostName),
+    Verdict {
+        task: TaskName,
+        was: Box<PlanVerdict>,
+        now: Box<PlanVerdict>,
+    },
+    TaskParameters(TaskName),
+    /// It would change something else.
+    Effect(TaskName),
+}
+
+/// The names whose values are not the same in both.
+fn different<'m, T: PartialEq>(
+    was: &'m IndexMap<String, T>,
+    is: &'m IndexMap<String, T>,
+) -> impl Iterator<Item = &'m String> {
+    let names = was.keys().chain(is.keys().filter(|name| !was.contains_key(*name)));
+    names.filter(|name| was.get(*name) != is.get(*name))
 }
 
 /// An inventory as it was given: a path, `ssh:` or `ssh:FILE`.
@@ -261,25 +261,26 @@ fn hosts_from(folder: &Path, given: &Path) -> PathBuf {
     }
 }
 
-fn moved_machine(host: &HostName, was: &MachinePin, is: &MachinePin) -> Option<String> {
+fn changed_machine(host: &HostName, was: &MachinePin, is: &MachinePin) -> Option<PlanChange> {
+    let host = host.clone();
     Some(match () {
-        () if was.id != is.id => format!("{host} is another machine now"),
-        () if was.boot != is.boot => format!("{host} was booted again since"),
-        () if was.user != is.user => format!("{host}: we are {} there now, not {}", is.user, was.user),
+        () if was.id != is.id => PlanChange::OtherMachine(host),
+        () if was.boot != is.boot => PlanChange::Rebooted(host),
+        () if was.user != is.user => PlanChange::User { host, was: was.user.clone(), now: is.user.clone() },
         () => return None,
     })
 }
 
-fn moved_task(step: &StepId, was: &PlannedTask, is: &PlannedTask) -> Option<String> {
-    let name = format!("{step}@{}", was.host);
+fn changed_task(task: &TaskName, was: &PlannedTask, is: &PlannedTask) -> Option<PlanChange> {
+    let task = task.clone();
     let (Some(before), Some(now)) = (&was.verdict, &is.verdict) else { return None };
-    if word(before) != word(now) {
-        return Some(format!("{name}: it was `{}`, now it is `{}`", word(before), word(now)));
+    if discriminant(before) != discriminant(now) {
+        return Some(PlanChange::Verdict { task, was: Box::new(before.clone()), now: Box::new(now.clone()) });
     }
     if was.parameters != is.parameters || was.command != is.command {
-        return Some(format!("{name}: it would be done with other parameters"));
+        return Some(PlanChange::TaskParameters(task));
     }
-    (!is_same(before, now)).then(|| format!("{name}: it would change something else"))
+    (!is_same(before, now)).then_some(PlanChange::Effect(task))
 }
 
 /// Whether the same would be done. Why something fails, or is not known, may be said in other words.
@@ -293,7 +294,7 @@ fn is_same(was: &PlanVerdict, is: &PlanVerdict) -> bool {
             a == b && now
         }
         (PlanVerdict::Changes { .. } | PlanVerdict::Asks { .. }, is) => was == is,
-        (was, is) => word(was) == word(is),
+        (was, is) => discriminant(was) == discriminant(is),
     }
 }
 

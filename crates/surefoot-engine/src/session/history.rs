@@ -1,14 +1,14 @@
 //! How long things took in earlier runs of a runbook.
 
-use surefoot_engine::journal::Store;
-use surefoot_engine::model::{Outcome, RunState, TaskState};
-use surefoot_engine::plan::Past;
+use crate::journal::Store;
+use crate::model::{Outcome, RunState, TaskState};
+use crate::plan::Past;
 
 /// So many of the newest runs are read at most: a state folder may hold thousands.
 const READ: usize = 20;
 
 /// What the newest runs of a runbook tell. A run that cannot be read tells nothing.
-pub fn of(store: &Store, runbook: &str) -> Past {
+pub fn past_of(store: &Store, runbook: &str) -> Past {
     let mut past = Past::default();
     let runs = store.runs().unwrap_or_default();
     let states = runs.iter().rev().take(READ).filter_map(|run| store.find(run).ok()?.replay(|_, _| {}).ok());

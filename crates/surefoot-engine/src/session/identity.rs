@@ -1,8 +1,8 @@
 //! Who runs this program, as the system says it. What a user can set (`USER`, `LOGNAME`) tells nothing; what sudo says is
 //! told beside it, for anybody can call us with `SUDO_USER` set.
 
+use crate::bounded;
 use std::path::Path;
-use surefoot_engine::bounded;
 
 /// No file that is read here is larger, in bytes.
 const LARGEST: u64 = 16 << 20;

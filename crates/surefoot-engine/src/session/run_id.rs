@@ -1,7 +1,7 @@
 //! The name of a run.
 
+use crate::model::RunId;
 use jiff::Timestamp;
-use surefoot_engine::model::RunId;
 
 /// For a run that starts now.
 pub fn new() -> RunId {

@@ -4,15 +4,14 @@
 //! The run keeps a fingerprint of each, by a key in the state folder that no run's folder has. So the folder of a run can be
 //! shown to others; and on another machine, without the key, nothing can be compared: that is refused, too.
 
-use super::exit::Exit;
-use super::run_inputs::RunInputs;
+use super::{RunInputs, SessionError};
+use crate::journal::{RunFolder, Store};
+use crate::model::RunId;
+use crate::secret::{FingerprintKey, Keyring};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
-use surefoot_engine::journal::{RunFolder, Store};
-use surefoot_engine::model::RunId;
-use surefoot_engine::secret::{FingerprintKey, Keyring, SecretSource};
 
 /// The name by which a run keeps fingerprints; later ones have a number.
 const START: &str = "fingerprints";
@@ -31,7 +30,7 @@ fn fingerprints(key: &FingerprintKey, run: &RunId, secrets: &Keyring) -> Fingerp
 }
 
 /// The input that a new run keeps; none where it has no secrets.
-pub fn of_new(store: &Store, run: &RunId, secrets: &Keyring) -> Result<Option<(String, Vec<u8>)>, Exit> {
+pub fn of_new(store: &Store, run: &RunId, secrets: &Keyring) -> Result<Option<(String, Vec<u8>)>, SessionError> {
     if secrets.pinned().next().is_none() {
         return Ok(None);
     }
@@ -41,38 +40,38 @@ pub fn of_new(store: &Store, run: &RunId, secrets: &Keyring) -> Result<Option<(S
 
 /// The secrets that a saved plan was made with.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Planned {
+pub struct PlannedSecrets {
     /// No other plan has the same fingerprints.
     of: RunId,
     fingerprints: Fingerprints,
 }
 
-impl Planned {
+impl PlannedSecrets {
     /// None where there are no secrets.
-    pub fn of(store: &Store, run: &RunId, secrets: &Keyring) -> io::Result<Option<Planned>> {
+    pub fn of(store: &Store, run: &RunId, secrets: &Keyring) -> io::Result<Option<PlannedSecrets>> {
         if secrets.given().next().is_none() {
             return Ok(None);
         }
         let key = FingerprintKey::read_or_make(&key_of(store))?;
-        Ok(Some(Planned { of: run.clone(), fingerprints: Planned::fingerprints(&key, run, secrets) }))
+        Ok(Some(PlannedSecrets { of: run.clone(), fingerprints: PlannedSecrets::fingerprints(&key, run, secrets) }))
     }
 
     fn fingerprints(key: &FingerprintKey, of: &RunId, secrets: &Keyring) -> Fingerprints {
         secrets.given().map(|(name, secret)| (name.clone(), key.fingerprint(of.as_str(), &name, secret))).collect()
     }
 
-    /// What is not as it was: one line each.
-    pub fn moved(&self, store: &Store, secrets: &Keyring) -> Vec<String> {
+    /// The secrets that have another value, or cannot be compared.
+    pub fn changed(&self, store: &Store, secrets: &Keyring) -> Vec<String> {
         let key = FingerprintKey::read(&key_of(store)).ok().flatten();
-        let now = key.map(|key| Planned::fingerprints(&key, &self.of, secrets)).unwrap_or_default();
-        let moved = self.fingerprints.iter().filter(|(name, was)| now.get(*name) != Some(*was));
-        moved.map(|(name, _)| format!("the secret `{name}` has another value, or cannot be compared")).collect()
+        let now = key.map(|key| PlannedSecrets::fingerprints(&key, &self.of, secrets)).unwrap_or_default();
+        let changed = self.fingerprints.iter().filter(|(name, was)| now.get(*name) != Some(*was));
+        changed.map(|(name, _)| name.clone()).collect()
     }
 }
 
-fn key(store: &Store) -> Result<FingerprintKey, Exit> {
+fn key(store: &Store) -> Result<FingerprintKey, SessionError> {
     let path = key_of(store);
-    FingerprintKey::read_or_make(&path).map_err(|error| Exit::Failed.because(format!("{}: {error}", path.display())))
+    FingerprintKey::read_or_make(&path).map_err(|error| SessionError::Record(format!("{}: {error}", path.display())))
 }
 
 fn encoded(fingerprints: &Fingerprints) -> Vec<u8> {
@@ -87,13 +86,13 @@ pub fn hold(
     kept: &mut RunInputs,
     secrets: &Keyring,
     accepted: &[String],
-) -> Result<(), Exit> {
+) -> Result<(), SessionError> {
     unknown(secrets, accepted)?;
     let Some(known) = pinned(folder, kept)? else { return pin(folder, run, kept, secrets, Fingerprints::new()) };
     let store = folder.store();
     let path = key_of(&store);
-    let read =
-        FingerprintKey::read(&path).map_err(|error| Exit::Failed.because(format!("{}: {error}", path.display())))?;
+    let read = FingerprintKey::read(&path);
+    let read = read.map_err(|error| SessionError::Record(format!("{}: {error}", path.display())))?;
     let now = read.as_ref().map(|key| fingerprints(key, run, secrets)).unwrap_or_default();
     let is_accepted = |name: &str| accepted.iter().any(|accepted| accepted == name || accepted == ALL);
     let names = secrets.pinned().map(|(name, _)| name).filter(|name| known.contains_key(name));
@@ -101,55 +100,38 @@ pub fn hold(
     if other.is_empty() {
         return pin(folder, run, kept, secrets, known);
     }
-    let sources = &kept.prepared.program.secrets;
-    other.iter().for_each(|name| crate::cli::out::tell_line!("  {name}{}", found_in(sources.get(name))));
-    let flags = other.join(" --accept-changed ");
-    Err(Exit::WrongInput.because(match read {
-        Some(_) => format!("these secrets are not what the run had: give the same ones, or `--accept-changed {flags}`"),
-        None => format!(
-            "these secrets cannot be compared with what the run had, because {} is not here: copy it from the machine that \
-             started the run, or `--accept-changed {flags}`",
-            path.display()
-        ),
-    }))
+    let found_in = |name: String| {
+        let source = kept.prepared.program.secrets.get(&name).cloned();
+        (name, source)
+    };
+    let secrets = other.into_iter().map(found_in).collect();
+    Err(SessionError::OtherSecrets { secrets, key: read.is_none().then_some(path) })
 }
 
-/// Where what ends a run has other secrets: it is said, for what is masked is not all of them then.
-pub fn warn(folder: &RunFolder, run: &RunId, kept: &RunInputs, secrets: &Keyring) {
+/// Which secrets are others than the run had. What its steps print now is not masked by those that it had.
+pub fn changed(folder: &RunFolder, run: &RunId, kept: &RunInputs, secrets: &Keyring) -> Vec<String> {
     let key = FingerprintKey::read(&key_of(&folder.store())).ok().flatten();
-    let (Some(key), Ok(Some(known))) = (key, pinned(folder, kept)) else { return };
+    let (Some(key), Ok(Some(known))) = (key, pinned(folder, kept)) else { return Vec::new() };
     let now = fingerprints(&key, run, secrets);
-    let other = now.iter().filter(|(name, now)| known.get(*name).is_some_and(|known| known != *now));
-    other.for_each(|(name, _)| {
-        crate::cli::out::tell_line!(
-            "warning: `{name}` is not what the run had: what its steps print now is not masked by it"
-        );
-    });
+    let other = now.into_iter().filter(|(name, now)| known.get(name).is_some_and(|known| known != now));
+    other.map(|(name, _)| name).collect()
 }
 
-fn unknown(secrets: &Keyring, accepted: &[String]) -> Result<(), Exit> {
+fn unknown(secrets: &Keyring, accepted: &[String]) -> Result<(), SessionError> {
     let known: Vec<String> = secrets.pinned().map(|(name, _)| name).collect();
     match accepted.iter().find(|name| *name != ALL && !known.contains(name)) {
-        Some(name) => {
-            let known = known.join(", ");
-            Err(Exit::WrongInput
-                .because(format!("--accept-changed {name}: the run has no such secret; it has: {known}")))
-        }
+        Some(name) => Err(SessionError::NoSuchSecret { name: name.clone(), known }),
         None => Ok(()),
     }
 }
 
-fn found_in(source: Option<&SecretSource>) -> String {
-    source.map(|source| format!(", from `{source}`")).unwrap_or_default()
-}
-
 /// The fingerprints that count; none in the record of an older version, or where the run had no secrets.
-fn pinned(folder: &RunFolder, kept: &RunInputs) -> Result<Option<Fingerprints>, Exit> {
+fn pinned(folder: &RunFolder, kept: &RunInputs) -> Result<Option<Fingerprints>, SessionError> {
     let Some(name) = kept.digests.keys().rfind(|name| name.starts_with(START)) else { return Ok(None) };
     let path = folder.inputs().join(name);
     let read = std::fs::read(&path).map_err(|error| error.to_string());
     let read = read.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()));
-    read.map(Some).map_err(|why| Exit::Failed.because(format!("{}: {why}", path.display())))
+    read.map(Some).map_err(|why| SessionError::Record(format!("{}: {why}", path.display())))
 }
 
 /// Keeps what counts from now on, where that is not what counted before.
@@ -159,7 +141,7 @@ fn pin(
     kept: &mut RunInputs,
     secrets: &Keyring,
     known: Fingerprints,
-) -> Result<(), Exit> {
+) -> Result<(), SessionError> {
     if secrets.pinned().next().is_none() {
         return Ok(());
     }
@@ -170,5 +152,5 @@ fn pin(
     }
     let number = kept.digests.keys().filter(|name| name.starts_with(START)).count() + 1;
     let name = if number == 1 { format!("{START}.json") } else { format!("{START}-{number}.json") };
-    kept.keep(folder, &name, &encoded(&all)).map_err(|error| Exit::Failed.because(error))
+    Ok(kept.keep(folder, &name, &encoded(&all))?)
 }

@@ -1,15 +1,15 @@
 //! Connects every host of a program before anything runs.
 
+use crate::compile::Program;
+use crate::load::{HostEntry, Inventory};
+use crate::model::{Fault, FaultKind, HostName, RunId, RunState};
+use crate::world::{Host, LocalHost, Script, SshHost, SshTarget, World};
 use futures_util::StreamExt;
 use futures_util::future::{join, join_all};
 use futures_util::stream;
 use indexmap::IndexMap;
 use std::path::Path;
 use std::sync::Arc;
-use surefoot_engine::compile::Program;
-use surefoot_engine::load::{HostEntry, Inventory};
-use surefoot_engine::model::{Fault, FaultKind, HostName, RunId, RunState};
-use surefoot_engine::world::{Host, LocalHost, Script, SshHost, SshTarget, World};
 
 /// Connections that are made at once. A handshake is work for the processor: more at a time would make each wait longer
 /// than hosts are given.
@@ -89,7 +89,7 @@ pub async fn reach(
 
 /// Every host needs descriptors of this process: half a fleet is not connected before that is found.
 fn room_for(hosts: usize) -> Result<(), Fault> {
-    match surefoot_engine::world::limits::hosts() {
+    match crate::world::limits::hosts() {
         Some(most) if (hosts as u64) > most => {
             let message = format!("{hosts} hosts need more open files than this process may have: enough for {most}");
             Err(Fault::controller(message)

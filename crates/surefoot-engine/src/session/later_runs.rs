@@ -1,9 +1,9 @@
 //! Which other runs have written since to what a rollback of a run would write to, as the records of this controller have it.
 
-use crate::report::run::Back;
+use super::RollbackPreview;
+use crate::journal::{RunFolder, Store};
+use crate::model::{HostName, Image, Images, RunId, RunState, TaskName, TaskRecord, path_of};
 use jiff::Timestamp;
-use surefoot_engine::journal::{RunFolder, Store};
-use surefoot_engine::model::{HostName, Image, Images, RunId, RunState, TaskName, TaskRecord, path_of};
 
 /// The writes of other runs, the last first.
 pub struct LaterRuns(Vec<LaterWrite>);
@@ -46,8 +46,8 @@ impl LaterRuns {
     }
 
     /// Names beside each task of a rollback which later run has written to the same, by the records alone.
-    pub fn add(&self, state: &RunState, back: &mut Back) {
-        for step in back.steps.iter_mut().filter(|step| step.undone) {
+    pub fn add(&self, state: &RunState, preview: &mut RollbackPreview) {
+        for step in preview.steps.iter_mut().filter(|step| step.undone) {
             let Some((record, undo)) = state.task(&step.task).and_then(|record| Some((record, record.undo.as_ref()?)))
             else {
                 continue;

@@ -1,13 +1,13 @@
 //! Hosts whose sudo keeps what it is given: a secret that a step gets by a pipe would lie in its log, for ever.
 
+use crate::check::Step;
+use crate::compile::Program;
+use crate::load::Inventory;
+use crate::model::{Fault, HostName};
+use crate::secret::Keyring;
+use crate::world::{Script, World};
 use futures_util::future::join_all;
 use indexmap::IndexSet;
-use surefoot_engine::check::Step;
-use surefoot_engine::compile::Program;
-use surefoot_engine::load::Inventory;
-use surefoot_engine::model::{Fault, HostName};
-use surefoot_engine::secret::Keyring;
-use surefoot_engine::world::{Script, World};
 
 /// What sudo says of whom it is asked by: its settings and rules. Where we are another user already, of who called sudo.
 const ASK: &str = r#"LC_ALL=C sudo -n -l ${SUDO_USER:+-U "$SUDO_USER"} 2>/dev/null || :"#;

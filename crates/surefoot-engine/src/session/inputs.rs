@@ -5,7 +5,7 @@
 //!   runbook.yaml      as it was given; a corrected one is runbook-2.yaml, and so on
 //!   use-*.yaml        the runbooks that it uses, each named by its content
 //!   inventory.yaml    as it was given; one of another form, or what a program printed, as a native one
-//!   files.json        which files it sends to hosts; they lie in files/ (`stored`)
+//!   files.json        which files it sends to hosts; they lie in files/ (`files.rs`)
 //!   params.json       every parameter as the run has it, defaults filled in, files absolute
 //!   fingerprints.json of each secret, by a key that is not in the folder
 //!   origin.json       where those came from: relative paths in them start there
@@ -13,22 +13,21 @@
 //!
 //! The journal pins them by their SHA-256; what does not match is refused.
 
-use super::catalog::resolve;
-use super::prepare::{self, PreparedRun};
-use super::stored;
-use crate::cli::actions::ACTIONS;
+use super::files::Files;
+use super::prepare::{bound, checked};
+use super::{Mistakes, PreparedRun, Session, files};
+use crate::action::ActionRegistry;
+use crate::catalog::{Found, Location, Source};
+use crate::check;
+use crate::compile::Program;
+use crate::journal::{JournalError, RunFolder};
+use crate::load::{self, Copies, Document, Inventory, LoadedInventory};
+use crate::model::{Diagnostic, RunState, Sources};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use surefoot_engine::catalog::{Catalog, Found, Location, Source};
-use surefoot_engine::check;
-use surefoot_engine::compile::Program;
-use surefoot_engine::journal::{JournalError, RunFolder};
-use surefoot_engine::load::{self, Copies, Document, Inventory, LoadedInventory};
-use surefoot_engine::model::{Diagnostic, RunState, Sources};
 
 /// Where a run's inputs came from. All paths are absolute.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,7 +37,7 @@ pub struct InputOrigin {
     #[serde(default)]
     pub source: Option<Source>,
     #[serde(flatten)]
-    pub call: Call,
+    pub call: StartedWith,
     /// The runbooks that are used, and the copy of each.
     #[serde(default)]
     pub used: IndexMap<Location, String>,
@@ -49,7 +48,7 @@ pub struct InputOrigin {
 
 /// What a run was started with, beside its runbook. All paths are absolute.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Call {
+pub struct StartedWith {
     pub inventory: Option<PathBuf>,
     /// Whether the copy of the inventory was made from another form.
     #[serde(default)]
@@ -62,7 +61,7 @@ pub struct Call {
 
 impl InputOrigin {
     /// Of a runbook that was read now.
-    pub fn of(document: &Document, sources: &Sources, call: Call) -> InputOrigin {
+    pub fn of(document: &Document, sources: &Sources, call: StartedWith) -> InputOrigin {
         let used = used(document, sources).map(|(location, name, _)| (location.clone(), name)).collect();
         let (runbook, source) = (document.location.clone(), Some(document.source.clone()));
         InputOrigin { runbook, source, call, used, names: document.used.names.clone() }
@@ -107,15 +106,16 @@ fn runbooks(document: &Document, name: &str, sources: &Sources) -> InputFiles {
 pub type InputFiles = Vec<(String, Vec<u8>)>;
 
 /// What is kept of a new run's inputs.
-pub fn inputs(
+pub fn of_new(
     program: &Program,
     document: &Document,
     hosts: &LoadedInventory,
-    origin: &InputOrigin,
+    call: StartedWith,
     sources: &Sources,
 ) -> InputFiles {
+    let origin = InputOrigin::of(document, sources, call);
     let mut inputs = runbooks(document, RUNBOOK, sources);
-    inputs.extend([("params.json".to_owned(), json(&program.params)), (ORIGIN.to_owned(), json(origin))]);
+    inputs.extend([("params.json".to_owned(), json(&program.params)), (ORIGIN.to_owned(), json(&origin))]);
     inputs.extend(hosts.native.iter().map(|text| (INVENTORY.to_owned(), text.clone().into_bytes())));
     inputs
 }
@@ -157,28 +157,35 @@ impl RunInputs {
 }
 
 /// Why a run's inputs cannot be taken up.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum InputsRefusal {
     /// They are not what the journal pins.
+    #[error("{0}")]
     Record(String),
     /// They do not make a program.
-    Wrong(Vec<Diagnostic>, Sources),
+    #[error("this version of surefoot does not take what the run was started with: {}", first(_0))]
+    Mistakes(Box<Mistakes>),
 }
 
-impl fmt::Display for InputsRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            InputsRefusal::Record(why) => f.write_str(why),
-            InputsRefusal::Wrong(problems, _) => {
-                let first = problems.first().map_or("", |problem| &problem.message);
-                write!(f, "this version of surefoot does not take what the run was started with: {first}")
-            }
+fn first(mistakes: &Mistakes) -> &str {
+    mistakes.diagnostics.first().map_or("", |problem| &problem.message)
+}
+
+impl From<InputsRefusal> for super::SessionError {
+    fn from(refusal: InputsRefusal) -> Self {
+        match refusal {
+            InputsRefusal::Record(why) => super::SessionError::Record(why),
+            InputsRefusal::Mistakes(mistakes) => mistakes.into(),
         }
     }
 }
 
 /// Takes a run's inputs up from its folder. Reads nothing else: the files that they name may be gone.
-pub fn read_for_resume(folder: &RunFolder, state: &RunState) -> Result<RunInputs, InputsRefusal> {
+pub fn read_for_resume(
+    folder: &RunFolder,
+    state: &RunState,
+    actions: &ActionRegistry,
+) -> Result<RunInputs, InputsRefusal> {
     let path = |name: &str| folder.inputs().join(name);
     for (name, pinned) in &state.inputs {
         let found =
@@ -199,8 +206,8 @@ pub fn read_for_resume(folder: &RunFolder, state: &RunState) -> Result<RunInputs
     let mut sources = Sources::default();
     let copies = origin.copies(folder, &runbook);
     let document = load::read_copy(&origin.found(), &copies, &mut sources);
-    let prepared = document.and_then(|document| prepared(folder, &document, &origin, &mut sources));
-    let (prepared, missing) = prepared.map_err(|problems| InputsRefusal::Wrong(problems, sources))?;
+    let prepared = document.and_then(|document| prepared(folder, &document, &origin, actions, &mut sources));
+    let (prepared, missing) = prepared.map_err(|problems| InputsRefusal::Mistakes(Mistakes::new(problems, sources)))?;
     Ok(RunInputs { prepared, origin, digests: state.inputs.clone(), missing })
 }
 
@@ -208,22 +215,21 @@ pub fn read_for_resume(folder: &RunFolder, state: &RunState) -> Result<RunInputs
 pub fn corrected(
     folder: &RunFolder,
     kept: &RunInputs,
-    runbook: &Path,
-    catalog: &Catalog,
+    found: &Found,
+    session: &Session,
 ) -> Result<(RunInputs, InputFiles), InputsRefusal> {
     let number = kept.digests.keys().filter(|name| name.starts_with("runbook")).count() + 1;
     let mut sources = Sources::default();
-    let found = resolve(runbook, catalog, &mut sources);
-    let document = match found.and_then(|found| load::found(&found, catalog, &mut sources)) {
+    let document = match load::found(found, &session.catalog, &mut sources) {
         Ok(document) => document,
-        Err(problems) => return Err(InputsRefusal::Wrong(problems, sources)),
+        Err(problems) => return Err(InputsRefusal::Mistakes(Mistakes::new(problems, sources))),
     };
     let origin = InputOrigin::of(&document, &sources, kept.origin.call.clone());
     let mut new = runbooks(&document, &format!("runbook-{number}.yaml"), &sources);
     new.retain(|(name, _)| !kept.digests.contains_key(name));
     new.push((format!("origin-{number}.json"), json(&origin)));
-    let prepared = prepared(folder, &document, &origin, &mut sources);
-    let (prepared, missing) = prepared.map_err(|problems| InputsRefusal::Wrong(problems, sources))?;
+    let prepared = prepared(folder, &document, &origin, &session.actions, &mut sources);
+    let (prepared, missing) = prepared.map_err(|problems| InputsRefusal::Mistakes(Mistakes::new(problems, sources)))?;
     let mut digests = kept.digests.clone();
     digests.extend(self::digests(&new));
     Ok((RunInputs { prepared, origin, digests, missing }, new))
@@ -234,6 +240,7 @@ fn prepared(
     folder: &RunFolder,
     document: &Document,
     origin: &InputOrigin,
+    actions: &ActionRegistry,
     sources: &mut Sources,
 ) -> Result<(PreparedRun, Vec<Diagnostic>), Vec<Diagnostic>> {
     let inventory = match &origin.call.inventory {
@@ -244,29 +251,36 @@ fn prepared(
         None => Inventory::default(),
     };
     let given = load::params(&folder.inputs().join("params.json"), sources)?;
-    // Its warnings were shown as the run began.
-    let verdict = check::check(document, Some(&inventory), sources, &ACTIONS);
-    let runbook = verdict.runbook.ok_or(verdict.diagnostics)?;
+    let (runbook, warnings) = checked(document, Some(&inventory), actions, sources)?;
     let params = check::params_literal(&runbook, &given, &origin.call.folder, sources)?;
-    let files = stored::digests(folder);
+    let files = files::digests(folder);
     let missing =
         check::missing_params(&runbook, &given, &origin.call.folder, sources, |path| files.contains_key(path));
-    let program = prepare::bound(runbook, &inventory, Ok(params), &origin.call.binds, sources)?;
-    let program = Arc::new(program);
-    Ok((PreparedRun { program, inventory, inputs: Vec::new(), sources: sources.clone() }, missing))
+    let program = Arc::new(bound(runbook, &inventory, Ok(params), &origin.call.binds, sources)?);
+    let (inputs, files, sources) = (Vec::new(), Files::new(), sources.clone());
+    Ok((PreparedRun { program, inventory, inputs, files, sources, warnings }, missing))
 }
 
-/// What has changed since in the files that the run was started with: one line each.
-pub fn changed_since(kept: &RunInputs) -> Vec<String> {
-    let newest = kept.digests.keys().rfind(|name| name.starts_with("runbook"));
-    let pairs = newest.map(|name| (name.as_str(), kept.origin.runbook.clone())).into_iter();
-    let inventory = kept.origin.call.inventory.as_ref().filter(|_| !kept.origin.call.translated);
-    let pairs = pairs.chain(inventory.map(|path| (INVENTORY, Location::File(path.clone()))));
-    let pairs = pairs.chain(kept.origin.used.iter().map(|(location, name)| (name.as_str(), location.clone())));
-    let line = |(name, original): (&str, Location)| match original.read(u64::MAX) {
-        Ok(text) if kept.digests.get(name) == Some(&digest(&text)) => None,
-        Ok(_) => Some(format!("{original} has changed since; the run goes on with its own copy")),
-        Err(_) => Some(format!("{original} is not there any more; the run has its own copy")),
-    };
-    pairs.filter_map(line).collect()
+/// A file that the run was started with, and that is not now what it was then.
+#[derive(Clone, Debug)]
+pub struct ChangedInput {
+    pub original: Location,
+    /// Or it has changed.
+    pub is_gone: bool,
+}
+
+impl RunInputs {
+    /// Which of the files that the run was started with are not what they were. The run goes on with its own copies.
+    pub fn changed(&self) -> Vec<ChangedInput> {
+        let newest = self.digests.keys().rfind(|name| name.starts_with("runbook"));
+        let pairs = newest.map(|name| (name.as_str(), self.origin.runbook.clone())).into_iter();
+        let inventory = self.origin.call.inventory.as_ref().filter(|_| !self.origin.call.translated);
+        let pairs = pairs.chain(inventory.map(|path| (INVENTORY, Location::File(path.clone()))));
+        let pairs = pairs.chain(self.origin.used.iter().map(|(location, name)| (name.as_str(), location.clone())));
+        let changed = |(name, original): (&str, Location)| match original.read(u64::MAX) {
+            Ok(text) if self.digests.get(name) == Some(&digest(&text)) => None,
+            read => Some(ChangedInput { original, is_gone: read.is_err() }),
+        };
+        pairs.filter_map(changed).collect()
+    }
 }
