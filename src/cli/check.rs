@@ -8,8 +8,9 @@ use super::fix;
 use super::out::{say, tell};
 use crate::cli::actions::ACTIONS;
 use crate::report;
+use surefoot_engine::action::ActionRegistry;
 use surefoot_engine::catalog::{self, Catalog, Location};
-use surefoot_engine::check::check;
+use surefoot_engine::check::{add_action, check};
 use surefoot_engine::load::{self, Inventory};
 use surefoot_engine::model::{Diagnostic, Sources};
 use surefoot_engine::testing;
@@ -65,7 +66,7 @@ fn print_findings(problems: &[Diagnostic], sources: &Sources, format: Findings) 
     }
 }
 
-/// What is wrong with a runbook, a rehearsal or a test.
+/// What is wrong with a runbook, a rehearsal, a test or an action.
 pub fn found(
     location: &Location,
     inventory: Option<&Inventory>,
@@ -77,6 +78,7 @@ pub fn found(
         name if name.ends_with(".test.yaml") => {
             testing::prepare_at(location, catalog, &ACTIONS, sources).map(|_| Vec::new())
         }
+        _ if is_action(location) => action(location, sources),
         _ => runbook(location, inventory, catalog, sources),
     };
     found.unwrap_or_else(|problems| problems)
@@ -92,6 +94,17 @@ fn runbook(
 ) -> CheckResult {
     let document = load::found(&catalog::Found::at(location.clone()), catalog, sources)?;
     Ok(check(&document, inventory, sources, &ACTIONS).diagnostics)
+}
+
+/// An action that is written in YAML is in a folder of that name.
+fn is_action(location: &Location) -> bool {
+    let folder = location.absolute().path().parent().and_then(|folder| folder.file_name().map(ToOwned::to_owned));
+    matches!(location, Location::File(_)) && folder.is_some_and(|name| name == load::ACTIONS)
+}
+
+fn action(location: &Location, sources: &mut Sources) -> CheckResult {
+    let document = load::action(location.path(), sources)?;
+    Ok(add_action(&mut ActionRegistry::clone(&ACTIONS), &document, sources))
 }
 
 /// The steps around a rehearsal, on the hosts that its lab will have.

@@ -103,6 +103,7 @@ fn belonging(found: &Found, catalog: &Catalog, sources: &mut Sources) -> Result<
     let mut all = IndexSet::from([document.location.clone()]);
     let [test, rehearsal] = ["test.yaml", "rehearse.yaml"].map(|kind| document.location.beside(kind));
     all.extend([test].into_iter().filter(Location::exists));
+    all.extend(document.used.actions.keys().cloned());
     let mut libraries = vec![document.used];
     if rehearsal.exists() {
         let stages = surefoot_lab::rehearse::load_at(&rehearsal, catalog, sources)?;

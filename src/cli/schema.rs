@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use std::path::Path;
 use surefoot_engine::action::ActionRegistry;
 use surefoot_engine::catalog::Catalog;
-use surefoot_engine::check::{RUNBOOK, Runbook};
+use surefoot_engine::check::{ACTION, RUNBOOK, Runbook, with_actions};
 use surefoot_engine::load;
 use surefoot_engine::load::{CONFIG, INVENTORY};
 use surefoot_engine::model::{Diagnostic, Sources};
@@ -31,6 +31,7 @@ pub static SCHEMAS: &[(&str, Make)] = &[
     ("config", |actions| schema::of_shape(actions, &CONFIG, "config")),
     ("rehearsal", |actions| schema::of_shape(actions, &REHEARSAL, "rehearsal")),
     ("test", |actions| schema::of_shape(actions, &TEST, "test")),
+    ("action", |actions| schema::of_shape(actions, &ACTION, "action")),
 ];
 
 pub fn main(args: &Schema) -> CommandResult {
@@ -42,14 +43,25 @@ pub fn main(args: &Schema) -> CommandResult {
     let schema = match &args.of {
         None => SCHEMAS.iter().find(|(name, _)| *name == args.name).map(|(_, make)| make(&ACTIONS)),
         Some(word) if args.name == "params" => Some(of_params(word)?),
+        Some(word) if args.name == "runbook" => Some(with_own_actions(word)?),
         Some(_) => {
-            return Err(
-                Exit::WrongInput.because("only `params` are those of a runbook: `surefoot schema params --of RUNBOOK`")
-            );
+            let why = "only `params` and `runbook` can be those of a runbook: `surefoot schema params --of RUNBOOK`";
+            return Err(Exit::WrongInput.because(why));
         }
     };
     say!("{}", schema.as_ref().map(schema::text).unwrap_or_default());
     Ok(Exit::Done)
+}
+
+/// With the actions in `actions/` beside the runbook.
+fn with_own_actions(word: &Path) -> Result<Json, Failure> {
+    let (catalog, mut sources) = (catalog(None)?, Sources::default());
+    let found = resolve(word, &catalog, &mut sources);
+    let document = found.and_then(|found| load::found(&found, &catalog, &mut sources));
+    let document = document.map_err(|problems| Failure::mistakes(&problems, &sources))?;
+    let (actions, problems) = with_actions(&ACTIONS, &document, &sources);
+    diagnostics::warn(&problems, &sources);
+    Ok(schema::of_shape(&actions, &RUNBOOK, "runbook"))
 }
 
 fn of_params(word: &Path) -> Result<Json, Failure> {

@@ -6,6 +6,7 @@ use crate::cli::actions::ACTIONS;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use surefoot_engine::load::ACTIONS as ACTIONS_FOLDER;
 use surefoot_engine::schema;
 
 /// Where schemas are, below the folder that is written to.
@@ -103,6 +104,7 @@ fn with_modeline(path: &Path, text: &str) -> String {
     let name = match path.to_string_lossy() {
         path if path.ends_with(".test.yaml") => "test",
         path if path.ends_with(".rehearse.yaml") => "rehearsal",
+        _ if path.parent().is_some_and(|folder| folder.ends_with(ACTIONS_FOLDER)) => "action",
         _ => "runbook",
     };
     format!("{MODELINE}{up}{SCHEMAS_FOLDER}/{name}.json\n{body}")

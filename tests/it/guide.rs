@@ -50,6 +50,7 @@ fn site(stem: &str) -> Site {
     );
     for block in blocks(WRITING, "yaml") {
         let name = block.lines().next().and_then(|line| line.strip_prefix("# ")).expect("a file says its name");
+        std::fs::create_dir_all(program.path(name).parent().unwrap()).unwrap();
         program.write(name, block);
     }
     Site { lab, program }

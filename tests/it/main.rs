@@ -37,6 +37,7 @@ mod lease;
 mod load;
 mod long;
 mod notify;
+mod own_actions;
 mod places;
 mod plan;
 mod procedures;

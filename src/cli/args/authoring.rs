@@ -142,13 +142,13 @@ Examples:
   surefoot schema > runbook.schema.json
   surefoot schema params --of restore.yaml > restore.params.schema.json")]
 pub struct Schema {
-    /// `runbook`, `inventory`, `params` (a file for -P), `rehearsal` or `test`
+    /// `runbook`, `inventory`, `params` (a file for -P), `rehearsal`, `test`, or `action` (one written in YAML)
     #[arg(value_name = "FILE", default_value = "runbook", value_parser = clap::builder::PossibleValuesParser::new(SCHEMAS.iter().map(|(name, _)| *name)))]
     pub name: String,
     /// Write all of them into this folder, as `runbook.json` and so on
     #[arg(long, value_name = "DIR", conflicts_with_all = ["name", "of"])]
     pub dir: Option<PathBuf>,
-    /// With `params`: for the parameters of this runbook, by their names and types
+    /// With `params`: for the parameters of this runbook; with `runbook`: with the actions in `actions/` beside it
     #[arg(long, value_name = "RUNBOOK", add = ArgValueCompleter::new(complete::runbooks))]
     pub of: Option<PathBuf>,
 }

@@ -8,6 +8,7 @@ pub fn change(change: &PlanChange) -> String {
     match change {
         PlanChange::Runbook(path) => format!("the runbook {} has changed", path.display()),
         PlanChange::UsedRunbook => "a runbook that it uses has changed".to_owned(),
+        PlanChange::OwnAction => "an action in `actions/` has changed".to_owned(),
         PlanChange::Inventory => "the inventory has changed".to_owned(),
         PlanChange::InputsMoved => "the inputs are in other places".to_owned(),
         PlanChange::Parameter(name) => format!("the parameter `{name}` has another value"),

@@ -54,9 +54,14 @@ impl LabBed {
         (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     }
 
+    /// The host's inventory.
+    pub fn inventory(&self) -> PathBuf {
+        self.lab.inventory()
+    }
+
     /// The same on the host, by the runbook.
     pub fn on_host(&self, command: &str, words: &[&str]) -> (Option<i32>, String) {
-        let inventory = self.lab.inventory().display().to_string();
+        let inventory = self.inventory().display().to_string();
         self.surefoot(&[&[command, "r.yaml", "-i", &inventory], words].concat())
     }
 }

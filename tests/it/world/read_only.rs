@@ -67,8 +67,8 @@ async fn an_action_that_tries_is_refused() {
     let world = world.world();
     let host = world.hosts().next().unwrap();
     let path = bench.sshd.path().join("made").display().to_string();
-    let action = ACTIONS.find("file").expect("a kind").decode;
-    let action = action(json!({ "path": path, "content": "x" })).expect("it fits");
+    let file = ACTIONS.find("file").expect("a kind");
+    let action = (file.decode)(json!({ "path": path, "content": "x" })).expect("it fits");
     let (settings, questions) = (CommandSettings::default(), mpsc::channel(1).0);
     let task = TaskName { step: "make".into(), host: host.name().clone(), item: None };
     let cx = Cx {

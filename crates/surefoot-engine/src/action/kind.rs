@@ -44,12 +44,12 @@ pub enum TestMode {
 pub struct ActionKind {
     pub name: &'static str,
     pub example: &'static str,
-    effect: Effect,
+    pub(super) effect: Effect,
     pub idempotent_with: &'static [&'static str],
     pub read_only_with: Option<(&'static str, &'static [&'static str])>,
-    undo: UndoSupport,
+    pub(super) undo: UndoSupport,
     pub stays: Option<Stays>,
-    activates_with: Option<(&'static str, &'static [&'static str])>,
+    pub(super) activates_with: Option<(&'static str, &'static [&'static str])>,
     pub sets_aside: bool,
     pub barrier: bool,
     pub limited: bool,
@@ -59,14 +59,17 @@ pub struct ActionKind {
     pub waits_unless: Option<&'static str>,
     pub tested: TestMode,
     /// Of the parameters, with the manual in its descriptions.
-    pub schema: fn() -> Schema,
+    pub schema: MakeSchema,
     /// Of the outputs.
-    pub out_schema: fn() -> Schema,
+    pub out_schema: MakeSchema,
     /// From what a change saw before, and whether its task is done. What an older version wrote may tell nothing.
     pub leaves: fn(&Json, bool) -> Vec<Leftover>,
     /// From rendered parameters. The text names what does not fit.
-    pub decode: fn(Json) -> Result<Box<dyn Erased>, String>,
+    pub decode: Box<dyn Fn(Json) -> Result<Box<dyn Erased>, String> + Send + Sync>,
 }
+
+/// Makes a schema anew.
+pub type MakeSchema = Box<dyn Fn() -> Schema + Send + Sync>;
 
 impl ActionKind {
     pub fn of<A: Action>() -> ActionKind {
@@ -87,14 +90,14 @@ impl ActionKind {
             companion: A::COMPANION,
             waits_unless: A::WAITS_UNLESS,
             tested: A::TEST_MODE,
-            schema: || generator().into_root_schema_for::<A>(),
-            out_schema: || generator().into_root_schema_for::<A::Out>(),
+            schema: Box::new(|| generator().into_root_schema_for::<A>()),
+            out_schema: Box::new(|| generator().into_root_schema_for::<A::Out>()),
             leaves: |before, done| from_json::<A>(before).map(|before| A::leaves(&before, done)).unwrap_or_default(),
-            decode: |json| {
+            decode: Box::new(|json| {
                 let action = serde_json::from_value::<A>(json).map_err(|error| error.to_string())?;
                 action.validate().map_err(|fault| fault.message)?;
                 Ok(Box::new(action))
-            },
+            }),
         }
     }
 

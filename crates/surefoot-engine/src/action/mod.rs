@@ -2,7 +2,7 @@
 //!
 //! An action is its parameters: a struct whose doc comments are its manual and whose schema is what the check
 //! holds a runbook against. It sees the world only through its [`Cx`]. The engine never matches on a kind's name;
-//! differences between kinds are data in [`Kind`].
+//! differences between kinds are data in [`ActionKind`]. `scripted` is the kind of those that are written in YAML.
 
 mod approve;
 mod assert;
@@ -30,6 +30,7 @@ pub mod read;
 mod registry;
 mod remove;
 mod rolling;
+mod scripted;
 mod send;
 mod service;
 mod sh;
@@ -47,6 +48,7 @@ pub use files::{LocalFile, checksum, sha256};
 pub use kind::{ActionKind, Erased, ErasedChange, ErasedSeen, Stays, TestMode, UndoSupport};
 pub use registry::{ActionRegistry, NameTaken};
 pub use rolling::ROLLING;
+pub use scripted::{BEFORE, ScriptedAction, ScriptedParam};
 pub use r#use::USE;
 pub use value::{Address, Condition, HostPath, Hosts, LocalPath, Mode, Period, format_pattern, parse_format};
 

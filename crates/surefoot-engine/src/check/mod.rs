@@ -18,6 +18,7 @@ mod overlaps;
 mod params;
 mod retry;
 mod roles;
+mod scripted;
 mod secrets;
 mod shapes;
 mod shell;
@@ -35,7 +36,8 @@ pub use codes::CODES;
 pub use explain::explanation;
 pub use params::{fitting, missing_params, params, params_ahead, params_literal};
 pub use roles::{bind, in_order, misfits};
-pub use shapes::{PARAM, RETRY, ROLE, ROLL, ROLLING, RUNBOOK, STEP, USE_STEP};
+pub use scripted::{add_action, with_actions};
+pub use shapes::{ACTION, PARAM, RETRY, ROLE, ROLL, ROLLING, RUNBOOK, STEP, USE_STEP};
 
 use crate::action::{ActionRegistry, USE};
 use crate::load::{Document, Fields, Inventory, Node, NodeKey, NodeValue};
@@ -64,7 +66,9 @@ pub fn check(
     sources: &Sources,
     actions: &ActionRegistry,
 ) -> CheckReport {
-    let mut reader = CheckContext::new(sources, actions, document, inventory, RunbookCache::of(document));
+    let (actions, problems) = with_actions(actions, document, sources);
+    let mut reader = CheckContext::new(sources, &actions, document, inventory, RunbookCache::of(document));
+    reader.problems = problems;
     reader.chain.push((document.location.clone(), document.root.span));
     let runbook = runbook(&mut reader, &document.root);
     let runbook = runbook.filter(|_| !reader.has_errors());

@@ -67,6 +67,46 @@ const ID: Form = Form::Pattern {
     types: &["string", "boolean"],
 };
 
+/// An action that is written in YAML.
+pub static ACTION: Shape = Shape {
+    name: "action",
+    what: "an action",
+    about: "An action made of scripts, in `actions/NAME.yaml` beside the runbooks whose steps use it. Each script is run by \
+            the host's `sh -e` and gets every parameter as a variable of that name.",
+    groups: &[fields! {
+        required "action": ACTION_NAME, "sysctl",
+            "Its name, which is that of its file: the key in a step.";
+        optional "summary": Form::Literal, "A kernel parameter.",
+            "What it does: its first sentence is its line in `surefoot actions`.";
+        optional "params": Form::Map(NAME, &Form::Declaration(&PARAM)), "{ name: { type: string }, value: { type: string } }",
+            "What a step gives it. A parameter without a default must be given.";
+        optional "reads": Form::Bool, "true",
+            "Its author's word that `apply` changes nothing: a plan runs it.";
+        optional "inspect": Form::Literal, "sysctl -n \"$name\"",
+            "Prints what is there now, and changes nothing: at most 64 KiB, and no secret. `undo` gets it as `$before`.";
+        optional "expect": Form::Text, "\"{{ params.value }}\"",
+            "What `inspect` prints once it is as it should be, without its last line break. With it the action \
+             looks first: it changes only what is not yet so, plans show the difference, and `resume` finds drift.";
+        required "apply": Form::Literal, "sysctl -w \"$name=$value\"",
+            "Makes the change; may be repeated.";
+        optional "undo": Form::Literal, "sysctl -w \"$name=$before\"",
+            "Puts back what `inspect` printed before the change (`$before`). It does not run where `inspect` prints neither \
+             that nor what is expected: others have changed it since.";
+        optional "resources": Form::List(&Form::Text), "[\"sysctl {{ params.name }}\"]",
+            "What it makes so on its host: paths, or a word and a name. Of tasks that touch the same, the last one counts.";
+        optional "outputs": Form::Map(NAME, &Form::Literal), "{ value: \"sysctl -n \\\"$name\\\"\" }",
+            "A script for each value that later steps read as `steps.ID.out.NAME`: what it prints.";
+        optional "example": Form::Literal, "\"sysctl: { name: vm.swappiness, value: '10' }\"",
+            "A step, for its page in `surefoot actions NAME`.";
+    }],
+};
+
+const ACTION_NAME: Form = Form::Pattern {
+    pattern: r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$",
+    wanted: "A name of a to z, digits and _ is wanted, a letter first, with dots between parts.",
+    types: &["string", "boolean"],
+};
+
 /// A declared parameter.
 pub static PARAM: Shape = Shape {
     name: "parameter",

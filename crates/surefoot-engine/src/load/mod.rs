@@ -31,7 +31,7 @@ pub use node::{Node, NodeKey, NodeValue};
 pub use patch::patched;
 pub use shape::fields;
 pub use shape::{Field, Form, NAME, SCALAR, SECRET_PARAMETER, Shape};
-pub use used::{Copies, Library, uses};
+pub use used::{ACTIONS, Copies, Library, action_files, uses};
 
 use crate::catalog::{Catalog, Choice, Found, Identity, Location, Source};
 use crate::model::{Diagnostic, FileId, Sources, Span};
@@ -52,9 +52,10 @@ pub struct Document {
 }
 
 impl Document {
-    /// Its source, and the hash of its text and of all that it uses.
+    /// Its source, and the hash of its text, of all that it uses, and of its actions.
     pub fn identity(&self, sources: &Sources) -> Identity {
-        let used = self.used.documents.values().filter_map(|used| used.as_ref().ok()).map(|used| used.file);
+        let used = self.used.documents.values().chain(self.used.actions.values());
+        let used = used.filter_map(|used| used.as_ref().ok()).map(|used| used.file);
         let hash = |file: FileId| hex(sources.get(file).text.as_bytes());
         let all: Vec<String> = [self.file].into_iter().chain(used).map(hash).collect();
         let sha256 = match all.as_slice() {
@@ -91,6 +92,11 @@ pub fn runbook(path: &Path, sources: &mut Sources) -> Result<Document, Vec<Diagn
 pub fn found(found: &Found, catalog: &Catalog, sources: &mut Sources) -> Result<Document, Vec<Diagnostic>> {
     let lookup = Lookup::Now(catalog);
     Ok(used::follow(used::read(found, lookup, sources)?, lookup, sources))
+}
+
+/// Reads an action that is written in YAML.
+pub fn action(path: &Path, sources: &mut Sources) -> Result<Document, Vec<Diagnostic>> {
+    used::read_action(&Found::file(path), Lookup::Now(&Catalog::default()), sources)
 }
 
 /// The same from copies of them. `found` is where the runbook was: relative paths in it start there.

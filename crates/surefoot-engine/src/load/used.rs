@@ -1,10 +1,11 @@
 //! The runbooks that a runbook uses, and those that these use: found, read, and kept by their places.
 
 use super::{Document, Node, NodeValue, file, hint, node, yaml};
-use crate::catalog::{Catalog, Found, Location, is_name};
+use crate::catalog::{Catalog, Found, Location, Source, is_name};
 use crate::model::{Diagnostic, Sources, Span};
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 
 /// More files are a mistake, such as a link to a folder within itself.
 const MOST: usize = 100;
@@ -16,6 +17,8 @@ pub struct Library {
     pub documents: IndexMap<Location, Result<Document, Vec<Diagnostic>>>,
     /// What the names stand for that `use` says.
     pub names: IndexMap<String, Location>,
+    /// The actions that are written in YAML: those in `actions/` beside each of the runbooks.
+    pub actions: IndexMap<Location, Result<Document, Vec<Diagnostic>>>,
 }
 
 impl Library {
@@ -29,9 +32,11 @@ impl Library {
 #[derive(Clone, Debug, Default)]
 pub struct Copies {
     /// Where a text was, to where its copy is.
-    pub files: IndexMap<Location, std::path::PathBuf>,
+    pub files: IndexMap<Location, PathBuf>,
     /// What names stood for when the run began.
     pub names: IndexMap<String, Location>,
+    /// Where its actions in YAML were.
+    pub actions: Vec<Location>,
 }
 
 /// Where texts and names are looked up.
@@ -50,12 +55,39 @@ impl Lookup<'_> {
         }
     }
 
+    /// The actions in YAML of a runbook: `actions/NAME.yaml` in its folder, and in that of the search path it comes from.
+    fn actions(self, user: &Document) -> Vec<Location> {
+        match self {
+            Lookup::Now(_) => {
+                let searched = match &user.source {
+                    Source::SearchPath { folder, .. } => Some(folder.as_path()),
+                    _ => None,
+                };
+                let folders = user.location.folder().into_iter().chain(searched);
+                folders.flat_map(|folder| action_files(&folder.join(ACTIONS))).map(Location::File).collect()
+            }
+            Lookup::Kept(copies) => copies.actions.clone(),
+        }
+    }
+
     fn unknown(self, name: &str, span: Span) -> Diagnostic {
         match self {
             Lookup::Now(catalog) => unknown(name, span, catalog),
             Lookup::Kept(_) => Diagnostic::error("E0111", span, format!("no copy of `{name}` was kept")),
         }
     }
+}
+
+/// The folder of a runbook's own actions.
+pub const ACTIONS: &str = "actions";
+
+/// The files of actions in a folder, sorted. One that cannot be read has none.
+pub fn action_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_action = |path: &PathBuf| path.extension().is_some_and(|end| end == "yaml") && path.is_file();
+    let mut files: Vec<PathBuf> = entries.filter(is_action).take(MOST).collect();
+    files.sort();
+    files
 }
 
 /// A name that no runbook has, nor a file.
@@ -73,6 +105,21 @@ pub(super) fn unknown(name: &str, span: Span, catalog: &Catalog) -> Diagnostic {
 
 /// Reads one runbook.
 pub(super) fn read(found: &Found, lookup: Lookup, sources: &mut Sources) -> Result<Document, Vec<Diagnostic>> {
+    read_as(found, ("a runbook", &["runbook", "steps"]), lookup, sources)
+}
+
+/// Reads one action that is written in YAML.
+pub(super) fn read_action(found: &Found, lookup: Lookup, sources: &mut Sources) -> Result<Document, Vec<Diagnostic>> {
+    read_as(found, ("an action", &["action", "apply"]), lookup, sources)
+}
+
+/// `keys`: what one of its lines begins with, if it is what it is taken for.
+fn read_as(
+    found: &Found,
+    (what, keys): (&str, &[&str]),
+    lookup: Lookup,
+    sources: &mut Sources,
+) -> Result<Document, Vec<Diagnostic>> {
     let Found { location, source } = found;
     let copy = match lookup {
         Lookup::Now(_) => location.clone(),
@@ -85,10 +132,10 @@ pub(super) fn read(found: &Found, lookup: Lookup, sources: &mut Sources) -> Resu
         },
     };
     let file = file::read_at(&copy, sources)?;
-    file::show_only_with(file, &["runbook", "steps"], sources);
+    file::show_only_with(file, keys, sources);
     sources.rename(file, location.clone());
     let root = yaml::parse(file, &sources.get(file).text)?;
-    node::expect_map(&root, "a runbook")?;
+    node::expect_map(&root, what)?;
     Ok(Document { file, location: location.absolute(), source: source.clone(), root, used: Library::default() })
 }
 
@@ -121,7 +168,23 @@ pub(super) fn follow(mut document: Document, lookup: Lookup, sources: &mut Sourc
         open.extend(found.as_ref().map(used).unwrap_or_default());
         document.used.documents.insert(place, found);
     }
+    document.used.actions = actions(&document, lookup, sources);
     document
+}
+
+/// The actions in YAML of a runbook and of all that it uses.
+fn actions(
+    document: &Document,
+    lookup: Lookup,
+    sources: &mut Sources,
+) -> IndexMap<Location, Result<Document, Vec<Diagnostic>>> {
+    let users = [document].into_iter().chain(document.used.documents.values().filter_map(|used| used.as_ref().ok()));
+    let places: IndexSet<Location> = users.flat_map(|user| lookup.actions(user)).map(|at| at.absolute()).collect();
+    let read = |location: Location| {
+        let read = read_action(&Found::at(location.clone()), lookup, sources);
+        (location, read)
+    };
+    places.into_iter().map(read).collect()
 }
 
 /// A file that cannot be read at all has no place of its own: the mistake is where it is named.

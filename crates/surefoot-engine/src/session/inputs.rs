@@ -4,6 +4,7 @@
 //! inputs/
 //!   runbook.yaml      as it was given; a corrected one is runbook-2.yaml, and so on
 //!   use-*.yaml        the runbooks that it uses, each named by its content
+//!   action-*.yaml     its actions that are written in YAML
 //!   inventory.yaml    as it was given; one of another form, or what a program printed, as a native one
 //!   files.json        which files it sends to hosts; they lie in files/ (`files.rs`)
 //!   params.json       every parameter as the run has it, defaults filled in, files absolute
@@ -44,6 +45,9 @@ pub struct InputOrigin {
     /// What the names stood for that `use` says.
     #[serde(default)]
     pub names: IndexMap<String, Location>,
+    /// The actions that are written in YAML, and the copy of each.
+    #[serde(default)]
+    pub actions: IndexMap<Location, String>,
 }
 
 /// What a run was started with, beside its runbook. All paths are absolute.
@@ -63,8 +67,9 @@ impl InputOrigin {
     /// Of a runbook that was read now.
     pub fn of(document: &Document, sources: &Sources, call: StartedWith) -> InputOrigin {
         let used = used(document, sources).map(|(location, name, _)| (location.clone(), name)).collect();
+        let actions = actions(document, sources).map(|(location, name, _)| (location.clone(), name)).collect();
         let (runbook, source) = (document.location.clone(), Some(document.source.clone()));
-        InputOrigin { runbook, source, call, used, names: document.used.names.clone() }
+        InputOrigin { runbook, source, call, used, names: document.used.names.clone(), actions }
     }
 
     /// What the runbook was found as.
@@ -76,25 +81,38 @@ impl InputOrigin {
     /// Where the copies of runbooks are.
     fn copies(&self, folder: &RunFolder, runbook: &str) -> Copies {
         let copy = |name: &str| folder.inputs().join(name);
-        let used = self.used.iter().map(|(location, name)| (location.clone(), copy(name)));
+        let used = self.used.iter().chain(&self.actions).map(|(location, name)| (location.clone(), copy(name)));
         let files = [(self.runbook.clone(), copy(runbook))].into_iter().chain(used).collect();
-        Copies { files, names: self.names.clone() }
+        Copies { files, names: self.names.clone(), actions: self.actions.keys().cloned().collect() }
     }
 }
 
 /// Each used runbook with its place, its name as a copy, and its text.
 fn used<'a>(document: &'a Document, sources: &'a Sources) -> impl Iterator<Item = (&'a Location, String, &'a [u8])> {
-    document.used.documents.iter().filter_map(|(location, used)| {
-        let text = sources.get(used.as_ref().ok()?.file).text.as_bytes();
-        Some((location, format!("use-{}.yaml", &digest(text)[..16]), text))
+    copies(&document.used.documents, "use", sources)
+}
+
+/// The same of its actions that are written in YAML.
+fn actions<'a>(document: &'a Document, sources: &'a Sources) -> impl Iterator<Item = (&'a Location, String, &'a [u8])> {
+    copies(&document.used.actions, "action", sources)
+}
+
+fn copies<'a, E>(
+    documents: &'a IndexMap<Location, Result<Document, E>>,
+    kind: &str,
+    sources: &'a Sources,
+) -> impl Iterator<Item = (&'a Location, String, &'a [u8])> {
+    documents.iter().filter_map(move |(location, document)| {
+        let text = sources.get(document.as_ref().ok()?.file).text.as_bytes();
+        Some((location, format!("{kind}-{}.yaml", &digest(text)[..16]), text))
     })
 }
 
-/// The copies to keep of a runbook and of what it uses.
+/// The copies to keep of a runbook, of what it uses, and of its actions.
 fn runbooks(document: &Document, name: &str, sources: &Sources) -> InputFiles {
     let own = (name.to_owned(), sources.get(document.file).text.as_bytes().to_vec());
     let mut all = vec![own];
-    for (_, name, text) in used(document, sources) {
+    for (_, name, text) in used(document, sources).chain(actions(document, sources)) {
         if all.iter().all(|(other, _)| *other != name) {
             all.push((name, text.to_vec()));
         }
@@ -276,7 +294,8 @@ impl RunInputs {
         let pairs = newest.map(|name| (name.as_str(), self.origin.runbook.clone())).into_iter();
         let inventory = self.origin.call.inventory.as_ref().filter(|_| !self.origin.call.translated);
         let pairs = pairs.chain(inventory.map(|path| (INVENTORY, Location::File(path.clone()))));
-        let pairs = pairs.chain(self.origin.used.iter().map(|(location, name)| (name.as_str(), location.clone())));
+        let used = self.origin.used.iter().chain(&self.origin.actions);
+        let pairs = pairs.chain(used.map(|(location, name)| (name.as_str(), location.clone())));
         let changed = |(name, original): (&str, Location)| match original.read(u64::MAX) {
             Ok(text) if self.digests.get(name) == Some(&digest(&text)) => None,
             read => Some(ChangedInput { original, is_gone: read.is_err() }),

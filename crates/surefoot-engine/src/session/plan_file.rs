@@ -177,6 +177,7 @@ impl SavedPlan {
             "inventory.yaml" => PlanChange::Inventory,
             "origin.json" => PlanChange::InputsMoved,
             name if name.starts_with("use-") => PlanChange::UsedRunbook,
+            name if name.starts_with("action-") => PlanChange::OwnAction,
             _ => PlanChange::Runbook(self.given.runbook.clone()),
         })
     }
@@ -214,6 +215,8 @@ impl SavedPlan {
 pub enum PlanChange {
     Runbook(PathBuf),
     UsedRunbook,
+    /// An action that is written in YAML.
+    OwnAction,
     Inventory,
     /// The same texts, in other places.
     InputsMoved,
