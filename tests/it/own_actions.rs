@@ -89,7 +89,7 @@ fn an_action_in_yaml_has_a_page_a_schema_and_a_hash() {
     assert_eq!(checked.code, Some(0), "{checked:?}");
     let hash = || {
         let plan = program.call(["plan".as_ref(), "--offline".as_ref(), "--format=json".as_ref(), book.as_os_str()]);
-        serde_json::from_str::<serde_json::Value>(&plan.out).unwrap()["identity"]["sha256"].to_string()
+        serde_json::from_str::<serde_json::Value>(&plan.out).unwrap()["runbook_sha256"].to_string()
     };
     let first = hash();
     program.write("actions/sysctl.yaml", &format!("{}# changed\n", sysctl()));
