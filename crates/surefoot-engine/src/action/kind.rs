@@ -65,8 +65,11 @@ pub struct ActionKind {
     /// From what a change saw before, and whether its task is done. What an older version wrote may tell nothing.
     pub leaves: fn(&Json, bool) -> Vec<Leftover>,
     /// From rendered parameters. The text names what does not fit.
-    pub decode: Box<dyn Fn(Json) -> Result<Box<dyn Erased>, String> + Send + Sync>,
+    pub decode: DecodeParameters,
 }
+
+/// Makes an action of rendered parameters, or says what does not fit.
+pub type DecodeParameters = Box<dyn Fn(Json) -> Result<Box<dyn Erased>, String> + Send + Sync>;
 
 /// Makes a schema anew.
 pub type MakeSchema = Box<dyn Fn() -> Schema + Send + Sync>;
