@@ -182,7 +182,7 @@ pub struct ToKeep {
     pub path: String,
     /// As [`room_beside`] has found it.
     pub kept: String,
-    /// Whether nothing is to stay at the path: the step had left nothing there.
+    /// Whether nothing is to stay at the path: the step had left no file there, which an undo would replace.
     pub away: bool,
 }
 

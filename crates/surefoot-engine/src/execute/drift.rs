@@ -124,7 +124,7 @@ impl Attempt<'_> {
         if !paths.is_empty() {
             let places = self.guarded(cx, Phase::Look, Box::pin(image::room_beside(cx, &paths))).await?;
             for ((one, path), place) in kept.into_iter().zip(paths).zip(places) {
-                let away = self.has_left_nothing_at(&one.thing);
+                let away = self.has_left_no_file_at(&one.thing);
                 all.extend(place.clone().map(|kept| ToKeep { path, kept, away }));
                 one.kept = place;
             }
@@ -137,10 +137,10 @@ impl Attempt<'_> {
         }
     }
 
-    /// Whether the run has taken away what was there.
-    fn has_left_nothing_at(&self, thing: &str) -> bool {
+    /// Whether the run has left something else there than a file, or nothing.
+    fn has_left_no_file_at(&self, thing: &str) -> bool {
         let state = self.task.shared.state.read().expect("no task panics while it holds the run's state");
-        state.images_of(self.prepared.host.name(), thing).last().is_some_and(Image::is_absent)
+        state.images_of(self.prepared.host.name(), thing).last().is_some_and(|left| !left.is_file())
     }
 
     /// After an undo: what it wrote to is as it was before the change. What cannot be seen is not taken for granted.

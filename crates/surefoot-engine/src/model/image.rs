@@ -50,6 +50,10 @@ impl Image {
         self.words().first() == Some(&"absent")
     }
 
+    pub fn is_file(&self) -> bool {
+        self.words().first() == Some(&"file")
+    }
+
     pub fn is_folder(&self) -> bool {
         self.words().first() == Some(&"directory")
     }
