@@ -25,6 +25,7 @@ mod faults;
 mod findings;
 mod first_cluster;
 mod flapping;
+mod fleet;
 mod guide;
 mod inputs;
 mod inventories;

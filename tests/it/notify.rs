@@ -179,6 +179,26 @@ fn a_webhook_gets_the_notice_and_its_token_and_neither_shows_anywhere() {
     }
 }
 
+/// A token belongs to who is told, not to what the run does: it is not pinned, and one that was exchanged meanwhile is the
+/// one that counts.
+#[test]
+fn a_run_that_goes_on_uses_the_token_of_that_time() {
+    let (_runtime, web) = hook(|_| reply("204 No Content", "", ""));
+    let program =
+        program(&format!("notify:\n  - {{ on: [ended], webhook: \"{}\", token: \"file:token\" }}\n", web.url("/")));
+    program.write("token", "token-of-the-first-day\n");
+    let go = program.path("go").display().to_string();
+    let (code, err) = run(&program, &format!("  - {{ id: waits, reads: true, sh: test -e {go} }}\n"), &[]);
+    assert_eq!(code, Some(1), "{err}");
+    program.write("token", "token-of-the-next-day\n");
+    std::fs::write(go, "").unwrap();
+    let resumed = program.call(["resume", "last", "--config", "config.yaml"]);
+    assert_eq!(resumed.code, Some(0), "{resumed:?}");
+    let told: Vec<String> = web.asked().into_iter().map(|one| one.headers).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("token-of-the-first-day") && told[1].contains("token-of-the-next-day"), "{told:?}");
+}
+
 #[test]
 fn what_cannot_be_told_is_a_warning_for_each_and_holds_up_nobody_else() {
     let (_runtime, web) = hook(|asked| match asked.line.contains("/moved") {

@@ -215,7 +215,7 @@ async fn a_native_action_is_registered_with_one_call() {
     actions.register::<NativeSysctl>().unwrap();
     assert!(actions.register::<NativeSysctl>().is_err());
     let session = Session::new(Arc::new(actions), Catalog::default(), Store::at(bed.at("state")));
-    let inventory = Some(bed.inventory());
+    let inventory = Some(bed.inventory().into());
     let request = Request { runbook: bed.at("r.yaml"), inventory, folder: bed.at(""), ..Request::default() };
     let prepared = session.prepare(&session.resolve(&request.runbook).unwrap().found, &request).unwrap();
     let secrets = session.secrets(&prepared).unwrap();

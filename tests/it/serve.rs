@@ -1,6 +1,7 @@
 //! The page for those who watch, without a browser: who is let in, what they are told, and what they may not do.
 
 mod browser;
+mod named;
 
 use crate::support::program::{Program, Running};
 use crate::support::visitor::{Page, answer};

@@ -1,11 +1,14 @@
 //! An undo on a host that others work on too: it never writes over what they have made, and says so.
 
+mod aside;
 mod authors;
 mod capabilities;
 mod merged;
 mod own;
+mod preserved;
 mod raced;
 mod random;
+mod rebooted;
 mod verified;
 
 use crate::support::bed::Bed;

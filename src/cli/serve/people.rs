@@ -2,7 +2,7 @@
 
 use crate::cli::operator::operator_name;
 use axum::http::header::{HeaderMap, HeaderName};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use surefoot_engine::action::sha256;
 use surefoot_engine::bounded;
@@ -55,8 +55,11 @@ impl Person {
 pub fn read(path: &Path) -> Result<Vec<Person>, String> {
     let wrong = |why: String| format!("{}: {why}", path.display());
     let text = bounded::read_text(path, LARGEST).map_err(|error| wrong(error.to_string()))?;
-    let mode = path.metadata().map_err(|error| wrong(error.to_string()))?.permissions().mode();
-    if mode & 0o077 != 0 {
+    let file = path.metadata().map_err(|error| wrong(error.to_string()))?;
+    if ![0, rustix::process::geteuid().as_raw()].contains(&file.uid()) {
+        return Err(wrong("it belongs to another user".to_owned()));
+    }
+    if file.permissions().mode() & 0o077 != 0 {
         return Err(wrong("others may read it: `chmod 600` takes that away".to_owned()));
     }
     let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty() && !line.starts_with('#'));

@@ -53,6 +53,20 @@ async fn a_move_never_overwrites() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_taken_gets_a_number_where_that_is_asked_for() {
+    let (bench, mut parameters) = bench().await;
+    parameters["taken"] = json!("number");
+    fs::create_dir(bench.path("new")).unwrap();
+    fs::create_dir(bench.path("new-2")).unwrap();
+    let step = bench.step("move", parameters);
+    let (before, out) = step.run().await.unwrap();
+    assert_eq!(out["to"], bench.at("new-3"));
+    assert!(bench.path("new-3/data").exists() && step.is_clean().await);
+    step.undo(&before).await.unwrap();
+    assert!(bench.path("old/data").exists() && bench.path("new-2").exists() && !bench.path("new-3").exists());
+}
+
+#[tokio::test]
 async fn nothing_to_move_is_a_fault_unless_it_may_be_missing() {
     let bench = Bench::local().await;
     let mut parameters = json!({ "from": bench.at("old"), "to": bench.at("new") });

@@ -136,6 +136,24 @@ async fn nothing_comes_to_be_outside_the_folder() {
     assert_eq!(link.inspect().await.unwrap_err().kind, FaultKind::Refused);
 }
 
+#[tokio::test]
+async fn an_access_list_that_others_gave_to_what_was_unpacked_is_theirs() {
+    let bench = bench().await;
+    let step = bench.step("unarchive", into(&bench, "t.tar", json!({})));
+    let (before, _) = step.run().await.unwrap();
+    let one = bench.path("opt/tool-1/one");
+    let entries: [(u16, u16, u32); 5] = [(1, 6, !0), (2, 6, 8), (4, 4, !0), (16, 6, !0), (32, 0, !0)];
+    let entry =
+        |(tag, bits, id): (u16, u16, u32)| [&tag.to_le_bytes()[..], &bits.to_le_bytes(), &id.to_le_bytes()].concat();
+    let list = [&[2, 0, 0, 0][..], &entries.map(entry).concat()].concat();
+    rustix::fs::lsetxattr(&one, "system.posix_acl_access", &list, rustix::fs::XattrFlags::empty()).unwrap();
+    // What a host cannot show is not seen.
+    if Command::new("getfacl").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        assert_eq!(step.undo(&before).await.unwrap_err().kind, FaultKind::Refused);
+        assert!(one.exists());
+    }
+}
+
 #[test]
 fn it_has_one_archive() {
     assert!(refuses("unarchive", json!({ "to": "/opt" })));

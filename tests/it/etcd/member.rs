@@ -173,6 +173,14 @@ async fn a_peer_url_changes_and_changes_back(stem: &str, etcd: Etcd) {
     let (before, changed) = step.run().await.unwrap();
     assert_eq!(changed["initial_cluster"], format!("{name}={}", cluster.peer_url(&name)));
     assert!(step.is_clean().await);
+    // Another URL that others gave it since stays.
+    let update = |url: &str| {
+        let ctl = "ETCDCTL_API=3 etcdctl --endpoints http://127.0.0.1:2379 member";
+        cluster.inside(&name, &format!("{ctl} update $({ctl} list | cut -d , -f 1) --peer-urls={url}"));
+    };
+    update("http://10.0.0.9:2380");
+    assert_eq!(step.undo(&before).await.unwrap_err().kind, FaultKind::Refused);
+    update(&cluster.peer_url(&name));
     step.undo(&before).await.unwrap();
     assert!(!step.is_clean().await);
     // It is but a word to the cluster: after the next start it is still so.

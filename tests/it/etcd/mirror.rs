@@ -277,6 +277,13 @@ async fn it_refuses_what_would_do_harm() {
     assert_eq!(step.undo(&before).await.unwrap_err().kind, FaultKind::Refused);
     assert_eq!(two.content(destination).await["keys"], 201);
     two.ctl(destination, "etcdctl del /clients");
+    // What they have deleted tells that they are there, too.
+    two.frozen().await;
+    two.ctl(destination, "etcdctl del /load/00000007");
+    let fault = step.undo(&before).await.unwrap_err();
+    assert!(fault.kind == FaultKind::Refused && fault.message.contains("deleted"), "{fault:?}");
+    assert_eq!(two.content(destination).await["keys"], 199);
+    two.frozen().await;
     step.undo(&before).await.unwrap();
     assert_eq!(two.content(destination).await["keys"], 0);
     two.ctl(destination, "etcdctl put /own x");

@@ -54,6 +54,7 @@ fn is_made_and_undone(kind: Kind) -> Proof {
     assert_eq!(back.code, Some(0), "{}", back.story());
     assert_eq!(site.picture(), before);
     assert!(!site.program.path("pki/ca-key.pem").exists());
+    site.on_all("test -s /var/lib/etcd/default.left-*/member/snap/db");
     took(&ran)
 }
 

@@ -17,7 +17,12 @@ pub struct Bed {
 
 impl Bed {
     pub fn new() -> Bed {
-        let (sshd, folder) = (Sshd::with_run_disk("size=64m"), tempfile::tempdir().unwrap());
+        Bed::on(Sshd::with_run_disk("size=64m"))
+    }
+
+    /// The host behind this sshd.
+    pub fn on(sshd: Sshd) -> Bed {
+        let folder = tempfile::tempdir().unwrap();
         let bed = Bed { sshd, folder };
         let config = bed.sshd.ssh_config();
         bed.write("site.yaml", &format!("hosts:\n  h: {{ ssh_config: {} }}\n", config.display()));

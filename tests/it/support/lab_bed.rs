@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
+use std::time::{Duration, Instant};
+use surefoot_lab::lab::{Break, Etcd, LabGuard, LabName, LabSpec};
 use tempfile::TempDir;
 
 pub struct LabBed {
@@ -35,6 +36,24 @@ impl LabBed {
         self.lab.enter(&self.host, &words).unwrap().stdin(Stdio::null()).spawn().unwrap()
     }
 
+    /// The host loses its power, and boots.
+    pub fn reboot(&self) {
+        for what in [Break::Kill, Break::Boot] {
+            self.lab.apply(&self.host, what).unwrap();
+        }
+    }
+
+    /// Waits until a script on the host succeeds.
+    #[track_caller]
+    pub fn until(&self, script: &str) {
+        let end = Instant::now() + Duration::from_secs(60);
+        let holds = || self.lab.enter(&self.host, &["sh", "-c", script]).unwrap().output().unwrap().status.success();
+        while !holds() {
+            assert!(Instant::now() < end, "not yet: {script}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// A file where the program is called.
     pub fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -48,20 +67,23 @@ impl LabBed {
 
     /// Calls the program; its exit code and all that it says.
     pub fn surefoot(&self, words: &[&str]) -> (Option<i32>, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_surefoot"));
-        command.current_dir(self.folder.path()).env("SUREFOOT_STATE", self.at("state")).args(words);
-        let output = command.stdin(Stdio::null()).output().unwrap();
+        let output = self.command(words).output().unwrap();
         (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     }
 
-    /// The host's inventory.
-    pub fn inventory(&self) -> PathBuf {
-        self.lab.inventory()
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_surefoot"));
+        command.current_dir(self.folder.path()).env("SUREFOOT_STATE", self.at("state")).args(words);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    pub fn inventory(&self) -> String {
+        self.lab.inventory().display().to_string()
     }
 
     /// The same on the host, by the runbook.
     pub fn on_host(&self, command: &str, words: &[&str]) -> (Option<i32>, String) {
-        let inventory = self.inventory().display().to_string();
-        self.surefoot(&[&[command, "r.yaml", "-i", &inventory], words].concat())
+        self.surefoot(&[&[command, "r.yaml", "-i", &self.inventory()], words].concat())
     }
 }

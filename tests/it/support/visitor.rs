@@ -15,6 +15,8 @@ pub struct Page {
     /// `127.0.0.1:PORT`
     pub address: String,
     pub token: String,
+    /// What else its visitor sends with each request, such as what a proxy adds.
+    pub headers: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -26,14 +28,15 @@ pub struct Answer {
 }
 
 impl Page {
-    /// Serves a program's runs on any free port.
+    /// Serves a program's runs on any free port. Where nobody comes in by the token of all, `token` is empty.
     pub fn serve(program: &Program, words: &[&str]) -> Page {
         let mut command = program.command(["serve", "--listen", "127.0.0.1:0"]);
         let mut process = command.args(words).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let (address, token) = line.trim().strip_prefix("http://").unwrap().split_once("/#token=").unwrap();
-        Page { address: address.to_owned(), token: token.to_owned(), process }
+        let (address, rest) = line.trim().strip_prefix("http://").unwrap().split_once('/').unwrap();
+        let token = rest.strip_prefix("#token=").unwrap_or_default();
+        Page { address: address.to_owned(), token: token.to_owned(), headers: Vec::new(), process }
     }
 
     fn send(&self, method: &str, path: &str, headers: &[&str], body: &str) -> TcpStream {
@@ -41,7 +44,8 @@ impl Page {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let host = format!("Host: {}", self.address);
         let own = headers.iter().any(|header| header.starts_with("Host:"));
-        let headers: Vec<&str> = headers.iter().copied().chain((!own).then_some(host.as_str())).collect();
+        let more = self.headers.iter().map(String::as_str).chain((!own).then_some(host.as_str()));
+        let headers: Vec<&str> = headers.iter().copied().chain(more).collect();
         let length = body.len();
         let head = headers.join("\r\n");
         write!(

@@ -116,6 +116,7 @@ impl Action for File {
         "on: members\nfile: { path: /etc/systemd/system/etcd.service.d, state: directory, mode: \"0755\" }";
     const EFFECT: Effect = Effect::Idempotent;
     const UNDO: UndoSupport = UndoSupport::Supported("puts back what was there: content, mode and owner");
+    const MAKES_EMPTY_FOLDERS: bool = true;
     type Out = FileOut;
     type Before = Original;
 

@@ -10,8 +10,9 @@ const LOOK: &str = script!(
     r#"
 digest() { d=$(sha256sum) && printf '%s' "${d%% *}"; }
 extended() {
-  # A host without both tells only whether there is an ACL.
-  command -v getfacl >/dev/null || command -v getfattr >/dev/null || { ls -ld -- "$1" | cut -c 11 | digest; return; }
+  # A host without both tells only whether there is an ACL, and the SELinux label.
+  command -v getfacl >/dev/null || command -v getfattr >/dev/null || {
+    { ls -ld -- "$1" | cut -c 11; label_of "$1"; } | digest; return; }
   { getfacl -cpn -- "$1" 2>/dev/null || :
     getfattr -hd -m - -e hex --absolute-names -- "$1" 2>/dev/null || :; } | digest
 }
@@ -91,9 +92,11 @@ for path do
     [ "$(stat -c %h -- "./$name")" = 1 ] || if [ "$(stat -c %d .)" = "$(stat -c %d -- "$run")" ]
     then note "$path has other hard links: they keep the old contents, and an undo joins them again"
     else note "$path has other hard links: they keep the old contents, and no undo can join them again"; fi
-    cp --help 2>&1 | grep -q attributes-only || note "$path: this host's cp keeps no ACLs and no extended attributes"
+    cp --help 2>&1 | grep -q attributes-only || note "$path: this host's cp keeps no ACLs, no SELinux labels and no extended attributes"
     [ "$me" = 0 ] || [ -z "$(PATH=$PATH:/usr/sbin:/sbin getcap "./$name" || getfattr -hn security.capability -- "./$name")" ] ||
       note "$path has file capabilities, which nobody but root can keep"
+    label=$(label_of "./$name")
+    case $me.$label in 0.*|*."$(label_of .)") ;; *) note "$path has the SELinux label $label, which perhaps nobody but root can keep" ;; esac
     command -v getfattr >/dev/null || case $(LC_ALL=C ls -ld -- "./$name") in
       ??????????+*) command -v getfacl >/dev/null ||
         note "$path has an ACL, and the host has no getfacl: changes of it by others are not seen" ;;
@@ -111,35 +114,79 @@ pub async fn notes(cx: &Cx<'_>, things: &[String]) -> Result<String, Fault> {
     Ok(output.text().into_owned())
 }
 
-/// `$1`: the run. Each other argument is a path whose version by others is kept beside, under a name of ours that is
-/// printed. A file stays where it is; anything else makes way.
-const SET_ASIDE: &str = script!(
+const FILLED: &str = script!(
+    r#"for path do if [ -d "$path" ] && [ ! -L "$path" ] && [ "$(ls -A -- "$path")" ]; then echo yes; else echo no; fi; done"#
+);
+
+/// Which of these are folders with something in them.
+pub async fn filled(cx: &Cx<'_>, things: Vec<&String>) -> Result<Vec<String>, Fault> {
+    if things.is_empty() {
+        return Ok(Vec::new());
+    }
+    let output = check(cx.probe(Script::new(FILLED).args(things.iter().copied())).await?, "look into folders")?;
+    let text = output.text();
+    let filled = things.into_iter().zip(text.lines()).filter(|(_, word)| *word == "yes");
+    Ok(filled.map(|(thing, _)| thing.clone()).collect())
+}
+
+/// `$1`: the run. For each other argument, a path, a name beside it that nothing has yet; an empty line where nothing is
+/// there to be kept.
+const ROOM: &str = script!(
     r#"
 run=$1; shift
 for path do
   there "$path" || { echo; continue; }
-  dir=$(folder "$path")
-  enter "$dir"
-  name=${path##*/} n=
-  while there "./.surefoot-$run.$name.theirs$n"; do n=$((${n:-1}+1)); done
-  kept=.surefoot-$run.$name.theirs$n
-  if [ -f "./$name" ] && [ ! -L "./$name" ]; then
-    private ".surefoot-$run.$name.new"
+  dir=$(folder "$path") name=${path##*/} n=
+  while there "$dir/.surefoot-$run.$name.theirs$n"; do n=$((${n:-1}+1)); done
+  printf '%s\n' "${dir%/}/.surefoot-$run.$name.theirs$n"
+done
+"#
+);
+
+/// Of each path: the path, a name beside it that keeps what others have made of it, and whether nothing is to stay at the
+/// path. A file may stay where it is; anything else makes way.
+const SET_ASIDE: &str = script!(
+    r#"
+while [ $# -gt 0 ]; do
+  name=${1##*/} kept=${2##*/} away=$3
+  enter "$(folder "$1")"
+  shift 3
+  ! there "./$kept" || die 70 "something has come to be at $at/$kept"
+  if [ ! "$away" ] && [ -f "./$name" ] && [ ! -L "./$name" ]; then
+    private "${kept%theirs*}new"
     ln -- "../$name" ./theirs 2>/dev/null || cp -a -- "../$name" ./theirs
     # Of its own: what we write to the path must not be seen in it.
     cp -a -- ./theirs ./kept; rm -f -- ./theirs
     mv -n -T -- ./kept "../$kept"
     leave
-  else mv -n -T -- "./$name" "./$kept"; fi
+  else
+    there "./$name" || die 71 "$at/$name has gone"
+    mv -n -T -- "./$name" "./$kept"
+  fi
+  there "./$kept" || die 70 "something interferes with $at/$kept"
   flush .
-  printf '%s\n' "${dir%/}/$kept"
 done
 "#
 );
 
-/// Keeps what others have made of these paths beside them; gives where, empty where there was nothing to keep.
-pub async fn set_aside(cx: &Cx<'_>, paths: &[String]) -> Result<Vec<String>, Fault> {
-    let output = cx.act(Script::new(SET_ASIDE).arg(cx.run.as_str()).args(paths)).await?;
-    let output = check(output, "set aside what others have changed")?;
-    Ok(output.text().lines().map(str::to_owned).collect())
+/// Where [`set_aside`] can keep what others have made of each of these paths; none where nothing is there.
+pub async fn room_beside(cx: &Cx<'_>, paths: &[String]) -> Result<Vec<Option<String>>, Fault> {
+    let output = cx.probe(Script::new(ROOM).arg(cx.run.as_str()).args(paths)).await?;
+    let output = check(output, "look for room beside what others have changed")?;
+    let text = output.text();
+    Ok(text.lines().map(|line| Some(line.to_owned()).filter(|line| !line.is_empty())).collect())
+}
+
+/// What others have made of a path, and where to keep it.
+pub struct ToKeep {
+    pub path: String,
+    /// As [`room_beside`] has found it.
+    pub kept: String,
+    /// Whether nothing is to stay at the path: the step had left no file there, which an undo would replace.
+    pub away: bool,
+}
+
+pub async fn set_aside(cx: &Cx<'_>, all: &[ToKeep]) -> Result<(), Fault> {
+    let args = all.iter().flat_map(|one| [one.path.as_str(), &one.kept, if one.away { "yes" } else { "" }]);
+    check(cx.act(Script::new(SET_ASIDE).args(args)).await?, "set aside what others have changed").map(drop)
 }

@@ -115,6 +115,8 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
     const ACTIVATES_WITH: Option<(&'static str, &'static [&'static str])> = None;
     /// Whether an undo sets aside what others have changed without being asked to: nobody needs it where it was.
     const SETS_ASIDE: bool = false;
+    /// Whether a folder that it makes is empty: what is in it when it is undone is others'.
+    const MAKES_EMPTY_FOLDERS: bool = false;
     /// Whether everything above it finishes first and nothing below it starts before, whatever `needs` says.
     const BARRIER: bool = false;
     /// Whether its tasks take a slot of the limits. Those that mostly wait for others do not.

@@ -1,8 +1,9 @@
 //! `move`: a new name for a file or folder on a host.
 
-use super::files;
+use super::files::{self, check, script};
 use super::{Action, Change, Cx, HostPath, Inspection, Leftover, UndoSupport};
 use crate::model::{Effect, Fault};
+use crate::world::Script;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,8 @@ pub struct Move {
     to: HostPath,
     /// `ok`: nothing to do where neither name exists. Without it, that fails the step.
     missing: Option<OnMissing>,
+    /// `number`: where both names exist, a number is added to the new one, as in `NAME-2`. Without it, that fails the step.
+    taken: Option<OnTaken>,
 }
 
 /// What it means that there is nothing to move.
@@ -25,6 +28,13 @@ pub struct Move {
 #[serde(rename_all = "snake_case")]
 pub enum OnMissing {
     Ok,
+}
+
+/// What to do where something has the new name already.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTaken {
+    Number,
 }
 
 /// The names.
@@ -49,6 +59,19 @@ impl Move {
     fn out(&self, there: bool) -> Moved {
         Moved { from: self.from.to_string(), to: self.to.to_string(), there }
     }
+
+    fn change(&self, to: &str) -> Inspection<Move> {
+        let before = Renaming { from: self.from.to_string(), to: to.to_owned() };
+        Inspection::Change(Change { summary: format!("move {} to {to}", before.from), diff: None, before })
+    }
+}
+
+const FREE: &str = script!(r#"n=2; while there "$1-$n"; do n=$((n+1)); done; printf '%s' "$1-$n""#);
+
+/// The name with the first number that nothing has.
+async fn free_name(cx: &Cx<'_>, name: &str) -> Result<String, Fault> {
+    let output = cx.probe(Script::new(FREE).arg(name)).await?;
+    Ok(check(output, &format!("look for a name like {name}"))?.text().into_owned())
 }
 
 impl Action for Move {
@@ -73,23 +96,20 @@ impl Action for Move {
         let (from, to) = (self.from.as_str(), self.to.as_str());
         let [old, new] = files::exist(cx, [from, to]).await?;
         match (old, new, self.missing) {
+            (true, true, _) if self.taken.is_some() => Ok(self.change(&free_name(cx, to).await?)),
             (true, true, _) => Err(Fault::refused(format!("both {from} and {to} exist; a move never overwrites"))
                 .hint("look which of the two is wanted, and move the other away")),
             (false, true, _) => Ok(Inspection::Unchanged(self.out(true))),
             (false, false, Some(OnMissing::Ok)) => Ok(Inspection::Unchanged(self.out(false))),
             (false, false, None) => Err(Fault::missing(format!("there is no {from} to move"))
                 .hint("`missing: ok` accepts that there is nothing to move")),
-            (true, false, _) => Ok(Inspection::Change(Change {
-                summary: format!("move {from} to {to}"),
-                diff: None,
-                before: Renaming { from: from.to_owned(), to: to.to_owned() },
-            })),
+            (true, false, _) => Ok(self.change(to)),
         }
     }
 
     async fn apply(&self, cx: &Cx<'_>, before: &Renaming) -> Result<Moved, Fault> {
         files::rename(cx, &before.from, &before.to).await?;
-        Ok(self.out(true))
+        Ok(Moved { to: before.to.clone(), ..self.out(true) })
     }
 
     fn leaves(before: &Renaming, _done: bool) -> Vec<Leftover> {

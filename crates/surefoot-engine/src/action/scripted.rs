@@ -130,6 +130,7 @@ impl ActionKind {
             stays: None,
             activates_with: None,
             sets_aside: false,
+            makes_empty_folders: false,
             barrier: false,
             limited: true,
             guard: false,

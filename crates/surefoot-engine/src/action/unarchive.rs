@@ -79,7 +79,8 @@ below() { # name: the working folder is the one below $top that it lies in
   [ "$(pwd -P)" = "$b" ] || die 70 "$b leads elsewhere now"
 }
 print() { # name in the working folder: a digest of all that is there
-  { find "./$1" -exec stat -c '%n %F %a %u %g' -- {} + ; find "./$1" -type f -exec sha256sum -- {} + ; find "./$1" -type l -exec readlink -- {} + ; } 2>/dev/null |
+  { find "./$1" -exec stat -c '%n %F %a %u %g' -- {} + ; find "./$1" -type f -exec sha256sum -- {} + ; find "./$1" -type l -exec readlink -- {} +
+    find "./$1" ! -type l -exec getfacl -pn -- {} + ; find "./$1" -exec getfattr -hd -m - -e hex -- {} + ; } 2>/dev/null |
     sort | sha256sum
 }
 is_ours() { # line, name: what is there, in the working folder, is what we have put there, or what was there before
@@ -235,8 +236,9 @@ if [ -e "$kept/list" ]; then
     [ -z "$5" ] || ( below "$name"
       there "./$base" || exit 0
       n=; while there "./.surefoot-$6.$base.theirs$n"; do n=$((${n:-1}+1)); done
-      mv -n -T -- "./$base" "./.surefoot-$6.$base.theirs$n"
-      printf '%s is kept as %s\n' "$top/$name" "${top}/${name%"$base"}.surefoot-$6.$base.theirs$n" )
+      # Said before it is done: what is cut off here must be found again.
+      printf '%s is kept as %s\n' "$top/$name" "${top}/${name%"$base"}.surefoot-$6.$base.theirs$n"
+      mv -n -T -- "./$base" "./.surefoot-$6.$base.theirs$n" )
   done <"$kept/list"
   [ -z "$odd" ] || [ "$5" ] || die 70 "changed since by others:$odd"
 fi

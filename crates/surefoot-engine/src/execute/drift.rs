@@ -5,7 +5,8 @@
 //! cut off before it could say how it left things is given the benefit of a look: what it finds done is its own.
 
 use super::attempt::{Attempt, Phase};
-use crate::action::{Cx, ErasedSeen, image};
+use crate::action::image::{self, ToKeep};
+use crate::action::{Cx, ErasedSeen};
 use crate::model::{Effect, Fault, HostName, Image, Images, RunState, SetAside, TaskEvent, Undo, is_tree, path_of};
 use crate::world::Silent;
 use serde_json::Value as Json;
@@ -49,11 +50,28 @@ impl Attempt<'_> {
     /// Before an undo: nothing there is somebody else's, or theirs is kept. True where what is ours was undone from
     /// among theirs, and nothing is left to do.
     pub(super) async fn make_way(&self, cx: &Cx<'_>, undo: &Undo) -> Result<bool, Fault> {
-        let Some((drift, now)) = self.changed_by_others(cx, undo).await? else { return Ok(false) };
-        if self.guarded(cx, Phase::Act, self.prepared.action.undo_own(cx, &undo.data)).await? {
+        let (changed, filled) = (self.changed_by_others(cx, undo).await?, self.filled_by_others(cx, undo).await?);
+        if changed.is_some() && self.guarded(cx, Phase::Act, self.prepared.action.undo_own(cx, &undo.data)).await? {
             return Ok(true);
         }
+        let (mut drift, now) = match changed {
+            Some(changed) => changed,
+            None if filled.is_empty() => return Ok(false),
+            None => (Vec::new(), self.images(cx, &undo.data).await?),
+        };
+        drift.retain(|one| !filled.contains(&one.thing));
+        let why = || "expected an empty folder, got one with something in it".to_owned();
+        drift.extend(filled.into_iter().map(|thing| SetAside { thing, why: why(), kept: None }));
         self.keep_or_refuse(cx, drift, &now).await.map(|()| false)
+    }
+
+    /// Folders that the task has made empty and are not, where such are set aside. An undo deletes none of them.
+    async fn filled_by_others(&self, cx: &Cx<'_>, undo: &Undo) -> Result<Vec<String>, Fault> {
+        if !self.task.shared.set_aside || !self.step.kind.makes_empty_folders {
+            return Ok(Vec::new());
+        }
+        let made = undo.images.iter().filter(|(_, was)| was.is_absent()).map(|(thing, _)| thing).collect();
+        self.guarded(cx, Phase::Look, Box::pin(image::filled(cx, made))).await
     }
 
     /// The same before the steps of an `undo`, which know nothing of others.
@@ -93,7 +111,8 @@ impl Attempt<'_> {
         matches!(seen, Ok(ErasedSeen::Clean(_)))
     }
 
-    /// Keeps what others have made of it. Of a unit and of a folder there is nothing to keep but what is put on record.
+    /// Keeps what others have made of it, where the record says so before it is done. Of a unit and of a folder there is
+    /// nothing to keep but what is put on record.
     async fn set_aside(&self, cx: &Cx<'_>, mut drift: Vec<SetAside>, now: &Images) -> Result<(), Fault> {
         let is_kept = |one: &SetAside| !(now[&one.thing].is_folder() && one.why.starts_with("other "));
         let kept = drift.iter_mut().filter_map(|one| {
@@ -101,14 +120,27 @@ impl Attempt<'_> {
             Some((one, path))
         });
         let (kept, paths): (Vec<&mut SetAside>, Vec<String>) = kept.unzip();
+        let mut all = Vec::new();
         if !paths.is_empty() {
-            let places = self.guarded(cx, Phase::Act, Box::pin(image::set_aside(cx, &paths))).await?;
-            for (one, place) in kept.into_iter().zip(places) {
-                one.kept = Some(place).filter(|place| !place.is_empty());
+            let places = self.guarded(cx, Phase::Look, Box::pin(image::room_beside(cx, &paths))).await?;
+            for ((one, path), place) in kept.into_iter().zip(paths).zip(places) {
+                let away = self.has_left_no_file_at(&one.thing);
+                all.extend(place.clone().map(|kept| ToKeep { path, kept, away }));
+                one.kept = place;
             }
         }
         let said = self.task.commit(TaskEvent::SetAside { drift }).await;
-        said.map_err(|_| Fault::controller("the run takes no more events"))
+        said.map_err(|_| Fault::controller("the run takes no more events"))?;
+        match all.is_empty() {
+            true => Ok(()),
+            false => self.guarded(cx, Phase::Act, Box::pin(image::set_aside(cx, &all))).await,
+        }
+    }
+
+    /// Whether the run has left something else there than a file, or nothing.
+    fn has_left_no_file_at(&self, thing: &str) -> bool {
+        let state = self.task.shared.state.read().expect("no task panics while it holds the run's state");
+        state.images_of(self.prepared.host.name(), thing).last().is_some_and(|left| !left.is_file())
     }
 
     /// After an undo: what it wrote to is as it was before the change. What cannot be seen is not taken for granted.

@@ -46,6 +46,14 @@ impl Image {
         own.len() == other.len() && own.iter().zip(&other).all(|(a, b)| a == b || *a == UNKNOWN || *b == UNKNOWN)
     }
 
+    pub fn is_absent(&self) -> bool {
+        self.words().first() == Some(&"absent")
+    }
+
+    pub fn is_file(&self) -> bool {
+        self.words().first() == Some(&"file")
+    }
+
     pub fn is_folder(&self) -> bool {
         self.words().first() == Some(&"directory")
     }

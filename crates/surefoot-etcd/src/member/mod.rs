@@ -249,7 +249,18 @@ impl Action for MemberAction {
                 _ => Ok(()),
             },
             MembershipBefore::Update { id, urls } => {
-                update(&connection, number(id)?, urls.clone()).await.map_err(guarded)
+                let now = listed.iter().find(|member| hex(member.id()) == *id).map(etcd_client::Member::peer_urls);
+                match now {
+                    Some(now) if now == urls => Ok(()),
+                    Some(now) if now == self.urls() => {
+                        update(&connection, number(id)?, urls.clone()).await.map_err(guarded)
+                    }
+                    now => Err(Fault::refused(format!(
+                        "changed since by others: {} has the peer URL {}",
+                        self.name,
+                        now.map_or_else(|| "no more".to_owned(), |now| now.join(","))
+                    ))),
+                }
             }
             MembershipBefore::Promote { .. } | MembershipBefore::Remove { .. } => {
                 Err(Fault::refused("a member that was removed or promoted cannot be made what it was"))

@@ -70,7 +70,7 @@ impl Hand {
     /// Makes changes that complete no revision yet. The note is put anew: what is younger than it is others'.
     pub async fn write(&self, ops: Vec<Op>) -> Result<(), Fault> {
         let note = TxnOp::put(KEY, self.note.text(), None);
-        self.commit(ops.into_iter().map(TxnOp::from).chain([note]).collect()).await
+        self.commit(ops.into_iter().map(TxnOp::from).chain([note]).collect()).await.map(drop)
     }
 
     /// Makes changes, with which the destination has this revision.
@@ -82,17 +82,20 @@ impl Hand {
         Ok(())
     }
 
-    /// Takes the note away: the mirror has ended.
-    pub async fn leave(self) -> Result<(), Fault> {
+    /// Takes the note away: the mirror has ended. Gives the destination's revision by then.
+    pub async fn leave(self) -> Result<i64, Fault> {
         self.commit(vec![TxnOp::delete(KEY, None)]).await
     }
 
-    async fn commit(&self, ops: Vec<TxnOp>) -> Result<(), Fault> {
+    /// Gives the destination's revision by then.
+    async fn commit(&self, ops: Vec<TxnOp>) -> Result<i64, Fault> {
         let ours = Compare::value(KEY, CompareOp::Equal, self.note.text());
         let txn = Txn::new().when([ours]).and_then(levels(ops));
         let mut kv = self.destination.client.kv_client();
         match self.destination.call("write", WRITE, async move { kv.txn(txn).await }).await {
-            Ok(answer) if answer.succeeded() => Ok(()),
+            Ok(answer) if answer.succeeded() => {
+                Ok(answer.header().map(etcd_client::ResponseHeader::revision).unwrap_or_default())
+            }
             Ok(_) => Err(Fault::refused(format!("another mirror writes to the etcd on {} now", self.destination.host))
                 .hint("one mirror at a time: the last that began goes on")),
             Err(fault) => Err(bounded(fault)),

@@ -18,7 +18,7 @@ use super::client::{self, ANSWER, KeyRange, Member, hex, is_silence, says};
 use batch::Op;
 use bookmark::{Bookmark, Hand, KEY};
 use copy::{CopySummary, Equal, copy, newest};
-use etcd_client::{DeleteOptions, GetOptions};
+use etcd_client::{Compare, CompareOp, DeleteOptions, GetOptions, Txn, TxnOp};
 use follow::Follow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,7 @@ use surefoot_engine::action::{Action, Change, Cx, Hosts, Inspection, Period, Und
 use surefoot_engine::model::{Effect, Fault, FaultKind, Stream};
 use surefoot_engine::world::Sink;
 use tokio::time::{Instant, sleep, timeout_at};
+use written::Written;
 
 /// How long cut links are fixed without any progress, before it is a fault.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -178,7 +179,7 @@ impl Action for Mirror {
     const EXAMPLE: &'static str = "etcd.mirror: { from: source, to: members, until: caught_up }\ntimeout: 6h";
     const EFFECT: Effect = Effect::Idempotent;
     const UNDO: UndoSupport = UndoSupport::Supported(
-        "deletes every key of the destination, where it had none before and nobody else has written there since",
+        "deletes every key of the destination, where it had none before and nobody else has written or deleted there since",
     );
     type Out = MirrorOut;
     type Before = DestinationBefore;
@@ -217,17 +218,16 @@ impl Action for Mirror {
     async fn apply(&self, cx: &Cx<'_>, _: &DestinationBefore) -> Result<MirrorOut, Fault> {
         let mut tally = MirrorTally::new(cx.sink);
         let sessions = self.sessions(cx, &mut tally);
-        let out = match cx.deadline {
+        let (out, revision) = match cx.deadline {
             None => sessions.await,
             Some(end) => timeout_at(end, sessions).await.unwrap_or_else(|_| {
                 let fault = Fault::new(FaultKind::Timeout, "the mirror did not come to its end in its time");
                 Err(fault.hint("it goes on where it is: is the source still written to, faster than it can follow?"))
             }),
         }?;
-        if self.until == Until::Frozen {
-            let destination = client::any(cx, Some(&self.to)).await?;
-            written::keep(cx, &cluster_id(&destination).await?, newest(&destination).await?).await?;
-        }
+        let destination = client::any(cx, Some(&self.to)).await?;
+        let written = Written { revision, keys: Some(out.keys) };
+        written::keep(cx, &cluster_id(&destination).await?, written).await?;
         Ok(out)
     }
 
@@ -248,8 +248,8 @@ impl Action for Mirror {
 }
 
 impl Mirror {
-    /// One session after the other, until one comes to its end.
-    async fn sessions(&self, cx: &Cx<'_>, tally: &mut MirrorTally<'_>) -> Result<MirrorOut, Fault> {
+    /// One session after the other, until one comes to its end. Gives the destination's revision by then, too.
+    async fn sessions(&self, cx: &Cx<'_>, tally: &mut MirrorTally<'_>) -> Result<(MirrorOut, i64), Fault> {
         let (mut afresh, mut patience) = (false, Patience::default());
         loop {
             let (begun, bytes) = (Instant::now(), tally.bytes);
@@ -272,7 +272,7 @@ impl Mirror {
     }
 
     /// From what the destination has to the end. `afresh`: whatever it says that it has.
-    async fn session(&self, cx: &Cx<'_>, afresh: bool, tally: &mut MirrorTally<'_>) -> Result<MirrorOut, Fault> {
+    async fn session(&self, cx: &Cx<'_>, afresh: bool, tally: &mut MirrorTally<'_>) -> Result<(MirrorOut, i64), Fault> {
         let source = client::any(cx, Some(&self.from)).await?;
         let destination = client::any(cx, Some(&self.to)).await?;
         let from = match begun(&source, &destination).await? {
@@ -297,15 +297,16 @@ impl Mirror {
         if self.until == Until::CaughtUp {
             let revision = follow.catch_up(tally).await?;
             let keys = count(&hand.destination).await?;
-            return Ok(tally.out(revision, keys, None));
+            let written = written::noted(&hand.destination).await?;
+            return Ok((tally.out(revision, keys, None), written));
         }
         loop {
             let revision = follow.rest(self.quiet.0, tally).await?;
             let Equal { keys, digest } = prove(&source, revision, follow.hand(), tally).await?;
             if newest(&source).await? == revision {
                 drop(follow);
-                hand.leave().await?;
-                return Ok(tally.out(revision, keys, Some(digest)));
+                let written = hand.leave().await?;
+                return Ok((tally.out(revision, keys, Some(digest)), written));
             }
         }
     }
@@ -361,28 +362,49 @@ async fn count(member: &Member) -> Result<u64, Fault> {
     Ok(u64::try_from(all.count() - note.count()).unwrap_or_default())
 }
 
-/// Deletes every key, unless somebody else has written one.
+/// Deletes every key, unless somebody else has written or deleted one.
 async fn clear_own(cx: &Cx<'_>, destination: &Member) -> Result<(), Fault> {
     let cluster = cluster_id(destination).await?;
     let ours = written::until(cx, destination, &cluster).await?;
-    if let Some(key) = written::after(destination, ours).await? {
-        let fault = Fault::refused(format!("changed since by others: the key {key} of the destination"));
-        return Err(fault.hint("nothing was rolled back here: delete by hand what is not to stay"));
+    only_ours(destination, ours.revision).await?;
+    let deleted = match ours.keys {
+        Some(keys) => keys.saturating_sub(count(destination).await?),
+        None => 0,
+    };
+    // Of what is gone there is nothing to keep.
+    if deleted > 0 && !cx.set_aside {
+        let fault =
+            Fault::refused(format!("changed since by others: keys of the destination that were deleted: {deleted}"));
+        return Err(fault.hint("nothing was rolled back here; `surefoot rollback --set-aside` deletes the others, too"));
     }
     // The note goes with the keys, perhaps before the last of them.
-    written::keep(cx, &cluster, ours).await?;
-    clear(destination).await
+    written::keep(cx, &cluster, Written { keys: None, ..ours }).await?;
+    clear(destination, ours.revision).await
 }
 
-/// Deletes every key, some thousands at a time: etcd answers nobody else meanwhile.
-async fn clear(member: &Member) -> Result<(), Fault> {
+/// Refuses where a key is younger than a revision.
+async fn only_ours(destination: &Member, revision: i64) -> Result<(), Fault> {
+    match written::after(destination, revision).await? {
+        None => Ok(()),
+        Some(key) => Err(Fault::refused(format!("changed since by others: the key {key} of the destination"))
+            .hint("it was not rolled back here: delete by hand what is not to stay")),
+    }
+}
+
+/// Deletes every key up to a revision, some thousands at a time: etcd answers nobody else meanwhile. What somebody else
+/// writes at that very moment stays.
+async fn clear(member: &Member, revision: i64) -> Result<(), Fault> {
     loop {
         let options = GetOptions::new().with_keys_only().with_limit(5000);
         let page = member.get("read", KeyRange::All.start(), KeyRange::All.within(options)).await?;
         let Some(last) = page.kvs().last() else { return Ok(()) };
-        let options = DeleteOptions::new().with_range([last.key(), &[0]].concat());
-        let mut kv = member.client.kv_client();
-        member.call("delete", ANSWER, async move { kv.delete(KeyRange::All.start(), Some(options)).await }).await?;
+        let (start, end) = (KeyRange::All.start(), [last.key(), &[0]].concat());
+        let ours = Compare::mod_revision(start.clone(), CompareOp::Less, revision + 1).with_range(end.clone());
+        let delete = TxnOp::delete(start, Some(DeleteOptions::new().with_range(end)));
+        let (mut kv, txn) = (member.client.kv_client(), Txn::new().when([ours]).and_then([delete]));
+        if !member.call("delete", ANSWER, async move { kv.txn(txn).await }).await?.succeeded() {
+            only_ours(member, revision).await?;
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use super::bookmark::{Bookmark, KEY};
 use crate::client::{KeyRange, Member};
 use etcd_client::GetOptions;
+use serde::{Deserialize, Serialize};
 use surefoot_engine::action::Cx;
 use surefoot_engine::action::files::{check, script};
 use surefoot_engine::model::Fault;
@@ -13,7 +14,7 @@ const KEEP: &str = script!(
     r#"
 file=$SUREFOOT_RUN_DIR/mirrored/$1
 mkdir -p -- "${file%/*}"
-printf '%s\n' "$2" >"$file.part"; flush "$file.part"; mv -T -- "$file.part" "$file"
+cat >"$file.part"; flush "$file.part"; mv -T -- "$file.part" "$file"
 "#
 );
 
@@ -22,22 +23,36 @@ const KEPT: &str = script!(r#"file=$SUREFOOT_RUN_DIR/mirrored/$1; [ ! -e "$file"
 /// Keys in one answer.
 const PAGE: i64 = 5000;
 
-/// Notes that the destination, a cluster by its id, has nothing but what was mirrored up to a revision of its own.
-pub async fn keep(cx: &Cx<'_>, cluster: &str, revision: i64) -> Result<(), Fault> {
-    let script = Script::new(KEEP).args([cluster, &revision.to_string()]);
-    check(cx.act(script).await?, "note what was mirrored").map(drop)
+/// What the mirror has left at the destination.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Written {
+    /// The last revision of the destination that is the mirror's; 0 where none is known.
+    pub revision: i64,
+    /// How many keys it had then; none where the mirror was cut off, and where they are being deleted.
+    pub keys: Option<u64>,
 }
 
-/// The last revision of the destination that is known to be the mirror's; 0 where none is.
-pub async fn until(cx: &Cx<'_>, destination: &Member, cluster: &str) -> Result<i64, Fault> {
+/// Notes what the destination, a cluster by its id, has of the mirror.
+pub async fn keep(cx: &Cx<'_>, cluster: &str, written: Written) -> Result<(), Fault> {
+    let text = serde_json::to_vec(&written).map_err(|error| Fault::value(error.to_string()))?;
+    check(cx.act(Script::new(KEEP).arg(cluster).stdin(text)).await?, "note what was mirrored").map(drop)
+}
+
+/// What is known to be the mirror's.
+pub async fn until(cx: &Cx<'_>, destination: &Member, cluster: &str) -> Result<Written, Fault> {
     let output = check(cx.probe(Script::new(KEPT).arg(cluster)).await?, "read what was mirrored")?;
-    let kept = output.text().trim().parse().unwrap_or_default();
-    let own = Bookmark::of(destination).await?.is_some_and(|note| note.is_by(cx.run));
-    if !own {
+    let kept: Written = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    if !Bookmark::of(destination).await?.is_some_and(|note| note.is_by(cx.run)) {
         return Ok(kept);
     }
+    let noted = noted(destination).await?;
+    Ok(if noted > kept.revision { Written { revision: noted, keys: None } } else { kept })
+}
+
+/// The destination's revision of the note; 0 where there is none.
+pub async fn noted(destination: &Member) -> Result<i64, Fault> {
     let answer = destination.get("read", KEY.to_vec(), GetOptions::new()).await?;
-    Ok(answer.kvs().iter().map(|note| note.mod_revision()).fold(kept, i64::max))
+    Ok(answer.kvs().first().map(etcd_client::KeyValue::mod_revision).unwrap_or_default())
 }
 
 /// A key that was written after a revision; the note is none.

@@ -29,7 +29,7 @@ impl Site {
             let beside = self.inside(
                 host,
                 &format!(
-                    "find $(dirname {folder}) -mindepth 1 -maxdepth 1 ! -name '.surefoot-*.theirs' \
+                    "find $(dirname {folder}) -mindepth 1 -maxdepth 1 ! -name '.surefoot-*.theirs' ! -name '*.left-*' \
                      -printf '%p %u:%g %m\\n' 2>/dev/null | sort"
                 ),
             );

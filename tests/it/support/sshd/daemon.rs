@@ -1,17 +1,16 @@
 //! sshd processes on loopback with keys of their own: what tests and benchmarks share.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread;
 
 /// An sshd that listens, until it is dropped. Its connections live on.
 pub struct Daemon {
     pub child: Child,
     pub port: u16,
-    /// Held, so that sshd can go on writing its log.
-    _log: BufReader<ChildStderr>,
 }
 
 /// Makes the host's key `host_key` and the user's key `id` in a folder.
@@ -62,7 +61,9 @@ pub fn start(folder: &Path, port: u16, options: &str, mut command: Command) -> D
         line.clear();
         assert_ne!(log.read_line(&mut line).expect("readable"), 0, "sshd ended before it listened");
     }
-    Daemon { child, port, _log: log }
+    // A log that nobody reads holds sshd up once its pipe is full.
+    thread::spawn(move || io::copy(&mut log, &mut io::sink()));
+    Daemon { child, port }
 }
 
 /// What `known_hosts` says of one; `key` as `host_key.pub` has it.

@@ -31,10 +31,15 @@ impl Sshd {
 
     /// With a small disk of its own, seen by its sessions only, where the runs of root go. Needs root.
     pub fn with_run_disk(mount_options: &str) -> Sshd {
+        Sshd::with_run_disk_and(mount_options, "")
+    }
+
+    /// The same with further lines of configuration.
+    pub fn with_run_disk_and(mount_options: &str, options: &str) -> Sshd {
         let script = "mkdir -p /var/lib/surefoot && mount -t tmpfs -o mode=711,\"$0\" none /var/lib/surefoot && exec /usr/sbin/sshd \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["-m", "sh", "-c", script, mount_options]);
-        Sshd::launch("", command)
+        Sshd::launch(options, command)
     }
 
     /// A number that no other of this process has.

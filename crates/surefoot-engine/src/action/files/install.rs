@@ -126,7 +126,8 @@ private "$temp"
 case $staged in
   '') rm -f ./new; (set -C; cat >./new); have=$(sum ./new) ;;
   "$at/$temp/new") ;;
-  *) rm -f ./new; mv -- "$staged" ./new ;;
+  # As what is made here: it has the label of where it comes from.
+  *) rm -f ./new; mv -- "$staged" ./new; label "$(label_of ..)" ./new ;;
 esac
 [ -f ./new ] && [ ! -L ./new ] || die 70 "the new contents are gone"
 [ "$have" = "$sum" ] || die 70 "the new contents did not arrive whole: their checksum is $have, not $sum"
@@ -197,7 +198,9 @@ else
   [ "$(sum ./old)" = "$sum" ] || die 70 "it has other contents than before, and nothing is kept"
   held_file "$name"
   like=$attributes
-  set_owner "$owner" "$file"; like "$attributes" "$file" mode,xattr; set_mode "$mode" "$file"; flush "$file"
+  set_owner "$owner" "$file"
+  [ ! -e "$attributes" ] || strip "$file"
+  like "$attributes" "$file" mode,xattr; set_mode "$mode" "$file"; flush "$file"
 fi
 leave
 "#

@@ -89,21 +89,36 @@ keep_attributes() { # file, where: an empty file with its mode, owner, ACL, labe
   mkdir -p -- "${2%/*}"
   there "$2" || cp -a --attributes-only -- "$1" "$2" 2>/dev/null || :
 }
-keep_attributes_here() { # where: ACL and extended attributes of the working folder, as far as the host has tools for them
+label_of() { l=$(stat -c %C -- "$1" 2>/dev/null) || l='?'; printf '%s\n' "$l"; } # of SELinux; `?` where there is none
+label() { # label, path: gives it that label, or none
+  case $1 in
+    "$(label_of "$2")") ;;
+    '?') setfattr -hx security.selinux -- "$2" 2>/dev/null || : ;;
+    *) chcon -h -- "$1" "$2" 2>/dev/null || : ;;
+  esac
+}
+keep_attributes_here() { # where: label, ACL and extended attributes of the working folder, as far as the host has tools for them
   mkdir -p -- "${1%/*}"
+  [ -e "$1.label" ] || label_of . >"$1.label"
   [ -e "$1.acl" ] || getfacl -pn -- . >"$1.acl" 2>/dev/null || :
   [ -e "$1.extended" ] || getfattr -d -m '^user\.' -e hex -- . >"$1.extended" 2>/dev/null || rm -f -- "$1.extended"
 }
+strip() { # path: it has no attribute that a user could have given it
+  getfattr -m '^user\.' -- "$1" 2>/dev/null | while IFS= read -r attribute; do
+    case $attribute in user.*) setfattr -x "$attribute" -- "$1" ;; esac
+  done
+}
 attributes_back() { # where: and none but these
+  [ ! -s "$1.label" ] || label "$(cat -- "$1.label")" .
   [ ! -s "$1.acl" ] || setfacl --restore="$1.acl" 2>/dev/null || :
   [ -e "$1.extended" ] || return 0
-  getfattr -m '^user\.' -- . 2>/dev/null | while IFS= read -r attribute; do
-    case $attribute in user.*) setfattr -x "$attribute" -- . ;; esac
-  done
+  strip .
   [ ! -s "$1.extended" ] || setfattr --restore="$1.extended"
 }
 like() { # from, to, attributes: as far as the host can copy them. What is to be seen in mode and owner is set by other means
-  [ ! -e "$1" ] || cp --attributes-only --preserve="$3" -- "$1" "$2" 2>/dev/null || :
+  [ -e "$1" ] || return 0
+  cp --attributes-only --preserve="$3" -- "$1" "$2" 2>/dev/null || :
+  label "$(label_of "$1")" "$2"
 }
 set_owner() { # owner, file: which loses no capability by it; $like has them
   case $1 in ''|"$(stat -c %u:%g -- "$2")") return ;; esac
