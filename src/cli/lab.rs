@@ -18,7 +18,7 @@ fn run(verb: Verb) -> Result<(), Box<dyn Error>> {
             if replace {
                 Lab::down(&lab.name)?;
             }
-            let mut spec = LabSpec::of_hosts(lab.name, hosts, etcd);
+            let mut spec = LabSpec::of_hosts(lab.name, hosts, etcd.resolve()?);
             spec.packages = packages.into_iter().collect();
             for host in &mut spec.hosts {
                 host.disk = disk.clone();
@@ -76,8 +76,9 @@ pub fn say(progress: LabProgress) {
             let more: String = packages.iter().map(|package| format!(", {package}")).collect();
             crate::cli::out::tell_line!("building the Debian root with etcd {etcd}{more}, once: about half a minute");
         }
-        LabProgress::FetchingEtcd(etcd) => {
-            crate::cli::out::tell_line!("fetching the programs of etcd {etcd}, once: some seconds")
+        LabProgress::FetchingGo => crate::cli::out::tell_line!("fetching Go, which builds etcd, once: some seconds"),
+        LabProgress::BuildingEtcd { release, program } => {
+            crate::cli::out::tell_line!("building {program} {release} from its Go modules, once: up to two minutes")
         }
         LabProgress::HostUp(host, took) => crate::cli::out::tell_line!("{host} is up after {} ms", took.as_millis()),
     }

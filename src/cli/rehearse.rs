@@ -21,7 +21,7 @@ use surefoot_engine::check::{check, params_ahead};
 use surefoot_engine::load::{self, Document, GivenParameter, Inventory};
 use surefoot_engine::model::{Diagnostic, Sources};
 use surefoot_engine::session::{Session, StartedWith, prepared};
-use surefoot_lab::lab::{Lab, LabGuard, LabSpec, install_missing};
+use surefoot_lab::lab::{Lab, LabError, LabGuard, LabSpec, install_missing};
 use surefoot_lab::rehearse::{self, Rehearsal};
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> CommandResult {
@@ -63,7 +63,7 @@ fn rehearse(
     rehearsal: &Rehearsal,
     sources: Sources,
 ) -> CommandResult {
-    let spec = spec(args, rehearsal);
+    let spec = spec(args, rehearsal)?;
     let hosts = spec.hosts.iter().map(|host| host.name.as_str().into());
     let problems = mistakes(document, rehearsal, &Inventory::of_names(hosts), &sources);
     if !problems.is_empty() {
@@ -86,11 +86,13 @@ fn rehearse(
 }
 
 /// The lab that the rehearsal says, as far as the operator does not say another.
-fn spec(args: &Args, rehearsal: &Rehearsal) -> LabSpec {
+fn spec(args: &Args, rehearsal: &Rehearsal) -> Result<LabSpec, LabError> {
     let mut wish = rehearsal.lab.clone();
     wish.hosts = args.hosts.map_or(wish.hosts, LabSpec::numbered);
-    wish.etcd = args.etcd.unwrap_or(wish.etcd);
-    wish.spec(args.lab.clone())
+    if let Some(etcd) = &args.etcd {
+        wish.etcd = etcd.resolve()?;
+    }
+    Ok(wish.spec(args.lab.clone()))
 }
 
 /// Setup, damage, the runbook itself. The first that fails ends the rehearsal.

@@ -2,6 +2,7 @@
 //! for its disk, members far from each other, and timeouts that differ.
 
 use crate::support::delay::Delay;
+use crate::support::etcds::{minor, sampled};
 use crate::support::procedures::{Proof, full, prove};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
@@ -35,7 +36,7 @@ fn changes(ran: &Ran, site: &Site) -> u64 {
 
 #[test]
 fn timeouts_that_differ_are_the_settings() {
-    prove("etcd/diagnose-leader", "3.5", "timeouts that differ, on a calm cluster", || {
+    prove("etcd/diagnose-leader", &minor(sampled()), "timeouts that differ, on a calm cluster", || {
         let site = Site::serving("differ", 100);
         let calm = diagnose(&site, "2s");
         assert!(!has_cause(&calm, "the settings") && !has_cause(&calm, "the network"), "{}", given(&calm, "causes"));
@@ -64,7 +65,7 @@ fn share_slow_disks(site: &Site) {
 #[test]
 fn a_leader_that_flaps_for_its_disk_is_calmed() {
     if full() {
-        calmed(Etcd::V3_5);
+        calmed(sampled());
     }
 }
 
@@ -76,9 +77,9 @@ fn a_leader_of_3_4_that_flaps_for_its_disk_is_calmed() {
 }
 
 fn calmed(etcd: Etcd) {
-    prove("etcd/diagnose-leader", etcd.as_str(), "a leader that flaps for its disk, until etcd/tune-leader", || {
+    prove("etcd/diagnose-leader", &minor(etcd), "a leader that flaps for its disk, until etcd/tune-leader", || {
         let spec =
-            LabSpec::cluster(LabName::of_this_process(&format!("flap{}", &etcd.as_str()[2..])).unwrap(), 3, etcd);
+            LabSpec::cluster(LabName::of_this_process(&format!("flap{}", &etcd.to_string()[2..])).unwrap(), 3, etcd);
         let mut site = Site::boot(&spec, 3, Layout::Debian, false);
         site.set_up(&site.members.clone(), 100, false);
         let writer = Writer::start(&site);
@@ -134,8 +135,8 @@ fn members_far_from_each_other_are_the_network() {
     if !full() {
         return;
     }
-    prove("etcd/diagnose-leader", "3.5", "round trips of 160 ms, until etcd/tune-leader", || {
-        let spec = LabSpec::cluster(LabName::of_this_process("far").unwrap(), 3, Etcd::V3_5);
+    prove("etcd/diagnose-leader", &minor(sampled()), "round trips of 160 ms, until etcd/tune-leader", || {
+        let spec = LabSpec::cluster(LabName::of_this_process("far").unwrap(), 3, sampled());
         let site = Site::boot(&spec, 3, Layout::Debian, false);
         let address = |host: &LabName| site.lab.address(host).unwrap();
         let [a, b, c, _] = address(&site.members[0]).octets();

@@ -3,6 +3,7 @@
 
 mod killed;
 
+use crate::support::etcds::{minor, sampled};
 use crate::support::procedures::{Proof, full, prove};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
@@ -92,10 +93,10 @@ fn restored(site: &Site, words: &[&str], killed_at: Option<&[&str]>) -> Ran {
 fn a_control_plane_is_restored_and_a_stray_manifest_stops_it_first() {
     prove(
         "etcd/kubeadm/restore",
-        "3.5",
+        &minor(sampled()),
         "TLS, stand-ins for the kubelet and crictl; a stray file, then forward, the engine killed thrice",
         || {
-            let site = control_planes("kubres", Etcd::V3_5, 2 << 30);
+            let site = control_planes("kubres", sampled(), 2 << 30);
             let stray = format!("{MANIFESTS}/etcd.yaml.bak");
             site.inside(&site.members[1], &format!("touch {stray}"));
             let before = manifests(&site);
@@ -129,25 +130,30 @@ fn a_restore_that_is_not_let_in_is_rolled_back() {
     if !full() {
         return;
     }
-    prove("etcd/kubeadm/restore", "3.5", "TLS, stand-ins; failing before the API servers, rolled back", || {
-        let site = control_planes("kubbak", Etcd::V3_5, 2 << 30);
-        let (old, _) = site.look();
-        let before = manifests(&site);
-        let text = std::fs::read_to_string(runbook("restore")).unwrap();
-        let place = "  - id: let_in\n";
-        assert_eq!(text.matches(place).count(), 1);
-        let strike = json!({ "id": "strike", "sh": "exit 9", "reads": true });
-        let altered = site.program.write("altered.yaml", &text.replace(place, &format!("  - {strike}\n{place}")));
-        let ran = site.run(&altered, &RESTORE);
-        assert_eq!(ran.code, Some(1), "{}", ran.story());
-        assert_ne!(site.look().0, old, "the new cluster runs");
-        let back = site.program.follow("rollback", ran.run(), &["--to", "staged", "--yes"]);
-        assert_eq!(back.code, Some(0), "{}", back.story());
-        assert_eq!(site.look().0, old);
-        assert_eq!(manifests(&site), before, "byte for byte, and nothing else");
-        assert_eq!(etcdctl(&site, &site.members[2], "get /after --print-value-only"), "x");
-        proof(&back)
-    });
+    prove(
+        "etcd/kubeadm/restore",
+        &minor(sampled()),
+        "TLS, stand-ins; failing before the API servers, rolled back",
+        || {
+            let site = control_planes("kubbak", sampled(), 2 << 30);
+            let (old, _) = site.look();
+            let before = manifests(&site);
+            let text = std::fs::read_to_string(runbook("restore")).unwrap();
+            let place = "  - id: let_in\n";
+            assert_eq!(text.matches(place).count(), 1);
+            let strike = json!({ "id": "strike", "sh": "exit 9", "reads": true });
+            let altered = site.program.write("altered.yaml", &text.replace(place, &format!("  - {strike}\n{place}")));
+            let ran = site.run(&altered, &RESTORE);
+            assert_eq!(ran.code, Some(1), "{}", ran.story());
+            assert_ne!(site.look().0, old, "the new cluster runs");
+            let back = site.program.follow("rollback", ran.run(), &["--to", "staged", "--yes"]);
+            assert_eq!(back.code, Some(0), "{}", back.story());
+            assert_eq!(site.look().0, old);
+            assert_eq!(manifests(&site), before, "byte for byte, and nothing else");
+            assert_eq!(etcdctl(&site, &site.members[2], "get /after --print-value-only"), "x");
+            proof(&back)
+        },
+    );
 }
 
 #[test]
@@ -155,28 +161,36 @@ fn a_quota_is_raised_and_lowered_again() {
     if !full() {
         return;
     }
-    prove("etcd/kubeadm/raise-quota", "3.5", "TLS, stand-ins; too low a quota refused, forward, rolled back", || {
-        let site = control_planes("kubquo", Etcd::V3_5, 64 << 20);
-        let raise = |quota: &str| {
-            let quota = format!("quota={quota}");
-            site.run(&runbook("raise-quota"), &["--approve", "all", "-p", "settle=1s", "-p", "watch=1s", "-p", &quota])
-        };
-        for wrong in ["1000", "8589934593"] {
-            refused(&site, &raise(wrong), "sane");
-        }
-        let before = manifests(&site);
-        let ran = raise("134217728").done();
-        let quota = |host: &LabName| {
-            site.inside(host, "tr '\\0' '\\n' </proc/$(systemctl show -P MainPID pod-etcd)/cmdline | sed -n s/--quota-backend-bytes=//p")
-        };
-        assert!(site.members.iter().all(|host| quota(host) == "134217728"));
-        site.members.iter().for_each(|host| only_manifests(&site, host));
-        let back = site.program.follow("rollback", ran.run(), &["--yes"]);
-        assert_eq!(back.code, Some(0), "{}", back.story());
-        assert!(site.members.iter().all(|host| quota(host) == "67108864"));
-        assert_eq!(manifests(&site), before);
-        proof(&ran)
-    });
+    prove(
+        "etcd/kubeadm/raise-quota",
+        &minor(sampled()),
+        "TLS, stand-ins; too low a quota refused, forward, rolled back",
+        || {
+            let site = control_planes("kubquo", sampled(), 64 << 20);
+            let raise = |quota: &str| {
+                let quota = format!("quota={quota}");
+                site.run(
+                    &runbook("raise-quota"),
+                    &["--approve", "all", "-p", "settle=1s", "-p", "watch=1s", "-p", &quota],
+                )
+            };
+            for wrong in ["1000", "8589934593"] {
+                refused(&site, &raise(wrong), "sane");
+            }
+            let before = manifests(&site);
+            let ran = raise("134217728").done();
+            let quota = |host: &LabName| {
+                site.inside(host, "tr '\\0' '\\n' </proc/$(systemctl show -P MainPID pod-etcd)/cmdline | sed -n s/--quota-backend-bytes=//p")
+            };
+            assert!(site.members.iter().all(|host| quota(host) == "134217728"));
+            site.members.iter().for_each(|host| only_manifests(&site, host));
+            let back = site.program.follow("rollback", ran.run(), &["--yes"]);
+            assert_eq!(back.code, Some(0), "{}", back.story());
+            assert!(site.members.iter().all(|host| quota(host) == "67108864"));
+            assert_eq!(manifests(&site), before);
+            proof(&ran)
+        },
+    );
 }
 
 const REPLACE: [&str; 6] = ["--bind", "members=etcd-1,etcd-2", "--bind", "broken=etcd-3", "--approve", "all"];
@@ -200,10 +214,10 @@ fn a_broken_member_is_replaced_while_the_others_have_the_majority() {
     if !full() {
         return;
     }
-    for (etcd, version) in [(Etcd::V3_5, "3.5"), (Etcd::V3_4, "3.4")] {
+    for (etcd, version) in [(sampled(), minor(sampled())), (Etcd::V3_4, "3.4".to_owned())] {
         prove(
             "etcd/kubeadm/replace-member",
-            version,
+            &version,
             "TLS, stand-ins; no majority refused, then lost data replaced",
             || {
                 let site = control_planes("kubrep", etcd, 2 << 30);

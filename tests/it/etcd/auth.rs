@@ -1,10 +1,10 @@
 //! An etcd that has users: asked as one of them, and without.
 
 use crate::support::cluster::Cluster;
+use crate::support::etcds::sampled;
 use serde_json::json;
 use surefoot_engine::model::FaultKind;
 use surefoot_engine::secret::{EtcdLogin, Secret};
-use surefoot_lab::lab::Etcd;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -14,7 +14,7 @@ fn root(password: &str) -> EtcdLogin {
 
 #[tokio::test]
 async fn a_cluster_with_users_is_asked_as_one_of_them() {
-    let mut cluster = Cluster::up("auth", 3, Etcd::V3_5, false).await;
+    let mut cluster = Cluster::up("auth", 3, sampled(), false).await;
     let (members, first) = (cluster.names_json(), cluster.names[0].clone());
     cluster.inside(
         &first,
@@ -49,7 +49,7 @@ async fn a_cluster_with_users_is_asked_as_one_of_them() {
 
 #[tokio::test]
 async fn a_password_for_an_etcd_without_users_does_no_harm() {
-    let mut cluster = Cluster::up("noauth", 1, Etcd::V3_5, false).await;
+    let mut cluster = Cluster::up("noauth", 1, sampled(), false).await;
     cluster.log_in_to_etcd(&root(PASSWORD));
     cluster.act("controller", "etcd.health", json!({ "members": cluster.names_json() })).await.unwrap();
 }

@@ -1,6 +1,7 @@
 //! Each guard in a run in which it bites.
 
 use crate::support::cluster::Cluster;
+use crate::support::etcds::sampled;
 use crate::support::procedures::full;
 use etcd_client::{AlarmAction, AlarmOptions, AlarmType};
 use serde_json::{Value as Json, json};
@@ -86,7 +87,7 @@ async fn members_that_forgot_all_are_compared(stem: &str, etcd: Etcd) {
 
 #[tokio::test]
 async fn members_of_3_5_that_forgot_all_are_compared() {
-    members_that_forgot_all_are_compared("egfor35", Etcd::V3_5).await;
+    members_that_forgot_all_are_compared("egfor35", sampled()).await;
 }
 
 #[tokio::test]
@@ -98,7 +99,7 @@ async fn members_of_3_4_that_forgot_all_are_compared() {
 
 #[tokio::test]
 async fn a_healthy_cluster_is_held_against_what_was_expected() {
-    let mut cluster = Cluster::up("egexp", 3, Etcd::V3_5, true).await;
+    let mut cluster = Cluster::up("egexp", 3, sampled(), true).await;
     let members = cluster.names_json();
     put(&cluster, "a/", 50).await;
     let saved = snapshot(&cluster, "s.db").await;
@@ -215,7 +216,7 @@ async fn damaged_snapshots_are_refused_here_and_there() {
 
 #[tokio::test]
 async fn a_full_quota_is_no_space_and_its_alarm_is_disarmed() {
-    let cluster = Cluster::up("egspace", 1, Etcd::V3_5, false).await;
+    let cluster = Cluster::up("egspace", 1, sampled(), false).await;
     let name = cluster.names[0].as_str();
     let members = cluster.names_json();
     cluster.inside(&cluster.names[0], "systemctl stop etcd");
@@ -242,7 +243,7 @@ async fn a_full_quota_is_no_space_and_its_alarm_is_disarmed() {
 #[tokio::test]
 async fn watchers_get_a_revision_far_above_the_snapshots() {
     const BUMP: i64 = 1_000_000_000;
-    let cluster = Cluster::up("egbump", 1, Etcd::V3_5, false).await;
+    let cluster = Cluster::up("egbump", 1, sampled(), false).await;
     let (members, name) = (cluster.names_json(), &cluster.names[0]);
     put(&cluster, "a/", 30).await;
     let content = cluster.act(name.as_str(), "etcd.content", json!({})).await.unwrap();
@@ -281,7 +282,7 @@ async fn a_frozen_etcd_is_silent_within_a_bounded_time_and_answers_again() {
 
 #[tokio::test]
 async fn a_login_without_rights_is_denied_and_one_that_becomes_root_is_not() {
-    let mut cluster = Cluster::up("egops", 1, Etcd::V3_5, true).await;
+    let mut cluster = Cluster::up("egops", 1, sampled(), true).await;
     let name = cluster.names[0].clone();
     let on = name.as_str();
     cluster.log_in_as("ops").await;
@@ -301,7 +302,7 @@ async fn a_login_without_rights_is_denied_and_one_that_becomes_root_is_not() {
 
 #[tokio::test]
 async fn a_corrupt_alarm_is_disarmed_only_where_its_member_is_no_more() {
-    let cluster = Cluster::up("egcorrupt", 1, Etcd::V3_5, false).await;
+    let cluster = Cluster::up("egcorrupt", 1, sampled(), false).await;
     let name = &cluster.names[0];
     let own = cluster.act(name.as_str(), "etcd.status", json!({})).await.unwrap()["member_id"].clone();
     let own = u64::from_str_radix(own.as_str().unwrap(), 16).unwrap();
@@ -325,7 +326,7 @@ async fn a_corrupt_alarm_is_disarmed_only_where_its_member_is_no_more() {
 
 #[tokio::test]
 async fn a_put_is_undone() {
-    let cluster = Cluster::up("egput", 1, Etcd::V3_5, false).await;
+    let cluster = Cluster::up("egput", 1, sampled(), false).await;
     let name = cluster.names[0].as_str();
     let get = async |key: &str| cluster.act(name, "etcd.get", json!({ "key": key })).await.unwrap()["value"].clone();
     let old = cluster.step(name, "etcd.put", json!({ "key": "k", "value": "old" }));
@@ -346,7 +347,7 @@ async fn a_put_is_undone() {
 
 #[tokio::test]
 async fn a_put_is_not_rolled_back_over_what_others_have_written_since() {
-    let cluster = Cluster::up("egputo", 1, Etcd::V3_5, false).await;
+    let cluster = Cluster::up("egputo", 1, sampled(), false).await;
     let name = cluster.names[0].as_str();
     let ctl = |line: &str| cluster.inside(&cluster.names[0], &format!("ETCDCTL_API=3 etcdctl {line}"));
     let put = |value: &str| cluster.step(name, "etcd.put", json!({ "key": "k", "value": value }));

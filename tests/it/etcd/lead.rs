@@ -1,6 +1,7 @@
 //! `etcd.quorum` and `etcd.move_leader`: what a roll asks and does before a member is stopped.
 
 use crate::support::cluster::Cluster;
+use crate::support::etcds::sampled;
 use serde_json::{Value as Json, json};
 use surefoot_engine::model::{Fault, FaultKind};
 use surefoot_lab::lab::{Etcd, LabName};
@@ -79,5 +80,5 @@ async fn leadership_moves_on_3_4() {
 
 #[tokio::test]
 async fn leadership_moves_on_3_5_with_tls() {
-    leadership_moves_and_a_quorum_is_guarded("lead35", Etcd::V3_5, true).await;
+    leadership_moves_and_a_quorum_is_guarded("lead35", sampled(), true).await;
 }

@@ -1,6 +1,7 @@
 //! `etcd.member` on real clusters of both versions.
 
 use crate::support::cluster::{Cluster, Step};
+use crate::support::etcds::sampled;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 use surefoot_engine::model::{Fault, FaultKind, Outputs};
@@ -146,7 +147,7 @@ async fn a_member_comes_and_goes_on_3_4() {
 
 #[tokio::test]
 async fn a_member_comes_and_goes_on_3_5() {
-    a_member_comes_and_goes("member35", Etcd::V3_5).await;
+    a_member_comes_and_goes("member35", sampled()).await;
 }
 
 /// A single node whose peers would find only themselves at its peer URL.
@@ -197,5 +198,5 @@ async fn a_peer_url_changes_on_3_4() {
 
 #[tokio::test]
 async fn a_peer_url_changes_on_3_5() {
-    a_peer_url_changes_and_changes_back("memurl35", Etcd::V3_5).await;
+    a_peer_url_changes_and_changes_back("memurl35", sampled()).await;
 }

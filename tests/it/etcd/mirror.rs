@@ -1,6 +1,7 @@
 //! `etcd.mirror` from one real cluster to another: what it carries, and what comes in between.
 
 use crate::support::cluster::Cluster;
+use crate::support::etcds::sampled;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 use surefoot_engine::action::ErasedSeen;
@@ -169,7 +170,7 @@ async fn everything_arrives(stem: &str, etcd: Etcd, tls: bool) {
 
 #[tokio::test]
 async fn everything_arrives_on_3_5() {
-    everything_arrives("mirror35", Etcd::V3_5, false).await;
+    everything_arrives("mirror35", sampled(), false).await;
 }
 
 #[tokio::test]
@@ -177,13 +178,13 @@ async fn everything_arrives_on_3_4_and_with_tls() {
     if std::env::var_os("SUREFOOT_FULL").is_some() {
         everything_arrives("mirror34", Etcd::V3_4, false).await;
         everything_arrives("mirrortls4", Etcd::V3_4, true).await;
-        everything_arrives("mirrortls5", Etcd::V3_5, true).await;
+        everything_arrives("mirrortls5", sampled(), true).await;
     }
 }
 
 #[tokio::test]
 async fn a_history_that_is_compacted_makes_it_start_over() {
-    let two = Two::up("mirrorcomp", Etcd::V3_5, false).await;
+    let two = Two::up("mirrorcomp", sampled(), false).await;
     let source = two.source();
     two.fill(source, "/load/", 12_000).await;
     let compact = async || {
@@ -205,7 +206,7 @@ async fn a_history_that_is_compacted_makes_it_start_over() {
 
 #[tokio::test]
 async fn a_link_that_is_cut_is_mended() {
-    let two = Two::up("mirrorcut", Etcd::V3_5, false).await;
+    let two = Two::up("mirrorcut", sampled(), false).await;
     two.fill(two.source(), "/load/", 8000).await;
     let break_link = |name: &LabName| two.cluster.lab.apply(name, Break::SshdKill).unwrap();
     let (copied, ()) = tokio::join!(two.caught_up(), async {
@@ -253,7 +254,7 @@ async fn a_link_that_is_cut_is_mended() {
 
 #[tokio::test]
 async fn it_refuses_what_would_do_harm() {
-    let two = Two::up("mirrorno", Etcd::V3_5, false).await;
+    let two = Two::up("mirrorno", sampled(), false).await;
     let (source, destination) = (two.source(), two.destination());
     two.fill(source, "/load/", 200).await;
     let kind = async |more: Json| two.mirror(more).await.unwrap_err().kind;
@@ -323,7 +324,7 @@ async fn it_refuses_what_would_do_harm() {
 
 #[tokio::test]
 async fn a_cluster_cannot_mirror_itself() {
-    let cluster = Cluster::up("mirrorself", 2, Etcd::V3_5, false).await;
+    let cluster = Cluster::up("mirrorself", 2, sampled(), false).await;
     let [from, to] = [&cluster.names[0], &cluster.names[1]].map(|name| json!([name.as_str()]));
     let mirror = json!({ "from": from, "to": to, "until": "caught_up" });
     cluster.act("controller", "etcd.put", json!({ "members": from, "key": "a", "value": "b" })).await.unwrap();
@@ -335,7 +336,7 @@ async fn a_cluster_cannot_mirror_itself() {
 #[tokio::test]
 async fn users_are_told_and_asked_for() {
     const PASSWORD: &str = "correct horse battery";
-    let mut two = Two::up("mirrorauth", Etcd::V3_5, false).await;
+    let mut two = Two::up("mirrorauth", sampled(), false).await;
     two.fill(two.source(), "/load/", 300).await;
     for name in [two.source(), two.destination()] {
         two.ctl(

@@ -1,6 +1,7 @@
 //! The restore, action by action: what the runbook does, and what each step must give.
 
 use crate::support::cluster::{Cluster, TOKEN};
+use crate::support::etcds::sampled;
 use serde_json::{Value as Json, json};
 use surefoot_engine::model::{FaultKind, Outputs};
 use surefoot_lab::lab::Etcd;
@@ -14,7 +15,7 @@ async fn a_cluster_of_3_4_comes_back_from_its_snapshot() {
 
 #[tokio::test]
 async fn a_cluster_of_3_5_with_tls_comes_back_from_its_snapshot() {
-    restore(Cluster::up("er35", 3, Etcd::V3_5, true).await).await;
+    restore(Cluster::up("er35", 3, sampled(), true).await).await;
 }
 
 #[tokio::test]

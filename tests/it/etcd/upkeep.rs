@@ -1,6 +1,7 @@
 //! `etcd.compact`, `etcd.defrag` and `etcd.metrics` on real clusters of both versions.
 
 use crate::support::cluster::Cluster;
+use crate::support::etcds::sampled;
 use serde_json::json;
 use std::time::Duration;
 use surefoot_engine::model::FaultKind;
@@ -62,12 +63,12 @@ async fn history_goes_on_3_4() {
 
 #[tokio::test]
 async fn history_goes_on_3_5_with_tls() {
-    history_goes_and_its_space_comes_back("upkeep35", Etcd::V3_5, true).await;
+    history_goes_and_its_space_comes_back("upkeep35", sampled(), true).await;
 }
 
 #[tokio::test]
 async fn a_defragmentation_needs_room_and_an_etcd() {
-    let cluster = Cluster::up("dfroom", 1, Etcd::V3_5, false).await;
+    let cluster = Cluster::up("dfroom", 1, sampled(), false).await;
     let name = cluster.names[0].clone();
     let keep = json!({ "fill": { "count": 4000, "size": 2000, "prefix": "/kept/" } });
     cluster.act(name.as_str(), "etcd.put", keep).await.unwrap();
@@ -103,7 +104,7 @@ async fn a_defragmentation_needs_room_and_an_etcd() {
 /// Steps run side by side: while one asks the program for its version, another looks for the etcd that runs.
 #[tokio::test]
 async fn a_program_that_only_tells_its_version_is_no_second_etcd() {
-    let cluster = Cluster::up("twoetcd", 1, Etcd::V3_5, false).await;
+    let cluster = Cluster::up("twoetcd", 1, sampled(), false).await;
     let name = &cluster.names[0];
     let called_etcd = |unit: &str, word: &str| {
         cluster.inside(name, &format!("systemd-run -q --unit={unit} /run/etcd -c 'sleep 600; :' {word}"));
@@ -160,7 +161,7 @@ async fn a_while_is_measured_on_3_4() {
 
 #[tokio::test]
 async fn a_while_is_measured_on_3_5() {
-    what_a_while_brought("metric35", Etcd::V3_5).await;
+    what_a_while_brought("metric35", sampled()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 //! other, and a run that is taken up again each time.
 
 use super::{REPLACE, control_planes, is_replaced, lose_data, only_manifests, proof, restored, runbook};
+use crate::support::etcds::{minor, sampled};
 use crate::support::procedures::{full, prove};
 use crate::support::program::Ran;
 use crate::support::site::Site;
@@ -42,8 +43,8 @@ const CASE: &str = "TLS, stand-ins; the engine killed at each step that changes 
 #[test]
 fn a_restore_is_killed_at_each_step() {
     if full() {
-        for (etcd, bump) in [(Etcd::V3_5, "bump=1000000000"), (Etcd::V3_4, "bump=0")] {
-            prove("etcd/kubeadm/restore", etcd.as_str(), CASE, || {
+        for (etcd, bump) in [(sampled(), "bump=1000000000"), (Etcd::V3_4, "bump=0")] {
+            prove("etcd/kubeadm/restore", &minor(etcd), CASE, || {
                 let site = control_planes("kubkr", etcd, 2 << 30);
                 proof(&restored(&site, &["-p", bump], Some(&[])))
             });
@@ -54,8 +55,8 @@ fn a_restore_is_killed_at_each_step() {
 #[test]
 fn a_raise_is_killed_at_each_step() {
     if full() {
-        prove("etcd/kubeadm/raise-quota", "3.5", CASE, || {
-            let site = control_planes("kubkq", Etcd::V3_5, 64 << 20);
+        prove("etcd/kubeadm/raise-quota", &minor(sampled()), CASE, || {
+            let site = control_planes("kubkq", sampled(), 64 << 20);
             let words = ["--approve", "all", "-p", "settle=1s", "-p", "watch=1s", "-p", "quota=134217728"];
             let ran = killed(&site, "raise-quota", &words, &[]);
             site.look();
@@ -68,8 +69,8 @@ fn a_raise_is_killed_at_each_step() {
 #[test]
 fn a_replacement_is_killed_at_each_step() {
     if full() {
-        for etcd in [Etcd::V3_5, Etcd::V3_4] {
-            prove("etcd/kubeadm/replace-member", etcd.as_str(), CASE, || {
+        for etcd in [sampled(), Etcd::V3_4] {
+            prove("etcd/kubeadm/replace-member", &minor(etcd), CASE, || {
                 let site = control_planes("kubkm", etcd, 2 << 30);
                 lose_data(&site, &site.members[2]);
                 let ran = killed(&site, "replace-member", &REPLACE, &[]);

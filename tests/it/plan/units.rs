@@ -1,9 +1,10 @@
 //! Plans about units and etcd's settings in many states, on a lab host; then the run. Needs root.
 
 use super::oracle;
+use crate::support::etcds::sampled;
 use crate::support::program::Program;
 use serde_json::Value as Json;
-use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
+use surefoot_lab::lab::{LabGuard, LabName, LabSpec};
 
 /// Units `a` to `h`: what is done to each, the step about it, and what a plan must say.
 const UNITS: [(&str, &str, &str, &str); 12] = [
@@ -23,7 +24,7 @@ const UNITS: [(&str, &str, &str, &str); 12] = [
 
 #[test]
 fn a_plan_about_units_and_settings_tells_what_the_run_then_does() {
-    let spec = LabSpec::cluster(LabName::of_this_process("plans").unwrap(), 1, Etcd::V3_5);
+    let spec = LabSpec::cluster(LabName::of_this_process("plans").unwrap(), 1, sampled());
     let lab = LabGuard::up(&spec, &|_| {}).unwrap();
     let host = lab.hosts().next().unwrap().clone();
     let inside = |script: &str| {

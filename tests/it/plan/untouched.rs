@@ -91,7 +91,7 @@ fn a_plan_of_an_upgrade_changes_nothing_and_is_right() {
         return;
     }
     let scene = Scene::of("unu", "etcd/upgrade");
-    programs(&scene.program, Etcd::V3_5);
+    programs(&scene.program, Etcd::V3_5, "3.5");
     stays_so(&scene, "etcd/upgrade", &["-p", "etcd=3.5/etcd", "-p", "etcdctl=3.5/etcdctl"]);
 }
 

@@ -1,6 +1,6 @@
 //! Backups: what they hold, where they lie, which of the old ones go.
 
-use super::{Kind, PLAIN, altered, prove_kinds, shipped, stopped, struck, took};
+use super::{Kind, altered, plain, prove_kinds, shipped, stopped, struck, took};
 use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
 use crate::support::site::Site;
@@ -106,7 +106,7 @@ steps:
 
 #[test]
 fn a_runbook_that_uses_it_can_go_back_beyond_it() {
-    let site = scene(PLAIN, "bkuse");
+    let site = scene(plain(), "bkuse");
     let runbook = site.program.write("outer.yaml", &OUTER.replace("BACKUP", &shipped("backup").display().to_string()));
     let ran = site.run(&runbook, &[]);
     stopped(&ran, "later@controller", FaultKind::Exit, "9");
@@ -138,7 +138,7 @@ fn what_is_no_backup_deletes_none() {
     if !full() {
         return;
     }
-    PLAIN.prove("backup", "each guard", |kind| {
+    plain().prove("backup", "each guard", |kind| {
         let site = scene(kind, "bkg");
         litter(&site);
         let before = here(&site);

@@ -1,7 +1,7 @@
 //! New clusters: what is there in the end, what stops one before anything is changed, and the rollback until the first
 //! key is written.
 
-use super::{KINDS, Kind, PLAIN, shipped, stopped, stopped_by_all, struck, took};
+use super::{Kind, kinds, plain, shipped, stopped, stopped_by_all, struck, took};
 use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
@@ -9,7 +9,9 @@ use serde_json::json;
 use surefoot_engine::model::FaultKind;
 use surefoot_lab::lab::LabName;
 
-const TLS: Kind = Kind { tls: true, ..PLAIN };
+fn tls() -> Kind {
+    Kind { tls: true, ..plain() }
+}
 
 /// Machines with the package of etcd, as it is installed. What the site would know of TLS is not there yet.
 fn machines(kind: Kind, stem: &str) -> Site {
@@ -60,7 +62,7 @@ fn is_made_and_undone(kind: Kind) -> Proof {
 
 #[test]
 fn a_cluster_is_made_and_undone_while_it_holds_no_key() {
-    let kinds = if full() { &KINDS[..] } else { &[TLS] };
+    let kinds = if full() { kinds() } else { vec![tls()] };
     kinds.iter().for_each(|kind| kind.prove("bootstrap", "made, and undone while it holds no key", is_made_and_undone));
 }
 
@@ -69,7 +71,7 @@ fn machines_without_the_package_get_etcd_from_an_archive() {
     if !full() {
         return;
     }
-    TLS.prove("bootstrap", "from a release archive", |kind| {
+    tls().prove("bootstrap", "from a release archive", |kind| {
         let site = machines(kind, "boa");
         let pack = "mkdir /root/etcd-v3; cp /usr/bin/etcd /usr/bin/etcdctl /usr/bin/etcdutl /root/etcd-v3; tar -C /root -czf /root/etcd.tar.gz etcd-v3";
         site.inside(&site.members[0], pack);
@@ -92,7 +94,7 @@ fn a_machine_that_will_not_do_is_named_and_nothing_is_changed() {
     if !full() {
         return;
     }
-    PLAIN.prove("bootstrap", "each guard", |kind| {
+    plain().prove("bootstrap", "each guard", |kind| {
         let site = machines(kind, "bog");
         let [one, two, three] = [0, 1, 2].map(|n| site.members[n].clone());
         let before = site.picture();

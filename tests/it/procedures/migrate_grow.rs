@@ -1,7 +1,8 @@
 //! A single etcd with etcd's own defaults becomes a cluster, and a single one again.
 
 use super::membership::{KEYS, described, is_now, put_many, url};
-use super::{Kind, PLAIN, prove_kinds, shipped, stopped, took};
+use super::{Kind, plain, prove_kinds, shipped, stopped, took};
+use crate::support::etcds::{minor, sampled};
 use crate::support::procedures::{Proof, full, prove};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
@@ -45,7 +46,7 @@ fn is_a_cluster(site: &mut Site) {
 }
 
 fn grows_and_shrinks() -> Proof {
-    let mut site = scene(PLAIN, "growk", 2);
+    let mut site = scene(plain(), "growk", 2);
     let writer = Writer::start(&site);
     // The engine dies when the first of them is to vote: from then on, both must be up.
     let mut running = site.program.start(&shipped("migrate-grow"), WORDS);
@@ -73,7 +74,7 @@ fn grows_and_shrinks() -> Proof {
 #[test]
 fn a_single_etcd_becomes_a_cluster_under_writes_and_a_single_one_again() {
     let case = "`default` on localhost to three, the engine killed, resumed, and rolled back";
-    prove("etcd/migrate-grow", "3.5", case, grows_and_shrinks);
+    prove("etcd/migrate-grow", &minor(sampled()), case, grows_and_shrinks);
 }
 
 fn grows(kind: Kind) -> Proof {
@@ -94,7 +95,7 @@ fn a_single_etcd_becomes_a_cluster() {
 }
 
 fn is_guarded() -> Proof {
-    let site = scene(PLAIN, "growg", 3);
+    let site = scene(plain(), "growg", 3);
     let hosts: Vec<LabName> = site.lab.hosts().cloned().collect();
     let before = site.picture();
     let even =
@@ -122,6 +123,6 @@ fn is_guarded() -> Proof {
 #[test]
 fn what_others_would_not_find_does_not_grow() {
     if full() {
-        prove("etcd/migrate-grow", "3.5", "each guard", is_guarded);
+        prove("etcd/migrate-grow", &minor(sampled()), "each guard", is_guarded);
     }
 }

@@ -1,6 +1,6 @@
 //! A migration by mirror, with a client that writes all the time and is moved: forward, broken off, and back.
 
-use super::{Kind, PLAIN, altered, client, keys, prove_kinds, shipped, stopped, struck, took};
+use super::{Kind, altered, client, keys, plain, prove_kinds, shipped, stopped, struck, took};
 use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
@@ -98,7 +98,7 @@ fn each_guard_stops_it() {
     if !full() {
         return;
     }
-    PLAIN.prove("migrate-mirror", "each guard", |kind| {
+    plain().prove("migrate-mirror", "each guard", |kind| {
         let site = scene(kind, "mmguard");
         let words = [&WORDS[2..], &["--approve", "all"]].concat();
         let run = |runbook: &Path| -> Ran { site.run(runbook, &words) };

@@ -1,7 +1,7 @@
 //! A single node becomes a cluster by its snapshot, in place and beside it, with a client that writes, and goes back.
 
 use super::membership::described;
-use super::{Kind, PLAIN, client, prove_kinds, shipped, stopped, took};
+use super::{Kind, client, plain, prove_kinds, shipped, stopped, took};
 use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site, own};
@@ -71,8 +71,8 @@ fn comes_and_goes_back(kind: Kind) -> Proof {
 #[test]
 fn a_node_becomes_a_cluster_in_place_and_is_a_node_again() {
     let tls = |kind: Kind| Kind { tls: true, ..kind };
-    let old = Kind { etcd: Etcd::V3_4, ..PLAIN };
-    let kinds = if full() { vec![PLAIN, tls(PLAIN), old, tls(old)] } else { vec![PLAIN] };
+    let old = Kind { etcd: Etcd::V3_4, ..plain() };
+    let kinds = if full() { vec![plain(), tls(plain()), old, tls(old)] } else { vec![plain()] };
     kinds.iter().for_each(|kind| kind.prove("migrate-snapshot", "in place, and rolled back", comes_and_goes_back));
 }
 
@@ -135,7 +135,7 @@ fn what_is_no_single_node_or_has_nowhere_to_go_is_left_alone() {
     if !full() {
         return;
     }
-    PLAIN.prove("migrate-snapshot", "each guard", |kind| {
+    plain().prove("migrate-snapshot", "each guard", |kind| {
         let site = scene(kind, "msg");
         let held = node(&site);
         let guard = |ran: &Ran, task: &str, kind: FaultKind, word: &str| {

@@ -1,6 +1,6 @@
 //! Procedures on etcd that ship, each on real clusters, by the program itself: forward, what stops it, and back.
 //!
-//! Every landing runs one case of each; `SUREFOOT_FULL=1` all, on both versions of etcd, with TLS and without.
+//! Every landing runs one case of each; `SUREFOOT_FULL=1` all, on every version of etcd, with TLS and without.
 
 mod add_member;
 mod backup;
@@ -20,6 +20,7 @@ pub mod upgrade;
 mod users;
 mod verify_backup;
 
+use crate::support::etcds::{NEWEST, minor, sampled};
 use crate::support::procedures::{Proof, full, prove};
 use crate::support::program::{Program, Ran};
 use crate::support::site::{Layout, Site};
@@ -40,20 +41,21 @@ struct Kind {
     tls: bool,
 }
 
-const PLAIN: Kind = Kind { etcd: Etcd::V3_5, tls: false };
+fn plain() -> Kind {
+    Kind { etcd: sampled(), tls: false }
+}
 
-/// What a full run goes through.
-const KINDS: [Kind; 4] = [
-    PLAIN,
-    Kind { etcd: Etcd::V3_5, tls: true },
-    Kind { etcd: Etcd::V3_4, tls: false },
-    Kind { etcd: Etcd::V3_4, tls: true },
-];
+/// What a full run goes through, the one of each landing first.
+fn kinds() -> Vec<Kind> {
+    let others = NEWEST.into_iter().filter(|etcd| *etcd != sampled());
+    let all = [sampled()].into_iter().chain(others).chain([Etcd::V3_4]);
+    all.flat_map(|etcd| [false, true].map(|tls| Kind { etcd, tls })).collect()
+}
 
 impl Kind {
     /// Hosts of which the first `members` will be a cluster.
     fn boot(self, stem: &str, members: usize, more: usize, layout: Layout) -> Site {
-        let etcd = self.etcd.as_str().replace('.', "");
+        let etcd = self.etcd.to_string().replace('.', "");
         let name = LabName::of_this_process(&format!("{stem}{etcd}{}", if self.tls { "t" } else { "" })).unwrap();
         Site::boot(&LabSpec::cluster(name, members + more, self.etcd), members, layout, self.tls)
     }
@@ -67,13 +69,13 @@ impl Kind {
 
     fn prove(self, runbook: &str, case: &str, run: impl FnOnce(Kind) -> Proof) {
         let case = if self.tls { format!("{case}, TLS") } else { case.to_owned() };
-        prove(&format!("etcd/{runbook}"), self.etcd.as_str(), &case, || run(self));
+        prove(&format!("etcd/{runbook}"), &minor(self.etcd), &case, || run(self));
     }
 }
 
 /// One kind for each landing, all of them in a full run.
 fn prove_kinds(runbook: &str, case: &str, run: impl Fn(Kind) -> Proof) {
-    let kinds = if full() { &KINDS[..] } else { &KINDS[..1] };
+    let kinds = if full() { kinds() } else { vec![plain()] };
     kinds.iter().for_each(|kind| kind.prove(runbook, case, &run));
 }
 

@@ -1,6 +1,6 @@
 //! Quotas, raised under a writing client and under an alarm; what stops a raise, and the rollback.
 
-use super::{Kind, PLAIN, prove_kinds, shipped, stopped};
+use super::{Kind, plain, prove_kinds, shipped, stopped};
 use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
@@ -86,7 +86,7 @@ fn alarm_ends(kind: Kind) -> Proof {
 #[test]
 fn an_alarm_ends_and_there_is_no_rollback_under_the_data() {
     if full() {
-        [PLAIN, Kind { etcd: surefoot_lab::lab::Etcd::V3_4, ..PLAIN }]
+        [plain(), Kind { etcd: surefoot_lab::lab::Etcd::V3_4, ..plain() }]
             .iter()
             .for_each(|kind| kind.prove("raise-quota", "out of a NOSPACE alarm", alarm_ends));
     }
@@ -97,7 +97,7 @@ fn a_quota_that_will_not_do_is_found_before_a_member_is_stopped() {
     if !full() {
         return;
     }
-    PLAIN.prove("raise-quota", "each guard", |kind| {
+    plain().prove("raise-quota", "each guard", |kind| {
         let mut spec = LabSpec::cluster(LabName::of_this_process("rqg").unwrap(), 3, kind.etcd);
         spec.hosts[1].disk = Some(DataDisk { path: "/var/lib/etcd".into(), mebibytes: 300 });
         let mut site = Site::boot(&spec, 3, Layout::Debian, false);

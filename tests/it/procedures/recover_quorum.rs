@@ -2,7 +2,7 @@
 //!
 //! Of the two survivors one has all that was acknowledged. Where it does not answer, its database is copied.
 
-use super::{Kind, PLAIN, keys, prove_kinds, shipped, stopped, took};
+use super::{Kind, keys, plain, prove_kinds, shipped, stopped, took};
 use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
@@ -174,7 +174,7 @@ fn what_is_no_sound_database_is_not_restored_from() {
     if !full() {
         return;
     }
-    PLAIN.prove("recover-quorum", "a damaged database, or none", |kind| {
+    plain().prove("recover-quorum", "a damaged database, or none", |kind| {
         let scene = Scene::set(kind, "leftbad", 0);
         let Scene { site, ahead, .. } = &scene;
         scene.lose();

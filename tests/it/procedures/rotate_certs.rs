@@ -1,6 +1,6 @@
 //! Certificates, replaced under a client that writes all the time: of the same authority, and of another.
 
-use super::{KINDS, Kind, PLAIN, altered, shipped, stopped};
+use super::{Kind, altered, kinds, plain, shipped, stopped};
 use crate::support::procedures::{Proof, full};
 use crate::support::program::{Ran, Running};
 use crate::support::site::{Layout, Site};
@@ -11,7 +11,9 @@ use std::path::Path;
 use surefoot_engine::model::{FaultKind, TaskEvent};
 use surefoot_lab::lab::LabName;
 
-const TLS: Kind = Kind { tls: true, ..PLAIN };
+fn tls() -> Kind {
+    Kind { tls: true, ..plain() }
+}
 const WORDS: [&str; 6] = ["-i", "site.yaml", "--approve", "go", "-p", "settle=1s"];
 /// The authority that the site has signed with.
 const SAME: [&str; 4] = ["-p", "ca=client/ca.pem", "-p", "ca_key=client/ca-key.pem"];
@@ -68,8 +70,8 @@ fn of_the_same_authority(kind: Kind) -> Proof {
 
 #[test]
 fn every_member_shows_its_new_certificate_under_a_writing_client() {
-    let kinds: Vec<Kind> = KINDS.into_iter().filter(|kind| kind.tls).collect();
-    let kinds = if full() { &kinds[..] } else { &[TLS] };
+    let all: Vec<Kind> = kinds().into_iter().filter(|kind| kind.tls).collect();
+    let kinds = if full() { all } else { vec![tls()] };
     let case = "same authority, the engine killed, resumed, and rolled back";
     kinds.iter().for_each(|kind| kind.prove("rotate-certs", case, of_the_same_authority));
 }
@@ -130,7 +132,7 @@ fn of_another_authority(kind: Kind) -> Proof {
 
 #[test]
 fn another_authority_takes_over_in_three_rolls() {
-    let kinds = KINDS.into_iter().filter(|kind| kind.tls && full());
+    let kinds = kinds().into_iter().filter(|kind| kind.tls && full());
     let case = "another authority, the engine killed, resumed, and rolled back";
     kinds.for_each(|kind| kind.prove("rotate-certs", case, of_another_authority));
 }
@@ -140,8 +142,8 @@ fn certificates_that_would_not_do_are_not_given_out() {
     if !full() {
         return;
     }
-    TLS.prove("rotate-certs", "each guard", |kind| {
-        let plain = PLAIN.serving("rcp", 50, 0);
+    tls().prove("rotate-certs", "each guard", |kind| {
+        let plain = plain().serving("rcp", 50, 0);
         let ran = plain.run(&shipped("rotate-certs"), &["--approve", "go"]);
         stopped(&ran, "has_tls@controller", FaultKind::Refused, "nothing to rotate");
         drop(plain);
@@ -181,7 +183,7 @@ fn a_cluster_of_bootstrap_gets_all_of_its_certificates_anew() {
     if !full() {
         return;
     }
-    TLS.prove("rotate-certs", "as bootstrap has made it, with a client's own", |kind| {
+    tls().prove("rotate-certs", "as bootstrap has made it, with a client's own", |kind| {
         let site = Kind { tls: false, ..kind }.boot("rcb", 3, 0, Layout::Debian);
         site.run(&shipped("bootstrap"), &[]).done();
         let all = "sha256sum /etc/etcd/tls/*.pem | sort -k 2";

@@ -3,7 +3,7 @@
 
 use super::membership::{KEYS, put_many, raise_alarm, url};
 use super::raise_quota::{MIB, filled, raise};
-use super::{Kind, PLAIN, shipped, stopped, struck, took};
+use super::{Kind, plain, shipped, stopped, struck, took};
 use crate::support::procedures::full;
 use crate::support::site::{Layout, Site};
 use etcd_client::AlarmType;
@@ -14,7 +14,9 @@ const REFUSED: FaultKind = FaultKind::Refused;
 /// Answers to questions that come before the guards.
 const YES: [&str; 2] = ["--approve", "all"];
 
-const KINDS: [Kind; 2] = [PLAIN, Kind { etcd: Etcd::V3_4, ..PLAIN }];
+fn kinds() -> [Kind; 2] {
+    [plain(), Kind { etcd: Etcd::V3_4, ..plain() }]
+}
 
 /// Runs a shipped runbook, which must be stopped by this task, in these words.
 #[track_caller]
@@ -31,7 +33,7 @@ fn nothing_is_changed_while_a_member_is_corrupt() {
     if !full() {
         return;
     }
-    for kind in KINDS {
+    for kind in kinds() {
         let mut site = kind.boot("cor", 3, 1, Layout::Debian);
         site.set_up(&site.members.clone(), KEYS, true);
         raise_alarm(&url(&site, &site.members[0]), AlarmType::Corrupt, 0);
@@ -78,7 +80,7 @@ fn space_is_made_before_anything_else() {
     if !full() {
         return;
     }
-    for kind in KINDS {
+    for kind in kinds() {
         let site = filled(kind, "nos", 1);
         let quick = ["-p", "settle=1s", "-p", "watch=2s"];
         let healthy = ("healthy@controller", REFUSED, "NOSPACE");
@@ -131,7 +133,7 @@ fn whom_the_cluster_does_not_know_or_does_not_hear_is_told() {
     if !full() {
         return;
     }
-    for kind in KINDS {
+    for kind in kinds() {
         let mut site = kind.boot("str", 3, 2, Layout::Debian);
         site.set_up(&site.members.clone(), KEYS, true);
         let [fourth, stranger]: [LabName; 2] = ["etcd-4", "etcd-5"].map(|name| name.parse().unwrap());
@@ -191,7 +193,7 @@ fn a_leader_that_is_not_calm_yet_is_told() {
     if !full() {
         return;
     }
-    for kind in KINDS {
+    for kind in kinds() {
         let site = kind.serving("cal", 100, 0);
         kind.prove("tune-leader", "a member left behind, or a leader that changes, is told", |_| {
             let words = ["-p", "sample=1s", "-p", "settle=1s", "-p", "election=5000", "--approve", "all", "-p"];

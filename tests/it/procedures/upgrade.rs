@@ -1,42 +1,33 @@
 //! From etcd 3.4 to 3.5 with a client that writes all the time: forward, back from the boundary, and what stops it; and
 //! away from a version that can lose data.
 
-use super::{KINDS, Kind, PLAIN, shipped, stopped, struck, took};
+use super::{Kind, kinds, plain, shipped, stopped, struck, took};
 use crate::report::wrong;
 use crate::support::procedures::{Proof, full, prove};
 use crate::support::program::{Program, Ran};
 use crate::support::site::Site;
 use crate::support::writer::Writer;
-use std::process::Stdio;
-use std::sync::{Mutex, PoisonError};
 use surefoot_engine::model::{Event, FaultKind, TaskEvent};
-use surefoot_lab::lab::{Etcd, LabGuard, LabName, LabSpec};
+use surefoot_lab::lab::{Etcd, Lab, LabName, Release};
 
 /// A cluster, and the programs of Debian's 3.5 beside the program.
 fn scene(kind: Kind, stem: &str) -> Site {
     let site = kind.serving(stem, 300, 0);
-    programs(&site.program, Etcd::V3_5);
+    programs(&site.program, Etcd::V3_5, "3.5");
     site
 }
 
-/// An etcd as files, in a folder with its name; gives its version.
-pub fn programs(program: &Program, etcd: Etcd) -> String {
-    // Its lab has one name for all tests.
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let lab = LabGuard::up(&LabSpec::cluster(LabName::of_this_process("newer").unwrap(), 1, etcd), &|_| {}).unwrap();
-    std::fs::create_dir(program.path(etcd.as_str())).unwrap();
-    let printed = |script: &str| {
-        let mut command = lab.enter(lab.hosts().next().unwrap(), &["sh", "-c", script]).unwrap();
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        output.stdout
-    };
-    for name in ["etcd", "etcdctl"] {
-        let file = program.path(etcd.as_str()).join(name);
-        std::fs::write(file, printed(&format!("cat /usr/bin/{name}"))).unwrap();
+/// The last that can lose data.
+const UNSAFE: Etcd = Etcd::Release(Release::of(5, 5));
+
+/// A release's programs as files, in a folder with its version as it was asked for.
+pub fn programs(program: &Program, etcd: Etcd, folder: &str) {
+    let Etcd::Release(release) = etcd else { panic!("{etcd} is not built") };
+    let from = Lab::programs(release, &|_| {}).unwrap();
+    std::fs::create_dir(program.path(folder)).unwrap();
+    for name in ["etcd", "etcdctl", "etcdutl"] {
+        std::fs::copy(from.join(name), program.path(folder).join(name)).unwrap();
     }
-    String::from_utf8(printed("etcd --version | sed -n 's/^etcd Version: //p'")).unwrap().trim().to_owned()
 }
 
 pub fn upgrade(site: &Site, words: &[&str]) -> Ran {
@@ -69,7 +60,7 @@ fn order(ran: &Ran) -> Vec<String> {
 }
 
 fn proved(case: &str, run: impl Fn(Kind) -> Proof) {
-    let old: Vec<Kind> = KINDS.into_iter().filter(|kind| kind.etcd == Etcd::V3_4).collect();
+    let old: Vec<Kind> = kinds().into_iter().filter(|kind| kind.etcd == Etcd::V3_4).collect();
     for kind in if full() { &old[..] } else { &old[..1] } {
         let case = if kind.tls { format!("{case}, TLS") } else { case.to_owned() };
         prove("etcd/upgrade", "3.4 to 3.5", &case, || run(*kind));
@@ -139,8 +130,8 @@ fn what_could_not_start_or_would_do_harm_stops_it_before_anything_does() {
             assert_eq!(order(&ran), Vec::<String>::new());
             ran
         };
-        programs(&site.program, Etcd::V3_5_1);
-        guard(&["-p", "etcd=3.5.1/etcd"], "fits@controller", FaultKind::Refused, "3.5.1 can lose data");
+        programs(&site.program, UNSAFE, "3.5.5");
+        guard(&["-p", "etcd=3.5.5/etcd"], "fits@controller", FaultKind::Refused, "3.5.5 can lose data");
         for (version, word) in [("3.6.2", "not one minor"), ("3.4.2", "not newer")] {
             site.program.write("other", &format!("#!/bin/sh\necho etcd Version: {version}\n"));
             guard(&["-p", "etcd=other"], "fits@controller", FaultKind::Refused, word);
@@ -176,7 +167,7 @@ fn what_could_not_start_or_would_do_harm_stops_it_before_anything_does() {
     });
     // Debian's 3.5.16 forgets who was promoted, as 3.6 sees it.
     prove("etcd/upgrade", "3.5 to 3.6", "refused before 3.5.20", || {
-        let site = PLAIN.serving("upsix", 100, 0);
+        let site = plain().serving("upsix", 100, 0);
         site.program.write("other", "#!/bin/sh\necho etcd Version: 3.6.2\n");
         let ran = site.run(&shipped("upgrade"), &["-p", "etcd=other", "-p", "etcdctl=other", "--approve", "all"]);
         stopped(&ran, "fits@controller", FaultKind::Refused, "Before 3.5.20 a promoted learner is not remembered");
@@ -186,13 +177,13 @@ fn what_could_not_start_or_would_do_harm_stops_it_before_anything_does() {
 
 #[test]
 fn a_version_that_can_lose_data_is_reported_and_left() {
-    prove("etcd/upgrade", "3.5.1 to 3.5", "reported as one that can lose data, and left", || {
-        let site = scene(Kind { etcd: Etcd::V3_5_1, ..PLAIN }, "up");
+    prove("etcd/upgrade", "3.5.5 to 3.5", "reported as one that can lose data, and left", || {
+        let site = scene(Kind { etcd: UNSAFE, ..plain() }, "up");
         let unsafe_version = || {
             let report = site.run(&shipped("report"), &["-p", "sample=1s"]).done();
             wrong(&report).iter().any(|line| line == "fail cluster versions")
         };
-        assert_eq!(versions(&site), ["3.5.1"; 3]);
+        assert_eq!(versions(&site), ["3.5.5"; 3]);
         assert!(unsafe_version());
         let ran = site.run(&shipped("defragment"), &["-p", "waste=0"]);
         stopped(&ran, "sound@controller", FaultKind::Refused, "bring etcd to 3.5.6 or newer first");
@@ -200,7 +191,7 @@ fn a_version_that_can_lose_data_is_reported_and_left() {
         let ran = upgrade(&site, &["--approve", "all"]).done();
         let now = versions(&site);
         assert!(
-            now.iter().all(|own| own != "3.5.1" && *own == ran.out("runbook-out@controller")["version"]),
+            now.iter().all(|own| own != "3.5.5" && *own == ran.out("runbook-out@controller")["version"]),
             "{now:?}"
         );
         assert!(!unsafe_version());
@@ -214,15 +205,15 @@ fn a_member_that_runs_the_old_version_again_is_told() {
     if !full() {
         return;
     }
-    prove("etcd/upgrade", "3.5.1 to 3.5", "a member that runs the old version again is told", || {
-        let site = scene(Kind { etcd: Etcd::V3_5_1, ..PLAIN }, "upagain");
+    prove("etcd/upgrade", "3.5.5 to 3.5", "a member that runs the old version again is told", || {
+        let site = scene(Kind { etcd: UNSAFE, ..plain() }, "upagain");
         let host = &site.members[1];
         let program =
             site.inside(host, "p=$(readlink -f /proc/$(systemctl show etcd -P MainPID)/exe); cp $p /root/old; echo $p");
         let again = format!("systemctl stop etcd; cp /root/old {program}; systemctl start etcd");
         let words = ["-p", "etcd=3.5/etcd", "-p", "etcdctl=3.5/etcdctl", "-p", "settle=1s", "--approve", "all"];
         let ran = site.run(&struck(&site, "upgrade", "after", host, &again), &words);
-        stopped(&ran, "applied@controller", FaultKind::Refused, "3.5.1");
+        stopped(&ran, "applied@controller", FaultKind::Refused, "3.5.5");
         took(&ran)
     });
 }
@@ -235,7 +226,7 @@ fn its_rehearsal_passes() {
     }
     let runbook = shipped("upgrade");
     let program = Program::new();
-    programs(&program, Etcd::V3_5);
+    programs(&program, Etcd::V3_5, "3.5");
     let folder = format!("{}/", program.path("3.5").display());
     let text = std::fs::read_to_string(runbook.with_extension("rehearse.yaml")).unwrap();
     let cluster = shipped("lab-cluster").display().to_string();

@@ -1,19 +1,18 @@
-//! Clusters with users, on the etcd of Debian's unstable: from 3.5.28 on it tells a stranger nothing, where older ones
+//! Clusters with users: from 3.5.28 on etcd tells a stranger nothing, where older ones
 //! let anybody ask, and more (CVE-2026-33413). Who has the password gets through; who has not changes nothing.
 
 use super::membership::is_now;
 use super::upgrade::{all_run, programs, upgrade};
-use super::{Kind, PLAIN, keys, shipped, stopped, took};
+use super::{Kind, keys, plain, shipped, stopped, took};
 use crate::report::wrong;
+use crate::support::etcds::{minor, sampled};
 use crate::support::procedures::{Proof, full, prove};
 use crate::support::program::Ran;
 use crate::support::site::{Layout, PASSWORD, Site};
 use crate::support::writer::Writer;
 use serde_json::Value as Json;
 use surefoot_engine::model::FaultKind;
-use surefoot_lab::lab::{Etcd, LabName};
-
-const USERS: Kind = Kind { etcd: Etcd::Sid, ..PLAIN };
+use surefoot_lab::lab::{Etcd, LabName, Release};
 
 /// Three members with users, and hosts that are no members yet.
 fn scene(kind: Kind, stem: &str, more: usize) -> Site {
@@ -23,15 +22,10 @@ fn scene(kind: Kind, stem: &str, more: usize) -> Site {
     site
 }
 
-/// Unstable moves: the table says what it had.
-fn version(site: &Site) -> String {
-    site.inside(&site.members[0], "etcd --version | sed -n 's/^etcd Version: //p'") + " (sid)"
-}
-
 /// What a runbook does to a cluster with users while a client writes as one of them; gives the run.
 fn proved(site: &Site, runbook: &str, words: &[&str]) -> Ran {
     let mut done = None;
-    prove(&format!("etcd/{runbook}"), &version(site), "with users", || {
+    prove(&format!("etcd/{runbook}"), &minor(sampled()), "with users", || {
         let writer = Writer::start(site);
         let ran = site.run(&shipped(runbook), words).done();
         let written = writer.stop();
@@ -48,7 +42,7 @@ fn who_has_the_password_gets_through_and_who_has_not_changes_nothing() {
     if !full() {
         return;
     }
-    let mut site = scene(USERS, "users", 2);
+    let mut site = scene(plain(), "users", 2);
     let before = site.picture();
     site.program.write("password", "wrong");
     stopped(&site.run(&shipped("backup"), &[]), "majority@controller", FaultKind::Denied, "etcd-");
@@ -81,7 +75,7 @@ fn who_has_the_password_gets_through_and_who_has_not_changes_nothing() {
     a_learner_tells_that_it_is_one(&site);
     nobody_gets_in_without_a_majority(&site);
 
-    prove("etcd/restore-cluster", &version(&site), "with users", || {
+    prove("etcd/restore-cluster", &minor(sampled()), "with users", || {
         let ran = site.run(&shipped("restore-cluster"), &["-p", "snapshot=before.db", "--approve", "all"]).done();
         took(&ran)
     });
@@ -133,7 +127,7 @@ fn nobody_gets_in_without_a_majority(site: &Site) {
     take_back(&looked);
 
     lost.iter().for_each(|host| drop(site.inside(host, "systemctl stop etcd")));
-    prove("etcd/recover-quorum", &version(site), "with users: the survivor's database is copied; and back", || {
+    prove("etcd/recover-quorum", &minor(sampled()), "with users: the survivor's database is copied; and back", || {
         let ran = recover("all").done();
         assert_eq!(ran.out("new.file@controller")["auth_enabled"], true);
         assert_eq!(keys(site, survivor), held.1, "all of it");
@@ -148,15 +142,14 @@ fn an_upgrade_within_a_minor_keeps_the_users() {
     if !full() {
         return;
     }
-    let site = scene(PLAIN, "usersup", 0);
-    let sid = programs(&site.program, Etcd::Sid);
-    prove("etcd/upgrade", &format!("3.5 to {sid} (sid)"), "with users", || {
+    let site = scene(Kind { etcd: Etcd::Release(Release::of(5, 21)), tls: false }, "usersup", 0);
+    programs(&site.program, Etcd::V3_5, "3.5");
+    prove("etcd/upgrade", "3.5.21 to 3.5", "with users", || {
         let writer = Writer::start(&site);
-        let words = ["-p", "etcd=sid/etcd", "-p", "etcdctl=sid/etcdctl", "--approve", "all"];
-        let ran = upgrade(&site, &words).done();
+        let ran = upgrade(&site, &["--approve", "all"]).done();
         let written = writer.stop();
         assert_eq!(written.lost, 0, "{written:?}");
-        all_run(&site, &sid);
+        all_run(&site, &Etcd::V3_5.to_string());
         assert_eq!(keys(&site, &site.members[0]), 400 + written.acknowledged);
         Proof { gap: Some(written.longest_gap), ..took(&ran) }
     });

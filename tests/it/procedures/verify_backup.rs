@@ -1,6 +1,6 @@
 //! A backup that is tried on a disposable host: what is found, and that nothing stays there.
 
-use super::{Kind, PLAIN, prove_kinds, shipped, stopped, took};
+use super::{Kind, plain, prove_kinds, shipped, stopped, took};
 use crate::support::procedures::{Proof, full};
 use crate::support::program::Ran;
 use crate::support::site::Site;
@@ -58,7 +58,7 @@ fn a_host_or_a_file_that_will_not_do_is_found_before_anything_is_there() {
     if !full() {
         return;
     }
-    PLAIN.prove("verify-backup", "each guard", |kind| {
+    plain().prove("verify-backup", "each guard", |kind| {
         let site = scene(kind, "vbg");
         let before = traces(&site);
         let guard = |ran: &Ran, task: &str, kind: FaultKind, word: &str| {

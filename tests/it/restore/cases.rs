@@ -78,6 +78,8 @@ impl fmt::Display for Case {
 
 const V4: Etcd = Etcd::V3_4;
 const V5: Etcd = Etcd::V3_5;
+const V6: Etcd = Etcd::V3_6;
+const V7: Etcd = Etcd::V3_7;
 
 /// As many keys as in the field notes, of 1 KiB.
 const MANY: u64 = 24_172;
@@ -91,30 +93,30 @@ pub const CASES: [Case; 25] = {
     const TLS: bool = true;
     const NO: Twist = Twist::None;
     [
-        case(V5, 3, P, Damaged, Debian, NO, MANY),
+        case(V6, 3, P, Damaged, Debian, NO, MANY),
         case(V4, 3, P, Damaged, Debian, NO, MANY),
-        case(V5, 1, P, Stopped, Debian, NO, FEW),
+        case(V7, 1, P, Stopped, Debian, NO, FEW),
         case(V4, 1, TLS, Damaged, Debian, NO, MANY),
         case(V5, 5, TLS, Damaged, Debian, NO, MANY),
         case(V4, 5, P, Serving, Debian, NO, FEW),
-        case(V5, 3, P, Survivor, Debian, NO, FEW),
+        case(V6, 3, P, Survivor, Debian, NO, FEW),
         case(V4, 3, TLS, Survivor, ConfigFile, NO, FEW),
-        case(V5, 1, TLS, Serving, Notes, NO, FEW),
+        case(V7, 1, TLS, Serving, Notes, NO, FEW),
         case(V5, 3, TLS, Serving, Notes, NO, FEW),
         case(V4, 3, P, Damaged, Notes, NO, FEW),
-        case(V5, 3, P, Stopped, ConfigFile, NO, FEW),
+        case(V6, 3, P, Stopped, ConfigFile, NO, FEW),
         case(V4, 1, P, Damaged, ConfigFile, NO, FEW),
-        case(V5, 3, P, Damaged, DebianWal, NO, MANY),
+        case(V7, 3, P, Damaged, DebianWal, NO, MANY),
         case(V4, 5, TLS, Stopped, DebianWal, NO, FEW),
         case(V5, 3, P, Stopped, DebianAlways, NO, FEW),
         case(V4, 3, P, Serving, NotesAlways, NO, FEW),
-        case(V5, 3, TLS, New, Debian, NO, FEW),
+        case(V6, 3, TLS, New, Debian, NO, FEW),
         case(V4, 5, P, New, Debian, NO, FEW),
-        case(V5, 3, P, Damaged, Debian, CopiedDb, FEW),
+        case(V7, 3, P, Damaged, Debian, CopiedDb, FEW),
         case(V4, 1, TLS, Stopped, Notes, CopiedDb, FEW),
         case(V4, 3, P, Stopped, Debian, Alarm, FEW),
         case(V5, 3, P, Serving, DebianAlways, Bump, FEW),
-        case(V5, 3, P, Serving, Debian, Writer, FEW),
+        case(V6, 3, P, Serving, Debian, Writer, FEW),
         case(V4, 3, TLS, Damaged, Debian, Sudo, FEW),
     ]
 };

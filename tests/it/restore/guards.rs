@@ -1,12 +1,13 @@
 //! What stops a restore before it does harm: each guard with a run in which it bites, and the cluster as it was.
 
 use super::RESTORE;
+use crate::support::etcds::sampled;
 use crate::support::program::Ran;
 use crate::support::site::{Layout, Site};
 use std::path::Path;
 use surefoot::report::labels;
 use surefoot_engine::model::{FaultKind, Outcome, TaskState};
-use surefoot_lab::lab::{Break, DataDisk, Etcd, LabName, LabSpec};
+use surefoot_lab::lab::{Break, DataDisk, LabName, LabSpec};
 
 const KEYS: u64 = 200;
 pub(super) const BEFORE: [&str; 2] = ["-p", "snapshot=before.db"];
@@ -48,7 +49,7 @@ pub(super) fn changed_nothing(ran: &Ran) {
 
 #[test]
 fn without_room_for_the_data_or_the_file_nothing_begins() {
-    let mut spec = LabSpec::cluster(LabName::of_this_process("gspace").unwrap(), 3, Etcd::V3_5);
+    let mut spec = LabSpec::cluster(LabName::of_this_process("gspace").unwrap(), 3, sampled());
     let disk = |path: &str, mebibytes| Some(DataDisk { path: path.into(), mebibytes });
     spec.hosts[0].disk = disk("/srv/wal", 320);
     spec.hosts[1].disk = disk("/srv/etcd", 320);

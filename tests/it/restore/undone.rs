@@ -1,14 +1,15 @@
 //! The undo of `etcd.restore`: a directory that an etcd has run in since holds what its clients wrote, and is kept.
 
+use crate::support::etcds::sampled;
 use crate::support::site::{Layout, Site};
 use serde_json::json;
-use surefoot_lab::lab::{Etcd, LabName, LabSpec};
+use surefoot_lab::lab::{LabName, LabSpec};
 
 const MADE: &str = "/var/lib/etcd/made";
 
 /// One member, and a run that has made a data directory beside its own.
 fn made(stem: &str) -> Site {
-    let spec = LabSpec::cluster(LabName::of_this_process(stem).unwrap(), 1, Etcd::V3_5);
+    let spec = LabSpec::cluster(LabName::of_this_process(stem).unwrap(), 1, sampled());
     let mut site = Site::boot(&spec, 1, Layout::Debian, false);
     site.set_up(&site.members.clone(), 10, false);
     let restore = json!({

@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod damaging;
 pub mod delay;
 pub mod engine;
+pub mod etcds;
 pub mod example;
 pub mod files;
 pub mod lab_bed;

@@ -1,10 +1,10 @@
 //! Flags and settings go back to what they were in a file that others have edited elsewhere since.
 
 use crate::support::bed::Bed;
+use crate::support::etcds::sampled;
 use crate::support::lab_bed::LabBed;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use surefoot_lab::lab::Etcd;
 
 const POD: &str = "apiVersion: v1
 kind: Pod
@@ -74,7 +74,7 @@ fn another_mode_of_an_edited_manifest_is_others_work() {
 /// A unit and its environment, on a host with systemd; the unit comes from a package.
 #[test]
 fn others_flags_and_lines_stay_in_a_unit_and_its_environment() {
-    let bed = LabBed::new("merged", Etcd::V3_5);
+    let bed = LabBed::new("merged", sampled());
     let unit = "[Service]\\nExecStart=/usr/bin/sleep --a=1 infinity --b=1\\n";
     bed.inside(&format!("printf '{unit}' >/usr/lib/systemd/system/up.service; systemctl daemon-reload"));
     let before = bed.inside("cat /etc/default/etcd");

@@ -1,13 +1,14 @@
 //! An undo that ends well and leaves something else than what was there before is stuck.
 
 use super::after;
+use crate::support::etcds::sampled;
 use crate::support::site::{Layout, Site};
 use serde_json::json;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
-use surefoot_lab::lab::{Etcd, LabName, LabSpec};
+use surefoot_lab::lab::{LabName, LabSpec};
 
 /// Something on the host writes the file as soon as it is back.
 #[test]
@@ -33,7 +34,7 @@ fn an_undo_that_somebody_reverts_at_once_is_stuck() {
 /// The undo of a snapshot leaves a file that is not its own alone; a look refuses it, which tells nothing of ours.
 #[test]
 fn an_undo_after_which_the_step_refuses_to_look_is_stuck() {
-    let spec = LabSpec::cluster(LabName::of_this_process("verified").unwrap(), 1, Etcd::V3_5);
+    let spec = LabSpec::cluster(LabName::of_this_process("verified").unwrap(), 1, sampled());
     let mut site = Site::boot(&spec, 1, Layout::Debian, false);
     site.set_up(&site.members.clone(), 10, false);
     let step = json!({ "id": "take", "etcd.snapshot": { "from": "members", "to": "taken.db" } });

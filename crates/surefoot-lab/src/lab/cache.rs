@@ -32,6 +32,13 @@ pub(super) fn ensure(id: &str, make: impl FnOnce(&Path, &File) -> Result<(), Lab
     Ok(whole)
 }
 
+/// A folder that several makers share, such as the cache of a compiler; they keep order in it themselves.
+pub(super) fn shared(name: &str) -> Result<PathBuf, LabError> {
+    let folder = Path::new(CACHE).join(name);
+    store::make_private(&folder)?;
+    Ok(folder)
+}
+
 fn discard(unfinished: &Path) -> Result<(), LabError> {
     mounts::unmount_below(unfinished)?;
     store::remove(unfinished)

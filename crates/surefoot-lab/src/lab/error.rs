@@ -13,7 +13,9 @@ pub enum LabError {
         "{0:?} is not a name for a lab or a host: a lower-case letter first, then at most 23 lower-case letters, digits or dashes, and no dash at the end"
     )]
     BadName(String),
-    #[error("there is no etcd {0:?} for a lab; there is {known}", known = super::Etcd::ALL.map(super::Etcd::as_str).join(", "))]
+    #[error(
+        "there is no etcd {0:?} for a lab; there is 3.4, 3.5, 3.6, 3.7, a release such as 3.5.21, a folder with a slash in it, and none"
+    )]
     BadEtcd(String),
     #[error("{0:?} is not the name of a Debian package: two or more of a-z, 0-9, `+`, `-` and `.`")]
     BadPackage(String),

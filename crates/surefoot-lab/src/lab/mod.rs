@@ -17,7 +17,9 @@ mod cache;
 mod cgroup;
 pub mod command;
 mod error;
+mod etcd;
 mod files;
+mod go;
 mod guard;
 mod ids;
 mod lifecycle;
@@ -43,10 +45,11 @@ use std::time::Duration;
 
 pub use breaks::Break;
 pub use error::LabError;
+pub use etcd::{Etcd, EtcdSource, GivenPrograms, Release};
 pub use guard::LabGuard;
 pub use package::Package;
 pub use requirements::{MissingRequirement, install_missing, requirements};
-pub use spec::{DataDisk, Etcd, HostNames, HostSpec, LabName, LabSpec};
+pub use spec::{DataDisk, HostNames, HostSpec, LabName, LabSpec};
 
 use cgroup::HostCgroup;
 use owner::OwnerProcess;
@@ -57,8 +60,10 @@ use store::{Folder, LabRecord};
 pub enum LabProgress {
     /// The Debian root with this is not in the cache: it is being built, which takes about half a minute.
     BuildingRoot { etcd: Etcd, packages: BTreeSet<Package> },
-    /// The programs of this etcd are not in the cache: they are fetched, which takes some seconds.
-    FetchingEtcd(Etcd),
+    /// No Go of this machine can build etcd: one is fetched, which takes some seconds.
+    FetchingGo,
+    /// This program (`etcd`) is not in the cache: it is built, the three of a release in one to two minutes.
+    BuildingEtcd { release: Release, program: &'static str },
     /// The host's sshd answers and its systemd has finished booting, this long after its start.
     HostUp(LabName, Duration),
 }
@@ -104,6 +109,12 @@ impl Lab {
     /// succeeds.
     pub fn down(name: &LabName) -> Result<(), LabError> {
         lifecycle::down(name)
+    }
+
+    /// A folder on this machine with `etcd`, `etcdctl` and `etcdutl` of a release, for hosts of a lab. What is not in the
+    /// cache is built.
+    pub fn programs(release: Release, say: Say) -> Result<PathBuf, LabError> {
+        programs::folder(release, say)
     }
 
     /// The names of all labs on this machine, sorted.

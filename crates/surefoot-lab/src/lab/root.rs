@@ -61,7 +61,7 @@ pub(super) fn layers(spec: &LabSpec, say: Say) -> Result<Vec<PathBuf>, LabError>
 fn packages(spec: &LabSpec) -> String {
     let etcd = match spec.etcd {
         Etcd::None => "",
-        Etcd::V3_4 | Etcd::V3_5 | Etcd::V3_5_1 | Etcd::Sid => ETCD_PACKAGES,
+        Etcd::V3_4 | Etcd::Release(_) | Etcd::Given(_) => ETCD_PACKAGES,
     };
     let more = spec.packages.iter().flat_map(|package| [",", package.as_str()]);
     [PACKAGES, etcd].into_iter().chain(more).collect()
@@ -90,7 +90,7 @@ fn build(spec: &LabSpec, target: &Path, lock: &File) -> Result<(), LabError> {
 }
 
 /// Fills a folder with packages of a Debian release.
-pub(super) fn mmdebstrap(debian: &str, target: &Path, words: &[String], stdin: Stdio) -> Result<(), LabError> {
+fn mmdebstrap(debian: &str, target: &Path, words: &[String], stdin: Stdio) -> Result<(), LabError> {
     let mut command = Command::new("mmdebstrap");
     command.args(["--mode=root", "--components=main", "--format=directory"]);
     command.arg(format!("--keyring={KEYRING}")).args(words);

@@ -13,10 +13,14 @@ pub(super) fn run(program: &str, args: &[&str]) -> Result<String, LabError> {
 
 /// As [`run`], for a command that is already put together.
 pub(super) fn output_of(command: &mut Command) -> Result<String, LabError> {
+    output_with(command, Stdio::null())
+}
+
+/// As [`output_of`], with this as standard input.
+pub(super) fn output_with(command: &mut Command, stdin: Stdio) -> Result<String, LabError> {
     let shown = shown(command);
     let failed = |status: String, stderr: String| LabError::Command { command: shown.clone(), status, stderr };
-    let output =
-        command.env("LC_ALL", "C").stdin(Stdio::null()).output().map_err(|e| failed(e.to_string(), String::new()))?;
+    let output = command.env("LC_ALL", "C").stdin(stdin).output().map_err(|e| failed(e.to_string(), String::new()))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

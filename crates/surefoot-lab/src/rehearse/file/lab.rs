@@ -43,6 +43,12 @@ const PACKAGE: Form = Form::Pattern {
     types: &["string"],
 };
 
+const ETCD: Form = Form::Pattern {
+    pattern: "^(3\\.[4567]|3\\.([5-9]|[1-9][0-9])\\.[0-9]+|none)$",
+    wanted: "3.4, 3.5, 3.6, 3.7, a release such as 3.5.21, or none; in quotes.",
+    types: &["string"],
+};
+
 const DISK: Form =
     Form::Pattern { pattern: "^/[^:,\\\\ =]+=[0-9]+$", wanted: "PATH=MIB, such as /var/log=64.", types: &["string"] };
 
@@ -53,8 +59,8 @@ pub(super) static LAB: Shape = Shape {
     groups: &[fields! {
         optional "hosts": Form::Either(&[Form::Whole { least: 1, most: 200 }, Form::Set(&HOST_NAME)]), "3",
             "How many, named etcd-1 and so on, or a list of their names; 3 by default. All are in the group `members`.";
-        optional "etcd": Form::OneOf(&["3.4", "3.5", "3.5.1", "sid", "none"]), "\"3.5\"",
-            "Which etcd they have; `none` by default.";
+        optional "etcd": ETCD, "\"3.6\"",
+            "Which etcd they have: the newest 3.5, 3.6 or 3.7, a release such as 3.5.21, Debian's 3.4, or `none` (the default).";
         optional "packages": Form::Set(&PACKAGE), "[nginx-light, haproxy]",
             "Debian packages that they have, too. Services of these wait until they are started.";
         optional "disk": DISK, "/var/log=64",
