@@ -15,6 +15,7 @@ use super::run::start;
 use super::session::{in_runtime, session};
 use crate::cli::actions::ACTIONS;
 use crate::report::labels::BOLD;
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use surefoot_engine::catalog::{Catalog, Location};
 use surefoot_engine::check::{check, params_ahead};
@@ -127,6 +128,17 @@ fn folder_of(lab: &Lab) -> PathBuf {
     lab.folder().join("rehearsal")
 }
 
+/// Programs of other releases, that the rehearsal's parameters name.
+fn bring_programs(rehearsal: &Rehearsal, folder: &Path) -> Result<(), Box<dyn Error>> {
+    for etcd in &rehearsal.lab.programs {
+        let from = Lab::programs(etcd.release, &say)?;
+        for program in ["etcd", "etcdctl", "etcdutl"] {
+            std::fs::copy(from.join(program), folder.join(format!("{program}-{}", etcd.written)))?;
+        }
+    }
+    Ok(())
+}
+
 fn carry_out(
     session: &Session,
     showing: &Showing,
@@ -137,6 +149,7 @@ fn carry_out(
 ) -> CommandResult {
     let folder = &folder_of(lab);
     std::fs::create_dir_all(folder)?;
+    bring_programs(rehearsal, folder)?;
     let inventory = match load::hosts(&lab.inventory(), &mut sources) {
         Ok(inventory) => inventory,
         Err(problems) => return Err(Failure::mistakes(&problems, &sources)),

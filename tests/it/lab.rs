@@ -255,7 +255,7 @@ fn the_lab_of_a_dead_owner_is_reaped_and_that_of_a_living_one_is_not() {
 fn what_a_killed_up_had_begun_is_reaped() {
     let name = LabName::of_this_process("halfway").unwrap();
     let mut up = Command::new(env!("CARGO_BIN_EXE_surefoot"))
-        .args(["lab", "up", "--lab", name.as_str(), "--hosts", "2"])
+        .args(["lab", "up", "--lab", name.as_str(), "--hosts", "2", "--etcd", "none"])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

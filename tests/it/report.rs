@@ -47,8 +47,11 @@ fn what_is_wrong_is_told_with_its_limit_and_what_mends_it() {
         let revisions = value(&healthy, "revisions", "cluster");
         assert!(revisions.trim_end_matches(" a minute").parse::<f64>().unwrap() > 0.0, "{revisions}");
         assert_eq!(value(&healthy, "members that answer", "cluster"), "3 of 3");
-        let old = wrong(&healthy).iter().filter(|line| line.ends_with(" version")).count();
-        assert_eq!(old, 3, "3.5.16 is not what it should be: {:?}", wrong(&healthy));
+        assert_eq!(
+            wrong(&healthy).iter().filter(|line| line.ends_with(" version")).count(),
+            0,
+            "no fault of it is known"
+        );
         for host in &site.members {
             assert!(value(&healthy, "WAL sync, 99th percentile", host.as_str()).ends_with(" ms"));
         }

@@ -14,6 +14,7 @@ mod report;
 mod scene;
 mod traps;
 mod undone;
+mod versions;
 
 use crate::support::program::Ran;
 use crate::support::site::Site;

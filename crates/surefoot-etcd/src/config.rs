@@ -1,6 +1,8 @@
 //! `etcd.config`: the effective configuration of a host's etcd.
 
 use super::layout::{self, EtcdSettings, ResolvedSettings, Runner, SettingLocation};
+use super::tools::{self, FoundTool};
+use super::versions::Capability;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,8 +63,13 @@ pub struct ConfigOut {
     pub binary: String,
     /// Of the program, or of the pod's image, such as `3.5.16`; none where it did not say.
     pub version: Option<String>,
-    /// `etcdutl`, else `etcdctl`: beside the program or in `PATH`; none where there is neither.
+    /// What restores snapshots here: `etcdutl`, else an `etcdctl` that can (before 3.6); beside the program or in `PATH`.
+    /// None where nothing can.
     pub tool: Option<String>,
+    /// What `tool` can do.
+    pub tool_can: Vec<Capability>,
+    /// `etcdutl` and `etcdctl`, as far as they are there, each with its version and what it can do.
+    pub tools: Vec<FoundTool>,
     /// What the files say, by the name of the flag. What is not here has etcd's default.
     pub settings: IndexMap<String, String>,
     /// Where each of `settings` is kept.
@@ -122,7 +129,7 @@ fn out(
     loaded: &layout::EtcdUnit,
     running: Option<IndexMap<String, String>>,
     binary: &str,
-    (version, tool): (Option<String>, Option<String>),
+    (version, tools): (Option<String>, Vec<FoundTool>),
 ) -> ConfigOut {
     let layout::EtcdUnit { runner, settings } = loaded;
     let defaults = ResolvedSettings(settings);
@@ -165,7 +172,9 @@ fn out(
         peer_urls,
         listen_client_urls,
         listen_peer_urls,
-        tool,
+        tool: tools::restorer(&tools).map(|tool| tool.path.clone()),
+        tool_can: tools::restorer(&tools).map(|tool| tool.can.clone()).unwrap_or_default(),
+        tools,
     }
 }
 
@@ -198,14 +207,12 @@ fn differing(files: &IndexMap<String, String>, running: &IndexMap<String, String
 }
 
 /// Asks the program for its version, with an environment of its own: `ETCD_` variables beside flags are fatal to it.
-const PROGRAMS: &str = r#"env -i PATH="$PATH" "$1" --version 2>/dev/null | sed -n 's/^etcd Version: //p'
-PATH=$(dirname "$1"):$PATH:/usr/local/bin:/opt/etcd/bin:/opt/etcd
-command -v etcdutl || command -v etcdctl || echo"#;
+const VERSION: &str = r#"env -i PATH="$PATH" "$1" --version 2>/dev/null | sed -n 's/^etcd Version: //p'
+"#;
 
-async fn programs(cx: &Cx<'_>, binary: &str) -> Result<(Option<String>, Option<String>), Fault> {
-    let output = cx.probe(Script::new(PROGRAMS).arg(binary)).await?;
+async fn programs(cx: &Cx<'_>, binary: &str) -> Result<(Option<String>, Vec<FoundTool>), Fault> {
+    let output = cx.probe(Script::new(format!("{VERSION}{}", tools::FIND)).arg(binary)).await?;
     let text = output.text();
     let version = text.lines().find(|line| line.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned);
-    let tool = text.lines().find(|line| line.starts_with('/')).map(str::to_owned);
-    Ok((version, tool))
+    Ok((version, tools::found(&text)))
 }

@@ -1,8 +1,9 @@
 //! `etcd.snapshot_status`: whether a snapshot file is whole, and what it holds.
 
 use super::client::hex;
-use super::file::{self, Checked, SnapshotContent};
+use super::file::{self, Checked, MemberRecord, SnapshotContent};
 use super::sidecar::{Expect, Sidecar};
+use super::versions::{Capability, TABLE, Tool, Version};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -27,6 +28,20 @@ pub struct SnapshotStatus {
     pub hash: TrailingHash,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct StoredMember {
+    /// In hex.
+    pub id: String,
+    pub name: String,
+    pub is_learner: bool,
+}
+
+impl StoredMember {
+    fn of(member: &MemberRecord) -> StoredMember {
+        StoredMember { id: hex(member.id), name: member.name.clone(), is_learner: member.is_learner }
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TrailingHash {
@@ -46,15 +61,21 @@ pub struct SnapshotStatusOut {
     pub hashed: bool,
     /// The newest revision in it; none where it could not be read on the host.
     pub revision: Option<i64>,
-    /// Keys that live at that revision; none for a file of a host.
+    /// Keys that live at that revision. For a file of a host only where its etcdutl is 3.6 or newer.
     pub keys: Option<u64>,
-    /// Records of all buckets and revisions; none where it could not be read on the host.
+    /// Records of all buckets and revisions; none where it could not be read on the host, and where its etcdutl is 3.6
+    /// or newer.
     pub total_key: Option<u64>,
     /// None where the history was never compacted, and for a file of a host.
     pub compact_revision: Option<i64>,
     /// The last entry of the raft log that the member it is of had written to it: of two members of one cluster, the one
     /// with the higher one reaches further. None where it does not say, and for a file of a host.
     pub consistent_index: Option<u64>,
+    /// The version of etcd whose storage format it has, such as `3.6.0`; none before 3.6, and for a file of a host.
+    pub storage_version: Option<String>,
+    /// The members that the database lists, which restored ones do not keep; none for a file of a host. In the end it is
+    /// this list that counts, from 3.6 on.
+    pub members: Option<Vec<StoredMember>>,
     /// Alarms that travel inside, as `KIND MEMBER`: a restored cluster has them until they are disarmed.
     pub alarms: Vec<String>,
     /// Whether users are enabled in it; none for a file of a host.
@@ -132,15 +153,19 @@ impl SnapshotStatus {
         let status: Option<ToolStatus> = line("status").and_then(|json| serde_json::from_str(json).ok());
         // Of a database without keys the tools say 0, a server that runs on it 1.
         let revision = status.as_ref().map(|status| status.revision.max(1));
+        let counted = status.map(|status| status.total_key);
+        let lives = line("tool").is_some_and(counts_living);
         Ok(SnapshotStatusOut {
             sha256,
             size,
             hashed,
             revision,
-            keys: None,
-            total_key: status.map(|status| status.total_key),
+            keys: counted.filter(|_| lives),
+            total_key: counted.filter(|_| !lives),
             compact_revision: None,
             consistent_index: None,
+            storage_version: None,
+            members: None,
             alarms: Vec::new(),
             auth_enabled: None,
             expect: Expect { revision, ..Expect::default() },
@@ -164,10 +189,18 @@ fn out(checked: Checked, content: SnapshotContent, sidecar: Option<&Sidecar>) ->
         total_key: Some(content.total_key),
         compact_revision: content.compact_revision,
         consistent_index: content.consistent_index,
+        storage_version: content.storage_version,
+        members: Some(content.members.iter().map(StoredMember::of).collect()),
         alarms: content.alarms.iter().map(|(member, kind)| format!("{kind} {}", hex(*member))).collect(),
         auth_enabled: Some(content.auth_enabled),
         expect: sidecar.map_or_else(read, Sidecar::expect),
     }
+}
+
+/// What `totalKey` of a tool counts: from 3.6 on the keys that live, before the records of all revisions.
+fn counts_living(version: &str) -> bool {
+    let version = version.parse::<Version>();
+    version.is_ok_and(|version| TABLE.capabilities(Tool::Etcdutl, version).contains(&Capability::CountLiving))
 }
 
 /// Of `snapshot status -w json`.
@@ -195,5 +228,6 @@ if [ "$n" -gt 32 ]; then
 fi
 PATH=$PATH:/usr/local/bin:/opt/etcd/bin:/opt/etcd
 tool=$(command -v etcdutl || command -v etcdctl) || exit 0
+echo "tool $(env -i PATH="$PATH" ETCDCTL_API=3 timeout 10 "$tool" version 2>/dev/null | sed -n 's/^etcd.* version: //p')"
 echo "status $(env -i PATH="$PATH" ETCDCTL_API=3 timeout 300 "$tool" snapshot status "$f" -w json 2>/dev/null)"
 exit 0"#;

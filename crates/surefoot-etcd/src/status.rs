@@ -62,6 +62,13 @@ pub struct MemberStatus {
     /// What it complains of, such as alarms.
     pub errors: Option<Vec<String>>,
     pub is_learner: Option<bool>,
+    /// The ids of the members that it lists itself, in hex, sorted; none where it is a learner. During an upgrade it may
+    /// list others than the leader does.
+    pub listed: Option<Vec<String>>,
+    /// Of its database's format, such as `3.6.0`; none before 3.6.
+    pub storage_version: Option<String>,
+    /// The version that the cluster is going down to; none where it is not.
+    pub downgrading_to: Option<String>,
     /// Alarms of the whole cluster as this member knows them, as `KIND MEMBER`.
     pub alarms: Option<Vec<String>>,
 }
@@ -157,8 +164,20 @@ async fn ask(cx: &Cx<'_>, member: &Member) -> Result<MemberStatus, Fault> {
         db_size_in_use: Some(status.raft_used_db_size()),
         errors: Some(status.errors().to_vec()),
         is_learner: Some(status.is_learner()),
+        listed: (!status.is_learner()).then(|| ids(&listed)),
+        storage_version: Some(status.storage_version().to_owned()).filter(|version| !version.is_empty()),
+        downgrading_to: status
+            .downgrade_info()
+            .filter(|info| info.enabled())
+            .map(|info| info.target_version().to_owned()),
         alarms: Some(alarms(status.errors())),
     })
+}
+
+fn ids(listed: &[etcd_client::Member]) -> Vec<String> {
+    let mut ids: Vec<String> = listed.iter().map(|member| hex(member.id())).collect();
+    ids.sort();
+    ids
 }
 
 /// The alarms among what a member complains of: `memberID:1234 alarm:NOSPACE` in etcd's words. The list of alarms

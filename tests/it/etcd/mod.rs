@@ -9,3 +9,4 @@ mod mirror;
 mod mirror_killed;
 mod restore;
 mod upkeep;
+mod versions;

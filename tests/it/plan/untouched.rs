@@ -92,7 +92,11 @@ fn a_plan_of_an_upgrade_changes_nothing_and_is_right() {
     }
     let scene = Scene::of("unu", "etcd/upgrade");
     programs(&scene.program, Etcd::V3_5, "3.5");
-    stays_so(&scene, "etcd/upgrade", &["-p", "etcd=3.5/etcd", "-p", "etcdctl=3.5/etcdctl"]);
+    stays_so(
+        &scene,
+        "etcd/upgrade",
+        &["-p", "etcd=3.5/etcd", "-p", "etcdctl=3.5/etcdctl", "-p", "etcdutl=3.5/etcdutl"],
+    );
 }
 
 #[test]

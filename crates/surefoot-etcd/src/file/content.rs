@@ -1,6 +1,7 @@
 //! What a snapshot holds: etcd's buckets within the bbolt database (etcd, server/storage/schema and mvcc/revision.go).
 
 use super::bolt::{Bolt, Bucket, BucketItem, bad};
+use serde::Deserialize;
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
@@ -21,6 +22,10 @@ pub struct SnapshotContent {
     pub compact_revision: Option<i64>,
     /// The last entry of the member's log that is in it; none where it does not say.
     pub consistent_index: Option<u64>,
+    /// Of the storage format; etcd writes it since 3.6 (server/storage/schema/migration.go).
+    pub storage_version: Option<String>,
+    /// The members that it lists.
+    pub members: Vec<MemberRecord>,
     /// Alarms that travel inside the file: member id and kind of each.
     pub alarms: Vec<(u64, &'static str)>,
     /// Whether its users are enabled.
@@ -73,6 +78,8 @@ impl SnapshotContent {
                 }
                 b"meta" if key == b"finishedCompactRev" => self.compact_revision = Some(revision(value)?),
                 b"meta" if key == b"consistent_index" => self.consistent_index = Some(index(value)?),
+                b"meta" if key == b"storageVersion" => self.storage_version = text(value),
+                b"members" => self.members.push(member(value)?),
                 b"alarm" => self.alarms.push(alarm(key)?),
                 b"auth" if key == b"authEnabled" => self.auth_enabled = value == [1],
                 _ => {}
@@ -87,6 +94,27 @@ impl SnapshotContent {
 fn revision(bytes: &[u8]) -> io::Result<i64> {
     let main = bytes.get(..8).filter(|_| bytes.len() >= REVISION).ok_or_else(|| bad("a revision is cut short"))?;
     Ok(i64::from_be_bytes(std::array::from_fn(|i| main[i])))
+}
+
+/// As etcd writes it (server/etcdserver/api/membership/member.go). What a later version leaves out has its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct MemberRecord {
+    pub id: u64,
+    #[serde(rename = "isLearner")]
+    pub is_learner: bool,
+    pub name: String,
+}
+
+fn member(value: &[u8]) -> io::Result<MemberRecord> {
+    serde_json::from_slice(value).map_err(|error| bad(&format!("a member that is not JSON: {error}")))
+}
+
+/// A short word; what is none is left out.
+fn text(bytes: &[u8]) -> Option<String> {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b".-+".contains(byte);
+    let word = bytes.len() <= 64 && bytes.iter().all(plain);
+    word.then(|| String::from_utf8_lossy(bytes).into_owned())
 }
 
 fn index(bytes: &[u8]) -> io::Result<u64> {

@@ -8,7 +8,7 @@ mod bolt;
 mod content;
 mod publish;
 
-pub use content::{SnapshotContent, content};
+pub use content::{MemberRecord, SnapshotContent, content};
 pub use publish::{create, exists, publish, with_suffix};
 
 use sha2::{Digest, Sha256};

@@ -17,7 +17,7 @@ mod urls;
 
 pub use edit::{FileEdit, Files, paths as edit_paths, plan};
 pub use process::{EtcdProcess, running};
-pub use settings::{EtcdSettings, ResolvedSettings, SettingLocation};
+pub use settings::{EtcdSettings, ResolvedSettings, Setting, SettingLocation};
 pub use unit::{EtcdUnit, Runner, binary, load};
 pub use urls::{Endpoint, endpoints, is_local, loopback_first, ports};
 

@@ -1,7 +1,8 @@
 //! `etcd.mirror_check`: what a mirror of a cluster would lose.
 
 use crate::client::{self, ANSWER, KeyRange, Member};
-use etcd_client::GetOptions;
+use etcd_client::{GetOptions, LeaseTimeToLiveOptions};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use surefoot_engine::action::{Action, Cx, Hosts, Inspection, UndoSupport, unseen};
@@ -9,6 +10,9 @@ use surefoot_engine::model::{Effect, Fault};
 
 /// Keys in one answer; they come without values.
 const PAGE: i64 = 5000;
+
+/// Leases that are asked for their keys at once.
+const AT_ONCE: usize = 16;
 
 /// Counts what `etcd.mirror` cannot carry: keys with leases, which become permanent, and users and roles, which must be
 /// made again. Revisions, versions and history are always lost.
@@ -52,30 +56,46 @@ impl Action for MirrorCheck {
         let users = member.call("user list", ANSWER, async move { auth.user_list().await }).await?;
         let mut auth = member.client.auth_client();
         let roles = member.call("role list", ANSWER, async move { auth.role_list().await }).await?;
-        let mut out = leased(&member, cx).await?;
-        (out.users, out.roles) = (users.users().to_vec(), roles.roles().to_vec());
-        Ok(out)
+        let keys = count(&member, cx).await?;
+        let (leased, examples) = leased(&member).await?;
+        let (users, roles) = (users.users().to_vec(), roles.roles().to_vec());
+        Ok(MirrorCheckOut { keys, leased, examples, users, roles })
     }
 }
 
 /// Page by page, each at its own newest revision: a count, not a snapshot.
-async fn leased(member: &Member, cx: &Cx<'_>) -> Result<MirrorCheckOut, Fault> {
-    let mut out = MirrorCheckOut { keys: 0, leased: 0, examples: Vec::new(), users: Vec::new(), roles: Vec::new() };
-    let mut from = KeyRange::All.start();
+async fn count(member: &Member, cx: &Cx<'_>) -> Result<u64, Fault> {
+    let (mut keys, mut from) = (0, KeyRange::All.start());
     loop {
         let options = GetOptions::new().with_keys_only().with_limit(PAGE);
         let page = member.get("read", from, KeyRange::All.within(options)).await?;
-        out.keys += page.kvs().len() as u64;
-        for pair in page.kvs().iter().filter(|pair| pair.lease() != 0) {
-            out.leased += 1;
-            if out.examples.len() < 10 {
-                out.examples.push(String::from_utf8_lossy(pair.key()).into_owned());
-            }
-        }
-        cx.sink.progress(out.keys, None);
+        keys += page.kvs().len() as u64;
+        cx.sink.progress(keys, None);
         match page.kvs().last().filter(|_| page.more()) {
             Some(last) => from = [last.key(), &[0]].concat(),
-            None => return Ok(out),
+            None => return Ok(keys),
         }
     }
+}
+
+/// How many keys have a lease, and the first ten. The leases are asked: since 3.7 a read of keys alone does not say which
+/// of them have one (etcd#21791).
+async fn leased(member: &Member) -> Result<(u64, Vec<String>), Fault> {
+    let mut client = member.client.lease_client();
+    let listed = member.call("lease list", ANSWER, async move { client.leases().await }).await?;
+    let ids: Vec<i64> = listed.leases().iter().map(etcd_client::LeaseStatus::id).collect();
+    let asked = stream::iter(ids).map(|id| keys_of(member, id)).buffer_unordered(AT_ONCE);
+    let of_each: Vec<Vec<Vec<u8>>> = asked.try_collect().await?;
+    let mut keys = of_each.concat();
+    keys.sort_unstable();
+    let examples = keys.iter().take(10).map(|key| String::from_utf8_lossy(key).into_owned()).collect();
+    Ok((keys.len() as u64, examples))
+}
+
+/// None of one that has ended since.
+async fn keys_of(member: &Member, lease: i64) -> Result<Vec<Vec<u8>>, Fault> {
+    let mut client = member.client.lease_client();
+    let options = Some(LeaseTimeToLiveOptions::new().with_keys());
+    let answer = member.call("lease", ANSWER, async move { client.time_to_live(lease, options).await }).await?;
+    Ok(answer.keys().to_vec())
 }

@@ -186,6 +186,11 @@ impl Restore {
                 let fault = Fault::missing(format!("{host} has neither etcdutl nor etcdctl"));
                 return Err(fault.hint("install etcd-client, or say where it lies with `tool:`"));
             }
+            script::CANNOT => {
+                let tool = output.text().trim().to_owned();
+                let fault = Fault::refused(format!("{tool} on {host} cannot restore snapshots"));
+                return Err(fault.hint("install etcdutl: since etcd 3.6, etcdctl cannot restore"));
+            }
             script::NO_FILE => return Err(Fault::missing(format!("{} is not on {host}", self.file))),
             script::NO_OWNER => return Err(Fault::missing(format!("{host} has no user `{owner}`"))),
             _ => {}

@@ -10,9 +10,14 @@ pub const NO_TOOL: i32 = 3;
 pub const NO_FILE: i32 = 4;
 pub const NO_OWNER: i32 = 5;
 
+pub const CANNOT: i32 = 6;
+
+/// A tool is asked what it can do: since 3.6 an `etcdctl` cannot restore.
 pub const TOOL: &str = r#"PATH=$PATH:/usr/local/bin:/opt/etcd/bin:/opt/etcd
+restores() { env -i PATH="$PATH" ETCDCTL_API=3 "$1" snapshot restore --help 2>&1 | grep -q -e --data-dir; }
 tool=${1:-$(command -v etcdutl || command -v etcdctl)}
 [ -n "$tool" ] && [ -x "$tool" ] || exit 3
+restores "$tool" || { echo "$tool"; exit 6; }
 [ -e "$2" ] || exit 4
 [ -z "$3" ] || id -u -- "$3" >/dev/null 2>&1 || exit 5
 echo "$tool"

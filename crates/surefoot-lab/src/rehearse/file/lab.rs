@@ -1,6 +1,6 @@
 //! `lab` of a rehearsal: which disposable hosts it takes.
 
-use crate::lab::{DataDisk, Etcd, HostSpec, LabError, LabName, LabSpec, Package};
+use crate::lab::{DataDisk, Etcd, HostSpec, LabError, LabName, LabSpec, Package, Release};
 use std::collections::BTreeSet;
 use std::str::FromStr;
 use surefoot_engine::load::{Fields, Form, Node, NodeValue, Shape, fields};
@@ -15,11 +15,37 @@ pub struct LabWish {
     pub packages: BTreeSet<Package>,
     /// One of these on every host.
     pub disk: Option<DataDisk>,
+    /// Whose programs lie beside the rehearsal's files, as `etcd-3.6`, `etcdctl-3.6` and `etcdutl-3.6`.
+    pub programs: Vec<EtcdName>,
+}
+
+/// A release as a rehearsal writes it: `3.6`, or `3.5.21`.
+#[derive(Clone, Debug)]
+pub struct EtcdName {
+    pub written: String,
+    pub release: Release,
+}
+
+impl FromStr for EtcdName {
+    type Err = LabError;
+
+    fn from_str(text: &str) -> Result<EtcdName, LabError> {
+        match text.parse()? {
+            Etcd::Release(release) => Ok(EtcdName { written: text.to_owned(), release }),
+            _ => Err(LabError::BadEtcd(text.to_owned())),
+        }
+    }
 }
 
 impl Default for LabWish {
     fn default() -> LabWish {
-        LabWish { hosts: LabSpec::numbered(3), etcd: Etcd::None, packages: BTreeSet::new(), disk: None }
+        LabWish {
+            hosts: LabSpec::numbered(3),
+            etcd: Etcd::None,
+            packages: BTreeSet::new(),
+            disk: None,
+            programs: Vec::new(),
+        }
     }
 }
 
@@ -49,6 +75,12 @@ const ETCD: Form = Form::Pattern {
     types: &["string"],
 };
 
+const RELEASE: Form = Form::Pattern {
+    pattern: "^(3\\.[567]|3\\.([5-9]|[1-9][0-9])\\.[0-9]+)$",
+    wanted: "3.5, 3.6, 3.7, or a release such as 3.5.21; in quotes.",
+    types: &["string"],
+};
+
 const DISK: Form =
     Form::Pattern { pattern: "^/[^:,\\\\ =]+=[0-9]+$", wanted: "PATH=MIB, such as /var/log=64.", types: &["string"] };
 
@@ -61,6 +93,8 @@ pub(super) static LAB: Shape = Shape {
             "How many, named etcd-1 and so on, or a list of their names; 3 by default. All are in the group `members`.";
         optional "etcd": ETCD, "\"3.6\"",
             "Which etcd they have: the newest 3.5, 3.6 or 3.7, a release such as 3.5.21, Debian's 3.4, or `none` (the default).";
+        optional "programs": Form::Set(&RELEASE), "[\"3.6\"]",
+            "Releases of etcd whose programs are put beside the rehearsal's files: `etcd-3.6`, `etcdctl-3.6`, `etcdutl-3.6`.";
         optional "packages": Form::Set(&PACKAGE), "[nginx-light, haproxy]",
             "Debian packages that they have, too. Services of these wait until they are started.";
         optional "disk": DISK, "/var/log=64",
@@ -71,7 +105,8 @@ pub(super) static LAB: Shape = Shape {
 pub(super) fn decode(node: &Node, problems: &mut Vec<Diagnostic>) -> LabWish {
     let mut wish = LabWish::default();
     let Some(mut fields) = Fields::of(node, &LAB, problems) else { return wish };
-    let [hosts, etcd, packages, disk] = ["hosts", "etcd", "packages", "disk"].map(|key| fields.take(key));
+    let keys = ["hosts", "etcd", "programs", "packages", "disk"];
+    let [hosts, etcd, programs, packages, disk] = keys.map(|key| fields.take(key));
     fields.finish(problems);
     if let Some(node) = hosts {
         wish.hosts = match &node.value {
@@ -82,11 +117,8 @@ pub(super) fn decode(node: &Node, problems: &mut Vec<Diagnostic>) -> LabWish {
     if let Some(etcd) = etcd.and_then(|node| word(node, problems)) {
         wish.etcd = etcd;
     }
-    if let Some(Node { value: NodeValue::Seq(packages), .. }) = packages {
-        wish.packages = packages.iter().filter_map(|package| word(package, problems)).collect();
-    } else if let Some(node) = packages {
-        problems.push(wrong(node, format!("`packages` is a list of names, this is {}", node.kind())));
-    }
+    wish.packages = words("packages", packages, problems).into_iter().collect();
+    wish.programs = words("programs", programs, problems);
     wish.disk = disk.and_then(|node| word(node, problems));
     wish
 }
@@ -101,6 +133,17 @@ fn numbered(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<LabName> {
         problems.push(wrong(node, message));
     }
     LabSpec::numbered(count.unwrap_or_default())
+}
+
+fn words<T: FromStr<Err = LabError>>(key: &str, list: Option<&Node>, problems: &mut Vec<Diagnostic>) -> Vec<T> {
+    match list.map(|node| (node, &node.value)) {
+        None => Vec::new(),
+        Some((_, NodeValue::Seq(nodes))) => nodes.iter().filter_map(|node| word(node, problems)).collect(),
+        Some((node, _)) => {
+            problems.push(wrong(node, format!("`{key}` is a list of names, this is {}", node.kind())));
+            Vec::new()
+        }
+    }
 }
 
 /// A text that the lab has a meaning for.
