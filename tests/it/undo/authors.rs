@@ -60,3 +60,20 @@ fn a_later_run_that_was_rolled_back_has_left_nothing() {
     }
     assert_eq!(bed.surefoot(&["rollback", &first, "--yes"]).0, 0);
 }
+
+#[test]
+fn a_plan_says_which_folder_of_the_run_others_have_filled() {
+    let bed = Bed::new();
+    let steps = "  - { id: folder, on: h, file: { path: $D/made, state: directory } }\n  \
+                 - { id: inside, on: h, file: { path: $D/made/own, content: x } }";
+    bed.runbook("", steps);
+    let (code, said) = bed.run();
+    assert_eq!(code, 0, "{said}");
+    let plan = || bed.surefoot(&["rollback", "last", "--plan"]).1;
+    assert!(!plan().contains("not empty"), "{}", plan());
+    bed.write("host/made/theirs", "precious");
+    let path = bed.at("host/made/theirs").display().to_string();
+    assert!(plan().contains(&format!("others have made {path}: ")), "{}", plan());
+    assert_eq!(bed.surefoot(&["rollback", "last", "--yes"]).0, 4);
+    assert_eq!(bed.text("made/theirs"), "precious");
+}

@@ -5,35 +5,13 @@
 
 use super::command;
 use super::context::{CheckContext, folded};
+use super::schemas::Schemas;
 use crate::action::{ActionKind, parse_format};
 use crate::load::{Node, NodeValue, suggested, unknown_key};
 use crate::model::Diagnostic;
 use crate::template::{Expr, Template, Templated};
 use serde_json::Value as Json;
 use std::rc::Rc;
-
-/// The schemas of one kind, made once for a check.
-pub(crate) struct Schemas {
-    pub parameters: Json,
-    pub outputs: Json,
-}
-
-impl Schemas {
-    pub fn of(kind: &ActionKind) -> Self {
-        Schemas { parameters: (kind.schema)().to_value(), outputs: (kind.out_schema)().to_value() }
-    }
-
-    /// What a schema stands for, where it only refers to another place in its root.
-    pub fn at<'s>(root: &'s Json, schema: &'s Json) -> &'s Json {
-        let target = schema.get("$ref").and_then(Json::as_str).and_then(|at| root.pointer(at.strip_prefix('#')?));
-        target.unwrap_or(schema)
-    }
-
-    /// The schemas any of which a value may fit.
-    pub fn alternatives(schema: &Json) -> Option<&[Json]> {
-        ["anyOf", "oneOf"].into_iter().find_map(|key| schema.get(key)?.as_array()).map(Vec::as_slice)
-    }
-}
 
 /// Decodes an action's parameters.
 pub(super) fn parameters(reader: &mut CheckContext, node: &Node, kind: &ActionKind) -> Templated {

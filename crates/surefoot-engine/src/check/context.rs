@@ -1,9 +1,9 @@
 //! What every part of the check needs: the source texts, the names that exist, and a place for what is wrong.
 
-use super::args::Schemas;
+use super::cache::RunbookCache;
 use super::checked::{ParamSpec, ParamType, Role};
 use super::defaults::StepDefaults;
-use super::uses::RunbookCache;
+use super::schemas::Schemas;
 use crate::action::{ActionKind, ActionRegistry};
 use crate::catalog::Location;
 use crate::load::{Document, Inventory, Node, suggested};

@@ -1,10 +1,9 @@
 //! `defaults`: keys of a step that every step has which does not have them itself.
 
-use super::context::CheckContext;
 use super::shapes::{BATCH_STEP, DEFAULTS, GATE_STEP, INNER, ROLL, USE_STEP};
 use crate::action::ActionRegistry;
 use crate::load::{Fields, Node, NodeKey, NodeValue, Shape};
-use crate::model::Effect;
+use crate::model::{Diagnostic, Effect};
 use std::borrow::Cow;
 
 /// Keys and values, as they were written: each step reads them as its own.
@@ -12,12 +11,12 @@ use std::borrow::Cow;
 pub(super) struct StepDefaults(Vec<(NodeKey, Node)>);
 
 impl StepDefaults {
-    pub fn read(reader: &mut CheckContext, node: &Node) -> StepDefaults {
-        let Some(mut fields) = Fields::of(node, &DEFAULTS, &mut reader.problems) else {
+    pub fn read(node: &Node, problems: &mut Vec<Diagnostic>) -> StepDefaults {
+        let Some(mut fields) = Fields::of(node, &DEFAULTS, problems) else {
             return StepDefaults::default();
         };
         let entries = DEFAULTS.names().filter_map(|name| fields.entry(name).cloned()).collect();
-        fields.finish(&mut reader.problems);
+        fields.finish(problems);
         StepDefaults(entries)
     }
 

@@ -1,10 +1,10 @@
 //! Paths on the controller that have something in them which a host has said: its word may be any text, `../../x` too. A run
 //! refuses what leaves the folder that stands before it.
 
-use super::args::Schemas;
 use super::checked::Step;
 use super::context::CheckContext;
 use super::names::StepNames;
+use super::schemas::Schemas;
 use super::shell_injection::is_number;
 use super::vars;
 use crate::model::Diagnostic;

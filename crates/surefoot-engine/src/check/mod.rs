@@ -5,6 +5,7 @@
 //! roles their hosts, [`params`] gives parameters their values. Connects to nothing.
 
 mod args;
+mod cache;
 mod checked;
 mod codes;
 mod command;
@@ -16,8 +17,10 @@ mod names;
 mod order;
 mod overlaps;
 mod params;
+mod parsed_step;
 mod retry;
 mod roles;
+mod schemas;
 mod scripted;
 mod secrets;
 mod shapes;
@@ -28,7 +31,7 @@ mod templates;
 mod uses;
 mod vars;
 
-pub(crate) use args::{Schemas, fit_so_far};
+pub(crate) use args::fit_so_far;
 pub use checked::{
     BatchChoice, Gate, InRoll, Need, OnFailure, ParamSpec, ParamType, Retry, Role, RollPart, Runbook, Step, UsedRunbook,
 };
@@ -36,6 +39,7 @@ pub use codes::CODES;
 pub use explain::explanation;
 pub use params::{fitting, missing_params, params, params_ahead, params_literal};
 pub use roles::{bind, in_order, misfits};
+pub(crate) use schemas::Schemas;
 pub use scripted::{add_action, with_actions};
 pub use shapes::{ACTION, PARAM, RETRY, ROLE, ROLL, ROLLING, RUNBOOK, STEP, USE_STEP};
 
@@ -43,12 +47,14 @@ use crate::action::{ActionRegistry, USE};
 use crate::load::{Document, Fields, Inventory, Node, NodeKey, NodeValue};
 use crate::model::{Diagnostic, Sources, StepId};
 use crate::template::Templated;
+use cache::RunbookCache;
 use context::CheckContext;
 use defaults::StepDefaults;
 use names::StepNames;
 use order::WaitGraph;
-use step::{ParsedStep, StepContext, StepSection};
-use uses::RunbookCache;
+use parsed_step::{ParsedStep, StepSection};
+use step::StepContext;
+use step::keys;
 
 /// What the check says of a document.
 #[derive(Debug)]
@@ -67,7 +73,7 @@ pub fn check(
     actions: &ActionRegistry,
 ) -> CheckReport {
     let (actions, problems) = with_actions(actions, document, sources);
-    let mut reader = CheckContext::new(sources, &actions, document, inventory, RunbookCache::of(document));
+    let mut reader = CheckContext::new(sources, &actions, document, inventory, RunbookCache::of(document, runbook));
     reader.problems = problems;
     reader.chain.push((document.location.clone(), document.root.span));
     let runbook = runbook(&mut reader, &document.root);
@@ -85,8 +91,9 @@ fn runbook(reader: &mut CheckContext, root: &Node) -> Option<Runbook> {
     fields.take("requires").into_iter().for_each(|node| requires(reader, node));
     fields.take("params").into_iter().for_each(|node| params::declared(reader, node));
     fields.take("hosts").into_iter().for_each(|node| roles::declared(reader, node));
-    reader.defaults = fields.take("defaults").map(|node| StepDefaults::read(reader, node)).unwrap_or_default();
-    let vars = fields.take("vars").map(|node| step::vars(reader, node)).unwrap_or_default();
+    reader.defaults =
+        fields.take("defaults").map(|node| StepDefaults::read(node, &mut reader.problems)).unwrap_or_default();
+    let vars = fields.take("vars").map(|node| keys::vars(reader, node)).unwrap_or_default();
     let steps = fields.take("steps");
     let mut drafts: Vec<ParsedStep> =
         steps.map(|node| step::list(reader, node, StepContext::Steps)).unwrap_or_default();
@@ -148,7 +155,7 @@ fn out(reader: &mut CheckContext, key: &NodeKey, node: &Node) -> ParsedStep {
     match &node.value {
         NodeValue::Map(entries) => {
             for (key, node) in entries {
-                step::check_name(reader, &key.text, key.span, "an entry of `out`");
+                keys::check_name(reader, &key.text, key.span, "an entry of `out`");
                 values.push((key.text.clone(), reader.any(node)));
             }
         }

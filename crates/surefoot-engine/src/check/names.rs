@@ -3,7 +3,7 @@
 use super::checked::{InRoll, RollPart};
 use super::context::CheckContext;
 use super::order::{Ids, WaitGraph};
-use super::step::ParsedStep;
+use super::parsed_step::ParsedStep;
 use super::templates::{self, TemplateSite, When};
 use super::vars;
 use crate::load::closest;

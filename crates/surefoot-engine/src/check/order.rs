@@ -3,8 +3,9 @@
 //! Works on the graph of waiting: a step without `needs` waits for a *prefix*, which stands for all steps up to one,
 //! so that the graph stays as small as the list.
 
+use super::checked::{Gate, Need};
 use super::context::CheckContext;
-use super::step::ParsedStep;
+use super::parsed_step::ParsedStep;
 use crate::model::Diagnostic;
 use petgraph::algo::toposort;
 use petgraph::graph::DiGraph;
@@ -71,7 +72,7 @@ impl<'d> WaitGraph<'d> {
             waits[n + i].extend(above);
             waits[i].extend(in_one_roll(drafts, i).then(|| all(i - 1)));
             match &draft.needs {
-                Some(needs) if draft.gate == super::Gate::Open => {
+                Some(needs) if draft.gate == Gate::Open => {
                     waits[i].extend(barrier.map(all));
                     waits[i].extend(needs.iter().filter_map(|need| resolve(reader, draft, need, drafts, ids)));
                 }
@@ -81,7 +82,7 @@ impl<'d> WaitGraph<'d> {
                 }
                 None => waits[i].extend(above),
             }
-            if draft.gate == super::Gate::Barrier {
+            if draft.gate == Gate::Barrier {
                 barrier = Some(i);
             }
         }
@@ -204,7 +205,7 @@ impl<'d> WaitGraph<'d> {
 fn resolve(
     reader: &mut CheckContext,
     draft: &ParsedStep,
-    (need, span): &(super::Need, crate::model::Span),
+    (need, span): &(Need, crate::model::Span),
     drafts: &[ParsedStep],
     ids: &Ids,
 ) -> Option<WaitsFor> {

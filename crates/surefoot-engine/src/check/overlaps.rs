@@ -6,7 +6,7 @@
 use super::checked::Step;
 use super::context::CheckContext;
 use super::names::StepNames;
-use super::step::ParsedStep;
+use super::parsed_step::ParsedStep;
 use super::templates::{self, When};
 use crate::model::{Diagnostic, Effect};
 use std::collections::HashMap;

@@ -4,6 +4,7 @@ use super::checked::{ParamSpec, ParamType, Runbook, UsedRunbook};
 use super::command;
 use super::context::CheckContext;
 use super::shapes::PARAM;
+use super::step::keys::check_name;
 use crate::action::Period;
 use crate::load::{Fields, GivenParameter, Node, NodeKey, NodeValue, did_you_mean};
 use crate::model::{Diagnostic, Sources, Span};
@@ -20,7 +21,7 @@ pub(super) fn declared(reader: &mut CheckContext, node: &Node) {
         return;
     };
     for (key, node) in entries {
-        super::step::check_name(reader, &key.text, key.span, "a parameter");
+        check_name(reader, &key.text, key.span, "a parameter");
         if let Some(spec) = declaration(reader, key, node) {
             reader.params.insert(key.text.clone(), spec);
         }

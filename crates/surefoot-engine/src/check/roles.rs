@@ -3,6 +3,7 @@
 use super::checked::{Role, Runbook, Step};
 use super::context::CheckContext;
 use super::shapes::ROLE;
+use super::step::keys::check_name;
 use crate::load::{Fields, Inventory, Node, NodeKey, NodeValue, did_you_mean};
 use crate::model::{Diagnostic, FileId, HostName, Sources, Span};
 use indexmap::IndexMap;
@@ -14,7 +15,7 @@ pub(super) fn declared(reader: &mut CheckContext, node: &Node) {
         return;
     };
     for (key, node) in entries {
-        super::step::check_name(reader, &key.text, key.span, "a role");
+        check_name(reader, &key.text, key.span, "a role");
         let role = role(reader, key, node);
         reader.roles.insert(key.text.clone(), role);
     }

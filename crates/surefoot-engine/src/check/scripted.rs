@@ -1,10 +1,11 @@
 //! Actions that are written in YAML, from their files to the registry that a runbook is checked with.
 
+use super::cache::RunbookCache;
 use super::checked::{ParamSpec, ParamType};
 use super::context::CheckContext;
 use super::params;
 use super::shapes::ACTION;
-use super::uses::RunbookCache;
+use super::step::keys::check_name;
 use crate::action::{ActionKind, ActionRegistry, BEFORE, ScriptedAction, ScriptedParam, USE};
 use crate::load::{Document, Fields, Node, NodeValue};
 use crate::model::{Diagnostic, Sources, Span};
@@ -43,7 +44,7 @@ pub fn add_action(all: &mut ActionRegistry, document: &Document, sources: &Sourc
 
 /// What the file of an action says, where that has no mistakes.
 fn action(document: &Document, sources: &Sources, known: &ActionRegistry) -> (Option<ScriptedAction>, Vec<Diagnostic>) {
-    let mut reader = CheckContext::new(sources, known, document, None, RunbookCache::of(document));
+    let mut reader = CheckContext::new(sources, known, document, None, RunbookCache::without_steps(document));
     let action = read(&mut reader, document);
     let action = action.filter(|_| !reader.has_errors());
     (action, reader.problems)
@@ -210,7 +211,7 @@ fn outputs(reader: &mut CheckContext, node: &Node) -> IndexMap<String, String> {
     };
     let mut outputs = IndexMap::new();
     for (key, node) in entries {
-        super::step::check_name(reader, &key.text, key.span, "an output");
+        check_name(reader, &key.text, key.span, "an output");
         outputs.extend(reader.literal(node, &format!("`{}`", key.text)).map(|text| (key.text.clone(), text)));
     }
     outputs

@@ -4,12 +4,12 @@
 //! What is secret follows from names, through `vars` and whatever filters: parameters of that type, and the outputs
 //! of steps with `secret: true`.
 
-use super::args::Schemas;
 use super::checked::{InRoll, ParamType, RollPart, Step};
 use super::context::CheckContext;
 use super::names::StepNames;
+use super::parsed_step::Used;
+use super::schemas::Schemas;
 use super::templates::{self, TemplateSite, When};
-use super::uses::Used;
 use super::vars;
 use crate::model::{Diagnostic, Span};
 use crate::template::{LazyVars, Ref, Templated};

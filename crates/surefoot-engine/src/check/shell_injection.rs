@@ -4,10 +4,10 @@
 //! Warned of are values that may be any text: parameters of type string, file, list and map, variables of the inventory,
 //! outputs that are no numbers; also through `vars`. A text that is one template as a whole is meant to be code.
 
-use super::args::Schemas;
 use super::checked::{ParamType, Step};
 use super::context::CheckContext;
 use super::names::StepNames;
+use super::schemas::Schemas;
 use super::vars;
 use crate::model::{Diagnostic, Span};
 use crate::template::{LazyVars, Ref, Template, Templated};

@@ -2,125 +2,27 @@
 
 mod common;
 mod effect;
-mod keys;
+mod enclosing;
+pub(super) mod keys;
 mod roll;
 
-pub(super) use keys::{check_name, on_failure, vars};
+pub(super) use enclosing::StepContext;
 
-use super::checked::{Gate, InRoll, Need, RollPart, Step};
+use super::checked::{Gate, Step};
 use super::context::CheckContext;
-use super::shapes::{BATCH_STEP, FINALLY, GATE_STEP, INNER, STEP, USE_STEP, VERIFY};
-use super::uses::{self, Used};
+use super::parsed_step::{ParsedStep, StepSection};
+use super::shapes::{STEP, USE_STEP};
+use super::uses;
 use super::{args, retry};
 use crate::action::{ActionKind, ROLLING, USE};
-use crate::load::{Fields, Node, NodeKey, NodeValue, Shape, closest, unknown_key};
+use crate::load::{Fields, Node, NodeKey, NodeValue, closest, unknown_key};
 use crate::model::{Diagnostic, Effect, Span, StepId};
 use crate::template::Templated;
 use common::Common;
 use effect::{Acting, is_opaque};
+use enclosing::EnclosingStep;
 use std::collections::HashSet;
 use std::sync::Arc;
-
-/// Where a step stands, which decides what it may be.
-#[derive(Clone, Copy)]
-pub(super) enum StepContext<'s> {
-    Steps,
-    Verify,
-    Finally,
-    /// The gate of a roll.
-    Gate(&'s EnclosingStep),
-    /// What a roll does to each batch.
-    Batch(&'s EnclosingStep),
-    Undo(&'s EnclosingStep),
-    Reconcile(&'s EnclosingStep),
-}
-
-impl StepContext<'_> {
-    fn shape(self) -> &'static Shape {
-        match self {
-            StepContext::Steps => &STEP,
-            StepContext::Verify => &VERIFY,
-            StepContext::Finally => &FINALLY,
-            StepContext::Gate(_) => &GATE_STEP,
-            StepContext::Batch(_) => &BATCH_STEP,
-            StepContext::Undo(_) | StepContext::Reconcile(_) => &INNER,
-        }
-    }
-}
-
-impl<'s> StepContext<'s> {
-    /// The user of the step or roll around it.
-    fn user(self) -> Option<&'s Templated> {
-        match self {
-            StepContext::Gate(owner)
-            | StepContext::Batch(owner)
-            | StepContext::Undo(owner)
-            | StepContext::Reconcile(owner) => owner.user.as_ref(),
-            StepContext::Steps | StepContext::Verify | StepContext::Finally => None,
-        }
-    }
-}
-
-/// The list of the runbook that a step is in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum StepSection {
-    Steps,
-    Verify,
-    Finally,
-}
-
-/// The step that an undo or a probe belongs to, or the roll of a step.
-pub(super) struct EnclosingStep {
-    id: StepId,
-    on: Option<String>,
-    user: Option<Templated>,
-}
-
-/// A step as far as it could be read, so that what refers to it can be checked even so.
-pub(super) struct ParsedStep {
-    pub id: StepId,
-    /// Where its own id stands, or the name of a checkpoint; `None` where one was made.
-    pub named: Option<Span>,
-    pub span: Span,
-    pub kind: Option<Arc<ActionKind>>,
-    pub on: Option<String>,
-    pub needs: Option<Vec<(Need, Span)>>,
-    pub gate: Gate,
-    pub part: StepSection,
-    pub roll: Option<InRoll>,
-    pub step: Option<Step>,
-    /// The runbook that it uses.
-    pub used: Option<Used>,
-}
-
-impl ParsedStep {
-    /// One that no text of the author's makes by itself: what is read after all steps, or a roll's choice.
-    pub fn made(step: Step) -> Self {
-        ParsedStep {
-            id: step.id.clone(),
-            named: None,
-            span: step.span,
-            kind: None,
-            on: None,
-            needs: None,
-            gate: Gate::Open,
-            part: StepSection::Steps,
-            roll: None,
-            step: Some(step),
-            used: None,
-        }
-    }
-
-    /// The roll that it belongs to.
-    pub fn roll_id(&self) -> Option<&StepId> {
-        self.roll.as_ref().map(|place| &place.roll)
-    }
-
-    /// Whether it is what a roll does to each batch.
-    pub fn is_of_batch(&self) -> bool {
-        self.roll.as_ref().is_some_and(|place| matches!(place.part, RollPart::Batch))
-    }
-}
 
 /// Reads a list of steps.
 pub(super) fn list(reader: &mut CheckContext, node: &Node, within: StepContext) -> Vec<ParsedStep> {

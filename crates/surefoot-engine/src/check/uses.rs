@@ -5,50 +5,27 @@
 //! using step's id as a prefix, and a frame that says whose names it knows. It sees nothing of the outer runbook, and
 //! the outer sees of it only parameters, roles and results.
 
-use super::checked::{OnFailure, ParamSpec, Role, Runbook, Step, UsedRunbook};
+use super::checked::{Gate, OnFailure, ParamSpec, Role, Runbook, Step, UsedRunbook};
 use super::context::CheckContext;
+use super::params;
+use super::parsed_step::{ParsedStep, Used};
 use super::shapes::STEP;
-use super::step::ParsedStep;
-use super::{Gate, params};
+use super::step::keys;
 use crate::action::USE;
 use crate::catalog::Location;
-use crate::load::{Document, Fields, Library, Node, NodeValue, suggested};
+use crate::load::{Document, Fields, Node, NodeValue, suggested};
 use crate::model::{Diagnostic, Span, StepId};
 use crate::template::Templated;
 use indexmap::IndexMap;
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
-
-/// The runbooks that may be used, and what the check has made of them so far.
-pub(super) struct RunbookCache<'a> {
-    library: &'a Library,
-    /// `None` where a file has mistakes: they are told.
-    checked: RefCell<HashMap<Location, Option<Rc<Runbook>>>>,
-}
-
-impl<'a> RunbookCache<'a> {
-    pub fn of(document: &'a Document) -> Rc<Self> {
-        Rc::new(RunbookCache { library: &document.used, checked: RefCell::default() })
-    }
-}
-
-/// What a `use` step says beside the keys of every step.
-pub(super) struct Used {
-    pub runbook: Rc<Runbook>,
-    /// Where the file is named.
-    pub span: Span,
-    pub bind: IndexMap<String, Templated>,
-    pub on_failure: OnFailure,
-}
 
 /// Reads a step that has `use`. The draft has its id, its place and its `needs`.
 pub(super) fn read(reader: &mut CheckContext, draft: &mut ParsedStep, mut fields: Fields) {
     let file = fields.take("use");
     let title = fields.take("title").map(|node| reader.text(node, "title"));
     let when = fields.take("when").and_then(|node| reader.expression(node, "`when`"));
-    let vars = fields.take("vars").map(|node| super::step::vars(reader, node)).unwrap_or_default();
-    let on_failure = fields.take("on_failure").map(|node| (node.span, super::step::on_failure(reader, node)));
+    let vars = fields.take("vars").map(|node| keys::vars(reader, node)).unwrap_or_default();
+    let on_failure = fields.take("on_failure").map(|node| (node.span, keys::on_failure(reader, node)));
     let (with, bind) = (fields.take("with"), fields.take("bind"));
     refuse_others(reader, fields);
     if let Some((span, OnFailure::Continue)) = on_failure {
@@ -127,7 +104,7 @@ fn within<'a>(reader: &mut CheckContext<'a>, document: &'a Document, span: Span)
     let mut inner = CheckContext::new(reader.sources, reader.actions, document, reader.inventory, reader.shelf.clone());
     inner.chain = reader.chain.clone();
     inner.chain.push((document.location.clone(), span));
-    let runbook = super::runbook(&mut inner, &document.root).filter(|_| !inner.has_errors());
+    let runbook = (reader.shelf.check)(&mut inner, &document.root).filter(|_| !inner.has_errors());
     reader.problems.extend(inner.problems.into_iter().map(|problem| with_use_site(problem, span)));
     runbook
 }

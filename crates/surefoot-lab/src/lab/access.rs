@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::error::LabError;
+use super::name::LabName;
 use super::run::run;
 use super::store::{Folder, LabRecord, write_private};
-use super::{LabError, LabName};
 
 /// Makes a client key for the lab and a host key for each host, and writes what ssh and the engine need.
 pub(super) fn write(folder: &Folder, record: &LabRecord) -> Result<(), LabError> {

@@ -6,9 +6,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::boot::{enter, power_on};
+use super::breaks::Break;
 use super::cgroup::HostCgroup;
+use super::error::LabError;
+use super::handle::Lab;
+use super::name::LabName;
 use super::run::output_of;
-use super::{Break, Lab, LabError, LabName, network, throttle};
+use super::{network, throttle};
 
 /// Lies on the data disk while it is filled.
 const FILLER: &str = ".filled-by-the-lab";
@@ -22,7 +26,14 @@ done 2>/dev/null
 :
 "#;
 
-pub(super) fn apply(lab: &Lab, host: &LabName, what: Break) -> Result<(), LabError> {
+impl Lab {
+    /// Breaks or fixes something on the host.
+    pub fn apply(&self, host: &LabName, what: Break) -> Result<(), LabError> {
+        apply(self, host, what)
+    }
+}
+
+fn apply(lab: &Lab, host: &LabName, what: Break) -> Result<(), LabError> {
     let index = lab.host_index(host)?;
     let group = HostCgroup::of(lab.name(), host)?;
     // Not while the lab, or this host, is being brought up or down.

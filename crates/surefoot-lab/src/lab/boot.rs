@@ -9,9 +9,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::cgroup::HostCgroup;
+use super::error::LabError;
+use super::name::LabName;
+use super::nspawn;
 use super::run::tail;
 use super::store::{Folder, LabRecord};
-use super::{LabError, LabName, nspawn};
 
 /// A host is up in about a second; a busy machine may need longer.
 const PATIENCE: Duration = Duration::from_secs(60);

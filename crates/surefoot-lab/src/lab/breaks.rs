@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::LabError;
+use super::error::LabError;
 
 /// One thing that breaks a host, or fixes it. `Display` and `FromStr` use the spelling of the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

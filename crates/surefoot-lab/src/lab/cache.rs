@@ -4,7 +4,8 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::{LabError, mounts, store};
+use super::error::LabError;
+use super::{mounts, store};
 
 const CACHE: &str = "/var/cache/surefoot/lab";
 

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{LabError, LabName, ids, throttle};
+use super::error::LabError;
+use super::name::LabName;
+use super::{ids, throttle};
 
 /// How long killing or freezing a host may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -124,7 +126,7 @@ pub(super) fn left(lab: &LabName) -> Result<Vec<PathBuf>, LabError> {
 }
 
 fn found() -> Result<Hierarchies, LabError> {
-    Hierarchies::find().ok_or_else(|| LabError::NotPossible(vec![super::MissingRequirement::CgroupV2]))
+    Hierarchies::find().ok_or_else(|| LabError::NotPossible(vec![super::missing::MissingRequirement::CgroupV2]))
 }
 
 /// Kills until nothing is left: a process that was on its way in, by the hand of a killed `up`, may come late.

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{HostState, Lab, LabError};
+use super::error::LabError;
+use super::handle::{HostState, Lab};
 
 /// One line for each host: name, address, state.
 pub fn table(lab: &Lab) -> Result<String, LabError> {

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{LabName, MissingRequirement};
+use super::missing::MissingRequirement;
+use super::name::LabName;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
@@ -19,7 +20,7 @@ pub enum LabError {
     BadEtcd(String),
     #[error("{0:?} is not the name of a Debian package: two or more of a-z, 0-9, `+`, `-` and `.`")]
     BadPackage(String),
-    #[error("{given:?} breaks nothing; there is {known}", given = .0, known = super::Break::spellings().collect::<Vec<_>>().join(", "))]
+    #[error("{given:?} breaks nothing; there is {known}", given = .0, known = super::breaks::Break::spellings().collect::<Vec<_>>().join(", "))]
     BadBreak(String),
     #[error("{0}")]
     BadSpec(String),
@@ -36,7 +37,7 @@ pub enum LabError {
     #[error("host {0} is on already")]
     On(LabName),
     #[error("host {host} cannot have {what}: {why}")]
-    CannotBreak { host: LabName, what: super::Break, why: String },
+    CannotBreak { host: LabName, what: super::breaks::Break, why: String },
     #[error("every network 10.77.1.0/24 to 10.77.254.0/24 is taken")]
     NoNetworkLeft,
     #[error("host {host} did not come up ({why}); its console said:\n{console}")]

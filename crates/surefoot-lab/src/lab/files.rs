@@ -4,9 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::error::LabError;
 use super::run::run;
+use super::spec::{DataDisk, HostSpec};
 use super::store::{Folder, HostFolder, LabRecord, make_private};
-use super::{DataDisk, HostSpec, LabError, access, mounts};
+use super::{access, mounts};
 
 /// Mounts the host's file system and writes what is its own: name, identity, keys.
 pub(super) fn prepare(folder: &Folder, record: &LabRecord, host: &HostSpec, lower: &[PathBuf]) -> Result<(), LabError> {

@@ -5,8 +5,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::error::LabError;
+use super::progress::{LabProgress, Say};
 use super::run::output_with;
-use super::{LabError, LabProgress, Say, cache, requirements, store};
+use super::{cache, requirements, store};
 
 /// From 1.21 on, Go fetches the toolchain that a module asks for (<https://go.dev/doc/toolchain>).
 const OLDEST: (u32, u32) = (1, 21);

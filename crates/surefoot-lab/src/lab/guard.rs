@@ -2,7 +2,10 @@
 
 use std::ops::Deref;
 
-use super::{Lab, LabError, LabSpec, Say};
+use super::error::LabError;
+use super::handle::Lab;
+use super::progress::Say;
+use super::spec::LabSpec;
 
 /// Takes its lab down when it is dropped. Should the process be killed before, the next `up` of any lab does it.
 #[derive(Debug)]

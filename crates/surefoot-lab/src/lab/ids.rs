@@ -7,7 +7,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::{LabError, LabName};
+use super::error::LabError;
+use super::name::LabName;
 
 /// The lab's cgroup, and the network namespace of its bridge.
 pub(super) fn of_lab(lab: &LabName) -> String {

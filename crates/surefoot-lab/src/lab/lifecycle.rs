@@ -5,14 +5,41 @@ use std::thread;
 use std::time::Instant;
 
 use super::boot::{await_sshd, power_on};
+use super::error::LabError;
+use super::handle::Lab;
+use super::name::LabName;
 use super::owner::OwnerProcess;
+use super::progress::{LabProgress, Say};
+use super::spec::LabSpec;
 use super::store::{self, Folder, LabRecord};
-use super::{
-    Lab, LabError, LabName, LabProgress, LabSpec, Say, access, cgroup, files, mounts, network, nspawn, requirements,
-    root,
-};
+use super::{access, cgroup, files, mounts, network, nspawn, requirements, root};
 
-pub(super) fn up(spec: &LabSpec, owner: Option<OwnerProcess>, say: Say) -> Result<Lab, LabError> {
+impl Lab {
+    /// Boots the lab and leaves it up when this process ends. Labs whose owner has died are removed first.
+    pub fn up(spec: &LabSpec, say: Say) -> Result<Lab, LabError> {
+        up(spec, None, say)
+    }
+
+    /// As [`Lab::up`], for as long as the process `pid` lives: once it has died, the next `up` of any lab, or
+    /// [`Lab::reap`], removes this one.
+    pub fn up_while(spec: &LabSpec, pid: u32, say: Say) -> Result<Lab, LabError> {
+        let owner = OwnerProcess::of(pid).ok_or(LabError::NoProcess(pid))?;
+        up(spec, Some(owner), say)
+    }
+
+    /// Removes the lab with everything that belongs to it, whatever state it is in. Removing what is not there
+    /// succeeds.
+    pub fn down(name: &LabName) -> Result<(), LabError> {
+        down(name)
+    }
+
+    /// Removes the labs whose owning process is dead; returns their names.
+    pub fn reap() -> Result<Vec<LabName>, LabError> {
+        reap()
+    }
+}
+
+fn up(spec: &LabSpec, owner: Option<OwnerProcess>, say: Say) -> Result<Lab, LabError> {
     spec.check()?;
     let missing = requirements();
     if !missing.is_empty() {
@@ -55,14 +82,14 @@ fn raise(folder: &Folder, record: &LabRecord, lower: &[PathBuf], say: Say) -> Re
     })
 }
 
-pub(super) fn down(name: &LabName) -> Result<(), LabError> {
+fn down(name: &LabName) -> Result<(), LabError> {
     let folder = Folder::of(name);
     let _lock = store::lock_to_remove(&folder)?;
     take_down(name, &folder)
 }
 
 /// One that cannot be removed keeps none of the others; its error comes last.
-pub(super) fn reap() -> Result<Vec<LabName>, LabError> {
+fn reap() -> Result<Vec<LabName>, LabError> {
     let mut reaped = Vec::new();
     let mut done = Ok(());
     for name in store::names()? {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::LabError;
+use super::error::LabError;
 use super::run::run;
 
 /// Mounts the host's own layer over those that it stands on, the topmost of them first, at `at`.

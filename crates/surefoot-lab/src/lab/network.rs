@@ -6,9 +6,11 @@
 
 use std::fs;
 
+use super::error::LabError;
+use super::ids;
+use super::name::LabName;
 use super::run::run;
 use super::store::LabRecord;
-use super::{LabError, LabName, ids};
 
 /// Where `ip netns` keeps its names.
 const NAMESPACES: &str = "/run/netns";

@@ -5,8 +5,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::error::LabError;
+use super::name::LabName;
 use super::store::{Folder, LabRecord};
-use super::{LabError, LabName, ids, mounts};
+use super::{ids, mounts};
 
 /// Enters the cgroups named in its first argument and becomes the rest of its arguments.
 const ENTER: &str = r#"for group in $1; do echo $$ >"$group/cgroup.procs" || exit; done; shift; exec "$@""#;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::LabError;
+use super::error::LabError;
 
 /// A package's name, as [Debian's policy] has it: at least two of a-z, 0-9, `+`, `-` and `.`, the first a letter or a
 /// digit. It becomes a word of apt's, so nothing else is let in: no version, no path, no option.

@@ -5,9 +5,13 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::error::LabError;
+use super::etcd::{Etcd, EtcdSource, GivenPrograms, Release};
 use super::go::Go;
+use super::handle::Lab;
+use super::progress::{LabProgress, Say};
 use super::run::run;
-use super::{Etcd, EtcdSource, GivenPrograms, LabError, LabProgress, Release, Say, cache, store};
+use super::{cache, store};
 
 /// Each with its Go module, whose root is the program.
 const PROGRAMS: [(&str, &str); 3] = [
@@ -38,6 +42,14 @@ pub(super) fn ensure(etcd: Etcd, say: Say) -> Result<Option<PathBuf>, LabError> 
             let gone = || LabError::BadSpec(format!("{programs} is not in the cache any more: give the folder again"));
             cache::ensure(&id, |_, _| Err(gone())).map(Some)
         }
+    }
+}
+
+impl Lab {
+    /// A folder on this machine with `etcd`, `etcdctl` and `etcdutl` of a release, for hosts of a lab. What is not in the
+    /// cache is built.
+    pub fn programs(release: Release, say: Say) -> Result<PathBuf, LabError> {
+        folder(release, say)
     }
 }
 

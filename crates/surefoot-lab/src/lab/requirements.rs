@@ -4,57 +4,17 @@
 //! be named.
 
 use std::env;
-use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::cgroup::Hierarchies;
+use super::error::LabError;
+use super::missing::MissingRequirement;
+use super::root;
 use super::run::output_of;
-use super::{LabError, root};
 use rustix::fs::inotify::CreateFlags;
 use rustix::io::Errno;
-
-/// Something that a lab needs and this machine lacks. `Display` says what, and what can be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MissingRequirement {
-    Linux,
-    Root,
-    /// The tool or file, and the Debian package that brings it.
-    Tool {
-        what: &'static str,
-        package: &'static str,
-    },
-    CgroupV2,
-    /// `cgroup.kill` came with Linux 5.14.
-    Kernel(String),
-    Overlay,
-    /// Inotify instances are used up; each host's systemd takes some.
-    Watches,
-    /// Packages are missing and there is no apt to install them.
-    Apt,
-}
-
-impl fmt::Display for MissingRequirement {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            MissingRequirement::Linux => f.write_str("it is not Linux"),
-            MissingRequirement::Root => f.write_str("it takes root to make namespaces, mounts and cgroups"),
-            MissingRequirement::Tool { what, package } => {
-                write!(f, "{what} is not there (Debian package {package})")
-            }
-            MissingRequirement::CgroupV2 => {
-                f.write_str("no writable cgroup v2 hierarchy at /sys/fs/cgroup or /sys/fs/cgroup/unified")
-            }
-            MissingRequirement::Kernel(release) => write!(f, "its Linux is {release}, older than 5.14"),
-            MissingRequirement::Watches => {
-                f.write_str("root has no inotify instances left: `sysctl fs.inotify.max_user_instances=1024`")
-            }
-            MissingRequirement::Overlay => f.write_str("its kernel offers no overlay file system"),
-            MissingRequirement::Apt => f.write_str("it has no apt-get to install what is missing"),
-        }
-    }
-}
 
 const TOOLS: [(&str, &str); 8] = [
     ("mmdebstrap", "mmdebstrap"),
@@ -109,15 +69,6 @@ pub fn install_missing(say: &dyn Fn(&str)) -> Result<(), LabError> {
     say(&format!("installing {}", packages.join(" ")));
     apt_get(&["update"])?;
     apt_get(&[&["install", "--yes", "--no-install-recommends"], packages.as_slice()].concat())
-}
-
-impl MissingRequirement {
-    fn package(&self) -> Option<&'static str> {
-        match self {
-            MissingRequirement::Tool { package, .. } => Some(package),
-            _ => None,
-        }
-    }
 }
 
 fn apt_get(words: &[&str]) -> Result<(), LabError> {

@@ -9,8 +9,12 @@ use std::process::{Command, Stdio};
 
 use sha2::{Digest, Sha256};
 
+use super::error::LabError;
+use super::etcd::Etcd;
+use super::progress::{LabProgress, Say};
 use super::run::{run, tail};
-use super::{Etcd, LabError, LabProgress, LabSpec, Say, cache, programs};
+use super::spec::LabSpec;
+use super::{cache, programs};
 
 pub(super) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 

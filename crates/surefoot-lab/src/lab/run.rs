@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use super::LabError;
+use super::error::LabError;
 
 /// Runs a tool and returns its standard output; a failure carries the end of its standard error.
 pub(super) fn run(program: &str, args: &[&str]) -> Result<String, LabError> {

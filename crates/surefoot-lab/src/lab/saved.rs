@@ -7,12 +7,28 @@ use std::thread;
 
 use super::boot::{await_sshd, power_on};
 use super::cgroup::HostCgroup;
+use super::error::LabError;
+use super::handle::Lab;
+use super::progress::{LabProgress, Say};
 use super::run::run;
+use super::spec::HostSpec;
 use super::store::{self, HostFolder};
-use super::{HostSpec, Lab, LabError, LabProgress, Say, mounts, network, root};
+use super::{mounts, network, root};
+
+impl Lab {
+    /// Keeps every host's files as they are now, to come back to. The hosts are switched off for it and boot again.
+    pub fn save(&self, say: Say) -> Result<(), LabError> {
+        save(self, say)
+    }
+
+    /// Boots every host with the files that [`Lab::save`] has kept; cables are plugged, disks are fast.
+    pub fn rewind(&self, say: Say) -> Result<(), LabError> {
+        rewind(self, say)
+    }
+}
 
 /// Switches every host off, keeps its files, and boots it again.
-pub(super) fn save(lab: &Lab, say: Say) -> Result<(), LabError> {
+fn save(lab: &Lab, say: Say) -> Result<(), LabError> {
     on_each_host(lab, say, |own, host| {
         store::remove(&own.saved())?;
         store::make_private(&own.saved())?;
@@ -22,7 +38,7 @@ pub(super) fn save(lab: &Lab, say: Say) -> Result<(), LabError> {
 }
 
 /// Brings back what was saved, whatever state the hosts and their cables are in.
-pub(super) fn rewind(lab: &Lab, say: Say) -> Result<(), LabError> {
+fn rewind(lab: &Lab, say: Say) -> Result<(), LabError> {
     on_each_host(lab, say, |own, host| {
         store::remove(&own.upper())?;
         copy(&own.saved().join("upper"), &own.upper())?;

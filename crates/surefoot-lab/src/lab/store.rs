@@ -11,8 +11,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::error::LabError;
+use super::name::LabName;
+use super::network;
 use super::owner::OwnerProcess;
-use super::{LabError, LabName, LabSpec, network};
+use super::spec::LabSpec;
 
 const BASE: &str = "/var/lib/surefoot/lab";
 

@@ -5,8 +5,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::LabError;
 use super::cgroup::{HostCgroup, write};
+use super::error::LabError;
 
 const V1_FILES: [&str; 2] = ["blkio.throttle.read_bps_device", "blkio.throttle.write_bps_device"];
 const V2_FILE: &str = "io.max";

@@ -1,6 +1,6 @@
 //! The keys of a step beside its action.
 
-use super::StepContext;
+use super::enclosing::StepContext;
 use super::keys::{become_user, env, for_each, on_failure, reason, vars};
 use crate::check::checked::OnFailure;
 use crate::check::context::CheckContext;

@@ -1,7 +1,7 @@
 //! What a step's effect demands of it: an id, a rollback, no blind repetition; only looking in some places.
 
-use super::StepContext;
 use super::common::Common;
+use super::enclosing::StepContext;
 use crate::action::{ActionKind, UndoSupport};
 use crate::check::context::CheckContext;
 use crate::model::{Diagnostic, Effect, Span};

@@ -3,11 +3,13 @@
 //! It becomes steps in a row, each of which knows its place in the roll: the gate, the choice of a batch, and what is
 //! done to the batch. What the roll says for all of its steps is laid under what they say themselves.
 
+use super::enclosing::{EnclosingStep, StepContext};
 use super::keys::{become_user, needs, on, on_failure, own_id, vars};
-use super::{EnclosingStep, ParsedStep, StepContext, list};
+use super::list;
 use crate::action::ROLLING;
-use crate::check::checked::{BatchChoice, Gate, InRoll, OnFailure, RollPart, Step};
+use crate::check::checked::{BatchChoice, Gate, InRoll, Need, OnFailure, RollPart, Step};
 use crate::check::context::CheckContext;
+use crate::check::parsed_step::ParsedStep;
 use crate::check::shapes;
 use crate::check::vars::merged;
 use crate::load::{Fields, Node, NodeValue, unknown_key};
@@ -151,7 +153,7 @@ fn leftover(reader: &mut CheckContext, fields: &Fields) {
 }
 
 /// The steps wait as one: for what the roll needs, and for one another. Where one of them is a wall, all are.
-fn together(drafts: &mut [ParsedStep], needs: Option<Vec<(super::Need, Span)>>) {
+fn together(drafts: &mut [ParsedStep], needs: Option<Vec<(Need, Span)>>) {
     let wall = drafts.iter().any(|draft| draft.gate == Gate::Barrier);
     for (place, draft) in drafts.iter_mut().enumerate() {
         draft.needs = needs.as_ref().map(|needs| if place == 0 { needs.clone() } else { Vec::new() });
