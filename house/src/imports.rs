@@ -9,8 +9,8 @@ use syn::{Item, UseTree};
 /// A module by its path: the crate, then each module.
 type Module = Vec<String>;
 
-/// The files of the largest circle, such as `surefoot::cli::args`; none where no two use each other.
-pub fn largest_cycle(sources: &[Source]) -> Vec<String> {
+/// The import cycles of more than `most` files, the largest first: their files, such as `surefoot::cli::args`.
+pub fn cycles(sources: &[Source], most: usize) -> Vec<Vec<String>> {
     let modules: Vec<Module> = sources.iter().map(module).collect();
     let index: HashMap<&Module, usize> = modules.iter().zip(0..).collect();
     let mut graph = DiGraph::<(), ()>::new();
@@ -27,10 +27,15 @@ pub fn largest_cycle(sources: &[Source]) -> Vec<String> {
             }
         }
     }
-    let cycle = tarjan_scc(&graph).into_iter().filter(|all| all.len() > 1).max_by_key(Vec::len);
-    let mut names: Vec<String> = cycle.into_iter().flatten().map(|one| modules[one.index()].join("::")).collect();
-    names.sort();
-    names
+    let named = |cycle: Vec<NodeIndex>| {
+        let mut names: Vec<String> = cycle.into_iter().map(|one| modules[one.index()].join("::")).collect();
+        names.sort();
+        names
+    };
+    let mut cycles: Vec<Vec<String>> =
+        tarjan_scc(&graph).into_iter().filter(|cycle| cycle.len() > most).map(named).collect();
+    cycles.sort_by_key(|cycle| std::cmp::Reverse(cycle.len()));
+    cycles
 }
 
 /// Files that use a crate which stands above their own.

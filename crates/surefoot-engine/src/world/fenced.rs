@@ -1,7 +1,7 @@
 //! A tunnel that carries nothing any more once the lease of its host may have run out: what goes through it (etcd's own
 //! API) no host can fence.
 
-use super::Tunnel;
+use super::host::Tunnel;
 use super::lease::{Lease, LeaseStatus};
 use std::io;
 use std::pin::Pin;

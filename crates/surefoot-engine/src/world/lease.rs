@@ -4,8 +4,9 @@
 //! lease for ended no later than the host does. Times that are shown are by the holder's clock, and decide nothing.
 //! The files on the host, and what is checked there, are `host.sh`'s.
 
+use super::host::Host;
+use super::script::Script;
 use super::wire::Fence;
-use super::{Host, Script};
 use crate::model::{Fault, FaultKind, HostName, RunId};
 use jiff::Timestamp;
 use rustix::process::{Pid, test_kill_process};
@@ -15,6 +16,9 @@ use std::fs;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+/// Who keeps the leases of a host wherever there is a way to become it.
+pub(super) const ROOT: &str = "root";
 
 /// Who wants to hold a host, as it is kept there for others to read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

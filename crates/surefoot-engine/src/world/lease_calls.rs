@@ -2,16 +2,14 @@
 //! breaks, since each of them may come twice.
 
 use super::agent_session::{AgentSession, Broken, random};
-use super::lease::{Acquired, Claim, Lease, LeaseInfo, LeaseStatus, Takeover, clock};
+use super::lease::{Acquired, Claim, Lease, LeaseInfo, LeaseStatus, ROOT, Takeover, clock};
 use super::remote_host::RemoteHost;
+use super::remote_job;
 use super::transport::Transport;
 use super::wire::{self, Fence, Frame, Tag, User};
 use crate::model::{Fault, FaultKind};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Who keeps the leases of a host wherever there is a way to become it.
-pub(super) const ROOT: &str = "root";
 
 /// How long the steps of another run have to end, for each user. That user could stop the shell that ends them.
 const EVICTION: Duration = Duration::from_secs(60);
@@ -44,7 +42,7 @@ impl<R: Transport> RemoteHost<R> {
                 let (number, left) = number.parse().ok().zip(left.parse().ok()).ok_or(self.strange(&frame.words))?;
                 Ok(Acquired::Held(LeaseInfo { number, left, claim: serde_json::from_slice(&frame.out).ok() }))
             }
-            ["refused", ..] => Err(refused(super::remote_job::code_of(&self.name, &frame.words, None))),
+            ["refused", ..] => Err(refused(remote_job::code_of(&self.name, &frame.words, None))),
             _ => Err(self.strange(&frame.words)),
         }
     }
@@ -88,7 +86,7 @@ impl<R: Transport> RemoteHost<R> {
         match frame.words.as_str() {
             "enlisted" => Ok(()),
             "fenced" => Err(self.fenced(&frame.out)),
-            words => Err(refused(super::remote_job::code_of(&self.name, words, None))),
+            words => Err(refused(remote_job::code_of(&self.name, words, None))),
         }
     }
 
@@ -129,7 +127,7 @@ impl<R: Transport> RemoteHost<R> {
                 let message = format!("{}: processes of another run could not be ended: {}", self.name, left.join(" "));
                 Err(Fault::new(FaultKind::Denied, message).hint("look at them on the host; then take it over again"))
             }
-            (Some("refused"), _) => Err(refused(super::remote_job::code_of(&self.name, &frame.words, None))),
+            (Some("refused"), _) => Err(refused(remote_job::code_of(&self.name, &frame.words, None))),
             _ => Err(self.strange(&frame.words)),
         }
     }
@@ -147,7 +145,7 @@ impl<R: Transport> RemoteHost<R> {
                 Ok(())
             }
             "fenced" => Err(lease.lose(&self.name, &frame.out)),
-            words => Err(refused(super::remote_job::code_of(&self.name, words, None))),
+            words => Err(refused(remote_job::code_of(&self.name, words, None))),
         }
     }
 

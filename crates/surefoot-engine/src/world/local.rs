@@ -1,6 +1,6 @@
 //! The controller: the machine that the engine runs on, driven like any other host but without ssh.
 
-use super::Tunnel;
+use super::host::Tunnel;
 use super::remote_host::{HostOptions, RemoteHost};
 use super::transport::{NotBegun, Process, ProcessExit, Transport};
 use crate::model::{Fault, HostName, RunId};

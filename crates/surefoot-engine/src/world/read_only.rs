@@ -3,11 +3,11 @@
 //! The gate is here, not in the actions: whatever they try, a host that is only looked at refuses every act. What goes
 //! past a host through its tunnels is refused by the two clients that speak there, by [`Host::looks_only`].
 
-use super::{
-    Acquired, ActId, Claim, Host, HostName, Incoming, LeaseStatus, Output, Script, Sink, Stream, Takeover, Tunnel,
-    World,
-};
-use crate::model::{Fault, FaultKind};
+use super::host::{Host, Incoming, Sink, Tunnel};
+use super::hosts::World;
+use super::lease::{Acquired, Claim, LeaseStatus, Takeover};
+use super::script::{ActId, Output, Script};
+use crate::model::{Fault, FaultKind, HostName, Stream};
 use async_trait::async_trait;
 use std::path::Path;
 use std::sync::Arc;

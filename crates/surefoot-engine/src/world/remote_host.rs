@@ -2,14 +2,15 @@
 //!
 //! Invariant: at most one live shell for each user, and all of them belong to the newest connection.
 
-use super::agent_session::{AgentSession, Broken, Hello, NotOpen};
+use super::agent_session::{AgentSession, Broken, Hello, NotOpen, random};
 use super::fenced::FencedStream;
-use super::lease::{Acquired, Claim, Lease, LeaseStatus, Takeover};
-use super::lease_calls::ROOT;
+use super::host::{Host, Incoming, Silent, Sink, Tunnel, WAITING};
+use super::lease::{Acquired, Claim, Lease, LeaseStatus, ROOT, Takeover};
 use super::quote::quote;
-use super::remote_job::RemoteJob;
+use super::remote_job::{self, RemoteJob};
+use super::script::{ActId, Output, Script};
 use super::transport::{ConnectProgress, NotBegun, Process, ProcessExit, Transport};
-use super::{ActId, Host, Incoming, Output, Script, Sink, Tunnel, WAITING, transfer, wire};
+use super::{transfer, wire};
 use crate::model::{Fault, FaultKind, HostName, RunId};
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -232,7 +233,7 @@ impl<R: Transport> RemoteHost<R> {
             if frame.out.len().max(frame.err.len()) > MAX_PROBE {
                 return Err(Fault::refused(format!("{}: a probe's output is longer than 16 MiB", self.name)));
             }
-            let code = super::remote_job::code_of(&self.name, &frame.words, script.timeout)?;
+            let code = remote_job::code_of(&self.name, &frame.words, script.timeout)?;
             return Ok(Output { code, stdout: frame.out, stderr: frame.err, truncated: false });
         }
         Err(Fault::new(FaultKind::Unreachable, format!("{}: the connection breaks again and again", self.name)))
@@ -241,7 +242,7 @@ impl<R: Transport> RemoteHost<R> {
     async fn tunnel(&self, address: &str) -> Result<Box<dyn Tunnel>, Fault> {
         let main = self.channel(None).await?;
         self.ours().await?;
-        let (host, port) = super::split_address(address)?;
+        let (host, port) = split_address(address)?;
         let tunnel = match self.road.dial(host, port).await {
             Err(NotBegun::Gone(_)) => {
                 self.replace(&main).await?;
@@ -311,7 +312,7 @@ impl<R: Transport> Host for RemoteHost<R> {
     async fn kill(&self, id: &ActId, user: Option<&str>) -> Result<(), Fault> {
         let kill = async {
             self.ours().await?;
-            RemoteJob::new(self, id, user, &super::Silent).kill(GRACE).await
+            RemoteJob::new(self, id, user, &Silent).kill(GRACE).await
         };
         self.traced(HostCall::Kill, kill).await
     }
@@ -429,7 +430,7 @@ fn shell_span(host: &HostName, user: Option<&str>) -> Span {
 
 /// From half of it to one and a half.
 fn jittered(pause: Duration) -> Result<Duration, Fault> {
-    let percent = super::random()?.bytes().map(u32::from).sum::<u32>() % 101 + 50;
+    let percent = random()?.bytes().map(u32::from).sum::<u32>() % 101 + 50;
     Ok(pause * percent / 100)
 }
 
@@ -521,4 +522,11 @@ fn digest(machine: &str) -> String {
     }
     let digest = Sha256::digest(format!("surefoot {machine}"));
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// `host:port`, with an IPv6 address in brackets.
+fn split_address(address: &str) -> Result<(&str, u16), Fault> {
+    let parts = address.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let (host, port) = parts.ok_or_else(|| Fault::value(format!("`{address}` is not `host:port`")))?;
+    Ok((host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host), port))
 }

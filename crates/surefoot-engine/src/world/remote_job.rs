@@ -3,10 +3,12 @@
 //! Invariant: the sink gets every byte of each stream once and in order, however often the connection breaks.
 
 use super::agent_session::{AgentSession, Broken};
+use super::host::Sink;
 use super::remote_host::RemoteHost;
+use super::script::{ActId, Output, Script};
 use super::transport::Transport;
 use super::wire::{self, BLOCK, Frame};
-use super::{ActId, Output, Script, Sink, Stream};
+use crate::model::Stream;
 use crate::model::{Fault, FaultKind, HostName};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::{Fuse, FusedFuture, FutureExt};

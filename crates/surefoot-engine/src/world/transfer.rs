@@ -3,9 +3,9 @@
 //! Invariant: a file that is found whole at its name is whole; what is left of a failed transfer is removed
 //! by the side that was writing it, also where the connection has gone.
 
+use super::host::{Incoming, Sink};
 use super::remote_host::RemoteHost;
 use super::transport::{ByteReader, Process, Transport, Writer, read_text};
-use super::{Incoming, Sink};
 use crate::model::{Fault, FaultKind, HostName};
 use std::future::Future;
 use std::io;

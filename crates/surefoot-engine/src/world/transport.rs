@@ -1,6 +1,6 @@
 //! How commands are started on a machine: what ssh and the controller differ in, and nothing else.
 
-use super::Tunnel;
+use super::host::Tunnel;
 use crate::model::Fault;
 use async_trait::async_trait;
 use std::future::Future;

@@ -2,7 +2,7 @@
 
 use super::lease::Takeover;
 use super::quote::{quote, quote_bytes};
-use super::{Script, fits};
+use super::script::{Script, fits};
 use crate::model::Fault;
 use bytes::{Buf, Bytes, BytesMut};
 use std::time::Duration;
@@ -13,7 +13,7 @@ const PROGRAM: &str = include_str!("host.sh");
 /// Blocks of this many bytes are what `poll` counts in.
 pub(super) const BLOCK: u64 = 4096;
 
-/// Above this a script's standard input is a file's job ([`super::Host::put`]).
+/// Above this a script's standard input is a file's job ([`super::host::Host::put`]).
 const MAX_STDIN: usize = 4 << 20;
 
 /// The disk is full, and something that was kept back was given up: there is room to ask again.

@@ -1,6 +1,6 @@
 //! One fault at one moment: the run, the fault, what the operator does then, and the judgement.
 
-use super::RehearsalError;
+use super::error::RehearsalError;
 use super::fault::InjectedFault;
 use super::fault_injector::FaultInjector;
 use super::judge;

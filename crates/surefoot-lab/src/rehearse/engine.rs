@@ -1,6 +1,6 @@
 //! The program as a child: its events as they come to its record, and signals to it.
 
-use super::RehearsalError;
+use super::error::RehearsalError;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};

@@ -1,7 +1,7 @@
 //! The hand that breaks things: brings an engine to a moment, holds it there, and does what the fault says.
 
-use super::RehearsalError;
 use super::engine::EngineProcess;
+use super::error::RehearsalError;
 use super::fault::InjectedFault;
 use super::point::{FaultMoment, StepTrace};
 use super::prepared_lab::{CaseFolder, PreparedLab};

@@ -1,6 +1,6 @@
 //! A host as it looks: its files with contents, modes and owners, and its units' states.
 
-use super::RehearsalError;
+use super::error::RehearsalError;
 use crate::lab::{Lab, LabName};
 use std::collections::BTreeSet;
 

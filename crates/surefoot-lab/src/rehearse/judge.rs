@@ -1,7 +1,7 @@
 //! What became of a case, seen from outside: was data lost, was anything untrue?
 
-use super::RehearsalError;
 use super::engine::EngineExit;
+use super::error::RehearsalError;
 use super::host_snapshot::HostSnapshot;
 use super::prepared_lab::{CaseFolder, PreparedLab, RehearsedProgram};
 use super::recovery::End;

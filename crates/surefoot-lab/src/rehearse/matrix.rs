@@ -1,8 +1,8 @@
 //! Every fault at every moment of every step, or a sample of that, over as many labs as there are.
 
-use super::RehearsalError;
 use super::case::{CaseResult, FaultCase, cases_of};
 use super::engine::EngineExit;
+use super::error::RehearsalError;
 use super::fault::InjectedFault;
 use super::point::{StepTrace, traces};
 use super::prepared_lab::{PreparedLab, RehearsedProgram};

@@ -9,6 +9,7 @@
 
 mod case;
 mod engine;
+mod error;
 mod fault;
 mod fault_injector;
 mod file;
@@ -25,6 +26,7 @@ mod state_disk;
 mod table;
 
 pub use case::{CaseOutcome, CaseResult, FaultCase};
+pub use error::RehearsalError;
 pub use fault::InjectedFault;
 pub use file::{LabWish, REHEARSAL, Rehearsal, load, load_at};
 pub use matrix::{CaseSelection, Matrix};
@@ -32,23 +34,3 @@ pub use point::{FaultMoment, Point};
 pub use prepared_lab::{PreparedLab, RehearsedProgram};
 pub use results::Results;
 pub use table::markdown;
-
-/// What keeps a case from being carried out or judged; never what a case finds.
-#[derive(Debug, thiserror::Error)]
-pub enum RehearsalError {
-    #[error(transparent)]
-    Lab(#[from] crate::lab::LabError),
-    #[error(transparent)]
-    Journal(#[from] surefoot_engine::journal::JournalError),
-    #[error("{what}: {source}")]
-    Io { what: String, source: std::io::Error },
-    #[error("{0}")]
-    Other(String),
-}
-
-impl RehearsalError {
-    fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> RehearsalError {
-        let what = what.into();
-        move |source| RehearsalError::Io { what, source }
-    }
-}

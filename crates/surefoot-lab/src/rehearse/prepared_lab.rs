@@ -1,7 +1,7 @@
 //! What is rehearsed, and where: a lab that was prepared and saved, and a folder of its own for each case.
 
-use super::RehearsalError;
 use super::engine::{EngineExit, EngineProcess};
+use super::error::RehearsalError;
 use super::host_snapshot::HostSnapshot;
 use super::state_disk::StateDisk;
 use crate::lab::{LabGuard, LabName};

@@ -1,8 +1,8 @@
 //! What an operator does after a fault: goes on, or back; looks and settles where an outcome is unknown; and holds the
 //! program to each word that it says on the way.
 
-use super::RehearsalError;
 use super::engine::{EngineExit, EngineProcess};
+use super::error::RehearsalError;
 use super::prepared_lab::{CaseFolder, PreparedLab, RehearsedProgram};
 use crate::lab::LabName;
 use std::fmt::Write;

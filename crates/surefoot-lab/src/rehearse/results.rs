@@ -1,7 +1,7 @@
 //! The verdicts of a matrix, kept as they come, so that one that was cut off goes on where it was.
 
-use super::RehearsalError;
 use super::case::{CaseResult, FaultCase};
+use super::error::RehearsalError;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Two engines for one cluster: the second must be refused while the first lives, and the first once it was taken over.
 
-use super::RehearsalError;
 use super::engine::{EngineExit, EngineProcess};
+use super::error::RehearsalError;
 use super::fault::InjectedFault;
 use super::prepared_lab::{CaseFolder, RehearsedProgram};
 use std::thread::sleep;

@@ -1,6 +1,6 @@
 //! How often the acts of a run were started, by the records that the hosts have of them.
 
-use super::RehearsalError;
+use super::error::RehearsalError;
 use super::prepared_lab::{CaseFolder, PreparedLab};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! A small disk in memory for a run's state folder, so that it can be full.
 
-use super::RehearsalError;
+use super::error::RehearsalError;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 //! An sshd drops handshakes at random once ten are going on (`MaxStartups 10:30:100`). A host of its own has one from us;
 //! a jump host has those of all that are behind it.
 
-use super::SshTarget;
+use super::target::SshTarget;
 use std::collections::HashMap;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};

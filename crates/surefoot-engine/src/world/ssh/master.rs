@@ -1,8 +1,8 @@
 //! One ssh process that holds the connection to a host, and the bound on what goes through it.
 
-use super::SshTarget;
 use super::folder::ControlFolder;
 use super::progress;
+use super::target::SshTarget;
 use crate::model::Fault;
 use crate::world::transport::{ConnectProgress, Process};
 use std::path::Path;

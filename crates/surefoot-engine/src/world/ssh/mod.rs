@@ -14,7 +14,7 @@ mod target;
 
 pub use target::SshTarget;
 
-use super::Tunnel;
+use super::host::Tunnel;
 use super::remote_host::{HostOptions, RemoteHost};
 use super::transport::{ConnectProgress, NotBegun, Process, ProcessExit, Transport};
 use crate::model::{Fault, FaultKind, RunId};

@@ -1,6 +1,6 @@
 //! What ssh's own words mean, and what the operator can do about it.
 
-use super::SshTarget;
+use super::target::SshTarget;
 use crate::model::{Fault, FaultKind};
 
 /// What keeps a host from being trusted, or us from being let in: it is there, and nobody may go on without it as if it
