@@ -1,6 +1,6 @@
 //! A run as JSON: each event on a line of its own, as the journal holds it.
 
-use super::Places;
+use super::places::Places;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use std::io::Write;

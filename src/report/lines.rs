@@ -1,7 +1,8 @@
 //! A run as plain lines: one for each thing that happened. Right for a pipe, a log file, a dumb terminal.
 
+use super::labels;
+use super::places::Places;
 use super::safe::clean;
-use super::{Places, labels};
 use indexmap::IndexMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,7 +1,8 @@
 //! One run, as its journal tells it: `show` and `runs`.
 
+use super::places::Places;
 use super::safe::clean;
-use super::{Places, labels, lines, result};
+use super::{labels, lines, result};
 use std::fmt::Write;
 use surefoot_engine::catalog::Identity;
 use surefoot_engine::model::{AcquiredLease, HostName, PauseRequest, RunState, StepId, TaskRecord, TaskState};

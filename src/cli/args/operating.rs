@@ -1,6 +1,7 @@
 //! Commands for a run that is there: roll it back, decide, approve, pause, cancel, clean up.
 
-use super::{LogFormat, RunOptions};
+use super::LogFormat;
+use super::running::RunOptions;
 use crate::cli::{complete, durations};
 use clap::{ArgGroup, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;

@@ -17,7 +17,8 @@ mod tests;
 mod ui;
 mod view;
 
-use super::{Places, lines};
+use super::lines;
+use super::places::Places;
 use feed::Feed;
 use keys::{KeyDecoder, KeyPress};
 pub use screen::can_draw;

@@ -1,6 +1,8 @@
 //! `approve`: a question to the operator.
 
-use super::{Action, Change, Cx, Inspection, TestMode, UndoSupport};
+use super::context::Cx;
+use super::kind::{TestMode, UndoSupport};
+use super::{Action, Change, Inspection};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,9 @@
 //! `assert`: guards.
 
-use super::{Action, Condition, Cx, Inspection, TestMode, UndoSupport, unseen};
+use super::context::Cx;
+use super::kind::{TestMode, UndoSupport};
+use super::value::Condition;
+use super::{Action, Inspection, unseen};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,6 +1,8 @@
 //! `checkpoint`: a place to roll back to.
 
-use super::{Action, Cx, Inspection, TestMode, UndoSupport, unseen};
+use super::context::Cx;
+use super::kind::{TestMode, UndoSupport};
+use super::{Action, Inspection, unseen};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,6 +1,7 @@
 //! What `sh` and `exec` share: how a command is looked at, run, and what it gives.
 
-use super::{Action, Change, Cx, Inspection};
+use super::context::Cx;
+use super::{Action, Change, Inspection};
 use crate::model::Fault;
 use crate::world::{Output, Script};
 use schemars::JsonSchema;

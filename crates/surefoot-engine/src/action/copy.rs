@@ -1,7 +1,10 @@
 //! `copy`: a file from the controller to a host.
 
+use super::context::Cx;
 use super::files::{self, Attributes, Contents, LocalFile, Original, Owned, Was};
-use super::{Action, Change, Cx, HostPath, Inspection, Leftover, LocalPath, Mode, UndoSupport};
+use super::kind::UndoSupport;
+use super::value::{HostPath, LocalPath, Mode};
+use super::{Action, Change, Inspection, Leftover};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

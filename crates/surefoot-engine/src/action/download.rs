@@ -1,9 +1,12 @@
 //! `download`: a file from the web to a host.
 
+use super::context::Cx;
 use super::copy::Copied;
 use super::files::{self, Attributes, Contents, Original, Was};
+use super::kind::UndoSupport;
+use super::value::{HostPath, Mode};
 use super::web::{self, WebTls};
-use super::{Action, Change, Cx, HostPath, Inspection, Leftover, Mode, UndoSupport};
+use super::{Action, Change, Inspection, Leftover};
 use crate::http::{Response, Url};
 use crate::model::{Effect, Fault, FaultKind, HostName};
 use crate::world::Script;

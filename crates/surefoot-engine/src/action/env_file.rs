@@ -1,7 +1,10 @@
 //! `env_file`: variables in a file that systemd reads as a unit's environment.
 
+use super::context::Cx;
 use super::files::{self, Attributes, Contents, Original, Was};
-use super::{Action, Change, Cx, HostPath, Inspection, Leftover, UndoSupport, environment};
+use super::kind::UndoSupport;
+use super::value::HostPath;
+use super::{Action, Change, Inspection, Leftover, environment};
 use crate::model::{Effect, Fault};
 use indexmap::IndexMap;
 use schemars::JsonSchema;

@@ -1,7 +1,10 @@
 //! `exec`: a program on a host, without a shell.
 
 use super::command::{self, CommandOut};
-use super::{Action, Cx, HostPath, Inspection, TestMode, UndoSupport};
+use super::context::Cx;
+use super::kind::{TestMode, UndoSupport};
+use super::value::HostPath;
+use super::{Action, Inspection};
 use crate::model::{Effect, Fault};
 use crate::world::quote::quote;
 use crate::world::{Script, fits};

@@ -1,7 +1,10 @@
 //! `fetch`: a file from a host to the controller.
 
+use super::context::Cx;
 use super::files::{self, Remote};
-use super::{Action, Change, Cx, HostPath, Inspection, UndoSupport};
+use super::kind::UndoSupport;
+use super::value::HostPath;
+use super::{Action, Change, Inspection};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,10 @@
 //! `file`: a file with its content, a directory, a link, or nothing at a path.
 
+use super::context::Cx;
 use super::files::{self, Attributes, Contents, Original, Was};
-use super::{Action, Change, Cx, HostPath, Inspection, Leftover, Mode, UndoSupport};
+use super::kind::UndoSupport;
+use super::value::{HostPath, Mode};
+use super::{Action, Change, Inspection, Leftover};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

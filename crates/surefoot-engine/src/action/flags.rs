@@ -1,8 +1,11 @@
 //! `flags`: flags of a command line, in a systemd unit or in the manifest of a static pod.
 
 use super::command_line::{self, FlagsLocation, UnitCommand, WantedFlags};
+use super::context::Cx;
 use super::files::{self, Attributes, Contents, Original, Was};
-use super::{Action, Change, Cx, HostPath, Inspection, Leftover, Mode, UndoSupport};
+use super::kind::UndoSupport;
+use super::value::{HostPath, Mode};
+use super::{Action, Change, Inspection, Leftover};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
 use indexmap::IndexMap;

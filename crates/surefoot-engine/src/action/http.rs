@@ -1,7 +1,9 @@
 //! `http`: a question to a web server, or an order.
 
+use super::context::Cx;
+use super::kind::UndoSupport;
 use super::web::{self, WebTls};
-use super::{Action, Cx, Inspection, UndoSupport, unseen};
+use super::{Action, Inspection, unseen};
 use crate::http::Url;
 use crate::model::{Effect, Fault, FaultKind};
 use bytes::Bytes;

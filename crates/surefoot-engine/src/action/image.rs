@@ -1,6 +1,6 @@
 //! What is at paths, below them and in units now, for who must know whether others have changed it.
 
-use super::Cx;
+use super::context::Cx;
 use super::files::{check, script};
 use crate::model::{Fault, Image, Images};
 use crate::world::{Output, Script};

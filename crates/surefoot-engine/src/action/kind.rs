@@ -1,6 +1,7 @@
 //! A type of action, erased into a row of a table.
 
-use super::{Action, Cx, Inspection, Leftover};
+use super::context::Cx;
+use super::{Action, Inspection, Leftover};
 use crate::model::{Effect, Fault, Outputs};
 use futures_util::future::BoxFuture;
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};

@@ -1,7 +1,10 @@
 //! `move`: a new name for a file or folder on a host.
 
+use super::context::Cx;
 use super::files::{self, check, script};
-use super::{Action, Change, Cx, HostPath, Inspection, Leftover, UndoSupport};
+use super::kind::UndoSupport;
+use super::value::HostPath;
+use super::{Action, Change, Inspection, Leftover};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
 use schemars::JsonSchema;

@@ -1,7 +1,10 @@
 //! `remove`: a file or folder of a host goes away, and can come back.
 
+use super::context::Cx;
 use super::files::{self, Keep};
-use super::{Action, Change, Cx, HostPath, Inspection, Leftover, Stays, UndoSupport};
+use super::kind::{Stays, UndoSupport};
+use super::value::HostPath;
+use super::{Action, Change, Inspection, Leftover};
 use crate::model::{Effect, Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,9 @@
 //! The key that makes a roll of a list of steps; what runs as a task of its own is the choice of each batch, so that
 //! the order is on record, and what was chosen once is not chosen again when the run is taken up.
 
-use super::{Action, ActionKind, Cx, Inspection, TestMode, UndoSupport, unseen};
+use super::context::Cx;
+use super::kind::{ActionKind, TestMode, UndoSupport};
+use super::{Action, Inspection, unseen};
 use crate::model::{Effect, Fault, HostName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -3,8 +3,9 @@
 //! Each script is run by the host's `sh -e`, as the step says whom by. It gets every parameter as a variable of that
 //! name, and in `undo` what `inspect` printed before the change as `before`; lists and maps come as JSON.
 
+use super::context::Cx;
 use super::kind::{ActionKind, Erased, ErasedChange, ErasedSeen};
-use super::{Cx, TestMode, UndoSupport};
+use super::kind::{TestMode, UndoSupport};
 use crate::model::{Effect, Fault, Outputs, path_of};
 use crate::template::{Scope, Templated};
 use crate::world::{Script, fits};

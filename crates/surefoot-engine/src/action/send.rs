@@ -1,8 +1,11 @@
 //! `send`: a file from one host to others.
 
+use super::context::Cx;
 use super::copy::Copied;
 use super::files::{self, Attributes, Contents, Original, Remote, Was};
-use super::{Action, Change, Cx, HostPath, Hosts, Inspection, Leftover, Mode, UndoSupport};
+use super::kind::UndoSupport;
+use super::value::{HostPath, Hosts, Mode};
+use super::{Action, Change, Inspection, Leftover};
 use crate::model::{Effect, Fault};
 use crate::world::Host;
 use schemars::JsonSchema;

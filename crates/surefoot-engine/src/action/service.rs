@@ -3,9 +3,11 @@
 //! What is to be done is issued without waiting for it, and awaited afterwards: so the members of a quorum, which
 //! come up only together, are all issued before any is awaited.
 
+use super::context::Cx;
+use super::kind::UndoSupport;
 use super::poll::Pace;
 use super::systemd::{UnitStatus, journal};
-use super::{Action, Change, Cx, Inspection, UndoSupport, files};
+use super::{Action, Change, Inspection, files};
 use crate::model::{Effect, Fault, FaultKind};
 use crate::world::Script;
 use schemars::JsonSchema;

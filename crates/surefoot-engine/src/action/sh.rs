@@ -1,7 +1,10 @@
 //! `sh`: shell text on a host.
 
 use super::command::{self, CommandOut};
-use super::{Action, Cx, HostPath, Inspection, TestMode, UndoSupport};
+use super::context::Cx;
+use super::kind::{TestMode, UndoSupport};
+use super::value::HostPath;
+use super::{Action, Inspection};
 use crate::model::{Effect, Fault};
 use crate::world::{Script, fits};
 use schemars::JsonSchema;

@@ -1,6 +1,7 @@
 //! Units of systemd, for the actions that change them or wait for them.
 
-use super::{Cx, files};
+use super::context::Cx;
+use super::files;
 use crate::model::Fault;
 use crate::world::Script;
 

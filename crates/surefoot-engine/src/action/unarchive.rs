@@ -5,8 +5,11 @@
 //! replaced is kept there. The same list leads back, from wherever it was cut off: what is neither as it came nor as it was
 //! is somebody else's.
 
+use super::context::Cx;
 use super::files::{self, Keep, LocalFile, Was, script};
-use super::{Action, Change, Cx, HostPath, Inspection, Leftover, LocalPath, Mode, UndoSupport, read};
+use super::kind::UndoSupport;
+use super::value::{HostPath, LocalPath, Mode};
+use super::{Action, Change, Inspection, Leftover, read};
 use crate::model::{Effect, Fault};
 use crate::world::Script;
 use schemars::JsonSchema;

@@ -1,6 +1,8 @@
 //! `use`: the end of a used runbook. No row of the table of kinds: the key `use` names a file, not parameters.
 
-use super::{Action, ActionKind, Cx, Inspection, TestMode, UndoSupport, unseen};
+use super::context::Cx;
+use super::kind::{ActionKind, TestMode, UndoSupport};
+use super::{Action, Inspection, unseen};
 use crate::model::{Effect, Fault, Outputs};
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,9 +1,12 @@
 //! `wait`: until the world is as it should be.
 
+use super::context::Cx;
+use super::kind::UndoSupport;
 use super::poll::Pace;
 use super::systemd::UnitStatus;
+use super::value::{Address, HostPath, Period};
 use super::web::{self, WebTls};
-use super::{Action, Address, Cx, HostPath, Inspection, Period, UndoSupport, files, unseen};
+use super::{Action, Inspection, files, unseen};
 use crate::http::Url;
 use crate::model::{Effect, Fault, FaultKind};
 use crate::world::Script;

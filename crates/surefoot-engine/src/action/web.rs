@@ -1,6 +1,8 @@
 //! Web servers as a host sees them: the connection is the host's own, and so are the certificates.
 
-use super::{Cx, HostPath, read};
+use super::context::Cx;
+use super::read;
+use super::value::HostPath;
 use crate::http::{self, Connection, Url};
 use crate::model::Fault;
 use crate::world::Host;

@@ -1,6 +1,8 @@
 //! The runbooks in the program: `runbooks/` as it was when the program was built.
 
-use super::{Found, Location, Source, is_runbook, name_of};
+use super::location::Location;
+use super::source::Source;
+use super::{Found, is_runbook, name_of};
 use include_dir::{Dir, DirEntry, include_dir};
 use std::path::{Path, PathBuf};
 

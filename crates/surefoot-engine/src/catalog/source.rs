@@ -1,6 +1,6 @@
 //! What is said of where a runbook is from: in plans, reports and records.
 
-use super::Location;
+use super::location::Location;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;

@@ -7,8 +7,8 @@
 //! The steps of a used runbook are a list of their own within the list: they begin after what the step that uses it
 //! waits for, and that step is their end.
 
+use super::program::{GraphNode, Task};
 use super::roll::Roll;
-use super::{GraphNode, Task};
 use crate::check::{Gate, Step};
 use crate::model::{HostName, StepId};
 use indexmap::{IndexMap, IndexSet};

@@ -1,7 +1,7 @@
 //! Renders what is known before a run: parameters, hosts, items, and the vars made of those. Secrets are not.
 
-use super::Roll;
 use super::program::{RunbookScope, Task};
+use super::roll::Roll;
 use super::scopes::HostValues;
 use crate::action::ActionKind;
 use crate::action::Period;

@@ -4,7 +4,7 @@
 //! A host's tasks are hung between the places of its batch once that is chosen ([`Roll::arrows`]); until then they
 //! come after the first choice and before the last end, which is true whatever is chosen.
 
-use super::{GraphNode, Task};
+use super::program::{GraphNode, Task};
 use crate::check::{OnFailure, RollPart, Step};
 use crate::model::HostName;
 use petgraph::graph::{DiGraph, NodeIndex};

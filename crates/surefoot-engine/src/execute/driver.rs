@@ -7,13 +7,17 @@
 use super::approvals;
 use super::commit::{CommitRequest, Commits, What};
 use super::leases;
+use super::leases::Leases;
 use super::phase::{Next, Phase};
+use super::reapply::Reapply;
 use super::record::{Append, RecordError, RunRecord};
+use super::roll;
 use super::rollback::RollbackTarget;
+use super::schedule::{Limits, Schedule};
 use super::signals::PauseWish;
+use super::signals::Signals;
 use super::task::{ActionFactory, Entry, TaskContext, TaskRun};
 use super::transitions;
-use super::{Leases, Limits, Reapply, Schedule, Signals, roll};
 use crate::action::Question;
 use crate::compile::Program;
 use crate::model::{Event, HostName, Observer, Outcome, RunId, RunState, TaskEvent, TaskName};

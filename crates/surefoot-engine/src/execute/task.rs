@@ -3,7 +3,8 @@
 use super::attempt::{Attempt, AttemptEnd};
 use super::check_drift::KnownWriters;
 use super::commit::{Commits, NotCommitted, What};
-use super::{Reapply, inside, retry, roll};
+use super::reapply::Reapply;
+use super::{inside, retry, roll};
 use crate::action::{CommandSettings, Erased, Period, Question, UndoSupport};
 use crate::check::Step;
 use crate::compile::{Program, RunbookScope, Task};

@@ -1,6 +1,7 @@
 //! One question over one connection.
 
-use super::{Url, tls};
+use super::tls;
+use super::url::Url;
 use crate::model::{Fault, FaultKind};
 use crate::world::Tunnel;
 use bytes::Bytes;

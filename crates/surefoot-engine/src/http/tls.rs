@@ -1,6 +1,6 @@
 //! TLS towards a web server.
 
-use super::Url;
+use super::url::Url;
 use crate::model::Fault;
 use crate::world::Tunnel;
 use std::sync::Arc;

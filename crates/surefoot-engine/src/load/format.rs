@@ -1,6 +1,8 @@
 //! YAML laid out in one style. What it means stays as it is: that is looked at afterwards, not assumed.
 
-use super::{CONFIG, INVENTORY, file, yaml};
+use super::config::CONFIG;
+use super::inventory::INVENTORY;
+use super::{file, yaml};
 use crate::model::{Diagnostic, Sources};
 use pretty_yaml::config::{FormatOptions, LanguageOptions, LayoutOptions, LineBreak};
 use std::panic::catch_unwind;

@@ -1,6 +1,7 @@
 //! Parameters and roles, as a file of ours gives them.
 
-use super::{GivenParameter, Node, NodeValue};
+use super::GivenParameter;
+use super::node::{Node, NodeValue};
 use crate::model::Diagnostic;
 
 /// A map of parameters, as they are given.

@@ -1,7 +1,8 @@
 //! Parts of a YAML text replaced by others. What it means elsewhere stays as it is: that is looked at afterwards, not
 //! assumed.
 
-use super::{Node, NodeKey, NodeValue, yaml};
+use super::node::{Node, NodeKey, NodeValue};
+use super::yaml;
 use crate::model::{FileId, Fix};
 use std::ops::Range;
 

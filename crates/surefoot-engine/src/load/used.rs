@@ -1,6 +1,7 @@
 //! The runbooks that a runbook uses, and those that these use: found, read, and kept by their places.
 
-use super::{Document, Node, NodeValue, file, hint, node, yaml};
+use super::node::{Node, NodeValue};
+use super::{Document, file, hint, node, yaml};
 use crate::catalog::{Catalog, Found, Location, Source, is_name};
 use crate::model::{Diagnostic, Sources, Span};
 use indexmap::{IndexMap, IndexSet};

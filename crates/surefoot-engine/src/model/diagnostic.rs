@@ -1,6 +1,6 @@
 //! What is wrong with an input, where, and what would fix it. Shown by `report`.
 
-use super::Span;
+use super::source::Span;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

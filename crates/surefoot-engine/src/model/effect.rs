@@ -1,6 +1,6 @@
 //! What a step does to the world, as far as the engine needs to know.
 
-use super::Images;
+use super::image::Images;
 use serde::{Deserialize, Serialize};
 
 /// Dry run, retry and recovery read only this; the engine never matches on an action's name.

@@ -1,6 +1,9 @@
 //! What happens in a run. The journal is a list of these; the run's state is a fold over them.
 
-use super::{Fault, HostName, Images, RunId, StepId, TaskName, Undo, path_of};
+use super::effect::Undo;
+use super::fault::Fault;
+use super::id::{HostName, RunId, StepId, TaskName};
+use super::image::{Images, path_of};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! A refusing world: what went wrong with a host, a command or a guard. Journaled; worded for people in `report`.
 
-use super::Span;
+use super::source::Span;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -1,6 +1,8 @@
 //! Whoever is shown a run while it goes on: the terminal's lines, JSON lines, later a page.
 
-use super::{RunState, Stamped, TaskName};
+use super::event::Stamped;
+use super::id::TaskName;
+use super::state::RunState;
 
 /// Which of a command's two outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,10 +3,11 @@
 //! Every transition of the run and of its tasks passes through [`RunState::apply`]; anything that it
 //! refuses is not a journal that this program wrote. Knows no clock: all times are the events' own.
 
-use super::{
-    AcquiredLease, Event, Fault, HostName, Image, Images, Outcome, RunId, Stamped, StepId, TaskEvent, TaskName,
-    TaskRecord, TaskState,
-};
+use super::event::{AcquiredLease, Event, Outcome, Stamped, TaskEvent};
+use super::fault::Fault;
+use super::id::{HostName, RunId, StepId, TaskName};
+use super::image::{Image, Images};
+use super::task::{TaskRecord, TaskState};
 use indexmap::{IndexMap, IndexSet};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap};

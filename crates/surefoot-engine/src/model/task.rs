@@ -1,6 +1,9 @@
 //! The state of one task, and which event may follow which.
 
-use super::{DriftCheck, Fault, Images, Outputs, SetAside, TaskEvent, Undo};
+use super::effect::Undo;
+use super::event::{DriftCheck, Outputs, SetAside, TaskEvent};
+use super::fault::Fault;
+use super::image::Images;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 

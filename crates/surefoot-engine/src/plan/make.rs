@@ -1,6 +1,7 @@
 //! From a program, and what looking tells, to a plan.
 
-use super::{Past, Plan, PlannedPart, PlannedRoll, PlannedStep, PlannedTask, PlannedUndo, TaskPreview, UndoStep};
+use super::verdict::TaskPreview;
+use super::{Past, Plan, PlannedPart, PlannedRoll, PlannedStep, PlannedTask, PlannedUndo, UndoStep};
 use crate::action::UndoSupport;
 use crate::check::{InRoll, RollPart, Step};
 use crate::compile::{GraphNode, Program, Task};

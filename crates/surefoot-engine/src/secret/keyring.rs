@@ -1,6 +1,8 @@
 //! The secrets of one engine, fetched before it connects to anything.
 
-use super::{LONGEST, MASK, Masks, SHORTEST, Secret, SecretSource, UnredactedOutputs, masked_whole};
+use super::source::SecretSource;
+use super::unredacted::UnredactedOutputs;
+use super::{LONGEST, MASK, Masks, SHORTEST, Secret, masked_whole};
 use crate::model::{Event, Fault, HostName, Outputs, RunId, TaskEvent, TaskName};
 use indexmap::IndexMap;
 use serde_json::Value as Json;

@@ -1,6 +1,6 @@
 //! A run that holds its hosts, and is driven to its end.
 
-use super::SessionError;
+use super::error::SessionError;
 use super::ready::close;
 use crate::action::Question;
 use crate::compile::Program;

@@ -1,8 +1,10 @@
 //! What others have changed since, of what a rollback would undo, and who did: looked at, and nothing changed.
 
+use super::error::SessionError;
 use super::later_runs::LaterRuns;
+use super::opened::OpenedRun;
 use super::ready::close;
-use super::{OpenedRun, RollbackPreview, SessionError};
+use super::rollback_preview::RollbackPreview;
 use crate::action::image;
 use crate::compile::{Program, Task};
 use crate::execute::drift::drift;

@@ -10,7 +10,7 @@
 //! Kept is what an action reads by a path that is known before the run. What a run reads by a path that it learns, what it may have made itself before, and keys
 //! and certificates by which hosts and etcd are reached, are read where they are. A plan keeps nothing.
 
-use super::SessionError;
+use super::error::SessionError;
 use super::plan_file::local_paths;
 use crate::action::{LocalFile, checksum};
 use crate::check::Step;

@@ -14,9 +14,11 @@
 //!
 //! The journal pins them by their SHA-256; what does not match is refused.
 
+use super::error::Mistakes;
 use super::files::Files;
+use super::prepare::PreparedRun;
 use super::prepare::{bound, checked};
-use super::{Mistakes, PreparedRun, Session, files};
+use super::{Session, files};
 use crate::action::ActionRegistry;
 use crate::catalog::{Found, Location, Source};
 use crate::check;

@@ -1,6 +1,6 @@
 //! Which other runs have written since to what a rollback of a run would write to, as the records of this controller have it.
 
-use super::RollbackPreview;
+use super::rollback_preview::RollbackPreview;
 use crate::journal::{RunFolder, Store};
 use crate::model::{HostName, Image, Images, RunId, RunState, TaskName, TaskRecord, path_of};
 use jiff::Timestamp;

@@ -1,8 +1,9 @@
 //! A run that is taken up from its folder: its journal locked, its inputs as they were.
 
+use super::error::SessionError;
 use super::inputs::{self, RunInputs, read_for_resume};
 use super::ready::{ReadyRun, Record, RunSecrets, connected, reachable};
-use super::{Session, SessionError, corrected, files, pins};
+use super::{Session, corrected, files, pins};
 use crate::catalog::Found;
 use crate::journal::{Journal, RunFolder};
 use crate::model::{Fault, RunId, RunState};

@@ -4,7 +4,8 @@
 //! The run keeps a fingerprint of each, by a key in the state folder that no run's folder has. So the folder of a run can be
 //! shown to others; and on another machine, without the key, nothing can be compared: that is refused, too.
 
-use super::{RunInputs, SessionError};
+use super::error::SessionError;
+use super::inputs::RunInputs;
 use crate::journal::{RunFolder, Store};
 use crate::model::RunId;
 use crate::secret::{FingerprintKey, Keyring};

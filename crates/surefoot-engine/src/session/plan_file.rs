@@ -4,8 +4,12 @@
 //! what looking at the hosts told. Before it is run all of that is found out again. What a read gave is not compared, but
 //! what was made of it is: a revision of etcd moves on, and matters only to who uses it. It holds no secret.
 
+use super::error::SessionError;
+use super::identity::operator_name;
 use super::inputs::digests;
-use super::{PreparedRun, ReadyRun, Request, SessionError, operator_name, pins};
+use super::pins;
+use super::prepare::{PreparedRun, Request};
+use super::ready::ReadyRun;
 use crate::action::{ActionKind, checksum};
 use crate::bounded;
 use crate::catalog::{Found, Source};

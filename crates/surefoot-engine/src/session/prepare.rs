@@ -1,8 +1,9 @@
 //! Load, check, bind, compile: from files to a program, for everyone who needs one.
 
+use super::Session;
+use super::error::{Mistakes, SessionError};
 use super::files::Files;
 use super::inputs::{self, InputFiles, StartedWith};
-use super::{Mistakes, Session, SessionError};
 use crate::action::ActionRegistry;
 use crate::catalog::Found;
 use crate::check::{self, Runbook};

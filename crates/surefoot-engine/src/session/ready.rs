@@ -2,9 +2,12 @@
 
 use super::active::ActiveRun;
 use super::connect::{self, Reached, reach};
+use super::error::SessionError;
+use super::history::past_of;
 use super::inputs::digests;
 use super::opened::OpenedRecord;
-use super::{PreparedRun, Session, SessionError, files, past_of, pins, run_id, sudo_log};
+use super::prepare::PreparedRun;
+use super::{Session, files, pins, run_id, sudo_log};
 use crate::execute::{self, Goal, Leases, RunOrigin, Terms};
 use crate::journal::{Journal, RunFolder, Store};
 use crate::model::{Fault, HostName, RunId, RunState};

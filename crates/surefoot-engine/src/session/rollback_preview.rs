@@ -1,6 +1,6 @@
 //! What a rollback would do, from the record alone; and what it is asked for.
 
-use super::SessionError;
+use super::error::SessionError;
 use crate::check::Step;
 use crate::compile::Program;
 use crate::execute::Goal;

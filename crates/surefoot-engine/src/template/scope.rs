@@ -1,6 +1,8 @@
 //! What the names in a template mean for one task.
 
-use super::{Ref, Template, TemplateFault, Templated};
+use super::parse::Template;
+use super::refs::Ref;
+use super::templated::{TemplateFault, Templated};
 use crate::model::HostName;
 use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, ObjectRepr};

@@ -1,6 +1,6 @@
 //! `steps` in a template: the run's state as one task sees it.
 
-use super::UnknownValues;
+use super::unknown_values::UnknownValues;
 use crate::model::{HostName, Outputs, RunState, StepId, TaskName, TaskState};
 use crate::secret::UnredactedOutputs;
 use indexmap::IndexMap;

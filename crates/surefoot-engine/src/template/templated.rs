@@ -1,7 +1,9 @@
 //! Values that may stand still or wait for a run.
 
 use super::environment::ENVIRONMENT;
-use super::{Expr, Ref, Scope, Template};
+use super::parse::{Expr, Template};
+use super::refs::Ref;
+use super::scope::Scope;
 use crate::model::{Fault, FaultKind, FileId, Span};
 use minijinja::Value;
 use minijinja::value::Serde;

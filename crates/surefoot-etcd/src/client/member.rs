@@ -1,6 +1,7 @@
 //! One member of a cluster, and the questions that actions ask it.
 
-use super::{access, fault, reading, tunnel};
+use super::fault::fault;
+use super::{access, reading, tunnel};
 use etcd_client::{AlarmAction, AlarmMember, AlarmType, Channel, Client, GetOptions, HashKvResponse, StatusResponse};
 use std::future::Future;
 use std::sync::Arc;

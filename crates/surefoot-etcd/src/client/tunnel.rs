@@ -1,7 +1,8 @@
 //! A gRPC channel whose every connection is a tunnel of a host, with TLS inside where etcd has it.
 
 use super::access::Access;
-use super::{certificate, fault};
+use super::certificate;
+use super::fault;
 use hyper_util::rt::TokioIo;
 use std::sync::Arc;
 use std::time::Duration;

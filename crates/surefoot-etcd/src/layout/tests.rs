@@ -1,7 +1,7 @@
 //! Layouts as `systemctl show` printed them on real hosts.
 
+use super::settings::{EtcdSettings, ResolvedSettings, SettingLocation};
 use super::unit::{binary, settings as settings_of};
-use super::{EtcdSettings, ResolvedSettings, SettingLocation};
 use indexmap::IndexMap;
 use surefoot_engine::action::command_line::UnitCommand;
 

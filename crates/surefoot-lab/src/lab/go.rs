@@ -7,8 +7,9 @@ use std::process::Command;
 
 use super::error::LabError;
 use super::progress::{LabProgress, Say};
+use super::requirements;
 use super::run::output_with;
-use super::{cache, requirements, store};
+use super::{cache, store};
 
 /// From 1.21 on, Go fetches the toolchain that a module asks for (<https://go.dev/doc/toolchain>).
 const OLDEST: (u32, u32) = (1, 21);

@@ -10,9 +10,10 @@ use super::handle::Lab;
 use super::name::LabName;
 use super::owner::OwnerProcess;
 use super::progress::{LabProgress, Say};
+use super::requirements::requirements;
 use super::spec::LabSpec;
 use super::store::{self, Folder, LabRecord};
-use super::{access, cgroup, files, mounts, network, nspawn, requirements, root};
+use super::{access, cgroup, files, mounts, network, nspawn, root};
 
 impl Lab {
     /// Boots the lab and leaves it up when this process ends. Labs whose owner has died are removed first.

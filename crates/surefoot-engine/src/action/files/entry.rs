@@ -1,6 +1,7 @@
 //! Links and directories.
 
-use super::{Attributes, check, script, temp_of};
+use super::install::Attributes;
+use super::{check, script, temp_of};
 use crate::action::Cx;
 use crate::model::Fault;
 use crate::world::Script;

@@ -3,7 +3,9 @@
 //! What an edit has made of a file is kept on the host beside the original. Where others have edited other words of the file
 //! since, ours go back and theirs stay; where they have edited the same, nothing can be told apart.
 
-use super::{Attributes, Contents, Original, Was, check, install, look_inside, restore, script, sha256};
+use super::install::{Attributes, Contents, Original, install, restore};
+use super::local::sha256;
+use super::{Was, check, look_inside, script};
 use crate::action::Cx;
 use crate::model::Fault;
 use crate::world::Script;

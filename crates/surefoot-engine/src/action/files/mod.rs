@@ -22,7 +22,7 @@ pub use install::{
 pub use local::{LocalFile, checksum, local_fault, look_locally, sha256, size_locally};
 pub use merge::{keep_edit, undone_edit};
 
-use super::Cx;
+use super::context::Cx;
 use crate::model::{Fault, FaultKind};
 use crate::world::{Host, Output, Script};
 use serde::{Deserialize, Serialize};

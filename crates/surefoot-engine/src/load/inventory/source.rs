@@ -8,7 +8,8 @@
 //! | YAML with `all`, or of nothing but groups | Ansible's YAML |
 //! | other YAML | ours |
 
-use super::{INVENTORY, Inventory, ansible, decode, ssh};
+use super::keys::INVENTORY;
+use super::{Inventory, ansible, decode, ssh};
 use crate::load::{Node, NodeValue, file, folder, node, yaml};
 use crate::model::{Diagnostic, FileId, Severity, Sources, Span};
 use std::io::Read;
