@@ -1,6 +1,6 @@
 //! For Graphviz.
 
-use super::label;
+use super::label::label;
 use std::fmt::Write;
 use surefoot_engine::plan::graph::{StepGraph, StepMark};
 

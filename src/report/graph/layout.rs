@@ -1,6 +1,6 @@
 //! Places nodes and arrows, in character cells.
 
-use super::label;
+use super::label::label;
 use ascii_dag::{BoxedNode, RenderOptions};
 use surefoot_engine::plan::graph::{StepGraph, StepMark};
 

@@ -1,6 +1,6 @@
 //! For Mermaid, as code forges draw it in Markdown.
 
-use super::label;
+use super::label::label;
 use std::fmt::Write;
 use surefoot_engine::plan::graph::{StepGraph, StepMark};
 

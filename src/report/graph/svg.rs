@@ -1,6 +1,6 @@
 //! As a picture that needs nothing else: light or dark as its viewer is.
 
-use super::label;
+use super::label::label;
 use super::layout::placed;
 use ascii_dag::{EdgePathView, RenderOptions, ScenePlanner};
 use std::fmt::Write;

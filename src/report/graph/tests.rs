@@ -1,5 +1,7 @@
+use super::label::label;
 use super::*;
 use surefoot_engine::plan::graph::{Edge, NodeGroup, StepGraph};
+use surefoot_engine::plan::graph::{StepMark, StepNode};
 
 fn node(id: &'static str, mark: StepMark) -> StepNode<'static> {
     StepNode { id, name: id.to_owned(), action: "sh", on: Some("members"), title: None, mark }

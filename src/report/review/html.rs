@@ -1,7 +1,7 @@
 //! A review as one page.
 
+use super::account::{Review, ReviewTask, TaskSpan};
 use super::markdown::{clock, facts, time};
-use super::{Review, ReviewTask, TaskSpan};
 use crate::report::graph;
 use crate::report::labels::{self, class};
 use crate::report::page::{self, FactRow, PageLine, TaskCount};

@@ -1,6 +1,6 @@
 //! A review as JUnit's XML, as CI servers read it: a suite for the run, a case for each task.
 
-use super::{Review, ReviewTask};
+use super::account::{Review, ReviewTask};
 use crate::report::labels;
 use std::fmt::{self, Write};
 

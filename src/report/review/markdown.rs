@@ -1,6 +1,6 @@
 //! A review as Markdown, for a ticket.
 
-use super::Review;
+use super::account::Review;
 use crate::report::labels;
 use jiff::{SignedDuration, Timestamp};
 use std::fmt::{self, Write};

@@ -3,8 +3,8 @@
 //! Letters are compared without their case, and line breaks (with the blanks after them) do not count: so wrapped
 //! base64 and indented lines are found too ([`super::matcher`]).
 
-use super::SHORTEST;
 use super::matcher::squeezed;
+use super::value::SHORTEST;
 use crate::world::quote::quote;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};

@@ -1,6 +1,6 @@
 //! An event with its secrets masked. Every field is named, so that a new one cannot be forgotten here.
 
-use super::Masks;
+use super::masks::Masks;
 use crate::model::{DriftCheck, Event, TaskEvent, Undo};
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 //! A short secret could be guessed from a plain hash. The key therefore never lies with a run's record: who has the record
 //! alone can guess nothing.
 
-use super::Secret;
+use super::value::Secret;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fs::{self, DirBuilder, File, Permissions};

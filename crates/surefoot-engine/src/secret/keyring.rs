@@ -1,8 +1,9 @@
 //! The secrets of one engine, fetched before it connects to anything.
 
+use super::masks::{Masks, masked_whole};
 use super::source::SecretSource;
 use super::unredacted::UnredactedOutputs;
-use super::{LONGEST, MASK, Masks, SHORTEST, Secret, masked_whole};
+use super::value::{LONGEST, MASK, SHORTEST, Secret};
 use crate::model::{Event, Fault, HostName, Outputs, RunId, TaskEvent, TaskName};
 use indexmap::IndexMap;
 use serde_json::Value as Json;

@@ -1,6 +1,6 @@
 //! Finds every form of every secret in some bytes.
 
-use super::MASK;
+use super::value::MASK;
 use aho_corasick::AhoCorasick;
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -1,6 +1,6 @@
 //! Where a secret is found. This, and never the value, is what a runbook, an inventory and a record hold.
 
-use super::{LONGEST, Secret};
+use super::value::{LONGEST, Secret};
 use crate::bounded;
 use crate::model::{Fault, FaultKind, RunId};
 use serde::{Serialize, Serializer};

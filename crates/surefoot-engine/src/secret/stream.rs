@@ -1,6 +1,7 @@
 //! Masks bytes that come in pieces: a secret that is split over pieces is found all the same.
 
-use super::{MASK, Masks};
+use super::masks::Masks;
+use super::value::MASK;
 use std::borrow::Cow;
 
 /// One stream. It holds back only what may be the beginning of a secret: never more than a few times the longest form.

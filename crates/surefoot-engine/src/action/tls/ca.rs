@@ -1,7 +1,7 @@
 //! `tls.ca`: an authority that signs certificates.
 
 use super::authority::{Authority, parse_key, text, write_new};
-use super::{DAY, unmade, validity};
+use super::validity::{DAY, unmade, validity};
 use crate::action::files::local_fault;
 use crate::action::{Action, Change, Cx, Inspection, Period, UndoSupport};
 use crate::model::{Effect, Fault, HostName};

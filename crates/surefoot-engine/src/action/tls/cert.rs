@@ -2,7 +2,7 @@
 
 use super::authority::{Authority, parse_key};
 use super::reading::Certificate;
-use super::{DAY, unmade, validity};
+use super::validity::{DAY, unmade, validity};
 use crate::action::files::{self, Attributes, Contents, Original, Was};
 use crate::action::{Action, Change, Cx, HostPath, Inspection, Leftover, Mode, Period, UndoSupport};
 use crate::model::{Effect, Fault};

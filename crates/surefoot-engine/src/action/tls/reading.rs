@@ -1,6 +1,6 @@
 //! What an existing certificate says.
 
-use super::fingerprint;
+use super::validity::fingerprint;
 use crate::model::Fault;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
