@@ -10,8 +10,10 @@ use surefoot::cli::ACTIONS;
 use surefoot_engine::action::ActionKind;
 use surefoot_lab::lab::Etcd;
 
-/// They need a snapshot that a step before has brought to the host, and a second cluster; their own tests run them.
-const NOT_ALONE: &[&str] = &["etcd.restore", "etcd.mirror"];
+/// They need what a step before has brought to the host (a snapshot, a newer program), a second cluster, or an etcd that can be
+/// downgraded; their own tests run them.
+const NOT_ALONE: &[&str] =
+    &["etcd.restore", "etcd.mirror", "etcd.accepts_settings", "etcd.try_program", "etcd.downgrade"];
 
 struct Scene {
     cluster: Cluster,

@@ -24,7 +24,7 @@ fn a_full_database_is_recovered_from() {
 
 #[test]
 fn a_database_of_history_is_defragmented() {
-    passes("defragment", "3.4");
+    passes("defragment", "3.6");
 }
 
 #[test]

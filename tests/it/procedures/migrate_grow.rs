@@ -66,7 +66,10 @@ fn grows_and_shrinks() -> Proof {
     let keys = site.inside(&site.members[0], "ETCDCTL_API=3 etcdctl get /many/ --prefix --keys-only | grep -c many");
     assert_eq!(keys, KEYS.to_string());
     for host in &site.members[1..] {
-        assert_eq!(site.inside(host, "systemctl is-active etcd || ls -A /var/lib/etcd/default"), "inactive");
+        // What etcd has written there is set aside, never deleted.
+        let left = site.inside(host, "systemctl is-active etcd || ls -A /var/lib/etcd/default");
+        assert!(left.lines().skip(1).all(|name| name.starts_with("member.left-")), "{left}");
+        assert_eq!(left.lines().next(), Some("inactive"));
     }
     Proof { gap: Some(written.longest_gap), ..took(&resumed) }
 }

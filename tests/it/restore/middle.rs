@@ -10,7 +10,7 @@ fn a_restore_that_fails_on_one_host_leaves_the_old_cluster_whole() {
     let site = serving("gmiddle");
     let held = site.look();
     // As when the tool is killed in the middle: it has written something, and its exit code is not 0.
-    let broken = "#!/bin/sh\ncase \" $* \" in\n*--help*|*status*) exec /root/etcdutl \"$@\" ;;\n\
+    let broken = "#!/bin/sh\ncase \" $* \" in\n*--help*|*status*|*\" version \"*) exec /root/etcdutl \"$@\" ;;\n\
                   *) timeout 0.01 /root/etcdutl \"$@\"; echo Killed >&2; exit 137 ;;\nesac\n";
     site.inside(&site.members[1], "mv /usr/bin/etcdutl /root");
     site.write(&site.members[1], "/usr/bin/etcdutl", "0755", "root", broken);
