@@ -95,7 +95,7 @@ mkdir /srv/data /srv/db /dev/shm/data; echo old >/etc/there.conf; echo a >/srv/d
 touch /srv/snapshot.db
 cat >/srv/tool <<'EOF'
 #!/bin/sh
-case "$*" in *--help*) exit 0;; esac
+case "$*" in *--help*) echo "  --data-dir"; exit 0;; esac
 shift 3; mkdir -p "$2"; echo half >"$2/db"; sleep 60
 EOF
 chmod 755 /srv/tool"#;
@@ -118,7 +118,8 @@ fn what_a_failed_run_keeps_is_shown_and_goes_away_and_nothing_else_does() {
     assert!(shown.contains("held etcd-1 (lease 1)"), "{shown}");
 
     let before = scene.picture(0);
-    assert!(mine.iter().chain([&yours]).all(|path| before.iter().any(|line| line.ends_with(path.as_str()))));
+    let all = mine.iter().chain([&yours]);
+    assert!(all.clone().all(|path| before.iter().any(|line| line.ends_with(path.as_str()))), "{before:#?}");
     assert_eq!(scene.call(&["tidy", "last", "--yes"]).code, Some(2), "it could go on");
     assert_eq!(scene.call(&["tidy", "last", "--force"]).code, Some(2), "nobody was asked");
     assert_eq!(scene.picture(0), before);

@@ -9,7 +9,7 @@ use surefoot_engine::model::{Event, Fault, Outputs, RunId, RunState, Stamped, Ta
 use tempfile::TempDir;
 
 /// A program that has not ended by then hangs: it is killed, and its exit code is 124.
-const PATIENCE_SECS: &str = "400";
+const PATIENCE_SECS: &str = "800";
 
 pub struct Program {
     folder: TempDir,
