@@ -31,6 +31,16 @@ fn running() -> Concern {
 pub struct KnownFaultsOut {
     /// The gravest first.
     pub faults: Vec<VersionFault>,
+    /// For each version with one of these faults the first patch of its minor that has none of them, the lowest version first.
+    pub patches: Vec<SafePatch>,
+}
+
+/// Where to go from a version.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct SafePatch {
+    pub version: String,
+    /// None where no patch of the minor is without these faults.
+    pub patch: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -69,20 +79,26 @@ impl KnownFaults {
         versions.sort_unstable();
         versions.dedup();
         let wanted = |severity: Severity| self.severity.is_empty() || self.severity.contains(&severity);
-        let of = |version: Version| TABLE.faults_of(version, self.concern).map(move |found| (version, found));
-        let all = versions.into_iter().flat_map(of).filter(|(_, (fault, _))| wanted(fault.severity));
-        let mut faults: Vec<VersionFault> = all
-            .map(|(version, (fault, fixed))| VersionFault {
+        let (mut faults, mut patches) = (Vec::new(), Vec::new());
+        for version in versions {
+            let found: Vec<_> =
+                TABLE.faults_of(version, self.concern).filter(|(fault, _)| wanted(fault.severity)).collect();
+            let fixes: Option<Vec<Version>> = found.iter().map(|(_, fixed)| *fixed).collect();
+            if !found.is_empty() {
+                let patch = fixes.and_then(|fixes| fixes.into_iter().max()).map(|patch| patch.to_string());
+                patches.push(SafePatch { version: version.to_string(), patch });
+            }
+            faults.extend(found.into_iter().map(|(fault, fixed)| VersionFault {
                 version: version.to_string(),
                 id: fault.id.clone(),
                 severity: fault.severity,
                 says: fault.says.clone(),
                 fixed: fixed.map(|fixed| fixed.to_string()),
                 source: fault.source.clone(),
-            })
-            .collect();
+            }));
+        }
         faults.sort_by_key(|fault| fault.severity);
-        Ok(KnownFaultsOut { faults })
+        Ok(KnownFaultsOut { faults, patches })
     }
 }
 
@@ -107,6 +123,14 @@ mod tests {
         let learners = ["3.5.21 promotion-forgotten", "3.5.21 add-with-one-down"];
         assert_eq!(ids(&["3.5.21", "3.5.21"], Concern::AddMember), learners);
         assert_eq!(ids(&["3.5.5"], Concern::Upgrade)[0], "3.5.5 crash-in-defragmentation");
+    }
+
+    #[test]
+    fn the_patch_to_go_to_is_the_highest_by_number() {
+        let found = KnownFaults { versions: vec!["3.6.0".into()], concern: Concern::Running, severity: Vec::new() };
+        let found = found.found().unwrap();
+        assert!(found.faults.iter().any(|fault| fault.fixed.as_deref() == Some("3.6.9")));
+        assert_eq!(found.patches, [SafePatch { version: "3.6.0".into(), patch: Some("3.6.14".into()) }]);
     }
 
     #[test]

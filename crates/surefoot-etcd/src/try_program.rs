@@ -90,13 +90,14 @@ const NO_TOOL: i32 = 3;
 const NO_SPACE: i32 = 4;
 const FAILED: i32 = 5;
 
-/// The log is copied after the snapshot was taken, so it reaches at least as far. Of the last words the first that says
+/// Files are copied as files, whatever leads to them: a log on another disk may be a link, and the program must not write
+/// through one. The log is copied after the snapshot was taken, so it reaches at least as far. Of the last words the first that says
 /// why: what follows a panic is its stack.
 const TRY: &str = r#"program=$1 db=$2 data=$3 wal=$4 name=$5 limit=$6
 for tool in unshare ip; do command -v "$tool" >/dev/null || { echo "$tool" >&2; exit 3; }; done
 umask 077
 mkdir -p "$SUREFOOT_RUN_DIR"
-needed=$(($(wc -c <"$db") + $(du -sB1 "$wal" | cut -f1) + 134217728))
+needed=$(($(wc -c <"$db") + $(du -sB1 "$wal/" | cut -f1) + 134217728))
 free=$(df --output=avail -B1 "$SUREFOOT_RUN_DIR" | tail -n 1)
 [ "$free" -gt "$needed" ] || { echo "$SUREFOOT_RUN_DIR has $free bytes free, $needed are needed" >&2; exit 4; }
 copy=$(mktemp -d "$SUREFOOT_RUN_DIR/try.XXXXXX")
@@ -105,8 +106,10 @@ end() { [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null; wait 2>/dev/null; rm -rf
 trap end EXIT
 trap 'exit 1' HUP INT TERM
 mkdir -p "$copy/data/member/snap"
-cp -- "$data"/member/snap/*.snap "$copy/data/member/snap/" 2>/dev/null || :
-cp -R -- "$wal" "$copy/data/member/wal"
+mkdir "$copy/data/member/wal"
+files() { find "$1/" -maxdepth 1 -type f -name "*.$2" -exec cp -t "$copy/data/member/$2" -- {} +; }
+files "$data/member/snap" snap
+files "$wal" wal
 cp -- "$db" "$copy/data/member/snap/db"
 size=$(wc -c <"$copy/data/member/snap/db")
 [ $((size % 512)) != 32 ] || truncate -s $((size - 32)) "$copy/data/member/snap/db"

@@ -1,4 +1,4 @@
-//! What stands at a step.
+//! The label of a step in a picture.
 
 use surefoot_engine::plan::graph::{StepMark, StepNode};
 

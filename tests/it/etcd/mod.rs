@@ -8,5 +8,6 @@ mod member;
 mod mirror;
 mod mirror_killed;
 mod restore;
+mod try_program;
 mod upkeep;
 mod versions;

@@ -123,7 +123,9 @@ fn name(reader: &mut CheckContext, document: &Document, node: &Node) -> Option<S
         reader.error(
             "E0510",
             node.span,
-            format!("`{name}` is no name of an action: expected a to z, digits and _, with dots"),
+            format!(
+                "`{name}` cannot name an action: expected a to z, digits and _, a letter first, with dots between parts"
+            ),
         );
         return None;
     }
