@@ -262,15 +262,18 @@ fn check_moves(edits: &[Edit]) {
             assert_eq!(&snapshot(&path(name)), &expected[place(name)], "{name}: {edits:?}: {said}");
         }
     }
-    let (_, said) = bed.surefoot(&["rollback", "last", "--yes", "--set-aside"]);
+    let (code, said) = bed.surefoot(&["rollback", "last", "--yes", "--set-aside"]);
+    assert_eq!(code, if edited[place("to")].is_none() { 4 } else { 0 }, "{edits:?}: {said}");
     let kept = kept(&bed);
     for (step, _) in MOVES.iter().zip(&theirs).filter(|(_, theirs)| **theirs) {
-        // What was changed where it had been moved to has no other original.
         for name in step.iter().filter(|name| !["from", "to"].contains(name)) {
             assert_eq!(&snapshot(&path(name)), &before[place(name)], "{name}: {edits:?}: {said}");
         }
-        for theirs in step.iter().filter(|name| is_theirs(name)).filter_map(|name| edited[place(name)].as_ref()) {
-            assert!(kept.contains(theirs), "{theirs:?} is kept: {kept:?}");
+        for (name, theirs) in step.iter().filter(|name| is_theirs(name)).map(|name| (name, &edited[place(name)])) {
+            // What was changed where it had been moved to goes back as it is: it has no other original.
+            let is_kept =
+                |theirs| kept.contains(theirs) || *name == "to" && snapshot(&path("from")).as_ref() == Some(theirs);
+            assert!(theirs.as_ref().is_none_or(is_kept), "{theirs:?} is kept: {kept:?}");
         }
     }
 }

@@ -175,6 +175,7 @@ pub trait Erased: Send + Sync {
     fn apply<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<Outputs, Fault>>;
     fn undo<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<(), Fault>>;
     fn undo_own<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<bool, Fault>>;
+    fn undo_carries(&self, before: &Json, thing: &str) -> Result<Option<String>, Fault>;
     fn is_undone<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<Option<bool>, Fault>>;
     fn is_back(&self, before: &Json, now: &Json) -> Result<bool, Fault>;
     fn undo_writes(&self, cx: &Cx<'_>, before: &Json) -> Result<Vec<String>, Fault>;
@@ -221,6 +222,10 @@ impl<A: Action> Erased for A {
 
     fn undo_own<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<bool, Fault>> {
         Box::pin(async move { Action::undo_own(self, cx, &from_json::<A>(before)?).await })
+    }
+
+    fn undo_carries(&self, before: &Json, thing: &str) -> Result<Option<String>, Fault> {
+        Ok(A::undo_carries(&from_json::<A>(before)?, thing))
     }
 
     fn is_undone<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<Option<bool>, Fault>> {

@@ -164,6 +164,11 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static 
         async { Ok(false) }
     }
 
+    /// Where an undo takes what is at one of its paths, with all that others have made of it: nothing of theirs is lost.
+    fn undo_carries(_before: &Self::Before, _thing: &str) -> Option<String> {
+        None
+    }
+
     /// After an undo: whether what there was before is there again. `None` where a look tells it ([`Action::is_back`]).
     fn is_undone(
         &self,

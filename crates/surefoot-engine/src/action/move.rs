@@ -123,6 +123,11 @@ impl Action for Move {
         vec![before.from.clone(), before.to.clone()]
     }
 
+    /// A rename keeps what is in the file: theirs goes back with it, and there is no other original.
+    fn undo_carries(before: &Renaming, thing: &str) -> Option<String> {
+        (thing == before.to).then(|| before.from.clone())
+    }
+
     async fn undo(&self, cx: &Cx<'_>, before: &Renaming) -> Result<(), Fault> {
         files::rename(cx, &before.to, &before.from).await
     }

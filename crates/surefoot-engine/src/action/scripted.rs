@@ -318,6 +318,10 @@ impl Erased for ScriptedStep {
         Box::pin(async { Ok(false) })
     }
 
+    fn undo_carries(&self, _: &Json, _: &str) -> Result<Option<String>, Fault> {
+        Ok(None)
+    }
+
     fn is_undone<'a>(&'a self, cx: &'a Cx<'_>, before: &'a Json) -> BoxFuture<'a, Result<Option<bool>, Fault>> {
         Box::pin(async move {
             let now = self.present(cx).await?;

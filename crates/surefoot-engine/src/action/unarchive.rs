@@ -226,7 +226,13 @@ sync
 /// others have changed is kept beside under the name of the run `$6`, rather than left.
 const TAKE_BACK: &str = reversible!(
     r#"
-to=$1 kept=$(kept_as "$2") stage=$3
+to=$1 kept=$(kept_as "$2") stage=$3 run=$6
+aside() { # name in the working folder, its path, the path of the folder: keeps it beside
+  n=; while there "./.surefoot-$run.$1.theirs$n"; do n=$((${n:-1}+1)); done
+  # Said before it is done: what is cut off here must be found again.
+  printf '%s is kept as %s\n' "$2" "$3.surefoot-$run.$1.theirs$n"
+  mv -n -T -- "./$1" "./.surefoot-$run.$1.theirs$n"
+}
 [ -d "$to" ] || exit 0
 enter "$to"
 top=${at%/}
@@ -238,10 +244,7 @@ if [ -e "$kept/list" ]; then
     odd="$odd $name"
     [ -z "$5" ] || ( below "$name"
       there "./$base" || exit 0
-      n=; while there "./.surefoot-$6.$base.theirs$n"; do n=$((${n:-1}+1)); done
-      # Said before it is done: what is cut off here must be found again.
-      printf '%s is kept as %s\n' "$top/$name" "${top}/${name%"$base"}.surefoot-$6.$base.theirs$n"
-      mv -n -T -- "./$base" "./.surefoot-$6.$base.theirs$n" )
+      aside "$base" "$top/$name" "$top/${name%"$base"}" )
   done <"$kept/list"
   [ -z "$odd" ] || [ "$5" ] || die 70 "changed since by others:$odd"
 fi
@@ -251,7 +254,10 @@ back
 leave
 if [ -z "$4" ]; then
   enter "$(folder "$to")"
-  rmdir -- "./${to##*/}" 2>/dev/null || die 70 "it is not empty"
+  base=${to##*/}
+  if rmdir -- "./$base" 2>/dev/null; then :
+  elif [ "$5" ]; then aside "$base" "$to" "${to%"$base"}"
+  else die 70 "it is not empty"; fi
 fi
 sync
 "#

@@ -62,7 +62,7 @@ impl Attempt<'_> {
         drift.retain(|one| !filled.contains(&one.thing));
         let why = || "expected an empty folder, got one with something in it".to_owned();
         drift.extend(filled.into_iter().map(|thing| SetAside { thing, why: why(), kept: None }));
-        self.keep_or_refuse(cx, drift, &now).await.map(|()| false)
+        self.keep_or_refuse(cx, undo, drift, &now).await.map(|()| false)
     }
 
     /// Folders that the task has made empty and are not, where such are set aside. An undo deletes none of them.
@@ -78,7 +78,7 @@ impl Attempt<'_> {
     pub(super) async fn make_way_for_steps(&self, undo: &Undo) -> Result<(), Fault> {
         let cx = self.cx(&Silent, 0);
         match self.changed_by_others(&cx, undo).await? {
-            Some((drift, now)) => self.keep_or_refuse(&cx, drift, &now).await,
+            Some((drift, now)) => self.keep_or_refuse(&cx, undo, drift, &now).await,
             None => Ok(()),
         }
     }
@@ -89,19 +89,35 @@ impl Attempt<'_> {
             return Ok(None);
         }
         let now = self.images(cx, &undo.data).await?;
-        let drift = {
+        let mut drift = {
             let state = self.task.shared.state.read().expect("no task panics while it holds the run's state");
             drift(&state, self.prepared.host.name(), &now)
         };
+        let carried = self.carried(undo)?;
+        drift.retain(|one| {
+            !carried.iter().any(|(from, to)| *to == one.thing && now.get(from).is_some_and(Image::is_absent))
+        });
         // A look finds a step done or not: what others have put into its folder it does not see.
         let seen_by_look = !drift.iter().any(|one| is_tree(&one.thing));
         let ours = drift.is_empty() || !self.task.record().imaged && seen_by_look && self.is_done(cx).await;
         Ok((!ours).then_some((drift, now)))
     }
 
-    async fn keep_or_refuse(&self, cx: &Cx<'_>, drift: Vec<SetAside>, now: &Images) -> Result<(), Fault> {
+    /// What earlier attempts at this undo have put on record as taken along with all that others had made of it: from
+    /// where, to where.
+    fn carried(&self, undo: &Undo) -> Result<Vec<(String, String)>, Fault> {
+        let record = self.task.record();
+        let mut carried = Vec::new();
+        for one in &record.aside {
+            let to = self.prepared.action.undo_carries(&undo.data, &one.thing)?;
+            carried.extend(to.filter(|to| one.kept.as_ref() == Some(to)).map(|to| (one.thing.clone(), to)));
+        }
+        Ok(carried)
+    }
+
+    async fn keep_or_refuse(&self, cx: &Cx<'_>, undo: &Undo, drift: Vec<SetAside>, now: &Images) -> Result<(), Fault> {
         match self.task.shared.set_aside || self.step.kind.sets_aside {
-            true => self.set_aside(cx, drift, now).await,
+            true => self.set_aside(cx, undo, drift, now).await,
             false => Err(refused(&drift)),
         }
     }
@@ -112,10 +128,13 @@ impl Attempt<'_> {
     }
 
     /// Keeps what others have made of it, where the record says so before it is done. Of a unit and of a folder there is
-    /// nothing to keep but what is put on record.
-    async fn set_aside(&self, cx: &Cx<'_>, mut drift: Vec<SetAside>, now: &Images) -> Result<(), Fault> {
+    /// nothing to keep but what is put on record, and what the undo takes along stays as it is.
+    async fn set_aside(&self, cx: &Cx<'_>, undo: &Undo, mut drift: Vec<SetAside>, now: &Images) -> Result<(), Fault> {
+        for one in drift.iter_mut().filter(|one| !now[&one.thing].is_absent()) {
+            one.kept = self.prepared.action.undo_carries(&undo.data, &one.thing)?;
+        }
         let is_kept = |one: &SetAside| !(now[&one.thing].is_folder() && one.why.starts_with("other "));
-        let kept = drift.iter_mut().filter_map(|one| {
+        let kept = drift.iter_mut().filter(|one| one.kept.is_none()).filter_map(|one| {
             let path = path_of(&one.thing).filter(|_| is_kept(one))?.to_owned();
             Some((one, path))
         });
@@ -147,7 +166,11 @@ impl Attempt<'_> {
     pub(super) async fn is_back(&self, cx: &Cx<'_>, undo: &Undo) -> Result<(), Fault> {
         let odd = match undo.images.is_empty() {
             true => self.not_undone(cx, undo).await?,
-            false => not_as_before(&undo.images, &self.images(cx, &undo.data).await?),
+            false => {
+                let mut before = undo.images.clone();
+                self.carried(undo)?.iter().for_each(|(_, to)| drop(before.shift_remove(to)));
+                not_as_before(&before, &self.images(cx, &undo.data).await?)
+            }
         };
         odd.map_or(Ok(()), |why| {
             Err(Fault::refused(format!("its undo has ended, and it is not as it was before: {why}")))

@@ -204,6 +204,10 @@ impl Erased for StandIn {
         Box::pin(async { Ok(false) })
     }
 
+    fn undo_carries(&self, _: &Json, _: &str) -> Result<Option<String>, Fault> {
+        Ok(None)
+    }
+
     fn is_undone<'a>(&'a self, _: &'a Cx<'_>, _: &'a Json) -> BoxFuture<'a, Result<Option<bool>, Fault>> {
         Box::pin(async { Ok(None) })
     }
