@@ -40,7 +40,10 @@ fn problems(info: &str, text: &str) -> Vec<Diagnostic> {
     let steps = || format!("runbook: example\nhosts: {{ web: {{}} }}\nsteps:\n{text}");
     let mut sources = Sources::default();
     match info.split_once(' ').map(|(_, kind)| kind) {
-        Some("inventory") => load::inventory(&file("hosts.yaml", text), &mut sources).err().unwrap_or_default(),
+        Some("inventory") => match load::hosts(&file("hosts.yaml", text), &mut sources) {
+            Ok(loaded) => loaded.warnings,
+            Err(problems) => problems,
+        },
         Some("test") => {
             file("page.yaml", page());
             let test = file("page.test.yaml", text);

@@ -1,5 +1,8 @@
 //! Hosts from the inventories that people have: Ansible's in all its forms, an ssh config, a program.
 
+mod ansible;
+mod reach;
+
 use crate::support::program::Program;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

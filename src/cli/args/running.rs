@@ -19,9 +19,11 @@ pub struct InputArgs {
     /// Hosts, groups, and how to reach them; without it only the controller is there
     ///
     /// A file: surefoot's own inventory, or one of Ansible's (INI, or YAML with `all:` or of groups only; group_vars and
-    /// host_vars beside it count). An executable file that is not named like data: a program that prints one as JSON when
-    /// it is called with `--list`. `ssh:`, or `ssh:FILE`: every host that your ssh config names. `lab:NAME`: the hosts of a
-    /// lab. Such as `-i site.yaml`, `-i /etc/ansible/hosts`, `-i ./inventory.py`, `-i ssh:`, `-i lab:`.
+    /// host_vars beside it count), or a state of Terraform or OpenTofu. A folder: all of Ansible's inventories in it. An
+    /// executable file that is not named like data: a program that prints one as JSON when it is called with `--list`.
+    /// `cmd:COMMAND`: what a shell command prints. `ssh:`, or `ssh:FILE`: every host that your ssh config names.
+    /// `lab:NAME`: the hosts of a lab. Such as `-i site.yaml`, `-i /etc/ansible/hosts`, `-i inventories/prod`,
+    /// `-i ./inventory.py`, `-i terraform.tfstate`, `-i ssh:`, `-i lab:`.
     #[arg(short, long, value_name = "HOSTS", value_parser = inventory::parser())]
     pub inventory: Option<PathBuf>,
     /// One parameter; may be given several times

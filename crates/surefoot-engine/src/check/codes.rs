@@ -60,7 +60,6 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0604", "a parameter has a value of the wrong type"),
     ("E0605", "a parameter names a file that is not there"),
     ("E0606", "a secret that is written out, where only its source may stand"),
-    ("E0701", "a name is both a host and a group"),
     ("E0702", "a host is in a group twice"),
     ("E0703", "a host or group that the inventory does not have"),
     ("E0704", "a name that hosts and groups cannot have"),
@@ -87,4 +86,5 @@ pub const CODES: &[(&str, &str)] = &[
     ("W0701", "a variable of an Ansible inventory that is ignored"),
     ("W0702", "a part of an inventory that is left out"),
     ("W0703", "an inventory that is a program, which a check does not run"),
+    ("W0704", "a name is both a host and a group"),
 ];

@@ -2,8 +2,10 @@
 
 mod ansible;
 mod keys;
+mod program;
 mod source;
 mod ssh;
+mod terraform;
 
 pub use keys::INVENTORY;
 pub use source::{LoadedInventory, is_executed, load};
@@ -13,7 +15,7 @@ use super::hint::did_you_mean;
 use super::node::{Node, NodeKey, NodeValue};
 use crate::model::{Diagnostic, FileId, HostName, Sources, Span};
 use crate::secret::{EtcdLogin, FORMS, SecretSource};
-use crate::world::EtcdAccess;
+use crate::world::{EtcdAccess, is_fixed_option};
 use indexmap::IndexMap;
 use keys::{DEFAULTS, ETCD, HOST};
 use std::path::{Path, PathBuf};
@@ -40,6 +42,8 @@ pub struct HostEntry {
     pub identity: Option<PathBuf>,
     /// An ssh config that is used instead of the user's; absolute.
     pub ssh_config: Option<PathBuf>,
+    /// Further options of ssh by their names.
+    pub ssh_options: IndexMap<String, String>,
     /// The user that steps run as, by sudo; `become: true` is root.
     pub become_user: Option<String>,
     pub vars: serde_json::Map<String, serde_json::Value>,
@@ -57,6 +61,7 @@ impl Inventory {
             port: None,
             identity: None,
             ssh_config: None,
+            ssh_options: IndexMap::new(),
             become_user: None,
             vars: Default::default(),
             etcd: None,
@@ -68,11 +73,16 @@ impl Inventory {
     }
 }
 
-pub(super) fn decode(root: &Node, dir: &Path, sources: &Sources) -> Result<Inventory, Vec<Diagnostic>> {
-    let mut decoder = InventoryDecoder { dir, sources, problems: Vec::new() };
+/// Reads a native inventory; gives its warnings, too.
+pub(super) fn decode(
+    root: &Node,
+    dir: &Path,
+    sources: &Sources,
+) -> Result<(Inventory, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut decoder = InventoryDecoder { dir, sources, problems: Vec::new(), warnings: Vec::new() };
     let inventory = decoder.inventory(root);
     match inventory {
-        Some(inventory) if decoder.problems.is_empty() => Ok(inventory),
+        Some(inventory) if decoder.problems.is_empty() => Ok((inventory, decoder.warnings)),
         _ => Err(decoder.problems),
     }
 }
@@ -84,6 +94,7 @@ struct Connection {
     port: Option<u16>,
     identity: Option<PathBuf>,
     ssh_config: Option<PathBuf>,
+    ssh_options: IndexMap<String, String>,
     become_user: Option<Option<String>>,
 }
 
@@ -91,6 +102,7 @@ struct InventoryDecoder<'d> {
     dir: &'d Path,
     sources: &'d Sources,
     problems: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
 }
 
 impl InventoryDecoder<'_> {
@@ -125,6 +137,7 @@ impl InventoryDecoder<'_> {
             port: fields.take("port").and_then(|node| self.port(node)),
             identity: fields.take("identity").and_then(|node| self.path(node)),
             ssh_config: fields.take("ssh_config").and_then(|node| self.path(node)),
+            ssh_options: fields.take("ssh_options").map(|node| self.ssh_options(node)).unwrap_or_default(),
             become_user: fields.take("become").and_then(|node| self.become_user(node)),
         }
     }
@@ -154,6 +167,9 @@ impl InventoryDecoder<'_> {
         let own = self.reach(&mut fields);
         let vars = fields.take("vars").and_then(|node| self.vars(node)).unwrap_or_default();
         fields.finish(&mut self.problems);
+        let is_own = |name: &String| own.ssh_options.keys().any(|own| own.eq_ignore_ascii_case(name));
+        let of_defaults =
+            defaults.ssh_options.clone().into_iter().filter(|(name, _)| !is_own(name)).collect::<Vec<_>>();
         Some(HostEntry {
             name: HostName::from(key.text.as_str()),
             span: key.span,
@@ -162,6 +178,7 @@ impl InventoryDecoder<'_> {
             port: own.port.or(defaults.port),
             identity: own.identity.or_else(|| defaults.identity.clone()),
             ssh_config: own.ssh_config.or_else(|| defaults.ssh_config.clone()),
+            ssh_options: own.ssh_options.into_iter().chain(of_defaults).collect(),
             become_user: own.become_user.or_else(|| defaults.become_user.clone()).flatten(),
             vars,
             etcd: None,
@@ -177,8 +194,8 @@ impl InventoryDecoder<'_> {
         for (key, members) in entries {
             self.check_name(key, "group");
             if let Some(host) = inventory.hosts.get(key.text.as_str()) {
-                let message = format!("`{}` is both a host and a group", key.text);
-                self.problems.push(Diagnostic::error("E0701", key.span, message).label(host.span, "the host"));
+                let message = format!("`{}` is both a host and a group: it means the group", key.text);
+                self.warnings.push(Diagnostic::warning("W0704", key.span, message).label(host.span, "the host"));
             }
             let members = self.group(members, inventory);
             inventory.groups.insert(key.text.clone(), members);
@@ -290,12 +307,10 @@ impl InventoryDecoder<'_> {
 
     fn check_name(&mut self, key: &NodeKey, what: &str) {
         let reserved = key.text == HostName::CONTROLLER || key.text == "all";
-        let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
-        let plain = key.text.starts_with(|c: char| c.is_ascii_alphanumeric()) && key.text.chars().all(word);
         if reserved {
             let message = format!("`{}` is reserved: it cannot name a {what}", key.text);
             self.problems.push(Diagnostic::error("E0704", key.span, message));
-        } else if !plain {
+        } else if !is_name(&key.text) {
             let message = format!("`{}` cannot name a {what}: letters, digits, `-`, `_` and `.` only", key.text);
             self.problems.push(Diagnostic::error("E0704", key.span, message));
         }
@@ -318,11 +333,46 @@ impl InventoryDecoder<'_> {
         }
     }
 
+    /// Options of ssh: a boolean is written as ssh reads it.
+    fn ssh_options(&mut self, node: &Node) -> IndexMap<String, String> {
+        let mut options = IndexMap::new();
+        let NodeValue::Map(entries) = &node.value else {
+            let message = format!("`ssh_options` is a map of ssh's options, this is {}", node.kind());
+            self.problems.push(Diagnostic::error("E0202", node.span, message));
+            return options;
+        };
+        for (key, node) in entries {
+            match self.ssh_option(key, node) {
+                Ok(value) => drop(options.insert(key.text.clone(), value)),
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+        options
+    }
+
+    fn ssh_option(&self, key: &NodeKey, node: &Node) -> Result<String, Diagnostic> {
+        if key.text.is_empty() || !key.text.chars().all(|c| c.is_ascii_alphanumeric()) {
+            return Err(Diagnostic::error("E0501", key.span, format!("ssh has no option `{}`", key.text)));
+        }
+        if is_fixed_option(&key.text) {
+            let message = format!("`{}` cannot be set: surefoot decides it for every host", key.text);
+            return Err(Diagnostic::error("E0501", key.span, message));
+        }
+        let value = match &node.value {
+            NodeValue::Bool(yes) => Some(if *yes { "yes" } else { "no" }),
+            _ => node.text(self.sources),
+        };
+        let value = value.filter(|text| !text.is_empty() && !text.contains('\n'));
+        let problem = || Diagnostic::error("E0501", node.span, "an option of ssh is one line of text");
+        value.map(str::to_owned).ok_or_else(problem)
+    }
+
     fn port(&mut self, node: &Node) -> Option<u16> {
         let port = match &node.value {
-            NodeValue::Number(number) => number.as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0),
+            NodeValue::Number(number) => number.as_u64().and_then(|n| u16::try_from(n).ok()),
             _ => None,
         };
+        let port = port.filter(|port| *port > 0);
         if port.is_none() {
             self.problems.push(Diagnostic::error("E0501", node.span, "a port is a whole number from 1 to 65535"));
         }
@@ -354,6 +404,12 @@ impl InventoryDecoder<'_> {
             }
         }
     }
+}
+
+/// Whether a text can name a host or a group.
+fn is_name(text: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+    text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(word)
 }
 
 fn unknown_host(span: Span, name: &str, inventory: &Inventory) -> Diagnostic {

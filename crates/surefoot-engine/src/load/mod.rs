@@ -137,12 +137,12 @@ pub fn inventory_from(path: &Path, folder: &Path, sources: &mut Sources) -> Resu
     let file = file::read(path, sources)?;
     file::show_only_with(file, &keys(&INVENTORY), sources);
     let root = yaml::parse(file, &sources.get(file).text)?;
-    inventory::decode(&root, folder, sources)
+    inventory::decode(&root, folder, sources).map(|(inventory, _)| inventory)
 }
 
 /// The same where it stands in another file, whose folder relative paths start from.
 pub fn inventory_within(node: &Node, folder: &Path, sources: &Sources) -> Result<Inventory, Vec<Diagnostic>> {
-    inventory::decode(node, folder, sources)
+    inventory::decode(node, folder, sources).map(|(inventory, _)| inventory)
 }
 
 /// Reads a file whose keys somebody else reads: a map. Nothing of it is shown where it has none of these `keys`.

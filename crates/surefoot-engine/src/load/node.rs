@@ -62,23 +62,6 @@ impl Node {
         }
     }
 
-    /// A value that stands in one place as a whole.
-    pub(super) fn of_json(json: serde_json::Value, span: Span) -> Node {
-        use serde_json::Value as Json;
-        let of = |json| Node::of_json(json, span);
-        let value = match json {
-            Json::Null => NodeValue::Null,
-            Json::Bool(yes) => NodeValue::Bool(yes),
-            Json::Number(number) => NodeValue::Number(number),
-            Json::String(text) => NodeValue::String(text),
-            Json::Array(items) => NodeValue::Seq(items.into_iter().map(of).collect()),
-            Json::Object(entries) => {
-                NodeValue::Map(entries.into_iter().map(|(text, value)| (NodeKey { text, span }, of(value))).collect())
-            }
-        };
-        Node { span, value }
-    }
-
     /// The plain JSON value, without places.
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;

@@ -15,6 +15,21 @@ pub(super) fn resolve(raw: &str) -> Result<NodeValue, ()> {
     Ok(value)
 }
 
+/// What YAML 1.1 reads otherwise; none of all else.
+pub(super) fn of_yaml_1_1(raw: &str) -> Option<NodeValue> {
+    let capitalised = |word: &str| {
+        raw == word || raw == word.to_uppercase() || raw[..1] == word[..1].to_uppercase() && raw[1..] == word[1..]
+    };
+    let is_any =
+        |words: [&str; 2]| words.iter().any(|word| raw.len() == word.len() && raw.is_ascii() && capitalised(word));
+    if is_any(["yes", "on"]) || is_any(["no", "off"]) {
+        return Some(NodeValue::Bool(is_any(["yes", "on"])));
+    }
+    let octal =
+        raw.strip_prefix('0').filter(|digits| !digits.is_empty() && digits.bytes().all(|b| (b'0'..=b'7').contains(&b)));
+    octal.and_then(|digits| i64::from_str_radix(digits, 8).ok()).map(|number| NodeValue::Number(number.into()))
+}
+
 /// `Ok(None)`: not a number.
 fn number(raw: &str) -> Result<Option<Number>, ()> {
     let unsigned = raw.strip_prefix(['-', '+']).unwrap_or(raw);

@@ -1,7 +1,7 @@
 //! One YAML document to a [`Node`].
 //!
 //! YAML 1.2, and less of it: no anchors, aliases, merge keys or tags of one's own, keys are text and unique, one
-//! document. `yes`, `no`, `on` and `off` are text.
+//! document. `yes`, `no`, `on` and `off` are text. Files of Ansible's are read as it reads them, by YAML 1.1.
 
 use super::node::{Node, NodeKey, NodeValue};
 use super::texts::FileTexts;
@@ -16,15 +16,36 @@ const MAX_DEPTH: usize = 48;
 
 /// Reads the one document of a text.
 pub(super) fn parse(file: FileId, text: &str) -> Result<Node, Vec<Diagnostic>> {
-    parse_or_empty(file, text)?
-        .ok_or_else(|| vec![Diagnostic::error("E0104", Span::new(file, 0..0), "the file is empty")])
+    parse_or_empty(file, text)?.ok_or_else(|| empty(file))
+}
+
+fn empty(file: FileId) -> Vec<Diagnostic> {
+    vec![Diagnostic::error("E0104", Span::new(file, 0..0), "the file is empty")]
+}
+
+/// Whose YAML a text is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Own,
+    /// Anchors, aliases, merge keys and any tag; of a key that is given twice the last counts; `yes` and `no` are booleans.
+    Ansible,
+}
+
+/// Reads a file of Ansible's; `None` for a text that holds nothing but comments.
+pub(super) fn parse_ansible(file: FileId, text: &str) -> Result<Option<Node>, Vec<Diagnostic>> {
+    parse_as(Dialect::Ansible, file, text)
 }
 
 /// Like [`parse`], with `None` for a text that holds nothing but comments.
 pub(super) fn parse_or_empty(file: FileId, text: &str) -> Result<Option<Node>, Vec<Diagnostic>> {
-    let tree = serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options())
+    parse_as(Dialect::Own, file, text)
+}
+
+fn parse_as(dialect: Dialect, file: FileId, text: &str) -> Result<Option<Node>, Vec<Diagnostic>> {
+    let options = if dialect == Dialect::Own { options() } else { options_for_ansible() };
+    let tree = serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options)
         .map_err(|error| vec![refusal::refused(&FileTexts { file, text }, &error, MAX_DEPTH)])?;
-    let mut builder = Builder { texts: FileTexts { file, text }, problems: Vec::new() };
+    let mut builder = Builder { dialect, texts: FileTexts { file, text }, problems: Vec::new() };
     let node = builder.node(tree);
     match builder.problems.is_empty() {
         true => Ok((node.value != NodeValue::Null).then_some(node)),
@@ -59,6 +80,18 @@ fn options() -> serde_saphyr::Options {
         // Duplicates are found below, with both places.
         duplicate_keys: DuplicateKeyPolicy::LastWins,
         budget: serde_saphyr::budget! { max_anchors: 0, max_aliases: 0, max_documents: 1, max_depth: MAX_DEPTH },
+    }
+}
+
+/// Aliases are bounded: what they stand for is counted again at each of them.
+fn options_for_ansible() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        strict_booleans: false,
+        with_snippet: false,
+        reject_unsupported_tags: false,
+        merge_keys: MergeKeyPolicy::Merge,
+        duplicate_keys: DuplicateKeyPolicy::LastWins,
+        budget: serde_saphyr::budget! { max_documents: 1, max_depth: MAX_DEPTH },
     }
 }
 
@@ -131,6 +164,7 @@ impl<'de> Visitor<'de> for RawVisitor {
 }
 
 struct Builder<'t> {
+    dialect: Dialect,
     texts: FileTexts<'t>,
     problems: Vec<Diagnostic>,
 }
@@ -153,7 +187,11 @@ impl Builder<'_> {
     }
 
     fn plain(&mut self, span: Span) -> NodeValue {
-        scalar::resolve(self.texts.raw(span)).unwrap_or_else(|()| {
+        let raw = self.texts.raw(span);
+        if let Some(value) = scalar::of_yaml_1_1(raw).filter(|_| self.dialect == Dialect::Ansible) {
+            return value;
+        }
+        scalar::resolve(raw).unwrap_or_else(|()| {
             self.problems.push(
                 Diagnostic::error("E0110", span, "the number does not fit into 64 bits")
                     .help("put it into quotes where it is a text, such as an id"),
@@ -169,6 +207,11 @@ impl Builder<'_> {
             let value = self.node(value);
             let Some(key) = self.key(key) else { continue };
             if let Some(first) = places.insert(key.text.clone(), key.span) {
+                if self.dialect == Dialect::Ansible {
+                    entries.retain(|(known, _)| known.text != key.text);
+                    entries.push((key, value));
+                    continue;
+                }
                 self.problems.push(
                     Diagnostic::error("E0106", key.span, format!("the key `{}` is given twice", key.text))
                         .here("again")
@@ -185,6 +228,9 @@ impl Builder<'_> {
         let span = self.texts.span(raw.defined);
         let problem = match raw.value {
             Raw::Text(text) => return Some(NodeKey { text, span }),
+            Raw::Plain if self.dialect == Dialect::Ansible => {
+                return Some(NodeKey { text: self.texts.raw(span).to_owned(), span });
+            }
             Raw::Plain => {
                 let text = self.texts.raw(span).to_owned();
                 let problem = Diagnostic::error("E0107", span, format!("a key must be text, this is `{text}`"));

@@ -125,6 +125,7 @@ pub fn target(entry: &HostEntry) -> SshTarget {
         port: entry.port,
         identity: entry.identity.clone(),
         ssh_config: entry.ssh_config.clone(),
+        ssh_options: entry.ssh_options.clone(),
         become_user: entry.become_user.clone(),
         ..SshTarget::new(entry.name.clone())
     }

@@ -29,4 +29,4 @@ pub use local::LocalHost;
 pub use read_only::ReadOnly;
 pub use remote_host::MachineFacts;
 pub use script::{ActId, LONGEST_WORD, Output, Script, fits};
-pub use ssh::{SshHost, SshTarget};
+pub use ssh::{SshHost, SshTarget, is_fixed_option};

@@ -90,6 +90,7 @@ pub fn program(steps: Vec<Step>, finally: Vec<Step>, hosts: usize) -> Program {
         port: None,
         identity: None,
         ssh_config: None,
+        ssh_options: Default::default(),
         become_user: None,
         vars: serde_json::Map::new(),
         etcd: None,

@@ -53,6 +53,8 @@ const REACH: &[Field] = fields! {
         "A private key. A relative path starts from the inventory's folder.";
     optional "ssh_config": Form::Word(""), "ssh.conf",
         "An ssh config that is used instead of yours.";
+    optional "ssh_options": Form::Map("^[A-Za-z0-9]+$", &Form::Either(&[Form::Bool, Form::Word("")])), "{ ProxyJump: admin@bastion }",
+        "Options of ssh, as in `man ssh_config`. A host's win over those of `defaults`.";
     optional "become": Form::Either(&[Form::Bool, Form::Word("")]), "true",
         "The user that steps run as, by sudo. `true` is root.";
 };

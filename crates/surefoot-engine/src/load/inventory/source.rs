@@ -3,19 +3,22 @@
 //! | given | is |
 //! | --- | --- |
 //! | `ssh:`, `ssh:FILE` | every host that an ssh config names; the user's own without a file |
+//! | `cmd:COMMAND` | what a shell command prints, in any of the forms below |
+//! | a folder | all of Ansible's inventories in it, as one |
 //! | an executable file | a program: `FILE --list` prints JSON, Ansible's or ours |
 //! | `*.ini`, or text whose first line is `[...]` or no YAML | Ansible's INI |
+//! | JSON with `terraform_version` and `resources` | a state of Terraform or OpenTofu |
 //! | YAML with `all`, or of nothing but groups | Ansible's YAML |
 //! | other YAML | ours |
 
+use super::ansible::{self, Said};
 use super::keys::INVENTORY;
-use super::{Inventory, ansible, decode, ssh};
+use super::{Inventory, decode, program, ssh, terraform};
 use crate::load::{Node, NodeValue, file, folder, node, yaml};
 use crate::model::{Diagnostic, FileId, Severity, Sources, Span};
-use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// An inventory, and what is to be kept of it.
 #[derive(Clone, Debug, Default)]
@@ -32,14 +35,14 @@ pub struct LoadedInventory {
 
 /// Loads an inventory of any form.
 pub fn load(given: &Path, sources: &mut Sources) -> Result<LoadedInventory, Vec<Diagnostic>> {
-    if let Some(config) = given.to_str().and_then(|text| text.strip_prefix("ssh:")) {
+    if let Some(config) = prefixed(given, "ssh:") {
         let (root, warnings) = ssh::read(config, sources)?;
         return translated(root, warnings, Path::new("/"), sources);
     }
-    let file = match is_program(given) {
-        true => listed_by(given, sources)?,
-        false => file::read(given, sources)?,
-    };
+    if given.is_dir() {
+        return of_folder(given, sources);
+    }
+    let file = text_of(given, sources)?;
     let text = sources.get(file).text.clone();
     let loaded = of_text(given, file, &text, sources);
     if loaded.is_err() && !looks_like_one(&text) {
@@ -50,24 +53,137 @@ pub fn load(given: &Path, sources: &mut Sources) -> Result<LoadedInventory, Vec<
     loaded
 }
 
+fn prefixed<'p>(given: &'p Path, prefix: &str) -> Option<&'p str> {
+    given.to_str().and_then(|text| text.strip_prefix(prefix))
+}
+
+/// Reads a file, or what a program or a command prints.
+fn text_of(given: &Path, sources: &mut Sources) -> Result<FileId, Vec<Diagnostic>> {
+    let mut command = match prefixed(given, "cmd:") {
+        Some(command) => {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", command]);
+            shell
+        }
+        None if is_program(given) => {
+            let mut program = Command::new(crate::load::absolute(given));
+            program.arg("--list");
+            program
+        }
+        None => return file::read(given, sources),
+    };
+    match program::printed(&mut command) {
+        Ok(text) => Ok(sources.add(given, text)),
+        Err(why) => {
+            let nowhere = Span::new(sources.add(given, ""), 0..0);
+            let message = format!("`{}` does not list the hosts: {why}", given.display());
+            Err(vec![Diagnostic::error("E0712", nowhere, message)])
+        }
+    }
+}
+
 fn of_text(given: &Path, file: FileId, text: &str, sources: &mut Sources) -> Result<LoadedInventory, Vec<Diagnostic>> {
     let mut problems = Vec::new();
-    let said = match is_ini(given, text) {
-        true => ansible::ini(file, text, &mut problems),
-        false => {
+    let mut said = Said::default();
+    match read(&mut said, given, file, text, sources, &mut problems)? {
+        Some(root) => {
+            let (inventory, warnings) = decode(&root, &folder(given), sources)?;
+            Ok(LoadedInventory { inventory, native: Some(text.to_owned()), warnings, ..LoadedInventory::default() })
+        }
+        None => of_ansible(&said, first_line(file, text), &folder(given), problems, sources),
+    }
+}
+
+/// Adds what a text says, where it is none of ours; gives the tree of one that is.
+fn read(
+    said: &mut Said,
+    given: &Path,
+    file: FileId,
+    text: &str,
+    sources: &mut Sources,
+    problems: &mut Vec<Diagnostic>,
+) -> Result<Option<Node>, Vec<Diagnostic>> {
+    if is_ini(given, text) {
+        ansible::ini(said, file, text, problems);
+        return Ok(None);
+    }
+    // Ansible's YAML may have what ours has not: it is told first whose it is.
+    match yaml::parse_ansible(file, text) {
+        Ok(Some(root)) if terraform::is_state(&root) => {
+            // A state holds secrets.
+            sources.hide(file);
+            terraform::read(said, &root, problems);
+        }
+        Ok(Some(root)) if is_ansible(&root) => ansible::tree(said, &root, sources, problems),
+        _ => {
             let root = yaml::parse(file, text)?;
             node::expect_map(&root, "an inventory")?;
-            if !is_ansible(&root) {
-                let inventory = decode(&root, &folder(given), sources)?;
-                return Ok(LoadedInventory { inventory, native: Some(text.to_string()), ..LoadedInventory::default() });
-            }
-            ansible::tree(&root, sources, &mut problems)
+            return Ok(Some(root));
         }
-    };
-    let whole = Span::new(file, 0..text.lines().next().map_or(0, str::len));
-    let (root, more) = ansible::native(&said, whole, &folder(given), sources);
+    }
+    Ok(None)
+}
+
+fn first_line(file: FileId, text: &str) -> Span {
+    Span::new(file, 0..text.lines().next().map_or(0, str::len))
+}
+
+fn of_ansible(
+    said: &Said,
+    whole: Span,
+    folder: &Path,
+    mut problems: Vec<Diagnostic>,
+    sources: &mut Sources,
+) -> Result<LoadedInventory, Vec<Diagnostic>> {
+    let (root, more) = ansible::native(said, whole, folder, sources);
     problems.extend(more);
-    translated(root, problems, &folder(given), sources)
+    translated(root, problems, folder, sources)
+}
+
+/// All inventories of a folder, in the order of their names, as Ansible takes them.
+fn of_folder(given: &Path, sources: &mut Sources) -> Result<LoadedInventory, Vec<Diagnostic>> {
+    let (mut said, mut problems, mut whole) = (Said::default(), Vec::new(), None);
+    for path in files_of(given) {
+        let file = text_of(&path, sources)?;
+        let text = sources.get(file).text.clone();
+        whole.get_or_insert(first_line(file, &text));
+        if read(&mut said, &path, file, &text, sources, &mut problems)?.is_some() {
+            let message = "this is an inventory of surefoot's own: a folder holds Ansible's, or give this file alone";
+            return Err(vec![Diagnostic::error("E0710", first_line(file, &text), message)]);
+        }
+    }
+    let Some(whole) = whole else {
+        let nowhere = Span::new(sources.add(given, ""), 0..0);
+        return Err(vec![Diagnostic::error(
+            "E0101",
+            nowhere,
+            format!("there is no inventory in `{}`", given.display()),
+        )]);
+    };
+    of_ansible(&said, whole, given, problems, sources)
+}
+
+/// Names that Ansible passes over, too.
+const NO_INVENTORIES: &[&str] = &["group_vars", "host_vars", "vars_plugins"];
+const NO_ENDINGS: &[&str] = &["pyc", "pyo", "swp", "bak", "rpm", "md", "txt", "rst", "orig", "cfg", "retry"];
+
+/// The inventories in a folder and below it.
+fn files_of(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    let is_one = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        !name.starts_with('.')
+            && !name.ends_with('~')
+            && !NO_INVENTORIES.contains(&&*name)
+            && !ends_with(path, NO_ENDINGS)
+    };
+    let within = |path: PathBuf| match path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+        true => files_of(&path),
+        false => vec![path],
+    };
+    paths.into_iter().filter(is_one).flat_map(within).collect()
 }
 
 fn translated(
@@ -77,7 +193,8 @@ fn translated(
     sources: &Sources,
 ) -> Result<LoadedInventory, Vec<Diagnostic>> {
     match decode(&root, folder, sources) {
-        Ok(inventory) if problems.iter().all(|problem| problem.severity == Severity::Warning) => {
+        Ok((inventory, more)) if problems.iter().all(|problem| problem.severity == Severity::Warning) => {
+            problems.extend(more);
             let native = serde_json::to_string_pretty(&root.to_json()).expect("maps have text for keys");
             Ok(LoadedInventory {
                 inventory,
@@ -98,7 +215,10 @@ fn translated(
 fn looks_like_one(text: &str) -> bool {
     let keys: Vec<&str> = INVENTORY.names().chain(["all", "_meta", "ungrouped"]).collect();
     let is_section = |line: &str| line.starts_with('[') && line.trim_end().ends_with(']');
-    file::has_key(text, &keys) || text.contains("ansible_") || text.lines().any(is_section)
+    file::has_key(text, &keys)
+        || text.contains("ansible_")
+        || text.contains("\"terraform_version\"")
+        || text.lines().any(is_section)
 }
 
 fn ends_with(path: &Path, ends: &[&str]) -> bool {
@@ -135,37 +255,12 @@ fn is_ansible(root: &Node) -> bool {
     ["all", "_meta"].iter().any(|key| root.get(key).is_some()) || !ours && groups()
 }
 
-/// Whether an inventory is a program, which reading it would run.
+/// Whether an inventory is a program or has one in it, which reading it would run.
 pub fn is_executed(given: &Path) -> bool {
-    !given.to_str().is_some_and(|text| text.starts_with("ssh:")) && is_program(given)
-}
-
-/// What it has printed as it ended, at most a little more than a file may have.
-fn output(command: &mut Command) -> std::io::Result<(ExitStatus, Vec<u8>)> {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-    let mut printed = Vec::new();
-    // Who prints more is not listened to, and ends by that.
-    child.stdout.take().map(|out| out.take(file::MAX_BYTES + 1).read_to_end(&mut printed)).transpose()?;
-    Ok((child.wait()?, printed))
-}
-
-/// What a program prints. What it says on standard error is for the operator.
-fn listed_by(program: &Path, sources: &mut Sources) -> Result<FileId, Vec<Diagnostic>> {
-    let absolute = crate::load::absolute(program);
-    let output = output(Command::new(&absolute).arg("--list"));
-    let failed = |why: String, sources: &mut Sources| {
-        let span = Span::new(sources.add(program, ""), 0..0);
-        vec![Diagnostic::error("E0712", span, format!("`{} --list`: {why}", program.display()))]
-    };
-    let (status, printed) = output.map_err(|error| failed(error.to_string(), sources))?;
-    if printed.len() as u64 > file::MAX_BYTES {
-        return Err(failed("it prints more than 4 MiB".to_owned(), sources));
-    }
-    if !status.success() {
-        return Err(failed(format!("it ended with {status}"), sources));
-    }
-    match String::from_utf8(printed) {
-        Ok(text) => Ok(sources.add(program, text)),
-        Err(_) => Err(failed("it did not print UTF-8".to_owned(), sources)),
+    match () {
+        () if prefixed(given, "ssh:").is_some() => false,
+        () if prefixed(given, "cmd:").is_some() => true,
+        () if given.is_dir() => files_of(given).iter().any(|path| is_program(path)),
+        () => is_program(given),
     }
 }

@@ -1,7 +1,11 @@
 //! The hosts that an ssh config names: each `Host` that is no pattern, reached by that name.
+//!
+//! Read as ssh reads it (ssh_config(5)): quotes, comments at the end of a line, `Include` with patterns of glob(7), of
+//! which those that fit nothing are passed over. How a host is reached is left to ssh itself.
 
+use super::is_name;
 use crate::load::{Node, NodeKey, NodeValue, file};
-use crate::model::{Diagnostic, Severity, Sources, Span};
+use crate::model::{Diagnostic, Sources, Span};
 use std::path::{Path, PathBuf};
 
 /// Files that include one another deeper than that are a circle; ssh has the same bound.
@@ -46,20 +50,15 @@ impl SshConfigReader {
         for line in text.split_inclusive('\n') {
             let start = at;
             at += line.len();
-            let mut words = line.split(|c: char| c.is_whitespace() || c == '=').filter(|word| !word.is_empty());
-            let keyword = words.next().unwrap_or("").to_lowercase();
-            let place = |word: &str| {
-                let offset = start + (word.as_ptr() as usize - line.as_ptr() as usize);
-                Span::new(file, offset..offset + word.len())
-            };
-            match keyword.as_str() {
-                "host" => words.for_each(|word| self.host(word, place(word))),
+            let words = words(line);
+            let Some(((_, keyword), rest)) = words.split_first() else { continue };
+            match keyword.to_lowercase().as_str() {
+                "host" => rest.iter().for_each(|(offset, word)| {
+                    self.host(word, Span::new(file, start + offset..start + offset + word.len()));
+                }),
                 "include" if depth < DEEPEST => {
-                    for pattern in words {
-                        for path in self.included(pattern) {
-                            self.file(&path, depth + 1, sources)?;
-                        }
-                    }
+                    let paths: Vec<PathBuf> = rest.iter().flat_map(|(_, pattern)| self.included(pattern)).collect();
+                    paths.iter().try_for_each(|path| self.file(path, depth + 1, sources))?;
                 }
                 _ => {}
             }
@@ -67,38 +66,65 @@ impl SshConfigReader {
         Ok(())
     }
 
-    fn host(&mut self, word: &str, span: Span) {
-        let name = word.trim_matches('"');
+    fn host(&mut self, name: &str, span: Span) {
         if name.contains(['*', '?', '!']) || self.hosts.iter().any(|key| key.text == name) {
             return;
         }
-        let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
-        if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(word) {
+        if !is_name(name) {
             let message = format!("`{name}` cannot name a host here, and is left out");
-            let problem = Diagnostic::error("W0702", span, message);
-            return self.warnings.push(Diagnostic { severity: Severity::Warning, ..problem });
+            return self.warnings.push(Diagnostic::warning("W0702", span, message));
         }
         self.hosts.push(NodeKey { text: name.to_owned(), span });
     }
 
-    /// The files that a pattern means: `*` may stand in its last part.
+    /// The files that a pattern means, in their order; of what is not there none, as ssh has it.
     fn included(&self, pattern: &str) -> Vec<PathBuf> {
-        let pattern = pattern.trim_matches('"');
         let path = match pattern.strip_prefix("~/") {
             Some(rest) => std::env::home_dir().unwrap_or_default().join(rest),
             None => self.folder.join(pattern),
         };
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let Some((before, after)) = name.split_once('*') else { return vec![path] };
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        let entries = std::fs::read_dir(folder).into_iter().flatten();
-        let fits = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after)
-        };
-        let mut found: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(fits).collect();
-        found.retain(|path| path.is_file());
-        found.sort();
-        found
+        let found = glob::glob(&path.to_string_lossy()).into_iter().flatten().flatten();
+        found.filter(|path| path.is_file()).collect()
+    }
+}
+
+/// The words of a line with their places: a keyword, and arguments after blanks or one `=`. Quotes keep blanks; a
+/// word that starts with `#` ends the line.
+fn words(line: &str) -> Vec<(usize, String)> {
+    let mut words: Vec<(usize, String)> = Vec::new();
+    let mut rest = line.char_indices().peekable();
+    while let Some((start, c)) = rest.next() {
+        match c {
+            '#' => break,
+            _ if c.is_whitespace() || c == '=' && words.len() == 1 => {}
+            '"' | '\'' => {
+                let text: String = rest.by_ref().map(|(_, c)| c).take_while(|next| *next != c).collect();
+                words.push((start + 1, text));
+            }
+            _ => {
+                let mut text = String::from(c);
+                let ends = |next: char| next.is_whitespace() || next == '"' || next == '=' && words.is_empty();
+                while let Some((_, next)) = rest.next_if(|(_, next)| !ends(*next)) {
+                    text.push(next);
+                }
+                words.push((start, text));
+            }
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_parted_as_ssh_parts_them() {
+        let parted = |line: &str| words(line).into_iter().map(|(_, word)| word).collect::<Vec<_>>();
+        assert_eq!(parted("Host etcd-1 # first of three\n"), ["Host", "etcd-1"]);
+        assert_eq!(parted("  host=four\n"), ["host", "four"]);
+        assert_eq!(parted("Host = a b"), ["Host", "a", "b"]);
+        assert_eq!(parted("Include \"with space.conf\" 'more of it'"), ["Include", "with space.conf", "more of it"]);
+        assert_eq!(parted("# Host no\n"), Vec::<String>::new());
     }
 }

@@ -12,7 +12,7 @@ mod progress;
 mod refusal;
 mod target;
 
-pub use target::SshTarget;
+pub use target::{SshTarget, is_fixed_option};
 
 use super::host::Tunnel;
 use super::remote_host::{HostOptions, RemoteHost};

@@ -1,6 +1,7 @@
 //! How ssh is to reach a host: what the inventory says of it, and nothing where it says nothing.
 
 use crate::model::HostName;
+use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub struct SshTarget {
     pub identity: Option<PathBuf>,
     /// Instead of the user's own configuration.
     pub ssh_config: Option<PathBuf>,
+    /// Further options of ssh by their names, as in ssh_config(5).
+    pub ssh_options: IndexMap<String, String>,
     /// Whom scripts run as that name no user, by sudo; the login user where `None`.
     pub become_user: Option<String>,
     /// For how long a broken connection is sought again.
@@ -31,6 +34,7 @@ impl SshTarget {
             port: None,
             identity: None,
             ssh_config: None,
+            ssh_options: IndexMap::new(),
             become_user: None,
             patience: Duration::from_secs(60),
         }
@@ -68,6 +72,10 @@ impl SshTarget {
         for fixed in FIXED {
             option("-o", Some((*fixed).to_owned()));
         }
+        // ssh takes the first value that it is given: these cannot undo what is fixed.
+        for (name, value) in &self.ssh_options {
+            option("-o", Some(format!("{name}={value}")));
+        }
         args.extend(["--".to_owned(), self.address().to_owned()]);
         args
     }
@@ -93,3 +101,10 @@ const FIXED: &[&str] = &[
     "ForwardX11=no",
     "LogLevel=ERROR",
 ];
+
+/// Whether an option of ssh is decided here for every host, and so cannot be set: those above, and how a connection is
+/// shared.
+pub fn is_fixed_option(name: &str) -> bool {
+    let fixed = FIXED.iter().filter_map(|option| option.split_once('=')).map(|(name, _)| name);
+    fixed.chain(["ControlMaster", "ControlPath"]).any(|fixed| fixed.eq_ignore_ascii_case(name))
+}

@@ -3,7 +3,7 @@
 use super::AnsibleVars;
 use super::tree::vars_of;
 use crate::load::{file, yaml};
-use crate::model::{Diagnostic, Severity, Sources, Span};
+use crate::model::{Diagnostic, Sources, Span};
 use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
 
@@ -44,11 +44,10 @@ fn one(path: &Path, sources: &mut Sources, problems: &mut Vec<Diagnostic>) -> An
     let read = file::read(path, sources).and_then(|file| {
         if sources.get(file).text.starts_with("$ANSIBLE_VAULT") {
             let message = "this file is encrypted: its variables are left out";
-            let problem = Diagnostic::error("W0702", Span::new(file, 0..14), message);
-            problems.push(Diagnostic { severity: Severity::Warning, ..problem });
+            problems.push(Diagnostic::warning("W0702", Span::new(file, 0..14), message));
             return Ok(None);
         }
-        yaml::parse_or_empty(file, &sources.get(file).text)
+        yaml::parse_ansible(file, &sources.get(file).text)
     });
     match read {
         Ok(root) => root.map(|root| vars_of(&root)).unwrap_or_default(),

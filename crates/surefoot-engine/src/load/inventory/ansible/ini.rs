@@ -1,8 +1,9 @@
 //! The INI form: `[group]`, `[group:children]`, `[group:vars]`, and a host with its variables on each line.
 
-use super::{Said, range};
+use super::{Said, python, range};
 use crate::load::{Node, NodeKey, NodeValue};
 use crate::model::{Diagnostic, FileId, Span};
+use std::net::Ipv6Addr;
 
 enum IniSection {
     Hosts(NodeKey),
@@ -11,8 +12,7 @@ enum IniSection {
 }
 
 /// Reads a text. Lines that cannot be read are told, and passed over.
-pub(in crate::load::inventory) fn read(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) -> Said {
-    let mut said = Said::default();
+pub(in crate::load::inventory) fn read(said: &mut Said, file: FileId, text: &str, problems: &mut Vec<Diagnostic>) {
     let ungrouped = NodeKey { text: "ungrouped".to_owned(), span: Span::new(file, 0..0) };
     let mut section = IniSection::Hosts(ungrouped);
     let mut at = 0;
@@ -24,17 +24,22 @@ pub(in crate::load::inventory) fn read(file: FileId, text: &str, problems: &mut 
         if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
         }
-        let read = match line.strip_prefix('[') {
+        let read = match line.strip_prefix('[').filter(|_| !is_address(line)) {
             Some(rest) => header(rest, place).map(|next| {
                 let (IniSection::Hosts(key) | IniSection::Children(key) | IniSection::Vars(key)) = &next;
                 said.group(key);
                 section = next;
             }),
-            None => entry(&mut said, &section, line, place),
+            None => entry(said, &section, line, place),
         };
         problems.extend(read.err().map(|(why, span)| Diagnostic::error("E0710", span, why)));
     }
-    said
+}
+
+/// Whether a line starts with `[2001:db8::11]`, a host, rather than with a group.
+fn is_address(line: &str) -> bool {
+    let inside = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    inside.is_some_and(|(inside, _)| inside.parse::<Ipv6Addr>().is_ok())
 }
 
 type Wrong = (String, Span);
@@ -73,7 +78,11 @@ fn entry(said: &mut Said, section: &IniSection, line: &str, place: Span) -> Resu
         }
         IniSection::Hosts(group) => {
             let vars: Vec<_> = vars.iter().map(assignment).collect::<Result<_, _>>()?;
-            for name in range::expanded(&first.text).map_err(|why| (why, first.span))? {
+            let names = match is_address(&first.text) {
+                true => vec![first.text.clone()],
+                false => range::expanded(&first.text).map_err(|why| (why, first.span))?,
+            };
+            for name in names {
                 let (name, port) = with_port(&name, first.span);
                 let own = said.host(&name, first.span);
                 own.extend(
@@ -86,15 +95,19 @@ fn entry(said: &mut Said, section: &IniSection, line: &str, place: Span) -> Resu
     Ok(())
 }
 
-/// `web1:2222`: more colons are an IPv6 address.
+/// `web1:2222` and `[2001:db8::11]:2222`: more colons without brackets are an IPv6 address.
 fn with_port(name: &str, span: Span) -> (String, Option<(NodeKey, Node)>) {
-    let port = name.split_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+    let bracketed = name.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let (host, port) = match bracketed {
+        Some((host, rest)) => (host, rest.strip_prefix(':')),
+        None => name.split_once(':').map_or((name, None), |(host, port)| (host, Some(port))),
+    };
+    let port = port.map(|port| port.parse::<u16>());
+    let key = NodeKey { text: "ansible_port".to_owned(), span };
     match port {
-        Some((host, port)) => {
-            let key = NodeKey { text: "ansible_port".to_owned(), span };
-            (host.to_owned(), Some((key, Node { span, value: NodeValue::Number(port.into()) })))
-        }
-        None => (name.to_owned(), None),
+        Some(Ok(port)) => (host.to_owned(), Some((key, Node { span, value: NodeValue::Number(port.into()) }))),
+        None => (host.to_owned(), None),
+        Some(Err(_)) => (name.to_owned(), None),
     }
 }
 
@@ -110,14 +123,31 @@ fn words(line: &str, place: Span) -> Result<Vec<IniWord>, Wrong> {
     let mut open: Option<(usize, String)> = None;
     let mut quote = None;
     let at = |from: usize, to: usize| Span::new(place.file, place.start as usize + from..place.start as usize + to);
+    let mut escaped = false;
     for (i, c) in line.char_indices() {
         match (quote, c) {
+            _ if std::mem::take(&mut escaped) => {
+                let text = &mut open.get_or_insert((i, String::new())).1;
+                // Within quotes a backslash is one, unless it is before a quote or another.
+                if quote.is_some() && !matches!(c, '"' | '\\') {
+                    text.push('\\');
+                }
+                text.push(c);
+            }
+            (None | Some('"'), '\\') => {
+                open.get_or_insert((i, String::new()));
+                escaped = true;
+            }
             (Some(end), _) if c == end => quote = None,
             (None, '\'' | '"') => {
                 quote = Some(c);
                 open.get_or_insert((i, String::new()));
             }
-            (None, '#') if open.is_none() => break,
+            // As Python's shlex parts a line: also within a word.
+            (None, '#') => {
+                words.extend(open.take().map(|(from, text)| IniWord { text, span: at(from, i) }));
+                break;
+            }
             (None, _) if c.is_whitespace() => {
                 words.extend(open.take().map(|(from, text)| IniWord { text, span: at(from, i) }));
             }
@@ -140,28 +170,10 @@ fn assignment(word: &IniWord) -> Result<(NodeKey, Node), Wrong> {
     Ok(variable(name, word.span, IniWord { text: value.to_owned(), span }))
 }
 
-/// Ansible reads values as Python does: numbers, `True`, `False`, quoted text, lists; all else is text.
+/// Ansible reads values as Python does: numbers, `True`, `None`, quoted text, lists, maps; all else is text.
 fn variable(name: &str, place: Span, value: IniWord) -> (NodeKey, Node) {
-    let text = value.text.as_str();
-    let quoted =
-        |q: char| text.strip_prefix(q).and_then(|rest| rest.strip_suffix(q)).filter(|inner| !inner.contains(q));
-    let read = match text {
-        "True" => NodeValue::Bool(true),
-        "False" => NodeValue::Bool(false),
-        "None" => NodeValue::Null,
-        _ => match (text.parse::<i64>(), quoted('"').or_else(|| quoted('\''))) {
-            (Ok(number), _) if number.to_string() == text => NodeValue::Number(number.into()),
-            (_, Some(inner)) => NodeValue::String(inner.to_owned()),
-            _ => listed(text, value.span).unwrap_or_else(|| NodeValue::String(text.to_owned())),
-        },
-    };
+    let read = python::literal(&value.text, value.span).unwrap_or_else(|| NodeValue::String(value.text.clone()));
     let start = place.start as usize;
     let key = NodeKey { text: name.to_owned(), span: Span::new(place.file, start..start + name.len()) };
     (key, Node { span: value.span, value: read })
-}
-
-/// A list or map of JSON.
-fn listed(text: &str, span: Span) -> Option<NodeValue> {
-    let json: serde_json::Value = serde_json::from_str(text).ok()?;
-    (json.is_array() || json.is_object()).then(|| Node::of_json(json, span).value)
 }

@@ -4,14 +4,17 @@
 //! them, from the widest group to the host, and what says how a host is reached becomes the native key for it. Every
 //! value keeps its place, so that the native reader's mistakes point into the file that was given.
 
+mod evaluate;
 mod group_vars;
 mod ini;
+mod python;
 mod range;
 mod reach;
+mod ssh_args;
 mod tree;
 
 pub(super) use ini::read as ini;
-pub(super) use tree::read as tree;
+pub(super) use tree::{read as tree, vars_of_node};
 
 use crate::load::{Node, NodeKey, NodeValue};
 use crate::model::{Diagnostic, Sources, Span};
@@ -20,7 +23,7 @@ use reach::ConnectionReader;
 use std::path::Path;
 
 /// Variables, each with the place of its name.
-type AnsibleVars = IndexMap<String, (NodeKey, Node)>;
+pub(super) type AnsibleVars = IndexMap<String, (NodeKey, Node)>;
 
 /// What an inventory says, as it says it.
 #[derive(Default)]
@@ -29,20 +32,36 @@ pub(super) struct Said {
     groups: IndexMap<String, AnsibleGroup>,
 }
 
-struct AnsibleGroup {
+pub(super) struct AnsibleGroup {
     key: NodeKey,
     hosts: IndexSet<String>,
     children: Vec<NodeKey>,
     vars: AnsibleVars,
 }
 
+impl AnsibleGroup {
+    pub(super) fn add(&mut self, host: String) {
+        self.hosts.insert(host);
+    }
+
+    pub(super) fn within(&mut self, children: Vec<NodeKey>, vars: AnsibleVars) {
+        self.children.extend(children);
+        self.vars.extend(vars);
+    }
+}
+
 impl Said {
-    fn host(&mut self, name: &str, span: Span) -> &mut AnsibleVars {
+    /// Whether it names no host.
+    pub(super) fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
+    pub(super) fn host(&mut self, name: &str, span: Span) -> &mut AnsibleVars {
         let key = || NodeKey { text: name.to_owned(), span };
         &mut self.hosts.entry(name.to_owned()).or_insert_with(|| (key(), AnsibleVars::new())).1
     }
 
-    fn group(&mut self, key: &NodeKey) -> &mut AnsibleGroup {
+    pub(super) fn group(&mut self, key: &NodeKey) -> &mut AnsibleGroup {
         let new = || AnsibleGroup {
             key: key.clone(),
             hosts: IndexSet::new(),
@@ -130,20 +149,26 @@ pub(super) fn native(said: &Said, whole: Span, folder: &Path, sources: &mut Sour
     said.refuse_unknown_and_circles(&mut problems);
     let of_groups = group_vars::read(&folder.join("group_vars"), sources, &mut problems);
     let of_hosts = group_vars::read(&folder.join("host_vars"), sources, &mut problems);
-    let mut reach = ConnectionReader::new(sources);
-    let mut hosts = Vec::new();
-    for (name, (key, own)) in &said.hosts {
+    let merged = |(name, (_, own)): (&String, &(NodeKey, AnsibleVars))| {
         let groups = said.groups_of(name);
         let inline = groups.iter().map(|group| &group.vars);
-        let files = ["all"].into_iter().chain(groups.iter().map(|group| group.key.text.as_str()));
+        let files =
+            ["all"].into_iter().chain(groups.iter().map(|group| group.key.text.as_str()).filter(|name| *name != "all"));
         let files = files.filter_map(|group| of_groups.get(group));
         let merged = inline.chain(files).chain([own]).chain(of_hosts.get(name));
-        let vars: AnsibleVars = merged.flatten().map(|(name, value)| (name.clone(), value.clone())).collect();
-        hosts.extend(reach.host(key, vars));
+        (name.clone(), merged.flatten().map(|(name, value)| (name.clone(), value.clone())).collect())
+    };
+    let merged: Vec<(String, AnsibleVars)> = said.hosts.iter().map(merged).collect();
+    let mut reach = ConnectionReader::new(sources, said, &merged);
+    let mut hosts = Vec::new();
+    for ((key, _), (_, vars)) in said.hosts.values().zip(&merged) {
+        hosts.extend(reach.named(key).then(|| reach.host(key, vars)).flatten());
     }
+    let nameable = said.groups.values().map(|group| &group.key).filter(|key| key.text != "all" && reach.named(key));
+    let nameable: IndexSet<&str> = nameable.map(|key| key.text.as_str()).collect();
     problems.extend(reach.problems);
     let left: IndexSet<&str> = hosts.iter().map(|(key, _): &(NodeKey, Node)| key.text.as_str()).collect();
-    let groups = said.groups.values().filter(|group| group.key.text != "all").map(|group| {
+    let groups = said.groups.values().filter(|group| nameable.contains(group.key.text.as_str())).map(|group| {
         let members = said.members(&group.key.text).into_iter().filter(|key| left.contains(key.text.as_str()));
         let names = members.map(|key| Node { span: key.span, value: NodeValue::String(key.text.clone()) });
         (group.key.clone(), Node { span: group.key.span, value: NodeValue::Seq(names.collect()) })

@@ -5,19 +5,23 @@ use crate::load::{Node, NodeKey, NodeValue};
 use crate::model::{Diagnostic, Sources};
 
 /// Reads a tree. In YAML `hosts` and `children` are maps; a program gives lists, and variables under `_meta`.
-pub(in crate::load::inventory) fn read(root: &Node, sources: &Sources, problems: &mut Vec<Diagnostic>) -> Said {
-    let mut reader = TreeReader { said: Said::default(), sources, problems };
+pub(in crate::load::inventory) fn read(
+    said: &mut Said,
+    root: &Node,
+    sources: &Sources,
+    problems: &mut Vec<Diagnostic>,
+) {
+    let mut reader = TreeReader { said, sources, problems };
     for (key, node) in root.entries() {
         match key.text.as_str() {
             "_meta" => reader.meta(node),
             _ => reader.group(key, node),
         }
     }
-    reader.said
 }
 
 struct TreeReader<'r> {
-    said: Said,
+    said: &'r mut Said,
     sources: &'r Sources,
     problems: &'r mut Vec<Diagnostic>,
 }
@@ -42,8 +46,8 @@ impl TreeReader<'_> {
                         "children" => self.children(key, node),
                         "vars" => self.said.group(key).vars.extend(vars_of(node)),
                         other => {
-                            let message = format!("a group has `hosts`, `children` and `vars`, but no `{other}`");
-                            self.problems.push(Diagnostic::error("E0710", part.span, message));
+                            let message = format!("a group has `hosts`, `children` and `vars`: `{other}` is ignored");
+                            self.problems.push(Diagnostic::warning("W0701", part.span, message));
                         }
                     }
                 }
@@ -95,4 +99,9 @@ impl TreeReader<'_> {
 
 pub(super) fn vars_of(node: &Node) -> AnsibleVars {
     node.entries().iter().map(|(key, value)| (key.text.clone(), (key.clone(), value.clone()))).collect()
+}
+
+/// The variables of a map that may be missing.
+pub(in crate::load::inventory) fn vars_of_node(node: Option<&Node>) -> AnsibleVars {
+    node.map(vars_of).unwrap_or_default()
 }
