@@ -1,11 +1,10 @@
 //! `surefoot plan`.
 
-use super::args::{Format, PlanArgs as Args};
+use super::args::{PlanArgs as Args, PlanFormat};
 use super::exit::{CommandResult, Exit, Failure};
 use super::out::{say, tell_line, to_file};
 use super::session::{current_folder, in_runtime, masked, prepare, session, without_missing};
-use crate::report::plan::{Fold, html, text};
-use std::io::IsTerminal;
+use crate::report::plan::{full_text, html, markdown, text};
 use std::path::{Path, PathBuf};
 use surefoot_engine::load;
 use surefoot_engine::plan::Plan;
@@ -47,10 +46,13 @@ fn save(path: &Path, request: &Request, ready: &ReadyRun, plan: &Plan) -> Result
 }
 
 fn shown(plan: &Plan, args: &Args) -> CommandResult {
-    let fold = if std::io::stdout().is_terminal() { Fold::Folded } else { Fold::Open };
     match args.format {
-        Format::Text => say!("{}", text(plan, fold)),
-        Format::Json => say!("{}\n", serde_json::to_string_pretty(plan).map_err(|error| Exit::Failed.because(error))?),
+        PlanFormat::Text if args.full => say!("{}\n{}", text(plan), full_text(plan)),
+        PlanFormat::Text => say!("{}", text(plan)),
+        PlanFormat::Markdown => say!("{}", markdown(plan)),
+        PlanFormat::Json => {
+            say!("{}\n", serde_json::to_string_pretty(plan).map_err(|error| Exit::Failed.because(error))?);
+        }
     }
     if let Some(path) = &args.html {
         let written = to_file(path, html(plan).as_bytes());

@@ -8,7 +8,7 @@ use super::operator::{can_ask, confirm};
 use super::options::Options;
 use super::out::tell;
 use super::session::{current_folder, in_runtime, masked, prepare, session, without_missing};
-use crate::report::plan::{Fold, change, text};
+use crate::report::plan::{change, text};
 use std::path::PathBuf;
 use surefoot_engine::execute::Goal;
 use surefoot_engine::session::plan_file::{self, PlanChange, SavedPlan};
@@ -62,7 +62,7 @@ async fn begin(ready: ReadyRun, options: Options) -> CommandResult {
 /// The same with the plan that the operator has agreed to.
 async fn agreed(ready: ReadyRun, request: &Request) -> Result<ReadyRun, Failure> {
     let plan = ready.plan(&request.folder).await;
-    tell!("{}", text(&plan, Fold::Folded));
+    tell!("{}", text(&plan));
     let answer = confirm(if plan.would_fail() { "Run it all the same?" } else { "Run it?" });
     match answer.and_then(|()| Ok(plan_file::made(request, &ready, &plan)?)) {
         Ok(bytes) => Ok(ready.with_input(plan_file::INPUT, bytes)),

@@ -1,9 +1,10 @@
 //! What became of the cases of a test.
 
 use super::labels::{self, BAD, BOLD, DIM, GOOD};
+use imara_diff::{Algorithm, Diff, InternedInput};
 use serde_json::{Value as Json, json};
-use similar::{ChangeTag, TextDiff};
 use std::fmt::Write;
+use std::ops::Range;
 use std::path::Path;
 use surefoot_engine::model::Sources;
 use surefoot_engine::testing::{Mismatch, Played};
@@ -25,15 +26,29 @@ pub fn text(played: &Played, sources: &Sources) -> String {
 fn mismatch(text: &mut String, one: &Mismatch, sources: &Sources) {
     let place = sources.place(one.span);
     let _ = writeln!(text, "  {BOLD}{}{BOLD:#}, {DIM}{place}{DIM:#} (- expected, + got)", one.what);
-    let diff = TextDiff::from_lines(one.expected.as_str(), one.got.as_str());
-    for change in diff.iter_all_changes() {
-        let line = change.value().trim_end_matches('\n');
-        let _ = match change.tag() {
-            ChangeTag::Equal => writeln!(text, "      {line}"),
-            ChangeTag::Delete => writeln!(text, "    {BAD}- {line}{BAD:#}"),
-            ChangeTag::Insert => writeln!(text, "    {GOOD}+ {line}{GOOD:#}"),
-        };
+    let (expected, got): (Vec<&str>, Vec<&str>) = (one.expected.lines().collect(), one.got.lines().collect());
+    let mut both: InternedInput<&str> = InternedInput::default();
+    both.update_before(expected.iter().copied());
+    both.update_after(got.iter().copied());
+    let diff = Diff::compute(Algorithm::Myers, &both);
+    let mut at = 0;
+    let lines = |text: &mut String, before: &str, lines: &[&str], after: &str| {
+        for line in lines {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "    {before} {line}{after}");
+        }
+    };
+    let (bad, bad_end, good, good_end) =
+        (format!("{BAD}-"), format!("{BAD:#}"), format!("{GOOD}+"), format!("{GOOD:#}"));
+    for hunk in diff.hunks() {
+        let range = |range: Range<u32>| range.start as usize..range.end as usize;
+        let (gone, come) = (range(hunk.before), range(hunk.after));
+        lines(text, " ", &expected[at..gone.start], "");
+        lines(text, &bad, &expected[gone.clone()], &bad_end);
+        lines(text, &good, &got[come], &good_end);
+        at = gone.end;
     }
+    lines(text, " ", &expected[at..], "");
 }
 
 /// A case as one JSON object: `file`, `case`, `ok`; `mismatches`, each with `what`, its place (from 1), and `expected`

@@ -1,6 +1,6 @@
 //! Commands that plan a run, start one, or go on with one.
 
-use super::{Format, LogFormat, inventory};
+use super::{LogFormat, PlanFormat, inventory};
 use crate::cli::{complete, config, durations};
 use clap_complete::engine::ArgValueCompleter;
 use std::num::NonZeroUsize;
@@ -63,15 +63,20 @@ Exit codes: 0 it is made; 1 the run would fail as things are; 7 with --detailed-
 Examples:
   surefoot plan etcd/restore-cluster -i site.yaml -p snapshot=backup.db
   surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db --html plan.html --out restore.plan
-  surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db --offline")]
+  surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db --offline
+  surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db --full | less
+  surefoot plan restore.yaml -i site.yaml -p snapshot=backup.db --format markdown   # for a pull request")]
 pub struct PlanArgs {
     #[command(flatten)]
     pub inputs: InputArgs,
     /// Do not connect: what depends on hosts stays open
     #[arg(long)]
     pub offline: bool,
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub format: PlanFormat,
+    /// Show every step on every host with its parameters, after the outline
+    #[arg(long)]
+    pub full: bool,
     /// Write the plan as one page, too, that needs nothing else
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! A plan as one page.
 
-use super::text::{BY_LOGIN, batches, full, hosts, short, time, took, undo_text, yaml};
+use super::full::{BY_LOGIN, batches, full, hosts, short, time, took, undo_text, yaml};
 use super::verdict_text::{self, Outlook};
 use crate::report::page::{self, FactRow, PageLine, TaskCount};
 use serde::Serialize;
@@ -81,14 +81,19 @@ pub fn html(plan: &Plan) -> String {
 }
 
 fn tally(plan: &Plan) -> Vec<TaskCount> {
-    let PlanTally { reads, changes, nothing_to_do, not_known, fails, others } = plan.tally();
+    if !plan.looked {
+        return vec![TaskCount { count: plan.tasks().count(), what: "tasks", class: "idle" }];
+    }
+    let PlanTally { checked, changes, checks_later, nothing_to_do, not_known, fails, asks, skipped } = plan.tally();
     let parts = [
-        (fails, "fail", "bad"),
+        (fails, "would fail", "bad"),
         (changes, "change something", "change"),
+        (asks, "ask", "open"),
         (not_known, "not known yet", "open"),
-        (nothing_to_do, "with nothing to do", "idle"),
-        (reads, "read", "good"),
-        (others, if plan.looked { "skipped, left out or a question" } else { "tasks" }, "idle"),
+        (checked, "checked now", "good"),
+        (checks_later, "checked later", "idle"),
+        (nothing_to_do, "as they should be", "idle"),
+        (skipped, "do not apply", "idle"),
     ];
     let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
     parts.map(|(count, what, class)| TaskCount { count, what, class }).collect()
@@ -109,7 +114,8 @@ fn facts(plan: &Plan) -> Vec<FactRow> {
     facts.extend(plan.excluded.iter().map(|(host, why)| FactRow::new(format!("{host} is left out"), why)));
     facts.extend(plan.held.iter().map(|(host, by)| FactRow::new(format!("{host} is held"), format!("by {by}"))));
     facts.extend(plan.leased_by_login.iter().map(|host| FactRow::new(format!("lease on {host}"), BY_LOGIN)));
-    facts.extend(plan.point_of_no_return.iter().map(|step| FactRow::new("point of no return", step.as_str())));
+    let reached = plan.reached_point_of_no_return();
+    facts.extend(reached.map(|step| FactRow::new("point of no return", step.id.as_str())));
     facts.extend(plan.last_seconds.map(|seconds| FactRow::new("the last run took", time(seconds))));
     facts
 }
@@ -171,7 +177,7 @@ fn marks(plan: &Plan, at: usize, step: &PlannedStep) -> Vec<PageMark> {
     if step.finally && !before.is_some_and(|before| before.finally) {
         mark("", "finally, however it ended".to_owned());
     }
-    if plan.point_of_no_return.as_ref() == Some(&step.id) {
+    if plan.reached_point_of_no_return().is_some_and(|wall| wall.id == step.id) {
         mark("bad", "point of no return".to_owned());
     }
     marks

@@ -1,331 +1,141 @@
-//! A plan as text for people.
+//! A plan as a person reads it at a terminal: the summary, what changes, and the rest in a line each.
 
-use super::verdict_text::{self, Outlook};
-use crate::report::labels::{self, BAD, BOLD, DIM, ODD};
+use super::full::{CHANGES, WALL, few, short, style_of_diff};
+use super::outline::{EffectKind, Entry, Failure, HostEffect, Outline, no_undo, title};
+use crate::report::labels::{BAD, BOLD, DIM, GOOD, ODD};
 use crate::report::safe::plain_value;
-use anstyle::{AnsiColor, Style};
-use jiff::SignedDuration;
-use serde_json::Value as Json;
+use anstyle::Style;
 use std::fmt::{self, Write};
-use surefoot_engine::model::Effect;
-use surefoot_engine::plan::{
-    Plan, PlanTally, PlanVerdict, PlannedPart, PlannedRoll, PlannedStep, PlannedTask, PlannedUndo, UndoStep,
-};
+use surefoot_engine::plan::{Plan, PlannedStep};
 
-const READS: Style = AnsiColor::Cyan.on_default();
-const CHANGES: Style = AnsiColor::Yellow.on_default();
-const WALL: Style = AnsiColor::Red.on_default().bold();
+/// As many lines of a change are shown; `--full` shows all.
+const LINES: usize = 12;
 
-const ADDED: Style = AnsiColor::Green.on_default();
-const TAKEN: Style = AnsiColor::Red.on_default();
-
-/// What a lease is worth on a host where root is not to be had.
-pub(super) const BY_LOGIN: &str = "root is not to be had there: it keeps away only runs of the same login";
-
-/// How much of long texts is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fold {
-    /// All of it, for pipes and files.
-    Open,
-    /// Their first lines, for a person at a terminal; and of what changes nothing no more than that.
-    Folded,
-}
-
-/// As many lines of a command or a diff are shown folded.
-const FOLDED: usize = 16;
+/// As many steps of a kind are named on a line of their own.
+const TITLES: usize = 10;
 
 /// Lines for a terminal; the writer strips the colours where they are not wanted.
-pub fn text(plan: &Plan, fold: Fold) -> String {
+pub fn text(plan: &Plan) -> String {
     let mut out = String::new();
-    // What was seen on hosts is shown without what it would do to a terminal.
-    let cleaned = plan.looked.then(|| plain_value(serde_json::json!(plan)));
-    let cleaned: Option<Plan> = cleaned.and_then(|plan| serde_json::from_value(plan).ok());
-    write(cleaned.as_ref().unwrap_or(plan), fold, &mut out).expect("writing to a string does not fail");
+    let plan = cleaned(plan);
+    write(&Outline::of(&plan), &mut out).expect("writing to a string does not fail");
     out
 }
 
-fn write(plan: &Plan, fold: Fold, out: &mut String) -> fmt::Result {
-    writeln!(out, "{BOLD}{}{BOLD:#}: {}", plan.runbook, plan.summary)?;
+/// What was seen on hosts, without what it would do to a terminal.
+pub(super) fn cleaned(plan: &Plan) -> Plan {
+    let cleaned = plan.looked.then(|| plain_value(serde_json::json!(plan)));
+    cleaned.and_then(|cleaned| serde_json::from_value(cleaned).ok()).unwrap_or_else(|| plan.clone())
+}
+
+fn write(outline: &Outline<'_>, out: &mut String) -> fmt::Result {
+    let plan = outline.plan;
+    writeln!(out, "{BOLD}{}{BOLD:#}: {}\n", plan.runbook, plan.summary)?;
+    for (name, text) in &outline.summary {
+        writeln!(out, "  {DIM}{name:9}{DIM:#}  {text}")?;
+    }
+    if !outline.failures.is_empty() {
+        writeln!(out, "\n{BAD}As things are, the run would fail:{BAD:#}")?;
+        outline.failures.iter().try_for_each(|failure| write_failure(out, failure))?;
+    }
+    if !outline.changes.is_empty() {
+        writeln!(out, "\n{BOLD}What changes, in this order{BOLD:#}")?;
+        outline.changes.iter().try_for_each(|entry| write_entry(out, entry))?;
+    }
+    for (heading, steps) in &outline.others {
+        write_others(out, heading, steps)?;
+    }
+    write_inputs(out, plan)
+}
+
+fn write_failure(out: &mut String, failure: &Failure<'_>) -> fmt::Result {
+    writeln!(out, "  {}  {DIM}{}{DIM:#}", title(failure.step), failure.step.id)?;
+    let again = if failure.retried { " (it is tried again in the run)" } else { "" };
+    writeln!(out, "    {BAD}{}{BAD:#}: {}{again}", failure.hosts, failure.fault)?;
+    let said = failure.fault.detail.as_deref().map(|detail| ("said", detail));
+    for (what, text) in said.into_iter().chain(failure.fault.hint.as_deref().map(|hint| ("hint", hint))) {
+        writeln!(out, "    {DIM}{what}{DIM:#} {}", text.replace('\n', "\n         "))?;
+    }
+    Ok(())
+}
+
+fn write_entry(out: &mut String, entry: &Entry<'_>) -> fmt::Result {
+    match entry {
+        Entry::Roll(words) => writeln!(out, "  {BOLD}── {words}{BOLD:#}"),
+        Entry::Finally => writeln!(out, "  {BOLD}── finally, however it ended{BOLD:#}"),
+        Entry::Checkpoint(name) => writeln!(out, "  {DIM}── checkpoint {name}{DIM:#}"),
+        Entry::PointOfNoReturn(why) => writeln!(out, "  {WALL}── point of no return: {why}{WALL:#}"),
+        Entry::Step { number, step, effects } => {
+            write!(out, "  {DIM}{number:3}{DIM:#}  {BOLD}{}{BOLD:#}", title(step))?;
+            writeln!(
+                out,
+                "{DIM}{}{DIM:#}",
+                if step.title.is_some() { format!("  {}", step.id) } else { String::new() }
+            )?;
+            effects.iter().try_for_each(|effect| write_effect(out, effect))?;
+            match no_undo(step).filter(|_| !step.finally) {
+                Some(why) => writeln!(out, "       {ODD}cannot be rolled back{ODD:#}: {why}"),
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+fn write_effect(out: &mut String, effect: &HostEffect<'_>) -> fmt::Result {
+    let (word, style) = match effect.kind {
+        EffectKind::Certain | EffectKind::NotLookedAt => ("", CHANGES),
+        EffectKind::Expected => ("expected: ", CHANGES),
+        EffectKind::Later => ("runs with ", CHANGES),
+        EffectKind::NotKnown => ("not known yet: ", ODD),
+        EffectKind::Asks => ("asks: ", ODD),
+    };
+    let hosts = if effect.kind == EffectKind::Asks { String::new() } else { format!("{}: ", effect.hosts) };
+    writeln!(out, "       {hosts}{style}{word}{style:#}{}", effect.what)?;
+    let shown = if effect.lines.len() > LINES + 2 { LINES } else { effect.lines.len() };
+    for line in &effect.lines[..shown] {
+        let style: Style = style_of_diff(line);
+        writeln!(out, "         {style}{line}{style:#}")?;
+    }
+    match effect.lines.len() - shown {
+        0 => Ok(()),
+        more => writeln!(out, "         {DIM}... {more} more lines: --full{DIM:#}"),
+    }
+}
+
+fn write_others(out: &mut String, heading: &str, steps: &[&PlannedStep]) -> fmt::Result {
+    let style = if heading == "Checked now" { GOOD } else { DIM };
+    writeln!(out, "\n{style}{heading}{style:#} {DIM}({}){DIM:#}", steps.len())?;
+    for step in steps.iter().take(TITLES) {
+        let id = step.title.as_ref().map(|_| format!("  {DIM}{}{DIM:#}", step.id)).unwrap_or_default();
+        writeln!(out, "  {}{id}", title(step))?;
+    }
+    match steps.len().saturating_sub(TITLES) {
+        0 => Ok(()),
+        more => writeln!(out, "  {DIM}... {more} more: --full{DIM:#}"),
+    }
+}
+
+/// What the plan was made of: for who compares it with another.
+fn write_inputs(out: &mut String, plan: &Plan) -> fmt::Result {
+    writeln!(out, "\n{DIM}Made of{DIM:#}")?;
     if let Some(identity) = &plan.identity {
-        writeln!(out, "  {DIM}runbook{DIM:#} {} {identity}", plan.runbook)?;
-        writeln!(out, "  {DIM}source{DIM:#} {}", identity.source)?;
+        writeln!(out, "  {DIM}runbook{DIM:#} {} {identity}\n  {DIM}source{DIM:#} {}", plan.runbook, identity.source)?;
     }
     for (role, hosts) in plan.roles.as_object().into_iter().flatten() {
-        let names: Vec<&str> = hosts.as_array().into_iter().flatten().filter_map(|h| h["name"].as_str()).collect();
-        writeln!(
-            out,
-            "  {DIM}role{DIM:#}  {role}: {}",
-            if names.is_empty() { "no hosts".into() } else { names.join(", ") }
-        )?;
+        let names: Vec<&str> =
+            hosts.as_array().into_iter().flatten().filter_map(|host| host["name"].as_str()).collect();
+        let names = if names.is_empty() { "no hosts".to_owned() } else { few(&names) };
+        writeln!(out, "  {DIM}role{DIM:#}  {role}: {names}")?;
     }
-    for (name, value) in plan.params.as_object().into_iter().flatten() {
-        writeln!(out, "  {DIM}param{DIM:#} {name}: {}", short(value))?;
+    let params: Vec<String> = plan
+        .params
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| format!("{name}: {}", short(value)))
+        .collect();
+    match params.is_empty() {
+        true => Ok(()),
+        false => writeln!(out, "  {DIM}param{DIM:#} {}", params.join("; ")),
     }
-    for (host, why) in &plan.excluded {
-        writeln!(out, "  {BAD}left out{BAD:#} {host}: {why}")?;
-    }
-    for (host, by) in &plan.held {
-        writeln!(out, "  {BAD}held{BAD:#} {host}: by {by}")?;
-    }
-    for host in &plan.leased_by_login {
-        writeln!(out, "  {ODD}lease{ODD:#} {host}: {BY_LOGIN}")?;
-    }
-    writeln!(out)?;
-    let width = plan.steps.iter().map(|s| s.id.as_str().len()).max().unwrap_or(0);
-    let finally = plan.steps.iter().position(|step| step.finally);
-    let mut place = None;
-    for (number, step) in plan.steps.iter().enumerate() {
-        write_place(out, plan, place.as_ref(), step.roll.as_ref())?;
-        place.clone_from(&step.roll);
-        if finally == Some(number) {
-            writeln!(out, "{BOLD}────── finally, however it ended{BOLD:#}")?;
-        }
-        if plan.point_of_no_return.as_ref() == Some(&step.id) {
-            writeln!(out, "{WALL}────── point of no return{WALL:#}")?;
-        }
-        // What a roll chooses by stands in its heading.
-        if step.roll.as_ref().is_none_or(|roll| roll.part != PlannedPart::Choice) {
-            write_step(out, number + 1, step, width, fold)?;
-        }
-    }
-    write_place(out, plan, place.as_ref(), None)?;
-    summary(out, plan)
-}
-
-/// Where a roll begins, goes from its gate to its batches, or ends.
-fn write_place(out: &mut String, plan: &Plan, before: Option<&PlannedRoll>, now: Option<&PlannedRoll>) -> fmt::Result {
-    let entered = before.map(|place| &place.id) != now.map(|place| &place.id);
-    if entered && before.is_some() {
-        writeln!(out, "{BOLD}────── then the next batch{BOLD:#}")?;
-    }
-    let Some(place) = now else { return Ok(()) };
-    if entered {
-        writeln!(out, "{BOLD}────── {}: {}{BOLD:#}", place.id, batches(plan, place))?;
-    }
-    match place.part {
-        PlannedPart::Gate if entered => writeln!(out, "    {DIM}gate, before the first batch and after each:{DIM:#}"),
-        PlannedPart::Batch if before.is_none_or(|before| before.part != PlannedPart::Batch) => {
-            writeln!(out, "    {DIM}on each batch:{DIM:#}")
-        }
-        _ => Ok(()),
-    }
-}
-
-/// How a roll makes its batches, in words.
-pub(super) fn batches(plan: &Plan, place: &PlannedRoll) -> String {
-    let choice = plan.steps.iter().find(|step| step.id == place.id).and_then(|step| step.tasks.first());
-    let Some(of) = choice.map(|task| &task.parameters) else { return "no hosts".to_owned() };
-    let names = |value: &Json| match value {
-        Json::Array(hosts) => hosts.iter().map(short).collect::<Vec<_>>().join(", "),
-        other => short(other),
-    };
-    let mut words = format!("{} in batches of {}", names(&of["hosts"]), of["size"]);
-    for key in ["first", "last"] {
-        match &of[key] {
-            Json::Null => {}
-            hosts => words += &format!("; {key} {}", names(hosts)),
-        }
-    }
-    words
-}
-
-fn write_step(out: &mut String, number: usize, step: &PlannedStep, width: usize, fold: Fold) -> fmt::Result {
-    write!(out, "{number:4}  {BOLD}{:width$}{BOLD:#}  {:20}  ", step.id, step.action)?;
-    let on = if step.on.is_some() { format!("on {}", hosts(step)) } else { String::new() };
-    let took = took(step).map(|time| format!("  {DIM}(last time {time}){DIM:#}")).unwrap_or_default();
-    writeln!(out, "{}  {on}{took}", effect(step))?;
-    if let Some(title) = &step.title {
-        writeln!(out, "{INDENT}{title}")?;
-    }
-    if let Some(when) = &step.when {
-        writeln!(out, "{INDENT}{DIM}when{DIM:#} {when}")?;
-    }
-    if step.effect != Effect::ReadOnly {
-        writeln!(out, "{INDENT}{DIM}undo{DIM:#} {}", undo_text(&step.undo))?;
-        write_undo(out, &step.undo, fold)?;
-    }
-    let outlooks = verdict_text::texts(step);
-    if !outlooks.is_empty() {
-        return outlooks.iter().try_for_each(|outlook| write_outlook(out, step, outlook, fold));
-    }
-    let mut tasks = step.tasks.iter();
-    let Some(first) = tasks.next() else { return Ok(()) };
-    if tasks.all(|task| task.parameters == first.parameters) {
-        return write_parameters(out, first, INDENT, fold);
-    }
-    for task in &step.tasks {
-        writeln!(out, "{INDENT}{DIM}{}{DIM:#}", task.host)?;
-        write_parameters(out, task, DEEPER, fold)?;
-    }
-    Ok(())
-}
-
-const INDENT: &str = "          ";
-const DEEPER: &str = "            ";
-
-/// What would happen on some hosts, with what it is about.
-fn write_outlook(out: &mut String, step: &PlannedStep, outlook: &Outlook<'_>, fold: Fold) -> fmt::Result {
-    let (word, style, more) = verdict_text::words(outlook.verdict);
-    // Which host it is goes without saying where there is one.
-    let alone = outlook.tasks.len() == step.tasks.len() && (step.on.is_none() || outlook.tasks.len() == 1);
-    let names = if alone { String::new() } else { verdict_text::names(&outlook.tasks) };
-    let line: Vec<&str> = [names.as_str(), more.as_str()].into_iter().filter(|part| !part.is_empty()).collect();
-    writeln!(out, "{INDENT}{style}{word}{style:#}  {}", line.join(": ").trim_end())?;
-    if let Some((word, more)) = verdict_text::now(outlook.verdict) {
-        writeln!(out, "{DEEPER}{DIM}now{DIM:#} {word}  {more}")?;
-    }
-    for (what, text) in verdict_text::help(outlook.verdict) {
-        writeln!(out, "{DEEPER}{DIM}{what}{DIM:#} {}", text.replace('\n', &format!("\n{DEEPER}     ")))?;
-    }
-    if let Some(diff) = verdict_text::diff(outlook.verdict) {
-        return write_lines(out, diff, DEEPER, fold, of_diff);
-    }
-    let changes = outlook.verdict.may_change(step.effect == Effect::ReadOnly);
-    match fold {
-        Fold::Folded if !changes => Ok(()),
-        // It was said already.
-        _ if matches!(outlook.verdict, PlanVerdict::Asks { .. }) => Ok(()),
-        _ => write_parameters(out, outlook.tasks[0], DEEPER, fold),
-    }
-}
-
-fn write_undo(out: &mut String, way: &PlannedUndo, fold: Fold) -> fmt::Result {
-    let PlannedUndo::Steps(steps) = way else { return Ok(()) };
-    for UndoStep { id, action, parameters } in steps {
-        writeln!(out, "{DEEPER}{id}  {action}")?;
-        write_lines(out, &yaml(parameters), &format!("{DEEPER}  "), fold, |_| Style::new())?;
-    }
-    Ok(())
-}
-
-fn write_parameters(out: &mut String, task: &PlannedTask, indent: &str, fold: Fold) -> fmt::Result {
-    write_lines(out, &full(task), indent, fold, |_| Style::new())
-}
-
-/// What would run, in full; else what the action is given.
-pub fn full(task: &PlannedTask) -> String {
-    task.command.clone().unwrap_or_else(|| yaml(&task.parameters))
-}
-
-fn write_lines(out: &mut String, text: &str, indent: &str, fold: Fold, style: fn(&str) -> Style) -> fmt::Result {
-    let lines: Vec<&str> = text.lines().collect();
-    let shown = if fold == Fold::Folded && lines.len() > FOLDED + 2 { FOLDED } else { lines.len() };
-    for line in &lines[..shown] {
-        let style = style(line);
-        writeln!(out, "{indent}{style}{line}{style:#}")?;
-    }
-    match lines.len() - shown {
-        0 => Ok(()),
-        more => writeln!(out, "{indent}{DIM}... {more} more lines; a pipe, such as `| less`, has them{DIM:#}"),
-    }
-}
-
-fn of_diff(line: &str) -> Style {
-    match line.as_bytes().first() {
-        Some(b'+') => ADDED,
-        Some(b'-') => TAKEN,
-        Some(b'@') => DIM,
-        _ => Style::new(),
-    }
-}
-
-/// How long the slowest host took when the step was last done.
-pub(super) fn took(step: &PlannedStep) -> Option<String> {
-    step.tasks.iter().filter_map(|task| task.last_seconds).max_by(f64::total_cmp).map(time)
-}
-
-pub(super) fn time(seconds: f64) -> String {
-    labels::time(SignedDuration::from_millis((seconds * 1000.0) as i64))
-}
-
-/// As an author would write it.
-pub(super) fn yaml(value: &Json) -> String {
-    match value {
-        Json::String(text) => text.clone(),
-        Json::Object(map) if map.is_empty() => String::new(),
-        other => serde_saphyr::to_string(other).unwrap_or_else(|_| other.to_string()),
-    }
-}
-
-fn effect(step: &PlannedStep) -> String {
-    match step.effect {
-        Effect::ReadOnly => format!("{READS}reads  {READS:#}"),
-        Effect::Idempotent | Effect::Opaque => format!("{CHANGES}changes{CHANGES:#}"),
-    }
-}
-
-pub(super) fn hosts(step: &PlannedStep) -> String {
-    match (step.on.as_deref(), step.tasks.as_slice()) {
-        (None, _) => String::new(),
-        (Some(on), []) => format!("{on}: no hosts"),
-        (Some(on), [one]) if one.host.as_str() == on => on.to_owned(),
-        (Some(on), tasks) => format!("{on}: {}", tasks.iter().map(|t| t.host.as_str()).collect::<Vec<_>>().join(", ")),
-    }
-}
-
-pub(super) fn undo_text(way: &PlannedUndo) -> String {
-    match way {
-        PlannedUndo::NotNeeded => "nothing to undo".into(),
-        PlannedUndo::Known(how) => how.clone(),
-        PlannedUndo::Steps(steps) => {
-            format!("its own steps: {}", steps.iter().map(|step| step.id.as_str()).collect::<Vec<_>>().join(", "))
-        }
-        PlannedUndo::None(why) => format!("none: {why}"),
-        PlannedUndo::Irreversible(reason) => format!("none, ever: {reason}"),
-    }
-}
-
-/// A value on one line.
-pub(super) fn short(value: &Json) -> String {
-    match value {
-        Json::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-fn summary(out: &mut String, plan: &Plan) -> fmt::Result {
-    writeln!(out, "\n{}", tally(plan))?;
-    if let Some(step) = &plan.point_of_no_return {
-        writeln!(out, "The point of no return is {WALL}{step}{WALL:#}.")?;
-    }
-    let asks: Vec<&str> = plan.steps.iter().filter(|step| step.asks()).map(|step| step.id.as_str()).collect();
-    if !asks.is_empty() {
-        let (names, words) = (asks.join(", "), asks.join(" --approve "));
-        writeln!(out, "It asks at {names}: at the terminal; without one `--approve {words}` says yes beforehand.")?;
-    }
-    if let Some(seconds) = plan.last_seconds {
-        writeln!(out, "The last run that was done took {}.", time(seconds))?;
-    }
-    if plan.would_fail() {
-        writeln!(out, "{BAD}As things are, the run would fail.{BAD:#}")?;
-    }
-    Ok(())
-}
-
-/// The plan in one sentence.
-pub fn tally(plan: &Plan) -> String {
-    let of = |test: &dyn Fn(&PlannedStep) -> bool| -> usize {
-        plan.steps.iter().filter(|step| test(step)).map(|step| step.tasks.len()).sum()
-    };
-    let tasks = of(&|_| true);
-    if !plan.looked {
-        let (reads, changes) =
-            (of(&|step| step.effect == Effect::ReadOnly), of(&|step| step.effect != Effect::ReadOnly));
-        let undone = of(&|step| matches!(step.undo, PlannedUndo::Known(_) | PlannedUndo::Steps(_)));
-        let steps = plan.steps.len();
-        return format!(
-            "{steps} steps, {tasks} tasks: {reads} read, {changes} may change something ({undone} can be undone)."
-        );
-    }
-    let PlanTally { reads, changes, nothing_to_do, not_known, fails, others } = plan.tally();
-    let counts = [
-        (changes, "change something"),
-        (not_known, "not known yet"),
-        (nothing_to_do, "with nothing to do"),
-        (reads, "read"),
-        (fails, "fail"),
-        (others, "skipped, left out or a question"),
-    ];
-    let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
-    format!("{tasks} tasks: {}.", counts.collect::<Vec<_>>().join(", "))
 }

@@ -2,6 +2,7 @@
 
 mod held;
 mod oracle;
+mod outline;
 mod saved;
 mod shown;
 mod states;

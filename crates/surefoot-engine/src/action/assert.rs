@@ -32,6 +32,15 @@ impl Assertion {
     }
 }
 
+impl Assert {
+    fn claims(&self) -> &[Assertion] {
+        match self {
+            Assert::One(claim) => std::slice::from_ref(claim),
+            Assert::All(claims) => claims,
+        }
+    }
+}
+
 impl Action for Assert {
     const NAME: &'static str = "assert";
     const EXAMPLE: &'static str =
@@ -44,17 +53,18 @@ impl Action for Assert {
     type Out = ();
     type Before = ();
 
+    /// What it claims: what it would say of a claim that does not hold is for when it does not.
+    fn command(&self) -> Option<String> {
+        Some(self.claims().iter().map(|claim| claim.that.source.trim()).collect::<Vec<_>>().join("\n"))
+    }
+
     async fn inspect(&self, _: &Cx<'_>) -> Result<Inspection<Self>, Fault> {
         unseen("check claims")
     }
 
     async fn apply(&self, _: &Cx<'_>, _: &()) -> Result<(), Fault> {
-        let claims = match self {
-            Assert::One(claim) => std::slice::from_ref(claim),
-            Assert::All(claims) => claims,
-        };
         let (said, sources): (Vec<_>, Vec<_>) =
-            claims.iter().filter(|c| !c.that.holds).map(|c| (c.complaint(), c.that.source.trim())).unzip();
+            self.claims().iter().filter(|c| !c.that.holds).map(|c| (c.complaint(), c.that.source.trim())).unzip();
         if said.is_empty() {
             return Ok(());
         }

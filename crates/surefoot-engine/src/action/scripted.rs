@@ -4,6 +4,7 @@
 //! name, and in `undo` what `inspect` printed before the change as `before`; lists and maps come as JSON.
 
 use super::context::Cx;
+use super::files;
 use super::kind::{ActionKind, Erased, ErasedChange, ErasedSeen};
 use super::kind::{TestMode, UndoSupport};
 use crate::model::{Effect, Fault, Outputs, path_of};
@@ -14,7 +15,6 @@ use indexmap::IndexMap;
 use minijinja::Value;
 use minijinja::value::Serde;
 use serde_json::{Value as Json, json};
-use similar::TextDiff;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -277,10 +277,7 @@ impl Erased for ScriptedStep {
                 (Some(now), Some(expected)) if now == expected => {
                     return Ok(ErasedSeen::Clean(self.outputs(cx).await?));
                 }
-                (Some(now), Some(expected)) => {
-                    let (now, expected) = (format!("{now}\n"), format!("{expected}\n"));
-                    Some(TextDiff::from_lines(&now, &expected).unified_diff().to_string())
-                }
+                (Some(now), Some(expected)) => files::unified(&format!("{now}\n"), &format!("{expected}\n")),
                 _ => None,
             };
             let before = now.map_or(Json::Null, |now| json!({ BEFORE: now }));

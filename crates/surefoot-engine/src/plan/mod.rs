@@ -4,10 +4,12 @@
 //! what looking at the hosts tells of each task ([`Foreseen`]). It holds no secret, and names no run: a run that begins
 //! later has an id of its own.
 
+mod expectation;
 pub mod graph;
 mod make;
 mod verdict;
 
+pub use expectation::{Expectation, PlanTally};
 pub use verdict::{PlanVerdict, RUN, TaskPreview};
 
 use crate::catalog::Identity;
@@ -152,39 +154,9 @@ pub struct Past {
     pub tasks: HashMap<TaskName, f64>,
 }
 
-/// How many tasks a plan says what of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct PlanTally {
-    pub reads: usize,
-    pub changes: usize,
-    pub nothing_to_do: usize,
-    pub not_known: usize,
-    pub fails: usize,
-    /// Skipped, left out, or a question.
-    pub others: usize,
-}
-
 impl Plan {
     pub fn tasks(&self) -> impl Iterator<Item = (&PlannedStep, &PlannedTask)> {
         self.steps.iter().flat_map(|step| step.tasks.iter().map(move |task| (step, task)))
-    }
-
-    pub fn tally(&self) -> PlanTally {
-        let mut tally = PlanTally::default();
-        for (_, task) in self.tasks() {
-            let slot = match &task.verdict {
-                Some(PlanVerdict::ReadOnly { .. }) => &mut tally.reads,
-                Some(PlanVerdict::Changes { .. }) => &mut tally.changes,
-                Some(PlanVerdict::NothingToDo) => &mut tally.nothing_to_do,
-                Some(PlanVerdict::NotKnown { .. }) => &mut tally.not_known,
-                Some(PlanVerdict::Fails { .. }) => &mut tally.fails,
-                Some(PlanVerdict::Asks { .. } | PlanVerdict::Skipped | PlanVerdict::LeftOut { .. }) | None => {
-                    &mut tally.others
-                }
-            };
-            *slot += 1;
-        }
-        tally
     }
 
     /// Whether a run would change something, or may.

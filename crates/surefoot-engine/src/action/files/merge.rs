@@ -9,12 +9,8 @@ use super::{Was, check, look_inside, script};
 use crate::action::Cx;
 use crate::model::Fault;
 use crate::world::Script;
-use similar::{Algorithm, DiffTag, capture_diff_slices_deadline};
+use imara_diff::{Algorithm, Diff, InternedInput};
 use std::ops::Range;
-use std::time::{Duration, Instant};
-
-/// After so long a diff need not be the shortest one.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 const KEEP_EDIT: &str = script!(
     r#"
@@ -117,10 +113,12 @@ impl Hunk<'_> {
 }
 
 fn hunks<'t>(base: &[&str], new: &'t [&'t str]) -> Vec<Hunk<'t>> {
-    let deadline = Instant::now().checked_add(PATIENCE);
-    let ops = capture_diff_slices_deadline(Algorithm::Myers, base, new, deadline);
-    let changes = ops.iter().filter(|op| op.tag() != DiffTag::Equal);
-    changes.map(|op| Hunk { place: op.old_range(), new: &new[op.new_range()] }).collect()
+    let mut both: InternedInput<&str> = InternedInput::default();
+    both.update_before(base.iter().copied());
+    both.update_after(new.iter().copied());
+    let range = |range: Range<u32>| range.start as usize..range.end as usize;
+    let diff = Diff::compute(Algorithm::Myers, &both);
+    diff.hunks().map(|hunk| Hunk { place: range(hunk.before), new: &new[range(hunk.after)] }).collect()
 }
 
 /// Words, the space between them, and line breaks.
