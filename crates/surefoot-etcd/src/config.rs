@@ -1,6 +1,6 @@
 //! `etcd.config`: the effective configuration of a host's etcd.
 
-use super::layout::{self, EtcdSettings, ResolvedSettings, Runner, SettingLocation};
+use super::layout::{self, DataPlace, EtcdSettings, Places, ResolvedSettings, Runner, SettingLocation};
 use super::tools::{self, FoundTool};
 use super::versions::Capability;
 use indexmap::IndexMap;
@@ -45,6 +45,14 @@ pub struct ConfigOut {
     pub data_dir: String,
     /// None where the WAL lies in the data directory.
     pub wal_dir: Option<String>,
+    /// Where the data directory lies on its disk, and how it can be set aside; none where `immovable` says why not.
+    pub data: Option<DataPlace>,
+    /// The same of the log; none where it lies on the disk of the data.
+    pub wal: Option<DataPlace>,
+    /// Why data and log cannot be set aside, such as a mount point within the data directory.
+    pub immovable: Option<String>,
+    /// Why etcd cannot make a new log there, as a new member must: the directory is a mount point or a link.
+    pub no_new_log: Option<String>,
     /// `initial-advertise-peer-urls`, the first.
     pub peer_url: String,
     pub peer_urls: Vec<String>,
@@ -120,7 +128,10 @@ impl Action for Config {
             Runner::Pod(_) => "etcd",
         };
         let programs = programs(cx, binary).await?;
-        Ok(out(&loaded, running.map(|process| values(&process.settings)), binary, programs))
+        let (data_dir, wal_dir) = loaded.directories();
+        let pod = matches!(loaded.runner, Runner::Pod(_));
+        let places = layout::places(cx, &data_dir, wal_dir.as_deref(), pod).await?;
+        Ok(out(&loaded, running.map(|process| values(&process.settings)), binary, programs, places))
     }
 }
 
@@ -130,16 +141,15 @@ fn out(
     running: Option<IndexMap<String, String>>,
     binary: &str,
     (version, tools): (Option<String>, Vec<FoundTool>),
+    places: Places,
 ) -> ConfigOut {
     let layout::EtcdUnit { runner, settings } = loaded;
     let defaults = ResolvedSettings(settings);
     let (name, peer_urls) = (defaults.name(), defaults.advertise_peer());
     let (listen_client_urls, listen_peer_urls) = (defaults.listen_client(), defaults.listen_peer());
     let own = values(settings);
-    let on_host = |path: String| match runner {
-        Runner::Unit(_) => path,
-        Runner::Pod(pod) => pod.on_host(&path).unwrap_or(path),
-    };
+    let on_host = |path: String| runner.on_host(path);
+    let (data_dir, wal_dir) = loaded.directories();
     let base = match runner {
         Runner::Unit(unit) => (unit.id.clone(), None, unit.active, unit.user.clone(), unit.restart.clone(), version),
         Runner::Pod(pod) => {
@@ -149,8 +159,12 @@ fn out(
     };
     let (unit, image, active, user, restart, version) = base;
     ConfigOut {
-        data_dir: on_host(defaults.data_dir()),
-        wal_dir: settings.path("wal-dir").map(on_host),
+        data_dir,
+        wal_dir,
+        data: places.data,
+        wal: places.wal,
+        immovable: places.problem,
+        no_new_log: places.no_new_log,
         peer_url: peer_urls.first().cloned().unwrap_or_default(),
         local_peer_urls: peer_urls.iter().filter(|url| layout::is_local(url)).cloned().collect(),
         initial_cluster_entry: peer_urls.iter().map(|url| format!("{name}={url}")).collect::<Vec<_>>().join(","),

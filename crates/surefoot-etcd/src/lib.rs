@@ -23,6 +23,7 @@ mod layout;
 mod member;
 mod metrics;
 mod mirror;
+mod move_data;
 mod move_leader;
 mod probe;
 mod put;
@@ -56,6 +57,7 @@ pub use known_faults::KnownFaults;
 pub use member::MemberAction;
 pub use metrics::Metrics;
 pub use mirror::{Mirror, MirrorCheck};
+pub use move_data::MoveData;
 pub use move_leader::MoveLeader;
 pub use probe::Probe;
 pub use put::Put;
@@ -102,6 +104,7 @@ pub fn register(actions: &mut ActionRegistry) -> Result<(), NameTaken> {
     actions.register::<SnapshotStatus>()?;
     actions.register::<Restorable>()?;
     actions.register::<Restore>()?;
+    actions.register::<MoveData>()?;
     actions.register::<MirrorCheck>()?;
     actions.register::<Mirror>()?;
     Ok(())

@@ -46,6 +46,7 @@ pub use context::{CommandSettings, Cx, Question};
 pub use files::script;
 pub use files::{LocalFile, checksum, sha256};
 pub use kind::{ActionKind, Erased, ErasedChange, ErasedSeen, Stays, TestMode, UndoSupport};
+pub use r#move::OnMissing;
 pub use registry::{ActionRegistry, NameTaken};
 pub use rolling::ROLLING;
 pub use scripted::{BEFORE, ScriptedAction, ScriptedParam};

@@ -9,6 +9,7 @@
 
 mod config_file;
 mod edit;
+mod place;
 mod pod;
 mod process;
 mod settings;
@@ -16,6 +17,7 @@ mod unit;
 mod urls;
 
 pub use edit::{FileEdit, Files, paths as edit_paths, plan};
+pub use place::{DataPlace, Places, places};
 pub use process::{EtcdProcess, running};
 pub use settings::{EtcdSettings, ResolvedSettings, Setting, SettingLocation};
 pub use unit::{EtcdUnit, Runner, binary, load};

@@ -1,7 +1,7 @@
 //! What runs etcd, and what etcd would start with there: a systemd unit, or the manifest of a static pod.
 
 use super::pod::{self, Pod};
-use super::settings::EtcdSettings;
+use super::settings::{EtcdSettings, ResolvedSettings};
 use indexmap::IndexMap;
 use surefoot_engine::action::command_line::UnitCommand;
 use surefoot_engine::action::{Cx, read};
@@ -38,6 +38,24 @@ pub enum Runner {
 pub struct EtcdUnit {
     pub runner: Runner,
     pub settings: EtcdSettings,
+}
+
+impl Runner {
+    /// A path of etcd's settings as the host has it.
+    pub fn on_host(&self, path: String) -> String {
+        match self {
+            Runner::Unit(_) => path,
+            Runner::Pod(pod) => pod.on_host(&path).unwrap_or(path),
+        }
+    }
+}
+
+impl EtcdUnit {
+    /// The data directory, and that of the log where it is another one, as the host has them.
+    pub fn directories(&self) -> (String, Option<String>) {
+        let data = self.runner.on_host(ResolvedSettings(&self.settings).data_dir());
+        (data, self.settings.path("wal-dir").map(|path| self.runner.on_host(path)))
+    }
 }
 
 /// Reads the unit, or the manifest where it is named by its path, on the task's host.
