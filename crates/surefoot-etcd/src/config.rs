@@ -1,6 +1,7 @@
 //! `etcd.config`: the effective configuration of a host's etcd.
 
 use super::layout::{self, DataPlace, EtcdSettings, Places, ResolvedSettings, Runner, SettingLocation};
+use super::restart_safe::{PendingSetting, RestartData, pending, risks, would_move};
 use super::tools::{self, FoundTool};
 use super::versions::Capability;
 use indexmap::IndexMap;
@@ -86,7 +87,9 @@ pub struct ConfigOut {
     /// configuration file it is what the file says now: etcd does not tell what it has read.
     pub running: IndexMap<String, String>,
     /// Settings in which the running process differs from the files: a restart would change them.
-    pub pending: Vec<String>,
+    pub pending: Vec<PendingSetting>,
+    /// Why it must not be restarted as it is, a sentence each: see `etcd.restart_safe`.
+    pub restart_risks: Vec<String>,
 }
 
 /// Files of certificates and keys, as etcd's flags name them.
@@ -118,11 +121,6 @@ impl Action for Config {
 
     async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<ConfigOut, Fault> {
         let loaded = layout::load(cx, &self.unit).await?;
-        let running = match &loaded.runner {
-            Runner::Unit(unit) if unit.pid.is_none() => None,
-            Runner::Unit(unit) => layout::running(cx, cx.host.as_ref(), unit.pid).await?,
-            Runner::Pod(_) => layout::running(cx, cx.host.as_ref(), None).await?,
-        };
         let binary = match &loaded.runner {
             Runner::Unit(unit) => layout::binary(unit).unwrap_or("etcd"),
             Runner::Pod(_) => "etcd",
@@ -131,19 +129,37 @@ impl Action for Config {
         let (data_dir, wal_dir) = loaded.directories();
         let pod = matches!(loaded.runner, Runner::Pod(_));
         let places = layout::places(cx, &data_dir, wal_dir.as_deref(), pod).await?;
-        Ok(out(&loaded, running.map(|process| values(&process.settings)), binary, programs, places))
+        same_files(cx, &loaded, &places).await?;
+        Ok(out(&loaded, binary, programs, places))
     }
 }
 
-/// `running`: what the running process was started with. `programs`: the program's version, and the tool beside it.
+/// The database that the process has open is the one below the directory that procedures will work on. Where only the
+/// files name another one, a restart would change it: that is told as pending.
+async fn same_files(cx: &Cx<'_>, loaded: &layout::EtcdUnit, places: &Places) -> Result<(), Fault> {
+    let Some(process) = &loaded.process else { return Ok(()) };
+    if would_move(loaded) {
+        return Ok(());
+    }
+    let (data_dir, wal_dir) = loaded.directories();
+    let wal = places.wal.as_ref().map(|place| place.dir.clone()).or(wal_dir);
+    let wal = wal.unwrap_or_else(|| format!("{data_dir}/member/wal"));
+    let strange = layout::strange_file(cx, process, &format!("{data_dir}/member/snap"), &wal).await?;
+    let Some(file) = strange else { return Ok(()) };
+    let message = format!("the etcd that runs on {} has other files open than those in {data_dir}", cx.host.name());
+    let fault = Fault::refused(message).detail(format!("process {} has {file}", process.pid));
+    Err(fault.hint("is it in a container, or does it see another file system? This is for an etcd on the host itself"))
+}
+
+/// `programs`: the program's version, and the tool beside it.
 fn out(
     loaded: &layout::EtcdUnit,
-    running: Option<IndexMap<String, String>>,
     binary: &str,
     (version, tools): (Option<String>, Vec<FoundTool>),
     places: Places,
 ) -> ConfigOut {
-    let layout::EtcdUnit { runner, settings } = loaded;
+    let layout::EtcdUnit { runner, settings, process } = loaded;
+    let running = process.as_ref().map(|process| values(&process.settings));
     let defaults = ResolvedSettings(settings);
     let (name, peer_urls) = (defaults.name(), defaults.advertise_peer());
     let (listen_client_urls, listen_peer_urls) = (defaults.listen_client(), defaults.listen_peer());
@@ -171,7 +187,8 @@ fn out(
         client_urls: defaults.advertise_client(),
         ports: layout::ports(&[listen_client_urls.clone(), listen_peer_urls.clone()].concat()),
         tls: tls(settings, &on_host, &listen_client_urls, &peer_urls),
-        pending: running.as_ref().map(|running| differing(&own, running)).unwrap_or_default(),
+        pending: pending(loaded),
+        restart_risks: risks(loaded, RestartData::Kept),
         kept: settings.set.iter().map(|(name, setting)| (name.clone(), setting.kept.clone())).collect(),
         settings: own,
         binary: binary.to_owned(),
@@ -209,15 +226,6 @@ fn tls(settings: &EtcdSettings, on_host: &dyn Fn(String) -> String, clients: &[S
 
 fn values(settings: &EtcdSettings) -> IndexMap<String, String> {
     settings.set.iter().map(|(name, setting)| (name.clone(), setting.value.clone())).collect()
-}
-
-/// Names whose values differ, sorted.
-fn differing(files: &IndexMap<String, String>, running: &IndexMap<String, String>) -> Vec<String> {
-    let mut names: Vec<&String> =
-        files.keys().chain(running.keys().filter(|name| !files.contains_key(*name))).collect();
-    names.retain(|name| files.get(*name) != running.get(*name));
-    names.sort();
-    names.into_iter().cloned().collect()
 }
 
 /// Asks the program for its version, with an environment of its own: `ETCD_` variables beside flags are fatal to it.

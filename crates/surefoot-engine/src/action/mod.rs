@@ -34,7 +34,7 @@ mod scripted;
 mod send;
 mod service;
 mod sh;
-mod systemd;
+pub mod systemd;
 mod tls;
 mod unarchive;
 mod r#use;
