@@ -1,8 +1,9 @@
 //! Directories that cannot be renamed: mount points, links, a log on another disk. They stay, and so does the disk.
 
-use super::guards::BEFORE;
+use super::guards::{BEFORE, serving, stopped_by};
 use crate::support::etcds::sampled;
 use crate::support::site::{Layout, Site};
+use surefoot_engine::model::FaultKind;
 use surefoot_lab::lab::{DataDisk, LabName, LabSpec};
 
 const KEYS: u64 = 200;
@@ -64,4 +65,27 @@ fn mount_points_and_links_stay_and_the_data_stays_on_its_disk() {
     assert_eq!(kept(&site), before);
     let left = "ls /var/lib/etcd /srv/wal 2>/dev/null | grep -e before- -e new- || :";
     site.members.iter().for_each(|host| assert_eq!(site.inside(host, left), "", "{host}"));
+}
+
+#[test]
+fn a_cluster_that_found_itself_by_a_discovery_comes_back() {
+    let site = serving("rldisc");
+    site.on_all("sed -i '/INITIAL_CLUSTER=/d' /etc/default/etcd; echo ETCD_DISCOVERY_SRV=example.com >>/etc/default/etcd; cp -p /etc/default/etcd /root");
+    let ran = site.restore(&BEFORE).done();
+    assert_eq!(site.look(), (ran.out("identity@controller")["cluster_id"].clone(), vec![site.content.clone(); 3]));
+    let back = site.program.follow("rollback", ran.run(), &["--yes"]);
+    assert_eq!(back.code, Some(0), "{}", back.story());
+    site.on_all("cmp /etc/default/etcd /root/etcd");
+}
+
+#[test]
+fn a_member_that_dies_at_its_start_ends_the_run_at_once_with_its_own_words() {
+    let site = serving("rldead");
+    let broken = "echo ETCD_ELECTION_TIMEOUT=50 >>/etc/default/etcd";
+    let ran = site.run(&site.struck("start", &site.members[1], broken), &[&BEFORE[..], &["--approve", "all"]].concat());
+    stopped_by(&ran, FaultKind::Refused, &["alive@etcd-2"]);
+    let (_, fault) = ran.faults().next().unwrap();
+    let detail = fault.detail.as_deref().unwrap();
+    assert!(detail.contains("election-timeout"), "{detail}");
+    assert_eq!(ran.words("stale_alarms"), ["pending"]);
 }

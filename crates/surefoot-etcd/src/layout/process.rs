@@ -45,7 +45,7 @@ const PROCESSES: &str = r#"for c in $(grep -lsx etcd /proc/[0-9]*/comm); do
     ! printf '%s\n' "$words" | grep -qx -e '--*version' || continue
     root=same
     if [ -e "$d/root/." ] && ! [ "$d/root/." -ef /. ]; then root=other; fi
-    group=$(sed -n 's/^0:://p; s/^[0-9]*:name=systemd://p' "$d/cgroup" 2>/dev/null | head -n 1)
+    group=$(sed -n 's/^0:://p; s/^[0-9]*:name=systemd://p' "$d/cgroup" 2>/dev/null | sort | tail -n 1)
     echo "${d#/proc/} $root ${group:-/} $(readlink "$d/cwd")"
 done"#;
 
