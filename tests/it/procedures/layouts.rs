@@ -24,13 +24,13 @@ fn a_member_with_a_disk_of_its_own_is_replaced_and_then_taken_out() {
     let mut site = scene("plmnt");
     let broken = site.members[1].clone();
     let bind = format!("broken={broken}");
-    let replace = ["--bind", &bind, "-p", "settle=1s", "--approve", "sound,go"];
+    let replace = ["--bind", &bind, "-p", "settle=1s", "--approve", "all"];
 
     // Where etcd could not make its log, nothing is begun.
-    site.inside(&broken, "mkdir -p /srv/wal; mount -t tmpfs tmpfs /srv/wal; cp -p /etc/default/etcd /root; echo ETCD_WAL_DIR=/srv/wal >>/etc/default/etcd");
+    site.inside(&broken, "systemctl stop etcd; mkdir -p /srv/wal; mount -t tmpfs tmpfs /srv/wal; cp -p /etc/default/etcd /root; echo ETCD_WAL_DIR=/srv/wal >>/etc/default/etcd");
     let ran = site.run(&shipped("replace-member"), &replace);
     stopped(&ran, "movable@controller", FaultKind::Refused, "/srv/wal");
-    site.inside(&broken, "cp -p /root/etcd /etc/default/etcd");
+    site.inside(&broken, "cp -p /root/etcd /etc/default/etcd; systemctl start etcd");
 
     let ran = site.run(&shipped("replace-member"), &replace).done();
     let look = |what: &str| site.inside(&broken, &format!("mountpoint -q /var/lib/etcd; ls -d /var/lib/etcd/{what}"));
@@ -83,7 +83,7 @@ fn a_voter_with_a_wrong_url_is_named_with_the_command_that_removes_it() {
     let mut site = serving("plurl", false);
     let url = format!("http://{}:2379", site.lab.address(&site.members[2]).unwrap());
     let by_hand = format!(
-        "id=$(etcdctl member list | sed -n 's/^\\([0-9a-f]*\\), .*, etcd-3, .*/\\1/p'); etcdctl member remove $id; sleep 6; etcdctl member add etcd-3 --peer-urls={url}"
+        "id=$(etcdctl member list | sed -n 's/^\\([0-9a-f]*\\), .*, etcd-3, .*/\\1/p'); sleep 6; etcdctl member remove $id; sleep 6; etcdctl member add etcd-3 --peer-urls={url}"
     );
     site.inside(&site.members[0], &by_hand);
     site.inside(&site.members[2], "systemctl stop etcd");
