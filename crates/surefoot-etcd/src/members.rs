@@ -3,13 +3,15 @@
 use super::client::{self, Member, hex};
 use super::layout;
 use super::member::Urls;
-use super::status::{leader, statuses};
+use super::status::{MemberStatus, leader, statuses};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use surefoot_engine::action::{Action, Cx, Hosts, Inspection, OnMissing, UndoSupport, unseen};
 use surefoot_engine::model::{Effect, Fault};
+use surefoot_engine::world::Host;
 
-/// Lists the members, as the leader does.
+/// Lists the members, as the leader does, or one that follows it where the leader is not asked.
 ///
 /// With `name` and `peer_urls`, refuses where no member has both: what names a member is held against the cluster before
 /// anything is changed. The refusal says which member was meant, and what to do: a machine that was set up anew has lost
@@ -62,7 +64,7 @@ impl Action for Members {
     async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<MembersOut, Fault> {
         let hosts = client::hosts(cx, Some(&self.members))?;
         let asked = statuses(cx, &hosts).await?;
-        let (_, host) = leader(&asked, &hosts)?;
+        let host = teller(&asked, &hosts)?;
         let listed = Member::connect(cx, host).await?.members().await?;
         let members: Vec<ListedMember> = listed.iter().map(ListedMember::of).collect();
         let answers = |member: &ListedMember| asked.iter().any(|own| own.member_id.as_ref() == Some(&member.id));
@@ -73,6 +75,15 @@ impl Action for Members {
         }
         let unstarted = members.iter().filter(|member| member.name.is_empty()).cloned().collect();
         Ok(MembersOut { members, unstarted })
+    }
+}
+
+/// The leader; where that is none of those asked, one that follows it.
+fn teller<'h>(asked: &'h [MemberStatus], hosts: &'h [Arc<dyn Host>]) -> Result<&'h Arc<dyn Host>, Fault> {
+    let follower = || asked.iter().zip(hosts).find(|(member, _)| member.leader.is_some()).map(|(_, host)| host);
+    match leader(asked, hosts) {
+        Ok((_, host)) => Ok(host),
+        Err(fault) => follower().ok_or(fault),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `etcd.restart_safe`: whether an etcd that is restarted comes back as it runs now.
 
+use super::client::Member;
 use super::config::default_unit;
 use super::layout::{self, EtcdSettings, EtcdUnit, ResolvedSettings, Runner};
 use schemars::JsonSchema;
@@ -66,7 +67,10 @@ impl Action for RestartSafe {
 
     async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<RestartSafeOut, Fault> {
         let loaded = layout::load(cx, &self.unit).await?;
-        let risks = risks(&loaded, self.data);
+        let mut risks = risks(&loaded, self.data);
+        if self.data == RestartData::Kept {
+            risks.extend(rewritten(cx, &loaded).await);
+        }
         if risks.is_empty() {
             return Ok(RestartSafeOut { pending: pending(&loaded) });
         }
@@ -139,9 +143,37 @@ fn resolved(settings: &EtcdSettings, name: &str) -> Vec<String> {
     values
 }
 
-/// Every setting in which files and process differ, sorted.
+/// Of a configuration file that was written since, only the member itself tells what it runs with.
+async fn rewritten(cx: &Cx<'_>, loaded: &EtcdUnit) -> Option<String> {
+    let file = loaded.process.as_ref()?.rewritten.as_ref()?;
+    let asked = async {
+        let member = Member::connect(cx, cx.host).await?;
+        let id = member.status().await?.header().map(etcd_client::ResponseHeader::member_id);
+        let listed = member.members().await?;
+        Ok::<_, Fault>(listed.into_iter().find(|listed| Some(listed.id()) == id))
+    };
+    let Ok(Some(own)) = asked.await else {
+        return Some(format!("{file} was written after the start, and the member does not say what it runs with"));
+    };
+    let all = ResolvedSettings(&loaded.settings);
+    let sorted = |mut urls: Vec<String>| {
+        urls.sort();
+        urls.join(",")
+    };
+    let told = [
+        ("name", own.name().to_owned(), all.name()),
+        ("initial-advertise-peer-urls", sorted(own.peer_urls().to_vec()), sorted(all.advertise_peer())),
+        ("advertise-client-urls", sorted(own.client_urls().to_vec()), sorted(all.advertise_client())),
+    ];
+    let (name, is, says) = told.into_iter().find(|(_, is, says)| is != says)?;
+    Some(format!("{file} was written after the start: {name} would become {says}, and is {is}"))
+}
+
+/// Every setting in which files and process differ, sorted; and the configuration file, where that was written since.
 pub fn pending(loaded: &EtcdUnit) -> Vec<PendingSetting> {
     let Some(process) = &loaded.process else { return Vec::new() };
+    let file = process.rewritten.clone();
+    let file = file.map(|file| PendingSetting { setting: "config-file".to_owned(), runs: None, files: Some(file) });
     let (files, runs) = (&loaded.settings, &process.settings);
     let mut names: Vec<&String> = files.set.keys().chain(runs.set.keys()).collect();
     names.sort();
@@ -152,7 +184,7 @@ pub fn pending(loaded: &EtcdUnit) -> Vec<PendingSetting> {
         runs: runs.get(name).map(str::to_owned),
         files: files.get(name).map(str::to_owned),
     };
-    differing.map(pending).collect()
+    differing.map(pending).chain(file).collect()
 }
 
 #[cfg(test)]
@@ -169,7 +201,13 @@ mod tests {
     }
 
     fn loaded(files: &[(&str, &str)], runs: &[(&str, &str)]) -> EtcdUnit {
-        let process = EtcdProcess { pid: 1, unit: "etcd.service".into(), contained: false, settings: settings(runs) };
+        let process = EtcdProcess {
+            pid: 1,
+            unit: "etcd.service".into(),
+            contained: false,
+            settings: settings(runs),
+            rewritten: None,
+        };
         let runner = Runner::Unit(UnitCommand::default());
         EtcdUnit { runner, settings: settings(files), process: Some(process) }
     }

@@ -127,6 +127,26 @@ async fn a_pods_configuration_file_is_read_where_the_host_has_it() {
 }
 
 #[tokio::test]
+async fn a_configuration_file_that_was_rewritten_is_held_against_what_the_member_says() {
+    let unit = "[Service]\nType=notify\nUser=etcd\nExecStart=/usr/bin/etcd --config-file=/etc/etcd.yml\n";
+    let file = "name: one\ndata-dir: /srv/etcd\n";
+    let (cluster, name) = host("elfile", &[(UNIT, unit), ("/etc/etcd.yml", file)]).await;
+    cluster.inside(&name, "systemctl start etcd");
+    assert_eq!(safe(&cluster, &name).await.unwrap()["pending"], json!([]));
+    let rewrite = |text: &str| {
+        cluster.inside(&name, &format!("printf '{text}' >/etc/etcd.yml; touch -d '+1 hour' /etc/etcd.yml"))
+    };
+    rewrite("name: one\ndata-dir: /srv/etcd\nsnapshot-count: 5000\n");
+    assert_eq!(safe(&cluster, &name).await.unwrap()["pending"][0]["setting"], "config-file");
+    for text in ["name: two\ndata-dir: /srv/etcd\n", "name: one\ndata-dir: /srv/etcd\nforce-new-cluster: true\n"] {
+        rewrite(text);
+        assert_eq!(safe(&cluster, &name).await.unwrap_err().kind, FaultKind::Refused, "{text}");
+    }
+    rewrite("name: one\ndata-dir: /srv/other\n");
+    assert_eq!(config(&cluster, &name, "etcd").await.unwrap_err().kind, FaultKind::Refused, "it has other files open");
+}
+
+#[tokio::test]
 async fn what_others_have_changed_is_seen_before_a_restart_and_harm_is_refused() {
     let cluster = Cluster::up("elsafe", 1, sampled(), true).await;
     let name = cluster.names[0].clone();

@@ -18,6 +18,8 @@ pub struct EtcdProcess {
     /// Whether its root directory is not the host's.
     pub contained: bool,
     pub settings: EtcdSettings,
+    /// Its configuration file, where that was written after the process began: what it has read is not known then.
+    pub rewritten: Option<String>,
 }
 
 impl EtcdProcess {
@@ -121,11 +123,20 @@ async fn process(cx: &Cx<'_>, host: &dyn Host, seen: &Seen<'_>) -> Result<Option
     let (Some(words), Some(variables)) = (words, variables) else { return Ok(None) };
     let unit = seen.group.rsplit('/').next().unwrap_or_default().to_owned();
     let settings = settings(&words, &variables, seen.folder);
-    let process = EtcdProcess { pid, unit, contained: seen.contained, settings };
+    let process = EtcdProcess { pid, unit, contained: seen.contained, settings, rewritten: None };
     let Some(path) = process.settings.path("config-file") else { return Ok(Some(process)) };
-    let text = read::text(cx, host, &process.path(&path)).await?.unwrap_or_default();
-    Ok(Some(EtcdProcess { settings: process.settings.with_config_file(&text)?, ..process }))
+    let at = process.path(&path);
+    let text = read::text(cx, host, &at).await?.unwrap_or_default();
+    let output = cx.probe_on(host, Script::new(REWRITTEN).args([&pid.to_string(), &at])).await?;
+    let rewritten = (output.text().trim() == "yes").then_some(path);
+    Ok(Some(EtcdProcess { settings: process.settings.with_config_file(&text)?, rewritten, ..process }))
 }
+
+/// Whether `$2` was written after the process `$1` began. The kernel tells its own start in whole seconds.
+const REWRITTEN: &str = r#"set -- "$2" $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null)
+[ -n "${21}" ] || exit 0
+began=$(($(sed -n 's/^btime //p' /proc/stat) + ${21} / $(getconf CLK_TCK)))
+[ "$(stat -L -c %Y -- "$1")" -le $((began + 1)) ] || echo yes"#;
 
 fn place(line: &str) -> Option<Seen<'_>> {
     let mut words = line.splitn(4, ' ');
