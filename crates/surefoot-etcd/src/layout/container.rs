@@ -76,11 +76,12 @@ mod tests {
     use super::*;
     use surefoot_engine::action::command_line::split;
 
+    /// Command lines as `systemctl show` prints them, without their quotes.
     #[test]
     fn a_runtime_is_known_before_the_program_only() {
         let of = |line: &str| runtime(&split(line));
         assert_eq!(of("/usr/bin/docker run --name etcd --rm quay.io/coreos/etcd:v3.5.16"), Some("docker"));
-        assert_eq!(of("/bin/sh -c 'exec podman run --name=etcd etcd:3 etcd --data-dir=/d'"), Some("podman"));
+        assert_eq!(of("/bin/sh -c exec podman run --name=etcd etcd:3 etcd --data-dir=/d"), Some("podman"));
         assert_eq!(of("/usr/bin/env nerdctl start -a etcd"), Some("nerdctl"));
         assert_eq!(of("/usr/bin/etcd --name docker"), None);
     }
