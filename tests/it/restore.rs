@@ -9,6 +9,7 @@ mod checks;
 mod files;
 mod forward;
 mod guards;
+mod layouts;
 mod middle;
 mod report;
 mod scene;

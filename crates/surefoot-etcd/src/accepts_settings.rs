@@ -130,6 +130,7 @@ fn place(kept: &SettingLocation) -> (SettingPlace, String) {
             (SettingPlace::Flag, format!("a flag, from {variable}"))
         }
         SettingLocation::Line => (SettingPlace::Flag, "a flag of the unit".to_owned()),
+        SettingLocation::Process => (SettingPlace::Flag, "a flag from the unit's script".to_owned()),
         SettingLocation::ConfigFile { file } => (SettingPlace::File, file.clone()),
     }
 }

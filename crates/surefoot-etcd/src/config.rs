@@ -1,6 +1,7 @@
 //! `etcd.config`: the effective configuration of a host's etcd.
 
-use super::layout::{self, EtcdSettings, ResolvedSettings, Runner, SettingLocation};
+use super::layout::{self, DataPlace, EtcdSettings, Places, ResolvedSettings, Runner, SettingLocation};
+use super::restart_safe::{PendingSetting, RestartData, pending, risks, would_move};
 use super::tools::{self, FoundTool};
 use super::versions::Capability;
 use indexmap::IndexMap;
@@ -45,6 +46,14 @@ pub struct ConfigOut {
     pub data_dir: String,
     /// None where the WAL lies in the data directory.
     pub wal_dir: Option<String>,
+    /// Where the data directory lies on its disk, and how it can be set aside; none where `immovable` says why not.
+    pub data: Option<DataPlace>,
+    /// The same of the log; none where it lies on the disk of the data.
+    pub wal: Option<DataPlace>,
+    /// Why data and log cannot be set aside, such as a mount point within the data directory.
+    pub immovable: Option<String>,
+    /// Why etcd cannot make a new log there, as a new member must: the directory is a mount point or a link.
+    pub no_new_log: Option<String>,
     /// `initial-advertise-peer-urls`, the first.
     pub peer_url: String,
     pub peer_urls: Vec<String>,
@@ -78,7 +87,9 @@ pub struct ConfigOut {
     /// configuration file it is what the file says now: etcd does not tell what it has read.
     pub running: IndexMap<String, String>,
     /// Settings in which the running process differs from the files: a restart would change them.
-    pub pending: Vec<String>,
+    pub pending: Vec<PendingSetting>,
+    /// Why it must not be restarted as it is, a sentence each: see `etcd.restart_safe`.
+    pub restart_risks: Vec<String>,
 }
 
 /// Files of certificates and keys, as etcd's flags name them.
@@ -110,36 +121,51 @@ impl Action for Config {
 
     async fn apply(&self, cx: &Cx<'_>, (): &()) -> Result<ConfigOut, Fault> {
         let loaded = layout::load(cx, &self.unit).await?;
-        let running = match &loaded.runner {
-            Runner::Unit(unit) if unit.pid.is_none() => None,
-            Runner::Unit(unit) => layout::running(cx, cx.host.as_ref(), unit.pid).await?,
-            Runner::Pod(_) => layout::running(cx, cx.host.as_ref(), None).await?,
-        };
         let binary = match &loaded.runner {
             Runner::Unit(unit) => layout::binary(unit).unwrap_or("etcd"),
             Runner::Pod(_) => "etcd",
         };
         let programs = programs(cx, binary).await?;
-        Ok(out(&loaded, running.map(|process| values(&process.settings)), binary, programs))
+        let (data_dir, wal_dir) = loaded.directories();
+        let pod = matches!(loaded.runner, Runner::Pod(_));
+        let places = layout::places(cx, &data_dir, wal_dir.as_deref(), pod).await?;
+        same_files(cx, &loaded, &places).await?;
+        Ok(out(&loaded, binary, programs, places))
     }
 }
 
-/// `running`: what the running process was started with. `programs`: the program's version, and the tool beside it.
+/// The database that the process has open is the one below the directory that procedures will work on. Where only the
+/// files name another one, a restart would change it: that is told as pending.
+async fn same_files(cx: &Cx<'_>, loaded: &layout::EtcdUnit, places: &Places) -> Result<(), Fault> {
+    let Some(process) = &loaded.process else { return Ok(()) };
+    if would_move(loaded) {
+        return Ok(());
+    }
+    let (data_dir, wal_dir) = loaded.directories();
+    let wal = places.wal.as_ref().map(|place| place.dir.clone()).or(wal_dir);
+    let wal = wal.unwrap_or_else(|| format!("{data_dir}/member/wal"));
+    let strange = layout::strange_file(cx, process, &format!("{data_dir}/member/snap"), &wal).await?;
+    let Some(file) = strange else { return Ok(()) };
+    let message = format!("the etcd that runs on {} has other files open than those in {data_dir}", cx.host.name());
+    let fault = Fault::refused(message).detail(format!("process {} has {file}", process.pid));
+    Err(fault.hint("is it in a container, or does it see another file system? This is for an etcd on the host itself"))
+}
+
+/// `programs`: the program's version, and the tool beside it.
 fn out(
     loaded: &layout::EtcdUnit,
-    running: Option<IndexMap<String, String>>,
     binary: &str,
     (version, tools): (Option<String>, Vec<FoundTool>),
+    places: Places,
 ) -> ConfigOut {
-    let layout::EtcdUnit { runner, settings } = loaded;
+    let layout::EtcdUnit { runner, settings, process } = loaded;
+    let running = process.as_ref().map(|process| values(&process.settings));
     let defaults = ResolvedSettings(settings);
     let (name, peer_urls) = (defaults.name(), defaults.advertise_peer());
     let (listen_client_urls, listen_peer_urls) = (defaults.listen_client(), defaults.listen_peer());
     let own = values(settings);
-    let on_host = |path: String| match runner {
-        Runner::Unit(_) => path,
-        Runner::Pod(pod) => pod.on_host(&path).unwrap_or(path),
-    };
+    let on_host = |path: String| runner.on_host(path);
+    let (data_dir, wal_dir) = loaded.directories();
     let base = match runner {
         Runner::Unit(unit) => (unit.id.clone(), None, unit.active, unit.user.clone(), unit.restart.clone(), version),
         Runner::Pod(pod) => {
@@ -149,15 +175,20 @@ fn out(
     };
     let (unit, image, active, user, restart, version) = base;
     ConfigOut {
-        data_dir: on_host(defaults.data_dir()),
-        wal_dir: settings.path("wal-dir").map(on_host),
+        data_dir,
+        wal_dir,
+        data: places.data,
+        wal: places.wal,
+        immovable: places.problem,
+        no_new_log: places.no_new_log,
         peer_url: peer_urls.first().cloned().unwrap_or_default(),
         local_peer_urls: peer_urls.iter().filter(|url| layout::is_local(url)).cloned().collect(),
         initial_cluster_entry: peer_urls.iter().map(|url| format!("{name}={url}")).collect::<Vec<_>>().join(","),
         client_urls: defaults.advertise_client(),
         ports: layout::ports(&[listen_client_urls.clone(), listen_peer_urls.clone()].concat()),
         tls: tls(settings, &on_host, &listen_client_urls, &peer_urls),
-        pending: running.as_ref().map(|running| differing(&own, running)).unwrap_or_default(),
+        pending: pending(loaded),
+        restart_risks: risks(loaded, RestartData::Kept),
         kept: settings.set.iter().map(|(name, setting)| (name.clone(), setting.kept.clone())).collect(),
         settings: own,
         binary: binary.to_owned(),
@@ -195,15 +226,6 @@ fn tls(settings: &EtcdSettings, on_host: &dyn Fn(String) -> String, clients: &[S
 
 fn values(settings: &EtcdSettings) -> IndexMap<String, String> {
     settings.set.iter().map(|(name, setting)| (name.clone(), setting.value.clone())).collect()
-}
-
-/// Names whose values differ, sorted.
-fn differing(files: &IndexMap<String, String>, running: &IndexMap<String, String>) -> Vec<String> {
-    let mut names: Vec<&String> =
-        files.keys().chain(running.keys().filter(|name| !files.contains_key(*name))).collect();
-    names.retain(|name| files.get(*name) != running.get(*name));
-    names.sort();
-    names.into_iter().cloned().collect()
 }
 
 /// Asks the program for its version, with an environment of its own: `ETCD_` variables beside flags are fatal to it.

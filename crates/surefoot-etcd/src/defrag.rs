@@ -73,7 +73,7 @@ impl Sizes {
 async fn room(cx: &Cx<'_>, sizes: Sizes) -> Result<(), Fault> {
     let host = cx.host.as_ref();
     // Of an etcd that runs out of sight (the inventory names its endpoint), the disk is not known: etcd itself refuses.
-    let Some(process) = layout::running(cx, host, None).await? else { return Ok(()) };
+    let Some(process) = layout::running(cx, host).await? else { return Ok(()) };
     let folder = process.path(&layout::ResolvedSettings(&process.settings).data_dir());
     let output = files::check(cx.probe(Script::new(FREE).arg(&folder)).await?, &format!("look at {folder}"))?;
     let free: i64 = output.text().trim().parse().map_err(|_| Fault::value(format!("df tells nothing of {folder}")))?;

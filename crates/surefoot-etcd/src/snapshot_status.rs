@@ -145,6 +145,7 @@ impl SnapshotStatus {
             || Fault::value(format!("{path} on {} could not be checked", cx.host.name())).detail(text.as_str());
         let size = line("size").and_then(|n| n.parse().ok()).ok_or_else(unread)?;
         let shown = format!("{path} on {}", cx.host.name());
+        file::archive::refuse(&shown, &file::from_hex(line("head").unwrap_or_default()))?;
         let hashed = file::shape(&shown, size, self.may_miss())?;
         if hashed && line("body") != line("tail") {
             return Err(file::corrupted(&shown));
@@ -219,6 +220,7 @@ const DENIED: i32 = 4;
 const CHECK: &str = r#"f=$1
 [ -e "$f" ] || exit 3
 [ -r "$f" ] || exit 4
+echo "head $(head -c 18 <"$f" | od -An -v -tx1 | tr -d ' \n')"
 n=$(wc -c <"$f")
 echo "size $n"
 set -- $(sha256sum <"$f"); echo "sha256 $1"

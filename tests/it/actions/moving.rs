@@ -53,6 +53,21 @@ async fn a_move_never_overwrites() {
 }
 
 #[tokio::test]
+async fn a_move_to_another_filesystem_is_refused_before_anything_is_changed() {
+    let (bench, mut parameters) = bench().await;
+    let other = elsewhere(&bench);
+    parameters["to"] = json!(other.path().join("new"));
+    assert_eq!(bench.step("move", parameters).inspect().await.unwrap_err().kind, FaultKind::Refused);
+}
+
+#[tokio::test]
+async fn a_mount_point_is_refused_before_anything_is_changed() {
+    let bench = Bench::local().await;
+    let parameters = json!({ "from": "/dev/shm", "to": "/dev/other" });
+    assert_eq!(bench.step("move", parameters).inspect().await.unwrap_err().kind, FaultKind::Refused);
+}
+
+#[tokio::test]
 async fn a_name_that_is_taken_gets_a_number_where_that_is_asked_for() {
     let (bench, mut parameters) = bench().await;
     parameters["taken"] = json!("number");

@@ -3,6 +3,7 @@
 mod auth;
 mod configure;
 mod guards;
+mod layouts;
 mod lead;
 mod member;
 mod mirror;

@@ -6,6 +6,7 @@ mod add_member;
 mod backup;
 mod bootstrap;
 mod client;
+mod layouts;
 mod membership;
 mod migrate_grow;
 mod migrate_mirror;

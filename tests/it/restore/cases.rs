@@ -63,6 +63,7 @@ impl fmt::Display for Case {
             Layout::Notes => "/opt/etcd",
             Layout::NotesAlways => "/opt/etcd, Restart=always",
             Layout::ConfigFile => "configuration file",
+            Layout::DebianDisk => "a disk for the data",
         };
         let twist = match self.twist {
             Twist::None => "",

@@ -62,7 +62,7 @@ fn a_host_that_freezes_while_the_members_come_up_is_named_and_joins_once_it_thaw
     std::fs::write(&runbook, text).unwrap();
     let words = ["-i", "site.yaml", "--approve", "all", "-p", "snapshot=before.db"];
     let mut running = site.program.start(&runbook, words);
-    running.until("start@etcd-3", |what| matches!(what, TaskEvent::Done { .. }));
+    running.until("stale_alarms@controller", |what| matches!(what, TaskEvent::Done { .. }));
     site.lab.apply(&site.members[2], Break::Freeze).unwrap();
     std::fs::write(&go, "").unwrap();
     let ran = running.end();

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// Renames a file or folder on a host, within one filesystem. Never overwrites: where both names exist it refuses.
 ///
-/// Where only `to` exists, it has been moved already and nothing is done.
+/// Where only `to` exists, it has been moved already and nothing is done. A mount point is refused, already by the plan.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Move {
@@ -99,14 +99,20 @@ impl Action for Move {
         let (from, to) = (self.from.as_str(), self.to.as_str());
         let [old, new] = files::exist(cx, [from, to]).await?;
         match (old, new, self.missing) {
-            (true, true, _) if self.taken.is_some() => Ok(self.change(&free_name(cx, to).await?)),
+            (true, true, _) if self.taken.is_some() => {
+                files::movable(cx, from, to).await?;
+                Ok(self.change(&free_name(cx, to).await?))
+            }
             (true, true, _) => Err(Fault::refused(format!("both {from} and {to} exist; a move never overwrites"))
                 .hint("look which of the two is wanted, and move the other away")),
             (false, true, _) => Ok(Inspection::Unchanged(self.out(true))),
             (false, false, Some(OnMissing::Ok)) => Ok(Inspection::Unchanged(self.out(false))),
             (false, false, None) => Err(Fault::missing(format!("there is no {from} to move"))
                 .hint("`missing: ok` accepts that there is nothing to move")),
-            (true, false, _) => Ok(self.change(to)),
+            (true, false, _) => {
+                files::movable(cx, from, to).await?;
+                Ok(self.change(to))
+            }
         }
     }
 

@@ -39,7 +39,17 @@ exec systemctl show --no-pager \
   -p LoadState,ActiveState,SubState,UnitFileState,FragmentPath,Result,ReloadResult,Type,MainPID,NeedDaemonReload,Job -- "$1"
 "#;
 
-const JOURNAL: &str = r#"exec journalctl --no-pager --quiet -o short-iso -n 15 -u "$1" 2>&1"#;
+/// First the line of the unit's last run that says why it ended, since what follows a panic is its stack, and what follows
+/// a wrong flag is a page of help; then the last lines.
+const JOURNAL: &str = r#"LC_ALL=C; export LC_ALL
+show() { journalctl --no-pager --quiet -o short-iso "$@" 2>&1; }
+run=$(systemctl show -P InvocationID -- "$1" 2>/dev/null)
+last=$(show -n 15 -u "$1")
+lines=$(show -n 1000 ${run:+"_SYSTEMD_INVOCATION_ID=$run"} -u "$1")
+cause=$(printf '%s\n' "$lines" | grep -m 1 -iE '"level":"(fatal|panic)"|panic: |fatal error|[] :]fatal[] :]|not defined: |unknown flag|no space left')
+[ -n "$cause" ] || cause=$(printf '%s\n' "$lines" | grep -iE '"level":"(error|warn)".*"error":|[] :](error|failed)[] :]' | tail -n 1)
+case $last in *"$cause"*) ;; *) printf '%s\n' "$cause" | cut -c1-1000 ;; esac
+printf '%s\n' "$last""#;
 
 impl UnitStatus {
     /// Looks at a unit. One that does not exist is no fault here: see [`Unit::load`].
@@ -105,7 +115,7 @@ impl UnitStatus {
     }
 }
 
-/// The last lines of a unit's journal, or why there are none.
+/// The line of a unit's journal that says why it ended, and the last ones; or why there are none.
 pub async fn journal(cx: &Cx<'_>, name: &str) -> String {
     match cx.probe(Script::new(JOURNAL).arg(name)).await {
         Ok(output) => output.text().into_owned(),

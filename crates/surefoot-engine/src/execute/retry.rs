@@ -4,10 +4,11 @@ use crate::check::Retry;
 use crate::model::{Fault, FaultKind};
 use std::time::Duration;
 
-/// Whether trying again could help: not where the operator said no, nor where our own disk fails, nor where the host is
+/// Whether trying again could help: not where the fault lasts, nor where the operator said no, nor where our own disk fails, nor where the host is
 /// another run's.
 pub(super) fn may_repeat(fault: &Fault) -> bool {
-    !matches!(fault.kind, FaultKind::Cancelled | FaultKind::Ended | FaultKind::Controller | FaultKind::Held)
+    !fault.lasting
+        && !matches!(fault.kind, FaultKind::Cancelled | FaultKind::Ended | FaultKind::Controller | FaultKind::Held)
 }
 
 /// How long to wait after the `attempt`th has failed, `elapsed` after the first began; `None`: give up. All attempts

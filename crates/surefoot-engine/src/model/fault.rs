@@ -55,11 +55,14 @@ pub struct Fault {
     /// The place in the runbook that caused it, where that is a part of the step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Span>,
+    /// Whether trying again cannot help: it stays so until somebody changes something.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lasting: bool,
 }
 
 impl Fault {
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Fault { kind, message: message.into(), hint: None, detail: None, code: None, at: None }
+        Fault { kind, message: message.into(), hint: None, detail: None, code: None, at: None, lasting: false }
     }
 
     pub fn refused(message: impl Into<String>) -> Self {
@@ -91,6 +94,12 @@ impl Fault {
 
     pub fn code(mut self, code: i32) -> Self {
         self.code = Some(code);
+        self
+    }
+
+    /// A step with `retry` is not tried again.
+    pub fn lasting(mut self) -> Self {
+        self.lasting = true;
         self
     }
 

@@ -95,9 +95,9 @@ impl PlanVerdict {
         match self {
             PlanVerdict::Fails { fault, goes_on, retried } => {
                 // Where in the runbook it was caused is for who has the runbook at hand.
-                let Fault { kind, message, hint, detail, code, .. } = fault;
+                let Fault { kind, message, hint, detail, code, at: _, lasting } = fault;
                 let (hint, detail) = (hint.map(say), detail.map(say));
-                let fault = Fault { kind, message: say(message), hint, detail, code, at: None };
+                let fault = Fault { kind, message: say(message), hint, detail, code, at: None, lasting };
                 PlanVerdict::Fails { fault, goes_on, retried }
             }
             PlanVerdict::Changes { summary, diff } => {

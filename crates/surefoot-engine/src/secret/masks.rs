@@ -80,9 +80,9 @@ impl Masks {
     }
 
     pub fn fault(&self, fault: Fault) -> Fault {
-        let Fault { kind, message, hint, detail, code, at } = fault;
+        let Fault { kind, message, hint, detail, code, at, lasting } = fault;
         let maybe = |text: Option<String>| text.map(|text| self.text(text));
-        Fault { kind, message: self.text(message), hint: maybe(hint), detail: maybe(detail), code, at }
+        Fault { kind, message: self.text(message), hint: maybe(hint), detail: maybe(detail), code, at, lasting }
     }
 
     /// For bytes that come in pieces.

@@ -36,7 +36,7 @@ pub async fn find(cx: &Cx<'_>, host: &dyn Host) -> Result<Access, Fault> {
     if let Some(endpoint) = &given.endpoint {
         return entry(cx, host, &given, endpoint).await;
     }
-    let process = layout::running(cx, host, None).await?.ok_or_else(|| {
+    let process = layout::running(cx, host).await?.ok_or_else(|| {
         let fault = Fault::new(FaultKind::Etcd, format!("etcd on {} does not answer", host.name()));
         fault.detail("no process there is called etcd")
     })?;

@@ -4,6 +4,7 @@
 //! number of 512-byte sectors (etcd, client/v3/snapshot and etcdserver/api/v3rpc/maintenance.go).
 //! `etcdctl snapshot status` does not look at that hash: 8 corrupted bytes gave exit code 0, a truncated file a crash.
 
+pub mod archive;
 mod bolt;
 mod content;
 mod publish;
@@ -13,7 +14,7 @@ pub use publish::{create, exists, publish, with_suffix};
 
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::Path;
 use surefoot_engine::bounded;
 use surefoot_engine::model::{Fault, FaultKind};
@@ -39,6 +40,10 @@ pub fn check(path: &Path, hash_may_miss: bool) -> Result<Checked, Fault> {
     let shown = path.display().to_string();
     let mut file = open(path)?;
     let size = file.metadata().map_err(|e| unreadable(&shown, &e))?.len();
+    let mut head = [0; archive::HEAD];
+    let read = file.read(&mut head).map_err(|e| unreadable(&shown, &e))?;
+    archive::refuse(&shown, &head[..read])?;
+    file.rewind().map_err(|e| unreadable(&shown, &e))?;
     let hashed = shape(&shown, size, hash_may_miss)?;
     let (mut body, mut whole) = (Sha256::new(), Sha256::new());
     let mut left = if hashed { size - HASH } else { size };
@@ -85,6 +90,12 @@ pub fn corrupted(path: &str) -> Fault {
 
 pub fn lower_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Of whole bytes; what is none ends it.
+pub fn from_hex(text: &str) -> Vec<u8> {
+    let pairs = text.as_bytes().chunks_exact(2);
+    pairs.map_while(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 fn open(path: &Path) -> Result<File, Fault> {

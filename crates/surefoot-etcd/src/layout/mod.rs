@@ -8,15 +8,19 @@
 //! that say where etcd listens and keeps its data.
 
 mod config_file;
+mod container;
 mod edit;
+mod place;
 mod pod;
 mod process;
+mod program;
 mod settings;
 mod unit;
 mod urls;
 
 pub use edit::{FileEdit, Files, paths as edit_paths, plan};
-pub use process::{EtcdProcess, running};
+pub use place::{DataPlace, Places, places};
+pub use process::{EtcdProcess, running, strange_file};
 pub use settings::{EtcdSettings, ResolvedSettings, Setting, SettingLocation};
 pub use unit::{EtcdUnit, Runner, binary, load};
 pub use urls::{Endpoint, endpoints, is_local, loopback_first, ports};

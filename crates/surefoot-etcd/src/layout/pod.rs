@@ -3,8 +3,8 @@
 //! Paths in the manifest are those within the container. What this host keeps them at is told by the volumes of kind
 //! `hostPath`; of a path that none holds, nothing is known here.
 
+use super::program::after_etcd;
 use super::settings::EtcdSettings;
-use super::unit::after_etcd;
 use serde::Deserialize;
 use surefoot_engine::action::command_line::Environment;
 use surefoot_engine::action::{Cx, read};
@@ -86,7 +86,21 @@ pub async fn load(cx: &Cx<'_>, path: &str) -> Result<(Pod, EtcdSettings), Fault>
         let fault = Fault::missing(format!("{} has no manifest {path}", cx.host.name()));
         fault.hint("an etcd outside the cluster, or that of k3s or rke2, has none: it is run another way")
     })?;
-    parse(path, &text)
+    let (pod, settings) = parse(path, &text)?;
+    let settings = with_config_file(cx, &pod, settings).await?;
+    Ok((pod, settings))
+}
+
+/// The configuration file that the pod's etcd reads, as rke2 gives it one, from where the host has it.
+async fn with_config_file(cx: &Cx<'_>, pod: &Pod, settings: EtcdSettings) -> Result<EtcdSettings, Fault> {
+    let Some(inside) = settings.path("config-file") else { return Ok(settings) };
+    let Some(file) = pod.on_host(&inside) else {
+        let fault = Fault::refused(format!("{}: its settings are in {inside}, a file of the container", pod.path));
+        return Err(fault.hint("only files on a volume of kind hostPath can be read"));
+    };
+    let text = read::text(cx, cx.host.as_ref(), &file).await?;
+    let text = text.ok_or_else(|| Fault::missing(format!("{file}, which {} names, is not there", pod.path)))?;
+    EtcdSettings { config_file: Some(file), ..settings }.with_config_file(&text)
 }
 
 pub fn parse(path: &str, text: &str) -> Result<(Pod, EtcdSettings), Fault> {
@@ -97,9 +111,6 @@ pub fn parse(path: &str, text: &str) -> Result<(Pod, EtcdSettings), Fault> {
         .map_err(|_| no_pod(format!("it has {count} containers, not one")))?;
     let command = [container.command, container.args].concat();
     let (_, flags) = after_etcd(&command).ok_or_else(|| no_pod(format!("it runs {}", command.join(" "))))?;
-    if flags.iter().any(|flag| flag.trim_start_matches('-').starts_with("config-file")) {
-        return Err(Fault::refused(format!("{path}: settings in a file within the container are not known here")));
-    }
     let environment: Environment = container.env.into_iter().map(|set| (set.name, (set.value, None))).collect();
     // `$(NAME)` is the kubelet's to replace; a dollar sign is none of a shell.
     let flags: Vec<String> = flags.iter().map(|word| word.replace('$', "$$")).collect();

@@ -20,6 +20,8 @@ pub enum SettingLocation {
     Line,
     /// etcd's own configuration file.
     ConfigFile { file: String },
+    /// Only the running process has it: a shell or a script that starts etcd works it out.
+    Process,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -63,6 +65,18 @@ impl EtcdSettings {
         }
         let config_file = set.get("config-file").map(|setting: &Setting| setting.value.clone());
         EtcdSettings { set, config_file, folder: folder.to_owned() }
+    }
+
+    /// With the flags that a process was started with in place of those of the command line.
+    pub fn with_flags_of(self, process: &EtcdSettings) -> EtcdSettings {
+        let mut set = self.set;
+        set.retain(|_, setting| setting.kept != SettingLocation::Line);
+        let flags = process.set.iter().filter(|(_, setting)| setting.kept == SettingLocation::Line);
+        set.extend(flags.map(|(name, setting)| {
+            (name.clone(), Setting { value: setting.value.clone(), kept: SettingLocation::Process })
+        }));
+        let config_file = set.get("config-file").map(|setting| setting.value.clone());
+        EtcdSettings { set, config_file, folder: process.folder.clone() }
     }
 
     /// With the content of [`Settings::config_file`], which replaces all else.

@@ -20,13 +20,15 @@ impl MemberAction {
                 urls.join(","),
                 other.name(),
                 self.name
-            ))),
+            ))
+            .lasting()),
             (None, Some(named)) => Err(Fault::refused(format!(
                 "the member `{}` has the peer URL {}, not {}",
                 self.name,
                 named.peer_urls().join(","),
                 urls.join(",")
-            ))),
+            ))
+            .lasting()),
         }
     }
 
@@ -56,7 +58,7 @@ impl MemberAction {
             }
             (MemberState::Absent, Some(own)) => {
                 if listed.len() == 1 {
-                    return Err(Fault::refused(format!("{name} is the only member")));
+                    return Err(Fault::refused(format!("{name} is the only member")).lasting());
                 }
                 Some((format!("remove {name} ({})", id(own)), MembershipBefore::Remove { id: id(own) }))
             }
@@ -82,7 +84,8 @@ impl MemberAction {
         match self.urls().iter().all(|url| scheme(url).as_ref() == Some(&theirs)) {
             true => Ok(()),
             false => Err(Fault::refused(format!("the peers speak {theirs}"))
-                .hint("give the member's peer URL with the same scheme")),
+                .hint("give the member's peer URL with the same scheme")
+                .lasting()),
         }
     }
 

@@ -100,7 +100,7 @@ pub enum MembershipBefore {
 
 impl Urls {
     /// Sorted, as etcd lists them.
-    fn all(&self) -> Vec<String> {
+    pub(super) fn all(&self) -> Vec<String> {
         let mut urls = match self {
             Urls::One(url) => vec![url.clone()],
             Urls::Several(urls) => urls.clone(),

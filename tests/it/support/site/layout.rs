@@ -11,6 +11,8 @@ pub enum Layout {
     DebianAlways,
     /// The same, with its WAL on another disk's folder.
     DebianWal,
+    /// The same, and its data directory is the package's own folder, where a disk may be mounted.
+    DebianDisk,
     /// `/opt/etcd`, as in the field notes: a unit whose flags are fed from un-prefixed variables; runs as root.
     Notes,
     /// The same, and systemd starts it again whenever it ends. Its unit lies where systemd cannot mask it.
@@ -27,6 +29,7 @@ impl Layout {
         match self {
             Layout::Debian | Layout::DebianAlways => "/var/lib/etcd/default",
             Layout::DebianWal => "/srv/etcd/data",
+            Layout::DebianDisk => "/var/lib/etcd",
             Layout::Notes | Layout::NotesAlways => "/opt/etcd/data",
             Layout::ConfigFile => "/var/lib/etcd/cluster.etcd",
         }
@@ -58,8 +61,7 @@ impl Layout {
         let fixed = [("data-dir", Some(self.data_dir())), ("wal-dir", self.wal_dir())];
         settings.extend(fixed.into_iter().filter_map(|(name, value)| Some((name, value?.to_owned()))));
         match self {
-            Layout::Debian => vec![variables(&settings)],
-            Layout::DebianWal => vec![variables(&settings)],
+            Layout::Debian | Layout::DebianWal | Layout::DebianDisk => vec![variables(&settings)],
             Layout::DebianAlways => vec![
                 variables(&settings),
                 ("/etc/systemd/system/etcd.service.d/again.conf", "0644", "[Service]\nRestart=always\n".to_owned()),

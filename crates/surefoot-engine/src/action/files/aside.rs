@@ -25,6 +25,15 @@ flush . /proc/self/fd/3
 "#
 );
 
+/// Dies where `$1` cannot be renamed to `$2`. A folder that is not there yet may be made by an earlier step.
+const MOVABLE: &str = script!(
+    r#"
+dir=$(folder "$2")
+[ -L "$1" ] || ! mountpoint -q -- "$1" || die 70 "$1 is a mount point"
+[ ! -d "$dir" ] || [ "$(stat -c %d -- "$1")" = "$(stat -L -c %d -- "$dir")" ] || die 70 "$1 and $dir are on different filesystems"
+"#
+);
+
 /// Sets `$1` aside as `$2` in the run's folder, or as `$3` where that is on another filesystem; says which.
 const ASIDE: &str = script!(
     r#"
@@ -67,6 +76,12 @@ mv -n -T -- "$kept" "./$name" || :
 flush .
 "#
 );
+
+/// Refuses where a rename could not succeed: the path is a mount point, or its new folder is on another filesystem.
+pub async fn movable(cx: &Cx<'_>, from: &str, to: &str) -> Result<(), Fault> {
+    let output = cx.probe(Script::new(MOVABLE).args([from, to])).await?;
+    check(output, &format!("move {from} to {to}")).map(drop)
+}
 
 /// Renames; does nothing where it has been done. Never overwrites, never copies.
 pub async fn rename(cx: &Cx<'_>, from: &str, to: &str) -> Result<(), Fault> {

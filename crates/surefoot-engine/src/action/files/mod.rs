@@ -12,7 +12,7 @@ mod install;
 mod local;
 mod merge;
 
-pub use aside::{delete, put_back, rename, set_aside};
+pub use aside::{delete, movable, put_back, rename, set_aside};
 pub use diff::unified;
 pub use entry::{link, make_directory};
 pub use install::{

@@ -62,7 +62,7 @@ enum EditTarget {
 /// Every file in which a setting of this host could be: what [`plan`] needs the texts of.
 pub fn paths(loaded: &EtcdUnit) -> Vec<String> {
     let unit = match &loaded.runner {
-        Runner::Pod(pod) => return vec![pod.path.clone()],
+        Runner::Pod(pod) => return [pod.path.clone()].into_iter().chain(loaded.settings.config_file.clone()).collect(),
         Runner::Unit(unit) => unit,
     };
     let mut paths = unit.files.clone();
@@ -90,11 +90,54 @@ pub fn plan(loaded: &EtcdUnit, files: &Files, wanted: &IndexMap<String, String>)
         }
         write(loaded, &mut new, name, value)?;
     }
+    for name in excluded(&loaded.settings, wanted) {
+        unset(loaded, &mut new, name)?;
+    }
     let changed = new.into_iter().filter_map(|(path, text)| {
         let old = files.get(&path).cloned().flatten();
         text.filter(|text| old.as_ref() != Some(text)).map(|new| FileEdit { path, old, new })
     });
     Ok(changed.collect())
+}
+
+/// Settings that etcd does not take beside those that are wanted: it begins by `initial-cluster` or by a discovery
+/// (etcd, server/embed/config.go, ErrConflictBootstrapFlags).
+fn excluded<'s>(
+    settings: &'s EtcdSettings,
+    wanted: &IndexMap<String, String>,
+) -> impl Iterator<Item = &'static str> + 's {
+    let listed = wanted.get("initial-cluster").is_some_and(|value| !value.is_empty());
+    let discoveries = ["discovery", "discovery-srv", "discovery-endpoints"].into_iter().filter(move |_| listed);
+    discoveries.filter(|name| settings.get(name).is_some())
+}
+
+/// Takes a flag out. A variable, and a line of the configuration file, become empty, which etcd takes for unset.
+fn unset(loaded: &EtcdUnit, files: &mut Files, name: &str) -> Result<(), Fault> {
+    let without = WantedFlags { set: Vec::new(), remove: vec![name.to_owned()] };
+    let text = |files: &Files, path: &str| files.get(path).cloned().flatten().unwrap_or_default();
+    match place(loaded, name)? {
+        EditTarget::Line => in_unit(loaded, files, FlagsLocation::Command, &without),
+        EditTarget::Within { variable } => in_unit(loaded, files, FlagsLocation::Variable(&variable), &without),
+        EditTarget::Manifest { file } => {
+            let new = command_line::edit_manifest(&file, &text(files, &file), &without)?;
+            files.insert(file, Some(new));
+            Ok(())
+        }
+        EditTarget::Flags { file, variable } => in_variable(files, &file, variable, &without),
+        EditTarget::Variable { .. } | EditTarget::ConfigFile { .. } | EditTarget::DropIn { .. } => {
+            write(loaded, files, name, "")
+        }
+    }
+}
+
+/// In a variable that holds flags.
+fn in_variable(files: &mut Files, file: &str, variable: String, wanted: &WantedFlags) -> Result<(), Fault> {
+    let old = files.get(file).cloned().flatten().unwrap_or_default();
+    let held = environment::assignments(&old).into_iter().rfind(|set| set.key == variable);
+    let flags = command_line::edit_text(&held.map(|set| set.value).unwrap_or_default(), wanted)?;
+    let new = assign(file, &old, variable, &flags)?;
+    files.insert(file.to_owned(), Some(new));
+    Ok(())
 }
 
 fn write(loaded: &EtcdUnit, files: &mut Files, name: &str, value: &str) -> Result<(), Fault> {
@@ -104,14 +147,7 @@ fn write(loaded: &EtcdUnit, files: &mut Files, name: &str, value: &str) -> Resul
             let new = assign(&file, &text(files, &file), variable, value)?;
             files.insert(file, Some(new));
         }
-        EditTarget::Flags { file, variable } => {
-            let old = text(files, &file);
-            let held = environment::assignments(&old).into_iter().rfind(|set| set.key == variable);
-            let flags = held.map(|set| set.value).unwrap_or_default();
-            let flags = command_line::edit_text(&flags, &one(name, value))?;
-            let new = assign(&file, &old, variable, &flags)?;
-            files.insert(file, Some(new));
-        }
+        EditTarget::Flags { file, variable } => in_variable(files, &file, variable, &one(name, value))?,
         EditTarget::Line => in_unit(loaded, files, FlagsLocation::Command, &one(name, value))?,
         EditTarget::Within { variable } => {
             in_unit(loaded, files, FlagsLocation::Variable(&variable), &one(name, value))?
@@ -141,13 +177,22 @@ fn assign(file: &str, text: &str, variable: String, value: &str) -> Result<Strin
 
 fn place(loaded: &EtcdUnit, name: &str) -> Result<EditTarget, Fault> {
     match &loaded.runner {
-        Runner::Unit(unit) => Ok(in_a_unit(unit, &loaded.settings, name)),
+        Runner::Unit(unit) => match loaded.settings.set.get(name).map(|setting| &setting.kept) {
+            Some(SettingLocation::Process) => {
+                let fault = Fault::refused(format!("only a script that starts {} knows {name}", unit.id));
+                Err(fault.hint("change it there by hand, or write the flag into the unit"))
+            }
+            _ => Ok(in_a_unit(unit, &loaded.settings, name)),
+        },
         Runner::Pod(pod) => match loaded.settings.set.get(name).map(|setting| &setting.kept) {
             Some(SettingLocation::Variable { variable, .. }) => {
                 let fault = Fault::refused(format!("{name} stands in the variable {variable} of {}", pod.path));
                 Err(fault.hint("make a flag of it first: kubeadm itself writes flags only"))
             }
-            _ => Ok(EditTarget::Manifest { file: pod.path.clone() }),
+            _ => Ok(match loaded.settings.config_file.clone() {
+                Some(file) => EditTarget::ConfigFile { file },
+                None => EditTarget::Manifest { file: pod.path.clone() },
+            }),
         },
     }
 }
@@ -169,7 +214,9 @@ fn in_a_unit(unit: &UnitCommand, settings: &EtcdSettings, name: &str) -> EditTar
         Some(SettingLocation::Flags { file: None, variable }) => EditTarget::Within { variable },
         Some(SettingLocation::Line) => EditTarget::Line,
         Some(SettingLocation::ConfigFile { file }) => EditTarget::ConfigFile { file },
-        None => variable(None, format!("ETCD_{}", name.to_ascii_uppercase().replace('-', "_"))),
+        Some(SettingLocation::Process) | None => {
+            variable(None, format!("ETCD_{}", name.to_ascii_uppercase().replace('-', "_")))
+        }
     }
 }
 

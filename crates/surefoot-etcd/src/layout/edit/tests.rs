@@ -22,7 +22,7 @@ fn loaded(command: &str, environment_files: &[&str], text: &str) -> (EtcdUnit, F
     let mut files: Files = [(UNIT.to_owned(), Some(format!("[Service]\n# --name=no\nExecStart={command}\n")))].into();
     files.insert(ENV.to_owned(), Some(text.to_owned()));
     files.insert(drop_in("etcd.service"), None);
-    (EtcdUnit { runner: Runner::Unit(unit), settings }, files)
+    (EtcdUnit { runner: Runner::Unit(unit), settings, process: None }, files)
 }
 
 fn edits(host: &(EtcdUnit, Files), name: &str, value: &str) -> Result<Vec<FileEdit>, Fault> {
@@ -107,7 +107,10 @@ fn a_setting_of_a_pod_is_a_flag_of_its_manifest() {
     let text = include_str!("../etcd.yaml");
     let host = |text: &str| {
         let (pod, settings) = crate::layout::pod::parse(path, text).unwrap();
-        (EtcdUnit { runner: Runner::Pod(pod), settings }, Files::from([(path.to_owned(), Some(text.to_owned()))]))
+        (
+            EtcdUnit { runner: Runner::Pod(pod), settings, process: None },
+            Files::from([(path.to_owned(), Some(text.to_owned()))]),
+        )
     };
     assert_eq!(paths(&host(text).0), [path]);
     let more = edits(&host(text), "quota-backend-bytes", "3221225472").unwrap();
@@ -119,4 +122,18 @@ fn a_setting_of_a_pod_is_a_flag_of_its_manifest() {
         text.replace("    image:", "    env:\n    - name: ETCD_QUOTA_BACKEND_BYTES\n      value: \"5\"\n    image:");
     let refused = edits(&host(&variable), "quota-backend-bytes", "6").unwrap_err();
     assert_eq!(refused.kind, FaultKind::Refused);
+}
+
+#[test]
+fn a_list_of_members_takes_the_place_of_a_discovery() {
+    let list = "a=http://h:2380";
+    let of = |command: &str, text: &str| {
+        let host = loaded(command, &["/etc/default/etcd"], text);
+        edits(&host, "initial-cluster", list).unwrap().into_iter().map(|edit| edit.new).collect::<Vec<_>>()
+    };
+    let variables = of("/usr/bin/etcd", "ETCD_DISCOVERY_SRV=example.com\nETCD_NAME=a\n");
+    assert_eq!(variables.len(), 1);
+    assert!(variables[0].contains(list) && !variables[0].contains("example.com"), "{variables:?}");
+    let flags = of("/usr/bin/etcd $ARGS", "ARGS=\"--name=a --discovery-srv example.com --debug\"\n");
+    assert!(!flags[0].contains("discovery") && flags[0].contains("--debug"), "{flags:?}");
 }
