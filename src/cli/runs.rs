@@ -8,11 +8,12 @@ use super::session::store;
 use crate::report::{self, Places};
 use std::path::PathBuf;
 use surefoot_engine::journal::Store;
-use surefoot_engine::model::{Event, RunId, RunState};
+use surefoot_engine::model::{RunId, RunState};
 use surefoot_engine::notify;
 use surefoot_engine::secret::Masks;
 use surefoot_engine::session::{LaterRuns, RollbackPreview, RunInputs, read_for_resume};
 use surefoot_engine::tidy::{Announced, Keeping, announced};
+use surefoot_engine::view::RunHistory;
 
 pub fn list(state: &Option<PathBuf>) -> CommandResult {
     let store = store(state)?;
@@ -28,10 +29,10 @@ pub fn list(state: &Option<PathBuf>) -> CommandResult {
 pub fn show(state: &Option<PathBuf>, run: &RunId) -> CommandResult {
     let folder = store(state)?.find_asked(run)?;
     let mut seen = Announced::new();
-    let mut end = None;
-    let replay = folder.replay(|stamped, _| {
+    let mut history = RunHistory::default();
+    let replay = folder.replay(|stamped, state| {
         seen.extend(announced(&stamped.event));
-        end = matches!(stamped.event, Event::RunEnded { .. }).then_some(stamped.seq).or(end);
+        history.event(stamped, state);
     })?;
     let state = replay.state;
     let kept = read_for_resume(&folder, &state, &ACTIONS);
@@ -48,7 +49,7 @@ pub fn show(state: &Option<PathBuf>, run: &RunId) -> CommandResult {
         }
     }
     // Its engine may be telling it just now.
-    if end.is_some_and(|end| notify::is_untold(&folder, end)) && !control::is_alive(folder.path()) {
+    if history.end().is_some_and(|end| notify::is_untold(&folder, end)) && !control::is_alive(folder.path()) {
         tell_line!("note: not everybody was told of its end: `surefoot resume` tells them");
     }
     Ok(Exit::Done)

@@ -10,6 +10,7 @@ use surefoot_engine::model::{
     AcquiredLease, DriftCheck, Event, FaultKind, HostName, Observer, Outcome, RunState, SetAside, Stamped, StepId,
     TaskEvent, TaskName, TaskRecord, TaskState,
 };
+use surefoot_engine::view::{EnginePresence, EngineStart, Milestone, NextCommand, next_commands};
 
 /// So many tasks are named in one line.
 const NAMED: usize = 12;
@@ -45,48 +46,52 @@ impl<W: Write + Send> Observer for Lines<W> {
 pub fn line(stamped: &Stamped, state: &RunState, verbose: bool, places: &Places) -> Option<String> {
     let dim = labels::DIM;
     let at = stamped.at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S");
-    let head = |text: String| format!("{dim}{at}{dim:#}  {text}\n");
-    match &stamped.event {
-        Event::RunStarted { run, runbook, tasks, .. } => {
-            Some(head(format!("run {run} of {runbook} started: {}", labels::tasks(tasks.len()))))
+    let text = match &stamped.event {
+        Event::RunEnded { outcome } => return Some(ended(*outcome, state)),
+        Event::Task { task, what } => task_line(task, what, state, verbose, places)?,
+        _ => milestone(&Milestone::of(stamped, state)?, verbose)?,
+    };
+    Some(format!("{dim}{at}{dim:#}  {text}\n"))
+}
+
+/// A sentence about the run as a whole; `None` where it is not worth one.
+pub fn milestone(milestone: &Milestone, verbose: bool) -> Option<String> {
+    Some(match milestone {
+        Milestone::EngineStarted(EngineStart::Run { run, runbook, tasks, .. }) => {
+            format!("run {run} of {runbook} started: {}", labels::tasks(*tasks))
         }
-        Event::RunResumed { forward, again, operator, .. } => {
+        Milestone::EngineStarted(EngineStart::Resume { operator, forward, again, .. }) => {
             let what = if *forward { "goes on" } else { "is taken up" };
-            Some(head(format!("the run {what}, by {operator}: {} to be attempted again", labels::tasks(again.len()))))
+            format!("the run {what}, by {operator}: {} to be attempted again", labels::tasks(*again))
         }
-        Event::RollingBack { to, tasks, .. } => Some(head(rolling_back(to.as_ref(), tasks, state))),
-        Event::HostExcluded { host, fault } => Some(head(format!("{host} is left out of this run: {fault}"))),
-        Event::Finishing { outcome, tasks } => {
+        Milestone::RollingBack { to, changed, partial, .. } => rolling_back(to.as_ref(), *changed, *partial),
+        Milestone::HostExcluded { host, fault } => format!("{host} is left out of this run: {fault}"),
+        Milestone::Finishing { outcome, tasks } => {
             let (word, _) = labels::of_outcome(*outcome);
-            Some(head(format!("{word}; now what `finally` says: {}", labels::tasks(tasks.len()))))
+            format!("{word}; now what `finally` says: {}", labels::tasks(*tasks))
         }
-        Event::Task { task, what } => task_line(task, what, state, verbose, places).map(head),
-        Event::LeasesAcquired { hosts } => holding(hosts, verbose).map(head),
-        Event::FencedOff { fault } => Some(head(format!("{}: this engine does nothing more", fault.message))),
-        Event::Approved { step, by } => Some(head(format!("{step} approved by {by}"))),
-        Event::Paused { by } => Some(head(format!("{by} pauses it: nothing is begun until it goes on"))),
-        Event::Continued { by } => Some(head(format!("{by} lets it go on"))),
-        Event::Stopping { because: Some(task), .. } => {
-            Some(head(format!("stopping because of {task}: nothing new starts")))
-        }
-        Event::Stopping { by: Some(by), .. } => Some(head(format!("{by} stops it: nothing new starts"))),
-        Event::Stopping { .. } => Some(head("stopping as asked: nothing new starts".into())),
-        Event::Cancelling { by } => Some(head(format!("{by} cancels it: what runs on the hosts is ended there"))),
-        Event::RunEnded { outcome } => Some(ended(*outcome, state)),
-        Event::CleanupStarted { by, .. } => Some(head(format!("what the run keeps on its hosts is removed, by {by}"))),
-        Event::CleanedUp { hosts } => Some(head(format!("nothing is left on {}", names(hosts)))),
-    }
+        Milestone::LeasesAcquired { hosts } => return holding(hosts, verbose),
+        Milestone::FencedOff { fault } => format!("{}: this engine does nothing more", fault.message),
+        Milestone::Approved { step, by } => format!("{step} approved by {by}"),
+        Milestone::Paused { by } => format!("{by} pauses it: nothing is begun until it goes on"),
+        Milestone::Continued { by } => format!("{by} lets it go on"),
+        Milestone::Stopping { because: Some(task), .. } => format!("stopping because of {task}: nothing new starts"),
+        Milestone::Stopping { by: Some(by), .. } => format!("{by} stops it: nothing new starts"),
+        Milestone::Stopping { .. } => "stopping as asked: nothing new starts".to_owned(),
+        Milestone::Cancelling { by } => format!("{by} cancels it: what runs on the hosts is ended there"),
+        Milestone::Ended { outcome } => format!("the run ended: {}", labels::of_outcome(*outcome).0),
+        Milestone::CleanupStarted { by } => format!("what the run keeps on its hosts is removed, by {by}"),
+        Milestone::CleanedUp { hosts } => format!("nothing is left on {}", names(hosts)),
+        Milestone::Task { .. } => return None,
+    })
 }
 
 /// Where a roll back leads, and what it has to do.
-fn rolling_back(to: Option<&StepId>, tasks: &[TaskName], state: &RunState) -> String {
-    let changed = tasks.iter().filter(|name| state.task(name).is_some_and(TaskRecord::has_changed)).count();
+fn rolling_back(to: Option<&StepId>, changed: usize, partial: bool) -> String {
     let what = if changed == 0 { "nothing".to_owned() } else { labels::tasks(changed) };
     match to {
         Some(step) => format!("rolling back to the checkpoint {step}: {what} to undo"),
-        None if state.spared().next().is_some() => {
-            format!("rolling back over what failed: {what} to undo; what else was done stays")
-        }
+        None if partial => format!("rolling back over what failed: {what} to undo; what else was done stays"),
         None => format!("rolling back to the start: {what} to undo"),
     }
 }
@@ -126,6 +131,7 @@ fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool,
             let what = if *took_effect { "it took effect" } else { "it did not take effect" };
             Some(format!("{head}: {what}, says {by}"))
         }
+        TaskEvent::Asked { question } => verbose.then(|| format!("{head}: {}", clean(question))),
         TaskEvent::AfterImage { .. } => None,
         TaskEvent::SetAside { drift } => {
             Some(drift.iter().map(|one| format!("{head}: {}", clean(&set_aside(one)))).collect::<Vec<_>>().join("\n"))
@@ -156,54 +162,48 @@ fn took(task: &TaskName, state: &RunState) -> String {
 pub fn ended(outcome: Outcome, state: &RunState) -> String {
     let (word, style) = labels::of_outcome(outcome);
     let counts = state.counts();
-    let run = state.run.as_ref().map(ToString::to_string).unwrap_or_default();
-    let mut text = format!(
-        "\n{style}{word}{style:#} in {}: {} done ({} changed something), {} skipped, {} failed, {} unknown, {} not started\n",
-        labels::time(state.elapsed()),
-        counts.done,
-        counts.changed,
-        counts.skipped,
-        counts.failed,
-        counts.unknown,
-        counts.pending,
-    );
+    let took = labels::time(state.elapsed());
+    let mut text = format!("\n{style}{word}{style:#} in {took}: {}\n", labels::counts(&counts));
     for (host, fault) in &state.excluded {
         text += &format!("  left out: {host} ({fault})\n");
     }
     if state.back.is_some() {
-        text += &match counts.undone + counts.kept + counts.stuck {
-            0 => "  there was nothing to undo\n".to_owned(),
-            _ => format!("  {} undone, {} kept, {} stuck\n", counts.undone, counts.kept, counts.stuck),
-        };
+        if counts.undone + counts.kept + counts.stuck == 0 {
+            text += "  there was nothing to undo\n";
+        }
         text += &listed("left as they are", state.spared());
     }
     if outcome != Outcome::Done {
         text += &not_done(state);
-        text += &next(outcome, state, &run);
-        if counts.unknown > 0 {
-            text += &format!("  `surefoot settle {run} STEP@HOST done|undone` says what you know of an unknown one.\n");
-        }
-        text += &format!("  `surefoot show {run}` says more; `surefoot logs {run} STEP@HOST` shows a task's output.\n");
+        text += &next(state);
     }
     text
 }
 
 /// What leads on, where the run can still go on: the commands, with what each does.
-fn next(outcome: Outcome, state: &RunState, run: &str) -> String {
-    if state.tidy.is_some() {
-        return String::new();
-    }
-    let back = match state.tasks().any(|(_, task)| task.has_changed()) {
-        true => format!("; `surefoot rollback {run}` undoes what was done"),
-        false => String::new(),
+pub fn next(state: &RunState) -> String {
+    let commands = next_commands(state, EnginePresence::Gone);
+    let Some(run) = &state.run else { return String::new() };
+    let logs = state.tasks().find(|(_, record)| record.state.fault().is_some());
+    let logs = logs.map(|(task, _)| NextCommand::Logs { run: run.clone(), task: task.clone() });
+    let more = [NextCommand::Show { run: run.clone() }].into_iter().chain(logs);
+    commands.iter().chain(&more.collect::<Vec<_>>()).map(|command| next_line(command)).collect()
+}
+
+/// A command, and what it does.
+pub fn next_line(command: &NextCommand) -> String {
+    let what = match command {
+        NextCommand::Resume { .. } => "go on, once the cause is fixed",
+        NextCommand::Rollback { .. } => "undo what was done",
+        NextCommand::Resolve { .. } => "say whether it took effect",
+        NextCommand::Approve { .. } => "let it pass",
+        NextCommand::Continue { .. } => "let it go on",
+        NextCommand::Attach { .. } => "watch it",
+        NextCommand::Show { .. } => "show what was done",
+        NextCommand::Logs { .. } => "show what the task printed",
     };
-    match outcome {
-        Outcome::Failed => format!("  `surefoot resume {run}` goes on once the cause is fixed{back}.\n"),
-        Outcome::Interrupted => format!("  `surefoot resume {run}` goes on{back}.\n"),
-        // It has led to a checkpoint.
-        Outcome::RolledBack if !back.is_empty() => format!("  `surefoot resume {run}` goes forward again{back}.\n"),
-        Outcome::Done | Outcome::Unknown | Outcome::RolledBack | Outcome::Stuck => String::new(),
-    }
+    let bold = labels::BOLD;
+    format!("  {bold}{command}{bold:#}  # {what}\n")
 }
 
 /// Names what failed, is unknown, was left in flight, and was never started.

@@ -92,7 +92,7 @@ pub fn line(state: &RunState) -> String {
     };
     let counts = state.counts();
     let total = state.tasks().len();
-    let done = total - counts.pending - counts.in_flight;
+    let done = total - counts.pending - counts.in_flight();
     format!(
         "{run}  {style}{word:10}{style:#}  {done:>4} of {total:<4}  {:>10}  {}\n",
         labels::time(state.elapsed()),
@@ -112,7 +112,7 @@ fn header(state: &RunState, identity: Option<&Identity>) -> String {
         let _ = writeln!(out, "  {step} was approved by {by}");
     }
     if let Some(PauseRequest { by, since }) = &state.paused {
-        let at_work = match state.counts().in_flight {
+        let at_work = match state.counts().in_flight() {
             0 => "nothing of it is at work".to_owned(),
             1 => "1 task is still at work".to_owned(),
             n => format!("{n} tasks are still at work"),
