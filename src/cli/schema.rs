@@ -7,6 +7,7 @@ use super::exit::{CommandResult, Exit, Failure};
 use super::out::say;
 use super::starter::{Overwrite, write_schemas};
 use crate::cli::actions::ACTIONS;
+use crate::report::run_json::{LogLine, RunDetails, RunListing};
 use serde_json::Value as Json;
 use std::path::Path;
 use surefoot_engine::action::ActionRegistry;
@@ -32,6 +33,9 @@ pub static SCHEMAS: &[(&str, Make)] = &[
     ("rehearsal", |actions| schema::of_shape(actions, &REHEARSAL, "rehearsal")),
     ("test", |actions| schema::of_shape(actions, &TEST, "test")),
     ("action", |actions| schema::of_shape(actions, &ACTION, "action")),
+    ("runs", |_| schema::of_output::<RunListing>("runs")),
+    ("show", |_| schema::of_output::<RunDetails>("show")),
+    ("logs", |_| schema::of_output::<LogLine>("logs")),
 ];
 
 pub fn main(args: &Schema) -> CommandResult {

@@ -2,8 +2,11 @@
 
 use super::safe::{clean, clean_lines};
 use anstyle::{AnsiColor, Style};
-use jiff::SignedDuration;
-use surefoot_engine::model::{Counts, DriftCheck, Fault, FaultKind, Outcome, TaskEvent, TaskOutcome, TaskState};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use surefoot_engine::model::{
+    Counts, DriftCheck, Fault, FaultKind, Outcome, Stream, TaskEvent, TaskOutcome, TaskState,
+};
 use surefoot_engine::view::{AttemptOutcome, RunStatus, StatusClass};
 
 pub const BOLD: Style = Style::new().bold();
@@ -156,6 +159,14 @@ pub fn indented(text: &str, indent: &str) -> String {
     text.lines().map(|line| format!("{indent}{line}\n")).collect()
 }
 
+/// Which of a command's two outputs.
+pub fn stream(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Out => "output",
+        Stream::Err => "error output",
+    }
+}
+
 /// `1 task`, `3 tasks`.
 pub fn tasks(count: usize) -> String {
     if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") }
@@ -170,6 +181,20 @@ pub fn time(span: SignedDuration) -> String {
         60..=3599 => format!("{} m {:02} s", seconds / 60, seconds % 60),
         _ => format!("{} h {:02} m", seconds / 3600, seconds / 60 % 60),
     }
+}
+
+/// `2026-01-02 03:04:05 CET`: in the operator's time zone, by its name.
+pub fn date(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+}
+
+/// A few of these names, and how many more there are.
+pub fn named<N: ToString>(names: impl IntoIterator<Item = N>) -> String {
+    const NAMED: usize = 12;
+    let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
+    let (first, rest) = names.split_at(names.len().min(NAMED));
+    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+    first.join(", ") + &more
 }
 
 /// `812 B`, `4.0 MiB`.

@@ -1,19 +1,18 @@
 //! A run as plain lines: one for each thing that happened. Right for a pipe, a log file, a dumb terminal.
 
-use super::labels;
+use super::labels::{self, BOLD};
 use super::places::Places;
 use super::safe::clean;
 use indexmap::IndexMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use surefoot_engine::model::{
-    AcquiredLease, DriftCheck, Event, FaultKind, HostName, Observer, Outcome, RunState, SetAside, Stamped, StepId,
-    TaskEvent, TaskName, TaskRecord, TaskState,
+    AcquiredLease, Counts, DriftCheck, Event, Fault, FaultKind, HostName, Observer, Outcome, RunState, SetAside,
+    Stamped, StepId, TaskEvent, TaskName, TaskOutcome, TaskRecord,
 };
-use surefoot_engine::view::{EnginePresence, EngineStart, Milestone, NextCommand, next_commands};
-
-/// So many tasks are named in one line.
-const NAMED: usize = 12;
+use surefoot_engine::view::{
+    EnginePresence, EngineStart, FailureGroup, Milestone, NextCommand, failed_alike, failures, next_commands,
+};
 
 /// Below a line's words.
 const INDENT: &str = "            ";
@@ -62,7 +61,11 @@ pub fn milestone(milestone: &Milestone, verbose: bool) -> Option<String> {
         }
         Milestone::EngineStarted(EngineStart::Resume { operator, forward, again, .. }) => {
             let what = if *forward { "goes on" } else { "is taken up" };
-            format!("the run {what}, by {operator}: {} to be attempted again", labels::tasks(*again))
+            let again = match again {
+                0 => String::new(),
+                again => format!(": {} to be attempted again", labels::tasks(*again)),
+            };
+            format!("the run {what}, by {operator}{again}")
         }
         Milestone::RollingBack { to, changed, partial, .. } => rolling_back(to.as_ref(), *changed, *partial),
         Milestone::HostExcluded { host, fault } => format!("{host} is left out of this run: {fault}"),
@@ -140,6 +143,9 @@ fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool,
         TaskEvent::Undone { verified } => Some(if *verified { format!("{head}, and looked at") } else { head }),
         TaskEvent::NotReverted { why } => Some(format!("{head}: {}", clean(why))),
         TaskEvent::Failed { fault } | TaskEvent::Unknown { fault } | TaskEvent::Stuck { fault } => {
+            if let Some(first) = failed_alike(state, task) {
+                return Some(format!("{head}{}: as {first}", took(task, state)));
+            }
             let body = labels::fault(fault, INDENT) + &labels::indented(&places.snippet(task, fault), INDENT);
             Some(format!("{head}{}\n{}", took(task, state), body.trim_end()))
         }
@@ -161,72 +167,87 @@ fn took(task: &TaskName, state: &RunState) -> String {
 /// The last word: how it ended, and what was and was not done.
 pub fn ended(outcome: Outcome, state: &RunState) -> String {
     let (word, style) = labels::of_outcome(outcome);
-    let counts = state.counts();
     let took = labels::time(state.elapsed());
-    let mut text = format!("\n{style}{word}{style:#} in {took}: {}\n", labels::counts(&counts));
-    for (host, fault) in &state.excluded {
-        text += &format!("  left out: {host} ({fault})\n");
-    }
-    if state.back.is_some() {
-        if counts.undone + counts.kept + counts.stuck == 0 {
-            text += "  there was nothing to undo\n";
-        }
-        text += &listed("left as they are", state.spared());
-    }
+    let mut text = format!("\n{style}{word}{style:#} in {took}: {}\n{}", tally(outcome, state), notes(state));
     if outcome != Outcome::Done {
-        text += &not_done(state);
-        text += &next(state);
+        text += &not_done(outcome, state);
+        text += &next(state, EnginePresence::Gone);
     }
     text
 }
 
-/// What leads on, where the run can still go on: the commands, with what each does.
-pub fn next(state: &RunState) -> String {
-    let commands = next_commands(state, EnginePresence::Gone);
-    let Some(run) = &state.run else { return String::new() };
-    let logs = state.tasks().find(|(_, record)| record.state.fault().is_some());
-    let logs = logs.map(|(task, _)| NextCommand::Logs { run: run.clone(), task: task.clone() });
-    let more = [NextCommand::Show { run: run.clone() }].into_iter().chain(logs);
-    commands.iter().chain(&more.collect::<Vec<_>>()).map(|command| next_line(command)).collect()
+/// How many tasks are where; after a rollback only what it was about.
+fn tally(outcome: Outcome, state: &RunState) -> String {
+    let all = state.counts();
+    match outcome {
+        Outcome::RolledBack | Outcome::Stuck if all.undone + all.kept + all.stuck == 0 => "nothing to undo".to_owned(),
+        Outcome::RolledBack | Outcome::Stuck => {
+            let Counts { undone, kept, stuck, .. } = all;
+            labels::counts(&Counts { undone, kept, stuck, ..Counts::default() })
+        }
+        _ => labels::counts(&all),
+    }
+}
+
+/// What has to be known of a run beside its tasks.
+pub fn notes(state: &RunState) -> String {
+    let left_out = |(host, fault): (&HostName, &Fault)| format!("  left out: {host} ({})\n", clean(&fault.message));
+    let mut text: String = state.excluded.iter().map(left_out).collect();
+    if state.back.is_some() {
+        text += &listed("left as they are", state.spared());
+    }
+    text
+}
+
+/// The commands that lead on, and where to read more.
+pub fn next(state: &RunState, engine: EnginePresence) -> String {
+    let shows = state.run.iter().map(|run| NextCommand::Show { run: run.clone() });
+    next_commands(state, engine).into_iter().chain(shows).map(|command| next_line(&command)).collect()
 }
 
 /// A command, and what it does.
 pub fn next_line(command: &NextCommand) -> String {
-    let what = match command {
-        NextCommand::Resume { .. } => "go on, once the cause is fixed",
-        NextCommand::Rollback { .. } => "undo what was done",
-        NextCommand::Resolve { .. } => "say whether it took effect",
-        NextCommand::Approve { .. } => "let it pass",
-        NextCommand::Continue { .. } => "let it go on",
-        NextCommand::Attach { .. } => "watch it",
-        NextCommand::Show { .. } => "show what was done",
-        NextCommand::Logs { .. } => "show what the task printed",
-    };
-    let bold = labels::BOLD;
-    format!("  {bold}{command}{bold:#}  # {what}\n")
+    let line = |more: &str, what: &str| format!("  {BOLD}{command}{more}{BOLD:#}  # {what}\n");
+    match command {
+        NextCommand::Resolve { .. } => {
+            line(" done", "if it took effect") + &line(" undone", "if nothing of it is there")
+        }
+        NextCommand::Resume { .. } => line("", "go on, once the cause is fixed"),
+        NextCommand::Rollback { .. } => line("", "undo what was done"),
+        NextCommand::Approve { .. } => line("", "let it pass"),
+        NextCommand::Continue { .. } => line("", "let it go on"),
+        NextCommand::Attach { .. } => line("", "watch it"),
+        NextCommand::Show { .. } => line("", "show what was done"),
+        NextCommand::Logs { .. } => line("", "show what it printed"),
+    }
 }
 
-/// Names what failed, is unknown, was left in flight, and was never started.
-fn not_done(state: &RunState) -> String {
-    let named = |title: &str, test: fn(&TaskState) -> bool| {
-        listed(title, state.tasks().filter(|(_, task)| test(&task.state)).map(|(name, _)| name))
+/// Names what failed and why, what was left in flight, and what was never started. What a rollback has passed over is not
+/// told again.
+fn not_done(outcome: Outcome, state: &RunState) -> String {
+    let named = |title: &str, wanted: &[TaskOutcome]| {
+        let tasks = state.tasks().filter(|(_, task)| wanted.contains(&task.state.outcome()));
+        listed(title, tasks.map(|(name, _)| name))
     };
-    [
-        named("failed", |s| matches!(s, TaskState::Failed { .. })),
-        named("unknown", |s| matches!(s, TaskState::Unknown { .. })),
-        named("kept", |s| matches!(s, TaskState::NotReverted { .. })),
-        named("stuck", |s| matches!(s, TaskState::Stuck { .. })),
-        named("in flight", TaskState::is_acting),
-        named("to be attempted again", |s| matches!(s, TaskState::Waiting { .. })),
-        named("not started", |s| matches!(s, TaskState::Pending)),
-    ]
-    .concat()
+    let is_back = matches!(outcome, Outcome::RolledBack | Outcome::Stuck);
+    let causes: Vec<FailureGroup> = match is_back {
+        true => failures(state).into_iter().filter(|group| group.outcome == TaskOutcome::Stuck).collect(),
+        false => failures(state),
+    };
+    let forward = || {
+        [
+            named("in flight", &[TaskOutcome::Running, TaskOutcome::Changing, TaskOutcome::Undoing]),
+            named("to be attempted again", &[TaskOutcome::Waiting]),
+            named("not started", &[TaskOutcome::Pending]),
+        ]
+        .concat()
+    };
+    let left = if is_back { String::new() } else { forward() };
+    super::failures::brief(&causes) + &named("kept", &[TaskOutcome::NotReverted]) + &left
 }
 
 /// A line of names, of which the first few are told; nothing where there is none.
 fn listed<'n>(title: &str, names: impl Iterator<Item = &'n TaskName>) -> String {
-    let names: Vec<String> = names.map(ToString::to_string).collect();
-    let (first, rest) = names.split_at(names.len().min(NAMED));
-    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-    if first.is_empty() { String::new() } else { format!("  {title}: {}{more}\n", first.join(", ")) }
+    let names = labels::named(names);
+    if names.is_empty() { String::new() } else { format!("  {title}: {names}\n") }
 }

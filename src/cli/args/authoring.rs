@@ -142,7 +142,8 @@ Examples:
   surefoot schema > runbook.schema.json
   surefoot schema params --of restore.yaml > restore.params.schema.json")]
 pub struct Schema {
-    /// `runbook`, `inventory`, `params` (a file for -P), `rehearsal`, `test`, or `action` (one written in YAML)
+    /// `runbook`, `inventory`, `params` (a file for -P), `rehearsal`, `test`, or `action` (one written in YAML); or what
+    /// `runs`, `show` or `logs` print with `--json`
     #[arg(value_name = "FILE", default_value = "runbook", value_parser = clap::builder::PossibleValuesParser::new(SCHEMAS.iter().map(|(name, _)| *name)))]
     pub name: String,
     /// Write all of them into this folder, as `runbook.json` and so on

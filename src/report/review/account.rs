@@ -1,5 +1,6 @@
 //! The account of a run, as programs read it.
 
+use super::planned::{Planned, PlannedRun};
 use crate::report::{lines, plan};
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -9,8 +10,6 @@ use surefoot_engine::catalog::Identity;
 use surefoot_engine::model::{Counts, Fault, HostName, Outcome, RunState, TaskName, TaskOutcome, TaskRecord};
 use surefoot_engine::plan::{Plan, PlannedTask};
 use surefoot_engine::view::{AttemptOutcome, AttemptSpan, RunHistory, TaskHistory, TimelineEntry};
-
-use super::{Planned, PlannedRun};
 
 /// A run, told from its record.
 #[derive(Serialize)]

@@ -1,6 +1,6 @@
 //! A review as Markdown, for a ticket.
 
-use super::account::Review;
+use super::account::{Review, ReviewTask};
 use crate::report::labels;
 use jiff::{SignedDuration, Timestamp};
 use std::fmt::{self, Write};
@@ -74,7 +74,7 @@ pub fn facts(review: &Review) -> Vec<(String, String)> {
 }
 
 fn faults(review: &Review) -> String {
-    let fault = |(task, fault): (&super::ReviewTask, &surefoot_engine::model::Fault)| {
+    let fault = |(task, fault): (&ReviewTask, &surefoot_engine::model::Fault)| {
         let mut text = format!("- **{}** {}: {}\n", task.task, labels::of_fault(fault.kind), fault.message);
         if let Some(detail) = &fault.detail {
             text += &format!("\n  ```\n{}  ```\n", labels::indented(detail, "  "));
@@ -85,7 +85,7 @@ fn faults(review: &Review) -> String {
 }
 
 fn earlier(review: &Review) -> String {
-    let line = |task: &super::ReviewTask| match task.earlier.as_slice() {
+    let line = |task: &ReviewTask| match task.earlier.as_slice() {
         [] => String::new(),
         all => format!(
             "- {}: tried again {} times, the last time because of: {}\n",

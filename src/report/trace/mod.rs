@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use surefoot_engine::model::{Fault, Outcome, TaskName};
 use surefoot_engine::view::{
-    AttemptOutcome, AttemptSpan, Direction, EngineNumber, EngineSpan, EngineStart, Milestone, RunHistory, TaskNote,
+    AttemptOutcome, AttemptSpan, EngineNumber, EngineSpan, EngineStart, Milestone, RunHistory, SpanDirection, TaskNote,
     TaskSpan, TimelineEntry,
 };
 
@@ -139,8 +139,8 @@ impl Trace {
             parent: engine.map(|engine| self.engine_id(engine)),
             task: Some(name.clone()),
             name: match span.direction {
-                Direction::Forward => name.step.to_string(),
-                Direction::Rollback => format!("undo {}", name.step),
+                SpanDirection::Forward => name.step.to_string(),
+                SpanDirection::Rollback => format!("undo {}", name.step),
             },
             from: span.from,
             to: end.map_or(span.from, |(at, _)| at),
@@ -152,8 +152,8 @@ impl Trace {
     }
 }
 
-fn attributes(name: &TaskName, direction: Direction) -> Attributes {
-    let direction = if direction == Direction::Rollback { "back" } else { "forward" };
+fn attributes(name: &TaskName, direction: SpanDirection) -> Attributes {
+    let direction = if direction == SpanDirection::Rollback { "back" } else { "forward" };
     let mut facts = vec![
         ("surefoot.task", Attribute::Text(name.to_string())),
         ("surefoot.step", name.step.as_str().into()),

@@ -1,10 +1,11 @@
 //! Where tasks are, as one enum, and how many of them are where.
 
 use super::task::TaskState;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where a task is, without what goes with it. The order is that in which counts are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskOutcome {
     Failed,

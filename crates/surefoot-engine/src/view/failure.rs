@@ -27,6 +27,22 @@ pub fn failures(state: &RunState) -> Vec<FailureGroup> {
     groups
 }
 
+/// So many earlier failures of a step are compared with a new one.
+const COMPARED: usize = 64;
+
+/// A task that failed before this one, in the same way: what is to be said of it has been said.
+pub fn failed_alike<'s>(state: &'s RunState, name: &TaskName) -> Option<&'s TaskName> {
+    let record = state.task(name)?;
+    let own = alike(name, cause(record)?);
+    let others = state.of_step(name.step.as_str()).filter(|(other, theirs)| {
+        *other != name && theirs.state.outcome() == record.state.outcome() && theirs.since <= record.since
+    });
+    let same =
+        |(other, theirs): &(&TaskName, &TaskRecord)| cause(theirs).is_some_and(|fault| alike(other, fault) == own);
+    let same = others.take(COMPARED).filter(same).min_by_key(|(_, theirs)| theirs.since);
+    same.map(|(other, _)| other)
+}
+
 /// What went wrong in the end: between two attempts nothing has yet.
 fn cause(record: &TaskRecord) -> Option<&Fault> {
     record.state.fault().filter(|_| record.state.outcome() != TaskOutcome::Waiting)

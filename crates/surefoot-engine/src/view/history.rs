@@ -48,7 +48,7 @@ pub struct TaskSpan {
     pub engine: EngineNumber,
     /// Of the event that it began with.
     pub seq: u64,
-    pub direction: Direction,
+    pub direction: SpanDirection,
     pub from: Timestamp,
     /// At least one.
     pub attempts: Vec<AttemptSpan>,
@@ -58,7 +58,7 @@ pub struct TaskSpan {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Direction {
+pub enum SpanDirection {
     Forward,
     Rollback,
 }
@@ -209,10 +209,10 @@ impl<'e> AttemptNews<'e> {
     }
 }
 
-fn direction(what: &TaskEvent) -> Direction {
+fn direction(what: &TaskEvent) -> SpanDirection {
     match what {
-        TaskEvent::Undoing { .. } | TaskEvent::Undone { .. } | TaskEvent::Stuck { .. } => Direction::Rollback,
-        _ => Direction::Forward,
+        TaskEvent::Undoing { .. } | TaskEvent::Undone { .. } | TaskEvent::Stuck { .. } => SpanDirection::Rollback,
+        _ => SpanDirection::Forward,
     }
 }
 

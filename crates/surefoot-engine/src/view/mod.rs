@@ -18,9 +18,9 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-pub use failure::{FailureGroup, failures};
+pub use failure::{FailureGroup, failed_alike, failures};
 pub use history::{
-    AttemptOutcome, AttemptSpan, Direction, EngineNumber, EngineSpan, RunHistory, TaskHistory, TaskSpan,
+    AttemptOutcome, AttemptSpan, EngineNumber, EngineSpan, RunHistory, SpanDirection, TaskHistory, TaskSpan,
 };
 pub use milestone::{EngineStart, Milestone, TaskNote, TimelineEntry};
 pub use next::{NextCommand, next_commands};

@@ -3,6 +3,7 @@
 use super::summary::pending_approvals;
 use super::{EnginePresence, RunStatus};
 use crate::model::{RunId, RunState, StepId, TaskName, TaskOutcome, TaskRecord};
+use crate::world::quote::quote;
 use std::fmt;
 
 /// A command of the program that makes sense now.
@@ -26,20 +27,25 @@ pub enum NextCommand {
     Logs { run: RunId, task: TaskName },
 }
 
-/// As it is typed. A decision that is the operator's stands as `done|undone`.
+/// As it is typed. The verdict of `settle` is left to the operator.
 impl fmt::Display for NextCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NextCommand::Resume { run } => write!(f, "surefoot resume {run}"),
             NextCommand::Rollback { run } => write!(f, "surefoot rollback {run}"),
-            NextCommand::Resolve { run, task } => write!(f, "surefoot settle {run} {task} done|undone"),
+            NextCommand::Resolve { run, task } => write!(f, "surefoot settle {run} {}", word(task)),
             NextCommand::Approve { run, step } => write!(f, "surefoot approve {run} {step}"),
             NextCommand::Continue { run } => write!(f, "surefoot pause {run} --go-on"),
             NextCommand::Attach { run } => write!(f, "surefoot attach {run}"),
             NextCommand::Show { run } => write!(f, "surefoot show {run}"),
-            NextCommand::Logs { run, task } => write!(f, "surefoot logs {run} {task}"),
+            NextCommand::Logs { run, task } => write!(f, "surefoot logs {run} {}", word(task)),
         }
     }
+}
+
+/// A task as a word of the shell: an item stands in brackets, which shells expand.
+fn word(task: &TaskName) -> String {
+    if task.item.is_some() { quote(&task.to_string()) } else { task.to_string() }
 }
 
 /// What leads on from here, the likeliest first; none where the run is done, or cannot go on.
@@ -57,7 +63,11 @@ pub fn next_commands(state: &RunState, engine: EnginePresence) -> Vec<NextComman
         RunStatus::Failed | RunStatus::Interrupted | RunStatus::Crashed => {
             [resume()].into_iter().chain(rollback()).collect()
         }
-        RunStatus::Unknown => unresolved(state, &run, TaskRecord::is_unknown).collect(),
+        RunStatus::Unknown => {
+            let open: Vec<NextCommand> = unresolved(state, &run, TaskRecord::is_unknown).collect();
+            let ways = [resume()].into_iter().chain(rollback());
+            if open.is_empty() { ways.collect() } else { open }
+        }
         RunStatus::Stuck => {
             let back = NextCommand::Rollback { run: run.clone() };
             [back].into_iter().chain(unresolved(state, &run, is_stuck)).collect()

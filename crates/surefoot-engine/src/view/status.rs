@@ -1,6 +1,7 @@
 //! How a run is, in one word.
 
 use crate::model::{Outcome, RunState, TaskOutcome};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whether an engine is at work on a run. Its record does not tell: an engine that was killed says nothing more.
@@ -17,7 +18,7 @@ impl EnginePresence {
 }
 
 /// How a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     Running,
@@ -54,6 +55,24 @@ impl RunStatus {
         RunStatus::RolledBack,
         RunStatus::Stuck,
     ];
+
+    /// As JSON names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            RunStatus::Running => "running",
+            RunStatus::RollingBack => "rolling_back",
+            RunStatus::WaitingForApproval => "waiting_for_approval",
+            RunStatus::Paused => "paused",
+            RunStatus::Stopping => "stopping",
+            RunStatus::Crashed => "crashed",
+            RunStatus::Done => "done",
+            RunStatus::Failed => "failed",
+            RunStatus::Unknown => "unknown",
+            RunStatus::Interrupted => "interrupted",
+            RunStatus::RolledBack => "rolled_back",
+            RunStatus::Stuck => "stuck",
+        }
+    }
 
     pub fn of(state: &RunState, engine: EnginePresence) -> RunStatus {
         match (state.outcome, engine) {

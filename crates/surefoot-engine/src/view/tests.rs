@@ -124,8 +124,8 @@ fn an_undo_is_a_span_of_its_own_and_the_timeline_says_when_the_rollback_began() 
     assert_eq!((before.done, before.all), (0, 1), "only what changed something is undone");
     played.task("a@h", TaskEvent::Undoing { attempt: 2 });
     played.task("a@h", TaskEvent::Undone { verified: true });
-    let directions: Vec<Direction> = played.spans("a@h").iter().map(|span| span.direction).collect();
-    assert_eq!(directions, [Direction::Forward, Direction::Rollback]);
+    let directions: Vec<SpanDirection> = played.spans("a@h").iter().map(|span| span.direction).collect();
+    assert_eq!(directions, [SpanDirection::Forward, SpanDirection::Rollback]);
     assert_eq!(Progress::of(&played.state), Progress { done: 1, all: 1, failed: 1 });
     let back = played.history.timeline.iter().find(|entry| matches!(entry.what, Milestone::RollingBack { .. }));
     let expected = Milestone::RollingBack { to: None, because: Some(name("b@h")), changed: 1, partial: false };
@@ -153,6 +153,9 @@ fn the_same_failure_of_several_hosts_is_one_group() {
     }
     played.failed("a@other", "no space");
     played.failed("b@h-1", "no space");
+    let before = |task: &str| failed_alike(&played.state, &name(task)).map(ToString::to_string);
+    assert_eq!(before("a@h-11").as_deref(), Some("a@h"), "the first");
+    assert_eq!((before("a@h"), before("a@other"), before("b@h-1")), (None, None, None));
     let groups = failures(&played.state);
     let tasks = |group: &FailureGroup| group.tasks.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(tasks(&groups[0]), ["a@h", "a@h-1", "a@h-11"]);
@@ -196,7 +199,9 @@ fn the_next_commands_name_the_run_and_its_tasks() {
     played.task("b@h", TaskEvent::Unknown { fault: Fault::refused("lost") });
     played.take(Event::Stopping { because: Some(name("b@h")), by: None });
     played.take(Event::RunEnded { outcome: Outcome::Unknown });
-    assert_eq!(played.next(), ["surefoot settle 20260102-030405-abcd b@h done|undone"]);
+    assert_eq!(played.next(), ["surefoot settle 20260102-030405-abcd b@h"]);
+    played.task("b@h", TaskEvent::Resolved { took_effect: true, by: "ana@desk".into() });
+    assert_eq!(played.next(), [resume, rollback], "nothing is unknown any more");
 }
 
 #[test]
