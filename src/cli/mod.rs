@@ -24,6 +24,7 @@ mod fix;
 mod fmt;
 mod graph;
 mod hosts;
+mod inventory;
 mod lab;
 mod logs;
 mod new;
@@ -43,6 +44,7 @@ mod run;
 mod runbooks;
 mod runs;
 mod schema;
+mod schemas;
 mod serve;
 mod session;
 mod settle;
@@ -53,7 +55,7 @@ mod tidy;
 mod traces;
 
 pub use actions::ACTIONS;
-pub use schema::SCHEMAS;
+pub use schemas::SCHEMAS;
 
 use args::{Args, Command};
 use clap::Parser;

@@ -1,8 +1,8 @@
 //! Commands for those who write runbooks: no host is touched.
 
-use super::{Format, inventory};
-use crate::cli::SCHEMAS;
-use crate::cli::complete;
+use super::formats::Format;
+use crate::cli::schemas::SCHEMAS;
+use crate::cli::{complete, inventory};
 use clap::ValueEnum;
 use clap_complete::engine::ArgValueCompleter;
 use std::path::PathBuf;

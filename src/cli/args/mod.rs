@@ -1,7 +1,7 @@
 //! What may be written after `surefoot`.
 
 mod authoring;
-pub mod inventory;
+mod formats;
 mod lab;
 mod operating;
 mod records;
@@ -9,10 +9,11 @@ mod runbooks;
 mod running;
 mod serving;
 
-use crate::cli::complete;
+use crate::cli::{complete, inventory};
 pub use authoring::{CheckArgs, Findings, Fmt, GraphArgs, GraphFormat, New, Schema, Test};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
+pub use formats::{Format, LogFormat, Shell};
 pub use lab::{LabCommand, Rehearse};
 pub use operating::{ApproveArgs, Attach, Cancel, PauseArgs, Report, ResolvedAs, Rollback, SettleArgs, TidyArgs};
 pub use records::{LogsArgs, RunsArgs, ShowArgs};
@@ -191,29 +192,4 @@ impl Command {
             _ => None,
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Shell {
-    Bash,
-    Zsh,
-    Fish,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    Text,
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// One line for each thing that happens
-    Lines,
-    /// One JSON event on each line of standard output
-    Json,
-    /// Lines that move
-    Live,
-    /// Nothing; the exit code tells
-    Quiet,
 }
