@@ -75,8 +75,15 @@ fn the_same_failure_of_several_hosts_is_one_and_every_display_counts_alike() {
     let events = page.events(&format!("/api/runs/{run}"), |_| true);
     assert_eq!(events[0]["head"]["counts"], expected);
     assert_eq!(events[0]["head"]["failures"][0]["tasks"], json!(failed));
+    let said = "2 failed, 2 changed, 2 not started";
+    let tally = events[0]["head"]["tally"].as_array().unwrap();
+    let tally: Vec<String> =
+        tally.iter().map(|it| format!("{} {}", it["count"], it["what"].as_str().unwrap())).collect();
+    assert_eq!(tally.join(", "), said);
+    let markdown = program.call(["report", "last", "--markdown", "-"]).out;
+    assert!(markdown.contains(&format!("| tasks | {said} |")), "{markdown}");
     let last = ran.err.lines().find(|line| line.starts_with("failed in ")).unwrap();
-    assert!(last.ends_with(": 2 failed, 2 changed, 2 not started"), "{last}");
+    assert!(last.ends_with(&format!(": {said}")), "{last}");
 
     let only = json(&program, &["show", "last", "--json", "--failed"]);
     let names: Vec<&str> = only["tasks"].as_array().unwrap().iter().map(|it| it["task"].as_str().unwrap()).collect();

@@ -7,7 +7,6 @@ use crate::report::labels::{self, class};
 use crate::report::page::{self, FactRow, PageLine, TaskCount};
 use indexmap::IndexMap;
 use serde::Serialize;
-use surefoot_engine::model::TaskOutcome;
 use surefoot_engine::plan::PlannedStep;
 use surefoot_engine::plan::graph::StepGraph;
 use surefoot_engine::view::{RunStatus, StatusClass};
@@ -68,7 +67,7 @@ pub fn html(review: &Review) -> String {
         summary: &review.summary,
         outcome: outcome(review),
         class: class(review.outcome.map_or(StatusClass::Open, |outcome| RunStatus::from(outcome).class())),
-        tally: tally(review),
+        tally: page::tally(&review.counts),
         facts: facts(review).into_iter().map(|(name, value)| FactRow::new(name, value)).collect(),
         graph: drawn(review),
         lanes: lanes(review),
@@ -77,12 +76,6 @@ pub fn html(review: &Review) -> String {
         tasks: review.tasks.iter().map(section).collect(),
     };
     page::fill(PAGE, page)
-}
-
-fn tally(review: &Review) -> Vec<TaskCount> {
-    let count =
-        |(outcome, count): (TaskOutcome, usize)| TaskCount { count, what: outcome.name(), class: class(outcome) };
-    review.counts.by_outcome().map(count).collect()
 }
 
 /// Empty where the run's inputs are not to be had, or cannot be laid out.

@@ -67,7 +67,7 @@ pub fn facts(review: &Review) -> Vec<(String, String)> {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         (format!("parameter {name}"), value)
     }));
-    let counts = review.counts.by_outcome().map(|(outcome, count)| format!("{count} {}", outcome.name()));
+    let counts = review.counts.by_outcome().map(|(outcome, count)| format!("{count} {}", labels::of_task(outcome).0));
     rows.push(row("tasks", counts.collect::<Vec<_>>().join(", ")));
     rows.push(row("record", format!("whole: {} events, sealed by {}", review.events, review.seal)));
     rows

@@ -1,5 +1,6 @@
 //! What is sent to who watches, as JSON. Times are in milliseconds since 1970.
 
+use crate::report::page::{self, TaskCount};
 use crate::report::review::{PlannedRun, ReviewEvent, WorkSpan, work};
 use crate::report::{graph, labels};
 use indexmap::IndexMap;
@@ -48,8 +49,10 @@ pub struct Head {
     pub next: Vec<String>,
     /// Questions that wait for an answer.
     pub asks: Vec<Asked>,
-    /// How many tasks are in each state.
+    /// How many tasks are in each state, by the journal's words.
     pub counts: IndexMap<&'static str, usize>,
+    /// The same as every display says it.
+    pub tally: Vec<TaskCount>,
     pub total: usize,
     /// How many of them have come to an end.
     pub over: usize,
@@ -143,6 +146,7 @@ impl Head {
             failures: failures.iter().map(Failed::of).collect(),
             next: next.iter().map(ToString::to_string).collect(),
             counts: counts.by_outcome().map(|(outcome, count)| (outcome.name(), count)).collect(),
+            tally: page::tally(&counts),
             total: progress.all,
             over: progress.done,
             excluded: state.excluded.iter().map(|(host, fault)| (host.to_string(), fault.to_string())).collect(),

@@ -68,7 +68,7 @@ function head(main, seen) {
       progress.max = head.total || 1;
       progress.value = head.over;
       progress.className = head.class;
-      const counts = Object.entries(head.counts).map(([word, count]) => el("li", {}, el("b", { class: colour(seen, word) }, String(count)), word));
+      const counts = head.tally.map(({ count, what, class: kind }) => el("li", {}, el("b", { class: kind }, String(count)), what));
       tally.replaceChildren(...counts);
       say(about, [`run ${head.run}`, `by ${head.operator}`, head.started && date(head.started), leftOut(head)].filter(Boolean).join(" · "));
       notices.replaceChildren(...notes(seen).map((text) => el("p", { class: "notice" }, text)));
@@ -100,10 +100,6 @@ function failure({ tasks, outcome, text }) {
 function leadingOn(head) {
   if (head.engine || !head.next.length) return [];
   return [el("p", { class: "soft" }, "Next: ", ...head.next.slice(0, 3).flatMap((command) => [el("code", {}, command), " "]))];
-}
-
-function colour(seen, word) {
-  return seen.tasks.find((task) => task.word === word)?.class ?? "idle";
 }
 
 function leftOut(head) {
