@@ -9,13 +9,15 @@ use crate::{origin, program};
 use jiff::Timestamp;
 use std::hint::black_box;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use surefoot::report::review::{ReviewCollector, html};
+use surefoot::report::review::{Review, html};
+use surefoot::report::run::ShownRun;
 use surefoot::report::watch::Watch;
 use surefoot::report::{self, Places};
 use surefoot_engine::compile::Program;
 use surefoot_engine::execute::rollback::RollbackTarget;
 use surefoot_engine::execute::{self, Goal, Leases, Limits, Run, Signals};
 use surefoot_engine::model::{Event, RunState, Stamped, TaskEvent};
+use surefoot_engine::view::{EnginePresence, RunHistory};
 use surefoot_engine::world::World;
 
 /// Steps, and hosts.
@@ -142,16 +144,18 @@ fn done_but_for_the_last(program: &Program) -> Vec<Stamped> {
 }
 
 fn show(events: &[Stamped]) {
-    black_box(report::run::text(&state(events), None, &Places::default()));
+    let (state, places) = (state(events), Places::default());
+    let shown = ShownRun { state: &state, engine: EnginePresence::Gone, identity: None, places: &places };
+    black_box((report::run::summary(&shown), report::run::tasks(&state)));
 }
 
 fn review(events: &[Stamped]) {
-    let (mut state, mut collector) = (RunState::default(), ReviewCollector::default());
+    let (mut state, mut history) = (RunState::default(), RunHistory::default());
     for event in events {
         state.apply(event).expect("they are legal");
-        collector.event(event, &state);
+        history.event(event, &state);
     }
-    black_box(html(&collector.review(&state, "", None, |_, _| Vec::new())));
+    black_box(html(&Review::of(&history, &state, "", None, |_, _| Vec::new())));
 }
 
 /// What the page of a run is sent that is looked at after each `every` events.

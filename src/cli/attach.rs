@@ -18,11 +18,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use surefoot_engine::action::TestMode;
-use surefoot_engine::compile::Program;
 use surefoot_engine::execute::file_name;
 use surefoot_engine::journal::{JournalError, RunFolder, Tail};
-use surefoot_engine::model::{Event, Observer, RunState, Stamped, Stream, TaskEvent, TaskName};
+use surefoot_engine::model::{Observer, RunState, Stream, TaskName};
 use surefoot_engine::secret::Masks;
 use surefoot_engine::session::{RunInputs, read_for_resume};
 use tokio::signal::unix::{SignalKind, signal};
@@ -85,7 +83,6 @@ async fn attach(args: &Args, folder: RunFolder, kept: RunInputs) -> CommandResul
 struct View {
     to: Arc<dyn Observer>,
     console: Option<(Arc<Console>, OpenTerminal)>,
-    program: Arc<Program>,
     /// How much of each output was shown.
     shown: HashMap<PathBuf, u64>,
 }
@@ -98,11 +95,11 @@ impl View {
         state: Arc<RwLock<RunState>>,
         places: Places,
     ) -> io::Result<View> {
-        let program = kept.prepared.program.clone();
+        let program = &kept.prepared.program;
         let (to, console): (Arc<dyn Observer>, _) = match options::shown_as(args.log) {
             LogFormat::Json => (Arc::new(JsonLines::new(io::stdout(), places.into())), None),
             LogFormat::Live => {
-                let watched = WatchedRun { program: &program, folder, state: &state };
+                let watched = WatchedRun { program, folder, state: &state };
                 let (console, open, wishes) = console::open(watched, places.into())?;
                 tokio::spawn(answer_requests(wishes, folder.clone()));
                 (console.clone(), Some((console, open)))
@@ -112,7 +109,7 @@ impl View {
                 (Arc::new(Lines::new(to, args.verbose, places.into())), None)
             }
         };
-        Ok(View { to, console, program, shown: HashMap::new() })
+        Ok(View { to, console, shown: HashMap::new() })
     }
 
     /// Shows what is new.
@@ -121,7 +118,6 @@ impl View {
         tail.advance(|stamped, after| {
             news = true;
             self.to.event(stamped, after);
-            self.ask(stamped);
         })?;
         if news {
             *state.write().unwrap_or_else(PoisonError::into_inner) = tail.so_far().state.clone();
@@ -131,16 +127,6 @@ impl View {
             running.collect::<Vec<_>>().iter().for_each(|(name, attempt)| self.printed(folder, name, *attempt));
         }
         Ok(())
-    }
-
-    /// A step that waits for an answer can be answered here, too.
-    fn ask(&self, stamped: &Stamped) {
-        let Event::Task { task, what: TaskEvent::Started { .. } } = &stamped.event else { return };
-        let found = self.program.tasks.iter().find(|own| own.name == *task);
-        let asks = found.filter(|own| self.program.steps[own.step as usize].kind.tested == TestMode::Answered);
-        let (Some(own), Some((console, _))) = (asks, &self.console) else { return };
-        let text = own.args.shown();
-        console.ask(task, text.as_str().unwrap_or_default());
     }
 
     /// What a task has printed since, as far as it can be read.

@@ -15,6 +15,7 @@ use surefoot_engine::execute::Goal;
 use surefoot_engine::journal::{Journal, JournalError, RunFolder};
 use surefoot_engine::model::{RunState, TaskName};
 use surefoot_engine::session::LeaseOptions;
+use surefoot_engine::view::EnginePresence;
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> CommandResult {
     let folder = store(state)?.find_asked(&args.run)?;
@@ -22,7 +23,7 @@ pub fn main(state: &Option<PathBuf>, args: &Args) -> CommandResult {
     let run = replayed(&folder)?;
     // An engine that has ended has done all that can be done.
     if run.outcome.is_some() && (asked || at_work(&run).is_empty()) {
-        tell!("{}", report::run::line(&run));
+        tell!("{}", report::run::line(&run, EnginePresence::Gone));
         return verdict(&run);
     }
     in_runtime(in_place_of_the_engine(state, args))?;

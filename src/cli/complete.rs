@@ -6,7 +6,7 @@
 use super::actions::ACTIONS;
 use super::catalog::of_environment;
 use super::session;
-use super::{args, config};
+use super::{config, inventory as given_inventory};
 use crate::report::manual;
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 use std::ffi::OsStr;
@@ -166,7 +166,7 @@ fn catalog() -> Catalog {
 }
 
 fn inventory() -> Option<Inventory> {
-    let given = args::inventory::resolve(after(&["-i", "--inventory"])?.into()).ok()?;
+    let given = given_inventory::resolve(after(&["-i", "--inventory"])?.into()).ok()?;
     load::inventory(&given, &mut Sources::default()).ok()
 }
 

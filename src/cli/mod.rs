@@ -24,6 +24,7 @@ mod fix;
 mod fmt;
 mod graph;
 mod hosts;
+mod inventory;
 mod lab;
 mod logs;
 mod new;
@@ -43,6 +44,7 @@ mod run;
 mod runbooks;
 mod runs;
 mod schema;
+mod schemas;
 mod serve;
 mod session;
 mod settle;
@@ -53,7 +55,7 @@ mod tidy;
 mod traces;
 
 pub use actions::ACTIONS;
-pub use schema::SCHEMAS;
+pub use schemas::SCHEMAS;
 
 use args::{Args, Command};
 use clap::Parser;
@@ -81,8 +83,8 @@ fn dispatch(args: Args) -> CommandResult {
         engine_log::start(&engine_log::LogOptions { file, verbose, live })?;
     }
     match args.command {
-        Command::Runs => runs::list(&args.state),
-        Command::Show { run } => runs::show(&args.state, &run),
+        Command::Runs(runs) => runs::list(&args.state, &runs),
+        Command::Show(show) => runs::show(&args.state, &show),
         Command::Actions { name } => actions::main(name.as_deref()),
         Command::Graph(graph) => graph::main(&graph),
         Command::Fmt(fmt) => fmt::main(&fmt),
@@ -95,13 +97,7 @@ fn dispatch(args: Args) -> CommandResult {
         Command::Man { folder } => completions::man(folder.as_deref()),
         Command::Lab(lab) => lab::main(lab),
         Command::Verify { run, seal } => runs::verify(&args.state, &run, seal.as_deref()),
-        Command::Logs { run, task, raw, engine } => {
-            let form = if raw { logs::Form::Raw } else { logs::Form::Clean };
-            match engine {
-                true => logs::engine(&args.state, &run, form),
-                false => logs::main(&args.state, &run, task.as_ref(), form),
-            }
-        }
+        Command::Logs(logs) => logs::main(&args.state, &logs),
         Command::Check(check) => check::main(&check),
         Command::Plan(plan) => plan::main(&args.state, &plan),
         Command::Run(run) => run::main(&args.state, &run),

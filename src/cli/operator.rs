@@ -114,7 +114,8 @@ impl Operator {
                 self.notifier.iter().for_each(|notifier| notifier.waiting(&task, &text));
                 self.waiting.add(question);
                 match &self.console {
-                    Some(console) => console.ask(&task, &text),
+                    // It shows what waits by itself.
+                    Some(_) => {}
                     // The terminal is gone: `surefoot approve` or `attach` answers it.
                     None if !io::stdin().is_terminal() => {}
                     // Reading blocks; a question that is never answered must not hold the others up.

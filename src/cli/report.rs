@@ -7,7 +7,7 @@ use super::out::{say, to_file};
 use super::planned_run::planned_run;
 use super::session::store;
 use super::traces;
-use crate::report::review::{AttemptOutput, Review, ReviewCollector, html, junit, markdown};
+use crate::report::review::{AttemptOutput, Review, html, junit, markdown};
 use crate::report::trace::requests;
 use std::error::Error;
 use std::fs::File;
@@ -17,6 +17,7 @@ use surefoot_engine::execute::file_name;
 use surefoot_engine::journal::RunFolder;
 use surefoot_engine::model::{Stream, TaskName};
 use surefoot_engine::session::read_for_resume;
+use surefoot_engine::view::RunHistory;
 
 /// So much of what an attempt printed is taken in, from its end, in bytes: `surefoot logs` has all of it.
 const LONGEST: u64 = 64 << 10;
@@ -61,13 +62,13 @@ fn json(review: &Review) -> String {
 
 fn review(state: &Option<PathBuf>, args: &Args) -> Result<Review, Box<dyn Error>> {
     let folder = store(state)?.find_asked(&args.run)?;
-    let mut collector = ReviewCollector::default();
-    let replay = folder.replay(|stamped, state| collector.event(stamped, state))?;
+    let mut history = RunHistory::default();
+    let replay = folder.replay(|stamped, state| history.event(stamped, state))?;
     // None where the run's inputs are not to be had.
     let known = read_for_resume(&folder, &replay.state, &ACTIONS).ok();
     let known = known.map(|kept| planned_run(&folder, &kept.prepared.program));
     let seal = replay.chain_digest().to_owned();
-    Ok(collector.review(&replay.state, &seal, known, |task, attempts| printed(&folder, task, attempts)))
+    Ok(Review::of(&history, &replay.state, &seal, known, |task, attempts| printed(&folder, task, attempts)))
 }
 
 /// What each attempt of a task printed. What cannot be read is left out: the review tells what there is.

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use surefoot_engine::journal::{JournalError, RunFolder, Store};
 use surefoot_engine::model::{RunId, RunState};
+use surefoot_engine::view::EnginePresence;
 
 /// So many runs at once, when nobody asked for it just now.
 const AT_ONCE: usize = 10;
@@ -30,7 +31,7 @@ pub fn main(state: &Option<PathBuf>, older: Duration, yes: bool) -> CommandResul
     }
     if !yes {
         for (run, state) in &over {
-            tell!("{}", report::run::line(state));
+            tell!("{}", report::run::line(state, EnginePresence::Gone));
             show_kept(&store, run);
         }
         confirm("Remove all that they keep on their hosts, and their records?")?;

@@ -5,34 +5,17 @@ use super::catalog::{catalog, resolve};
 use super::diagnostics;
 use super::exit::{CommandResult, Exit, Failure};
 use super::out::say;
+use super::schemas::SCHEMAS;
 use super::starter::{Overwrite, write_schemas};
 use crate::cli::actions::ACTIONS;
 use serde_json::Value as Json;
 use std::path::Path;
-use surefoot_engine::action::ActionRegistry;
 use surefoot_engine::catalog::Catalog;
-use surefoot_engine::check::{ACTION, RUNBOOK, Runbook, with_actions};
+use surefoot_engine::check::{RUNBOOK, Runbook, with_actions};
 use surefoot_engine::load;
-use surefoot_engine::load::{CONFIG, INVENTORY};
 use surefoot_engine::model::{Diagnostic, Sources};
 use surefoot_engine::schema;
 use surefoot_engine::session::checked;
-use surefoot_engine::testing::TEST;
-use surefoot_lab::rehearse::REHEARSAL;
-
-/// Makes a schema.
-pub type Make = fn(&ActionRegistry) -> Json;
-
-/// The schemas by the names that `surefoot schema` and the folder `schemas/` know them by.
-pub static SCHEMAS: &[(&str, Make)] = &[
-    ("runbook", |actions| schema::of_shape(actions, &RUNBOOK, "runbook")),
-    ("inventory", |actions| schema::of_shape(actions, &INVENTORY, "inventory")),
-    ("params", |_| schema::any_params()),
-    ("config", |actions| schema::of_shape(actions, &CONFIG, "config")),
-    ("rehearsal", |actions| schema::of_shape(actions, &REHEARSAL, "rehearsal")),
-    ("test", |actions| schema::of_shape(actions, &TEST, "test")),
-    ("action", |actions| schema::of_shape(actions, &ACTION, "action")),
-];
 
 pub fn main(args: &Schema) -> CommandResult {
     if let Some(folder) = &args.dir {

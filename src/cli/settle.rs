@@ -3,16 +3,23 @@
 use super::args::{ResolvedAs, SettleArgs as Args};
 use super::exit::{CommandResult, Exit};
 use super::operator::operator_name;
+use super::out::say;
 use super::session::store;
+use crate::report::next;
 use std::path::PathBuf;
 use surefoot_engine::journal::{Journal, JournalError, RunFolder};
 use surefoot_engine::model::{Event, Stamped, TaskEvent, TaskName, TaskState};
+use surefoot_engine::view::EnginePresence;
 
 pub fn main(state: &Option<PathBuf>, args: &Args) -> CommandResult {
     let folder = store(state)?.find_asked(&args.run)?;
-    let took_effect = args.verdict == ResolvedAs::Done;
-    let settled = resolve(&folder, &args.task, took_effect, operator_name());
-    settled.map(|()| Exit::Done).map_err(|(exit, why)| exit.because(why))
+    let (task, took_effect) = (&args.task, args.verdict == ResolvedAs::Done);
+    resolve(&folder, task, took_effect, operator_name()).map_err(|(exit, why)| exit.because(why))?;
+    let verdict = if took_effect { "took effect" } else { "left nothing on its host" };
+    say!("on record: {task} {verdict}, says {}\n", operator_name());
+    let now = folder.replay(|_, _| {})?.state;
+    say!("{}", next(&now, EnginePresence::Gone));
+    Ok(Exit::Done)
 }
 
 /// Puts it on record whether a task took effect, by whose word. An error is the exit that it means, and why.

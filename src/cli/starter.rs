@@ -1,7 +1,7 @@
 //! Files that a command writes for its caller to change: all of them, or none, and never over another that is there.
 
 use super::exit::{Exit, Failure};
-use super::schema::SCHEMAS;
+use super::schemas::SCHEMAS;
 use crate::cli::actions::ACTIONS;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};

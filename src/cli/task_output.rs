@@ -12,8 +12,7 @@ pub struct Printout {
     /// The step of the task's undo that printed it; none is the task itself.
     pub part: Option<StepId>,
     pub attempt: u32,
-    /// `output`, or `error output`.
-    pub stream: &'static str,
+    pub stream: Stream,
 }
 
 /// Those of a task, then those of each step of its undo, in their order.
@@ -26,10 +25,10 @@ pub fn of(folder: &RunFolder, state: &RunState, kept: Option<&RunInputs>, task: 
     let mut all = Vec::new();
     for (name, part) in [(task.clone(), None)].into_iter().chain(parts) {
         for attempt in 1..=attempts {
-            for (stream, word) in [(Stream::Out, "output"), (Stream::Err, "error output")] {
+            for stream in [Stream::Out, Stream::Err] {
                 let path = folder.outputs().join(file_name(&name, attempt, stream));
                 if path.is_file() {
-                    all.push(Printout { path, part: part.clone(), attempt, stream: word });
+                    all.push(Printout { path, part: part.clone(), attempt, stream });
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Sends a run's trace to a receiver of OpenTelemetry, as the usual variables say.
 
-use crate::report::trace::{TaskActions, Trace, TraceCollector, requests};
+use crate::report::trace::{TaskActions, Trace, requests};
 use bytes::Bytes;
 use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -11,6 +11,7 @@ use surefoot_engine::compile::{Program, Task};
 use surefoot_engine::http::{Connection, Url};
 use surefoot_engine::journal::RunFolder;
 use surefoot_engine::model::Fault;
+use surefoot_engine::view::RunHistory;
 
 /// For the whole of it: the run that it is about is over, and its operator waits.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -23,9 +24,9 @@ const USUAL: &str = "http://localhost:4318";
 
 /// Reads a trace from a run's record.
 pub fn of(folder: &RunFolder) -> Result<Trace, Box<dyn Error>> {
-    let mut collector = TraceCollector::default();
-    folder.replay(|stamped, _| collector.event(stamped))?;
-    Ok(collector.trace())
+    let mut history = RunHistory::default();
+    folder.replay(|stamped, state| history.event(stamped, state))?;
+    Ok(Trace::of(&history))
 }
 
 /// Sends what the last engine of a run did: what those before it did, they have sent.

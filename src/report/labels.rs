@@ -2,8 +2,12 @@
 
 use super::safe::{clean, clean_lines};
 use anstyle::{AnsiColor, Style};
-use jiff::SignedDuration;
-use surefoot_engine::model::{DriftCheck, Fault, FaultKind, Outcome, TaskEvent, TaskState};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use surefoot_engine::model::{
+    Counts, DriftCheck, Fault, FaultKind, Outcome, Stream, TaskEvent, TaskOutcome, TaskState,
+};
+use surefoot_engine::view::{AttemptOutcome, RunStatus, StatusClass};
 
 pub const BOLD: Style = Style::new().bold();
 pub const DIM: Style = Style::new().dimmed();
@@ -17,6 +21,7 @@ pub fn of_event(what: &TaskEvent) -> (&'static str, Style) {
     match what {
         TaskEvent::Started { .. } => ("started", DIM),
         TaskEvent::Changing { .. } => ("changing", DIM),
+        TaskEvent::Asked { .. } => ("asks", ODD),
         TaskEvent::AfterImage { .. } => ("left", DIM),
         TaskEvent::SetAside { .. } => ("drifted", ODD),
         TaskEvent::Done { changed: true, .. } => ("changed", CHANGED),
@@ -39,60 +44,83 @@ pub fn of_event(what: &TaskEvent) -> (&'static str, Style) {
 
 pub fn of_state(state: &TaskState) -> (&'static str, Style) {
     match state {
-        TaskState::Pending => ("not started", DIM),
-        TaskState::Running => ("running", BOLD),
-        TaskState::Changing { .. } => ("changing", BOLD),
         TaskState::Waiting { fault } if fault.kind == FaultKind::Ended => ("ended", ODD),
-        TaskState::Waiting { .. } => ("between attempts", ODD),
-        TaskState::Done { changed: true, .. } => ("changed", CHANGED),
-        TaskState::Done { changed: false, .. } => ("ok", GOOD),
-        TaskState::Failed { .. } => ("failed", BAD),
-        TaskState::Unknown { .. } => ("unknown", ODD),
-        TaskState::Skipped => ("skipped", DIM),
-        TaskState::Unreachable => ("unreachable", ODD),
-        TaskState::Undoing { .. } => ("undoing", BOLD),
-        TaskState::Undone { .. } => ("undone", CHANGED),
-        TaskState::NotReverted { .. } => ("kept", BAD),
-        TaskState::Stuck { .. } => ("stuck", BAD),
+        state => of_task(state.outcome()),
     }
+}
+
+pub fn of_task(outcome: TaskOutcome) -> (&'static str, Style) {
+    match outcome {
+        TaskOutcome::Pending => ("not started", DIM),
+        TaskOutcome::Running => ("running", BOLD),
+        TaskOutcome::Changing => ("changing", BOLD),
+        TaskOutcome::Waiting => ("between attempts", ODD),
+        TaskOutcome::Changed => ("changed", CHANGED),
+        TaskOutcome::Done => ("ok", GOOD),
+        TaskOutcome::Failed => ("failed", BAD),
+        TaskOutcome::Unknown => ("unknown", ODD),
+        TaskOutcome::Skipped => ("skipped", DIM),
+        TaskOutcome::Unreachable => ("unreachable", ODD),
+        TaskOutcome::Undoing => ("undoing", BOLD),
+        TaskOutcome::Undone => ("undone", CHANGED),
+        TaskOutcome::NotReverted => ("kept", BAD),
+        TaskOutcome::Stuck => ("stuck", BAD),
+    }
+}
+
+/// How many tasks are where: `2 changed, 1 ok, 3 not started`.
+pub fn counts(counts: &Counts) -> String {
+    let part = |(outcome, count): (TaskOutcome, usize)| {
+        let (word, style) = of_task(outcome);
+        format!("{style}{count} {word}{style:#}")
+    };
+    counts.by_outcome().map(part).collect::<Vec<_>>().join(", ")
 }
 
 pub fn of_outcome(outcome: Outcome) -> (&'static str, Style) {
+    of_status(outcome.into())
+}
+
+pub fn of_status(status: RunStatus) -> (&'static str, Style) {
+    match status {
+        RunStatus::Running => ("running", BOLD),
+        RunStatus::RollingBack => ("rolling back", CHANGED),
+        RunStatus::WaitingForApproval => ("waiting for approval", ODD),
+        RunStatus::Paused => ("paused", ODD),
+        RunStatus::Stopping => ("stopping", ODD),
+        RunStatus::Crashed => ("crashed", BAD),
+        RunStatus::Done => ("done", GOOD),
+        RunStatus::Failed => ("failed", BAD),
+        RunStatus::Unknown => ("an outcome is unknown", ODD),
+        RunStatus::Interrupted => ("interrupted", ODD),
+        RunStatus::RolledBack => ("rolled back", CHANGED),
+        RunStatus::Stuck => ("rolled back in part", BAD),
+    }
+}
+
+/// The word for how an attempt ended, and its class in a page.
+pub fn of_attempt(outcome: AttemptOutcome) -> (&'static str, StatusClass) {
     match outcome {
-        Outcome::Done => ("done", GOOD),
-        Outcome::Failed => ("failed", BAD),
-        Outcome::Unknown => ("an outcome is unknown", ODD),
-        Outcome::Interrupted => ("interrupted", ODD),
-        Outcome::RolledBack => ("rolled back", CHANGED),
-        Outcome::Stuck => ("rolled back in part", BAD),
+        AttemptOutcome::Done => ("ok", StatusClass::Good),
+        AttemptOutcome::Changed => ("changed", StatusClass::Change),
+        AttemptOutcome::Again => ("again", StatusClass::Open),
+        AttemptOutcome::Failed => ("failed", StatusClass::Bad),
+        AttemptOutcome::Unknown => ("unknown", StatusClass::Open),
+        AttemptOutcome::Skipped => ("skipped", StatusClass::Idle),
+        AttemptOutcome::Undone => ("undone", StatusClass::Change),
+        AttemptOutcome::Stuck => ("stuck", StatusClass::Bad),
+        AttemptOutcome::CutOff => ("cut off", StatusClass::Open),
     }
 }
 
-/// The class of a task's word in a page: `good`, `change`, `bad`, `open` or `idle`.
-pub fn class(word: &str) -> &'static str {
-    match word {
-        "done" => "good",
-        "changed" | "undone" => "change",
-        "failed" | "stuck" | "kept" => "bad",
-        "unknown" | "again" | "waiting" | "changing" | "undoing" | "running" => "open",
-        _ => "idle",
-    }
-}
-
-/// The class of several tasks as one: the one that a reader must see first.
-pub fn most_severe(classes: impl Iterator<Item = &'static str>) -> &'static str {
-    const GRAVEST_FIRST: [&str; 5] = ["bad", "open", "change", "good", "idle"];
-    let place = |class: &&'static str| GRAVEST_FIRST.iter().position(|known| known == class);
-    classes.min_by_key(|class| place(class)).unwrap_or("idle")
-}
-
-/// The class of how a run ended, by the word for it; none where it has not.
-pub fn class_of_end(word: Option<&str>) -> &'static str {
-    match word {
-        Some("done") => "good",
-        Some("rolled back") => "change",
-        None => "open",
-        Some(_) => "bad",
+/// The name of a class in our pages.
+pub fn class(class: impl Into<StatusClass>) -> &'static str {
+    match class.into() {
+        StatusClass::Bad => "bad",
+        StatusClass::Open => "open",
+        StatusClass::Change => "change",
+        StatusClass::Good => "good",
+        StatusClass::Idle => "idle",
     }
 }
 
@@ -131,6 +159,14 @@ pub fn indented(text: &str, indent: &str) -> String {
     text.lines().map(|line| format!("{indent}{line}\n")).collect()
 }
 
+/// Which of a command's two outputs.
+pub fn stream(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Out => "output",
+        Stream::Err => "error output",
+    }
+}
+
 /// `1 task`, `3 tasks`.
 pub fn tasks(count: usize) -> String {
     if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") }
@@ -145,6 +181,20 @@ pub fn time(span: SignedDuration) -> String {
         60..=3599 => format!("{} m {:02} s", seconds / 60, seconds % 60),
         _ => format!("{} h {:02} m", seconds / 3600, seconds / 60 % 60),
     }
+}
+
+/// `2026-01-02 03:04:05 CET`: in the operator's time zone, by its name.
+pub fn date(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+}
+
+/// A few of these names, and how many more there are.
+pub fn named<N: ToString>(names: impl IntoIterator<Item = N>) -> String {
+    const NAMED: usize = 12;
+    let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
+    let (first, rest) = names.split_at(names.len().min(NAMED));
+    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+    first.join(", ") + &more
 }
 
 /// `812 B`, `4.0 MiB`.

@@ -1,18 +1,18 @@
 //! A run as plain lines: one for each thing that happened. Right for a pipe, a log file, a dumb terminal.
 
-use super::labels;
+use super::labels::{self, BOLD};
 use super::places::Places;
 use super::safe::clean;
 use indexmap::IndexMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use surefoot_engine::model::{
-    AcquiredLease, DriftCheck, Event, FaultKind, HostName, Observer, Outcome, RunState, SetAside, Stamped, StepId,
-    TaskEvent, TaskName, TaskRecord, TaskState,
+    AcquiredLease, Counts, DriftCheck, Event, Fault, FaultKind, HostName, Observer, Outcome, RunState, SetAside,
+    Stamped, StepId, TaskEvent, TaskName, TaskOutcome, TaskRecord,
 };
-
-/// So many tasks are named in one line.
-const NAMED: usize = 12;
+use surefoot_engine::view::{
+    EnginePresence, EngineStart, FailureGroup, Milestone, NextCommand, failed_alike, failures, next_commands,
+};
 
 /// Below a line's words.
 const INDENT: &str = "            ";
@@ -45,48 +45,56 @@ impl<W: Write + Send> Observer for Lines<W> {
 pub fn line(stamped: &Stamped, state: &RunState, verbose: bool, places: &Places) -> Option<String> {
     let dim = labels::DIM;
     let at = stamped.at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S");
-    let head = |text: String| format!("{dim}{at}{dim:#}  {text}\n");
-    match &stamped.event {
-        Event::RunStarted { run, runbook, tasks, .. } => {
-            Some(head(format!("run {run} of {runbook} started: {}", labels::tasks(tasks.len()))))
+    let text = match &stamped.event {
+        Event::RunEnded { outcome } => return Some(ended(*outcome, state)),
+        Event::Task { task, what } => task_line(task, what, state, verbose, places)?,
+        _ => milestone(&Milestone::of(stamped, state)?, verbose)?,
+    };
+    Some(format!("{dim}{at}{dim:#}  {text}\n"))
+}
+
+/// A sentence about the run as a whole; `None` where it is not worth one.
+pub fn milestone(milestone: &Milestone, verbose: bool) -> Option<String> {
+    Some(match milestone {
+        Milestone::EngineStarted(EngineStart::Run { run, runbook, tasks, .. }) => {
+            format!("run {run} of {runbook} started: {}", labels::tasks(*tasks))
         }
-        Event::RunResumed { forward, again, operator, .. } => {
+        Milestone::EngineStarted(EngineStart::Resume { operator, forward, again, .. }) => {
             let what = if *forward { "goes on" } else { "is taken up" };
-            Some(head(format!("the run {what}, by {operator}: {} to be attempted again", labels::tasks(again.len()))))
+            let again = match again {
+                0 => String::new(),
+                again => format!(": {} to be attempted again", labels::tasks(*again)),
+            };
+            format!("the run {what}, by {operator}{again}")
         }
-        Event::RollingBack { to, tasks, .. } => Some(head(rolling_back(to.as_ref(), tasks, state))),
-        Event::HostExcluded { host, fault } => Some(head(format!("{host} is left out of this run: {fault}"))),
-        Event::Finishing { outcome, tasks } => {
+        Milestone::RollingBack { to, changed, partial, .. } => rolling_back(to.as_ref(), *changed, *partial),
+        Milestone::HostExcluded { host, fault } => format!("{host} is left out of this run: {fault}"),
+        Milestone::Finishing { outcome, tasks } => {
             let (word, _) = labels::of_outcome(*outcome);
-            Some(head(format!("{word}; now what `finally` says: {}", labels::tasks(tasks.len()))))
+            format!("{word}; now what `finally` says: {}", labels::tasks(*tasks))
         }
-        Event::Task { task, what } => task_line(task, what, state, verbose, places).map(head),
-        Event::LeasesAcquired { hosts } => holding(hosts, verbose).map(head),
-        Event::FencedOff { fault } => Some(head(format!("{}: this engine does nothing more", fault.message))),
-        Event::Approved { step, by } => Some(head(format!("{step} approved by {by}"))),
-        Event::Paused { by } => Some(head(format!("{by} pauses it: nothing is begun until it goes on"))),
-        Event::Continued { by } => Some(head(format!("{by} lets it go on"))),
-        Event::Stopping { because: Some(task), .. } => {
-            Some(head(format!("stopping because of {task}: nothing new starts")))
-        }
-        Event::Stopping { by: Some(by), .. } => Some(head(format!("{by} stops it: nothing new starts"))),
-        Event::Stopping { .. } => Some(head("stopping as asked: nothing new starts".into())),
-        Event::Cancelling { by } => Some(head(format!("{by} cancels it: what runs on the hosts is ended there"))),
-        Event::RunEnded { outcome } => Some(ended(*outcome, state)),
-        Event::CleanupStarted { by, .. } => Some(head(format!("what the run keeps on its hosts is removed, by {by}"))),
-        Event::CleanedUp { hosts } => Some(head(format!("nothing is left on {}", names(hosts)))),
-    }
+        Milestone::LeasesAcquired { hosts } => return holding(hosts, verbose),
+        Milestone::FencedOff { fault } => format!("{}: this engine does nothing more", fault.message),
+        Milestone::Approved { step, by } => format!("{step} approved by {by}"),
+        Milestone::Paused { by } => format!("{by} pauses it: nothing is begun until it goes on"),
+        Milestone::Continued { by } => format!("{by} lets it go on"),
+        Milestone::Stopping { because: Some(task), .. } => format!("stopping because of {task}: nothing new starts"),
+        Milestone::Stopping { by: Some(by), .. } => format!("{by} stops it: nothing new starts"),
+        Milestone::Stopping { .. } => "stopping as asked: nothing new starts".to_owned(),
+        Milestone::Cancelling { by } => format!("{by} cancels it: what runs on the hosts is ended there"),
+        Milestone::Ended { outcome } => format!("the run ended: {}", labels::of_outcome(*outcome).0),
+        Milestone::CleanupStarted { by } => format!("what the run keeps on its hosts is removed, by {by}"),
+        Milestone::CleanedUp { hosts } => format!("nothing is left on {}", names(hosts)),
+        Milestone::Task { .. } => return None,
+    })
 }
 
 /// Where a roll back leads, and what it has to do.
-fn rolling_back(to: Option<&StepId>, tasks: &[TaskName], state: &RunState) -> String {
-    let changed = tasks.iter().filter(|name| state.task(name).is_some_and(TaskRecord::has_changed)).count();
+fn rolling_back(to: Option<&StepId>, changed: usize, partial: bool) -> String {
     let what = if changed == 0 { "nothing".to_owned() } else { labels::tasks(changed) };
     match to {
         Some(step) => format!("rolling back to the checkpoint {step}: {what} to undo"),
-        None if state.spared().next().is_some() => {
-            format!("rolling back over what failed: {what} to undo; what else was done stays")
-        }
+        None if partial => format!("rolling back over what failed: {what} to undo; what else was done stays"),
         None => format!("rolling back to the start: {what} to undo"),
     }
 }
@@ -126,6 +134,7 @@ fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool,
             let what = if *took_effect { "it took effect" } else { "it did not take effect" };
             Some(format!("{head}: {what}, says {by}"))
         }
+        TaskEvent::Asked { question } => verbose.then(|| format!("{head}: {}", clean(question))),
         TaskEvent::AfterImage { .. } => None,
         TaskEvent::SetAside { drift } => {
             Some(drift.iter().map(|one| format!("{head}: {}", clean(&set_aside(one)))).collect::<Vec<_>>().join("\n"))
@@ -134,6 +143,9 @@ fn task_line(task: &TaskName, what: &TaskEvent, state: &RunState, verbose: bool,
         TaskEvent::Undone { verified } => Some(if *verified { format!("{head}, and looked at") } else { head }),
         TaskEvent::NotReverted { why } => Some(format!("{head}: {}", clean(why))),
         TaskEvent::Failed { fault } | TaskEvent::Unknown { fault } | TaskEvent::Stuck { fault } => {
+            if let Some(first) = failed_alike(state, task) {
+                return Some(format!("{head}{}: as {first}", took(task, state)));
+            }
             let body = labels::fault(fault, INDENT) + &labels::indented(&places.snippet(task, fault), INDENT);
             Some(format!("{head}{}\n{}", took(task, state), body.trim_end()))
         }
@@ -155,78 +167,87 @@ fn took(task: &TaskName, state: &RunState) -> String {
 /// The last word: how it ended, and what was and was not done.
 pub fn ended(outcome: Outcome, state: &RunState) -> String {
     let (word, style) = labels::of_outcome(outcome);
-    let counts = state.counts();
-    let run = state.run.as_ref().map(ToString::to_string).unwrap_or_default();
-    let mut text = format!(
-        "\n{style}{word}{style:#} in {}: {} done ({} changed something), {} skipped, {} failed, {} unknown, {} not started\n",
-        labels::time(state.elapsed()),
-        counts.done,
-        counts.changed,
-        counts.skipped,
-        counts.failed,
-        counts.unknown,
-        counts.pending,
-    );
-    for (host, fault) in &state.excluded {
-        text += &format!("  left out: {host} ({fault})\n");
-    }
-    if state.back.is_some() {
-        text += &match counts.undone + counts.kept + counts.stuck {
-            0 => "  there was nothing to undo\n".to_owned(),
-            _ => format!("  {} undone, {} kept, {} stuck\n", counts.undone, counts.kept, counts.stuck),
-        };
-        text += &listed("left as they are", state.spared());
-    }
+    let took = labels::time(state.elapsed());
+    let mut text = format!("\n{style}{word}{style:#} in {took}: {}\n{}", tally(outcome, state), notes(state));
     if outcome != Outcome::Done {
-        text += &not_done(state);
-        text += &next(outcome, state, &run);
-        if counts.unknown > 0 {
-            text += &format!("  `surefoot settle {run} STEP@HOST done|undone` says what you know of an unknown one.\n");
-        }
-        text += &format!("  `surefoot show {run}` says more; `surefoot logs {run} STEP@HOST` shows a task's output.\n");
+        text += &not_done(outcome, state);
+        text += &next(state, EnginePresence::Gone);
     }
     text
 }
 
-/// What leads on, where the run can still go on: the commands, with what each does.
-fn next(outcome: Outcome, state: &RunState, run: &str) -> String {
-    if state.tidy.is_some() {
-        return String::new();
-    }
-    let back = match state.tasks().any(|(_, task)| task.has_changed()) {
-        true => format!("; `surefoot rollback {run}` undoes what was done"),
-        false => String::new(),
-    };
+/// How many tasks are where; after a rollback only what it was about.
+fn tally(outcome: Outcome, state: &RunState) -> String {
+    let all = state.counts();
     match outcome {
-        Outcome::Failed => format!("  `surefoot resume {run}` goes on once the cause is fixed{back}.\n"),
-        Outcome::Interrupted => format!("  `surefoot resume {run}` goes on{back}.\n"),
-        // It has led to a checkpoint.
-        Outcome::RolledBack if !back.is_empty() => format!("  `surefoot resume {run}` goes forward again{back}.\n"),
-        Outcome::Done | Outcome::Unknown | Outcome::RolledBack | Outcome::Stuck => String::new(),
+        Outcome::RolledBack | Outcome::Stuck if all.undone + all.kept + all.stuck == 0 => "nothing to undo".to_owned(),
+        Outcome::RolledBack | Outcome::Stuck => {
+            let Counts { undone, kept, stuck, .. } = all;
+            labels::counts(&Counts { undone, kept, stuck, ..Counts::default() })
+        }
+        _ => labels::counts(&all),
     }
 }
 
-/// Names what failed, is unknown, was left in flight, and was never started.
-fn not_done(state: &RunState) -> String {
-    let named = |title: &str, test: fn(&TaskState) -> bool| {
-        listed(title, state.tasks().filter(|(_, task)| test(&task.state)).map(|(name, _)| name))
+/// What has to be known of a run beside its tasks.
+pub fn notes(state: &RunState) -> String {
+    let left_out = |(host, fault): (&HostName, &Fault)| format!("  left out: {host} ({})\n", clean(&fault.message));
+    let mut text: String = state.excluded.iter().map(left_out).collect();
+    if state.back.is_some() {
+        text += &listed("left as they are", state.spared());
+    }
+    text
+}
+
+/// The commands that lead on, and where to read more.
+pub fn next(state: &RunState, engine: EnginePresence) -> String {
+    let shows = state.run.iter().map(|run| NextCommand::Show { run: run.clone() });
+    next_commands(state, engine).into_iter().chain(shows).map(|command| next_line(&command)).collect()
+}
+
+/// A command, and what it does.
+pub fn next_line(command: &NextCommand) -> String {
+    let line = |more: &str, what: &str| format!("  {BOLD}{command}{more}{BOLD:#}  # {what}\n");
+    match command {
+        NextCommand::Resolve { .. } => {
+            line(" done", "if it took effect") + &line(" undone", "if nothing of it is there")
+        }
+        NextCommand::Resume { .. } => line("", "go on, once the cause is fixed"),
+        NextCommand::Rollback { .. } => line("", "undo what was done"),
+        NextCommand::Approve { .. } => line("", "let it pass"),
+        NextCommand::Continue { .. } => line("", "let it go on"),
+        NextCommand::Attach { .. } => line("", "watch it"),
+        NextCommand::Show { .. } => line("", "show what was done"),
+        NextCommand::Logs { .. } => line("", "show what it printed"),
+    }
+}
+
+/// Names what failed and why, what was left in flight, and what was never started. What a rollback has passed over is not
+/// told again.
+fn not_done(outcome: Outcome, state: &RunState) -> String {
+    let named = |title: &str, wanted: &[TaskOutcome]| {
+        let tasks = state.tasks().filter(|(_, task)| wanted.contains(&task.state.outcome()));
+        listed(title, tasks.map(|(name, _)| name))
     };
-    [
-        named("failed", |s| matches!(s, TaskState::Failed { .. })),
-        named("unknown", |s| matches!(s, TaskState::Unknown { .. })),
-        named("kept", |s| matches!(s, TaskState::NotReverted { .. })),
-        named("stuck", |s| matches!(s, TaskState::Stuck { .. })),
-        named("in flight", TaskState::is_acting),
-        named("to be attempted again", |s| matches!(s, TaskState::Waiting { .. })),
-        named("not started", |s| matches!(s, TaskState::Pending)),
-    ]
-    .concat()
+    let is_back = matches!(outcome, Outcome::RolledBack | Outcome::Stuck);
+    let causes: Vec<FailureGroup> = match is_back {
+        true => failures(state).into_iter().filter(|group| group.outcome == TaskOutcome::Stuck).collect(),
+        false => failures(state),
+    };
+    let forward = || {
+        [
+            named("in flight", &[TaskOutcome::Running, TaskOutcome::Changing, TaskOutcome::Undoing]),
+            named("to be attempted again", &[TaskOutcome::Waiting]),
+            named("not started", &[TaskOutcome::Pending]),
+        ]
+        .concat()
+    };
+    let left = if is_back { String::new() } else { forward() };
+    super::failures::brief(&causes) + &named("kept", &[TaskOutcome::NotReverted]) + &left
 }
 
 /// A line of names, of which the first few are told; nothing where there is none.
 fn listed<'n>(title: &str, names: impl Iterator<Item = &'n TaskName>) -> String {
-    let names: Vec<String> = names.map(ToString::to_string).collect();
-    let (first, rest) = names.split_at(names.len().min(NAMED));
-    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-    if first.is_empty() { String::new() } else { format!("  {title}: {}{more}\n", first.join(", ")) }
+    let names = labels::named(names);
+    if names.is_empty() { String::new() } else { format!("  {title}: {names}\n") }
 }

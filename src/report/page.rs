@@ -1,8 +1,10 @@
 //! Pages that need nothing but themselves: what every one of them shares.
 
+use super::labels;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value};
 use serde::Serialize;
+use surefoot_engine::model::{Counts, TaskOutcome};
 
 pub const STYLE: &str = include_str!("page.css");
 
@@ -20,11 +22,20 @@ impl FactRow {
 }
 
 /// So many tasks of one sort.
-#[derive(Serialize)]
+#[derive(PartialEq, Serialize)]
 pub struct TaskCount {
     pub count: usize,
     pub what: &'static str,
     pub class: &'static str,
+}
+
+/// How many tasks are where, as every display says it.
+pub fn tally(counts: &Counts) -> Vec<TaskCount> {
+    let part = |(outcome, count): (TaskOutcome, usize)| {
+        let (what, class) = (labels::of_task(outcome).0, labels::class(outcome));
+        TaskCount { count, what, class }
+    };
+    counts.by_outcome().map(part).collect()
 }
 
 /// A line of a diff or of an output, with what it is.

@@ -1,17 +1,45 @@
 //! One run, as its journal tells it: `show` and `runs`.
 
+use super::labels::{BOLD, ODD};
 use super::places::Places;
-use super::safe::clean;
-use super::{labels, lines, result};
+use super::safe::{clean, clean_lines};
+use super::{failures, labels, lines, result};
 use std::fmt::Write;
 use surefoot_engine::catalog::Identity;
 use surefoot_engine::model::{AcquiredLease, HostName, PauseRequest, RunState, StepId, TaskRecord, TaskState};
 use surefoot_engine::session::RollbackPreview;
+use surefoot_engine::view::{EnginePresence, PendingApproval, Progress, RunStatus, RunSummary};
 
-/// Everything about a run, a line for each task.
-pub fn text(state: &RunState, identity: Option<&Identity>, places: &Places) -> String {
-    let mut out = header(state, identity);
+/// What is known of a run beside its record.
+pub struct ShownRun<'a> {
+    pub state: &'a RunState,
+    pub engine: EnginePresence,
+    /// Of its runbook; none where its inputs are not to be had.
+    pub identity: Option<&'a Identity>,
+    pub places: &'a Places,
+}
+
+/// How a run is: what failed and why comes first, then what can be done.
+pub fn summary(shown: &ShownRun) -> String {
+    let state = shown.state;
+    let summary = RunSummary::of(state, shown.engine);
+    let failures = failures::blocks(&summary.failures, state.run.as_ref(), shown.places);
+    let asked: String = summary.approvals.iter().map(asked).collect();
+    let next: String = summary.next.iter().map(lines::next_line).collect();
+    let next = if next.is_empty() { next } else { format!("\n{BOLD}next{BOLD:#}\n{next}") };
+    header(shown, &summary) + &failures + &asked + &next
+}
+
+fn asked(asked: &PendingApproval) -> String {
+    let (task, question) = (&asked.task, clean_lines(&asked.question));
+    let since = asked.since.map(|at| format!(", since {}", labels::date(at))).unwrap_or_default();
+    format!("\n{ODD}{task} asks{ODD:#}{since}: {question}\n")
+}
+
+/// A line for each task; and what the run gives, where it is done.
+pub fn tasks(state: &RunState) -> String {
     let width = state.tasks().map(|(name, _)| name.to_string().chars().count()).max().unwrap_or(0);
+    let mut out = format!("\n{BOLD}tasks{BOLD:#}\n");
     for (name, task) in state.tasks() {
         let (word, style) = labels::of_state(&task.state);
         let _ = writeln!(out, "  {:width$}  {style}{word}{style:#}{}", name.to_string(), detail(task));
@@ -21,22 +49,15 @@ pub fn text(state: &RunState, identity: Option<&Identity>, places: &Places) -> S
         for one in &task.aside {
             let _ = writeln!(out, "      {}", clean(&lines::set_aside(one)));
         }
-        if let Some(fault) = task.state.fault() {
+        if let TaskState::Waiting { fault } = &task.state {
             out += &labels::fault(fault, "      ");
-            out += &labels::indented(&places.snippet(name, fault), "      ");
         }
         if let TaskState::NotReverted { why, .. } = &task.state {
             let _ = writeln!(out, "      {}", clean(why));
         }
     }
-    match state.outcome {
-        Some(outcome) => {
-            out += &lines::ended(outcome, state);
-            out += &result::text(state);
-        }
-        None => out += "\nThe run has not ended: its engine is at work, or was ended in the middle.\n",
-    }
-    out
+    let given = if state.outcome.is_some() { result::text(state) } else { String::new() };
+    out + &given
 }
 
 /// A rollback in words.
@@ -83,48 +104,54 @@ fn changes(preview: &RollbackPreview) -> String {
 }
 
 /// One line for a list of runs.
-pub fn line(state: &RunState) -> String {
+pub fn line(state: &RunState, engine: EnginePresence) -> String {
     let run = state.run.as_ref().map(ToString::to_string).unwrap_or_default();
-    let (word, style) = match state.outcome {
-        Some(outcome) => labels::of_outcome(outcome),
-        None if state.paused.is_some() => ("paused", labels::ODD),
-        None => ("not ended", labels::BOLD),
-    };
-    let counts = state.counts();
-    let total = state.tasks().len();
-    let done = total - counts.pending - counts.in_flight;
-    format!(
-        "{run}  {style}{word:10}{style:#}  {done:>4} of {total:<4}  {:>10}  {}\n",
-        labels::time(state.elapsed()),
-        state.runbook
-    )
+    let (word, style) = labels::of_status(RunStatus::of(state, engine));
+    let Progress { done, all, .. } = Progress::of(state);
+    let started = state.started.map(labels::date).unwrap_or_default();
+    let took = labels::time(state.elapsed());
+    format!("{run}  {style}{word:21}{style:#}  {done:>4} of {all:<4}  {started}  {took:>10}  {}\n", state.runbook)
 }
 
-fn header(state: &RunState, identity: Option<&Identity>) -> String {
+fn header(shown: &ShownRun, summary: &RunSummary) -> String {
+    let ShownRun { state, identity, .. } = shown;
     let run = state.run.as_ref().map(ToString::to_string).unwrap_or_default();
-    let bold = labels::BOLD;
-    let started = state.started.map(|at| at.to_string()).unwrap_or_default();
-    let mut out = format!("{bold}{run}{bold:#}  {}\n  by {} at {started}\n", state.runbook, state.operator);
+    let (word, style) = labels::of_status(summary.status);
+    let mut out = format!("{BOLD}{run}{BOLD:#}  {}\n", state.runbook);
+    let took =
+        if summary.status.has_ended() { format!(" in {}", labels::time(state.elapsed())) } else { String::new() };
+    let _ = writeln!(out, "  {style}{word}{style:#}{took}: {}", labels::counts(&summary.counts));
+    let started = state.started.map(labels::date).unwrap_or_default();
+    let _ = writeln!(out, "  by {} at {started}", state.operator);
+    let last = state.last.filter(|_| summary.status == RunStatus::Crashed).map(labels::date);
+    last.iter().for_each(|at| out += &format!("  its engine ended without a word; its last event is of {at}\n"));
     if let Some(identity) = identity {
         let _ = writeln!(out, "  runbook {} {identity}, {}", state.runbook, identity.source);
     }
     for (step, by) in &state.approved {
         let _ = writeln!(out, "  {step} was approved by {by}");
     }
-    if let Some(PauseRequest { by, since }) = &state.paused {
-        let at_work = match state.counts().in_flight {
-            0 => "nothing of it is at work".to_owned(),
-            1 => "1 task is still at work".to_owned(),
-            n => format!("{n} tasks are still at work"),
-        };
-        let odd = labels::ODD;
-        let _ = writeln!(out, "  {odd}paused{odd:#} by {by} since {since}: nothing new is begun; {at_work}");
-    }
+    out += &paused(state);
     out += &holders(state);
+    out += &lines::notes(state);
+    if state.back.is_some() && state.counts().undone + state.counts().kept + state.counts().stuck == 0 {
+        out += "  there was nothing to undo\n";
+    }
     if let Some(tidy) = &state.tidy {
         let _ = writeln!(out, "  tidied by {}: it can neither go on nor be rolled back", tidy.by);
     }
-    out + "\n"
+    out
+}
+
+fn paused(state: &RunState) -> String {
+    let Some(PauseRequest { by, since }) = &state.paused else { return String::new() };
+    let at_work = match state.counts().in_flight() {
+        0 => "nothing of it is at work".to_owned(),
+        1 => "1 task is still at work".to_owned(),
+        n => format!("{n} tasks are still at work"),
+    };
+    let since = labels::date(*since);
+    format!("  {ODD}paused{ODD:#} by {by} since {since}: nothing new is begun; {at_work}\n")
 }
 
 /// Who has the hosts, or had them to the end.

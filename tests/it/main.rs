@@ -43,6 +43,7 @@ mod places;
 mod plan;
 mod procedures;
 mod readme;
+mod records;
 mod rehearsals;
 mod report;
 mod restarts;

@@ -24,6 +24,7 @@
 //! - [`execute`]: runs a program, takes a run up again, rolls it back: one loop, one event after the other.
 //! - [`journal`]: the record on disk.
 //! - [`session`]: all of these together, as a program uses them: prepare, plan, run, resume, roll back, cancel.
+//! - [`view`]: a run as it is shown: one projection of its events, from which every display is rendered.
 //! - [`tidy`]: what a run keeps on its hosts, and how that goes away.
 //! - [`notify`]: tells others of a run.
 //! - [`testing`]: a runbook's tests: the engine on hosts that answer as their script says.
@@ -46,4 +47,5 @@ pub mod session;
 pub mod template;
 pub mod testing;
 pub mod tidy;
+pub mod view;
 pub mod world;

@@ -1,8 +1,8 @@
 //! Commands for those who write runbooks: no host is touched.
 
-use super::{Format, inventory};
-use crate::cli::SCHEMAS;
-use crate::cli::complete;
+use super::formats::Format;
+use crate::cli::schemas::SCHEMAS;
+use crate::cli::{complete, inventory};
 use clap::ValueEnum;
 use clap_complete::engine::ArgValueCompleter;
 use std::path::PathBuf;
@@ -142,7 +142,8 @@ Examples:
   surefoot schema > runbook.schema.json
   surefoot schema params --of restore.yaml > restore.params.schema.json")]
 pub struct Schema {
-    /// `runbook`, `inventory`, `params` (a file for -P), `rehearsal`, `test`, or `action` (one written in YAML)
+    /// `runbook`, `inventory`, `params` (a file for -P), `rehearsal`, `test`, or `action` (one written in YAML); or what
+    /// `runs`, `show` or `logs` print with `--json`
     #[arg(value_name = "FILE", default_value = "runbook", value_parser = clap::builder::PossibleValuesParser::new(SCHEMAS.iter().map(|(name, _)| *name)))]
     pub name: String,
     /// Write all of them into this folder, as `runbook.json` and so on

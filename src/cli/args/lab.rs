@@ -1,7 +1,8 @@
 //! Commands of disposable hosts: the lab, and rehearsals in it.
 
-use super::LogFormat;
+use super::formats::LogFormat;
 use crate::cli::complete;
+use crate::cli::inventory::DEFAULT_LAB;
 use clap::Subcommand;
 use clap_complete::engine::ArgValueCompleter;
 use std::num::NonZeroUsize;
@@ -147,6 +148,6 @@ pub enum LabCommand {
 #[derive(clap::Args, Debug)]
 pub struct LabArg {
     /// Several labs may be up under different names
-    #[arg(long = "lab", value_name = "NAME", default_value = super::inventory::DEFAULT_LAB)]
+    #[arg(long = "lab", value_name = "NAME", default_value = DEFAULT_LAB)]
     pub name: LabName,
 }

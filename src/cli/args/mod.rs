@@ -1,24 +1,27 @@
 //! What may be written after `surefoot`.
 
 mod authoring;
-pub mod inventory;
+mod formats;
 mod lab;
 mod operating;
+mod records;
 mod runbooks;
 mod running;
 mod serving;
 
-use crate::cli::complete;
+use crate::cli::{complete, inventory};
 pub use authoring::{CheckArgs, Findings, Fmt, GraphArgs, GraphFormat, New, Schema, Test};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
+pub use formats::{Format, LogFormat, PlanFormat, Shell};
 pub use lab::{LabCommand, Rehearse};
 pub use operating::{ApproveArgs, Attach, Cancel, PauseArgs, Report, ResolvedAs, Rollback, SettleArgs, TidyArgs};
+pub use records::{LogsArgs, RunsArgs, ShowArgs};
 pub use runbooks::{NamedRunbook, Runbooks};
 pub use running::{InputArgs, PlanArgs, Resume, RunArgs, RunOptions};
 pub use serving::Serve;
 use std::path::PathBuf;
-use surefoot_engine::model::{RunId, TaskName};
+use surefoot_engine::model::RunId;
 
 /// Runs procedures written in YAML across hosts over SSH, checkpointed at every step.
 #[derive(Parser, Debug)]
@@ -75,13 +78,9 @@ pub enum Command {
     /// Run a runbook on disposable hosts of this machine first (needs root)
     Rehearse(Rehearse),
     /// List runs, the newest last
-    Runs,
-    /// Show one run: what was done, and what was not
-    Show {
-        /// The run's id, or its end; `last` is the newest
-        #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
-        run: RunId,
-    },
+    Runs(RunsArgs),
+    /// Show one run: what failed and why, what was done, and what was not
+    Show(ShowArgs),
     /// Write one account of a run, for its review: a page, a ticket, CI
     Report(Report),
     /// Show runs on a web page, live
@@ -99,20 +98,7 @@ pub enum Command {
         seal: Option<String>,
     },
     /// Print what tasks printed
-    #[command(after_help = "Examples:\n  surefoot logs last push@etcd-1\n  surefoot logs last --engine")]
-    Logs {
-        #[arg(value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
-        run: RunId,
-        /// One task; every task where it is left out
-        #[arg(value_name = "STEP@HOST", add = ArgValueCompleter::new(complete::tasks))]
-        task: Option<TaskName>,
-        /// Every byte as it came, also what moves a terminal's cursor or hides text
-        #[arg(long)]
-        raw: bool,
-        /// The engine's own log: connections, leases, attempts, retries and faults
-        #[arg(long, conflicts_with = "task")]
-        engine: bool,
-    },
+    Logs(LogsArgs),
     /// Draw the order of a runbook's steps
     Graph(GraphArgs),
     /// Lay runbooks and inventories out in one style; comments stay
@@ -206,37 +192,4 @@ impl Command {
             _ => None,
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Shell {
-    Bash,
-    Zsh,
-    Fish,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    Text,
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PlanFormat {
-    Text,
-    /// For a comment on a pull request
-    Markdown,
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// One line for each thing that happens
-    Lines,
-    /// One JSON event on each line of standard output
-    Json,
-    /// Lines that move
-    Live,
-    /// Nothing; the exit code tells
-    Quiet,
 }

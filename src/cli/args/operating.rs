@@ -1,6 +1,6 @@
 //! Commands for a run that is there: roll it back, decide, approve, pause, cancel, clean up.
 
-use super::LogFormat;
+use super::formats::LogFormat;
 use super::running::RunOptions;
 use crate::cli::{complete, durations};
 use clap::{ArgGroup, ValueEnum};

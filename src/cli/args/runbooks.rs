@@ -1,6 +1,6 @@
 //! Runbooks by name.
 
-use super::Format;
+use super::formats::Format;
 use crate::cli::complete;
 use clap::Subcommand;
 use clap_complete::engine::ArgValueCompleter;

@@ -1,7 +1,7 @@
 //! Commands that plan a run, start one, or go on with one.
 
-use super::{LogFormat, PlanFormat, inventory};
-use crate::cli::{complete, config, durations};
+use super::formats::{LogFormat, PlanFormat};
+use crate::cli::{complete, config, durations, inventory};
 use clap_complete::engine::ArgValueCompleter;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! The command that serves the web page.
 
-use crate::cli::serve::Listen;
+use crate::cli::serve::listen::Listen;
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]

@@ -18,6 +18,7 @@ use surefoot_engine::execute::file_name;
 use surefoot_engine::journal::{JournalError, RunFolder, Store, Tail};
 use surefoot_engine::model::{RunId, RunState, Stream, TaskName};
 use surefoot_engine::session::{RollbackPreview, RunInputs, read_for_resume};
+use surefoot_engine::view::EnginePresence;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -62,7 +63,7 @@ struct ServerEvent<'s> {
     now: i64,
     head: Head,
     #[serde(flatten)]
-    update: Update<'s>,
+    update: Update,
     #[serde(skip_serializing_if = "Option::is_none")]
     broken: Option<&'s str>,
     /// Why the order of its steps is not known, nor the rollback.
@@ -131,7 +132,7 @@ impl Followed {
     pub fn since(&self, since: u64) -> (String, u64) {
         let seen = unpoisoned(&self.seen);
         let state = &seen.tail.so_far().state;
-        let head = Head { engine: seen.engine, ..seen.watch.head(state) };
+        let head = seen.watch.head(state, EnginePresence::of(seen.engine));
         let now = Timestamp::now().as_millisecond();
         let (broken, no_inputs) = (seen.broken.as_deref(), seen.kept.as_ref().err().map(String::as_str));
         let sent = ServerEvent { now, head, update: seen.watch.since(since, state), broken, no_inputs };

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 use surefoot_engine::journal::{Store, Tail};
 use surefoot_engine::model::RunId;
+use surefoot_engine::view::EnginePresence;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -89,23 +90,24 @@ impl RunCache {
     fn row(&mut self, store: &Store, run: &RunId) -> RunRow {
         let Ok(folder) = store.find(run) else { return RunRow::unreadable(run, "it is gone") };
         let length = folder.journal().metadata().map_or(0, |file| file.len());
-        let (_, mut row, tail) = match self.0.remove(run) {
-            Some(known) if known.0 == length => known,
+        let known = match self.0.remove(run) {
+            Some(known) if known.0 == length && known.2.is_none() => known,
             known => {
                 let tail = known.and_then(|known| known.2).map_or_else(|| Tail::open(&folder.journal()), Ok);
-                let read = tail.and_then(|mut tail| tail.advance(|_, _| {}).map(|()| tail));
-                match read {
+                match tail.and_then(|mut tail| tail.advance(|_, _| {}).map(|()| tail)) {
                     // One that has ended may be gone on with, but seldom is: it is not kept in memory.
                     Ok(tail) => {
-                        let row = RunRow::of(run, &tail.so_far().state);
+                        let state = &tail.so_far().state;
+                        let alive = state.outcome.is_none() && control::is_alive(folder.path());
+                        let row = RunRow::of(run, state, EnginePresence::of(alive));
                         (length, row, Some(tail).filter(|tail| tail.so_far().state.outcome.is_none()))
                     }
                     Err(error) => (length, RunRow::unreadable(run, error), None),
                 }
             }
         };
-        row.engine = row.end.is_none() && control::is_alive(folder.path());
-        self.0.insert(run.clone(), (length, row.clone(), tail));
+        let row = known.1.clone();
+        self.0.insert(run.clone(), known);
         row
     }
 }

@@ -9,14 +9,12 @@ mod control;
 mod follow;
 mod guard;
 mod list;
-mod listen;
+pub mod listen;
 mod output;
 mod patient;
 mod people;
 mod routes;
 mod seats;
-
-pub use listen::Listen;
 
 use super::args::Serve as Args;
 use super::engine_log;

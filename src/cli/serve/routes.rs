@@ -163,7 +163,7 @@ fn title(Printout { path, part, attempt, stream }: Printout) -> Title {
     let part = part.map(|part| format!(", {part} of its undo")).unwrap_or_default();
     let size = path.metadata().map_or(0, |file| file.len());
     let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Title { file, title: format!("{stream}, attempt {attempt}{part}"), size }
+    Title { file, title: format!("{}, attempt {attempt}{part}", labels::stream(stream)), size }
 }
 
 async fn end_of_output(

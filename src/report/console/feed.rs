@@ -6,7 +6,8 @@ use crate::report::safe::clean;
 use indexmap::IndexMap;
 use std::collections::VecDeque;
 use std::time::Instant;
-use surefoot_engine::model::{Event, RunState, Stamped, Stream, TaskEvent, TaskName};
+use surefoot_engine::model::{Stream, TaskName};
+use surefoot_engine::view::RunHistory;
 
 /// Lines that are kept of a task.
 const KEPT: usize = 500;
@@ -27,19 +28,16 @@ pub struct Feed {
     /// Lines that came while no more could wait.
     left_out: usize,
     pub talks: IndexMap<TaskName, Talk>,
-    /// Questions that wait for the operator.
-    pub asked: IndexMap<TaskName, String>,
+    /// When which task was begun.
+    pub history: RunHistory,
 }
 
 /// What is known of a task beside the run's state.
 pub struct Talk {
-    /// When this engine began with it.
-    pub begun: Instant,
     /// When it last gave a sign.
     pub heard: Instant,
-    pub is_over: bool,
-    /// Bytes moved, of how many.
-    pub moved: Option<(u64, Option<u64>)>,
+    /// Bytes moved, of how many, and when.
+    pub moved: Option<(u64, Option<u64>, Instant)>,
     pub lines: VecDeque<(Stream, String)>,
     /// What was printed behind the last line break, of each stream.
     open: [Vec<u8>; 2],
@@ -47,7 +45,7 @@ pub struct Talk {
 
 impl Talk {
     fn new(now: Instant) -> Talk {
-        Talk { begun: now, heard: now, is_over: false, moved: None, lines: VecDeque::new(), open: Default::default() }
+        Talk { heard: now, moved: None, lines: VecDeque::new(), open: Default::default() }
     }
 
     /// The last line that says something.
@@ -104,19 +102,6 @@ impl Feed {
         above
     }
 
-    pub fn event(&mut self, stamped: &Stamped, state: &RunState, now: Instant) {
-        match &stamped.event {
-            Event::Task { task, what: TaskEvent::Started { .. } | TaskEvent::Undoing { .. } } => self.begin(task, now),
-            Event::Task { task, .. } if state.task(task).is_some_and(|record| !record.state.is_in_flight()) => {
-                self.asked.shift_remove(task);
-                self.talk(task, now).is_over = true;
-            }
-            // Taken up where they are: nothing says again that they have started.
-            Event::RunResumed { .. } => state.in_flight().for_each(|(task, _)| self.begin(task, now)),
-            _ => {}
-        }
-    }
-
     pub fn output(&mut self, task: &TaskName, stream: Stream, bytes: &[u8], now: Instant) {
         let task = self.owner(task);
         self.talk(&task, now).print(stream, bytes, now);
@@ -124,15 +109,7 @@ impl Feed {
 
     pub fn progress(&mut self, task: &TaskName, done: u64, total: Option<u64>, now: Instant) {
         let talk = self.talk(task, now);
-        (talk.moved, talk.heard) = (Some((done, total)), now);
-    }
-
-    /// A further attempt is no new beginning.
-    fn begin(&mut self, task: &TaskName, now: Instant) {
-        let talk = self.talk(task, now);
-        if talk.is_over {
-            (talk.begun, talk.heard, talk.moved, talk.is_over) = (now, now, None, false);
-        }
+        (talk.moved, talk.heard) = (Some((done, total, now)), now);
     }
 
     fn talk(&mut self, task: &TaskName, now: Instant) -> &mut Talk {

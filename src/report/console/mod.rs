@@ -32,8 +32,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 pub use ui::ConsoleRequest;
 use ui::{ConsolePage, Ui};
-use view::View;
 pub use view::{ConsoleGate, next_gate};
+use view::{Moment, View};
 
 /// The thread that draws.
 const PAINTER: &str = "console";
@@ -139,11 +139,6 @@ impl Console {
     pub fn put_back(&self) {
         self.before.put_back();
     }
-
-    /// Shows a question until its task has ended.
-    pub fn ask(&self, task: &TaskName, text: &str) {
-        lock(&self.feed).asked.insert(task.clone(), text.to_owned());
-    }
 }
 
 impl OpenTerminal {
@@ -192,7 +187,7 @@ impl Observer for Console {
     fn event(&self, stamped: &Stamped, state: &RunState) {
         let line = lines::line(stamped, state, false, &self.places);
         let mut feed = lock(&self.feed);
-        feed.event(stamped, state, Instant::now());
+        feed.history.event(stamped, state);
         line.iter().for_each(|line| feed.add(line));
     }
 
@@ -273,7 +268,7 @@ impl Painter {
     fn view(&mut self, keys: bool) -> View {
         let state = self.about.state.read().unwrap_or_else(PoisonError::into_inner);
         let lines_of = if let ConsolePage::Log(task) = &self.ui.page { Some(task) } else { None };
-        let view = View::of(&state, &lock(&self.feed), Instant::now(), lines_of);
+        let view = View::of(&state, &lock(&self.feed), Moment::now(), lines_of);
         let stale =
             |(seq, at, _): &(u64, Instant, RollbackPreview)| *seq != state.next_seq() && at.elapsed() > LOOKED_BACK;
         if self.back.as_ref().is_none_or(stale) {

@@ -5,7 +5,7 @@ use super::keys::KeyPress;
 use super::line::StyledLine;
 use super::ui::{ConsolePage, ConsoleRequest, Ui};
 use super::view::{ConsoleGate, next_gate};
-use super::view::{Mood, View};
+use super::view::{Moment, Mood, View};
 use super::{Size, pages, region};
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -42,7 +42,7 @@ impl ScriptedRun {
     fn take(&mut self, event: Event) {
         let stamped = Stamped { seq: self.state.next_seq(), at: Timestamp::UNIX_EPOCH, event };
         self.state.apply(&stamped).unwrap();
-        self.feed.event(&stamped, &self.state, self.begun);
+        self.feed.history.event(&stamped, &self.state);
     }
 
     fn task(&mut self, task: &str, what: TaskEvent) {
@@ -64,9 +64,18 @@ impl ScriptedRun {
         self.task(task, TaskEvent::Done { changed: true, out: Arc::default(), redacted: false });
     }
 
+    fn after(&self, seconds: u64) -> Moment {
+        let passed = Duration::from_secs(seconds);
+        Moment { at: Timestamp::UNIX_EPOCH + passed, instant: self.begun + passed }
+    }
+
+    fn asks(&mut self, task: &TaskName, question: &str) {
+        self.task(&task.to_string(), TaskEvent::Asked { question: question.to_owned() });
+    }
+
     /// So many seconds after it has begun.
     fn view(&self, seconds: u64) -> View {
-        let view = View::of(&self.state, &self.feed, self.begun + Duration::from_secs(seconds), None);
+        let view = View::of(&self.state, &self.feed, self.after(seconds), None);
         let step = |task: &str, undone| RollbackStep {
             task: task.parse().unwrap(),
             undone,
@@ -112,7 +121,7 @@ fn a_frame_fits_every_screen_whatever_is_in_it() {
         let task: TaskName = format!("start@{}", hosts[0]).parse().unwrap();
         let evil = "進捗 50 % 👩‍👩‍👧 \x1b[2J\x1b[31m".repeat(20);
         script.feed.output(&task, Stream::Out, evil.as_bytes(), script.begun);
-        script.feed.asked.insert(task.clone(), "Go on? ".repeat(50));
+        script.asks(&task, &"Go on? ".repeat(50));
         let view = script.view(3);
         for size in SIZES {
             let pages = [
@@ -245,7 +254,7 @@ fn a_yes_counts_only_where_its_question_stood_on_the_screen() {
     let mut ui = Ui::default();
     assert_eq!(ui.press(KeyPress::Char('y'), &script.view(3)), None);
     let task: TaskName = "start@h1".parse().unwrap();
-    script.feed.asked.insert(task.clone(), "Go on?".into());
+    script.asks(&task, "Go on?");
     assert!(holds(&drawn(&script.view(3), SIZES[0]), &["Go on?"]));
     assert_eq!(ui.press(KeyPress::Char('y'), &script.view(3)), Some(ConsoleRequest::Answer { task, yes: true }));
     script.done("start@h1");
@@ -266,7 +275,7 @@ fn the_log_of_a_task_is_chosen_with_arrows_and_follows_its_end() {
     }
     let ConsolePage::Log(task) = ui.page.clone() else { panic!("{:?}", ui.page) };
     assert_eq!(task, view.logs[1].task);
-    let view = View::of(&script.state, &script.feed, script.begun, Some(&task));
+    let view = View::of(&script.state, &script.feed, script.after(0), Some(&task));
     let shown = |ui: &mut Ui| {
         let (lines, farthest) = pages::page(&view, ui, SIZES[0]);
         ui.farthest = farthest;

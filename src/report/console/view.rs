@@ -2,9 +2,11 @@
 
 use super::feed::{Feed, Talk};
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use std::time::{Duration, Instant};
 use surefoot_engine::model::{HostName, RunState, StepId, Stream, TaskName, TaskRecord, TaskState};
 use surefoot_engine::session::RollbackPreview;
+use surefoot_engine::view::{Progress, pending_approvals};
 
 /// A place where a run waits for somebody or something, or from which it cannot go back.
 #[derive(Clone, Debug)]
@@ -39,12 +41,17 @@ pub struct View {
     pub logs: Vec<TaskLog>,
 }
 
-/// Tasks, or those of a roll back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    pub done: usize,
-    pub all: usize,
-    pub failed: usize,
+/// Now, by both clocks: events are on record by the calendar's, and what tasks print is heard by the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    pub at: Timestamp,
+    pub instant: Instant,
+}
+
+impl Moment {
+    pub fn now() -> Moment {
+        Moment { at: Timestamp::now(), instant: Instant::now() }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,18 +115,17 @@ pub struct TaskLog {
 
 impl View {
     /// `lines_of`: the task whose lines are wanted; those of others are left out.
-    pub fn of(state: &RunState, feed: &Feed, now: Instant, lines_of: Option<&TaskName>) -> View {
+    pub fn of(state: &RunState, feed: &Feed, now: Moment, lines_of: Option<&TaskName>) -> View {
         let hosts = rows(state, feed, now);
-        let waits = |task: &TaskName| state.task(task).is_some_and(|record| record.state.is_in_flight());
-        let asked = feed.asked.iter().find(|(task, _)| waits(task));
+        let asked = pending_approvals(state).into_iter().min_by_key(|asked| asked.since);
         View {
             runbook: state.runbook.clone(),
             run: state.run.as_ref().map(ToString::to_string).unwrap_or_default(),
-            progress: progress(state),
+            progress: Progress::of(state),
             mood: status(state),
             waiting: waiting(state, &hosts),
             hosts,
-            asked: asked.map(|(task, text)| (task.clone(), text.clone())),
+            asked: asked.map(|asked| (asked.task, asked.question)),
             steps: steps(state),
             logs: logs(state, feed, now, lines_of),
             ..View::default()
@@ -128,7 +134,7 @@ impl View {
 }
 
 fn status(state: &RunState) -> Mood {
-    let at_work = state.counts().in_flight;
+    let at_work = state.counts().in_flight();
     match (&state.paused, state.outcome) {
         (_, Some(_)) => Mood::Ending,
         _ if state.stopping => Mood::Stopping { at_work },
@@ -138,30 +144,9 @@ fn status(state: &RunState) -> Mood {
     }
 }
 
-fn progress(state: &RunState) -> Progress {
-    let counts = state.counts();
-    let failed = counts.failed + counts.unknown + counts.stuck;
-    match &state.back {
-        Some(walk) => {
-            let tasks = walk.tasks.iter().filter_map(|name| state.task(name));
-            let done = counts.undone + counts.kept + counts.stuck;
-            let over = |task: &&TaskRecord| {
-                matches!(task.state, TaskState::Undone { .. } | TaskState::NotReverted { .. } | TaskState::Stuck { .. })
-            };
-            let left = tasks.filter(|task| task.has_changed() && !over(task)).count();
-            Progress { done, all: done + left, failed }
-        }
-        None => {
-            let all = state.tasks().len();
-            Progress { done: all - counts.pending - counts.in_flight, all, failed }
-        }
-    }
-}
-
-fn rows(state: &RunState, feed: &Feed, now: Instant) -> Vec<HostRow> {
+fn rows(state: &RunState, feed: &Feed, now: Moment) -> Vec<HostRow> {
     let mut rows: IndexMap<&HostName, HostRow> = IndexMap::new();
-    let mut at_work: Vec<_> =
-        state.in_flight().map(|(name, record)| row(name, record, feed.talks.get(name), now)).collect();
+    let mut at_work: Vec<_> = state.in_flight().map(|(name, record)| row(name, record, feed, now)).collect();
     at_work.sort_by_key(|(_, row)| std::cmp::Reverse(row.since));
     for (host, row) in at_work {
         match rows.get_mut(host) {
@@ -174,8 +159,13 @@ fn rows(state: &RunState, feed: &Feed, now: Instant) -> Vec<HostRow> {
     order.keys().filter_map(|host| rows.swap_remove(*host)).collect()
 }
 
-fn row<'a>(name: &'a TaskName, record: &TaskRecord, talk: Option<&Talk>, now: Instant) -> (&'a HostName, HostRow) {
-    let since = |at: Option<Instant>| at.map(|at| now.saturating_duration_since(at)).unwrap_or_default();
+fn row<'a>(name: &'a TaskName, record: &TaskRecord, feed: &Feed, now: Moment) -> (&'a HostName, HostRow) {
+    let talk = feed.talks.get(name);
+    let begun = feed.history.at_work_since(name).map(|at| now.at.duration_since(at));
+    let since = begun.and_then(|span| Duration::try_from(span).ok()).unwrap_or_default();
+    // What came before it was begun is not of this time.
+    let age = |at: Instant| now.instant.saturating_duration_since(at);
+    let heard = talk.map_or(since, |talk| age(talk.heard));
     let doing = match &record.state {
         TaskState::Changing { summary } => Doing::Changing(summary.clone()),
         TaskState::Waiting { fault } => Doing::Again(record.attempt, fault.message.clone()),
@@ -185,11 +175,11 @@ fn row<'a>(name: &'a TaskName, record: &TaskRecord, talk: Option<&Talk>, now: In
     let row = HostRow {
         host: name.host.clone(),
         step: name.item.map_or_else(|| name.step.to_string(), |item| format!("{}[{item}]", name.step)),
-        since: since(talk.map(|talk| talk.begun)),
+        since,
         doing,
-        moved: talk.and_then(|talk| talk.moved),
+        moved: talk.and_then(|talk| talk.moved).filter(|(.., at)| age(*at) <= since).map(|(done, all, _)| (done, all)),
         said: talk.and_then(Talk::last),
-        silent: since(talk.map(|talk| talk.heard)),
+        silent: heard.min(since),
         others: 0,
     };
     (&name.host, row)
@@ -214,11 +204,11 @@ fn steps(state: &RunState) -> Vec<StepRow> {
 }
 
 /// Those at work first, of them and the others the newest.
-fn logs(state: &RunState, feed: &Feed, now: Instant, lines_of: Option<&TaskName>) -> Vec<TaskLog> {
+fn logs(state: &RunState, feed: &Feed, now: Moment, lines_of: Option<&TaskName>) -> Vec<TaskLog> {
     let log = |(task, talk): (&TaskName, &Talk)| TaskLog {
         task: task.clone(),
         at_work: state.task(task).is_some_and(|record| record.state.is_in_flight()),
-        heard: now.saturating_duration_since(talk.heard),
+        heard: now.instant.saturating_duration_since(talk.heard),
         lines: match lines_of {
             Some(wanted) if wanted == task => talk.lines.iter().cloned().chain(talk.unended()).collect(),
             _ => Vec::new(),

@@ -1,7 +1,7 @@
 //! A review as one page.
 
-use super::account::{Review, ReviewTask, TaskSpan};
-use super::markdown::{clock, facts, time};
+use super::account::{Review, ReviewTask, WorkSpan};
+use super::markdown::{clock, facts, outcome, time};
 use crate::report::graph;
 use crate::report::labels::{self, class};
 use crate::report::page::{self, FactRow, PageLine, TaskCount};
@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use surefoot_engine::plan::PlannedStep;
 use surefoot_engine::plan::graph::StepGraph;
+use surefoot_engine::view::{RunStatus, StatusClass};
 
 const PAGE: &str = include_str!("page.html");
 
@@ -64,9 +65,9 @@ pub fn html(review: &Review) -> String {
     let page = ReviewPage {
         runbook: &review.runbook,
         summary: &review.summary,
-        outcome: review.outcome.unwrap_or("not ended"),
-        class: labels::class_of_end(review.outcome),
-        tally: tally(review),
+        outcome: outcome(review),
+        class: class(review.outcome.map_or(StatusClass::Open, |outcome| RunStatus::from(outcome).class())),
+        tally: page::tally(&review.counts),
         facts: facts(review).into_iter().map(|(name, value)| FactRow::new(name, value)).collect(),
         graph: drawn(review),
         lanes: lanes(review),
@@ -77,16 +78,12 @@ pub fn html(review: &Review) -> String {
     page::fill(PAGE, page)
 }
 
-fn tally(review: &Review) -> Vec<TaskCount> {
-    let counts = review.counts().into_iter();
-    counts.map(|(what, count)| TaskCount { count, what, class: class(what) }).collect()
-}
-
 /// Empty where the run's inputs are not to be had, or cannot be laid out.
 fn drawn(review: &Review) -> String {
     let Some(plan) = &review.plan else { return String::new() };
     let of_step = |step: &PlannedStep| {
-        labels::most_severe(review.tasks.iter().filter(|task| task.task.step == step.id).map(|task| class(task.word())))
+        let tasks = review.tasks.iter().filter(|task| task.task.step == step.id);
+        class(tasks.map(|task| StatusClass::from(task.outcome)).min().unwrap_or_default())
     };
     let classes: Vec<&str> = plan.steps.iter().map(of_step).collect();
     graph::in_page(&StepGraph::of_plan(plan), &classes).unwrap_or_default()
@@ -96,11 +93,12 @@ fn lanes(review: &Review) -> Vec<Lane> {
     let Some(start) = review.started else { return Vec::new() };
     let whole = review.seconds.max(0.001);
     let share = |seconds: f64| (seconds / whole * 100.0).clamp(0.0, 100.0);
-    let bar = |task: &ReviewTask, span: &TaskSpan| {
+    let bar = |task: &ReviewTask, span: &WorkSpan| {
         let (from, took) = (span.from.duration_since(start), span.to.duration_since(span.from));
-        let tip = format!("{}: {}, {}", task.task, span.end, labels::time(took));
+        let (word, kind) = labels::of_attempt(span.end);
+        let tip = format!("{}: {word}, {}", task.task, labels::time(took));
         let left = share(from.as_secs_f64());
-        Bar { left, width: share(took.as_secs_f64()).max(0.3).min(100.0 - left), class: class(span.end), tip }
+        Bar { left, width: share(took.as_secs_f64()).max(0.3).min(100.0 - left), class: class(kind), tip }
     };
     let mut lanes: IndexMap<&str, Vec<Bar>> = IndexMap::new();
     for task in &review.tasks {
@@ -127,8 +125,8 @@ fn section(task: &ReviewTask) -> ReviewSection {
         name: task.task.to_string(),
         action: task.action.clone(),
         title: task.title.clone(),
-        word: task.word(),
-        class: class(task.word()),
+        word: task.outcome.name(),
+        class: class(task.outcome),
         open: task.fault.is_some(),
         facts: rows.into_iter().filter_map(|(name, value)| Some(FactRow::new(name, value?))).chain(earlier).collect(),
         command: task.command.clone(),

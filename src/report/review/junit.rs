@@ -3,6 +3,7 @@
 use super::account::{Review, ReviewTask};
 use crate::report::labels;
 use std::fmt::{self, Write};
+use surefoot_engine::model::TaskOutcome;
 
 /// A document of one suite.
 pub fn junit(review: &Review) -> String {
@@ -61,7 +62,7 @@ fn has_failed(task: &ReviewTask) -> bool {
 
 /// It did not come to it, or was not to be done.
 fn is_skipped(task: &ReviewTask) -> bool {
-    matches!(task.state, "skipped" | "pending" | "unreachable")
+    matches!(task.outcome, TaskOutcome::Skipped | TaskOutcome::Pending | TaskOutcome::Unreachable)
 }
 
 /// Without the characters that XML 1.0 cannot hold.

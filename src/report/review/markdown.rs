@@ -1,6 +1,6 @@
 //! A review as Markdown, for a ticket.
 
-use super::account::Review;
+use super::account::{Review, ReviewTask};
 use crate::report::labels;
 use jiff::{SignedDuration, Timestamp};
 use std::fmt::{self, Write};
@@ -13,8 +13,7 @@ pub fn markdown(review: &Review) -> String {
 }
 
 fn write(review: &Review, out: &mut String) -> fmt::Result {
-    let outcome = review.outcome.unwrap_or("not ended");
-    writeln!(out, "# {}: {outcome}\n", review.runbook)?;
+    writeln!(out, "# {}: {}\n", review.runbook, outcome(review))?;
     if !review.summary.is_empty() {
         writeln!(out, "{}\n", review.summary)?;
     }
@@ -29,13 +28,18 @@ fn write(review: &Review, out: &mut String) -> fmt::Result {
     }
     writeln!(out, "\n## What was done\n\n| task | outcome | began | took | what |\n| --- | --- | --- | --- | --- |")?;
     for task in &review.tasks {
-        let word = if task.changed { "changed" } else { task.state };
+        let word = task.outcome.name();
         let began = task.started.map(clock).unwrap_or_default();
         let what = task.summary.as_deref().or(task.title.as_deref()).unwrap_or(&task.action);
         writeln!(out, "| {} | {word} | {began} | {} | {} |", task.task, time(task.seconds), cell(what))?;
     }
     writeln!(out, "\n## The course of it\n")?;
     review.moments.iter().try_for_each(|moment| writeln!(out, "- {} {}", clock(moment.at), moment.text))
+}
+
+/// How it ended, in words.
+pub fn outcome(review: &Review) -> &'static str {
+    review.outcome.map_or("not ended", |outcome| labels::of_outcome(outcome).0)
 }
 
 /// Who, what, when, and whether the record is whole.
@@ -63,14 +67,14 @@ pub fn facts(review: &Review) -> Vec<(String, String)> {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         (format!("parameter {name}"), value)
     }));
-    let counts = review.counts().into_iter().map(|(word, count)| format!("{count} {word}"));
+    let counts = review.counts.by_outcome().map(|(outcome, count)| format!("{count} {}", labels::of_task(outcome).0));
     rows.push(row("tasks", counts.collect::<Vec<_>>().join(", ")));
     rows.push(row("record", format!("whole: {} events, sealed by {}", review.events, review.seal)));
     rows
 }
 
 fn faults(review: &Review) -> String {
-    let fault = |(task, fault): (&super::ReviewTask, &surefoot_engine::model::Fault)| {
+    let fault = |(task, fault): (&ReviewTask, &surefoot_engine::model::Fault)| {
         let mut text = format!("- **{}** {}: {}\n", task.task, labels::of_fault(fault.kind), fault.message);
         if let Some(detail) = &fault.detail {
             text += &format!("\n  ```\n{}  ```\n", labels::indented(detail, "  "));
@@ -81,7 +85,7 @@ fn faults(review: &Review) -> String {
 }
 
 fn earlier(review: &Review) -> String {
-    let line = |task: &super::ReviewTask| match task.earlier.as_slice() {
+    let line = |task: &ReviewTask| match task.earlier.as_slice() {
         [] => String::new(),
         all => format!(
             "- {}: tried again {} times, the last time because of: {}\n",

@@ -9,12 +9,15 @@ mod otlp;
 pub use otlp::{TaskActions, requests};
 
 use crate::report::labels;
-use indexmap::IndexMap;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use surefoot_engine::model::{DriftCheck, Event, Fault, Outcome, Stamped, TaskEvent, TaskName};
+use surefoot_engine::model::{Fault, Outcome, TaskName};
+use surefoot_engine::view::{
+    AttemptOutcome, AttemptSpan, EngineNumber, EngineSpan, EngineStart, Milestone, RunHistory, SpanDirection, TaskNote,
+    TaskSpan, TimelineEntry,
+};
 
-/// The spans of a run, in the order in which they ended.
+/// The spans of a run: those of its tasks, then those of its engines.
 #[derive(Default)]
 pub struct Trace {
     /// 32 hex digits.
@@ -38,8 +41,7 @@ pub struct TraceSpan {
     pub moments: Vec<SpanEvent>,
     /// Why it did not come to what it was for.
     pub error: Option<String>,
-    /// Which engine's it is, from 0.
-    pub engine: usize,
+    pub engine: EngineNumber,
 }
 
 /// Something that happened within a span.
@@ -63,189 +65,161 @@ impl From<&str> for Attribute {
     }
 }
 
-/// Collects a trace while a journal is read.
-#[derive(Default)]
-pub struct TraceCollector {
-    trace: Trace,
-    /// The spans of the engines; the last one is at work.
-    engines: Vec<TraceSpan>,
-    open: IndexMap<TaskName, TraceSpan>,
+impl Trace {
+    /// All of a run, as far as its history goes.
+    pub fn of(history: &RunHistory) -> Trace {
+        let Some(EngineSpan { start: EngineStart::Run { run, runbook, operator, version, .. }, from, .. }) =
+            history.engines.first()
+        else {
+            return Trace::default();
+        };
+        let id = digest(&[run.as_str(), runbook, operator, &from.to_string()], 16);
+        let mut trace = Trace { id, operator: operator.clone(), version: version.clone(), spans: Vec::new() };
+        for (name, task) in history.tasks() {
+            let spans: Vec<TraceSpan> = task.spans.iter().map(|span| trace.task(name, span, history)).collect();
+            trace.spans.extend(spans);
+        }
+        let engines: Vec<TraceSpan> = history.engines.iter().map(|engine| trace.engine(engine, history)).collect();
+        trace.spans.extend(engines);
+        trace
+    }
+
+    fn span_id(&self, seq: u64, what: &str) -> String {
+        digest(&[&self.id, &seq.to_string(), what], 8)
+    }
+
+    fn engine_id(&self, engine: &EngineSpan) -> String {
+        self.span_id(engine.seq, "engine")
+    }
+
+    fn engine(&self, engine: &EngineSpan, history: &RunHistory) -> TraceSpan {
+        let (name, mut facts) = match &engine.start {
+            EngineStart::Run { run, runbook, .. } => {
+                let facts = vec![("surefoot.run", run.as_str().into()), ("surefoot.runbook", runbook.as_str().into())];
+                (runbook.clone(), facts)
+            }
+            EngineStart::Resume { forward: true, .. } => ("resume".to_owned(), Attributes::new()),
+            EngineStart::Resume { .. } => ("take up".to_owned(), Attributes::new()),
+        };
+        facts.push(("surefoot.operator", engine.start.operator().into()));
+        let outcome = engine.outcome.map(|outcome| labels::of_outcome(outcome).0);
+        facts.extend(outcome.map(|word| ("surefoot.outcome", word.into())));
+        let root = history.engines.first().filter(|first| first.number != engine.number);
+        let own = history.timeline.iter().filter(|entry| entry.engine == engine.number);
+        TraceSpan {
+            id: self.engine_id(engine),
+            parent: root.map(|root| self.engine_id(root)),
+            task: None,
+            name,
+            from: engine.from,
+            to: engine.to,
+            facts,
+            moments: own.filter_map(moment).collect(),
+            error: error(engine),
+            engine: engine.number,
+        }
+    }
+
+    fn task(&self, name: &TaskName, span: &TaskSpan, history: &RunHistory) -> TraceSpan {
+        let engine = history.engines.iter().find(|engine| engine.number == span.engine);
+        let end = span.end.or_else(|| engine.map(|engine| (engine.to, AttemptOutcome::CutOff)));
+        let mut facts = attributes(name, span.direction);
+        let last = span.attempts.last().and_then(|attempt| attempt.fault.as_ref());
+        match end {
+            Some((_, AttemptOutcome::CutOff)) => facts.push(("surefoot.cut_off", Attribute::Flag(true))),
+            Some((_, outcome)) => {
+                facts.push(("surefoot.outcome", labels::of_attempt(outcome).0.into()));
+                facts.extend(last.into_iter().flat_map(faulty));
+            }
+            None => {}
+        }
+        let is_cut = end.is_some_and(|(_, outcome)| outcome == AttemptOutcome::CutOff);
+        TraceSpan {
+            id: self.span_id(span.seq, &name.to_string()),
+            parent: engine.map(|engine| self.engine_id(engine)),
+            task: Some(name.clone()),
+            name: match span.direction {
+                SpanDirection::Forward => name.step.to_string(),
+                SpanDirection::Rollback => format!("undo {}", name.step),
+            },
+            from: span.from,
+            to: end.map_or(span.from, |(at, _)| at),
+            facts,
+            moments: span.attempts.iter().flat_map(attempt).collect(),
+            error: last.filter(|_| !is_cut).map(|fault| fault.message.clone()),
+            engine: span.engine,
+        }
+    }
 }
 
-impl TraceCollector {
-    pub fn event(&mut self, stamped: &Stamped) {
-        let at = stamped.at;
-        match &stamped.event {
-            Event::RunStarted { run, runbook, operator, version, .. } => {
-                self.trace.id = digest(&[run.as_str(), runbook, operator, &at.to_string()], 16);
-                (self.trace.operator, self.trace.version) = (operator.clone(), version.clone());
-                let facts = vec![
-                    ("surefoot.run", run.as_str().into()),
-                    ("surefoot.runbook", runbook.as_str().into()),
-                    ("surefoot.operator", operator.as_str().into()),
-                ];
-                self.engine(stamped, runbook.clone(), facts);
-            }
-            Event::RunResumed { operator, forward, .. } => {
-                let name = if *forward { "resume" } else { "take up" };
-                self.engine(stamped, name.to_owned(), vec![("surefoot.operator", operator.as_str().into())]);
-            }
-            Event::Task { task, what } => self.task(task, what, stamped),
-            // What comes after the end of a run is no part of it.
-            Event::CleanupStarted { .. } | Event::CleanedUp { .. } => return,
-            event => self.of_run(event, at),
+fn attributes(name: &TaskName, direction: SpanDirection) -> Attributes {
+    let direction = if direction == SpanDirection::Rollback { "back" } else { "forward" };
+    let mut facts = vec![
+        ("surefoot.task", Attribute::Text(name.to_string())),
+        ("surefoot.step", name.step.as_str().into()),
+        ("surefoot.host", name.host.as_str().into()),
+        ("surefoot.direction", direction.into()),
+    ];
+    facts.extend(name.item.map(|item| ("surefoot.item", Attribute::Number(i64::from(item)))));
+    facts
+}
+
+/// What happened within an attempt. Its end is that of the span, unless another follows.
+fn attempt(attempt: &AttemptSpan) -> Vec<SpanEvent> {
+    let begun = attempt.number.map(|number| {
+        let facts = vec![("surefoot.attempt", Attribute::Number(i64::from(number)))];
+        SpanEvent { at: attempt.from, name: "attempt", facts }
+    });
+    let changing = attempt.changing.as_ref().map(|(at, summary)| SpanEvent {
+        at: *at,
+        name: "changing",
+        facts: vec![("surefoot.summary", summary.as_str().into())],
+    });
+    let again = attempt.end.filter(|(_, outcome)| *outcome == AttemptOutcome::Again).map(|(at, outcome)| SpanEvent {
+        at,
+        name: labels::of_attempt(outcome).0,
+        facts: attempt.fault.iter().flat_map(faulty).collect(),
+    });
+    begun.into_iter().chain(changing).chain(again).collect()
+}
+
+/// Why an engine's work did not come to what it was for. What the operator has interrupted is no error.
+fn error(engine: &EngineSpan) -> Option<String> {
+    let good = [Outcome::Done, Outcome::Interrupted];
+    let ended =
+        engine.outcome.map(|outcome| (!good.contains(&outcome)).then(|| labels::of_outcome(outcome).0.to_owned()));
+    ended.unwrap_or_else(|| engine.fenced_off.as_ref().map(|fault| fault.message.clone()))
+}
+
+/// Something that happened to the run as a whole; none where a trace does not need it.
+fn moment(entry: &TimelineEntry) -> Option<SpanEvent> {
+    let of_task = |task: &TaskName| ("surefoot.task", Attribute::Text(task.to_string()));
+    let by = |by: &str| ("surefoot.operator", by.into());
+    let (name, facts) = match &entry.what {
+        Milestone::RollingBack { because, .. } => ("rolling back", because.iter().map(of_task).collect()),
+        Milestone::Stopping { because, by: who } => {
+            let facts = because.iter().map(of_task).chain(who.iter().map(|who| by(who)));
+            ("stopping", facts.collect())
         }
-        if let Some(engine) = self.engines.last_mut() {
-            engine.to = at;
+        Milestone::Finishing { .. } => ("finally", Attributes::new()),
+        Milestone::Approved { step, by: who } => ("approved", vec![("surefoot.step", step.as_str().into()), by(who)]),
+        Milestone::Cancelling { by: who } => ("cancelling", vec![by(who)]),
+        Milestone::HostExcluded { host, fault } => {
+            let host = ("surefoot.host", host.as_str().into());
+            ("left out", [host].into_iter().chain(faulty(fault)).collect())
         }
-    }
+        Milestone::Task { task, note } => (of_note(note), vec![of_task(task)]),
+        _ => return None,
+    };
+    Some(SpanEvent { at: entry.at, name, facts })
+}
 
-    /// All of it, as far as it goes. What is under way ends with the last event.
-    pub fn trace(mut self) -> Trace {
-        self.cut();
-        self.trace.spans.append(&mut self.engines);
-        self.trace
-    }
-
-    fn engine(&mut self, stamped: &Stamped, name: String, facts: Attributes) {
-        self.cut();
-        let parent = self.engines.first().map(|root| root.id.clone());
-        let span = TraceSpan { name, parent, facts, engine: self.engines.len(), ..self.span(stamped, "engine") };
-        self.engines.push(span);
-    }
-
-    /// What an engine leaves when it goes.
-    fn cut(&mut self) {
-        let Some(end) = self.engines.last().map(|engine| engine.to) else { return };
-        for (_, mut span) in std::mem::take(&mut self.open) {
-            span.to = end;
-            span.facts.push(("surefoot.cut_off", Attribute::Flag(true)));
-            self.trace.spans.push(span);
-        }
-    }
-
-    fn span(&self, stamped: &Stamped, what: &str) -> TraceSpan {
-        TraceSpan {
-            id: digest(&[&self.trace.id, &stamped.seq.to_string(), what], 8),
-            parent: self.engines.last().map(|engine| engine.id.clone()),
-            task: None,
-            name: String::new(),
-            from: stamped.at,
-            to: stamped.at,
-            facts: Attributes::new(),
-            moments: Vec::new(),
-            error: None,
-            engine: self.engines.len().saturating_sub(1),
-        }
-    }
-
-    fn task(&mut self, task: &TaskName, what: &TaskEvent, stamped: &Stamped) {
-        let at = stamped.at;
-        let facts = match what {
-            TaskEvent::Started { attempt } | TaskEvent::Undoing { attempt } => {
-                vec![("surefoot.attempt", Attribute::Number(i64::from(*attempt)))]
-            }
-            TaskEvent::Changing { summary, .. } => vec![("surefoot.summary", summary.as_str().into())],
-            TaskEvent::Retrying { fault, .. } => faulty(fault),
-            TaskEvent::Done { .. }
-            | TaskEvent::Failed { .. }
-            | TaskEvent::Unknown { .. }
-            | TaskEvent::Skipped
-            | TaskEvent::Undone { .. }
-            | TaskEvent::Stuck { .. } => return self.end(task, what, stamped),
-            TaskEvent::DriftChecked { found: DriftCheck::InSync | DriftCheck::Superseded }
-            | TaskEvent::AfterImage { .. } => return,
-            TaskEvent::DriftChecked { .. }
-            | TaskEvent::Requeued
-            | TaskEvent::Resolved { .. }
-            | TaskEvent::SetAside { .. }
-            | TaskEvent::NotReverted { .. } => {
-                let facts = vec![("surefoot.task", Attribute::Text(task.to_string()))];
-                return self.moment(at, labels::of_event(what).0, facts);
-            }
-        };
-        let name = match what {
-            TaskEvent::Started { .. } | TaskEvent::Undoing { .. } => "attempt",
-            _ => labels::of_event(what).0,
-        };
-        self.open(task, what, stamped).moments.push(SpanEvent { at, name, facts });
-    }
-
-    /// The span of a task; what an earlier engine has begun goes on from where this one took it up.
-    fn open(&mut self, task: &TaskName, what: &TaskEvent, stamped: &Stamped) -> &mut TraceSpan {
-        if !self.open.contains_key(task) {
-            let back = matches!(what, TaskEvent::Undoing { .. } | TaskEvent::Undone { .. } | TaskEvent::Stuck { .. });
-            let begins = matches!(what, TaskEvent::Started { .. } | TaskEvent::Undoing { .. });
-            let mut facts = vec![
-                ("surefoot.task", Attribute::Text(task.to_string())),
-                ("surefoot.step", task.step.as_str().into()),
-                ("surefoot.host", task.host.as_str().into()),
-                ("surefoot.direction", if back { "back" } else { "forward" }.into()),
-            ];
-            facts.extend(task.item.map(|item| ("surefoot.item", Attribute::Number(i64::from(item)))));
-            let name = if back { format!("undo {}", task.step) } else { task.step.to_string() };
-            let span = self.span(stamped, &task.to_string());
-            let from = self.engines.last().filter(|_| !begins).map_or(stamped.at, |engine| engine.from);
-            self.open.insert(task.clone(), TraceSpan { task: Some(task.clone()), name, facts, from, ..span });
-        }
-        &mut self.open[task]
-    }
-
-    fn end(&mut self, task: &TaskName, what: &TaskEvent, stamped: &Stamped) {
-        self.open(task, what, stamped);
-        let Some(mut span) = self.open.shift_remove(task) else { return };
-        span.to = stamped.at;
-        span.facts.push(("surefoot.outcome", labels::of_event(what).0.into()));
-        if let Some(fault) = what.fault() {
-            span.facts.extend(faulty(fault));
-            span.error = Some(fault.message.clone());
-        }
-        self.trace.spans.push(span);
-    }
-
-    /// Something that happened to the run as a whole.
-    fn moment(&mut self, at: Timestamp, name: &'static str, facts: Attributes) {
-        if let Some(engine) = self.engines.last_mut() {
-            engine.moments.push(SpanEvent { at, name, facts });
-        }
-    }
-
-    fn of_run(&mut self, event: &Event, at: Timestamp) {
-        let task = |task: &Option<TaskName>| {
-            task.iter().map(|task| ("surefoot.task", Attribute::Text(task.to_string()))).collect::<Attributes>()
-        };
-        match event {
-            Event::RollingBack { because, .. } => self.moment(at, "rolling back", task(because)),
-            Event::Stopping { because, by } => {
-                let by = by.iter().map(|by| ("surefoot.operator", Attribute::Text(by.clone())));
-                self.moment(at, "stopping", task(because).into_iter().chain(by).collect());
-            }
-            Event::Finishing { .. } => self.moment(at, "finally", Attributes::new()),
-            Event::Approved { step, by } => {
-                let facts = vec![("surefoot.step", step.as_str().into()), ("surefoot.operator", by.as_str().into())];
-                self.moment(at, "approved", facts);
-            }
-            Event::Cancelling { by } => self.moment(at, "cancelling", vec![("surefoot.operator", by.as_str().into())]),
-            Event::HostExcluded { host, fault } => {
-                let host = ("surefoot.host", host.as_str().into());
-                self.moment(at, "left out", [host].into_iter().chain(faulty(fault)).collect());
-            }
-            Event::FencedOff { fault } => {
-                if let Some(engine) = self.engines.last_mut() {
-                    engine.error = Some(fault.message.clone());
-                }
-            }
-            Event::RunEnded { outcome } => {
-                if let Some(engine) = self.engines.last_mut() {
-                    let word = labels::of_outcome(*outcome).0;
-                    engine.facts.push(("surefoot.outcome", word.into()));
-                    // What the operator has interrupted is no error.
-                    let good = matches!(outcome, Outcome::Done | Outcome::Interrupted);
-                    engine.error = (!good).then(|| word.to_owned());
-                }
-            }
-            _ => {}
-        }
+fn of_note(note: &TaskNote) -> &'static str {
+    match note {
+        TaskNote::Drifted { .. } | TaskNote::SetAside { .. } => "drifted",
+        TaskNote::Requeued => "again",
+        TaskNote::Resolved { .. } => "settled",
+        TaskNote::NotReverted { .. } => "kept",
     }
 }
 

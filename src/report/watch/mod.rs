@@ -8,18 +8,15 @@ mod parts;
 
 pub use parts::{Asked, Head, RunRow, Shown, Update, WatchFrame, WatchStep};
 
-use super::labels;
-use super::review::{PlannedRun, ReviewCollector, ReviewTask};
+use super::review::{PlannedRun, ReviewEvent, ReviewTask};
 use indexmap::IndexMap;
-use surefoot_engine::model::{Event, RunState, Stamped, TaskName, TaskRecord, TaskState};
-
-/// How `approve` announces its question.
-const ASKING: &str = "ask: ";
+use surefoot_engine::model::{Event, RunState, Stamped, TaskName};
+use surefoot_engine::view::{EnginePresence, RunHistory};
 
 /// What is watched of one run.
 #[derive(Default)]
 pub struct Watch {
-    collector: ReviewCollector,
+    history: RunHistory,
     /// None where the run's inputs are not to be had.
     known: Option<PlannedRun>,
     /// Counts changes, from 1.
@@ -28,7 +25,7 @@ pub struct Watch {
     all: u64,
     /// When each task last changed, and how many bytes its attempt has printed.
     tasks: IndexMap<TaskName, Touched>,
-    /// When each of the collector's moments came.
+    /// When each entry of the history's timeline came.
     moments: Vec<u64>,
 }
 
@@ -47,8 +44,8 @@ impl Watch {
     /// Takes in an event, and the state after it.
     pub fn event(&mut self, stamped: &Stamped, state: &RunState) {
         self.now += 1;
-        self.collector.event(stamped, state);
-        self.moments.resize(self.collector.moments().len(), self.now);
+        self.history.event(stamped, state);
+        self.moments.resize(self.history.timeline.len(), self.now);
         match &stamped.event {
             Event::Task { task, .. } => self.touch(task, |_| {}),
             Event::Approved { .. }
@@ -101,53 +98,32 @@ impl Watch {
     }
 
     /// What has changed after the change `since`; everything after 0.
-    pub fn since(&self, since: u64, state: &RunState) -> Update<'_> {
+    pub fn since(&self, since: u64, state: &RunState) -> Update {
         let whole = since < self.all;
         let changed = self.tasks.iter().enumerate().filter(|(_, (_, touched))| whole || touched.at > since);
         let shown = |(place, (name, touched)): (usize, (&TaskName, &Touched))| {
             let record = state.task(name)?;
-            let (spans, open) = self.collector.at_work(name);
-            Some(Shown::of(place, record, touched.printed, spans, open))
+            Some(Shown::of(place, record, touched.printed, &self.history, name))
         };
-        let moments = self.collector.moments().iter().zip(&self.moments);
+        let moments = self.history.timeline.iter().zip(&self.moments);
         Update {
             frame: whole.then(|| WatchFrame::of(state, self.known.as_ref())),
             tasks: changed.filter_map(shown).collect(),
-            moments: moments.filter(|(_, at)| whole || **at > since).map(|(moment, _)| moment).collect(),
+            moments: moments
+                .filter(|(_, at)| whole || **at > since)
+                .filter_map(|(entry, _)| ReviewEvent::of(entry))
+                .collect(),
         }
     }
 
     /// The run as a whole.
-    pub fn head(&self, state: &RunState) -> Head {
-        let plan = self.known.as_ref().map(|known| &known.plan);
-        let mut head = Head::of(state, plan);
-        let asks = |name: &TaskName| {
-            self.known.as_ref().and_then(|known| known.of(name)).is_some_and(|(step, _)| step.action == "approve")
-        };
-        let changing = state.in_flight().filter_map(|(name, record)| match &record.state {
-            TaskState::Changing { summary } if summary.starts_with(ASKING) && asks(name) => Some((name, summary)),
-            _ => None,
-        });
-        let asked = |(name, summary): (&TaskName, &String)| Asked {
-            step: name.step.clone(),
-            question: summary.strip_prefix(ASKING).unwrap_or(summary).to_owned(),
-        };
-        head.asks = changing.map(asked).collect();
-        head
+    pub fn head(&self, state: &RunState, engine: EnginePresence) -> Head {
+        Head::of(state, self.known.as_ref().map(|known| &known.plan), engine)
     }
 
     /// The whole account of one task; none where the run has no such task.
     pub fn task(&self, name: &TaskName, state: &RunState) -> Option<ReviewTask> {
         let planned = self.known.as_ref().and_then(|known| known.of(name));
-        Some(self.collector.task_of(name, state.task(name)?, planned, Vec::new()))
+        Some(ReviewTask::of(name, state.task(name)?, self.history.task(name), planned, Vec::new()))
     }
-}
-
-/// The class of a task's word in a page.
-fn class(record: &TaskRecord) -> (&'static str, &'static str) {
-    let word = match &record.state {
-        TaskState::Done { changed: true, .. } => "changed",
-        state => state.word(),
-    };
-    (word, labels::class(word))
 }

@@ -1,28 +1,29 @@
 //! What is sent to who watches, as JSON. Times are in milliseconds since 1970.
 
-use super::class;
-use crate::report::review::{PlannedRun, ReviewEvent, TaskSpan};
+use crate::report::page::{self, TaskCount};
+use crate::report::review::{PlannedRun, ReviewEvent, WorkSpan, work};
 use crate::report::{graph, labels};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::Serialize;
-use surefoot_engine::model::{RunId, RunState, StepId, TaskName, TaskRecord, TaskState};
+use surefoot_engine::model::{Outcome, RunId, RunState, StepId, TaskName, TaskOutcome, TaskRecord, TaskState};
 use surefoot_engine::plan::graph::{StepGraph, StepMark};
 use surefoot_engine::plan::{Plan, PlannedStep, PlannedUndo};
+use surefoot_engine::view::{EnginePresence, FailureGroup, PendingApproval, RunHistory, RunSummary};
 
 /// What has changed.
 #[derive(Serialize)]
-pub struct Update<'w> {
+pub struct Update {
     /// The tasks by name, where they are others than before; every task follows then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame: Option<WatchFrame>,
     pub tasks: Vec<Shown>,
     /// What has happened to the run as a whole, after what was told before.
-    pub moments: Vec<&'w ReviewEvent>,
+    pub moments: Vec<ReviewEvent>,
 }
 
 /// A run as a whole.
-#[derive(Default, PartialEq, Serialize)]
+#[derive(PartialEq, Serialize)]
 pub struct Head {
     pub run: String,
     pub runbook: String,
@@ -32,7 +33,9 @@ pub struct Head {
     /// The time of its last event.
     pub last: Option<i64>,
     /// How it ended; none where it has not.
-    pub end: Option<&'static str>,
+    pub end: Option<Outcome>,
+    /// How it is, in a few words.
+    pub status: &'static str,
     pub class: &'static str,
     /// Whether an engine is at work on it.
     pub engine: bool,
@@ -40,17 +43,30 @@ pub struct Head {
     pub stopping: bool,
     /// Who has it wait before its next step.
     pub paused: Option<String>,
-    /// It is being rolled back, or was.
-    pub back: bool,
+    /// What did not do its work, and why.
+    pub failures: Vec<Failed>,
+    /// What can be typed next.
+    pub next: Vec<String>,
     /// Questions that wait for an answer.
     pub asks: Vec<Asked>,
-    /// How many tasks are in each state.
+    /// How many tasks are in each state, by the journal's words.
     pub counts: IndexMap<&'static str, usize>,
+    /// The same as every display says it.
+    pub tally: Vec<TaskCount>,
     pub total: usize,
     /// How many of them have come to an end.
     pub over: usize,
     /// Hosts that it does without, and why.
     pub excluded: IndexMap<String, String>,
+}
+
+/// Tasks that failed alike.
+#[derive(PartialEq, Serialize)]
+pub struct Failed {
+    pub tasks: Vec<TaskName>,
+    pub outcome: TaskOutcome,
+    /// The cause in full.
+    pub text: String,
 }
 
 /// A step that asks.
@@ -111,11 +127,8 @@ pub struct Shown {
 }
 
 impl Head {
-    pub(super) fn of(state: &RunState, plan: Option<&Plan>) -> Head {
-        let mut counts = IndexMap::new();
-        state.tasks().for_each(|(_, record)| *counts.entry(class(record).0).or_default() += 1);
-        let numbers = state.counts();
-        let end = state.outcome.map(|outcome| labels::of_outcome(outcome).0);
+    pub(super) fn of(state: &RunState, plan: Option<&Plan>, engine: EnginePresence) -> Head {
+        let RunSummary { status, counts, progress, approvals, failures, next } = RunSummary::of(state, engine);
         Head {
             run: state.run.as_ref().map(ToString::to_string).unwrap_or_default(),
             runbook: state.runbook.clone(),
@@ -123,16 +136,37 @@ impl Head {
             operator: state.operator.clone(),
             started: state.started.map(Timestamp::as_millisecond),
             last: state.last.map(Timestamp::as_millisecond),
-            end,
-            class: labels::class_of_end(end),
+            end: state.outcome,
+            status: labels::of_status(status).0,
+            class: labels::class(status.class()),
+            engine: engine == EnginePresence::AtWork,
             stopping: state.stopping,
             paused: state.paused.as_ref().map(|pause| pause.by.clone()),
-            back: state.back.is_some(),
-            counts,
-            total: state.tasks().len(),
-            over: state.tasks().len() - numbers.pending - numbers.in_flight,
+            asks: approvals.into_iter().map(Asked::of).collect(),
+            failures: failures.iter().map(Failed::of).collect(),
+            next: next.iter().map(ToString::to_string).collect(),
+            counts: counts.by_outcome().map(|(outcome, count)| (outcome.name(), count)).collect(),
+            tally: page::tally(&counts),
+            total: progress.all,
+            over: progress.done,
             excluded: state.excluded.iter().map(|(host, fault)| (host.to_string(), fault.to_string())).collect(),
-            ..Head::default()
+        }
+    }
+}
+
+impl Asked {
+    fn of(PendingApproval { task, question, .. }: PendingApproval) -> Asked {
+        Asked { step: task.step, question }
+    }
+}
+
+impl Failed {
+    fn of(group: &FailureGroup) -> Failed {
+        let text = labels::fault(&group.fault, "");
+        Failed {
+            tasks: group.tasks.clone(),
+            outcome: group.outcome,
+            text: anstream::adapter::strip_str(&text).to_string(),
         }
     }
 }
@@ -177,24 +211,21 @@ fn planned(step: &PlannedStep) -> WatchStep {
 }
 
 impl Shown {
-    pub(super) fn of(
-        place: usize,
-        record: &TaskRecord,
-        printed: u64,
-        spans: &[TaskSpan],
-        open: Option<Timestamp>,
-    ) -> Shown {
-        let (word, class) = class(record);
-        let span = |span: &TaskSpan| (span.from.as_millisecond(), span.to.as_millisecond(), labels::class(span.end));
+    pub(super) fn of(place: usize, record: &TaskRecord, printed: u64, history: &RunHistory, name: &TaskName) -> Shown {
+        let outcome = record.state.outcome();
+        let bar = |span: WorkSpan| {
+            (span.from.as_millisecond(), span.to.as_millisecond(), labels::class(labels::of_attempt(span.end).1))
+        };
+        let is_open = record.state.is_in_flight();
         Shown {
             place,
-            word,
-            class,
+            word: outcome.name(),
+            class: labels::class(outcome),
             attempt: record.attempt,
             note: note(record),
             since: record.since.map(Timestamp::as_millisecond),
-            spans: spans.iter().map(span).collect(),
-            open: open.filter(|_| record.state.is_in_flight()).map(Timestamp::as_millisecond),
+            spans: history.task(name).map(work).unwrap_or_default().into_iter().map(bar).collect(),
+            open: history.at_work_since(name).filter(|_| is_open).map(Timestamp::as_millisecond),
             printed,
         }
     }
@@ -219,7 +250,8 @@ pub struct RunRow {
     pub operator: String,
     pub started: Option<i64>,
     pub last: Option<i64>,
-    pub end: Option<&'static str>,
+    pub end: Option<Outcome>,
+    pub status: &'static str,
     pub class: &'static str,
     pub engine: bool,
     pub total: usize,
@@ -229,12 +261,15 @@ pub struct RunRow {
 }
 
 impl RunRow {
-    pub fn of(run: &RunId, state: &RunState) -> RunRow {
-        let Head { runbook, operator, started, last, end, class, total, over, .. } = Head::of(state, None);
-        RunRow { run: run.to_string(), runbook, operator, started, last, end, class, total, over, ..RunRow::default() }
+    pub fn of(run: &RunId, state: &RunState, engine: EnginePresence) -> RunRow {
+        let Head { runbook, operator, started, last, end, status, class, engine, total, over, .. } =
+            Head::of(state, None, engine);
+        let (run, broken) = (run.to_string(), None);
+        RunRow { run, runbook, operator, started, last, end, status, class, engine, total, over, broken }
     }
 
     pub fn unreadable(run: &RunId, why: impl ToString) -> RunRow {
-        RunRow { run: run.to_string(), class: "bad", broken: Some(why.to_string()), ..RunRow::default() }
+        let status = "cannot be read";
+        RunRow { run: run.to_string(), status, class: "bad", broken: Some(why.to_string()), ..RunRow::default() }
     }
 }

@@ -7,6 +7,7 @@ use crate::support::program::Program;
 use crate::support::terminal::Terminal;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use surefoot::report::console::{Console, ConsoleRequest, ConsoleRun};
 use surefoot_engine::execute::Signals;
 use surefoot_engine::model::{Observer, RunState, Stamped};
@@ -56,7 +57,8 @@ async fn play(hosts: usize, trap: String, words: &str) {
     });
     let observers: Vec<Arc<dyn Observer>> = vec![console, Arc::new(Trap(in_engine))];
     let played = Stage { observers, ..stage }.play(vec![step("talk", &ACT, words), step("next", &ACT, "say x")]).await;
-    drop(open);
+    // Its last lines stand on the terminal before ours.
+    assert_eq!(open.close(Duration::from_secs(60)).await, None);
     eprintln!("it came to {:?}", played.result.unwrap());
 }
 

@@ -76,7 +76,7 @@ fn somebody_watches_a_run_approves_it_by_click_and_sees_it_end() {
 
     let mut run = begun(&program);
     browser.click("document.querySelector('.run a')");
-    browser.until(&state("waits for an answer"));
+    browser.until(&state("waiting for approval"));
     for (step, class) in [("look", "good"), ("mark", "change"), ("sure", "open"), ("grow", "idle")] {
         browser.until(&drawn(step, class));
     }

@@ -24,6 +24,8 @@ pub(super) async fn relay(
 /// Where nobody listens, or the answer is no, the question is dropped: that means no.
 async fn pass_on(mut question: Question, operator: mpsc::Sender<Question>, commits: Commits) {
     let (answer, given) = oneshot::channel();
+    let asked = What::Asked { task: question.task.clone(), question: question.text.clone() };
+    commits.post(asked).await;
     let copy = Question { task: question.task.clone(), text: question.text.clone(), answer };
     if operator.send(copy).await.is_err() {
         return;

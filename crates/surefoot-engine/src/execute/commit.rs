@@ -1,6 +1,6 @@
 //! How tasks hand their events to the driver.
 
-use crate::model::{StepId, TaskEvent};
+use crate::model::{StepId, TaskEvent, TaskName};
 use tokio::sync::{mpsc, oneshot};
 
 /// The run takes no such event any more: it is stopping, or over. The task ends without a word.
@@ -17,6 +17,11 @@ pub(super) struct CommitRequest {
 pub(super) enum What {
     /// Of the task with this index.
     Task(u32, TaskEvent),
+    /// A task waits for an answer.
+    Asked {
+        task: TaskName,
+        question: String,
+    },
     Approved {
         step: StepId,
         by: String,

@@ -323,6 +323,10 @@ impl<'p> Driver<'p> {
                 batch.committed.push(committed);
                 return;
             }
+            What::Asked { task, question } => {
+                batch.events.push(Event::Task { task, what: TaskEvent::Asked { question } });
+                return;
+            }
             What::Task(index, what) => (index, what),
         };
         let task = &self.program.tasks[index as usize];
@@ -341,7 +345,10 @@ impl<'p> Driver<'p> {
         }
         match what {
             TaskEvent::Started { .. } => drop(self.busy.insert(index)),
-            TaskEvent::Changing { .. } | TaskEvent::AfterImage { .. } | TaskEvent::SetAside { .. } => {}
+            TaskEvent::Changing { .. }
+            | TaskEvent::Asked { .. }
+            | TaskEvent::AfterImage { .. }
+            | TaskEvent::SetAside { .. } => {}
             TaskEvent::Retrying { .. } => {
                 self.busy.remove(&index);
                 self.pausing.insert(index);

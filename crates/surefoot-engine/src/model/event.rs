@@ -199,6 +199,7 @@ impl TaskEvent {
         match self {
             TaskEvent::Started { .. } => "started",
             TaskEvent::Changing { .. } => "changing",
+            TaskEvent::Asked { .. } => "asked",
             TaskEvent::AfterImage { .. } => "after_image",
             TaskEvent::Done { .. } => "done",
             TaskEvent::Retrying { .. } => "retrying",
@@ -231,6 +232,10 @@ pub enum TaskEvent {
         summary: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         undo: Option<Undo>,
+    },
+    /// It waits for somebody's answer. Its state does not change.
+    Asked {
+        question: String,
     },
     /// What its undo would write to, as this attempt has left it.
     AfterImage {

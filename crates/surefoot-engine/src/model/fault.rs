@@ -1,10 +1,11 @@
 //! A refusing world: what went wrong with a host, a command or a guard. Journaled; worded for people in `report`.
 
 use super::source::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
     /// No connection to the host could be made: nothing was done there.

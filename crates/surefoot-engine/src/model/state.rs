@@ -7,26 +7,11 @@ use super::event::{AcquiredLease, Event, Outcome, Stamped, TaskEvent};
 use super::fault::Fault;
 use super::id::{HostName, RunId, StepId, TaskName};
 use super::image::{Image, Images};
+use super::outcome::Counts;
 use super::task::{TaskRecord, TaskState};
 use indexmap::{IndexMap, IndexSet};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap};
-
-/// How many tasks are where. `changed` counts those done that changed something; they are in `done` too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Counts {
-    pub pending: usize,
-    pub in_flight: usize,
-    pub done: usize,
-    pub changed: usize,
-    pub failed: usize,
-    pub unknown: usize,
-    pub skipped: usize,
-    pub unreachable: usize,
-    pub undone: usize,
-    pub kept: usize,
-    pub stuck: usize,
-}
 
 /// A roll back.
 #[derive(Clone, Debug, PartialEq)]
@@ -205,7 +190,7 @@ impl RunState {
     fn reopen(&mut self, forward: bool, tasks: Option<&[TaskName]>, again: &[TaskName]) {
         (self.stopping, self.stopped_by, self.outcome, self.finish) = (false, None, None, None);
         self.paused = None;
-        self.tasks.values_mut().for_each(|task| task.drift = None);
+        self.tasks.values_mut().for_each(|task| (task.drift, task.question) = (None, None));
         for name in again {
             if let Some(task) = self.tasks.get_mut(name) {
                 task.rewind();
@@ -317,35 +302,6 @@ impl RunState {
 fn note_images(imaged: &mut ImagedTasks, place: usize, host: &HostName, images: &[Images]) {
     for thing in images.iter().flat_map(|images| images.keys()) {
         imaged.entry(host.clone()).or_default().entry(thing.clone()).or_default().insert(place);
-    }
-}
-
-impl Counts {
-    fn slot(&mut self, state: &TaskState) -> &mut usize {
-        match state {
-            TaskState::Pending => &mut self.pending,
-            TaskState::Done { .. } => &mut self.done,
-            TaskState::Failed { .. } => &mut self.failed,
-            TaskState::Unknown { .. } => &mut self.unknown,
-            TaskState::Skipped => &mut self.skipped,
-            TaskState::Unreachable => &mut self.unreachable,
-            TaskState::Undone { .. } => &mut self.undone,
-            TaskState::NotReverted { .. } => &mut self.kept,
-            TaskState::Stuck { .. } => &mut self.stuck,
-            TaskState::Running | TaskState::Changing { .. } | TaskState::Waiting { .. } | TaskState::Undoing { .. } => {
-                &mut self.in_flight
-            }
-        }
-    }
-
-    fn leave(&mut self, state: &TaskState) {
-        *self.slot(state) -= 1;
-        self.changed -= usize::from(matches!(state, TaskState::Done { changed: true, .. }));
-    }
-
-    fn enter(&mut self, state: &TaskState) {
-        *self.slot(state) += 1;
-        self.changed += usize::from(matches!(state, TaskState::Done { changed: true, .. }));
     }
 }
 

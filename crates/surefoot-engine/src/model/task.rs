@@ -4,6 +4,7 @@ use super::effect::Undo;
 use super::event::{DriftCheck, Outputs, SetAside, TaskEvent};
 use super::fault::Fault;
 use super::image::Images;
+use super::outcome::TaskOutcome;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
@@ -90,6 +91,8 @@ pub struct TaskRecord {
     pub aside: Vec<SetAside>,
     /// What a look at it found before the run was last resumed, where it is not as it was left.
     pub drift: Option<String>,
+    /// The question that it waits for an answer to.
+    pub question: Option<String>,
 }
 
 impl TaskRecord {
@@ -103,6 +106,8 @@ impl TaskRecord {
             (Running, TaskEvent::Changing { summary, .. }) => Changing { summary: summary.clone() },
             (Changing { summary }, TaskEvent::AfterImage { .. }) => Changing { summary: summary.clone() },
             (Running, TaskEvent::Done { changed: true, .. }) => return None,
+            // It may have ended just before its question came.
+            (state, TaskEvent::Asked { .. }) if self.attempt > 0 => state.clone(),
             (done @ Done { .. }, TaskEvent::DriftChecked { .. }) => done.clone(),
             // What was unknown may be found out from the record on its host.
             (_, TaskEvent::Done { changed, out, redacted }) if acting || self.is_unknown() => {
@@ -167,6 +172,11 @@ impl TaskRecord {
 
     /// Takes an event in that leads to `next`.
     pub(super) fn enter(&mut self, next: TaskState, what: &TaskEvent, at: Timestamp) {
+        if let TaskEvent::Asked { question } = what {
+            self.question = self.state.is_acting().then(|| question.clone());
+            return;
+        }
+        self.question = None;
         match what {
             // When it was done stays on record.
             TaskEvent::DriftChecked { found } => {
@@ -284,22 +294,31 @@ impl TaskRecord {
 }
 
 impl TaskState {
-    /// One word for it, as templates and reports say it.
-    pub fn word(&self) -> &'static str {
+    /// Where it is, without what goes with it.
+    pub fn outcome(&self) -> TaskOutcome {
         match self {
-            TaskState::Pending => "pending",
-            TaskState::Running => "running",
-            TaskState::Changing { .. } => "changing",
-            TaskState::Waiting { .. } => "waiting",
-            TaskState::Done { .. } => "done",
-            TaskState::Failed { .. } => "failed",
-            TaskState::Unknown { .. } => "unknown",
-            TaskState::Skipped => "skipped",
-            TaskState::Unreachable => "unreachable",
-            TaskState::Undoing { .. } => "undoing",
-            TaskState::Undone { .. } => "undone",
-            TaskState::NotReverted { .. } => "kept",
-            TaskState::Stuck { .. } => "stuck",
+            TaskState::Pending => TaskOutcome::Pending,
+            TaskState::Running => TaskOutcome::Running,
+            TaskState::Changing { .. } => TaskOutcome::Changing,
+            TaskState::Waiting { .. } => TaskOutcome::Waiting,
+            TaskState::Done { changed: true, .. } => TaskOutcome::Changed,
+            TaskState::Done { changed: false, .. } => TaskOutcome::Done,
+            TaskState::Failed { .. } => TaskOutcome::Failed,
+            TaskState::Unknown { .. } => TaskOutcome::Unknown,
+            TaskState::Skipped => TaskOutcome::Skipped,
+            TaskState::Unreachable => TaskOutcome::Unreachable,
+            TaskState::Undoing { .. } => TaskOutcome::Undoing,
+            TaskState::Undone { .. } => TaskOutcome::Undone,
+            TaskState::NotReverted { .. } => TaskOutcome::NotReverted,
+            TaskState::Stuck { .. } => TaskOutcome::Stuck,
+        }
+    }
+
+    /// One word for it, as templates and reports say it. Whether something was changed is told beside it.
+    pub fn word(&self) -> &'static str {
+        match self.outcome() {
+            TaskOutcome::Changed => TaskOutcome::Done.name(),
+            outcome => outcome.name(),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::journal::RunFolder;
 use crate::load::{NoticeKind, Notify, To, UserConfig, Webhook};
 use crate::model::{Observer, Outcome, RunState, Stamped, TaskName};
 use crate::secret::Masks;
+use crate::view::{Milestone, NextCommand};
 use delivery_log::DeliveryLog;
 use jiff::Timestamp;
 use notice::{Notice, NoticeContext, Rest};
@@ -106,7 +107,7 @@ impl Notifier {
 
     /// Of an event that was told already only this is taken in: who is at work.
     fn take(&self, stamped: &Stamped, state: &RunState, is_new: bool) {
-        let begun = notice::begun(&stamped.event, state);
+        let begun = Milestone::of(stamped, state).and_then(|milestone| notice::begun(&milestone, state));
         if let Some((about, _)) = &begun {
             *self.about() = about.clone();
         }
@@ -122,13 +123,13 @@ impl Notifier {
 
     /// A step waits until somebody approves it.
     pub fn waiting(&self, task: &TaskName, question: &str) {
-        let next = format!("surefoot approve {} {}", self.about().run, task.step);
+        let next = NextCommand::Approve { run: self.about().run.as_str().into(), step: task.step.clone() };
         self.notify(
             NoticeKind::Waiting,
             None,
             Timestamp::now(),
             format!("{} asks: {question}", task.step),
-            Rest::of_task(task, next),
+            Rest::of_task(task, &next),
         );
     }
 

@@ -2,6 +2,7 @@
 
 use crate::load::NoticeKind;
 use crate::model::{Event, HostName, Outcome, RunState, Stamped, TaskEvent, TaskName, TaskState};
+use crate::view::{EnginePresence, EngineStart, Milestone, NextCommand, next_commands};
 use indexmap::IndexSet;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -60,55 +61,51 @@ impl NoticeContext {
 }
 
 impl Rest {
-    pub fn of_task(task: &TaskName, next: String) -> Rest {
+    pub fn of_task(task: &TaskName, next: &NextCommand) -> Rest {
         let (step, host) = (Some(task.step.to_string()), Some(task.host.clone()));
-        Rest { step, host, next: Some(next), ..Rest::default() }
+        Rest { step, host, next: Some(next.to_string()), ..Rest::default() }
     }
 }
 
 /// The run as an engine has begun to work at it; none at other events.
-pub fn begun(event: &Event, state: &RunState) -> Option<(NoticeContext, &'static str)> {
-    match event {
-        Event::RunStarted { operator, .. } => Some((NoticeContext::of(state, operator), "started")),
-        Event::RunResumed { operator, forward: true, .. } => Some((NoticeContext::of(state, operator), "goes on")),
-        Event::RunResumed { operator, .. } => {
-            Some((NoticeContext::of(state, operator), "is taken up, to be rolled back or ended"))
-        }
-        _ => None,
-    }
+pub fn begun(milestone: &Milestone, state: &RunState) -> Option<(NoticeContext, &'static str)> {
+    let Milestone::EngineStarted(start) = milestone else { return None };
+    let how = match start {
+        EngineStart::Run { .. } => "started",
+        EngineStart::Resume { forward: true, .. } => "goes on",
+        EngineStart::Resume { .. } => "is taken up, to be rolled back or ended",
+    };
+    Some((NoticeContext::of(state, start.operator()), how))
 }
 
 /// What an event means to somebody who is not there: the moment, a sentence about the run, the rest.
 pub fn of(stamped: &Stamped, state: &RunState, exit_code: fn(Outcome) -> u8) -> Option<(NoticeKind, String, Rest)> {
-    let run = state.run.as_ref()?;
-    match &stamped.event {
-        Event::Stopping { because: Some(task), .. } => match &state.task(task)?.state {
+    if let Event::Task { task, what: TaskEvent::Unknown { fault } } = &stamped.event {
+        let resolve = NextCommand::Resolve { run: state.run.clone()?, task: task.clone() };
+        let text = format!("the outcome of {task} is unknown: {}", fault.message);
+        return Some((NoticeKind::Unknown, text, Rest::of_task(task, &resolve)));
+    }
+    of_run(&Milestone::of(stamped, state)?, state, exit_code)
+}
+
+fn of_run(milestone: &Milestone, state: &RunState, exit_code: fn(Outcome) -> u8) -> Option<(NoticeKind, String, Rest)> {
+    let show = NextCommand::Show { run: state.run.clone()? };
+    match milestone {
+        Milestone::Stopping { because: Some(task), .. } => match &state.task(task)?.state {
             TaskState::Failed { fault } => {
-                let next = format!("surefoot show {run}");
-                Some((NoticeKind::Failed, format!("{task} failed: {}", fault.message), Rest::of_task(task, next)))
+                let text = format!("{task} failed: {}", fault.message);
+                Some((NoticeKind::Failed, text, Rest::of_task(task, &show)))
             }
             // That is told by itself.
             _ => None,
         },
-        Event::Task { task, what: TaskEvent::Unknown { fault } } => {
-            let next = resolve_command(run.as_str(), task);
-            Some((
-                NoticeKind::Unknown,
-                format!("the outcome of {task} is unknown: {}", fault.message),
-                Rest::of_task(task, next),
-            ))
+        Milestone::Ended { outcome } => {
+            let next = next_commands(state, EnginePresence::Gone).first().map(ToString::to_string);
+            let (exit_code, text) = (Some(exit_code(*outcome)), sentence(*outcome).to_owned());
+            Some((NoticeKind::Ended, text, Rest { outcome: Some(*outcome), exit_code, next, ..Rest::default() }))
         }
-        Event::RunEnded { outcome } => {
-            let rest = Rest {
-                outcome: Some(*outcome),
-                exit_code: Some(exit_code(*outcome)),
-                next: next(*outcome, state),
-                ..Rest::default()
-            };
-            Some((NoticeKind::Ended, sentence(*outcome).to_owned(), rest))
-        }
-        Event::FencedOff { fault } => {
-            let rest = Rest { next: Some(format!("surefoot show {run}")), ..Rest::default() };
+        Milestone::FencedOff { fault } => {
+            let rest = Rest { next: Some(show.to_string()), ..Rest::default() };
             Some((NoticeKind::Ended, format!("this engine does nothing more: {}", fault.message), rest))
         }
         _ => None,
@@ -124,23 +121,4 @@ fn sentence(outcome: Outcome) -> &'static str {
         Outcome::RolledBack => "rolled back",
         Outcome::Stuck => "rolled back in part",
     }
-}
-
-/// The next command, where there is one to think of.
-fn next(outcome: Outcome, state: &RunState) -> Option<String> {
-    let run = state.run.as_ref()?;
-    match outcome {
-        Outcome::RolledBack if state.spared().next().is_some() => Some(format!("surefoot resume {run}")),
-        Outcome::Done | Outcome::RolledBack => None,
-        Outcome::Failed | Outcome::Interrupted => Some(format!("surefoot resume {run}")),
-        Outcome::Unknown => {
-            let (task, _) = state.tasks().find(|(_, record)| record.is_unknown())?;
-            Some(resolve_command(run.as_str(), task))
-        }
-        Outcome::Stuck => Some(format!("surefoot show {run}")),
-    }
-}
-
-fn resolve_command(run: &str, task: &TaskName) -> String {
-    format!("surefoot settle {run} {task} done|undone")
 }

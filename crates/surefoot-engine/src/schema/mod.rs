@@ -13,6 +13,8 @@ pub use values::of_params;
 use crate::action::ActionRegistry;
 use crate::load::Shape;
 use form::Definitions;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value as Json, json};
 
 /// The version of all schemas: raised where a file that was right before is no longer.
@@ -28,6 +30,12 @@ pub fn of_shape(actions: &ActionRegistry, shape: &'static Shape, name: &str) -> 
 /// The schema of a file of parameters for a runbook that is not known.
 pub fn any_params() -> Json {
     with_id("params", values::any_params())
+}
+
+/// The schema of what a command prints with `--json`, from its type.
+pub fn of_output<T: JsonSchema>(name: &str) -> Json {
+    let schema = SchemaSettings::draft07().for_serialize().into_generator().into_root_schema_for::<T>();
+    with_id(name, schema.to_value())
 }
 
 /// With a name and a version of its own, wherever the file is.

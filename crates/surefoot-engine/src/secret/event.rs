@@ -42,6 +42,7 @@ impl Masks {
                 let masked = Arc::new(self.map((*out).clone()));
                 TaskEvent::Done { changed, redacted: redacted || masked != out, out: masked }
             }
+            TaskEvent::Asked { question } => TaskEvent::Asked { question: self.text(question) },
             TaskEvent::Retrying { attempt, fault } => TaskEvent::Retrying { attempt, fault: self.fault(fault) },
             TaskEvent::Failed { fault } => TaskEvent::Failed { fault: self.fault(fault) },
             TaskEvent::Unknown { fault } => TaskEvent::Unknown { fault: self.fault(fault) },

@@ -2,7 +2,6 @@
 
 import { clock, date, el, say, span } from "./dom.js";
 import { stream } from "./server.js";
-import { state } from "./runs.js";
 import { steps } from "./steps.js";
 import { timeline } from "./timeline.js";
 import { approval, forEngine } from "./control.js";
@@ -51,8 +50,9 @@ function head(main, seen) {
   const [numbers, tally, about] = [el("span"), el("ul", { class: "tally" }), el("p", { class: "soft" })];
   const notices = el("div", { role: "status", "aria-live": "polite" });
   const [acts, asks] = [el("div", { class: "acts" }), el("div", { role: "status" })];
-  let [offered, asked] = ["", ""];
-  main.append(el("div", { class: "title" }, title, badge, acts), summary, about, asks, notices, el("div", { class: "far" }, progress, numbers), tally);
+  const failures = el("div", { role: "status" });
+  let [offered, asked, failed] = ["", "", ""];
+  main.append(el("div", { class: "title" }, title, badge, acts), summary, about, asks, failures, notices, el("div", { class: "far" }, progress, numbers), tally);
   const tick = () => {
     if (seen.head) say(numbers, `${seen.head.over} of ${seen.head.total} tasks · ${span(elapsed(seen))}`);
   };
@@ -60,15 +60,15 @@ function head(main, seen) {
     tick,
     update() {
       const { head } = seen;
-      document.title = `${head.runbook}: ${state(head)}`;
+      document.title = `${head.runbook}: ${head.status}`;
       say(title, head.runbook);
-      say(badge, state(head));
+      say(badge, head.status);
       badge.className = `badge ${head.class}`;
       say(summary, head.summary);
       progress.max = head.total || 1;
       progress.value = head.over;
       progress.className = head.class;
-      const counts = Object.entries(head.counts).map(([word, count]) => el("li", {}, el("b", { class: colour(seen, word) }, String(count)), word));
+      const counts = head.tally.map(({ count, what, class: kind }) => el("li", {}, el("b", { class: kind }, String(count)), what));
       tally.replaceChildren(...counts);
       say(about, [`run ${head.run}`, `by ${head.operator}`, head.started && date(head.started), leftOut(head)].filter(Boolean).join(" · "));
       notices.replaceChildren(...notes(seen).map((text) => el("p", { class: "notice" }, text)));
@@ -77,7 +77,9 @@ function head(main, seen) {
       if (offers !== offered) acts.replaceChildren(...forEngine(seen).filter(Boolean));
       const questions = JSON.stringify(head.asks);
       if (questions !== asked) asks.replaceChildren(...head.asks.map((question) => asking(seen, question)));
-      [offered, asked] = [offers, questions];
+      const causes = JSON.stringify([head.failures, head.next]);
+      if (causes !== failed) failures.replaceChildren(...head.failures.map(failure), ...leadingOn(head));
+      [offered, asked, failed] = [offers, questions, causes];
       tick();
     },
   };
@@ -88,8 +90,16 @@ function asking(seen, asked) {
   return el("div", { class: "notice ask" }, el("p", {}, el("b", {}, `${asked.step} asks`)), el("p", {}, asked.question), hint);
 }
 
-function colour(seen, word) {
-  return seen.tasks.find((task) => task.word === word)?.class ?? "idle";
+/** Tasks that failed alike, and why. */
+function failure({ tasks, outcome, text }) {
+  const named = tasks.slice(0, 8).join(", ") + (tasks.length > 8 ? ` and ${tasks.length - 8} more` : "");
+  return el("div", { class: "notice failure" }, el("p", {}, el("b", {}, outcome), ` ${named}`), el("pre", {}, text));
+}
+
+/** The commands that lead on, where nobody is at work on the run. */
+function leadingOn(head) {
+  if (head.engine || !head.next.length) return [];
+  return [el("p", { class: "soft" }, "Next: ", ...head.next.slice(0, 3).flatMap((command) => [el("code", {}, command), " "]))];
 }
 
 function leftOut(head) {
@@ -101,7 +111,7 @@ function notes({ head, broken, noInputs }) {
   const notes = [];
   if (broken) notes.push(`The record cannot be read on: ${broken}`);
   if (noInputs) notes.push(`The order of its steps and its rollback are not known: ${noInputs}`);
-  if (!head.end && !head.engine) notes.push(`No engine is at work on this run: \`surefoot resume ${head.run}\` goes on with it.`);
+  if (!head.end && !head.engine) notes.push("The engine of this run crashed or was killed.");
   if (head.paused) notes.push(`${head.paused} has it wait before its next step.`);
   return notes;
 }

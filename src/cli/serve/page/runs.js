@@ -29,7 +29,7 @@ function row({ run }) {
       const took = run.last && run.started ? span(run.last - run.started) : "";
       const facts = [`${run.over} of ${run.total}`, took, run.operator && `by ${run.operator}`, run.started && date(run.started)];
       say(title, run.runbook || "not begun");
-      say(badge, run.broken ? "cannot be read" : state(run));
+      say(badge, run.status);
       say(about, run.broken ?? facts.filter(Boolean).join(" · "));
       badge.className = `badge ${run.class}`;
       progress.className = run.class;
@@ -38,14 +38,4 @@ function row({ run }) {
       progress.setAttribute("aria-label", `${run.over} of ${run.total} tasks`);
     },
   };
-}
-
-/** How a run is, in a few words. */
-export function state(run) {
-  if (run.end) return run.end;
-  if (!run.engine) return "no engine";
-  if (run.asks?.length) return "waits for an answer";
-  if (run.paused) return "paused";
-  if (run.back) return "rolling back";
-  return run.stopping ? "stopping" : "running";
 }

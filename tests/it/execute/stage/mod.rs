@@ -198,6 +198,7 @@ impl Played {
             .map(|what| match what {
                 TaskEvent::Started { .. } => "started",
                 TaskEvent::Changing { .. } => "changing",
+                TaskEvent::Asked { .. } => "asked",
                 TaskEvent::AfterImage { .. } => "left",
                 TaskEvent::SetAside { .. } => "set aside",
                 TaskEvent::Done { .. } => "done",

@@ -182,7 +182,7 @@ fn a_resumed_run_opens_what_had_only_looked_and_no_act_of_unknown_end() {
     assert!(next(&mut state, resume(true, &["b@h"])).is_err());
     next(&mut state, resume(true, &["a@h"])).unwrap();
     assert_eq!(state.task(&name("a@h")).unwrap().state, TaskState::Pending);
-    assert_eq!(state.counts(), Counts { pending: 1, in_flight: 1, ..Counts::default() });
+    assert_eq!(state.counts(), Counts { pending: 1, changing: 1, ..Counts::default() });
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn it_tells_what_is_in_flight_and_counts() {
     task(&mut state, "a@h", changing(1)).unwrap();
     task(&mut state, "a@h", done(true)).unwrap();
     assert_eq!(state.in_flight().count(), 1);
-    assert_eq!(state.counts(), Counts { in_flight: 1, done: 1, changed: 1, ..Counts::default() });
+    assert_eq!(state.counts(), Counts { running: 1, done: 1, changed: 1, ..Counts::default() });
     assert_eq!(state.of_step("a").count(), 1);
     assert_eq!(state.elapsed(), SignedDuration::from_secs(4));
     assert_eq!(state.task(&name("a@h")).unwrap().took(), Some(SignedDuration::from_secs(2)));
