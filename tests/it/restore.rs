@@ -12,6 +12,7 @@ mod guards;
 mod layouts;
 mod middle;
 mod report;
+mod revisions;
 mod scene;
 mod traps;
 mod undone;
