@@ -33,6 +33,15 @@ fn bytes(location: &Location) -> Result<Vec<u8>, (&'static str, String)> {
     })
 }
 
+/// The folder of a file, absolute.
+pub(super) fn folder(path: &Path) -> PathBuf {
+    absolute(path).parent().unwrap_or(Path::new("/")).to_owned()
+}
+
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// Sees to it that nothing of a text is shown unless one of these keys stands at the beginning of one of its lines: it may be
 /// a key, or a list of passwords, that was named by mistake.
 pub(super) fn show_only_with(file: FileId, keys: &[&str], sources: &mut Sources) {

@@ -1,8 +1,14 @@
 //! Parameters and roles, as a file of ours gives them.
 
-use super::GivenParameter;
-use super::node::{Node, NodeValue};
+use super::node::{Node, NodeKey, NodeValue};
 use crate::model::Diagnostic;
+
+/// Parameters as they were given for one run; later ones win over earlier ones.
+#[derive(Clone, Debug)]
+pub struct GivenParameter {
+    pub key: NodeKey,
+    pub value: Node,
+}
 
 /// A map of parameters, as they are given.
 pub fn given(node: &Node) -> Vec<GivenParameter> {

@@ -24,7 +24,7 @@ mod yaml;
 pub use config::{CONFIG, NoticeKind, Notify, To, UserConfig, Webhook};
 pub use fields::{Fields, unknown_key};
 pub use format::{Unformatted, formatted};
-pub use given::{binds, given};
+pub use given::{GivenParameter, binds, given};
 pub use hint::{closest, did_you_mean, suggested};
 pub use inventory::{HostEntry, INVENTORY, Inventory, LoadedInventory};
 pub use node::{Node, NodeKey, NodeValue};
@@ -35,8 +35,9 @@ pub use used::{ACTIONS, Copies, Library, action_files, uses};
 
 use crate::catalog::{Catalog, Choice, Found, Identity, Location, Source};
 use crate::model::{Diagnostic, FileId, Sources, Span};
+use file::folder;
 use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use used::Lookup;
 
 /// A runbook as it was written: one map, unchecked.
@@ -64,13 +65,6 @@ impl Document {
         };
         Identity { source: self.source.clone(), sha256 }
     }
-}
-
-/// Parameters as they were given for one run; later ones win over earlier ones.
-#[derive(Clone, Debug)]
-pub struct GivenParameter {
-    pub key: NodeKey,
-    pub value: Node,
 }
 
 /// What a word of the command line stands for.
@@ -196,12 +190,4 @@ pub fn argument(text: &str, sources: &mut Sources) -> Result<GivenParameter, Vec
 
 fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn folder(path: &Path) -> PathBuf {
-    absolute(path).parent().unwrap_or(Path::new("/")).to_owned()
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

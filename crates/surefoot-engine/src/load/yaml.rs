@@ -3,9 +3,10 @@
 //! YAML 1.2, and less of it: no anchors, aliases, merge keys or tags of one's own, keys are text and unique, one
 //! document. `yes`, `no`, `on` and `off` are text. Files of Ansible's are read as it reads them, by YAML 1.1.
 
+use super::given::GivenParameter;
 use super::node::{Node, NodeKey, NodeValue};
 use super::texts::FileTexts;
-use super::{GivenParameter, refusal, scalar};
+use super::{refusal, scalar};
 use crate::model::{Diagnostic, FileId, Span};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, Spanned};

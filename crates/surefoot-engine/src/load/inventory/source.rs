@@ -14,7 +14,9 @@
 use super::ansible::{self, Said};
 use super::keys::INVENTORY;
 use super::{Inventory, decode, program, ssh, terraform};
-use crate::load::{Node, NodeValue, file, folder, node, yaml};
+use crate::load::file::folder;
+use crate::load::node::{Node, NodeValue};
+use crate::load::{file, node, yaml};
 use crate::model::{Diagnostic, FileId, Severity, Sources, Span};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -66,7 +68,7 @@ fn text_of(given: &Path, sources: &mut Sources) -> Result<FileId, Vec<Diagnostic
             shell
         }
         None if is_program(given) => {
-            let mut program = Command::new(crate::load::absolute(given));
+            let mut program = Command::new(crate::load::file::absolute(given));
             program.arg("--list");
             program
         }

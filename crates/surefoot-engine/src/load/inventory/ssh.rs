@@ -4,7 +4,8 @@
 //! which those that fit nothing are passed over. How a host is reached is left to ssh itself.
 
 use super::is_name;
-use crate::load::{Node, NodeKey, NodeValue, file};
+use crate::load::file;
+use crate::load::node::{Node, NodeKey, NodeValue};
 use crate::model::{Diagnostic, Sources, Span};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ const DEEPEST: usize = 16;
 /// Reads the user's own config, or the one that is given, with the files that it includes.
 pub(super) fn read(config: &str, sources: &mut Sources) -> Result<(Node, Vec<Diagnostic>), Vec<Diagnostic>> {
     let own = std::env::home_dir().unwrap_or_default().join(".ssh");
-    let path = if config.is_empty() { own.join("config") } else { crate::load::absolute(Path::new(config)) };
+    let path = if config.is_empty() { own.join("config") } else { crate::load::file::absolute(Path::new(config)) };
     let mut reader = SshConfigReader { folder: own, hosts: Vec::new(), warnings: Vec::new() };
     reader.file(&path, 0, sources)?;
     let Some(whole) = reader.hosts.first().map(|host| host.span) else {

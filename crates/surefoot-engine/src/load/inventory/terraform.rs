@@ -4,7 +4,7 @@
 //! reads them. Without any, machines of the known providers are hosts, each in the group of its resource's name.
 
 use super::ansible::Said;
-use crate::load::{Node, NodeKey, NodeValue};
+use crate::load::node::{Node, NodeKey, NodeValue};
 use crate::model::{Diagnostic, Span};
 
 /// A kind of machine, and where its name and its addresses stand in the attributes; the first that is there counts.

@@ -1,7 +1,7 @@
 //! Templates in the variables that say how a host is reached: `ansible_host: "{{ ip }}"`.
 
-use super::{AnsibleVars, Said};
-use crate::load::{Node, NodeValue};
+use super::said::{AnsibleVars, Said};
+use crate::load::node::{Node, NodeValue};
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use serde_json::{Map, Value as Json};

@@ -1,6 +1,6 @@
 //! `group_vars` and `host_vars`: variables in files of their own, beside the inventory.
 
-use super::AnsibleVars;
+use super::said::AnsibleVars;
 use super::tree::vars_of;
 use crate::load::{file, yaml};
 use crate::model::{Diagnostic, Sources, Span};

@@ -1,7 +1,8 @@
 //! The INI form: `[group]`, `[group:children]`, `[group:vars]`, and a host with its variables on each line.
 
-use super::{Said, python, range};
-use crate::load::{Node, NodeKey, NodeValue};
+use super::said::Said;
+use super::{python, range};
+use crate::load::node::{Node, NodeKey, NodeValue};
 use crate::model::{Diagnostic, FileId, Span};
 use std::net::Ipv6Addr;
 

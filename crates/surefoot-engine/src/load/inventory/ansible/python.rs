@@ -2,7 +2,7 @@
 //!
 //! Of its own, since the library for it takes `010` for a number and brings a parser generator and seven more crates.
 
-use crate::load::{Node, NodeKey, NodeValue};
+use crate::load::node::{Node, NodeKey, NodeValue};
 use crate::model::Span;
 use serde_json::Number;
 use std::iter::Peekable;

@@ -1,9 +1,10 @@
 //! How a host is reached: Ansible's variables to the native keys.
 
 use super::evaluate::Evaluator;
-use super::{AnsibleVars, Said, ssh_args};
+use super::said::{AnsibleVars, Said};
+use super::ssh_args;
 use crate::load::inventory::is_name;
-use crate::load::{Node, NodeKey, NodeValue};
+use crate::load::node::{Node, NodeKey, NodeValue};
 use crate::model::{Diagnostic, HostName, Sources, Span};
 use crate::world::is_fixed_option;
 use indexmap::IndexMap;

@@ -1,7 +1,8 @@
 //! The YAML form, and the JSON that a program prints: groups with their `hosts`, `children` and `vars`.
 
-use super::{AnsibleVars, Said, range};
-use crate::load::{Node, NodeKey, NodeValue};
+use super::range;
+use super::said::{AnsibleVars, Said};
+use crate::load::node::{Node, NodeKey, NodeValue};
 use crate::model::{Diagnostic, Sources};
 
 /// Reads a tree. In YAML `hosts` and `children` are maps; a program gives lists, and variables under `_meta`.
