@@ -69,7 +69,7 @@ impl Catalog {
     /// The runbook of a name. With `builtin:` before it, the one in the program.
     pub fn named(&self, name: &str) -> Option<Found> {
         match name.strip_prefix(location::BUILT_IN) {
-            Some(name) => built_in::named(name.strip_suffix(".yaml").unwrap_or(name)),
+            Some(name) => built_in_named(name.strip_suffix(".yaml").unwrap_or(name)),
             None => self.all_named(name).next(),
         }
     }
@@ -80,17 +80,24 @@ impl Catalog {
             let source = Source::SearchPath { folder: folder.clone(), name: name.to_owned() };
             path.is_file().then_some(Found { location: Location::File(path), source })
         });
-        in_folders.chain(built_in::named(name))
+        in_folders.chain(built_in_named(name))
     }
 
     /// Every name, once: the one that it stands for; sorted.
     pub fn all(&self) -> Vec<Found> {
         let mut names: Vec<String> = self.folders.iter().flat_map(|folder| names_below(folder)).collect();
-        names.extend(built_in::names());
+        names.extend(built_in::files().iter().filter_map(|path| name_of(path.to_str()?)));
         names.sort();
         names.dedup();
         names.iter().filter_map(|name| self.named(name)).collect()
     }
+}
+
+/// The runbook in the program that has a name.
+fn built_in_named(name: &str) -> Option<Found> {
+    let path = PathBuf::from(format!("{name}.yaml"));
+    (is_runbook(path.to_str()?) && built_in::read(&path).is_some())
+        .then(|| Found { location: Location::BuiltIn(path), source: Source::built_in(name) })
 }
 
 impl Found {

@@ -25,29 +25,19 @@ mod trace;
 mod validate;
 
 pub use judge::Mismatch;
-pub use runner::{Played, play};
+pub use runner::{Played, PreparedCase, play};
 pub use shapes::{ANSWER, CASE, EXPECT, TEST, THEN};
 pub use suite::{Suite, TestCase};
 
 use crate::action::ActionRegistry;
 use crate::catalog::{Catalog, Found, Location};
 use crate::check::{self, ParamType, Runbook};
-use crate::compile::Program;
-use crate::load::{self, GivenParameter, did_you_mean};
+use crate::load::{self, GivenParameter};
 use crate::model::{Diagnostic, Severity, Sources, Span};
 use crate::secret::{LONGEST, SHORTEST, Secret};
 use crate::session::{bound, checked};
-use indexmap::IndexMap;
 use std::path::Path;
 use std::sync::Arc;
-
-/// A case that can be played.
-pub struct PreparedCase {
-    pub case: TestCase,
-    pub program: Arc<Program>,
-    /// What the runbook's secrets are in this case: made up.
-    pub secrets: IndexMap<String, Secret>,
-}
 
 /// Reads a test file and the runbook that it tests; every mistake in either, or its cases. Secrets that it makes up are
 /// concealed in the sources.
@@ -129,20 +119,5 @@ fn secret(given: &GivenParameter, sources: &Sources) -> Result<(String, Secret),
             let message = format!("the secret `{name}` is made up here: a text of {SHORTEST} bytes or more");
             Err(Diagnostic::error("E0604", given.value.span, message).redact())
         }
-    }
-}
-
-/// A name that is not known, with those that are.
-fn unknown<'n>(
-    code: &'static str,
-    span: Span,
-    message: String,
-    wrong: &str,
-    known: impl IntoIterator<Item = &'n str> + Clone,
-) -> Diagnostic {
-    let problem = Diagnostic::error(code, span, message);
-    match did_you_mean(wrong, known) {
-        Some(help) => problem.help(help),
-        None => problem,
     }
 }

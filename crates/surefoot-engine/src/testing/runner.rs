@@ -1,11 +1,10 @@
 //! Plays a case: the engine itself, stage after stage, in paused time.
 
-use super::PreparedCase;
 use super::action::actions;
 use super::fixtures::Fixtures;
 use super::host::ScriptedHost;
 use super::judge::{Judge, Mismatch};
-use super::suite::{Act, ExpectedOutcome, TestStage};
+use super::suite::{Act, ExpectedOutcome, TestCase, TestStage};
 use super::trace::{Story, Witness};
 use super::validate::checkpoint;
 use crate::action::Question;
@@ -19,6 +18,14 @@ use indexmap::IndexMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::mpsc;
+
+/// A case that can be played.
+pub struct PreparedCase {
+    pub case: TestCase,
+    pub program: Arc<Program>,
+    /// What the runbook's secrets are in this case: made up.
+    pub secrets: IndexMap<String, Secret>,
+}
 
 /// A case that was played.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! What a case says of steps, hosts and outputs, held against the program that it plays.
 
 use super::suite::{Act, Answers, Expected, Reply, StubbedAnswer, TaskPattern, TestCase};
-use super::unknown;
 use crate::action::TestMode;
 use crate::check::{RollPart, Step};
 use crate::compile::{Program, Task};
+use crate::load::did_you_mean;
 use crate::model::{Diagnostic, Effect, HostName, Span};
 use serde_json::Value as Json;
 
@@ -165,5 +165,20 @@ fn unanswerable(step: &Step, key: &str) -> Option<&'static str> {
         }
         (_, "took_effect") if step.reconcile.is_none() => Some("and it has no `reconcile`"),
         _ => None,
+    }
+}
+
+/// A name that is not known, with those that are.
+fn unknown<'n>(
+    code: &'static str,
+    span: Span,
+    message: String,
+    wrong: &str,
+    known: impl IntoIterator<Item = &'n str> + Clone,
+) -> Diagnostic {
+    let problem = Diagnostic::error(code, span, message);
+    match did_you_mean(wrong, known) {
+        Some(help) => problem.help(help),
+        None => problem,
     }
 }
