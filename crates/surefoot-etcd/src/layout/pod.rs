@@ -105,7 +105,9 @@ async fn with_config_file(cx: &Cx<'_>, pod: &Pod, settings: EtcdSettings) -> Res
 
 pub fn parse(path: &str, text: &str) -> Result<(Pod, EtcdSettings), Fault> {
     let no_pod = |why: String| Fault::value(format!("{path} is no manifest of an etcd")).detail(why);
-    let manifest: Manifest = serde_saphyr::from_str(text).map_err(|error| no_pod(error.to_string()))?;
+    // By way of JSON: code for each type is large for YAML, and small for JSON.
+    let tree: serde_json::Value = serde_saphyr::from_str(text).map_err(|error| no_pod(error.to_string()))?;
+    let manifest: Manifest = serde_json::from_value(tree).map_err(|error| no_pod(error.to_string()))?;
     let count = manifest.spec.containers.len();
     let [container] = <[Container; 1]>::try_from(manifest.spec.containers)
         .map_err(|_| no_pod(format!("it has {count} containers, not one")))?;

@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 
 /// What the whole program knows of versions.
 pub static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    serde_saphyr::from_str(include_str!("table.yaml")).expect("the table in the program is well-formed")
+    let tree: serde_json::Value = serde_saphyr::from_str(include_str!("table.yaml")).expect("the table is YAML");
+    serde_json::from_value(tree).expect("the table in the program is well-formed")
 });
 
 #[derive(Debug, Deserialize)]
