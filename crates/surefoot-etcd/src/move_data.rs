@@ -102,8 +102,7 @@ done
 
 impl Action for MoveData {
     const NAME: &'static str = "etcd.move_data";
-    const EXAMPLE: &'static str =
-        "on: members\netcd.move_data: { from: /var/lib/etcd, to: \"/var/lib/etcd/before-{{ run.id }}\", fixed: true, missing: ok }";
+    const EXAMPLE: &'static str = "on: members\netcd.move_data: { from: /var/lib/etcd, to: \"/var/lib/etcd/before-{{ run.id }}\", fixed: true, missing: ok }";
     const EFFECT: Effect = Effect::Idempotent;
     const UNDO: UndoSupport = UndoSupport::Supported("moves them back");
     type Out = MovedData;
