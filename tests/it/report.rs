@@ -65,6 +65,7 @@ fn what_is_wrong_is_told_with_its_limit_and_what_mends_it() {
         let expected = [
             "fail cluster members that answer",
             "fail cluster members that may be lost",
+            &format!("fail {down} answers"),
             "unknown cluster same data",
             "unknown cluster newest backup",
             "unknown cluster last verified restore",
