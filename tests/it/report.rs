@@ -69,6 +69,7 @@ fn what_is_wrong_is_told_with_its_limit_and_what_mends_it() {
             "unknown cluster same data",
             "unknown cluster newest backup",
             "unknown cluster last verified restore",
+            "warn cluster settings that a restart would change",
             "warn cluster timeouts and quotas alike",
             "warn cluster users",
             &format!("warn {first} mode of the data"),

@@ -63,30 +63,29 @@ fn bootstrapped(stem: &str) -> Site {
     site
 }
 
-/// A certificate and its key of the cluster's authority, which ended yesterday.
-fn ended(site: &Site, host: &LabName) -> (String, String) {
-    let read = |name: &str| std::fs::read_to_string(site.program.path(name)).unwrap();
-    let authority = KeyPair::from_pem(&read("pki/ca-key.pem")).unwrap();
-    let issuer = Issuer::from_ca_cert_pem(&read("pki/ca.pem"), &authority).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let names = [site.lab.address(host).unwrap().to_string(), "127.0.0.1".to_owned()];
-    let mut own = CertificateParams::new(names).unwrap();
-    own.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-    let now = SystemTime::now();
-    (own.not_before, own.not_after) = ((now - 366 * DAY).into(), (now - DAY).into());
-    (own.signed_by(&key, &issuer).unwrap().pem(), key.serialize_pem())
-}
-
-/// Their certificates end, and they are started anew.
-fn expire(site: &Site, hosts: &[LabName]) {
+/// Gives each host certificates of an authority in files of here, that end then, and starts them anew.
+fn certify(site: &Site, hosts: &[LabName], authority: &str, end: SystemTime) {
+    let read = |name: &str| std::fs::read_to_string(site.program.path(&format!("{authority}/{name}"))).unwrap();
+    let ca_key = KeyPair::from_pem(&read("ca-key.pem")).unwrap();
+    let issuer = Issuer::from_ca_cert_pem(&read("ca.pem"), &ca_key).unwrap();
     for host in hosts {
         for name in ["server", "peer", "client"] {
-            let (cert, key) = ended(site, host);
+            let key = KeyPair::generate().unwrap();
+            let names = [site.lab.address(host).unwrap().to_string(), "127.0.0.1".to_owned()];
+            let mut own = CertificateParams::new(names).unwrap();
+            own.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+            (own.not_before, own.not_after) = ((end - 366 * DAY).into(), end.into());
+            let cert = own.signed_by(&key, &issuer).unwrap().pem();
             site.write(host, &format!("{TLS}/{name}.pem"), "0644", "etcd", &cert);
-            site.write(host, &format!("{TLS}/{name}-key.pem"), "0600", "etcd", &key);
+            site.write(host, &format!("{TLS}/{name}-key.pem"), "0600", "etcd", &key.serialize_pem());
         }
     }
     hosts.iter().for_each(|host| drop(site.inside(host, "systemctl restart --no-block etcd")));
+}
+
+/// Their certificates ended yesterday.
+fn expire(site: &Site, hosts: &[LabName]) {
+    certify(site, hosts, "pki", SystemTime::now() - DAY);
 }
 
 fn certificates(site: &Site) -> Vec<String> {
@@ -141,4 +140,22 @@ fn one_member_with_ended_certificates_is_renewed_first_and_then_the_others() {
     site.run(&shipped("rotate-certs"), &ROTATE).done();
     assert_eq!(site.look(), before);
     assert!(old.iter().zip(&certificates(&site)).all(|(old, new)| old != new));
+}
+
+#[test]
+fn a_cluster_that_is_down_by_certificates_of_another_authority_gets_those_of_its_own() {
+    let site = bootstrapped("silauth");
+    let before = site.look();
+    let other = "runbook: authority\nsteps:\n  - { id: ca, tls.ca: { cert: other/ca.pem, key: other/ca-key.pem } }\n";
+    site.program.run(&site.program.write("authority.yaml", other), Vec::<String>::new()).done();
+    certify(&site, &site.members, "other", SystemTime::now() + DAY);
+    let ran = report(&site);
+    for host in &site.members {
+        let (cause, repair) = row(&ran, host);
+        assert!(cause.contains(&format!("{TLS}/peer.pem is of no authority in {TLS}/ca.pem")), "{cause}");
+        assert_eq!(repair, "surefoot run etcd/rotate-certs");
+    }
+    nobody_is_replaced(&ran);
+    site.run(&shipped("rotate-certs"), &ROTATE).done();
+    assert_eq!(site.look(), before);
 }
