@@ -21,7 +21,7 @@ fn hold(name: &str, program: &Program, words: &[&str]) {
 
 fn book(text: &str) -> Program {
     let program = Program::new();
-    program.write("book.yaml", &text.replace("$D", &program.path("").display().to_string().trim_end_matches('/')));
+    program.write("book.yaml", &text.replace("$D", program.path("").display().to_string().trim_end_matches('/')));
     program
 }
 
