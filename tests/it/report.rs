@@ -65,9 +65,11 @@ fn what_is_wrong_is_told_with_its_limit_and_what_mends_it() {
         let expected = [
             "fail cluster members that answer",
             "fail cluster members that may be lost",
+            &format!("fail {down} answers"),
             "unknown cluster same data",
             "unknown cluster newest backup",
             "unknown cluster last verified restore",
+            "warn cluster settings that a restart would change",
             "warn cluster timeouts and quotas alike",
             "warn cluster users",
             &format!("warn {first} mode of the data"),

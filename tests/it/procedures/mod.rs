@@ -16,6 +16,7 @@ mod recover_quorum;
 mod remove_member;
 mod replace_member;
 mod rotate_certs;
+mod silence;
 mod unsound;
 pub mod upgrade;
 mod users;

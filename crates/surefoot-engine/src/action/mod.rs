@@ -35,7 +35,7 @@ mod send;
 mod service;
 mod sh;
 pub mod systemd;
-mod tls;
+pub mod tls;
 mod unarchive;
 mod r#use;
 mod value;

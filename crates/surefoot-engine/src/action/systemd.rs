@@ -39,17 +39,32 @@ exec systemctl show --no-pager \
   -p LoadState,ActiveState,SubState,UnitFileState,FragmentPath,Result,ReloadResult,Type,MainPID,NeedDaemonReload,Job -- "$1"
 "#;
 
-/// First the line of the unit's last run that says why it ended, since what follows a panic is its stack, and what follows
-/// a wrong flag is a page of help; then the last lines.
-const JOURNAL: &str = r#"LC_ALL=C; export LC_ALL
+/// Finds the line of the unit's last run that says why it ended, since what follows a panic is its stack, and what follows
+/// a wrong flag is a page of help.
+macro_rules! find_cause {
+    ($then:literal) => {
+        concat!(
+            r#"LC_ALL=C; export LC_ALL
 show() { journalctl --no-pager --quiet -o short-iso "$@" 2>&1; }
 run=$(systemctl show -P InvocationID -- "$1" 2>/dev/null)
-last=$(show -n 15 -u "$1")
 lines=$(show -n 1000 ${run:+"_SYSTEMD_INVOCATION_ID=$run"} -u "$1")
 cause=$(printf '%s\n' "$lines" | grep -m 1 -iE '"level":"(fatal|panic)"|panic: |fatal error|[] :]fatal[] :]|not defined: |unknown flag|no space left')
 [ -n "$cause" ] || cause=$(printf '%s\n' "$lines" | grep -iE '"level":"(error|warn)".*"error":|[] :](error|failed)[] :]' | tail -n 1)
+"#,
+            $then
+        )
+    };
+}
+
+/// That line first, then the last ones.
+const JOURNAL: &str = find_cause!(
+    r#"last=$(show -n 15 -u "$1")
 case $last in *"$cause"*) ;; *) printf '%s\n' "$cause" | cut -c1-1000 ;; esac
-printf '%s\n' "$last""#;
+printf '%s\n' "$last""#
+);
+
+/// That line alone.
+const CAUSE: &str = find_cause!(r#"printf '%s\n' "$cause" | cut -c1-1000"#);
 
 impl UnitStatus {
     /// Looks at a unit. One that does not exist is no fault here: see [`Unit::load`].
@@ -121,6 +136,13 @@ pub async fn journal(cx: &Cx<'_>, name: &str) -> String {
         Ok(output) => output.text().into_owned(),
         Err(fault) => format!("its journal could not be read: {fault}"),
     }
+}
+
+/// The line of a unit's journal that says why its last run ended, else the last one that tells of an error; none where no
+/// line does, or the journal cannot be read. At most 1000 characters.
+pub async fn decisive_line(cx: &Cx<'_>, name: &str) -> Option<String> {
+    let output = cx.probe(Script::new(CAUSE).arg(name)).await.ok()?;
+    Some(output.text().trim().to_owned()).filter(|line| !line.is_empty())
 }
 
 #[cfg(test)]

@@ -11,3 +11,4 @@ mod validity;
 
 pub use ca::Ca;
 pub use cert::Cert;
+pub use reading::Certificate;

@@ -20,6 +20,7 @@ pub struct Certificate {
     pub is_ca: bool,
     pub server: bool,
     pub client: bool,
+    pub begins: Timestamp,
     pub expires: Timestamp,
     /// Its public key, as the bits of the key alone.
     pub public_key: Vec<u8>,
@@ -31,6 +32,13 @@ impl Certificate {
         let block = Pem::iter_from_buffer(pem.as_bytes()).next().ok_or_else(|| bad("it is empty".to_owned()))?;
         let der = block.map_err(|error| bad(error.to_string()))?.contents;
         read(&der).map_err(bad)
+    }
+
+    /// All certificates of a PEM text, in its order.
+    pub fn parse_all(pem: &str) -> Result<Vec<Certificate>, Fault> {
+        let bad = |why: String| Fault::value("it is no certificate in PEM").detail(why);
+        let blocks = Pem::iter_from_buffer(pem.as_bytes());
+        blocks.map(|block| read(&block.map_err(|error| bad(error.to_string()))?.contents).map_err(bad)).collect()
     }
 
     /// Whether the authority's key has signed it.
@@ -49,7 +57,7 @@ fn read(der: &[u8]) -> Result<Certificate, String> {
     let (_, own) = x509_parser::parse_x509_certificate(der).map_err(|error| error.to_string())?;
     let usage = own.extended_key_usage().map_err(|error| error.to_string())?.map(|usage| usage.value);
     let constraints = own.basic_constraints().map_err(|error| error.to_string())?;
-    let expires = Timestamp::from_second(own.validity().not_after.timestamp()).map_err(|error| error.to_string())?;
+    let time = |seconds: i64| Timestamp::from_second(seconds).map_err(|error| error.to_string());
     Ok(Certificate {
         name: own
             .subject()
@@ -62,7 +70,8 @@ fn read(der: &[u8]) -> Result<Certificate, String> {
         is_ca: constraints.is_some_and(|constraints| constraints.value.ca),
         server: usage.is_some_and(|usage| usage.server_auth),
         client: usage.is_some_and(|usage| usage.client_auth),
-        expires,
+        begins: time(own.validity().not_before.timestamp())?,
+        expires: time(own.validity().not_after.timestamp())?,
         public_key: own.public_key().subject_public_key.data.to_vec(),
         der: der.to_vec(),
     })
