@@ -12,13 +12,17 @@ use surefoot_engine::load::Inventory;
 /// It runs on the Python of Debian 12 and of Debian 13.
 const RELEASE: &str = "ansible-core==2.19.14";
 
-/// Ansible, installed once on this machine.
+/// Ansible, installed once for each Python: parts of it are compiled.
 fn ansible() -> PathBuf {
-    let folder = Path::new("/var/cache/surefoot/tools").join(RELEASE.replace("==", "-"));
+    let python = Command::new("python3").arg("--version").output().unwrap().stdout;
+    let python = String::from_utf8(python).unwrap().trim().replace(' ', "-");
+    let folder = Path::new("/var/cache/surefoot/tools").join(format!("{}-{python}", RELEASE.replace("==", "-")));
     if !folder.exists() {
         let part = tempfile::Builder::new().prefix("ansible").tempdir_in("/var/cache/surefoot").unwrap();
         let mut pip = Command::new("pip3");
         pip.args(["install", "--quiet", "--root-user-action=ignore", "--target"]).arg(part.path()).arg(RELEASE);
+        // Debian 13 asks for that even where nothing of the system is touched.
+        pip.env("PIP_BREAK_SYSTEM_PACKAGES", "1");
         assert!(pip.status().unwrap().success());
         fs::create_dir_all(folder.parent().unwrap()).unwrap();
         // Another test run may have been faster.

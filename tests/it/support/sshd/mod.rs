@@ -63,17 +63,17 @@ impl Sshd {
 
     /// Cuts every connection: its processes are killed, what they started is not.
     pub fn cut(&self) {
-        signal(&children(self.daemon.child.id()), Signal::KILL);
+        signal(&connections(self.daemon.child.id()), Signal::KILL);
     }
 
     /// Stops the connections that there are: they stand, and nothing moves on them any more.
     pub fn freeze(&self) {
-        signal(&children(self.daemon.child.id()), Signal::STOP);
+        signal(&connections(self.daemon.child.id()), Signal::STOP);
     }
 
     /// Ends it for good, with every connection.
     pub fn stop(&self) {
-        let connections = children(self.daemon.child.id());
+        let connections = connections(self.daemon.child.id());
         signal(&[self.daemon.child.id().cast_signed()], Signal::KILL);
         signal(&connections, Signal::KILL);
     }
@@ -112,12 +112,24 @@ fn signal(pids: &[i32], signal: Signal) {
     }
 }
 
-fn children(parent: u32) -> Vec<i32> {
+/// The processes of an sshd's connections. One has several since OpenSSH 9.8 (`sshd-session`), of which the last holds
+/// the connection; what they have started is none of them.
+fn connections(daemon: u32) -> Vec<i32> {
     let processes = fs::read_dir("/proc").expect("Linux").flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let is_child = |pid: &i32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)) == Some(parent.to_string().as_str())
-    };
-    pids.filter(is_child).collect()
+    let of_sshd: Vec<(i32, i32)> = pids.filter_map(|pid| Some((pid, parent_of_sshd(pid)?))).collect();
+    let mut found = vec![daemon.cast_signed()];
+    let mut at = 0;
+    while let Some(parent) = found.get(at).copied() {
+        found.extend(of_sshd.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        at += 1;
+    }
+    found.split_off(1)
+}
+
+/// The parent of a process, where that is one of sshd's.
+fn parent_of_sshd(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (name, rest) = stat.split_once('(')?.1.rsplit_once(") ")?;
+    rest.split(' ').nth(1)?.parse().ok().filter(|_| name.starts_with("sshd"))
 }
