@@ -117,7 +117,9 @@ fn hunks<'t>(base: &[&str], new: &'t [&'t str]) -> Vec<Hunk<'t>> {
     both.update_before(base.iter().copied());
     both.update_after(new.iter().copied());
     let range = |range: Range<u32>| range.start as usize..range.end as usize;
-    let diff = Diff::compute(Algorithm::Myers, &both);
+    let mut diff = Diff::compute(Algorithm::Myers, &both);
+    // Of a line that is added at the end, the line break before it is none of the addition.
+    diff.postprocess_no_heuristic(&both);
     diff.hunks().map(|hunk| Hunk { place: range(hunk.before), new: &new[range(hunk.after)] }).collect()
 }
 
@@ -147,6 +149,12 @@ mod tests {
         let (ours, old) = ("run --a=2 --b=1 --new\n", "run --a=1 --b=1\n");
         let theirs = "# theirs\nrun --a=2 --b=7 --new --c\n";
         assert_eq!(merged(ours, theirs, old).as_deref(), Some("# theirs\nrun --a=1 --b=7 --c\n"));
+    }
+
+    #[test]
+    fn a_line_at_the_end_goes_and_others_lines_around_it_stay() {
+        let (ours, theirs) = ("a=1\nh=430\n", "# theirs\na=1\nh=430\nt=1\n");
+        assert_eq!(merged(ours, theirs, "a=1\n").as_deref(), Some("# theirs\na=1\nt=1\n"));
     }
 
     #[test]
