@@ -109,10 +109,12 @@ fn summary(plan: &Plan) -> Vec<(&'static str, String)> {
         let flags: Vec<String> = asks.iter().map(|step| format!("--approve {step}")).collect();
         lines.push(("Asks", format!("at {}; without a terminal: {}", asks.join(", "), flags.join(" "))));
     }
-    lines.push(("Rollback", rollback(plan)));
+    if plan.steps.iter().any(changes_something) {
+        lines.push(("Rollback", rollback(plan)));
+    }
     let tally = plan.tally();
     if plan.looked {
-        lines.push(("Checks", format!("{} passed now, {} follow the changes", tally.checked, tally.checks_later)));
+        lines.push(("Checks", format!("{} passed now, {} during the run", tally.checked, tally.checks_later)));
     } else {
         lines.push(("Checks", "no host was looked at: what depends on hosts is open".to_owned()));
     }
@@ -299,31 +301,29 @@ fn is_quiet(step: &PlannedStep) -> bool {
     !changes_something(step) && !is_gate_choice(step) && step.checkpoint().is_none()
 }
 
-/// Steps that change nothing, by what becomes of all their tasks.
+/// Steps that change nothing, each by what a person must know first of its tasks. Those at which the run would stop are
+/// told before.
 fn others(plan: &Plan) -> Vec<(&'static str, Vec<&PlannedStep>)> {
-    let quiet = || plan.steps.iter().filter(|step| is_quiet(step));
-    let is_all = |wanted: Expectation| {
-        let fits = move |step: &&PlannedStep| {
-            let mut tasks = step.tasks.iter();
-            !step.tasks.is_empty() && tasks.all(|task| is(task, step, &[wanted, Expectation::Skipped]))
-        };
-        move |step: &&PlannedStep| fits(step) && step.tasks.iter().any(|task| is(task, step, &[wanted]))
+    let of = |wanted: Expectation| {
+        let first = |step: &PlannedStep| step.tasks.iter().filter_map(|task| task.expectation(step.effect)).min();
+        let fits = |step: &&PlannedStep| is_quiet(step) && !stops(step) && first(step) == Some(wanted);
+        plan.steps.iter().filter(fits).collect::<Vec<_>>()
     };
+    let unlooked = |step: &&PlannedStep| {
+        is_quiet(step) && !step.tasks.is_empty() && step.tasks.iter().all(|task| task.verdict.is_none())
+    };
+    let empty = plan.steps.iter().filter(|step| is_quiet(step) && step.tasks.is_empty());
     let groups = [
-        ("Checked now", quiet().filter(is_all(Expectation::Checked)).collect::<Vec<_>>()),
-        ("Checked after the changes", quiet().filter(is_all(Expectation::ChecksLater)).collect()),
-        ("Already as it should be", quiet().filter(is_all(Expectation::NothingToDo)).collect()),
-        (
-            "Does not apply here",
-            quiet().filter(|step| step.tasks.is_empty() || is_all(Expectation::Skipped)(step)).collect(),
-        ),
+        ("Fails now, and the run goes on", of(Expectation::Fails)),
+        ("Reads", plan.steps.iter().filter(unlooked).collect()),
+        ("Checked now", of(Expectation::Checked)),
+        ("Checked during the run", of(Expectation::ChecksLater)),
+        ("Already as it should be", of(Expectation::NothingToDo)),
+        ("Does not apply here", of(Expectation::Skipped).into_iter().chain(empty).collect()),
     ];
-    let mut groups: Vec<_> = groups.into_iter().filter(|(_, steps)| !steps.is_empty()).collect();
-    if !plan.looked {
-        let reads: Vec<&PlannedStep> = quiet().filter(|step| !step.tasks.is_empty()).collect();
-        if !reads.is_empty() {
-            groups.insert(0, ("Reads", reads));
-        }
-    }
-    groups
+    groups.into_iter().filter(|(_, steps)| !steps.is_empty()).collect()
+}
+
+fn stops(step: &PlannedStep) -> bool {
+    step.tasks.iter().any(|task| task.verdict.as_ref().is_some_and(PlanVerdict::stops))
 }

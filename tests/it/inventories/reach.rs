@@ -87,6 +87,15 @@ fn a_template_that_cannot_be_filled_in_is_an_error() {
 }
 
 #[test]
+fn a_template_in_what_is_of_no_account_here_hinders_nobody() {
+    let bed = Program::new();
+    let vars = "ansible_become_password=\"{{ vault_sudo }}\" ansible_python_interpreter=\"{{ playbook_python }}\"";
+    let given = bed.write("hosts.ini", &format!("w1 {vars}\n"));
+    assert_eq!(codes(&given), ["W0701"]);
+    assert!(loaded(&given).inventory.hosts["w1"].vars.is_empty());
+}
+
+#[test]
 fn what_is_encrypted_or_cannot_be_named_is_left_out_with_a_warning() {
     let bed = Program::new();
     let vault = "!vault |\n          $ANSIBLE_VAULT;1.1;AES256\n          6162\n";

@@ -73,6 +73,20 @@ steps:
 }
 
 #[test]
+fn no_step_is_lost_whatever_becomes_of_it() {
+    let program = book(
+        r#"runbook: test/mixed
+summary: Steps of every kind.
+steps:
+  - { id: goes_on, title: Check what may fail, assert: { that: "1 == 2" }, on_failure: continue }
+  - { id: waits, title: Wait for a file, wait: { path: $D/never }, timeout: 1h }
+  - { id: some, title: Check each, for_each: [1, 2], when: item == 1, assert: { that: "item == 1" } }
+"#,
+    );
+    hold("mixed.txt", &program, &[]);
+}
+
+#[test]
 fn fifty_hosts_are_one_line() {
     let program = book(
         r#"runbook: test/many

@@ -4,7 +4,7 @@ use super::{Plan, PlanVerdict, PlannedStep, PlannedTask, PlannedUndo};
 use crate::model::Effect;
 use serde::Serialize;
 
-/// What becomes of one task, in the words of a plan.
+/// What becomes of one task, in the words of a plan; what a person must know first comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expectation {
@@ -18,10 +18,10 @@ pub enum Expectation {
     Runs,
     /// What it would be given is not known yet.
     NotKnown,
+    /// It only looks, at what earlier steps change, or for longer than a plan waits.
+    ChecksLater,
     /// It only looks, and succeeded just now.
     Checked,
-    /// It only looks, at what earlier steps change.
-    ChecksLater,
     /// It is as it should be.
     NothingToDo,
     /// Its `when` is false, or its host is left out.
@@ -39,7 +39,7 @@ impl PlannedTask {
             PlanVerdict::NothingToDo => Expectation::NothingToDo,
             PlanVerdict::Asks { .. } => Expectation::Asks,
             PlanVerdict::Skipped | PlanVerdict::LeftOut { .. } => Expectation::Skipped,
-            PlanVerdict::NotKnown { until, .. } if reads && !until.is_empty() => Expectation::ChecksLater,
+            PlanVerdict::NotKnown { .. } if reads => Expectation::ChecksLater,
             PlanVerdict::NotKnown { now, .. } => match now.as_deref() {
                 Some(PlanVerdict::Changes { .. }) => Expectation::Changes,
                 Some(_) => Expectation::Runs,

@@ -26,7 +26,8 @@ const KEYS: &[(&str, &[&str])] = &[
     ("identity", &["ansible_ssh_private_key_file", "ansible_private_key_file"]),
 ];
 
-const BECOME: &[&str] = &["ansible_become", "ansible_become_user", "ansible_become_method", "ansible_connection"];
+const OTHERS: &[&str] =
+    &["ansible_become", "ansible_sudo", "ansible_become_user", "ansible_become_method", "ansible_connection"];
 
 /// In the order in which Ansible gives them to ssh.
 const SSH_ARGS: &[&str] = &["ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"];
@@ -116,8 +117,7 @@ impl<'s> ConnectionReader<'s> {
     /// The variables that say how the host is reached, with their templates filled in.
     fn fill_in(&mut self, host: &NodeKey, vars: &mut AnsibleVars) {
         let all = vars.clone();
-        let own = vars.iter_mut().filter(|(name, _)| name.starts_with("ansible_"));
-        for (name, (_, value)) in own.filter(|(name, _)| !IRRELEVANT.contains(&name.as_str())) {
+        for (name, (_, value)) in vars.iter_mut().filter(|(name, _)| is_taken(name)) {
             match self.evaluator.text(&host.text, &all, value) {
                 Ok(filled) => *value = filled,
                 Err(why) => {
@@ -129,7 +129,7 @@ impl<'s> ConnectionReader<'s> {
                 }
             }
         }
-        vars.retain(|name, (_, value)| value.value != NodeValue::Null || !name.starts_with("ansible_"));
+        vars.retain(|name, (_, value)| value.value != NodeValue::Null || !is_taken(name));
     }
 
     fn by_ssh(&mut self, host: &NodeKey, vars: &AnsibleVars) -> bool {
@@ -160,7 +160,7 @@ impl<'s> ConnectionReader<'s> {
             let named = |text: &str| NodeKey { text: text.to_owned(), span: key.span };
             config = config.or(args.config.map(|file| (named("ssh_config"), node(file))));
             for (option, text) in args.options {
-                if self.is_taken(name, &option, &text, key.span) {
+                if self.takes(name, &option, &text, key.span) {
                     options.entry(option.to_lowercase()).or_insert((named(&option), node(text)));
                 }
             }
@@ -175,7 +175,7 @@ impl<'s> ConnectionReader<'s> {
 
     /// Whether an option is ours to take. That host keys go unchecked is not, and is said; how connections are shared
     /// and kept is Ansible's own affair.
-    fn is_taken(&mut self, name: &str, option: &str, value: &str, span: Span) -> bool {
+    fn takes(&mut self, name: &str, option: &str, value: &str, span: Span) -> bool {
         let lower = option.to_lowercase();
         let unchecked = lower == "stricthostkeychecking" && !matches!(value, "yes" | "ask");
         if unchecked || lower.ends_with("knownhostsfile") && value == "/dev/null" {
@@ -212,9 +212,8 @@ impl<'s> ConnectionReader<'s> {
     }
 
     fn ignored(&mut self, name: &str, span: Span) {
-        let taken = KEYS.iter().flat_map(|(_, names)| names.iter()).chain(BECOME).chain(SSH_ARGS).chain(IRRELEVANT);
-        let taken = taken.chain(&["ansible_sudo"]).any(|known| *known == name) || name.ends_with("_interpreter");
-        if taken || !self.told.insert(name.to_owned()) {
+        let quiet = is_taken(name) || IRRELEVANT.contains(&name) || name.ends_with("_interpreter");
+        if quiet || !self.told.insert(name.to_owned()) {
             return;
         }
         self.warn("W0701", span, format!("`{name}` is ignored"));
@@ -242,6 +241,11 @@ impl<'s> ConnectionReader<'s> {
             self.problems.push(problem);
         }
     }
+}
+
+/// Whether a variable says how a host is reached here. What the others say, templates among it, is of no account.
+fn is_taken(name: &str) -> bool {
+    KEYS.iter().flat_map(|(_, names)| names.iter()).chain(OTHERS).chain(SSH_ARGS).any(|known| *known == name)
 }
 
 /// A port may be written as text, or come from a template.
