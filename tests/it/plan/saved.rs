@@ -33,6 +33,25 @@ fn plan(bed: &Bed) {
     assert_eq!(code, 0, "{said}");
 }
 
+/// A command and a folder are read anew when the plan is run.
+#[test]
+fn a_plan_is_kept_with_hosts_of_a_command_and_of_a_folder() {
+    let bed = Bed::new();
+    bed.runbook("", "  - { id: write, on: h, file: { path: $D/made, content: x } }");
+    fs::create_dir(bed.at("site")).unwrap();
+    let config = bed.sshd.ssh_config();
+    bed.write("site/hosts", &format!("h ansible_ssh_common_args='-F {}'\n", config.display()));
+    let command = format!("cmd:cat {}", bed.at("site/hosts").display());
+    for inventory in [command.as_str(), "site"] {
+        let (code, said) = bed.surefoot(&["plan", "r.yaml", "-i", inventory, "--out", "kept.json"]);
+        assert_eq!(code, 0, "{inventory}: {said}");
+        let (code, said) = bed.surefoot(&["run", "kept.json"]);
+        assert_eq!((code, bed.text("made").as_str()), (0, "x"), "{inventory}: {said}");
+        fs::remove_file(bed.at("host/made")).unwrap();
+        fs::remove_file(bed.at("kept.json")).unwrap();
+    }
+}
+
 /// What is said to have moved; nothing was begun.
 #[track_caller]
 fn refused(bed: &Bed) -> Vec<String> {

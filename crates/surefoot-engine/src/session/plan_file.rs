@@ -259,8 +259,11 @@ fn different<'m, T: PartialEq>(
     names.filter(|name| was.get(*name) != is.get(*name))
 }
 
-/// An inventory as it was given: a path, `ssh:` or `ssh:FILE`.
+/// An inventory as it was given: a path, `ssh:`, `ssh:FILE`, or `cmd:COMMAND`, which stays as it is.
 fn hosts_from(folder: &Path, given: &Path) -> PathBuf {
+    if given.to_str().is_some_and(|text| text.starts_with("cmd:")) {
+        return given.to_owned();
+    }
     match given.to_str().and_then(|text| text.strip_prefix("ssh:")) {
         Some("") => given.to_owned(),
         Some(file) => PathBuf::from(format!("ssh:{}", folder.join(file).display())),
